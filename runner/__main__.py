@@ -1,0 +1,85 @@
+"""Command line: compose the configuration, do what `action` says, and say how it ended.
+
+Exit codes: 0 all answered; 1 our fault; 2 a mistake of the user, nothing was sent; 3 work remains
+or some requests failed; 130 interrupted.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from runner.core.errors import (
+    ConfigError,
+    IllegalTransition,
+    LedgerInUse,
+    LedgerOfAnotherExperiment,
+    RunnerError,
+)
+
+DONE, OUR_FAULT, USER_MISTAKE, WORK_REMAINS, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(arguments)
+    except (ConfigError, LedgerInUse, LedgerOfAnotherExperiment) as error:
+        return _say(error, USER_MISTAKE)
+    except IllegalTransition as error:
+        traceback.print_exc()
+        return _say(error, OUR_FAULT)
+    except RunnerError as error:
+        return _say(error, WORK_REMAINS)
+    except OSError as error:
+        return _say(f"{error}; nothing already paid is lost: run again to go on", WORK_REMAINS)
+
+
+def _say(error: object, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    from runner.compose import compose
+
+    jobs = compose(arguments)
+    if not jobs:  # --help, --cfg and the like
+        return DONE
+    from runner import actions
+
+    command = "python -m runner " + " ".join(_quoted(a) for a in arguments)
+    return max(actions.perform(job, command.strip(), _interruptible) for job in jobs)
+
+
+def _quoted(argument: str) -> str:
+    import shlex
+
+    return shlex.quote(argument)
+
+
+def _interruptible(engine: Any) -> Callable[[], bool]:
+    """Let Ctrl-C or SIGTERM stop an engine cleanly, and the second one leave at once.
+
+    Returns:
+        A question: was it interrupted?
+    """
+    hits = 0
+
+    def hit(*_: object) -> None:
+        nonlocal hits
+        hits += 1
+        if hits > 1:  # what is on disk is enough to go on from
+            os._exit(INTERRUPTED)
+        engine.stop()
+
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), hit)
+    return lambda: hits > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""What each `action=` does, and what it prints; the text for people, or JSON."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from runner.build import Preview, Result, Run
+from runner.config import Settings
+from runner.core.cost import Estimate
+from runner.core.model import Batch
+from runner.core.plan import Purpose
+from runner.core.states import FINAL_STATES
+from runner.core.stats import totals
+from runner.ledger import LedgerReader, exists
+from runner.screen import screen
+from runner.starter import write_starter
+
+DONE, WORK_REMAINS, INTERRUPTED = 0, 3, 130
+
+Interruptible = Callable[[Any], Callable[[], bool]]
+
+
+def perform(settings: Settings, command: str, interruptible: Interruptible) -> int:
+    """Do one job's action and return the exit code.
+
+    Args:
+        settings: the job.
+        command: the command line, as the user can type it again.
+        interruptible: lets Ctrl-C stop an engine, and tells whether it did.
+
+    Raises:
+        RunnerError: with nothing lost.
+    """
+    config = settings.config
+    as_json = config.format == "json"
+    if config.action == "init":
+        print(write_starter(config.name))
+        return DONE
+    run = Run(settings)
+    if config.action == "plan":
+        _print_plan(run, run.preview(), as_json=as_json)
+        return DONE
+    if config.action == "status":
+        return _status(run, as_json=as_json)
+    if config.action == "export":
+        return _finish(run, run.reread(), command, interrupted=False, as_json=as_json)
+    return _drive(run, command, interruptible, as_json=as_json)
+
+
+def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: bool) -> int:
+    purposes = {"collect": Purpose.COLLECT, "cancel": Purpose.CANCEL}
+    config = run.settings.config
+    default = Purpose.RUN if config.wait else Purpose.SUBMIT
+    was_interrupted: Callable[[], bool] = lambda: False  # noqa: E731
+
+    def on_engine(engine: Any) -> None:
+        nonlocal was_interrupted
+        was_interrupted = interruptible(engine)
+
+    if not as_json:
+        for warning in run.warnings():
+            print(f"note: {warning}")
+    with screen(_title(run), json=as_json) as observer:
+        result = run.drive(purposes.get(config.action, default), observer, on_engine)
+    return _finish(run, result, command, interrupted=was_interrupted(), as_json=as_json)
+
+
+def _title(run: Run) -> str:
+    model = run.settings.experiment.model
+    rehearsal = "  REHEARSAL: emulated answers, nothing is paid" if run.emulated else ""
+    return f"{run.settings.experiment.name}  {model.provider} {model.name}{rehearsal}"
+
+
+def _finish(run: Run, result: Result, command: str, *, interrupted: bool, as_json: bool) -> int:
+    view, tables = result.view, result.tables
+    if as_json:
+        print(tables.summary_json.read_text(encoding="utf-8"), end="")
+    else:
+        print(_title(run))
+        print(
+            "  ".join(f"{name} {count:,}" for name, count in totals(view.counts).items())
+            + f"  ({len(view.batches)} batches, {_money(view.batches)})"
+        )
+        for line in (view.held, view.halted):
+            if line:
+                print(f"! {line}")
+        print(f"table    {tables.answers_csv}  (and .parquet)")
+        print(f"summary  {tables.summary_json}")
+        if view.counts.failed:
+            print(f"failed   {view.counts.failed:,} requests: causes in the table and the summary")
+        print(_next_step(run, result, command, interrupted=interrupted))
+    if interrupted:
+        return INTERRUPTED
+    return WORK_REMAINS if view.counts.open or view.counts.failed else DONE
+
+
+def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> str:
+    view = result.view
+    flying = sum(1 for b in view.batches if b.state not in FINAL_STATES)
+    if interrupted or view.counts.open:
+        go_on = f"{flying} batches go on at the provider; " if flying else ""
+        return f"next     {go_on}resume with: {command}"
+    if run.emulated:
+        return (
+            "next     this was a rehearsal; the real thing: set OPENAI_API_KEY and run "
+            "python -m runner provider=openai"
+        )
+    return f"next     look at the table; more trials: {command} trials=…"
+
+
+def _money(batches: tuple[Batch, ...]) -> str:
+    known = [b.cost_usd for b in batches if b.cost_usd is not None]
+    if len(known) < sum(1 for b in batches if b.collected_at is not None):
+        return "cost unknown"
+    return f"${sum(known):.4f} at batch prices" if known else "$0"
+
+
+def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
+    facts = {
+        "experiment": run.settings.experiment.name,
+        "provider": run.settings.experiment.model.provider,
+        "model": run.settings.experiment.model.name,
+        "rehearsal": run.emulated,
+        "conditions": preview.conditions,
+        "trials": run.settings.experiment.trials,
+        **totals(preview.counts),
+        "to_send": preview.to_send,
+        "batches": preview.batches,
+        "bytes": preview.bytes,
+        "input_tokens": preview.input_tokens,
+        "cost_usd_low": _number(preview.estimate.low),
+        "cost_usd_high": _number(preview.estimate.high),
+        "prices": preview.price.source if preview.price else None,
+        "notes": list(preview.warnings),
+    }
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    experiment, counts = run.settings.experiment, preview.counts
+    rows = [
+        ("personas", f"{len(experiment.personas)}  {_names(experiment.personas.values())}"),
+        ("texts", f"{len(experiment.texts)}  {_titles(experiment.texts.values())}"),
+        ("temperatures", _temperatures(run)),
+        ("trials", f"{experiment.trials:,}"),
+        ("requests", f"{counts.total:,}  in {preview.conditions:,} conditions"),
+        ("answered", f"{counts.success + counts.retry_success:,}  failed {counts.failed:,}"),
+        ("in flight", f"{counts.in_batch:,}"),
+        ("to send", f"{preview.to_send:,}  in {preview.batches:,} batches"),
+        ("size", f"{preview.bytes:,} bytes, about {preview.input_tokens:,} input tokens"),
+        ("cost", _cost(preview.estimate, preview.price)),
+        ("folder", str(run.folder(sending=True))),
+    ]
+    print(_title(run))
+    for name, value in rows:
+        print(f"  {name:<13}{value}")
+    for warning in preview.warnings:
+        print(f"  note: {warning}")
+
+
+def _names(personas: Any) -> str:
+    return " · ".join(p.name for p in personas)
+
+
+def _titles(texts: Any) -> str:
+    return " · ".join(t.title for t in texts)
+
+
+def _temperatures(run: Run) -> str:
+    if run.settings.experiment.temperatures is not None:
+        return ", ".join(str(t) for t in run.settings.experiment.temperatures)
+    if not run.settings.experiment.calculated:
+        return "not sent"
+    values = sorted({c.temperature for c in run.conditions if c.temperature is not None})
+    return "calculated: " + ", ".join(str(v) for v in values)
+
+
+def _cost(estimate: Estimate, price: Any) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "unknown: nobody knows the price of this model"
+    return f"${estimate.low:.4f} to ${estimate.high:.4f}  ({price.source})"
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _status(run: Run, *, as_json: bool) -> int:
+    folder = run.folder(sending=False)
+    if not exists(folder):
+        print(json.dumps({"folder": str(folder), "started": False}) if as_json else
+              f"{folder}: no run yet")  # fmt: skip
+        return WORK_REMAINS
+    reader = LedgerReader(folder)
+    try:
+        summary, beat = reader.get("summary") or {}, reader.get("heartbeat") or {}
+        batches, holder = reader.batches(), reader.holder()
+    finally:
+        reader.close()
+    facts = {
+        "folder": str(folder),
+        "started": True,
+        "rehearsal": run.emulated,
+        "runner": None if holder is None else {"pid": holder.pid, "host": holder.host},
+        "heartbeat_age_seconds": round(time.time() - beat["at"], 1) if "at" in beat else None,
+        **summary,
+        "open_batches": [
+            {
+                "batch": b.key,
+                "state": b.state.value,
+                "remote": b.remote,
+                "remote_state": b.remote_state,
+                "requests": b.count,
+                "completed": b.completed,
+                "next_at": b.next_at,
+                "error": b.error,
+            }
+            for b in batches
+            if b.state not in FINAL_STATES
+        ],
+    }
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        _print_status(run, facts, folder)
+    return DONE if summary and not summary["open"] and not summary["failed"] else WORK_REMAINS
+
+
+def _print_status(run: Run, facts: dict[str, Any], folder: Path) -> None:
+    print(_title(run))
+    print(f"  folder   {folder}")
+    runner = facts["runner"]
+    age = facts["heartbeat_age_seconds"]
+    alive = f"running, pid {runner['pid']} on {runner['host']}" if runner else "not running"
+    print(f"  runner   {alive}" + (f", last heartbeat {age:.0f} s ago" if age is not None else ""))
+    if "total" in facts:
+        names = ("total", "success", "retry_success", "failed", "open")
+        print("  answers  " + "  ".join(f"{name} {facts[name]:,}" for name in names))
+        cost = facts["cost_usd"]
+        print(f"  cost     {'unknown' if cost is None else f'${float(cost):.4f}'}")
+    for row in facts["open_batches"]:
+        done = "" if row["completed"] is None else f"{row['completed']:,} of "
+        print(
+            f"  {row['batch']}  {row['state']} ({row['remote_state'] or 'nothing heard yet'})  "
+            f"{done}{row['requests']:,} requests" + (f"  {row['error']}" if row["error"] else "")
+        )

@@ -1,0 +1,462 @@
+"""Composition root: the one place that picks a provider, opens the ledger and starts the emulator."""
+
+import importlib
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+from runner.config import Settings
+from runner.core.cost import Estimate, Price, estimate
+from runner.core.definition import define, differences, fingerprint, merged
+from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
+from runner.core.expand import calculated_temperature, checked_conditions
+from runner.core.model import Condition, Span
+from runner.core.plan import Purpose, committed
+from runner.core.roster import Counts, Roster
+from runner.core.states import BatchState
+from runner.core.stats import summary
+from runner.engine import Engine, Observer, Timing, View, file_sha256, readings_of
+from runner.export import Report, Tables, export
+from runner.intake import Intake
+from runner.ledger import Ledger, LedgerReader, exists
+from runner.outbox import Outbox
+from runner.prices import price_of
+from runner.providers.base import Provider, Secret, Service, checked_url, key_from
+from runner.rehearsal import KEY, emulator
+
+
+class ProviderClass(Protocol):
+    """What a provider's class must offer to be built."""
+
+    default_base_url: str
+    base_url_variable: str
+
+    def __call__(self, service: Service, model: Any) -> Provider:
+        """Make one."""
+        ...
+
+
+class SystemClock:
+    """The real time, and real dice."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()
+
+    def jitter(self) -> float:
+        """Return a number in 0..1."""
+        return random.random()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a run would do, before it does anything."""
+
+    counts: Counts
+    conditions: int
+    batches: int
+    to_send: int
+    bytes: int
+    input_tokens: int
+    estimate: Estimate
+    price: Price | None
+    warnings: tuple[str, ...]
+
+
+class Run:
+    """One experiment with one provider and model, and the folder it lives in."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Check what can be checked without touching anything.
+
+        Raises:
+            ConfigError: ids that collide, a target that is no provider.
+        """
+        self.settings = settings
+        self.conditions: list[Condition] = checked_conditions(settings.experiment)
+        self.definition = define(settings.experiment, self.conditions)
+
+    @cached_property
+    def price(self) -> Price | None:
+        """What a token costs; None when nobody knows."""
+        provider = self.settings.config.provider
+        return price_of(provider.model, provider.price)
+
+    @property
+    def emulated(self) -> bool:
+        """Tell whether this is a rehearsal."""
+        return self.settings.config.service.emulated
+
+    @cached_property
+    def provider_class(self) -> ProviderClass:
+        """The provider's class, from the package of providers only."""
+        target = self.settings.config.provider._target_
+        module, _, name = target.rpartition(".")
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            raise ConfigError(f"provider._target_: {target} does not exist") from None
+        made: ProviderClass = found
+        return made
+
+    def folder(self, *, sending: bool) -> Path:
+        """Return the folder of this definition: the first that fits, or a new one.
+
+        Args:
+            sending: whether something may be sent; then a folder that does not fit is refused.
+
+        Raises:
+            LedgerOfAnotherExperiment: prompts, texts or parameters changed; names them.
+        """
+        base = self.settings.folder
+        changes: list[str] = []
+        number = 1
+        while exists(folder := _numbered(base, number)):
+            changes = differences(_definition_in(folder), self.definition)
+            if not changes:
+                return folder
+            number += 1
+        if number == 1 or (sending and self.settings.config.fork):
+            return folder
+        if not sending:
+            return base
+        raise LedgerOfAnotherExperiment(
+            f"{_numbered(base, number - 1)} was asked something else: {'; '.join(changes[:4])}"
+            + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
+            + ". Answers to different questions are never mixed: choose another name=…, "
+            "or start a folder beside it with fork=true"
+        )
+
+    def preview(self) -> Preview:
+        """Return what a run would do; opens no socket and writes no file."""
+        folder = self.folder(sending=True)
+        roster = self._roster()
+        if exists(folder):
+            reader = LedgerReader(folder)
+            for batch in reader.batches():
+                members = reader.members(batch.key)
+                _replay(roster, batch.state, members, reader.get(f"outcomes/{batch.key}"))
+            reader.close()
+        outbox = self._outbox(folder, self._offline_provider())
+        packed = list(outbox.batches(roster.pending()))
+        spans = [sized for batch in packed for sized in batch]
+        tokens = sum(s.tokens * len(s.span) for s in spans)
+        to_send = sum(len(s.span) for s in spans)
+        return Preview(
+            counts=roster.counts(),
+            conditions=len(self.conditions),
+            batches=len(packed),
+            to_send=to_send,
+            bytes=sum(s.line_bytes * len(s.span) for s in spans),
+            input_tokens=tokens,
+            estimate=self._estimate(tokens, to_send),
+            price=self.price,
+            warnings=self.warnings(),
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what a user should know before anything is sent."""
+        experiment = self.settings.experiment
+        found = []
+        if experiment.calculated:
+            for persona in experiment.personas:
+                for text in experiment.texts:
+                    held, was_held = calculated_temperature(experiment, persona, text)
+                    if was_held:
+                        found.append(
+                            f"temperature of persona {persona} with text {text} is held to {held}, "
+                            f"the range of {experiment.model.name}"
+                        )
+        if self.price is None:
+            found.append(f"nobody knows the price of {experiment.model.name}: cost unknown")
+        return tuple(found)
+
+    def drive(self, purpose: Purpose, observer: Observer, on_engine: Any) -> "Result":
+        """Run the experiment as far as its purpose goes, and write the tables.
+
+        Args:
+            purpose: what this run is for.
+            observer: whoever shows it.
+            on_engine: called with the engine before it starts, to be able to stop it.
+
+        Raises:
+            RunnerError: with nothing lost; running again goes on.
+        """
+        sending = purpose in (Purpose.RUN, Purpose.SUBMIT)
+        service = None if self.emulated else self._live_service()
+        folder = self.folder(sending=sending)
+        if sending:
+            self._check_budget(folder)
+        with ExitStack() as stack:
+            ledger = stack.enter_context(self._ledger(folder, create=sending))
+            self._check_patterns(ledger)
+            if service is None:
+                behaviour = asdict(self.settings.config.faults)
+                address = stack.enter_context(emulator(folder, behaviour))
+                service = self._service(f"{address}/v1", Secret(KEY))
+            provider = self.provider_class(service, self.settings.experiment.model)
+            roster = self._roster()
+            for batch in ledger.batches():
+                outcomes = ledger.outcomes(batch.key)
+                _replay(roster, batch.state, ledger.members(batch.key), outcomes)
+            engine = self._engine(ledger, provider, roster, purpose, observer)
+            on_engine(engine)
+            view = engine.run()
+            return Result(view=view, folder=folder, tables=self._export(ledger, roster))
+
+    def reread(self) -> "Result":
+        """Read every stored raw answer again with today's patterns and write the tables anew.
+
+        Raises:
+            LedgerDamaged: a raw file is gone or was changed since it was collected.
+        """
+        folder = self.folder(sending=False)
+        with self._ledger(folder, create=False) as ledger:
+            intake = self._intake(folder, self._offline_provider())
+            roster = self._roster()
+            ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
+            for batch in ledger.batches():
+                members = ledger.members(batch.key)
+                outcomes = None
+                if batch.state is BatchState.COLLECTED:
+                    files = [_raw(folder, batch.key, name, batch.raw) for name in batch.raw]
+                    reading = intake.read(
+                        batch, members, files, cancelled=batch.remote_state == "cancelled"
+                    )
+                    outcomes = reading.outcomes
+                    known = replace(batch, **readings_of(reading))
+                    ledger.record(known, summary={}, outcomes=outcomes)
+                _replay(roster, batch.state, members, outcomes)
+            ledger.rewrite_experiment({**ledger.experiment(), "patterns": self._patterns()})
+            batches = ledger.batches()
+            counts = roster.counts()
+            ledger.summarise(summary(counts, batches))
+            view = View(counts=counts, batches=batches, held=None, halted=None, stopping=False)
+            return Result(view=view, folder=folder, tables=self._export(ledger, roster))
+
+    def _export(self, ledger: Ledger, roster: Roster) -> Tables:
+        return export(
+            Report(
+                folder=ledger.directory,
+                experiment=ledger.experiment(),
+                questions=self.settings.experiment.questions,
+                batches=ledger.batches(),
+                roster=roster,
+                events=ledger.events(),
+                resolved=self.settings.resolved,
+            )
+        )
+
+    def _engine(
+        self,
+        ledger: Ledger,
+        provider: Provider,
+        roster: Roster,
+        purpose: Purpose,
+        observer: Observer,
+    ) -> Engine:
+        config = self.settings.config
+        poll = config.poll
+        return Engine(
+            ledger=ledger,
+            provider=provider,
+            roster=roster,
+            outbox=self._outbox(ledger.directory, provider),
+            intake=self._intake(ledger.directory, provider),
+            model=self.settings.experiment.model,
+            price=self.price,
+            limits=self.settings.limits,
+            labels={"experiment": ledger.experiment()["id"], "name": self.settings.experiment.name},
+            purpose=purpose,
+            budget_usd=None if self.emulated else Decimal(repr(config.budget.max_usd)),
+            timing=Timing(
+                first=poll.first_seconds,
+                longest=poll.max_seconds,
+                longest_retry_after=poll.max_retry_after_seconds,
+                settle=poll.settle_seconds,
+            ),
+            clock=SystemClock(),
+            observer=observer,
+        )
+
+    def _roster(self) -> Roster:
+        return Roster.of(self.conditions, self.settings.experiment.trials, self.settings.retry)
+
+    def _outbox(self, folder: Path, provider: Provider) -> Outbox:
+        return Outbox(
+            folder, self.settings.experiment, self.conditions, provider, self.settings.limits
+        )
+
+    def _intake(self, folder: Path, provider: Provider) -> Intake:
+        return Intake(folder, self.settings.experiment.questions, provider.decode, self.price)
+
+    def _offline_provider(self) -> Provider:
+        """Return a client for its pure translations; it is never connected."""
+        service = self._service(self.provider_class.default_base_url, None)
+        return self.provider_class(service, self.settings.experiment.model)
+
+    def _service(self, base_url: str, key: Secret | None) -> Service:
+        provider = self.settings.config.provider
+        return Service(
+            base_url=base_url,
+            key_variable=provider.api_key_env,
+            key=key,
+            timeout_seconds=provider.timeout_seconds,
+        )
+
+    def _live_service(self) -> Service:
+        """Return where the real service is.
+
+        Raises:
+            ConfigError: no key, or an address that keys must not be sent to.
+        """
+        provider = self.settings.config.provider
+        variable = self.provider_class.base_url_variable
+        where, url = "provider.base_url", provider.base_url
+        if url is None and os.environ.get(variable):
+            where, url = variable, os.environ[variable]
+        url = checked_url(url or self.provider_class.default_base_url, where)
+        key = key_from(provider.api_key_env)
+        if key is None:
+            raise ConfigError(
+                f"provider={provider.name}: no key: set the environment variable "
+                f"{provider.api_key_env}, or rehearse free of charge with service=emulated"
+            )
+        return self._service(url, key)
+
+    def _check_budget(self, folder: Path) -> None:
+        """Refuse a run whose first round may cost more than the budget; nothing was sent yet."""
+        if self.emulated:
+            return
+        budget = self.settings.config.budget
+        if self.price is None:
+            if not budget.allow_unknown:
+                raise ConfigError(
+                    f"budget: nobody knows the price of {self.settings.experiment.model.name}, so "
+                    "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
+                )
+            return
+        preview = self.preview()
+        spent = Decimal(0)
+        if exists(folder):
+            reader = LedgerReader(folder)
+            spent = committed(reader.batches())
+            reader.close()
+        low, high = preview.estimate.low or Decimal(0), preview.estimate.high or Decimal(0)
+        if preview.to_send and spent + high > Decimal(repr(budget.max_usd)):
+            raise ConfigError(
+                f"budget: {preview.to_send:,} requests may cost ${low:.2f} to ${high:.2f}, with "
+                f"${spent:.2f} spent or reserved: more than budget.max_usd={budget.max_usd:g}; "
+                "ask for less, or allow more with budget.max_usd=…"
+            )
+
+    def _estimate(self, tokens: int, requests: int) -> Estimate:
+        model = self.settings.experiment.model
+        return estimate(
+            self.price, tokens, requests, model.expected_output_tokens, model.max_output_tokens
+        )
+
+    @contextmanager
+    def _ledger(self, folder: Path, *, create: bool) -> Iterator[Ledger]:
+        if _has_run(folder) or not create:
+            ledger = Ledger.open(folder)
+        else:
+            ledger = Ledger.create(folder, self._record())
+        with ledger:
+            old = ledger.experiment()
+            grown = {**old, "definition": merged(old["definition"], self.definition)}
+            if create and grown != old:
+                ledger.rewrite_experiment(grown)
+            yield ledger
+
+    def _record(self) -> dict[str, Any]:
+        return {
+            "id": fingerprint(self.definition) + f"-{random.SystemRandom().getrandbits(32):08x}",
+            "name": self.settings.experiment.name,
+            "created_at": time.time(),
+            "emulated": self.emulated,
+            "patterns": self._patterns(),
+            "definition": self.definition,
+        }
+
+    def _patterns(self) -> str:
+        """Return a hash of everything that decides how an answer is read."""
+        questions = self.settings.experiment.questions
+        rules = [asdict(q) for q in questions.questions] + [
+            asdict(p) for p in (*questions.value_patterns, *questions.reason_patterns)
+        ]
+        return sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _check_patterns(self, ledger: Ledger) -> None:
+        """Refuse to go on with patterns that the stored answers were not read with."""
+        if ledger.experiment()["patterns"] == self._patterns():
+            return
+        raise ConfigError(
+            f"question/{self.settings.experiment.questions.name}.yaml: the patterns changed since "
+            f"the answers in {ledger.directory} were read: read them again first, free of charge, "
+            "with action=export, and look at the counts before you go on"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a run ended."""
+
+    view: View
+    folder: Path
+    tables: Tables
+
+
+def _replay(
+    roster: Roster, state: BatchState, members: tuple[Span, ...], outcomes: bytes | None
+) -> None:
+    """Fold one batch of the ledger into the roster."""
+    if state is BatchState.DROPPED:
+        return
+    roster.depart(members)
+    if outcomes is not None:
+        roster.arrive(members, outcomes)
+
+
+def _numbered(base: Path, number: int) -> Path:
+    return base if number == 1 else base.with_name(f"{base.name}-{number}")
+
+
+def _has_run(folder: Path) -> bool:
+    """Tell whether anything was ever packed or collected here; then the ledger must be whole."""
+    if (folder / "requests").exists() or (folder / "raw").exists():
+        return True
+    try:
+        LedgerReader(folder).close()
+    except LedgerDamaged:
+        return False
+    return True
+
+
+def _definition_in(folder: Path) -> dict[str, Any]:
+    if not _has_run(folder):
+        return {}
+    reader = LedgerReader(folder)
+    try:
+        record: dict[str, Any] = reader.get("experiment")["definition"]
+        return record
+    finally:
+        reader.close()
+
+
+def _raw(folder: Path, key: str, name: str, hashes: Any) -> Path:
+    path = folder / "raw" / f"{key}.{name}.jsonl"
+    if not path.exists():
+        raise LedgerDamaged(f"{path} is gone: put it back; it holds paid answers")
+    if file_sha256(path) != hashes[name]:
+        raise LedgerDamaged(f"{path} was changed since it was collected: put the original back")
+    return path

@@ -1,0 +1,603 @@
+"""The schema of conf/, and its translation into the nouns of runner.core; every check of a value.
+
+Hydra composes; the dataclasses below give each key its type; `settings` checks what a type cannot
+say and reports all problems at once, each with its file, its key and what is allowed.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from runner.core.errors import ConfigError
+from runner.core.model import (
+    Enhance,
+    Experiment,
+    Limits,
+    Model,
+    Pattern,
+    Persona,
+    Question,
+    QuestionSet,
+    Text,
+    Variant,
+)
+from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
+from runner.core.roster import RetryPolicy
+
+ACTIONS = ("run", "plan", "status", "collect", "cancel", "export", "init")
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
+PROVIDER_PACKAGE = "runner.providers."
+EMULATOR = "emulator"
+"""The provider's name that always means a rehearsal."""
+MAX_TRIALS = 10_000_000
+
+
+@dataclass
+class PersonaConfig:
+    """conf/persona/*.yaml."""
+
+    name: str = MISSING
+    system: str = MISSING
+    temperature: float = MISSING
+
+
+@dataclass
+class TextConfig:
+    """conf/text/*.yaml."""
+
+    title: str = MISSING
+    author: str = MISSING
+    year: str = ""
+    file: str = MISSING
+    temperature_modifier: float = 0.0
+
+
+@dataclass
+class ItemConfig:
+    """One question of conf/question/*.yaml."""
+
+    label: str = MISSING
+    minimum: int = 0
+    maximum: int = 100
+    integer: bool = True
+    reason_required: bool = True
+
+
+@dataclass
+class PatternConfig:
+    """One pattern of conf/question/*.yaml."""
+
+    name: str = MISSING
+    regex: str = MISSING
+
+
+@dataclass
+class QuestionConfig:
+    """conf/question/*.yaml."""
+
+    name: str = MISSING
+    items: dict[str, ItemConfig] = field(default_factory=dict)
+    form: str = MISSING
+    plain: str = MISSING
+    enhanced: str = MISSING
+    value_patterns: list[PatternConfig] = field(default_factory=list)
+    reason_patterns: list[PatternConfig] = field(default_factory=list)
+
+
+@dataclass
+class LimitsConfig:
+    """What a provider takes."""
+
+    requests: int = MISSING
+    bytes: int = MISSING
+    enqueued_tokens: int | None = None
+    batches_in_flight: int | None = None
+    margin: float = 0.05
+
+
+@dataclass
+class PriceConfig:
+    """Where the list price comes from, and what the batch API takes off."""
+
+    source: str | None = None
+    batch_discount: float = 0.0
+
+
+@dataclass
+class ProviderConfig:
+    """conf/provider/*.yaml."""
+
+    _target_: str = MISSING
+    name: str = MISSING
+    model: str = MISSING
+    api_key_env: str = MISSING
+    base_url: str | None = None
+    timeout_seconds: float = 60
+    system_role: bool = True
+    temperature_min: float = 0.0
+    temperature_max: float = 2.0
+    max_output_tokens: int = MISSING
+    expected_output_tokens: int = MISSING
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    price: PriceConfig = field(default_factory=PriceConfig)
+
+
+@dataclass
+class ServiceConfig:
+    """conf/service/*.yaml."""
+
+    emulated: bool = False
+
+
+@dataclass
+class FaultsConfig:
+    """conf/faults/*.yaml: how the emulator behaves; it documents each key."""
+
+    seed: int = 1
+    validating_seconds: float = 0.3
+    in_progress_seconds: float = 1.0
+    finalizing_seconds: float = 0.2
+    malformed: float = 0.08
+    malformed_enhanced: float = 0.02
+    http_429: float = 0.0
+    http_500: float = 0.0
+    lost_create_reply: float = 0.0
+    failed_create_reply: float = 0.0
+    late_list_seconds: float = 0.0
+    shuffle: bool = False
+    missing_lines: float = 0.0
+    duplicate_lines: float = 0.0
+    unknown_lines: float = 0.0
+    failed_lines: float = 0.0
+    half_expired: float = 0.0
+    token_limit: float = 0.0
+    truncated_downloads: float = 0.0
+    enqueued_token_limit: int | None = None
+    all_failed: bool = False
+
+
+@dataclass
+class PromptConfig:
+    """When the stricter wording is used."""
+
+    enhance: str = "on_retry"
+
+
+@dataclass
+class RetryConfig:
+    """How often a request is asked."""
+
+    max_attempts: int = 3
+    max_lost: int = 5
+
+
+@dataclass
+class BudgetConfig:
+    """What a run may cost."""
+
+    max_usd: float = 5.0
+    allow_unknown: bool = False
+
+
+@dataclass
+class PollConfig:
+    """How often the provider is asked."""
+
+    first_seconds: float = 5.0
+    max_seconds: float = 60.0
+    max_retry_after_seconds: float = 900.0
+    settle_seconds: float = 120.0
+
+
+@dataclass
+class Config:
+    """conf/config.yaml, whole."""
+
+    name: str = MISSING
+    action: str = "run"
+    trials: int = 10
+    personas: list[str] | None = None
+    texts: list[str] | None = None
+    temperatures: Any = "calculated"
+    wait: bool = True
+    fork: bool = False
+    outputs: str = "outputs"
+    format: str = "text"
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    retry: RetryConfig = field(default_factory=RetryConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    poll: PollConfig = field(default_factory=PollConfig)
+    provider: ProviderConfig = field(default_factory=ProviderConfig)
+    service: ServiceConfig = field(default_factory=ServiceConfig)
+    faults: FaultsConfig = field(default_factory=FaultsConfig)
+    question: QuestionConfig = field(default_factory=QuestionConfig)
+    persona: dict[str, PersonaConfig] = field(default_factory=dict)
+    text: dict[str, TextConfig] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A checked configuration, ready to run."""
+
+    experiment: Experiment
+    retry: RetryPolicy
+    limits: Limits
+    config: Config
+    resolved: Mapping[str, Any]
+    """The whole configuration as plain data; there is no key in it."""
+
+    @property
+    def cell(self) -> str:
+        """Return the folder of this provider and model below the experiment's."""
+        provider = self.config.provider
+        parts = [provider.name, re.sub(r"[^A-Za-z0-9.-]+", "-", provider.model).strip(".-")]
+        if self.retry.enhance is Enhance.ALWAYS:
+            parts.append("enhanced")
+        if self.config.service.emulated and provider.name != EMULATOR:
+            parts.append("emulated")
+        return "_".join(parts)
+
+    @property
+    def folder(self) -> Path:
+        """Return where the run keeps everything."""
+        return Path(self.config.outputs) / self.experiment.name / self.cell
+
+
+class Problems:
+    """What is wrong with a configuration, collected."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.lines: list[str] = []
+
+    def add(self, where: str, what: str) -> None:
+        """Note one."""
+        self.lines.append(f"{where}: {what}")
+
+    def check(self, good: bool, where: str, what: str) -> None:
+        """Note one unless all is well."""
+        if not good:
+            self.add(where, what)
+
+    def raise_any(self) -> None:
+        """Raise all of them as one error."""
+        if self.lines:
+            raise ConfigError("; ".join(self.lines))
+
+
+def settings(cfg: DictConfig, sources: Iterable[Path], choices: Mapping[str, Any]) -> Settings:
+    """Check a composed configuration and translate it.
+
+    Args:
+        cfg: what Hydra composed.
+        sources: the folders Hydra looked in, first one first; text files are found there.
+        choices: the chosen file of each group.
+
+    Raises:
+        ConfigError: all that is wrong, on one line.
+    """
+    _only_known_keys(cfg, Config, "")
+    _no_missing_values(cfg)
+    _no_interpolated_prompts(cfg)
+    config = OmegaConf.to_object(cfg)
+    assert isinstance(config, Config)
+    problems = Problems()
+    _check_scalars(config, problems)
+    _check_ids(config, choices, problems)
+    problems.raise_any()
+    experiment = _experiment(config, list(sources), problems)
+    problems.raise_any()
+    resolved = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
+    assert isinstance(resolved, dict)
+    return Settings(
+        experiment=experiment,
+        retry=RetryPolicy(
+            max_attempts=config.retry.max_attempts,
+            max_lost=config.retry.max_lost,
+            enhance=experiment.enhance,
+        ),
+        limits=Limits(
+            requests=config.provider.limits.requests,
+            bytes=config.provider.limits.bytes,
+            enqueued_tokens=config.provider.limits.enqueued_tokens,
+            batches_in_flight=config.provider.limits.batches_in_flight,
+            margin=config.provider.limits.margin,
+        ),
+        config=config,
+        resolved={str(key): value for key, value in resolved.items()},
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint for a word that is not known, with all that are."""
+    words = sorted(known)
+    close = difflib.get_close_matches(word, words, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"{hint}allowed: {', '.join(words)}"
+
+
+def _only_known_keys(node: Any, schema: Any, path: str) -> None:
+    """Refuse keys that `+key=value` added past the schema."""
+    if not isinstance(node, DictConfig) or not is_dataclass(schema):
+        return
+    known = {f.name: f for f in fields(schema)}
+    for key in node:
+        where = f"{path}{key!s}"
+        if key not in known:
+            raise ConfigError(f"{where}: no such key; {did_you_mean(str(key), known)}")
+        inner = OmegaConf.get_type(node, key)
+        if OmegaConf.is_missing(node, key):
+            continue
+        _only_known_keys(node[key], inner, f"{where}.")
+
+
+def _no_missing_values(cfg: DictConfig) -> None:
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise ConfigError(f"{', '.join(missing)}: has no value; give it in its YAML file")
+
+
+_PROMPT_PATHS = ("persona", "text", "question")
+
+
+def _no_interpolated_prompts(cfg: DictConfig) -> None:
+    """Refuse `${…}` in what is sent: it could carry a secret of this machine into a prompt."""
+    for section in _PROMPT_PATHS:
+        for path, value in _leaves(OmegaConf.to_container(cfg[section], resolve=False), section):
+            if isinstance(value, str) and "${" in value:
+                raise ConfigError(f"{path}: ${{…}} is not allowed in what is sent to a model")
+
+
+def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _check_scalars(config: Config, problems: Problems) -> None:
+    provider, poll = config.provider, config.poll
+    choices: list[tuple[str, str, Iterable[str]]] = [
+        ("action", config.action, ACTIONS),
+        ("format", config.format, ("text", "json")),
+        ("prompt.enhance", config.prompt.enhance, [e.value for e in Enhance]),
+    ]
+    for key, value, allowed in choices:
+        problems.check(value in allowed, key, f"{value!r}; {did_you_mean(value, allowed)}")
+    problems.check(
+        config.service.emulated or provider.name != EMULATOR,
+        "service=live",
+        "provider=emulator has no live service; name a provider, as provider=openai",
+    )
+    problems.check(
+        provider._target_.startswith(PROVIDER_PACKAGE),
+        "provider._target_",
+        f"{provider._target_!r}; allowed: a class under {PROVIDER_PACKAGE}",
+    )
+    at_least: list[tuple[str, float, float]] = [
+        ("trials", config.trials, 1),
+        ("retry.max_attempts", config.retry.max_attempts, 1),
+        ("retry.max_lost", config.retry.max_lost, 1),
+        ("budget.max_usd", config.budget.max_usd, 0),
+        ("poll.first_seconds", poll.first_seconds, 0.05),
+        ("poll.max_seconds", poll.max_seconds, poll.first_seconds),
+        ("poll.settle_seconds", poll.settle_seconds, 0),
+        ("provider.limits.requests", provider.limits.requests, 1),
+        ("provider.limits.bytes", provider.limits.bytes, 1000),
+        ("provider.max_output_tokens", provider.max_output_tokens, 1),
+        ("provider.timeout_seconds", provider.timeout_seconds, 1),
+    ]
+    for key, number, low in at_least:
+        problems.check(number >= low, key, f"{number} is too small; allowed: {low} or more")
+    problems.check(
+        config.trials <= MAX_TRIALS, "trials", f"{config.trials}; allowed: up to {MAX_TRIALS:,}"
+    )
+    for key, cap in (
+        ("max_attempts", config.retry.max_attempts),
+        ("max_lost", config.retry.max_lost),
+    ):
+        problems.check(cap <= 100, f"retry.{key}", f"{cap}; allowed: up to 100")
+    for key, share in (
+        ("provider.limits.margin", provider.limits.margin),
+        ("provider.price.batch_discount", provider.price.batch_discount),
+    ):
+        problems.check(0 <= share < 1, key, f"{share}; allowed: from 0 to below 1")
+
+
+def _check_ids(config: Config, choices: Mapping[str, Any], problems: Problems) -> None:
+    allowed = "allowed: letters, digits, - and _, up to 40 of them"
+    problems.check(
+        IDENTIFIER.fullmatch(config.name) is not None, "name", f"{config.name!r}; {allowed}"
+    )
+    for group, ids in (("persona", config.persona), ("text", config.text)):
+        chosen = choices.get(group)
+        for name in [c for c in chosen if c not in ids] if isinstance(chosen, list) else []:
+            problems.add(
+                f"{group}/{name}.yaml",
+                f"its first line has to be '# @package {group}.{name}', so that it is known "
+                f"as {name}",
+            )
+        for name in ids:
+            good = IDENTIFIER.fullmatch(str(name)) is not None
+            problems.check(good, f"{group}/{name}.yaml", f"id {name!r}; {allowed}")
+        problems.check(bool(ids), group, f"none is declared; choose with {group}=[…]")
+    for key, wanted, known in (
+        ("personas", config.personas, config.persona),
+        ("texts", config.texts, config.text),
+    ):
+        group = key.removesuffix("s")
+        for name in wanted or []:
+            problems.check(
+                name in known,
+                key,
+                f"{name!r} is not in this experiment; {did_you_mean(name, known)}"
+                f" (more of conf/{group}/ with {group}=[…])",
+            )
+        problems.check(wanted != [], key, "an empty selection; leave it out to take all")
+        problems.check(len(set(wanted or [])) == len(wanted or []), key, "names an id twice")
+
+
+def _experiment(config: Config, sources: list[Path], problems: Problems) -> Experiment:
+    model = _model(config.provider)
+    temperatures, calculated = _temperatures(config.temperatures, model, problems)
+    personas = {
+        name: Persona(
+            id=name,
+            name=row.name,
+            system=row.system,
+            temperature=_decimal(row.temperature),
+        )
+        for name in (config.personas or list(config.persona))
+        for row in [config.persona[name]]
+    }
+    for persona in personas.values():
+        problems.check(
+            0 <= persona.temperature <= 5,
+            f"persona/{persona.id}.yaml: temperature",
+            f"{persona.temperature}; allowed: 0 to 5",
+        )
+    texts = {
+        name: _text(name, config.text[name], sources, problems)
+        for name in (config.texts or list(config.text))
+    }
+    return Experiment(
+        name=config.name,
+        personas=personas,
+        texts=texts,
+        questions=_questions(config.question, problems),
+        model=model,
+        temperatures=temperatures,
+        calculated=calculated,
+        trials=config.trials,
+        enhance=Enhance(config.prompt.enhance),
+    )
+
+
+def _model(provider: ProviderConfig) -> Model:
+    return Model(
+        provider=provider.name,
+        name=provider.model,
+        system_role=provider.system_role,
+        temperature_min=_decimal(provider.temperature_min),
+        temperature_max=_decimal(provider.temperature_max),
+        max_output_tokens=provider.max_output_tokens,
+        expected_output_tokens=provider.expected_output_tokens,
+    )
+
+
+def _temperatures(
+    value: Any, model: Model, problems: Problems
+) -> tuple[tuple[Decimal, ...] | None, bool]:
+    """Return the temperature factor, and whether temperatures are calculated instead."""
+    if value == "calculated":
+        return None, True
+    if value is None:
+        return None, False
+    allowed = (
+        f"allowed: calculated, null, or a list of numbers from {model.temperature_min} to "
+        f"{model.temperature_max}, as [0.1,0.7]"
+    )
+    if not isinstance(value, list) or not value:
+        problems.add("temperatures", f"{value!r}; {allowed}")
+        return None, False
+    found: list[Decimal] = []
+    for one in value:
+        number = (
+            _decimal(one) if isinstance(one, int | float) and not isinstance(one, bool) else None
+        )
+        if number is None or not model.temperature_min <= number <= model.temperature_max:
+            problems.add("temperatures", f"{one!r}; {allowed}")
+        elif number in found:
+            problems.add("temperatures", f"{one} stands twice")
+        else:
+            found.append(number)
+    return tuple(found), False
+
+
+def _decimal(value: float) -> Decimal:
+    """Return the number as it was written: 0.29 stays 0.29."""
+    try:
+        return Decimal(repr(value)).normalize() + 0
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -> Text:
+    body = ""
+    home = next((s for s in sources if (s / "text" / f"{name}.yaml").is_file()), None)
+    path = (home or Path("conf")) / "text" / row.file
+    where = f"text/{name}.yaml: file"
+    if Path(row.file).name != row.file:
+        problems.add(where, f"{row.file!r}; allowed: a file name, in the folder of the YAML")
+    else:
+        try:
+            body = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            problems.add(where, f"{path} does not exist")
+        except (OSError, UnicodeDecodeError) as error:
+            problems.add(where, f"{path} cannot be read as UTF-8 text ({error})")
+        else:
+            problems.check(bool(body.strip()), where, f"{path} is empty")
+    return Text(
+        id=name,
+        title=row.title,
+        author=row.author,
+        year=row.year,
+        body=body.removeprefix("\ufeff").replace("\r\n", "\n"),
+        temperature_modifier=_decimal(row.temperature_modifier),
+    )
+
+
+def _questions(row: QuestionConfig, problems: Problems) -> QuestionSet:
+    where = f"question/{row.name}.yaml"
+    problems.check(bool(row.items), f"{where}: items", "no question is declared")
+    problems.check(bool(row.value_patterns), f"{where}: value_patterns", "no pattern is declared")
+    for key, item in row.items.items():
+        good = IDENTIFIER.fullmatch(str(key)) is not None
+        problems.check(good, f"{where}: items.{key}", "allowed: letters, digits, - and _")
+        problems.check(
+            item.minimum < item.maximum,
+            f"{where}: items.{key}",
+            f"minimum {item.minimum} is not below maximum {item.maximum}",
+        )
+    for key, template, allowed in (
+        ("form", row.form, FORM_FIELDS),
+        ("plain", row.plain, TEMPLATE_FIELDS),
+        ("enhanced", row.enhanced, TEMPLATE_FIELDS),
+    ):
+        try:
+            fill(template, dict.fromkeys(allowed, ""), f"{where}: {key}")
+        except ConfigError as error:
+            problems.lines.append(str(error))
+    for patterns in (row.value_patterns, row.reason_patterns):
+        names = [p.name for p in patterns]
+        for name in {n for n in names if names.count(n) > 1}:
+            problems.add(f"{where}: patterns", f"the name {name!r} stands twice")
+    return QuestionSet(
+        name=row.name,
+        questions=tuple(
+            Question(
+                id=str(key),
+                label=item.label,
+                minimum=item.minimum,
+                maximum=item.maximum,
+                integer=item.integer,
+                reason_required=item.reason_required,
+            )
+            for key, item in row.items.items()
+        ),
+        form=row.form,
+        templates={Variant.PLAIN: row.plain, Variant.ENHANCED: row.enhanced},
+        value_patterns=tuple(Pattern(name=p.name, regex=p.regex) for p in row.value_patterns),
+        reason_patterns=tuple(Pattern(name=p.name, regex=p.regex) for p in row.reason_patterns),
+    )

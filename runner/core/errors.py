@@ -1,0 +1,77 @@
+"""Every exception this project raises, as one tree.
+
+RunnerError                    says what happened, to what, and what to do next
+├─ ConfigError                 wrong before anything was sent; names the file and the key
+├─ ProviderError               a service said no, or nothing; never carries a key
+│  ├─ ProviderBusy             a definite "not now": try later
+│  ├─ ProviderRefused          a definite no: asking again will not help
+│  ├─ ProviderSilent           no answer: it may have happened
+│  └─ ProviderReplyUnreadable  the reply is not what the service documents
+├─ LedgerError
+│  ├─ LedgerInUse              another runner holds it
+│  ├─ LedgerDamaged            missing, empty, foreign or broken
+│  ├─ LedgerFormatUnknown      written by another version
+│  └─ LedgerOfAnotherExperiment  the same name, but other prompts, texts or parameters
+└─ IllegalTransition           our own bug: a step the state tables do not have
+"""
+
+
+class RunnerError(Exception):
+    """Something went wrong; the message says what, and what to do next."""
+
+    def __init__(self, message: str | None = None) -> None:
+        """Use the class docstring when no message is given."""
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class ConfigError(RunnerError):
+    """The configuration is wrong; nothing was written and nothing was sent."""
+
+
+class ProviderError(RunnerError):
+    """The provider did not do what was asked."""
+
+
+class ProviderBusy(ProviderError):
+    """The provider said 'not now'; nothing was done there."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """Keep the wait the provider asked for, in seconds, if it named one."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ProviderRefused(ProviderError):
+    """The provider said no; nothing was done there."""
+
+
+class ProviderSilent(ProviderError):
+    """The provider did not answer; what was asked may have happened all the same."""
+
+
+class ProviderReplyUnreadable(ProviderError):
+    """The provider's reply is not what its documents say."""
+
+
+class LedgerError(RunnerError):
+    """The ledger cannot be used."""
+
+
+class LedgerInUse(LedgerError):
+    """Another runner is working on this experiment."""
+
+
+class LedgerDamaged(LedgerError):
+    """The ledger is missing, empty, foreign or broken."""
+
+
+class LedgerFormatUnknown(LedgerError):
+    """The ledger was written by another version of this program."""
+
+
+class LedgerOfAnotherExperiment(LedgerError):
+    """This folder belongs to an experiment with other prompts, texts or parameters."""
+
+
+class IllegalTransition(RunnerError):
+    """A step that the state tables do not have: a bug of this program."""

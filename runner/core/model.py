@@ -1,0 +1,311 @@
+"""The nouns: what an experiment is made of, and what is known of its batches and answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NewType
+
+from runner.core.states import BatchState
+
+CustomId = NewType("CustomId", str)
+"""A request's name at the provider, `^[a-zA-Z0-9_-]{1,64}$`; nobody parses it back."""
+Stem = NewType("Stem", str)
+"""A condition's name: the custom_id without its trial, as `p1_t1`."""
+BatchKey = NewType("BatchKey", str)
+"""Our own name of a batch, as `b0001`."""
+RemoteId = NewType("RemoteId", str)
+"""The provider's name of a batch."""
+
+
+class Variant(StrEnum):
+    """Which wording of the prompt was sent."""
+
+    PLAIN = "plain"
+    ENHANCED = "enhanced"
+
+
+class Enhance(StrEnum):
+    """When the enhanced wording is used."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    ON_RETRY = "on_retry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persona:
+    """Who the model is asked to be."""
+
+    id: str
+    name: str
+    system: str
+    temperature: Decimal
+    """Base temperature, to which a text's modifier is added."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """What the model is asked to read; the body is data and is never interpolated."""
+
+    id: str
+    title: str
+    author: str
+    year: str
+    body: str = field(repr=False)
+    temperature_modifier: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question: a number between two bounds, and a reason."""
+
+    id: str
+    label: str
+    minimum: int
+    maximum: int
+    integer: bool
+    reason_required: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """A named regular expression; `{id}` and `{label}` stand for the question's own."""
+
+    name: str
+    regex: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionSet:
+    """All questions of an experiment, the wordings that ask them and the patterns that read."""
+
+    name: str
+    questions: tuple[Question, ...]
+    form: str
+    """The lines a model is asked to fill in, for one question."""
+    templates: Mapping[Variant, str]
+    value_patterns: tuple[Pattern, ...]
+    reason_patterns: tuple[Pattern, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a provider takes in one batch, and at once; None means no limit is known."""
+
+    requests: int
+    bytes: int
+    enqueued_tokens: int | None
+    batches_in_flight: int | None
+    margin: float
+    """The share of each limit that is left unused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """The model asked, and what its service accepts."""
+
+    provider: str
+    name: str
+    system_role: bool
+    temperature_min: Decimal
+    temperature_max: Decimal
+    max_output_tokens: int
+    expected_output_tokens: int
+    """A guess for the low end of the cost estimate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One persona × text × temperature; a trial of it is a request."""
+
+    stem: Stem
+    persona: str
+    text: str
+    temperature: Decimal | None
+    """None: no temperature is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """The resolved configuration: what is asked of whom, how often."""
+
+    name: str
+    personas: Mapping[str, Persona]
+    texts: Mapping[str, Text]
+    questions: QuestionSet
+    model: Model
+    temperatures: tuple[Decimal, ...] | None
+    """The temperature factor; None when each condition has a calculated one or none."""
+    calculated: bool
+    trials: int
+    enhance: Enhance
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive trials of one condition inside a batch, first and last included."""
+
+    stem: Stem
+    first: int
+    last: int
+    variant: Variant
+
+    def __len__(self) -> int:
+        """Return the number of requests."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What the model is told, before any provider's dialect."""
+
+    system: str | None
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens, as the provider counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Add up."""
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class ReplyKind(StrEnum):
+    """What one result line says."""
+
+    ANSWER = "answer"
+    REFUSED = "refused"
+    ERRORED = "errored"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One result line, out of the provider's dialect."""
+
+    custom_id: str
+    kind: ReplyKind
+    text: str = field(default="", repr=False)
+    finish_reason: str | None = None
+    """stop, length, content_filter or refusal; the provider's own word if it is another."""
+    model: str | None = None
+    usage: Usage = Usage()
+    request_id: str | None = None
+    answered_at: float | None = None
+    """Seconds since the epoch, from the provider."""
+    error: str | None = None
+
+
+class Cause(StrEnum):
+    """Why a question has no value; a missing value is honest, a wrong one is fraud."""
+
+    MISSING = "missing"
+    OUT_OF_RANGE = "out_of_range"
+    AMBIGUOUS = "ambiguous"
+    NOT_A_NUMBER = "not_a_number"
+    NO_REASON = "no_reason"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was read of one question in one answer."""
+
+    value: Decimal | None
+    reason: str | None
+    pattern: str | None
+    """The name of the pattern that found the value's place; None when none did."""
+    cause: Cause | None
+    """Why the reading is invalid; None when it is valid."""
+    span: tuple[int, int] | None = None
+    """Where in the answer the value stands, in characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What the provider says of a batch when asked."""
+
+    state: str
+    """The provider's own word."""
+    event: str
+    """A `BatchEvent`: progress, end, deferred or refused."""
+    total: int | None = None
+    completed: int | None = None
+    failed: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Result files by our name (output, error) and the provider's id."""
+    expires_at: float | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Requests sent together, and all that is known of them but their answers."""
+
+    key: BatchKey
+    state: BatchState
+    count: int
+    bytes: int
+    sha256: str
+    """Of the request file, exactly as sent."""
+    input_tokens: int
+    """An estimate, before the provider counts."""
+    reserved_usd: Decimal | None
+    """The most it can cost; None when the price is unknown."""
+    packed_at: float
+    send: int = 1
+    """How often its input was prepared for sending; part of the uploaded file's name."""
+    handle: Mapping[str, str] = field(default_factory=dict)
+    """What the provider gave us for the staged input, by the provider's own names."""
+    remote: RemoteId | None = None
+    dead: tuple[str, ...] = ()
+    """Provider's ids that are known to have ended without running."""
+    sent_at: float | None = None
+    accepted_at: float | None = None
+    ended_at: float | None = None
+    collected_at: float | None = None
+    fenced_at: float | None = None
+    next_at: float = 0.0
+    """When to act on it again, in seconds since the epoch."""
+    tries: int = 0
+    """Failed or fruitless calls in a row, for the back-off."""
+    looks: int = 0
+    """How often a doubtful submission was looked for and not found."""
+    polls: int = 0
+    """Successful looks at the running batch; the wait between them grows with it."""
+    polled_at: float | None = None
+    remote_state: str | None = None
+    total: int | None = None
+    completed: int | None = None
+    failed: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    raw: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of each stored result file, by name."""
+    expires_at: float | None = None
+    error: str | None = None
+    tally: Mapping[str, int] = field(default_factory=dict)
+    """How many attempts ended how."""
+    patterns: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Matches by question and pattern, over every answer read."""
+    causes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Invalid readings by question and cause."""
+    notices: Mapping[str, int] = field(default_factory=dict)
+    """Oddities of the result files: duplicate, conflicting, unknown, unreadable lines."""
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None
+
+
+JsonObject = dict[str, Any]
+"""A decoded JSON object, before its shape is checked."""

@@ -1,0 +1,202 @@
+"""Everything known + the time -> the next actions; it decides and never does.
+
+The order of the rules is the order of the promises: what may already be paid for is cleared up and
+collected first, and new work is sent last.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from runner.core.model import Batch, BatchKey, Limits
+from runner.core.states import AT_PROVIDER, FINAL_STATES, BatchState
+
+
+class Purpose(StrEnum):
+    """What this run of the program is for."""
+
+    RUN = "run"
+    """Send what is pending, wait, collect, ask again."""
+    SUBMIT = "submit"
+    """Send what is pending and leave (`wait=false`)."""
+    COLLECT = "collect"
+    """Fetch what has ended; send nothing."""
+    CANCEL = "cancel"
+    """Cancel what runs, and fetch what it has answered."""
+
+
+class Verb(StrEnum):
+    """What the engine can be asked to do."""
+
+    PACK = "pack"
+    STAGE = "stage"
+    SUBMIT = "submit"
+    FIND = "find"
+    FENCE = "fence"
+    POLL = "poll"
+    CANCEL = "cancel"
+    DROP = "drop"
+    COLLECT = "collect"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do; `batch` is None only for PACK."""
+
+    verb: Verb
+    batch: BatchKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that a decision needs."""
+
+    purpose: Purpose
+    batches: tuple[Batch, ...]
+    """In the order of their keys."""
+    pending: bool
+    """Whether any request waits to be packed."""
+    busy: frozenset[BatchKey]
+    """Batches with a call under way."""
+    packing: bool
+    halted: str | None
+    """Why nothing more is sent in this run; None when sending is allowed."""
+    limits: Limits
+    budget_usd: Decimal | None
+    """None: no limit (a rehearsal)."""
+    settle_seconds: float
+    """How long after a doubtful submission the provider's list is believed to be current."""
+    looked: frozenset[BatchKey]
+    """Batches asked about in this run, for the purposes that ask once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The next actions, when to plan again, and what stands in the way."""
+
+    actions: tuple[Action, ...]
+    wake_at: float | None
+    """Seconds since the epoch; None when only a finished call can change anything."""
+    done: bool
+    held: str | None = None
+    """Why something that could be sent is not; shown to the user."""
+
+
+def plan(facts: Facts, now: float) -> Plan:
+    """Decide what is next."""
+    free = [b for b in facts.batches if b.key not in facts.busy]
+    actions = [a for b in free if (a := _at_provider(b, facts, now)) is not None]
+    held = None
+    if facts.purpose in (Purpose.RUN, Purpose.SUBMIT) and facts.halted is None:
+        sending, held = _send(facts, free, now)
+        actions += sending
+        if facts.pending and not facts.packing:
+            actions.append(Action(Verb.PACK))
+    if facts.purpose is Purpose.CANCEL:
+        actions += [Action(Verb.DROP, b.key) for b in free if b.state in _UNSENT]
+    waiting = list(_waits(facts, free, now))
+    idle = not actions and not facts.busy and not facts.packing
+    return Plan(
+        actions=tuple(actions),
+        wake_at=min(waiting, default=None),
+        done=idle and not waiting,
+        held=held,
+    )
+
+
+_UNSENT = frozenset({BatchState.PACKED, BatchState.STAGING, BatchState.STAGED})
+
+
+def _at_provider(batch: Batch, facts: Facts, now: float) -> Action | None:
+    """Return what to do next with a batch the provider may know."""
+    if batch.next_at > now:
+        return None
+    if batch.state is BatchState.ENDED:
+        return Action(Verb.COLLECT, batch.key)
+    if batch.state not in AT_PROVIDER or not _may_ask(batch, facts):
+        return None
+    if batch.state is BatchState.SUBMITTING:
+        return Action(_doubt(batch, facts), batch.key)
+    cancel = facts.purpose is Purpose.CANCEL and batch.state is BatchState.RUNNING
+    return Action(Verb.CANCEL if cancel else Verb.POLL, batch.key)
+
+
+def _doubt(batch: Batch, facts: Facts) -> Verb:
+    """Clear up a submission whose reply never came: look, fence, wait, look again.
+
+    The fence (deleting the input) makes a late acceptance harmless; only after it, and after the
+    list has had time to settle, is *not found* believed.
+    """
+    if batch.looks > 0 and batch.fenced_at is None and _patient(facts):
+        return Verb.FENCE
+    return Verb.FIND
+
+
+def absence_is_proved(batch: Batch, settle_seconds: float, now: float) -> bool:
+    """Tell whether a look that found nothing may be believed."""
+    return batch.fenced_at is not None and now >= batch.fenced_at + settle_seconds
+
+
+def _patient(facts: Facts) -> bool:
+    """Tell whether this run waits for the provider."""
+    return facts.purpose in (Purpose.RUN, Purpose.CANCEL)
+
+
+def _may_ask(batch: Batch, facts: Facts) -> bool:
+    """A run that does not wait asks once a batch: COLLECT about all, SUBMIT about doubts."""
+    if _patient(facts):
+        return True
+    wanted = facts.purpose is Purpose.COLLECT or batch.state is BatchState.SUBMITTING
+    return wanted and batch.key not in facts.looked
+
+
+def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], str | None]:
+    """Choose what goes out now, within the provider's limits and the budget."""
+    there = [b for b in facts.batches if b.state in AT_PROVIDER]
+    flying, tokens = len(there), sum(b.input_tokens for b in there)
+    spent = committed(facts.batches)
+    actions: list[Action] = []
+    for batch in free:
+        if batch.state not in _UNSENT or batch.next_at > now:
+            continue
+        limits = facts.limits
+        if limits.batches_in_flight is not None and flying >= limits.batches_in_flight:
+            break
+        room = limits.enqueued_tokens
+        if room is not None and flying and tokens + batch.input_tokens > room:
+            break
+        cost = batch.reserved_usd or Decimal(0)
+        if facts.budget_usd is not None and spent + cost > facts.budget_usd:
+            return actions, (
+                f"budget: {batch.key} may cost ${cost:.2f}, and ${spent:.2f} of "
+                f"budget.max_usd={facts.budget_usd} is spent or reserved: it is not sent; "
+                "run again with a larger budget.max_usd"
+            )
+        actions.append(
+            Action(Verb.SUBMIT if batch.state is BatchState.STAGED else Verb.STAGE, batch.key)
+        )
+        flying, tokens, spent = flying + 1, tokens + batch.input_tokens, spent + cost
+    return actions, None
+
+
+def committed(batches: tuple[Batch, ...]) -> Decimal:
+    """Return what is spent, plus the most that running or doubtful batches may still cost."""
+    total = Decimal(0)
+    for batch in batches:
+        if batch.state is BatchState.COLLECTED:
+            total += batch.cost_usd or Decimal(0)
+        elif batch.state in AT_PROVIDER or batch.state is BatchState.ENDED:
+            total += batch.reserved_usd or Decimal(0)
+    return total
+
+
+def _waits(facts: Facts, free: list[Batch], now: float) -> Iterator[float]:
+    """Yield when each batch that is waited for is due again."""
+    for batch in free:
+        if batch.state in _UNSENT:
+            sending = facts.purpose is Purpose.RUN and facts.halted is None
+            if sending and batch.next_at > now:
+                yield batch.next_at
+        elif batch.state not in FINAL_STATES and _patient(facts):
+            yield max(batch.next_at, now)

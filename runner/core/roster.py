@@ -1,0 +1,203 @@
+"""Every request of the experiment and how it stands, folded from the outcomes of its attempts.
+
+One byte a request and counter, in arrays by condition: a million requests are a few megabytes and
+a finished batch is a few slice assignments. `pending` is stored nowhere; it is what is left over.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from runner.core.model import Condition, Enhance, Span, Stem, Variant
+from runner.core.states import ASKED, LOST, OUTCOME_CODES, Outcome, RequestState
+
+PENDING, IN_BATCH, SUCCESS, RETRY_SUCCESS, FAILED = range(5)
+"""Codes of `RequestState` in the arrays, in its order."""
+
+STATES = tuple(RequestState)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The counters of a run: total = success + retry_success + failed + open, always."""
+
+    total: int = 0
+    success: int = 0
+    retry_success: int = 0
+    failed: int = 0
+    in_batch: int = 0
+    pending: int = 0
+
+    @property
+    def open(self) -> int:
+        """Requests that are neither answered well nor given up."""
+        return self.in_batch + self.pending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often a request is asked, and how often it may get lost on the way."""
+
+    max_attempts: int
+    max_lost: int
+    enhance: Enhance
+
+    def variant(self, asked: int) -> Variant:
+        """Return the wording for the next attempt of a request that was asked so often."""
+        if self.enhance is Enhance.ALWAYS or (self.enhance is Enhance.ON_RETRY and asked):
+            return Variant.ENHANCED
+        return Variant.PLAIN
+
+
+@dataclass(slots=True)
+class Row:
+    """The trials of one condition; index 0 is trial 1."""
+
+    wanted: int
+    """Trials in the present configuration; later ones are kept, and asked no more."""
+    state: bytearray
+    asked: bytearray
+    lost: bytearray
+
+    def grow(self, size: int) -> None:
+        """Make room for trials up to this number."""
+        missing = size - len(self.state)
+        if missing > 0:
+            for array in (self.state, self.asked, self.lost):
+                array.extend(bytes(missing))
+
+
+@dataclass(slots=True)
+class Roster:
+    """How every request stands."""
+
+    policy: RetryPolicy
+    rows: dict[Stem, Row] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, conditions: Iterable[Condition], trials: int, policy: RetryPolicy) -> "Roster":
+        """Start with everything pending."""
+        return cls(
+            policy,
+            {
+                c.stem: Row(trials, bytearray(trials), bytearray(trials), bytearray(trials))
+                for c in conditions
+            },
+        )
+
+    def depart(self, spans: Iterable[Span]) -> None:
+        """Record that requests went into a batch."""
+        for span in spans:
+            row = self._row(span)
+            here = slice(span.first - 1, span.last)
+            row.state[here] = row.state[here].translate(_DEPARTED)
+
+    def release(self, spans: Iterable[Span]) -> None:
+        """Record that a batch was dropped before it ran: its requests are free again."""
+        for span in spans:
+            row = self._row(span)
+            for index in range(span.first - 1, span.last):
+                if row.state[index] == IN_BATCH:
+                    row.state[index] = self._state_after(
+                        OUTCOME_CODES[Outcome.CANCELLED], row.asked[index], row.lost[index]
+                    )
+
+    def arrive(self, spans: Iterable[Span], outcomes: bytes) -> None:
+        """Record how the requests of a batch ended, one byte each, in the batch's order."""
+        at = 0
+        for span in spans:
+            self._fold(self._row(span), span, outcomes[at : at + len(span)])
+            at += len(span)
+
+    def counts(self) -> Counts:
+        """Count; requests outside the configuration count only once they are answered."""
+        tally = [0] * len(STATES)
+        for row in self.rows.values():
+            inside, outside = row.state[: row.wanted], row.state[row.wanted :]
+            for code in range(len(STATES)):
+                tally[code] += inside.count(code)
+                if code != PENDING and outside:
+                    tally[code] += outside.count(code)
+        return Counts(
+            total=sum(tally),
+            success=tally[SUCCESS],
+            retry_success=tally[RETRY_SUCCESS],
+            failed=tally[FAILED],
+            in_batch=tally[IN_BATCH],
+            pending=tally[PENDING],
+        )
+
+    def pending(self) -> Iterator[Span]:
+        """Yield what is to be asked next, as spans, in the order of the configuration."""
+        for stem, row in self.rows.items():
+            for first, last in _runs(row.state, row.wanted):
+                yield from self._by_variant(stem, row, first, last)
+
+    def has_pending(self) -> bool:
+        """Tell whether anything is left to ask."""
+        return any(row.state.find(PENDING, 0, row.wanted) >= 0 for row in self.rows.values())
+
+    def state(self, stem: Stem, trial: int) -> RequestState:
+        """Return how one request stands."""
+        return STATES[self.rows[stem].state[trial - 1]]
+
+    def _row(self, span: Span) -> Row:
+        row = self.rows.setdefault(span.stem, Row(0, bytearray(), bytearray(), bytearray()))
+        row.grow(span.last)
+        return row
+
+    def _fold(self, row: Row, span: Span, outcomes: bytes) -> None:
+        low, high = span.first - 1, span.last
+        if not any(row.asked[low:high]) and not any(row.lost[low:high]):
+            row.asked[low:high] = outcomes.translate(_ASKED_BYTE)
+            row.lost[low:high] = outcomes.translate(_LOST_BYTE)
+            row.state[low:high] = outcomes.translate(self._first_states())
+            return
+        for index, outcome in enumerate(outcomes, start=low):
+            if row.state[index] in (SUCCESS, RETRY_SUCCESS):
+                continue
+            row.asked[index] = min(row.asked[index] + _ASKED_BYTE[outcome], 255)
+            row.lost[index] = min(row.lost[index] + _LOST_BYTE[outcome], 255)
+            row.state[index] = self._state_after(outcome, row.asked[index], row.lost[index])
+
+    def _first_states(self) -> bytes:
+        """Return the translation of a first attempt's outcome to the request's state."""
+        return bytes(
+            self._state_after(code, _ASKED_BYTE[code], _LOST_BYTE[code]) for code in range(256)
+        )
+
+    def _state_after(self, outcome: int, asked: int, lost: int) -> int:
+        if outcome == OUTCOME_CODES[Outcome.VALID]:
+            return SUCCESS if asked <= 1 else RETRY_SUCCESS
+        if outcome == OUTCOME_CODES[Outcome.REFUSED]:
+            return FAILED
+        if outcome == OUTCOME_CODES[Outcome.OPEN]:
+            return IN_BATCH
+        given_up = asked >= self.policy.max_attempts or lost >= self.policy.max_lost
+        return FAILED if given_up else PENDING
+
+    def _by_variant(self, stem: Stem, row: Row, first: int, last: int) -> Iterator[Span]:
+        """Cut a run of pending trials where the wording changes."""
+        start, variant = first, self.policy.variant(row.asked[first - 1])
+        for trial in range(first + 1, last + 1):
+            here = self.policy.variant(row.asked[trial - 1])
+            if here is not variant:
+                yield Span(stem, start, trial - 1, variant)
+                start, variant = trial, here
+        yield Span(stem, start, last, variant)
+
+
+_DEPARTED = bytes(code if code in (SUCCESS, RETRY_SUCCESS) else IN_BATCH for code in range(256))
+"""A request that turned out to be answered stays so, although another attempt is under way."""
+_ASKED_BYTE = bytes(code in {OUTCOME_CODES[o] for o in ASKED} for code in range(256))
+_LOST_BYTE = bytes(code in {OUTCOME_CODES[o] for o in LOST} for code in range(256))
+
+
+def _runs(state: bytearray, size: int) -> Iterator[tuple[int, int]]:
+    """Yield first and last trial of each run of pending ones."""
+    start = state.find(PENDING, 0, size)
+    while start >= 0:
+        end = start
+        while end < size and state[end] == PENDING:
+            end += 1
+        yield start + 1, end
+        start = state.find(PENDING, end, size)

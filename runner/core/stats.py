@@ -1,0 +1,61 @@
+"""Counters of a run, put together for the ledger's summary, the screen and `summary.json`."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from runner.core.model import Batch, Usage
+from runner.core.plan import committed
+from runner.core.roster import Counts
+from runner.core.states import FINAL_STATES, BatchState
+
+
+def totals(counts: Counts) -> dict[str, int]:
+    """Return the five counters; they add up, always."""
+    assert counts.total == counts.success + counts.retry_success + counts.failed + counts.open
+    return {
+        "total": counts.total,
+        "success": counts.success,
+        "retry_success": counts.retry_success,
+        "failed": counts.failed,
+        "open": counts.open,
+    }
+
+
+def add_up(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """Sum nested counters, as question -> pattern -> matches."""
+    total: dict[str, dict[str, int]] = {}
+    for part in parts:
+        for outer, inner in part.items():
+            row = total.setdefault(outer, {})
+            for key, count in inner.items():
+                row[key] = row.get(key, 0) + count
+    return total
+
+
+def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
+    """Return what another process needs to show the run, JSON-ready."""
+    usage = sum((b.usage for b in batches), Usage())
+    unknown = any(b.cost_usd is None and b.state is BatchState.COLLECTED for b in batches)
+    spent = sum((b.cost_usd for b in batches if b.cost_usd is not None), Decimal(0))
+    active = [b for b in batches if b.state not in FINAL_STATES]
+    return {
+        **totals(counts),
+        "pattern_match_stats": add_up(b.patterns for b in batches),
+        "missing_by_cause": add_up(b.causes for b in batches),
+        "outcomes": add_up({"all": b.tally} for b in batches).get("all", {}),
+        "notices": add_up({"all": b.notices} for b in batches).get("all", {}),
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": None if unknown else str(spent),
+        "committed_usd": str(committed(batches)),
+        "batches": _by_state(batches),
+        "next_at": min((b.next_at for b in active), default=None),
+    }
+
+
+def _by_state(batches: tuple[Batch, ...]) -> dict[str, int]:
+    tally: dict[str, int] = {}
+    for batch in batches:
+        tally[batch.state.value] = tally.get(batch.state.value, 0) + 1
+    return tally

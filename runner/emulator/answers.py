@@ -1,0 +1,210 @@
+"""Seeded pretend answers to the form found in a prompt, some of them malformed."""
+
+from dataclasses import dataclass
+
+from runner.emulator.dice import Dice
+from runner.emulator.phrases import AFTERTHOUGHTS, PREAMBLES, PROSE, REFUSALS, VERDICTS
+from runner.emulator.prompts import Prompt, Question, read_prompt
+
+_FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, in no vendor's words."""
+
+    model: str
+    custom_id: str
+    system: str
+    user: str
+    temperature: float
+    max_tokens: int | None
+    reasons_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer, in no vendor's words; `finish` is stop, length or content_filter."""
+
+    content: str | None
+    refusal: str | None
+    finish: str
+    prompt_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One way to fill in the form that a tolerant reader should read right."""
+
+    number: str = "{label}({word}): {value}"
+    reason: str = "{label}({word}): {value}"
+    newline: str = "\n"
+    gap: str = "\n"
+    full_width: bool = False
+    has_preamble: bool = False
+
+
+PLAIN = Layout()
+LAYOUTS = (
+    Layout(
+        number="{label}（{word}）：{value}",
+        reason="{label}（{word}）：{value}",
+        full_width=True,
+    ),
+    Layout(number="**{label}({word}):** {value}", reason="**{label}({word}):** {value}"),
+    Layout(number="**{label}({word}): {value}**", reason="**{label}({word}):** {value}"),
+    Layout(newline="\r\n", gap="\r\n"),
+    Layout(number="{label}({word}): {value}点"),
+    Layout(number="{label}({word}): {value}/{high}"),
+    Layout(number="{label}({word}): [{value}]"),
+    Layout(number="- {label}({word}): {value}", reason="- {label}({word}): {value}"),
+    Layout(gap="\n\n"),
+    Layout(has_preamble=True, gap="\n\n"),
+)
+MALFORMATIONS = (
+    "question_missing",
+    "too_high",
+    "negative",
+    "not_a_number",
+    "range",
+    "unfilled",
+    "decimal",
+    "reason_missing",
+    "prose",
+    "refusal_text",
+    "cut_short",
+    "asked_twice",
+    "empty",
+    "refusal",
+    "content_filter",
+)
+_FORMLESS = ("refusal_text", "cut_short", "empty", "refusal", "content_filter")
+
+
+def answer(seed: int, asked: Asked, nth: int, malformed: float, malformed_enhanced: float) -> Reply:
+    """Answer for the n-th time; the same for ever for this seed, model, custom_id and prompt."""
+    prompt = read_prompt(asked.system, asked.user)
+    dice = Dice(seed, f"answer\x1f{asked.model}\x1f{asked.custom_id}\x1f{nth}")
+    share = malformed_enhanced if prompt.is_enhanced else malformed
+    flaw = None
+    if dice.share() < share:
+        flaws = MALFORMATIONS if prompt.has_form else _FORMLESS
+        flaw = flaws[dice.roll(len(flaws))]
+    content = _content(prompt, asked.temperature, dice, flaw)
+    if flaw == "refusal":
+        return _reply(prompt, asked, None, REFUSALS[dice.roll(len(REFUSALS))], "stop")
+    if flaw == "content_filter":
+        return _reply(prompt, asked, "", None, "content_filter")
+    if flaw == "cut_short":
+        short = content[: len(content) * (20 + dice.roll(60)) // 100]
+        return _reply(prompt, asked, short, None, "length")
+    return _reply(prompt, asked, content, None, "stop")
+
+
+def _reply(
+    prompt: Prompt, asked: Asked, content: str | None, refusal: str | None, finish: str
+) -> Reply:
+    reasoning = 64 if asked.reasons_first else 0
+    cap = asked.max_tokens
+    said = content or refusal or ""
+    tokens = 1 + int(len(said) * 0.85)
+    if cap is not None and content and reasoning + tokens > cap:
+        reasoning = min(reasoning, cap)
+        tokens = cap - reasoning
+        content, finish = content[: int(tokens / 0.85)], "length"
+    return Reply(content, refusal, finish, prompt.tokens, reasoning + tokens, reasoning)
+
+
+def _content(prompt: Prompt, temperature: float, dice: Dice, flaw: str | None) -> str:
+    if flaw == "empty":
+        return ""
+    if flaw == "refusal_text":
+        return REFUSALS[dice.roll(len(REFUSALS))]
+    if flaw == "prose" or not prompt.has_form:
+        name = prompt.questions[dice.roll(len(prompt.questions))].name
+        return "".join(PROSE).format(work=prompt.work, name=name)
+    numbers = [_number(question, prompt.spread, temperature, dice) for question in prompt.questions]
+    reasons = [
+        _reason(question, number, prompt, dice)
+        for question, number in zip(prompt.questions, numbers, strict=True)
+    ]
+    values = [str(number) for number in numbers]
+    if flaw is not None:
+        return _flawed(prompt.questions, values, reasons, dice, flaw)
+    layout = PLAIN if dice.share() < 0.7 else LAYOUTS[dice.roll(len(LAYOUTS))]
+    text = _lay_out(layout, prompt.questions, values, reasons)
+    return PREAMBLES[dice.roll(len(PREAMBLES))] + "\n\n" + text if layout.has_preamble else text
+
+
+def _number(question: Question, spread: float, temperature: float, dice: Dice) -> int:
+    width = spread * (0.25 + 0.75 * temperature) * (question.high - question.low) / 100
+    number = round(question.mean + width * dice.bell())
+    if dice.roll(10) < 7 and question.high - question.low >= 50:
+        number = 5 * round(number / 5)
+    return min(question.high, max(question.low, number))
+
+
+def _reason(question: Question, number: int, prompt: Prompt, dice: Dice) -> str:
+    part = (number - question.low) / (question.high - question.low)
+    verdicts = VERDICTS["high" if part >= 0.6 else "low" if part <= 0.3 else "middle"]
+    subject = prompt.subjects[dice.roll(len(prompt.subjects))]
+    text = subject + verdicts[dice.roll(len(verdicts))].format(name=question.name)
+    if dice.roll(4) == 0:
+        text += AFTERTHOUGHTS[dice.roll(len(AFTERTHOUGHTS))]
+    if dice.roll(1000) == 0:
+        # Legal raw in JSON, and the end of a line to str.splitlines().
+        text = text.replace("、", "、\u2028", 1)
+    return text
+
+
+def _lay_out(
+    layout: Layout, questions: tuple[Question, ...], values: list[str], reasons: list[str]
+) -> str:
+    blocks = []
+    for question, given, reason in zip(questions, values, reasons, strict=True):
+        value = given.translate(_FULL_WIDTH) if layout.full_width else given
+        number_line = layout.number.format(
+            label=question.label, word=question.number_word, value=value, high=question.high
+        )
+        reason_line = layout.reason.format(
+            label=question.label, word=question.reason_word, value=reason
+        )
+        blocks.append(f"{number_line}{layout.newline}{reason_line}")
+    return layout.gap.join(blocks)
+
+
+def _flawed(
+    questions: tuple[Question, ...], values: list[str], reasons: list[str], dice: Dice, flaw: str
+) -> str:
+    where = dice.roll(len(questions))
+    question = questions[where]
+    low, high = question.low, question.high
+    third = (high - low) // 3
+    wrong = {
+        "too_high": str(high + (high - low) // 2),
+        "negative": str(low - 10),
+        "not_a_number": "評価不能",
+        "range": f"{low + third}-{high - third}",
+        "unfilled": f"[{low}-{high}]",
+        "decimal": f"{max(low, int(values[where]) - 1)}.5",
+    }
+    if flaw in wrong:
+        values[where] = wrong[flaw]
+    elif flaw == "reason_missing":
+        reasons[where] = ""
+    text = _lay_out(PLAIN, questions, values, reasons)
+    if flaw == "question_missing":
+        kept = [at for at in range(len(questions)) if at != where]
+        return _lay_out(
+            PLAIN,
+            tuple(questions[at] for at in kept),
+            [values[at] for at in kept],
+            [reasons[at] for at in kept],
+        )
+    if flaw == "asked_twice":
+        number = int(values[where])
+        other = str(number - 5 if number - 5 >= low else number + 5)
+        return text + "\n" + _lay_out(PLAIN, (question,), [other], [reasons[where]])
+    return text

@@ -1,0 +1,265 @@
+"""The lines of OpenAI batch files: what a request line must be, and how its outcome is written."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runner.emulator.answers import Asked, Reply
+from runner.emulator.running import Checked, Ids
+
+CHAT = "/v1/chat/completions"
+MAX_REQUESTS = 50_000
+MAX_ERRORS = 20
+_REASONING = re.compile(r"^(?:o\d|gpt-[5-9])")
+_RELEASE = "-2026-01-01"
+
+
+class LineError(Exception):
+    """An input line that makes the whole batch fail."""
+
+    def __init__(self, code: str, message: str, param: str | None = None) -> None:
+        """Keep what the batch's error list will say."""
+        super().__init__(message)
+        self.code = code
+        self.param = param
+
+
+class OpenAIRows:
+    """Reads and writes lines as OpenAI does; holds no state."""
+
+    def first_model(self, path: Path) -> str | None:
+        """Return the model the first line asks for, if it can be read."""
+        with path.open("rb") as lines:
+            try:
+                return _request(lines.readline(), CHAT)[1]
+            except LineError:
+                return None
+
+    def check(self, path: Path, endpoint: str) -> Checked:
+        """Validate a whole input file, one line in memory at a time."""
+        seen: set[str] = set()
+        model: str | None = None
+        doomed = total = 0
+        errors: list[dict[str, object]] = []
+        with path.open("rb") as lines:
+            for total, line in enumerate(lines, 1):
+                if total > MAX_REQUESTS:
+                    errors.append(_batch_error("too_many_tasks", _TOO_MANY))
+                    break
+                try:
+                    custom_id, line_model, body = _request(line, endpoint)
+                    model = model or line_model
+                    _must_fit(custom_id, seen, line_model, model)
+                except LineError as error:
+                    errors.append(_batch_error(error.code, str(error), error.param, total))
+                    if len(errors) >= MAX_ERRORS:
+                        break
+                else:
+                    seen.add(custom_id)
+                    doomed += _refusal(line_model, body) is not None
+        if total == 0:
+            errors.append(_batch_error("empty_file", "The input file is empty."))
+        return Checked(model, total, doomed, tuple(errors))
+
+    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+        """Return model, custom_id, and what is asked or the body of a refusal of this row."""
+        request = orjson.loads(line)
+        custom_id, body = request["custom_id"], request["body"]
+        model = body["model"]
+        refusal = _refusal(model, body)
+        if refusal is not None:
+            return model, custom_id, orjson.dumps({"error": refusal})
+        system, user = _messages(body["messages"])
+        temperature = body.get("temperature")
+        asked = Asked(
+            model=model,
+            custom_id=custom_id,
+            system=system,
+            user=user,
+            temperature=1.0 if temperature is None else float(temperature),
+            max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+            reasons_first=_REASONING.match(model) is not None,
+        )
+        return model, custom_id, asked
+
+    def answered(self, custom_id: str, model: str, ids: Ids, reply: Reply, created: int) -> bytes:
+        """Write the output line of an answer."""
+        choice = {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": reply.content,
+                "refusal": reply.refusal,
+                "annotations": [],
+            },
+            "logprobs": None,
+            "finish_reason": reply.finish,
+        }
+        body = {
+            "id": f"chatcmpl-{ids.completion[:29]}",
+            "object": "chat.completion",
+            "created": created,
+            "model": model + _RELEASE,
+            "choices": [choice],
+            "usage": _usage(reply),
+            "service_tier": "default",
+            "system_fingerprint": None,
+        }
+        return _line(ids, custom_id, _response(200, ids, body), None)
+
+    def refused(self, custom_id: str, ids: Ids, body: bytes) -> bytes:
+        """Write the error line of a request that was refused with a 400."""
+        return _line(ids, custom_id, _response(400, ids, orjson.loads(body)), None)
+
+    def broke(self, custom_id: str, ids: Ids) -> bytes:
+        """Write the error line of a request the service failed at with a 500."""
+        message = "The server had an error while processing your request. Sorry about that!"
+        error = {"message": message, "type": "server_error", "param": None, "code": None}
+        return _line(ids, custom_id, _response(500, ids, {"error": error}), None)
+
+    def never_ran(self, custom_id: str, ids: Ids, is_expired: bool) -> bytes:
+        """Write the error line of a request the batch never came to."""
+        code = "batch_expired" if is_expired else "batch_cancelled"
+        message = (
+            "This request could not be executed before the completion window expired."
+            if is_expired
+            else "This request was cancelled before it was executed."
+        )
+        return _line(ids, custom_id, None, {"code": code, "message": message})
+
+
+_TOO_MANY = f"The batch input file holds more than the maximum of {MAX_REQUESTS} requests."
+
+
+def _batch_error(
+    code: str, message: str, param: str | None = None, line: int | None = None
+) -> dict[str, object]:
+    return {"code": code, "message": message, "param": param, "line": line}
+
+
+def _request(line: bytes, endpoint: str) -> tuple[str, str, Mapping[str, Any]]:
+    try:
+        request = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        request = None
+    if not isinstance(request, dict):
+        raise LineError("invalid_json_line", "This line is not parseable as valid JSON.")
+    for name, kind in (("custom_id", str), ("method", str), ("url", str), ("body", dict)):
+        if name not in request:
+            message = f"Missing required parameter: '{name}'."
+            raise LineError("missing_required_parameter", message, name)
+        if not isinstance(request[name], kind):
+            raise LineError("invalid_type", f"Invalid type for '{name}'.", name)
+    if request["method"] != "POST":
+        raise LineError("invalid_value", "Invalid method: must be 'POST'.", "method")
+    if request["url"] != endpoint:
+        message = f"The URL of this line does not match the batch's endpoint '{endpoint}'."
+        raise LineError("url_mismatch", message, "url")
+    model = request["body"].get("model")
+    if not isinstance(model, str) or not model:
+        message = "Missing required parameter: 'body.model'."
+        raise LineError("missing_required_parameter", message, "body.model")
+    return request["custom_id"], model, request["body"]
+
+
+def _must_fit(custom_id: str, seen: set[str], line_model: str, model: str) -> None:
+    if custom_id in seen:
+        message = f"The custom_id '{custom_id[:80]}' was already used in this file."
+        raise LineError("duplicate_custom_id", message, "custom_id")
+    if line_model != model:
+        message = f"The model '{line_model}' differs from '{model}' used before in this file."
+        raise LineError("model_mismatch", message, "body.model")
+
+
+def _refusal(model: str, body: Mapping[str, Any]) -> dict[str, object] | None:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        message = "Missing required parameter: 'messages'."
+        return _bad(message, "messages", "missing_required_parameter")
+    if not all(isinstance(said, dict) and "role" in said for said in messages):
+        return _bad("Invalid 'messages': every message needs a role.", "messages", "invalid_value")
+    temperature = body.get("temperature")
+    if temperature is not None and (complaint := _temperature(model, temperature)):
+        return complaint
+    if "max_tokens" in body and _REASONING.match(model):
+        message = (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. "
+            "Use 'max_completion_tokens' instead."
+        )
+        return _bad(message, "max_tokens", "unsupported_parameter")
+    for name in ("max_tokens", "max_completion_tokens"):
+        cap = body.get(name)
+        if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
+            return _bad(f"Invalid '{name}': expected an integer >= 1.", name, "invalid_value")
+    return None
+
+
+def _temperature(model: str, temperature: object) -> dict[str, object] | None:
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float):
+        message = "Invalid type for 'temperature': expected a decimal."
+        return _bad(message, "temperature", "invalid_type")
+    if not 0 <= temperature <= 2:
+        side, bound = ("above maximum", "<= 2") if temperature > 2 else ("below minimum", ">= 0")
+        message = (
+            f"Invalid 'temperature': decimal {side} value. "
+            f"Expected a value {bound}, but got {temperature} instead."
+        )
+        code = "decimal_above_max_value" if temperature > 2 else "decimal_below_min_value"
+        return _bad(message, "temperature", code)
+    if temperature != 1 and _REASONING.match(model):
+        message = (
+            f"Unsupported value: 'temperature' does not support {temperature} with this model. "
+            "Only the default (1) value is supported."
+        )
+        return _bad(message, "temperature", "unsupported_value")
+    return None
+
+
+def _bad(message: str, param: str, code: str) -> dict[str, object]:
+    return {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+
+
+def _messages(messages: list[dict[str, Any]]) -> tuple[str, str]:
+    system: list[str] = []
+    user: list[str] = []
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list):
+            content = "\n".join(part.get("text", "") for part in content if isinstance(part, dict))
+        if isinstance(content, str):
+            (system if message["role"] in ("system", "developer") else user).append(content)
+    return "\n".join(system), "\n".join(user)
+
+
+def _usage(reply: Reply) -> dict[str, object]:
+    return {
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "total_tokens": reply.prompt_tokens + reply.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": reply.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def _response(status: int, ids: Ids, body: object) -> dict[str, object]:
+    return {"status_code": status, "request_id": ids.request, "body": body}
+
+
+def _line(
+    ids: Ids, custom_id: str, response: dict[str, object] | None, error: dict[str, str] | None
+) -> bytes:
+    line = {
+        "id": f"batch_req_{ids.row}",
+        "custom_id": custom_id,
+        "response": response,
+        "error": error,
+    }
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,278 @@
+"""OpenAI's /files and /batches, as its documents and recordings say they answer."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from runner.emulator.connection import LostReply
+from runner.emulator.downloads import chunks_of
+from runner.emulator.openai_rows import CHAT
+from runner.emulator.openai_shapes import ApiError, batch_object, file_object, page
+from runner.emulator.records import Batch, StoredFile
+from runner.emulator.world import World
+
+MAX_UPLOAD = 200 * 2**20
+_FORM_OVERHEAD = 64 * 2**10
+_PARAMETERS = frozenset(
+    {"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"}
+)
+
+
+class OpenAIWire:
+    """One service that speaks OpenAI's dialect, under one prefix."""
+
+    def __init__(self, world: World, service: str = "openai", prefix: str = "/v1") -> None:
+        """Say which service's files and batches it shows."""
+        self.prefix = prefix
+        self._world = world
+        self._service = service
+
+    def error(
+        self, status: int, message: str, code: str | None, headers: dict[str, str] | None
+    ) -> Response:
+        """Make an error reply in this family's shape."""
+        return ApiError(status, message, None, code).response(headers)
+
+    def routes(self) -> list[Route]:
+        """List the addresses it answers at."""
+        files, batches = f"{self.prefix}/files", f"{self.prefix}/batches"
+        return [
+            Route(files, self.upload, methods=["POST"]),
+            Route(files, self.list_files, methods=["GET"]),
+            Route(f"{files}/{{file_id}}", self.get_file, methods=["GET"]),
+            Route(f"{files}/{{file_id}}", self.delete_file, methods=["DELETE"]),
+            Route(f"{files}/{{file_id}}/content", self.content, methods=["GET"]),
+            Route(batches, self.create, methods=["POST"]),
+            Route(batches, self.list_batches, methods=["GET"]),
+            Route(f"{batches}/{{batch_id}}", self.get_batch, methods=["GET"]),
+            Route(f"{batches}/{{batch_id}}/cancel", self.cancel, methods=["POST"]),
+        ]
+
+    # Files
+
+    async def upload(self, request: Request) -> Response:
+        """Keep a batch input file; its lines are looked at only when a batch validates them."""
+        if int(request.headers.get("content-length", 0)) > MAX_UPLOAD + _FORM_OVERHEAD:
+            raise _too_large()
+        async with _form(request) as form:
+            source = form.get("file")
+            if not isinstance(source, UploadFile):
+                raise ApiError(400, "'file' is a required property", "file")
+            purpose = form.get("purpose")
+            if purpose is None:
+                raise ApiError(400, "'purpose' is a required property", "purpose")
+            if purpose != "batch":
+                raise ApiError(400, f"'{purpose}' is not one of ['batch']", "purpose")
+            if not (source.filename or "").endswith(".jsonl"):
+                raise ApiError(400, "Invalid file format for Batch API. Must be .jsonl", "file")
+            if (source.size or 0) > MAX_UPLOAD:
+                raise _too_large()
+            lifetime = _lifetime(
+                form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
+            )
+            file = await run_in_threadpool(
+                self._world.shelf.keep,
+                *(self._service, "batch", source.filename or "", source.file, lifetime),
+            )
+        return JSONResponse(file_object(file, is_new=lifetime is None))
+
+    def list_files(self, request: Request) -> Response:
+        """List files, newest first unless asked otherwise."""
+        limit = _limit(request, 10_000, 10_000)
+        order = request.query_params.get("order", "desc")
+        if order not in ("asc", "desc"):
+            raise ApiError(400, f"Invalid value: '{order}'.", "order", "invalid_value")
+        files = self._world.shelf.listed(self._service, request.query_params.get("purpose"))
+        if order == "asc":
+            files.reverse()
+        start = _start(request, [file.id for file in files])
+        shown = [file_object(file) for file in files[start : start + limit]]
+        return JSONResponse(page(shown, has_more=start + limit < len(files)))
+
+    def get_file(self, request: Request) -> Response:
+        """Show one file."""
+        return JSONResponse(file_object(self._file(request)))
+
+    def delete_file(self, request: Request) -> Response:
+        """Forget one file."""
+        file = self._file(request)
+        self._world.shelf.delete(file.id)
+        return JSONResponse({"id": file.id, "object": "file", "deleted": True})
+
+    def content(self, request: Request) -> Response:
+        """Send a file without saying how long it is."""
+        file = self._file(request)
+        first = self._world.shelf.count_download(file) == 0
+        behaviour = self._world.behaviour
+        cut = first and behaviour.happens("truncated_downloads", file.stable_key)
+        return StreamingResponse(
+            chunks_of(self._world.shelf.path_of(file.id), behaviour.seed, file.stable_key, cut=cut),
+            media_type="application/octet-stream",
+            headers={"content-disposition": f'attachment; filename="{file.filename}"'},
+        )
+
+    def _file(self, request: Request) -> StoredFile:
+        file_id = request.path_params["file_id"]
+        file = self._world.shelf.find(self._service, file_id)
+        if file is None:
+            raise ApiError(404, f"No such File object: {file_id}", "id")
+        return file
+
+    # Batches
+
+    async def create(self, request: Request) -> Response:
+        """Commit a batch; whether the reply arrives is another matter."""
+        wanted = _parameters(await request.body())
+        return await run_in_threadpool(self._create, wanted)
+
+    def _create(self, wanted: dict[str, Any]) -> Response:
+        file_id, world = wanted["input_file_id"], self._world
+        source = world.shelf.find(self._service, file_id)
+        if source is None:
+            raise ApiError(400, f"No such File object: {file_id}", "input_file_id")
+        if source.purpose != "batch":
+            raise ApiError(400, "The input file's purpose must be 'batch'.", "input_file_id")
+        batch = world.create_batch(
+            source, wanted["endpoint"], wanted.get("metadata"), wanted.get("output_expires_after")
+        )
+        if world.behaviour.happens("lost_create_reply", batch.stable_key):
+            return LostReply()
+        if world.behaviour.happens("failed_create_reply", batch.stable_key):
+            raise ApiError(500, "The server had an error while processing your request.")
+        return JSONResponse(batch_object(batch, batch.created_at))
+
+    def list_batches(self, request: Request) -> Response:
+        """List batches, newest first."""
+        limit = _limit(request, 20, 100)
+        batches = self._world.list_batches(self._service)
+        start = _start(request, [batch.id for batch in batches])
+        now = self._world.clock()
+        shown = [batch_object(batch, now) for batch in batches[start : start + limit]]
+        return JSONResponse(page(shown, has_more=start + limit < len(batches)))
+
+    def get_batch(self, request: Request) -> Response:
+        """Show one batch."""
+        return self._shown(self._batch(request))
+
+    def cancel(self, request: Request) -> Response:
+        """Stop a batch that has not ended."""
+        batch = self._batch(request)
+        stage = batch.stage(self._world.clock())
+        if stage.is_terminal:
+            raise ApiError(409, f"Cannot cancel a batch with status '{stage}'.")
+        return self._shown(self._world.cancel_batch(batch.id))
+
+    def _shown(self, batch: Batch) -> Response:
+        return JSONResponse(batch_object(batch, self._world.clock()))
+
+    def _batch(self, request: Request) -> Batch:
+        batch_id = request.path_params["batch_id"]
+        batch = self._world.find_batch(self._service, batch_id)
+        if batch is None:
+            raise ApiError(404, f"No batch found with id '{batch_id}'.")
+        return batch
+
+
+@asynccontextmanager
+async def _form(request: Request) -> AsyncIterator[Any]:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise ApiError(400, "Invalid Content-Type: expected multipart/form-data.")
+    async with request.form(max_files=1, max_fields=8) as form:
+        yield form
+
+
+def _too_large() -> ApiError:
+    return ApiError(400, f"The file is larger than the maximum of {MAX_UPLOAD} bytes.", "file")
+
+
+def _limit(request: Request, usual: int, most: int) -> int:
+    given = request.query_params.get("limit")
+    if given is None:
+        return usual
+    if not given.isascii() or not given.lstrip("-").isdigit():
+        message = f"Invalid type for 'limit': expected an integer, but got '{given}' instead."
+        raise ApiError(400, message, "limit", "invalid_type")
+    limit = int(given)
+    if 1 <= limit <= most:
+        return limit
+    side, bound = ("above max", f"<= {most}") if limit > most else ("below min", ">= 1")
+    message = (
+        f"Invalid 'limit': integer {side}imum value. "
+        f"Expected a value {bound}, but got {limit} instead."
+    )
+    raise ApiError(400, message, "limit", f"integer_{side.replace(' ', '_')}_value")
+
+
+def _start(request: Request, ids: list[str]) -> int:
+    after = request.query_params.get("after")
+    if after is None:
+        return 0
+    if after not in ids:
+        raise ApiError(404, f"No such object: {after}", "after")
+    return ids.index(after) + 1
+
+
+def _lifetime(anchor: object, seconds: object) -> int | None:
+    if anchor is None and seconds is None:
+        return None
+    text = str(seconds)
+    if anchor == "created_at" and text.isdigit() and 3600 <= int(text) <= 2_592_000:
+        return int(text)
+    raise ApiError(400, "Invalid 'expires_after'.", "expires_after", "invalid_value")
+
+
+def _parameters(body: bytes) -> dict[str, Any]:
+    try:
+        wanted = json.loads(body)
+    except ValueError:
+        wanted = None
+    if not isinstance(wanted, dict):
+        raise ApiError(400, "We could not parse the JSON body of your request.")
+    for name in wanted:
+        if name not in _PARAMETERS:
+            raise ApiError(400, f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+    for name in ("input_file_id", "endpoint", "completion_window"):
+        if name not in wanted:
+            message = f"Missing required parameter: '{name}'."
+            raise ApiError(400, message, name, "missing_required_parameter")
+        if not isinstance(wanted[name], str):
+            message = f"Invalid type for '{name}': expected a string."
+            raise ApiError(400, message, name, "invalid_type")
+    for name, only in (("endpoint", CHAT), ("completion_window", "24h")):
+        if wanted[name] != only:
+            message = f"Invalid value: '{wanted[name]}'. Supported values are: '{only}'."
+            raise ApiError(400, message, name, "invalid_value")
+    _check_metadata(wanted.get("metadata"))
+    after = wanted.get("output_expires_after")
+    if after is not None:
+        given = after if isinstance(after, dict) else {}
+        wanted["output_expires_after"] = _lifetime(given.get("anchor", ""), given.get("seconds"))
+    return wanted
+
+
+def _check_metadata(metadata: object) -> None:
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict):
+        message = "Invalid type for 'metadata': expected an object."
+        raise ApiError(400, message, "metadata", "invalid_type")
+    if len(metadata) > 16:
+        message = "Invalid 'metadata': too many properties. Expected at most 16 properties."
+        raise ApiError(400, message, "metadata", "object_above_max_properties")
+    for key, value in metadata.items():
+        if len(key) > 64:
+            message = "Invalid 'metadata': property name too long. Expected at most 64 characters."
+            raise ApiError(400, message, "metadata", "property_name_above_max_length")
+        if not isinstance(value, str):
+            message = f"Invalid type for 'metadata.{key}': expected a string."
+            raise ApiError(400, message, f"metadata.{key}", "invalid_type")
+        if len(value) > 512:
+            message = f"Invalid 'metadata.{key}': string too long. Expected at most 512 characters."
+            raise ApiError(400, message, f"metadata.{key}", "string_above_max_length")

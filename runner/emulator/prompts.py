@@ -1,0 +1,116 @@
+"""What a prompt asks for, found in nothing but the text the service receives."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+from runner.emulator.phrases import SUBJECTS
+
+_SLOT = re.compile(
+    r"^[ \t\u3000\-*・●#>]*(?P<label>[^\s()（）:：*][^()（）:：\n]{0,60}?)[ \t]*"
+    r"[(（](?P<word>[^()（）\n]{1,16})[)）][ \t]*[:：][ \t*]*(?P<slot>.*)$",
+    re.MULTILINE,
+)
+_SCALE = re.compile(r"(\d+)\s*[-–~〜～ー]\s*(\d+)")
+_NUMBER_WORD = re.compile(
+    r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating", re.IGNORECASE
+)
+_REASON_WORD = re.compile(r"理由|説明|根拠|reason|why|explanation", re.IGNORECASE)
+_ORDINAL = re.compile(r"^\s*(?:[QＱ問]?\s*\d+|設問\d+)\s*[.．:：、)]?\s*")
+_TITLE = re.compile(r"『([^『』\n]{1,24})』")
+_ROLE = re.compile(r"あなたは(.{1,60}?)(?:です|だ。|である|として)")
+_PERSONAS = (  # who answers: how far the mean moves, how wide the answers spread
+    (re.compile(r"ロボット|機械|AI|人工知能|robot", re.IGNORECASE), -32, 5),
+    (re.compile(r"詩人|poet", re.IGNORECASE), 16, 20),
+    (re.compile(r"感情豊か|芸術家|役者"), 12, 16),
+    (re.compile(r"研究者|評論家|教授|scholar", re.IGNORECASE), -6, 9),
+    (re.compile(r"子供|子ども|小学生|child", re.IGNORECASE), 9, 17),
+    (re.compile(r"学生|高校生|student", re.IGNORECASE), 4, 13),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of the form: how it is written, its scale, and its usual answer."""
+
+    label: str
+    name: str
+    number_word: str
+    reason_word: str
+    low: int
+    high: int
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the answers need to know of a prompt."""
+
+    questions: tuple[Question, ...]
+    has_form: bool
+    spread: float
+    subjects: tuple[str, ...]
+    work: str
+    is_enhanced: bool
+    tokens: int
+
+
+_GENERIC = tuple(
+    Question(f"Q{n}. {name}", name, "数値", "理由", 0, 100, 50.0)
+    for n, name in enumerate(("面白さ", "驚き", "悲しみ", "怒り"), 1)
+)
+
+
+@lru_cache(maxsize=512)
+def read_prompt(system: str, user: str) -> Prompt:
+    """Find the form, the persona and the title; without a form, four generic questions."""
+    text = f"{system}\n{user}"
+    shift, spread = _persona(text)
+    found = _questions(text, shift)
+    title = _TITLE.search(text)
+    work = f"『{title[1]}』" if title else "この作品"
+    return Prompt(
+        questions=found or _GENERIC,
+        has_form=bool(found),
+        spread=float(spread),
+        subjects=tuple(subject.format(work=work) for subject in SUBJECTS),
+        work=work,
+        is_enhanced="重要" in text,
+        tokens=8 + int(len(text) * 0.8),
+    )
+
+
+def _persona(text: str) -> tuple[int, int]:
+    role = _ROLE.search(text)
+    where = role[1] if role else text[:80]
+    for pattern, shift, spread in _PERSONAS:
+        if pattern.search(where):
+            return shift, spread
+    return 0, 12
+
+
+def _questions(text: str, shift: int) -> tuple[Question, ...]:
+    numbers: dict[str, tuple[str, int, int]] = {}
+    reasons: dict[str, str] = {}
+    for slot in _SLOT.finditer(text):
+        label, word, scale = slot["label"], slot["word"], _SCALE.search(slot["slot"])
+        if _REASON_WORD.search(word):
+            reasons.setdefault(label, word)
+        elif _NUMBER_WORD.search(word):
+            low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
+            numbers.setdefault(label, (word, low, max(high, low + 1)))
+    story = blake2b(_SLOT.sub("", text).encode(), digest_size=8).hexdigest()
+    return tuple(
+        _question(label, word, reasons.get(label, "理由"), low, high, shift, story)
+        for label, (word, low, high) in numbers.items()
+    )
+
+
+def _question(
+    label: str, word: str, reason: str, low: int, high: int, shift: int, story: str
+) -> Question:
+    name = _ORDINAL.sub("", label) or label
+    usual = 25 + blake2b(f"{story}{name}".encode(), digest_size=1).digest()[0] % 50
+    percent = min(95, max(3, usual + shift))
+    return Question(label, name, word, reason, low, high, low + (high - low) * percent / 100)

@@ -1,0 +1,195 @@
+"""The ASGI application: addresses, who may enter, and the faults that strike before any work."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from secrets import token_hex
+from typing import NoReturn, Protocol
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runner.emulator.behaviour import Behaviour
+from runner.emulator.connection import BreakableProtocol
+from runner.emulator.openai_rows import OpenAIRows
+from runner.emulator.openai_shapes import ApiError
+from runner.emulator.openai_wire import OpenAIWire
+from runner.emulator.world import World
+
+_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header "
+    "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+)
+_REAL_KEY = (
+    "Incorrect API key provided. This is the emulator on 127.0.0.1, not the real service: a real "
+    "key must not be sent to it. Use one that starts with 'emulated' or 'test-'."
+)
+
+
+class Wire(Protocol):
+    """One family of addresses in one vendor's dialect."""
+
+    prefix: str
+
+    def routes(self) -> list[Route]:
+        """List the addresses it answers at."""
+        ...
+
+    def error(
+        self, status: int, message: str, code: str | None, headers: dict[str, str] | None
+    ) -> Response:
+        """Make an error reply in this family's shape."""
+        ...
+
+
+def make_app(directory: Path, behaviour: Behaviour) -> ASGIApp:
+    """Put the wires, the world and the gate together."""
+    world = World(directory, behaviour, {"openai": OpenAIRows()})
+    wires: tuple[Wire, ...] = (OpenAIWire(world),)
+
+    def bill(_: Request) -> Response:
+        return JSONResponse(world.bill())
+
+    app = Starlette(
+        routes=[Route("/emulator/bill", bill), *(r for wire in wires for r in wire.routes())],
+        exception_handlers={ApiError: _api_error, HTTPException: _http_error},
+    )
+    app.router.redirect_slashes = False
+    return Gate(app, wires, behaviour)
+
+
+def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error.response()
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    where = f"({request.method} {request.url.path})"
+    message = {404: f"Invalid URL {where}", 405: f"Method not allowed {where}"}
+    return ApiError(error.status_code, message.get(error.status_code, error.detail)).response()
+
+
+class Gate:
+    """Stands before all wires: host, key, and the faults before anything is done."""
+
+    def __init__(self, app: ASGIApp, wires: tuple[Wire, ...], behaviour: Behaviour) -> None:
+        """Take the application it guards."""
+        self._app = app
+        self._wires = wires
+        self._behaviour = behaviour
+        self._calls: Counter[str] = Counter()
+        self._refused = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer at the gate or let the call through."""
+        if scope["type"] != "http":
+            return
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = f"req_{token_hex(16)}"
+            await send(message)
+
+        handler = self._stopped(scope) or self._app
+        try:
+            await handler(scope, receive, send_named)
+        except ClientDisconnect:
+            return  # the body was cut short: nothing was done, nobody is left to answer
+
+    def _stopped(self, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]] | None:
+        headers = Headers(scope=scope)
+        if _HOST.fullmatch(headers.get("host", "")) is None:
+            return PlainTextResponse("The emulator answers on 127.0.0.1 only.\n", 403)
+        path = scope["path"]
+        wire = next((wire for wire in self._wires if path.startswith(wire.prefix + "/")), None)
+        if wire is None:
+            return None
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            return wire.error(401, _NO_KEY, None, None)
+        if not key.startswith(("emulated", "test-")):
+            return wire.error(401, _REAL_KEY, "invalid_api_key", None)
+        return self._fault(wire, f"{scope['method']} {_route(path)}")
+
+    def _fault(self, wire: Wire, route: str) -> Response | None:
+        self._calls[route] += 1
+        call = f"{route}/{self._calls[route]}"
+        if self._behaviour.happens("http_429", call):
+            self._refused += 1
+            retry_after = {"retry-after": "1"} if self._refused % 2 else None
+            message = "Rate limit reached for requests. Please try again later."
+            return wire.error(429, message, "rate_limit_exceeded", retry_after)
+        if self._behaviour.happens("http_500", call):
+            message = "The server had an error while processing your request. Sorry about that!"
+            return wire.error(500, message, None, None)
+        return None
+
+
+def _route(path: str) -> str:
+    return "/".join(
+        "*" if part.startswith(("file-", "batch_")) else part for part in path.split("/")
+    )
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say where it listens once it does, as the only line ever printed."""
+        await super().startup(sockets)
+        assert sockets
+        print(f"http://127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+def serve(directory: Path, behaviour: Behaviour, port: int, *, until_stdin_closes: bool) -> None:
+    """Serve on 127.0.0.1 until told to stop."""
+    # uvicorn raises the signal that stopped it once more, when it has shut down.
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    # asyncio turns Nagle's delay (40 ms a reply) off only where the protocol is named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    config = uvicorn.Config(
+        make_app(directory, behaviour),
+        http=BreakableProtocol,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        # A poll every ten seconds must not meet a connection that is just being closed.
+        timeout_keep_alive=600,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config)
+    if until_stdin_closes:
+        threading.Thread(target=_watch_stdin, args=(server,), daemon=True).start()
+    asyncio.run(server.serve([listener]))
+
+
+def _watch_stdin(server: uvicorn.Server) -> None:
+    with contextlib.suppress(OSError):  # an unreadable stdin has no parent behind it either
+        while os.read(0, 4096):
+            pass
+    server.should_exit = True

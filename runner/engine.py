@@ -1,0 +1,517 @@
+"""The loop: ask core.plan what is next, do it, record what happened.
+
+The intent is on disk before a call that costs money is made, and no such call is made twice: a
+reply that never came leaves the batch *submitting*, and the plan asks the provider.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from runner.core.backoff import after_refusal, backoff
+from runner.core.cost import Price, estimate
+from runner.core.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderRefused,
+)
+from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId
+from runner.core.plan import Action, Facts, Plan, Purpose, Verb, absence_is_proved, plan
+from runner.core.roster import Counts, Roster
+from runner.core.states import BatchEvent, BatchState, next_state
+from runner.core.stats import summary
+from runner.intake import BatchReading, Intake
+from runner.ledger import Ledger
+from runner.outbox import Outbox, RequestFile, settle
+from runner.providers.base import Provider
+
+CALLS_AT_ONCE = 4
+DOWNLOADS_BEFORE_MISSING = 3
+"""A download may end early without an error; only then are requests believed to be missing."""
+HEARTBEAT_SECONDS = 2.0
+LONGEST_SLEEP = 0.25
+"""Seconds between looks at the stop flag while waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long the engine waits for what, in seconds."""
+
+    first: float
+    longest: float
+    longest_retry_after: float
+    settle: float
+
+
+class Clock(Protocol):
+    """Time, from outside."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        ...
+
+    def jitter(self) -> float:
+        """Return a number in 0..1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a screen needs to draw the run."""
+
+    counts: Counts
+    batches: tuple[Batch, ...]
+    held: str | None
+    halted: str | None
+    stopping: bool
+
+
+class Observer(Protocol):
+    """Whoever shows the run."""
+
+    def happened(self, event: Mapping[str, Any]) -> None:
+        """Take note of one event."""
+        ...
+
+    def tick(self, view: View) -> None:
+        """Draw, if it is time to."""
+        ...
+
+
+@dataclass(slots=True)
+class _Packed:
+    """A request file that was just written; None when nothing was left to pack."""
+
+    key: BatchKey
+    file: RequestFile | None
+
+
+class Engine:
+    """Drives one run to its end."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        provider: Provider,
+        roster: Roster,
+        outbox: Outbox,
+        intake: Intake,
+        model: Model,
+        price: Price | None,
+        limits: Limits,
+        labels: Mapping[str, str],
+        purpose: Purpose,
+        budget_usd: Decimal | None,
+        timing: Timing,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        """Take up what the ledger knows."""
+        self._ledger = ledger
+        self._provider = provider
+        self._roster = roster
+        self._outbox = outbox
+        self._intake = intake
+        self._model = model
+        self._price = price
+        self._limits = limits
+        self._labels = dict(labels)
+        self._purpose = purpose
+        self._budget = budget_usd
+        self._timing = timing
+        self._clock = clock
+        self._observer = observer
+        self._batches = {b.key: replace(b, next_at=0.0) for b in ledger.batches()}
+        self._members = {key: ledger.members(key) for key in self._batches}
+        self._running: dict[Future[Any], Action] = {}
+        self._looked: set[BatchKey] = set()
+        self._halted: str | None = None
+        self._held: str | None = None
+        self._stop = threading.Event()
+
+    @property
+    def view(self) -> View:
+        """Return the run as it stands."""
+        return View(
+            counts=self._roster.counts(),
+            batches=tuple(self._batches.values()),
+            held=self._held,
+            halted=self._halted,
+            stopping=self._stop.is_set(),
+        )
+
+    def stop(self) -> None:
+        """Start nothing new; finish and record the calls under way, then return."""
+        self._stop.set()
+
+    def run(self) -> View:
+        """Do all there is to do; return how the run stands."""
+        beating = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(beating,), daemon=True)
+        self._ledger.beat(self._clock.now())
+        self._ledger.summarise(self._summary())
+        heart.start()
+        pool = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="provider")
+        try:
+            self._loop(pool)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            beating.set()
+            heart.join()
+            self._ledger.beat(self._clock.now(), finished=True)
+        return self.view
+
+    def _loop(self, pool: ThreadPoolExecutor) -> None:
+        while True:
+            next_steps = plan(self._facts(), self._clock.now())
+            self._held = next_steps.held
+            if next_steps.done or (self._stop.is_set() and not self._running):
+                return
+            if not self._stop.is_set():
+                for action in next_steps.actions:
+                    self._start(action, pool)
+            self._observer.tick(self.view)
+            self._wait(next_steps)
+            for future in [f for f in self._running if f.done()]:
+                self._finish(self._running.pop(future), future)
+
+    def _facts(self) -> Facts:
+        actions = self._running.values()
+        return Facts(
+            purpose=self._purpose,
+            batches=tuple(self._batches.values()),
+            pending=self._roster.has_pending(),
+            busy=frozenset(a.batch for a in actions if a.batch is not None),
+            packing=any(a.verb is Verb.PACK for a in actions),
+            halted=self._halted,
+            limits=self._limits,
+            budget_usd=self._budget,
+            settle_seconds=self._timing.settle,
+            looked=frozenset(self._looked),
+        )
+
+    def _wait(self, next_steps: Plan) -> None:
+        """Sleep until a call returns, something is due, or a moment has passed."""
+        seconds = LONGEST_SLEEP
+        if next_steps.wake_at is not None:
+            seconds = min(seconds, max(next_steps.wake_at - self._clock.now(), 0.0))
+        if self._running:
+            wait(self._running, timeout=LONGEST_SLEEP, return_when=FIRST_COMPLETED)
+        elif not next_steps.actions:
+            self._stop.wait(seconds)
+
+    def _beat(self, done: threading.Event) -> None:
+        while not done.wait(HEARTBEAT_SECONDS):
+            self._ledger.beat(self._clock.now())
+
+    # -- doing: what has to be on disk first is written here, then the call goes to a thread
+
+    def _start(self, action: Action, pool: ThreadPoolExecutor) -> None:
+        if action.batch is None:
+            call: Callable[[], Any] = self._pack
+        else:
+            call = self._call(action.verb, self._batches[action.batch])
+        self._running[pool.submit(call)] = action
+
+    def _call(self, verb: Verb, batch: Batch) -> Callable[[], Any]:
+        """Record the intent of an action and return the call to make."""
+        provider, remote = self._provider, batch.remote or RemoteId("")
+        match verb:
+            case Verb.STAGE:
+                look_first = batch.state is BatchState.STAGING
+                self._step(batch, BatchEvent.STAGE)
+                path, name = self._outbox.path(batch.key), self._upload_name(batch)
+                return lambda: provider.stage(path, name, look_first=look_first)
+            case Verb.SUBMIT:
+                sent = self._step(batch, BatchEvent.SEND, sent_at=self._clock.now())
+                labels = {**self._labels, "batch": f"{batch.key}-{batch.send}"}
+                return lambda: provider.submit(sent, labels)
+            case Verb.FIND:
+                return lambda: provider.find(batch)
+            case Verb.FENCE:
+                return lambda: provider.fence(batch)
+            case Verb.POLL:
+                return lambda: provider.poll(remote)
+            case Verb.CANCEL:
+                return lambda: provider.cancel(remote)
+            case Verb.COLLECT:
+                return lambda: self._fetch(batch)
+            case Verb.DROP | Verb.PACK:
+                return lambda: None
+
+    def _upload_name(self, batch: Batch) -> str:
+        return f"{self._labels['experiment']}-{batch.key}-{batch.send}-{batch.sha256[:16]}.jsonl"
+
+    def _pack(self) -> _Packed:
+        key = BatchKey(f"b{len(self._batches) + 1:04d}")
+        spans = next(self._outbox.batches(self._roster.pending()), None)
+        return _Packed(key, None if spans is None else self._outbox.write(key, spans))
+
+    def _fetch(self, batch: Batch) -> tuple[BatchReading, dict[str, str]]:
+        """Store the result files as they are, then read them from disk.
+
+        A file under its final name is whole and is never fetched again.
+        """
+        for attempt in range(1, DOWNLOADS_BEFORE_MISSING + 1):
+            stored = {name: self._store(batch, name) for name in sorted(batch.files, reverse=True)}
+            reading = self._intake.read(
+                batch,
+                self._members[batch.key],
+                [final if final.exists() else part for final, part in stored.values()],
+                cancelled=batch.remote_state == "cancelled",
+            )
+            if not reading.missing or attempt == DOWNLOADS_BEFORE_MISSING:
+                break
+        for final, part in stored.values():
+            if part.exists():
+                settle(part, final)
+        return reading, {name: file_sha256(final) for name, (final, _) in stored.items()}
+
+    def _store(self, batch: Batch, name: str) -> tuple[Path, Path]:
+        final = self._ledger.directory / "raw" / f"{batch.key}.{name}.jsonl"
+        part = final.with_name(final.name + ".part")
+        if not final.exists():
+            final.parent.mkdir(exist_ok=True)
+            with part.open("wb") as sink:
+                self._provider.download(batch.files[name], sink)
+        return final, part
+
+    # -- recording: what a call brought, one event and one ledger transaction each
+
+    def _finish(self, action: Action, future: Future[Any]) -> None:
+        try:
+            result = future.result()
+        except ProviderError as error:
+            self._failed(action, error)
+            return
+        if action.batch is None:
+            self._packed(result)
+            return
+        batch = self._batches[action.batch]
+        self._looked.add(batch.key)
+        match action.verb:
+            case Verb.STAGE:
+                self._step(batch, BatchEvent.STAGED, handle=dict(result), **_WELL)
+            case Verb.SUBMIT:
+                self._accepted(batch, result)
+            case Verb.FIND:
+                self._found(batch, result)
+            case Verb.FENCE:
+                now = self._clock.now()
+                self._note(
+                    batch, "fenced", fenced_at=now, next_at=now + self._timing.settle, **_WELL
+                )
+            case Verb.POLL:
+                self._progressed(batch, result)
+            case Verb.CANCEL:
+                self._step(batch, BatchEvent.CANCEL, next_at=self._clock.now(), **_WELL)
+            case Verb.DROP:
+                self._roster.release(self._members[batch.key])
+                self._step(batch, BatchEvent.CANCEL)
+            case Verb.COLLECT:
+                self._collected(batch, *result)
+            case Verb.PACK:
+                pass
+
+    def _packed(self, packed: _Packed) -> None:
+        file = packed.file
+        if file is None:
+            return
+        high = estimate(
+            self._price,
+            file.input_tokens,
+            file.count,
+            self._model.expected_output_tokens,
+            self._model.max_output_tokens,
+        ).high
+        batch = Batch(
+            key=packed.key,
+            state=BatchState.PACKED,
+            count=file.count,
+            bytes=file.bytes,
+            sha256=file.sha256,
+            input_tokens=file.input_tokens,
+            reserved_usd=high,
+            packed_at=self._clock.now(),
+        )
+        self._roster.depart(file.spans)
+        self._members[batch.key] = file.spans
+        self._write(batch, "packed", members=file.spans)
+
+    def _accepted(self, batch: Batch, remote: RemoteId) -> None:
+        now = self._clock.now()
+        self._step(
+            batch,
+            BatchEvent.ACCEPTED,
+            remote=remote,
+            accepted_at=now,
+            next_at=now + self._pause(0),
+            polls=0,
+            looks=0,
+            **_WELL,
+        )
+
+    def _found(self, batch: Batch, remote: RemoteId | None) -> None:
+        now = self._clock.now()
+        if remote is not None:
+            self._accepted(batch, remote)
+        elif absence_is_proved(batch, self._timing.settle, now):
+            self._step(batch, BatchEvent.ABSENT, next_at=now, **_anew(batch), **_WELL)
+        else:
+            self._note(
+                batch,
+                "not found yet",
+                looks=batch.looks + 1,
+                next_at=now if batch.fenced_at is None else now + self._pause(batch.looks),
+            )
+
+    def _progressed(self, batch: Batch, progress: Progress) -> None:
+        now = self._clock.now()
+        known: dict[str, Any] = {
+            "polled_at": now,
+            "polls": batch.polls + 1,
+            "next_at": now + self._pause(batch.polls + 1),
+            "remote_state": progress.state,
+            "total": progress.total,
+            "completed": progress.completed,
+            "failed": progress.failed,
+            "expires_at": progress.expires_at,
+            "tries": 0,
+            "error": progress.message,
+        }
+        event = self._meaning(batch, BatchEvent(progress.event))
+        if event is BatchEvent.END:
+            known |= {"files": dict(progress.files), "ended_at": now, "next_at": now}
+        elif event is not BatchEvent.PROGRESS:  # it never ran, and never will
+            known |= {"remote": None, "dead": (*batch.dead, str(batch.remote)), "polls": 0}
+        if event is BatchEvent.DEFERRED:
+            known["next_at"] = now + self._timing.longest
+        elif event is BatchEvent.ABSENT:
+            known |= _anew(batch) | {"next_at": now}
+        elif event is BatchEvent.REFUSED:
+            self._roster.release(self._members[batch.key])
+            self._halted = f"{batch.key} failed at the provider: {progress.message}"
+        self._step(batch, event, **known)
+        if event is BatchEvent.END:
+            self._wake_deferred(now)
+
+    def _meaning(self, batch: Batch, event: BatchEvent) -> BatchEvent:
+        """Return what 'it failed' means for a batch that we fenced or are cancelling."""
+        if event is BatchEvent.REFUSED and batch.fenced_at is not None:
+            return BatchEvent.ABSENT  # an order that came late and found its input gone
+        if event is BatchEvent.DEFERRED and batch.state is BatchState.CANCELLING:
+            return BatchEvent.REFUSED
+        return event
+
+    def _wake_deferred(self, now: float) -> None:
+        """Let batches that wait for room try again: one has just ended."""
+        for batch in self._batches.values():
+            if batch.state is BatchState.STAGED and batch.dead:
+                self._batches[batch.key] = replace(batch, next_at=now)
+
+    def _collected(self, batch: Batch, reading: BatchReading, raw: Mapping[str, str]) -> None:
+        self._roster.arrive(self._members[batch.key], reading.outcomes)
+        collected = replace(
+            batch,
+            state=next_state(batch.state, BatchEvent.COLLECT),
+            collected_at=self._clock.now(),
+            raw=raw,
+            **readings_of(reading),
+            **_WELL,
+        )
+        self._write(collected, BatchEvent.COLLECT.value, outcomes=reading.outcomes)
+
+    def _failed(self, action: Action, error: ProviderError) -> None:
+        """Record a call that brought nothing."""
+        assert action.batch is not None
+        batch = self._batches[action.batch]
+        now = self._clock.now()
+        wait_for = self._pause(batch.tries)
+        if isinstance(error, ProviderBusy):
+            cap = self._timing.longest_retry_after
+            wait_for = after_refusal(error.retry_after, wait_for, cap)
+        changes: dict[str, Any] = {
+            "error": str(error),
+            "tries": batch.tries + 1,
+            "next_at": now + wait_for,
+        }
+        self._looked.add(batch.key)
+        sending = action.verb in (Verb.STAGE, Verb.SUBMIT)
+        if sending and isinstance(error, ProviderBusy):
+            self._step(batch, BatchEvent.DEFERRED, **changes)
+        elif sending and isinstance(error, ProviderRefused):
+            self._halted = f"the provider refused {batch.key}: {error}"
+            self._step(batch, BatchEvent.REFUSED, **changes | _anew(batch))
+        else:
+            self._note(batch, f"{action.verb.value} failed", **changes)
+
+    def _pause(self, tries: int) -> float:
+        return backoff(tries, self._timing.first, self._timing.longest, self._clock.jitter())
+
+    def _step(self, batch: Batch, event: BatchEvent, **changes: Any) -> Batch:
+        """Apply one event of the state table and write it."""
+        moved = replace(batch, state=next_state(batch.state, event), **changes)
+        quiet = event is BatchEvent.PROGRESS and moved.remote_state == batch.remote_state
+        self._write(moved, None if quiet else event.value)
+        return moved
+
+    def _note(self, batch: Batch, what: str, **changes: Any) -> None:
+        """Write something that moves no state."""
+        self._write(replace(batch, **changes), what)
+
+    def _write(self, batch: Batch, what: str | None, **rows: Any) -> None:
+        self._batches[batch.key] = batch
+        event = None
+        if what is not None:
+            event = {
+                "at": self._clock.now(),
+                "batch": batch.key,
+                "event": what,
+                "state": batch.state.value,
+                "remote": batch.remote,
+                "remote_state": batch.remote_state,
+                "error": batch.error,
+            }
+        self._ledger.record(batch, summary=self._summary(), event=event, **rows)
+        if event is not None:
+            self._observer.happened(event)
+
+    def _summary(self) -> dict[str, Any]:
+        return {
+            **summary(self._roster.counts(), tuple(self._batches.values())),
+            "held": self._held,
+            "halted": self._halted,
+        }
+
+
+def _anew(batch: Batch) -> dict[str, Any]:
+    """Return the changes that start a batch's sending from the beginning, with a new input."""
+    return {"send": batch.send + 1, "handle": {}, "looks": 0, "fenced_at": None}
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file's bytes."""
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+_WELL: dict[str, Any] = {"tries": 0, "error": None}
+"""What a call that went well clears."""
+
+
+def readings_of(reading: BatchReading) -> dict[str, Any]:
+    """Return what a batch's record keeps of its reading."""
+    return {
+        "patterns": reading.patterns,
+        "causes": reading.causes,
+        "notices": reading.notices,
+        "usage": reading.usage,
+        "cost_usd": reading.cost_usd,
+        "tally": reading.tally,
+    }

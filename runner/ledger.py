@@ -1,0 +1,430 @@
+"""The durable record of a run: what was intended, sent and received; one transaction an event.
+
+It is a diskcache `Cache` (SQLite) that holds only JSON text and raw bytes, under these keys:
+
+format            int, the layout's number
+experiment        the definition, and what identifies the run
+batch/<key>       one batch and all that is known of it
+members/<key>     its requests, as spans of trials
+outcomes/<key>    one byte a request: how its attempt ended
+event/<number>    what happened, in order
+summary, heartbeat, rev   for whoever watches
+
+Requests have no row of their own and *pending* is stored nowhere: pending = expansion − ledger.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+import diskcache
+
+from runner.core.errors import LedgerDamaged, LedgerFormatUnknown, LedgerInUse
+from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
+from runner.core.states import BatchState
+
+FORMAT = 1
+SETTINGS = {
+    "eviction_policy": "none",
+    "cull_limit": 0,
+    "size_limit": 2**62,
+    "statistics": 0,
+    "tag_index": 0,
+    "sqlite_journal_mode": "wal",
+    "sqlite_synchronous": 2,
+    "disk_min_file_size": 2**31 - 1,
+}
+"""diskcache evicts and drops by default; these keep everything, synced before a call is made."""
+
+DATABASE = "cache.db"
+LOCK = "runner.lock"
+
+
+class PlainDisk(diskcache.Disk):  # type: ignore[misc]
+    """Stores and fetches text, numbers and bytes only, so that a foreign ledger runs no code."""
+
+    def put(self, key: Any) -> tuple[Any, bool]:
+        """Accept text keys only."""
+        if not isinstance(key, str):
+            raise LedgerDamaged(f"ledger key {key!r} is not text; please report this")
+        return key, True
+
+    def get(self, key: Any, raw: Any) -> Any:
+        """Refuse pickled keys."""
+        if not raw or not isinstance(key, str):
+            raise LedgerDamaged(_FOREIGN)
+        return key
+
+    def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, None, Any]:
+        """Accept text, whole numbers and bytes only, inside the database."""
+        if read or not isinstance(value, str | int | bytes):
+            raise LedgerDamaged(f"ledger value of type {type(value).__name__}; please report this")
+        stored = sqlite3.Binary(value) if isinstance(value, bytes) else value
+        return 0, diskcache.core.MODE_RAW, None, stored
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        """Refuse every mode that would unpickle or open a file."""
+        if mode != diskcache.core.MODE_RAW or filename is not None or read:
+            raise LedgerDamaged(_FOREIGN)
+        return bytes(value) if isinstance(value, memoryview) else value
+
+    def remove(self, file_path: str) -> None:
+        """Refuse to delete a file that a row names."""
+        raise LedgerDamaged(_FOREIGN)
+
+
+_FOREIGN = (
+    "the ledger has rows that this program never writes; it is not opened: "
+    "keep the folder, and start the experiment under another name"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a ledger."""
+
+    pid: int
+    host: str
+
+
+class Ledger:
+    """One experiment's ledger, held by this process alone until it is closed."""
+
+    def __init__(self, directory: Path, cache: "diskcache.Cache", lock: int) -> None:
+        """Use `create` or `open`."""
+        self.directory = directory
+        self._cache = cache
+        self._lock = lock
+        self._mutex = threading.Lock()
+        self._events = sum(1 for key in cache if key.startswith("event/"))
+
+    @classmethod
+    def create(cls, directory: Path, experiment: Mapping[str, Any]) -> Self:
+        """Make a new ledger.
+
+        Raises:
+            LedgerInUse: another runner holds the folder.
+            LedgerDamaged: there is a ledger already.
+        """
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = _hold(directory)
+        if (directory / DATABASE).exists() and _is_whole(directory):
+            os.close(lock)
+            raise LedgerDamaged(f"{directory} has a ledger already; please report this")
+        for leftover in directory.glob(f"{DATABASE}*"):
+            leftover.unlink()
+        cache = _open_cache(directory)
+        with cache.transact():
+            cache.set("format", FORMAT)
+            cache.set("experiment", _text(experiment))
+            cache.set("rev", 0)
+        return cls(directory, cache, lock)
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Open an existing ledger for writing.
+
+        Raises:
+            LedgerInUse: another runner holds it; names its pid and host.
+            LedgerDamaged: it is missing, empty, foreign or broken.
+            LedgerFormatUnknown: another version wrote it.
+        """
+        check(directory)
+        lock = _hold(directory)
+        return cls(directory, _open_cache(directory), lock)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._cache.close()
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def experiment(self) -> dict[str, Any]:
+        """Return what identifies the run."""
+        return _object(self._get("experiment"))
+
+    def batches(self) -> tuple[Batch, ...]:
+        """Return every batch, in the order of packing."""
+        keys = sorted(key for key in self._cache if key.startswith("batch/"))
+        return tuple(_batch(_object(self._get(key))) for key in keys)
+
+    def members(self, key: BatchKey) -> tuple[Span, ...]:
+        """Return a batch's requests."""
+        return _as_spans(json.loads(self._get(f"members/{key}")))
+
+    def outcomes(self, key: BatchKey) -> bytes | None:
+        """Return how the attempts of a batch ended, one byte each; None while it is open."""
+        value = self._cache.get(f"outcomes/{key}")
+        return value if isinstance(value, bytes) else None
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield what happened, in order."""
+        for number in range(self._events):
+            yield _object(self._get(_event_key(number)))
+
+    def rewrite_experiment(self, experiment: Mapping[str, Any]) -> None:
+        """Record that the experiment grew."""
+        self._commit({"experiment": _text(experiment)})
+
+    def record(
+        self,
+        batch: Batch,
+        *,
+        summary: Mapping[str, Any],
+        event: Mapping[str, Any] | None = None,
+        members: tuple[Span, ...] | None = None,
+        outcomes: bytes | None = None,
+    ) -> None:
+        """Write one event about one batch; it is on disk, whole, when this returns."""
+        rows: dict[str, Any] = {f"batch/{batch.key}": _text(_plain(batch))}
+        if members is not None:
+            rows[f"members/{batch.key}"] = _text(
+                [[s.stem, s.first, s.last, s.variant.value] for s in members]
+            )
+        if outcomes is not None:
+            rows[f"outcomes/{batch.key}"] = outcomes
+        rows["summary"] = _text(summary)
+        if event is not None:
+            rows[_event_key(self._events)] = _text(event)
+            self._events += 1
+        self._commit(rows)
+
+    def summarise(self, summary: Mapping[str, Any]) -> None:
+        """Write what another process needs to show the run."""
+        self._commit({"summary": _text(summary)})
+
+    def beat(self, now: float, *, finished: bool = False) -> None:
+        """Say that the runner is alive; safe to call from another thread."""
+        with self._mutex:
+            self._cache.set(
+                "heartbeat",
+                _text(
+                    {
+                        "at": now,
+                        "pid": os.getpid(),
+                        "host": socket.gethostname(),
+                        "finished": finished,
+                    }
+                ),
+            )
+
+    def _commit(self, rows: Mapping[str, Any]) -> None:
+        with self._mutex, self._cache.transact(retry=True):
+            for key, value in rows.items():
+                if not self._cache.set(key, value, retry=True):
+                    raise LedgerDamaged(f"{self.directory}: the ledger did not take {key}")
+            self._cache.incr("rev", retry=True)
+
+    def _get(self, key: str) -> Any:
+        value = self._cache.get(key)
+        if value is None:
+            raise LedgerDamaged(f"{self.directory}: the ledger has no {key}")
+        return value
+
+
+class LedgerReader:
+    """A ledger seen by another process: read-only, never waits for the writer, creates nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open for reading.
+
+        Raises:
+            LedgerDamaged, LedgerFormatUnknown: as `check`.
+        """
+        check(directory)
+        self.directory = directory
+        self._db = _read_only(directory)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def get(self, key: str) -> Any:
+        """Return one value, decoded when it is JSON text; None when there is none."""
+        row = self._db.execute(
+            "SELECT value FROM Cache WHERE key = ? AND raw = 1 AND mode = 1", (key,)
+        ).fetchone()
+        if row is None:
+            return None
+        return json.loads(row[0]) if isinstance(row[0], str) else row[0]
+
+    def batches(self) -> tuple[Batch, ...]:
+        """Return every batch, in the order of packing."""
+        rows = self._db.execute(
+            "SELECT value FROM Cache WHERE key GLOB 'batch/*' AND raw = 1 AND mode = 1 ORDER BY key"
+        )
+        return tuple(_batch(json.loads(row[0])) for row in rows)
+
+    def members(self, key: BatchKey) -> tuple[Span, ...]:
+        """Return a batch's requests."""
+        return _as_spans(self.get(f"members/{key}"))
+
+    def holder(self) -> Holder | None:
+        """Return who holds the ledger now; None when nobody does."""
+        return holder(self.directory)
+
+
+def exists(directory: Path) -> bool:
+    """Tell whether a run was ever started in this folder."""
+    return (directory / DATABASE).exists() or (directory / LOCK).exists()
+
+
+def check(directory: Path) -> None:
+    """Make sure that a folder holds a ledger this version can read, without changing it.
+
+    Raises:
+        LedgerDamaged: missing, empty, foreign or broken.
+        LedgerFormatUnknown: written by another version.
+    """
+    if not (directory / DATABASE).exists():
+        raise LedgerDamaged(f"{directory} has no ledger ({DATABASE}); {_KEEP}")
+    try:
+        with contextlib.closing(_read_only(directory)) as db:
+            found = db.execute("SELECT value FROM Cache WHERE key = 'format'").fetchone()
+            evil = db.execute(
+                "SELECT count(*) FROM Cache WHERE raw != 1 OR mode != 1 OR filename IS NOT NULL"
+            ).fetchone()
+            if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise LedgerDamaged(f"{directory / DATABASE} is damaged; {_KEEP}")
+    except sqlite3.DatabaseError as error:
+        raise LedgerDamaged(f"{directory / DATABASE} cannot be read ({error}); {_KEEP}") from None
+    if evil[0]:
+        raise LedgerDamaged(f"{directory}: {_FOREIGN}")
+    if found is None:
+        raise LedgerDamaged(f"{directory / DATABASE} is empty; {_KEEP}")
+    if found[0] != FORMAT:
+        raise LedgerFormatUnknown(
+            f"{directory} has ledger format {found[0]}, this program reads {FORMAT}: "
+            "use the version that wrote it"
+        )
+
+
+_KEEP = (
+    "nothing was sent: keep the folder (its raw answers are paid for) and "
+    "start under another name, or put back a copy of the ledger"
+)
+
+
+def holder(directory: Path) -> Holder | None:
+    """Return who holds a folder's ledger, asking the operating system; None when nobody does."""
+    try:
+        handle = os.open(directory / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return _named(handle)
+    finally:
+        os.close(handle)
+    return None
+
+
+def _hold(directory: Path) -> int:
+    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        other = _named(handle)
+        os.close(handle)
+        raise LedgerInUse(
+            f"{directory} is in use by a runner with pid {other.pid} on {other.host}: "
+            "wait for it, or stop it there with Ctrl-C and run again"
+        ) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+    return handle
+
+
+def _named(handle: int) -> Holder:
+    pid, _, host = os.pread(handle, 300, 0).decode(errors="replace").strip().partition(" ")
+    return Holder(pid=int(pid) if pid.isdigit() else 0, host=host or "an unknown host")
+
+
+def _is_whole(directory: Path) -> bool:
+    """Tell whether a database got past its creation; a kill can leave one without a format."""
+    try:
+        with contextlib.closing(_read_only(directory)) as db:
+            return bool(db.execute("SELECT count(*) FROM Cache").fetchone()[0])
+    except sqlite3.DatabaseError:
+        return (directory / DATABASE).stat().st_size > 0
+
+
+def _open_cache(directory: Path) -> "diskcache.Cache":
+    cache = diskcache.Cache(str(directory), disk=PlainDisk, timeout=60, **SETTINGS)
+    wrong = {k: v for k, v in SETTINGS.items() if getattr(cache, k) != v}
+    if wrong:
+        raise LedgerDamaged(f"{directory}: the ledger's settings are not ours: {wrong}")
+    return cache
+
+
+def _read_only(directory: Path) -> sqlite3.Connection:
+    path = (directory / DATABASE).resolve()
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.25, isolation_level=None)
+    db.execute("PRAGMA trusted_schema=OFF")
+    return db
+
+
+def _event_key(number: int) -> str:
+    return f"event/{number:08d}"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+def _object(text: Any) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise LedgerDamaged(f"the ledger holds text that is not JSON ({error}); {_KEEP}") from None
+    if not isinstance(value, dict):
+        raise LedgerDamaged(f"the ledger holds {type(value).__name__}, not an object; {_KEEP}")
+    return value
+
+
+def _as_spans(rows: Any) -> tuple[Span, ...]:
+    return tuple(
+        Span(Stem(stem), first, last, Variant(variant)) for stem, first, last, variant in rows
+    )
+
+
+_DECIMALS = ("reserved_usd", "cost_usd")
+
+
+def _plain(batch: Batch) -> dict[str, Any]:
+    """Return a batch as JSON-ready data."""
+    row: dict[str, Any] = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    row["state"] = batch.state.value
+    row["usage"] = [batch.usage.input_tokens, batch.usage.output_tokens]
+    for name in _DECIMALS:
+        row[name] = None if row[name] is None else str(row[name])
+    return row
+
+
+def _batch(row: dict[str, Any]) -> Batch:
+    """Return the batch that `_plain` wrote."""
+    for name in _DECIMALS:
+        row[name] = None if row[name] is None else Decimal(row[name])
+    row["state"] = BatchState(row["state"])
+    row["usage"] = Usage(input_tokens=row["usage"][0], output_tokens=row["usage"][1])
+    row["dead"] = tuple(row["dead"])
+    row["key"] = BatchKey(row["key"])
+    row["remote"] = None if row["remote"] is None else RemoteId(row["remote"])
+    return Batch(**row)

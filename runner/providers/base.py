@@ -1,0 +1,181 @@
+"""What a provider must be able to do, and what all of them share: secrets, addresses, messages."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+from runner.core.errors import ConfigError
+from runner.core.model import (
+    Batch,
+    Condition,
+    Model,
+    Progress,
+    Prompt,
+    RemoteId,
+    Reply,
+)
+
+
+class Secret:
+    """A key that no log, screen, traceback or file will show."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        """Wrap it."""
+        self._value = value
+
+    def __repr__(self) -> str:
+        """Hide it."""
+        return "Secret(****)"
+
+    __str__ = __repr__
+
+    def reveal(self) -> str:
+        """Return the key; call this only where it is handed to an SDK."""
+        return self._value
+
+    def __reduce__(self) -> str:
+        """Refuse to be pickled."""
+        raise TypeError("a secret is not stored")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Where a provider's client connects, and how."""
+
+    base_url: str
+    key_variable: str
+    """The environment variable that holds the key; only its name is ever written."""
+    key: Secret | None
+    timeout_seconds: float
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Tell whether the address is this machine's own."""
+        return is_loopback(self.base_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A request line with a hole for the custom_id: `before + custom_id + after`."""
+
+    before: bytes
+    after: bytes
+    """Ends with the newline."""
+
+    def __len__(self) -> int:
+        """Return the bytes of a line without its custom_id."""
+        return len(self.before) + len(self.after)
+
+
+class Provider(Protocol):
+    """A batch API: seven verbs that do I/O, two pure translations.
+
+    The verbs raise `ProviderError`s only: Busy (nothing was done, try later), Refused (nothing was
+    done, do not try again), Silent (it may have been done: find out), ReplyUnreadable (the same).
+    None of them retries by itself.
+    """
+
+    def encode(self, condition: Condition, prompt: Prompt) -> Frame:
+        """Return the request line of a condition; pure, and the SDK is not imported for it."""
+        ...
+
+    def decode(self, line: bytes) -> Reply:
+        """Read one result line; pure.
+
+        Raises:
+            ProviderReplyUnreadable: when it is not a result line.
+        """
+        ...
+
+    def stage(self, path: Path, name: str, *, look_first: bool) -> Mapping[str, str]:
+        """Hand over the input of a batch, which costs nothing, and return what names it there.
+
+        Args:
+            path: the request file.
+            name: the name it gets there; tells what is ours, and which sending of it.
+            look_first: an earlier hand-over was cut short; adopt it if it arrived.
+        """
+        ...
+
+    def submit(self, batch: Batch, labels: Mapping[str, str]) -> RemoteId:
+        """Order a staged batch: THE call that costs money; sent once, never retried."""
+        ...
+
+    def find(self, batch: Batch) -> RemoteId | None:
+        """Look for a batch that may have been ordered; None when the provider has none."""
+        ...
+
+    def fence(self, batch: Batch) -> None:
+        """Make an order that is still on its way harmless, by taking its input away."""
+        ...
+
+    def poll(self, remote: RemoteId) -> Progress:
+        """Ask how a batch stands."""
+        ...
+
+    def download(self, file_id: str, sink: BinaryIO) -> None:
+        """Write one result file as the provider sends it, streaming."""
+        ...
+
+    def cancel(self, remote: RemoteId) -> None:
+        """Ask to stop a batch; what it has answered stays billed and can be collected."""
+        ...
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL points to this machine."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def checked_url(url: str, where: str) -> str:
+    """Return the URL if keys and prompts may be sent there.
+
+    Raises:
+        ConfigError: when it is neither https nor on this machine.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, user = parts.scheme, parts.hostname, parts.username
+    except ValueError:
+        scheme, host, user = "", None, None
+    if user is not None:
+        raise ConfigError(f"{where}: an address must not contain a user name or password")
+    if host and (scheme == "https" or (scheme == "http" and is_loopback(url))):
+        return url
+    raise ConfigError(
+        f"{where}: {url!r} is refused: keys and prompts go out over https only "
+        "(plain http is allowed to 127.0.0.1, localhost and ::1)"
+    )
+
+
+def key_from(variable: str) -> Secret | None:
+    """Take a key from the environment; None when it is unset or empty."""
+    value = os.environ.get(variable, "").strip()
+    return Secret(value) if value else None
+
+
+def said(error: object, secret: Secret | None, limit: int = 300) -> str:
+    """Return what a service said, on one line, safe to print: no key, no control characters."""
+    text = str(error)
+    if secret is not None:
+        text = text.replace(secret.reveal(), "****")
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+__all__ = [
+    "Frame",
+    "Model",
+    "Provider",
+    "Secret",
+    "Service",
+    "checked_url",
+    "is_loopback",
+    "key_from",
+    "said",
+]

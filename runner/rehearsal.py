@@ -1,0 +1,71 @@
+"""Starts the emulator for a rehearsal: a process of its own that dies with this one."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runner.core.errors import RunnerError
+
+KEY = "emulated"
+"""The only kind of key the emulator takes."""
+WORLD = "emulator"
+"""The folder, inside a run's, where the emulator keeps its world, so that a rehearsal resumes."""
+
+
+@contextmanager
+def emulator(folder: Path, behaviour: Mapping[str, Any]) -> Iterator[str]:
+    """Run an emulator as long as the block lasts.
+
+    Args:
+        folder: the run's folder.
+        behaviour: how badly it behaves, as conf/faults says.
+
+    Yields:
+        Its address, as http://127.0.0.1:49152.
+
+    Raises:
+        RunnerError: when it does not start.
+    """
+    world = folder / WORLD
+    world.mkdir(parents=True, exist_ok=True)
+    wanted = world / "behaviour.json"
+    wanted.write_text(json.dumps(dict(behaviour)), encoding="utf-8")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "runner.emulator", "--until-stdin-closes"),
+            *("--state", str(world), "--behaviour", str(wanted)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        address = process.stdout.readline().decode().strip()
+        if not address:
+            assert process.stderr is not None
+            said = process.stderr.read().decode(errors="replace").strip().splitlines()
+            raise RunnerError(f"the emulator did not start: {said[-1] if said else 'no reason'}")
+        yield address
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Return what the emulator may see: where this package is, and no key."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+    here = str(Path(__file__).resolve().parent.parent)
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONPATH": here}

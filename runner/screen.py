@@ -1,0 +1,150 @@
+"""Shows a run while it goes on: a live view on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from runner.core.model import Batch
+from runner.core.plan import committed
+from runner.core.states import FINAL_STATES
+from runner.engine import View
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PLAIN_SECONDS = 10.0
+"""Between two lines of progress when the output is not a terminal."""
+BATCHES_SHOWN = 12
+
+
+class Silent:
+    """Shows nothing; for output that another program reads."""
+
+    def happened(self, event: Mapping[str, Any]) -> None:
+        """Ignore."""
+
+    def tick(self, view: View) -> None:
+        """Ignore."""
+
+
+class Plain:
+    """One line for each event, and one for the progress now and then."""
+
+    def __init__(self) -> None:
+        """Start quiet."""
+        self._next = 0.0
+
+    def happened(self, event: Mapping[str, Any]) -> None:
+        """Print it."""
+        print(event_line(event), file=sys.stderr, flush=True)
+
+    def tick(self, view: View) -> None:
+        """Print the progress if it is time to."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + PLAIN_SECONDS
+            print(progress_line(view), file=sys.stderr, flush=True)
+
+
+class Live:
+    """A view that is drawn anew in place; events scroll above it."""
+
+    def __init__(self, title: str, console: "Console") -> None:
+        """Start empty."""
+        from rich.live import Live as RichLive
+
+        self._title = title
+        self._view: View | None = None
+        self.live = RichLive(
+            console=console, get_renderable=self._draw, refresh_per_second=4, transient=True
+        )
+
+    def happened(self, event: Mapping[str, Any]) -> None:
+        """Print it above the view."""
+        from rich.text import Text
+
+        self.live.console.print(Text(event_line(event), style="red" if event["error"] else "dim"))
+
+    def tick(self, view: View) -> None:
+        """Keep it; the view is drawn four times a second."""
+        self._view = view
+
+    def _draw(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        view = self._view
+        if view is None:
+            return Text(self._title, style="bold")
+        done = view.counts.total - view.counts.open
+        return Group(
+            Text(self._title, style="bold"),
+            ProgressBar(total=max(view.counts.total, 1), completed=done),
+            Text(counts_line(view)),
+            *(Text(line, style="dim") for line in batch_lines(view.batches, time.time())),
+            *(Text(line, style="yellow") for line in (view.held, view.halted) if line),
+            Text("stopping: batches go on at the provider" if view.stopping else "Ctrl-C: stop"),
+        )
+
+
+@contextmanager
+def screen(title: str, *, json: bool) -> Iterator[Silent | Plain | Live]:
+    """Choose how to show the run."""
+    if json:
+        yield Silent()
+    elif not sys.stderr.isatty():
+        yield Plain()
+    else:
+        from rich.console import Console
+
+        shown = Live(title, Console(stderr=True))
+        with shown.live:
+            yield shown
+
+
+def event_line(event: Mapping[str, Any]) -> str:
+    """Return one event on one line."""
+    at = time.strftime("%H:%M:%S", time.localtime(event["at"]))
+    words = [at, str(event["batch"]), str(event["event"])]
+    if event.get("remote_state") and event["event"] in ("progress", "end"):
+        words.append(f"({event['remote_state']})")
+    if event.get("error"):
+        words.append(f"- {event['error']}")
+    return " ".join(words)
+
+
+def counts_line(view: View) -> str:
+    """Return the five counters and the cost on one line."""
+    c = view.counts
+    spent = sum((b.cost_usd for b in view.batches if b.cost_usd is not None), start=0)
+    return (
+        f"{c.total - c.open:,}/{c.total:,}  success {c.success:,}  retry_success "
+        f"{c.retry_success:,}  failed {c.failed:,}  open {c.open:,}  "
+        f"${spent:.4f} spent, ${committed(view.batches):.4f} with what runs"
+    )
+
+
+def progress_line(view: View) -> str:
+    """Return the progress on one line, with the next look at the provider."""
+    active = [b for b in view.batches if b.state not in FINAL_STATES]
+    parts = [counts_line(view)]
+    if active:
+        wait = max(min(b.next_at for b in active) - time.time(), 0)
+        parts.append(f"{len(active)} batches open, next look in {wait:.0f} s")
+    return "  ".join([*parts, *(line for line in (view.held, view.halted) if line)])
+
+
+def batch_lines(batches: tuple[Batch, ...], now: float) -> Iterator[str]:
+    """Yield a line for each batch that is not over, oldest first."""
+    active = [b for b in batches if b.state not in FINAL_STATES]
+    for batch in active[:BATCHES_SHOWN]:
+        said = batch.remote_state or "-"
+        done = "" if batch.completed is None else f"{batch.completed:,}/{batch.count:,}"
+        wait = max(batch.next_at - now, 0)
+        line = f"{batch.key}  {batch.state.value:<10} {said:<12} {done:>15}  next in {wait:3.0f} s"
+        yield f"{line}  {batch.error}" if batch.error else line
+    if len(active) > BATCHES_SHOWN:
+        yield f"and {len(active) - BATCHES_SHOWN} more"

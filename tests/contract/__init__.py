@@ -1,0 +1,1 @@
+"""Clients, emulator and the vendors' documents, checked against each other."""
