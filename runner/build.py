@@ -367,7 +367,7 @@ class Run:
 
     @contextmanager
     def _ledger(self, folder: Path, *, create: bool) -> Iterator[Ledger]:
-        if _has_run(folder) or not create:
+        if exists(folder) or not create:
             ledger = Ledger.open(folder)
         else:
             ledger = Ledger.create(folder, self._record())
@@ -431,20 +431,7 @@ def _numbered(base: Path, number: int) -> Path:
     return base if number == 1 else base.with_name(f"{base.name}-{number}")
 
 
-def _has_run(folder: Path) -> bool:
-    """Tell whether anything was ever packed or collected here; then the ledger must be whole."""
-    if (folder / "requests").exists() or (folder / "raw").exists():
-        return True
-    try:
-        LedgerReader(folder).close()
-    except LedgerDamaged:
-        return False
-    return True
-
-
 def _definition_in(folder: Path) -> dict[str, Any]:
-    if not _has_run(folder):
-        return {}
     reader = LedgerReader(folder)
     try:
         record: dict[str, Any] = reader.get("experiment")["definition"]

@@ -21,7 +21,16 @@ from runner.core.errors import (
     ProviderRefused,
 )
 from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId
-from runner.core.plan import Action, Facts, Plan, Purpose, Verb, absence_is_proved, plan
+from runner.core.plan import (
+    Action,
+    Facts,
+    Plan,
+    Purpose,
+    Verb,
+    absence_is_proved,
+    doubt_settles_at,
+    plan,
+)
 from runner.core.roster import Counts, Roster
 from runner.core.states import BatchEvent, BatchState, next_state
 from runner.core.stats import summary
@@ -358,17 +367,19 @@ class Engine:
         )
 
     def _found(self, batch: Batch, remote: RemoteId | None) -> None:
-        now = self._clock.now()
+        now, settle = self._clock.now(), self._timing.settle
         if remote is not None:
             self._accepted(batch, remote)
-        elif absence_is_proved(batch, self._timing.settle, now):
+        elif absence_is_proved(batch, settle, now):
             self._step(batch, BatchEvent.ABSENT, next_at=now, **_anew(batch), **_WELL)
         else:
             self._note(
                 batch,
                 "not found yet",
                 looks=batch.looks + 1,
-                next_at=now if batch.fenced_at is None else now + self._pause(batch.looks),
+                next_at=max(
+                    now, min(now + self._pause(batch.looks), doubt_settles_at(batch, settle))
+                ),
             )
 
     def _progressed(self, batch: Batch, progress: Progress) -> None:
@@ -385,29 +396,21 @@ class Engine:
             "tries": 0,
             "error": progress.message,
         }
-        event = self._meaning(batch, BatchEvent(progress.event))
+        event = _meaning(batch, BatchEvent(progress.event))
         if event is BatchEvent.END:
             known |= {"files": dict(progress.files), "ended_at": now, "next_at": now}
         elif event is not BatchEvent.PROGRESS:  # it never ran, and never will
             known |= {"remote": None, "dead": (*batch.dead, str(batch.remote)), "polls": 0}
-        if event is BatchEvent.DEFERRED:
+        if progress.event == BatchEvent.DEFERRED:
             known["next_at"] = now + self._timing.longest
-        elif event is BatchEvent.ABSENT:
-            known |= _anew(batch) | {"next_at": now}
+        if event is BatchEvent.ABSENT:
+            known |= _anew(batch)
         elif event is BatchEvent.REFUSED:
             self._roster.release(self._members[batch.key])
             self._halted = f"{batch.key} failed at the provider: {progress.message}"
         self._step(batch, event, **known)
         if event is BatchEvent.END:
             self._wake_deferred(now)
-
-    def _meaning(self, batch: Batch, event: BatchEvent) -> BatchEvent:
-        """Return what 'it failed' means for a batch that we fenced or are cancelling."""
-        if event is BatchEvent.REFUSED and batch.fenced_at is not None:
-            return BatchEvent.ABSENT  # an order that came late and found its input gone
-        if event is BatchEvent.DEFERRED and batch.state is BatchState.CANCELLING:
-            return BatchEvent.REFUSED
-        return event
 
     def _wake_deferred(self, now: float) -> None:
         """Let batches that wait for room try again: one has just ended."""
@@ -458,14 +461,16 @@ class Engine:
         """Apply one event of the state table and write it."""
         moved = replace(batch, state=next_state(batch.state, event), **changes)
         quiet = event is BatchEvent.PROGRESS and moved.remote_state == batch.remote_state
-        self._write(moved, None if quiet else event.value)
+        self._write(moved, None if quiet else event.value, error=changes.get("error"))
         return moved
 
     def _note(self, batch: Batch, what: str, **changes: Any) -> None:
         """Write something that moves no state."""
-        self._write(replace(batch, **changes), what)
+        self._write(replace(batch, **changes), what, error=changes.get("error"))
 
-    def _write(self, batch: Batch, what: str | None, **rows: Any) -> None:
+    def _write(
+        self, batch: Batch, what: str | None, *, error: str | None = None, **rows: Any
+    ) -> None:
         self._batches[batch.key] = batch
         event = None
         if what is not None:
@@ -476,7 +481,7 @@ class Engine:
                 "state": batch.state.value,
                 "remote": batch.remote,
                 "remote_state": batch.remote_state,
-                "error": batch.error,
+                "error": error,
             }
         self._ledger.record(batch, summary=self._summary(), event=event, **rows)
         if event is not None:
@@ -488,6 +493,15 @@ class Engine:
             "held": self._held,
             "halted": self._halted,
         }
+
+
+def _meaning(batch: Batch, event: BatchEvent) -> BatchEvent:
+    """Return what 'it never ran' means for a batch that we fenced or are cancelling."""
+    if event not in (BatchEvent.REFUSED, BatchEvent.DEFERRED):
+        return event
+    if batch.fenced_at is not None:
+        return BatchEvent.ABSENT  # its input is gone: it has to be handed over again
+    return BatchEvent.REFUSED if batch.state is BatchState.CANCELLING else event
 
 
 def _anew(batch: Batch) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class Ledger:
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _hold(directory)
-        if (directory / DATABASE).exists() and _is_whole(directory):
+        if exists(directory):
             os.close(lock)
             raise LedgerDamaged(f"{directory} has a ledger already; please report this")
         for leftover in directory.glob(f"{DATABASE}*"):
@@ -281,8 +281,14 @@ class LedgerReader:
 
 
 def exists(directory: Path) -> bool:
-    """Tell whether a run was ever started in this folder."""
-    return (directory / DATABASE).exists() or (directory / LOCK).exists()
+    """Tell whether a run was ever started in this folder.
+
+    A kill in the first moment can leave a lock or an empty database: that is not a run. Where
+    something was packed or collected there has to be a ledger, and `check` will say so.
+    """
+    if any((directory / name).exists() for name in ("requests", "raw")):
+        return True
+    return (directory / DATABASE).exists() and _is_whole(directory)
 
 
 def check(directory: Path) -> None:

@@ -6,7 +6,7 @@ has the same length, character by character, so that every place holds in the te
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -101,8 +101,12 @@ class Extractor:
                 rank=rank,
                 group=group,
                 regex=regex,
+                names=tuple(
+                    (what, known)
+                    for what, known in (("id", self._ids), ("label", self._labels))
+                    if what in regex.groupindex
+                ),
                 has_id="id" in regex.groupindex,
-                has_label="label" in regex.groupindex,
             )
 
     def _marks(self, plain: str) -> Iterator["_Mark"]:
@@ -125,13 +129,13 @@ class Extractor:
     def _mark(self, plain: str, line: int, at: int, end: int, blank: bool) -> "_Mark | None":
         for finder in self._finders:
             match = finder.regex.match(plain, at, end)
-            if match is None:
+            if match is None or match[finder.group] is None:
                 continue
-            names = []
-            if finder.has_id:
-                names.append(self._ids.get(match["id"].casefold()))
-            if finder.has_label:
-                names.append(self._labels.get(match["label"].casefold()))
+            names = [
+                known.get(match[what].lower())
+                for what, known in finder.names
+                if match[what] is not None
+            ]
             # None: letters that only IGNORECASE takes for the same, as a Turkish dotted I.
             questions = tuple(name for name in dict.fromkeys(names) if name is not None)
             if None not in names:
@@ -166,8 +170,9 @@ class _Finder:
     group: str
     """value or reason: what it announces, and the group where that begins."""
     regex: re.Pattern[str]
+    names: tuple[tuple[str, Mapping[str, str]], ...]
+    """The groups that name a question, and whom their words mean; empty for a bare reason."""
     has_id: bool
-    has_label: bool
 
 
 @dataclass(slots=True)
@@ -204,6 +209,7 @@ class _Reason:
 
 # --- the text -------------------------------------------------------------------------------
 
+_HIDDEN_MARKS = "*`#_＊｀＃＿"
 _TIDY = {
     **{chr(0xFF01 + i): chr(0x21 + i) for i in range(94)},
     **dict.fromkeys("‐‑‒–—―−﹘﹣", "-"),
@@ -216,7 +222,7 @@ _TIDY = {
     "｡": "。",
     "､": "、",
     # Not '>': "> 80" may be a quotation mark of markdown, but also "more than 80".
-    **dict.fromkeys("*`#_＊｀＃＿", " "),
+    **dict.fromkeys(_HIDDEN_MARKS, " "),
     **dict.fromkeys("\u2028\u2029\x85", "\n"),
     **dict.fromkeys("\r\t\x0b\x0c\xa0\u1680\u180e\u202f\u205f\u3000\xad\ufeff", " "),
     **{chr(code): " " for code in (*range(0x2000, 0x2010), *range(0x202A, 0x202F))},
@@ -264,7 +270,7 @@ def _names(what: str, questions: Sequence[Question]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     for question in questions:
-        name = tidy(question.id if what == "id" else question.label).strip().casefold()
+        name = tidy(question.id if what == "id" else question.label).strip().lower()
         if not name:
             raise ConfigError(f"question.items: {question.id} has an empty {what}")
         if name in names:
@@ -292,14 +298,15 @@ def _outside_reasons(marks: Iterator[_Mark]) -> list[_Mark]:
     for mark in marks:
         last = kept[-1] if kept else None
         in_reason = last is not None and last.finder.group == "reason"
-        # Inside "Q1. 面白さ(理由): …" a line "驚き: 30" is prose; only "Q2. …" ends the reason.
+        # Where values are labelled "Q1. 面白さ", a line "驚き: 30" inside a reason is prose.
         if in_reason and strict and not mark.finder.has_id and not mark.after_blank:
             continue
-        if not mark.finder.has_id and not mark.finder.has_label:
+        if not mark.finder.names:
             if last is None or in_reason:
                 continue
             mark.questions = last.questions
-        strict = mark.finder.has_id or (mark.finder.group == "reason" and strict)
+        if last is None or mark.finder.group == "value":
+            strict = mark.finder.has_id
         kept.append(mark)
     return kept
 
@@ -339,7 +346,7 @@ class _NumberGrammar:
         )
         whole = rf"{high}(?![0-9]|\.[0-9])"
         self._scale = re.compile(
-            rf'[ \])"]*(?:点 *)?(?:/ *{whole}|(?:out )?of *{whole}'
+            rf'[ \])"]*(?:点 *)?(?:(?:/|(?:out )?of) *{whole}(?: *点 *満点)?'
             rf"|[\[(] *(?:{scale}|/ *{whole}|{high} *点 *満点中?) *点?[ \])])"
         )
         units = ["点", "ポイント", "points?", "pts?"]
@@ -356,8 +363,9 @@ class _NumberGrammar:
             return _Value(None, Cause.MISSING, (begin, begin))
         match = self._number.match(plain, begin, end)
         if match is None:
-            stop = begin + len(plain[begin:end].rstrip())
-            return _Value(None, Cause.NOT_A_NUMBER, (begin, stop))
+            written = plain[begin:end].strip()
+            start = plain.index(written, begin)
+            return _Value(None, Cause.NOT_A_NUMBER, (start, start + len(written)))
         span = match.span("number")
         number = Decimal(match["number"])
         cause = self._objection(plain, match.end(), end)
@@ -402,15 +410,15 @@ _ENDING = re.compile(
 _AFTER_NUMBER = "。、,.;:!([…・|-"
 _CLOSES_NUMBER = ' )]"'
 _HEDGE = re.compile(
-    r"以上|以下|未満|超|を超|弱|強|台|代|から|まで|より|では|じゃ|でも|とは|満点|前半|後半"
-    r"|(?:or|to|and|not|plus|minus)\b|-+ *$|[-~<>=+±≧≦≥≤×÷?%/^]{1,3}",
+    r"以上|以下|未満|超|弱|強|台|代|から|まで|より|では|じゃ|でも|とは|満点|前半|後半"
+    r"|(?:or|to|and|not|plus|minus|at|max|min)\b|-+ *$|[~<>=+±≧≦≥≤×÷?%/^]",
     re.IGNORECASE,
 )
 
 
 # --- reasons --------------------------------------------------------------------------------
 
-_BLANKS = " \t\r\n\x0b\x0c\xa0\u3000\u200b\u200c\u200d\u2060\ufeff"
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u2060\ufeff"
 _RULE = "-=*_#>`~" + _BLANKS
 _EMPHASES = ("```", "**", "__", "*", "_", "`")
 _PAIRS = dict(zip("[(（［【「『〔<“", "])）］】」』〕>”", strict=True))
@@ -429,7 +437,12 @@ def _reasons(visible: str, marks: Sequence[_Mark]) -> dict[str, _Reason]:
         if mark.finder.group != "reason" or len(mark.questions) != 1:
             continue
         end = marks[number + 1].line if number + 1 < len(marks) else len(visible)
-        text = trim_reason(visible[mark.begin : end])
+        begin = mark.begin
+        while (
+            begin > mark.line and visible[begin - 1] in _HIDDEN_MARKS
+        ):  # the pattern took it for a blank
+            begin -= 1
+        text = trim_reason(visible[begin:end])
         before = reasons.get(mark.questions[0])
         if before is None or before.text is None or (text and mark.finder.rank <= before.rank):
             reasons[mark.questions[0]] = _Reason(text, end, mark.finder.rank)
@@ -456,7 +469,8 @@ def trim_reason(text: str) -> str | None:
 def _without_emphasis(text: str, mark: str) -> str:
     """Take off a mark that closes what stood before the reason, or that surrounds all of it."""
     size = len(mark)
-    if text.startswith(mark) and text[size : size + 1].strip(_BLANKS) == "":
+    leftover = text.count(mark) == 1 or not text[size : size + 1].strip(_BLANKS)
+    if text.startswith(mark) and leftover:
         text = text[size:].lstrip(_BLANKS)
     if text.endswith(mark) and text.count(mark) % 2:
         text = text[:-size].rstrip(_BLANKS)

@@ -117,25 +117,32 @@ def _at_provider(batch: Batch, facts: Facts, now: float) -> Action | None:
     if batch.state not in AT_PROVIDER or not _may_ask(batch, facts):
         return None
     if batch.state is BatchState.SUBMITTING:
-        return Action(_doubt(batch, facts), batch.key)
+        return Action(_doubt(batch, facts, now), batch.key)
     cancel = facts.purpose is Purpose.CANCEL and batch.state is BatchState.RUNNING
     return Action(Verb.CANCEL if cancel else Verb.POLL, batch.key)
 
 
-def _doubt(batch: Batch, facts: Facts) -> Verb:
+def _doubt(batch: Batch, facts: Facts, now: float) -> Verb:
     """Clear up a submission whose reply never came: look, fence, wait, look again.
 
-    The fence (deleting the input) makes a late acceptance harmless; only after it, and after the
-    list has had time to settle, is *not found* believed.
+    The provider's list gets time to settle before the fence. The fence (deleting the input) makes
+    a late acceptance harmless; only a look well after it proves that nothing was ordered.
     """
-    if batch.looks > 0 and batch.fenced_at is None and _patient(facts):
+    settled = now >= doubt_settles_at(batch, facts.settle_seconds)
+    if batch.looks > 0 and batch.fenced_at is None and settled and _patient(facts):
         return Verb.FENCE
     return Verb.FIND
 
 
+def doubt_settles_at(batch: Batch, settle_seconds: float) -> float:
+    """Return when the provider's list is believed to show all that was ordered until then."""
+    since = batch.fenced_at if batch.fenced_at is not None else batch.sent_at
+    return (since or 0.0) + settle_seconds
+
+
 def absence_is_proved(batch: Batch, settle_seconds: float, now: float) -> bool:
     """Tell whether a look that found nothing may be believed."""
-    return batch.fenced_at is not None and now >= batch.fenced_at + settle_seconds
+    return batch.fenced_at is not None and now >= doubt_settles_at(batch, settle_seconds)
 
 
 def _patient(facts: Facts) -> bool:

@@ -19,7 +19,7 @@ from runner.core.model import Cause, Pattern, Question, QuestionSet, Variant
 LITERARY = Path(__file__).parents[2] / "conf" / "question" / "literary.yaml"
 
 
-def question_set(**changes: Any) -> QuestionSet:
+def question_set(**changes: object) -> QuestionSet:
     """The question set of conf/question/literary.yaml, some keys changed."""
     conf: Any = OmegaConf.to_container(OmegaConf.load(LITERARY), resolve=True)
     conf |= changes
@@ -188,6 +188,8 @@ NUMBERS = [
     ("[80]/100", Decimal(80)),
     ("80 out of 100", Decimal(80)),
     ("80 (100点満点)", Decimal(80)),
+    ("80/100点満点", Decimal(80)),
+    ("80 at most", Cause.NOT_A_NUMBER),
     ("80 [0-100]", Decimal(80)),
     ("100点満点中80点", Decimal(80)),
     ("100点満点で、80点です", Decimal(80)),
@@ -393,13 +395,18 @@ ANSWERS = [
     ("everything in one line", FILLED.replace("\n", " "), [Cause.AMBIGUOUS, *MISSING[1:]]),
     (
         "plain labels with bare reasons",
-        "面白さ: 80\n理由: 視点\n\n驚き: 60\n理由: 時計\n\n悲しみ: 10\n理由: 別れ\n\n怒り: 0\n理由: なし",
+        (
+            "面白さ: 80\n理由: 視点\n\n驚き: 60\n理由: 時計\n\n"
+            "悲しみ: 10\n理由: 別れ\n\n怒り: 0\n理由: なし"
+        ),
         ALL,
     ),
     (
         "headings",
-        "### Q1. 面白さ\n面白さ: 80\n### Q2. 驚き\n驚き: 60\n### Q3. 悲しみ\n悲しみ: 10\n"
-        "### Q4. 怒り\n怒り: 0",
+        (
+            "### Q1. 面白さ\n面白さ: 80\n### Q2. 驚き\n驚き: 60\n### Q3. 悲しみ\n悲しみ: 10\n"
+            "### Q4. 怒り\n怒り: 0"
+        ),
         ALL,
     ),
     (
@@ -517,7 +524,13 @@ def test_the_end_of_a_reason_is_where_the_next_label_begins() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("** 面白い", "面白い"), ("面白い**", "面白い"), ("**面白い**", "面白い"), ("```", None)],
+    [
+        ("** 面白い", "面白い"),
+        ("面白い**", "面白い"),
+        ("**面白い**", "面白い"),
+        ("```", None),
+        ("**面白い", "面白い"),
+    ],
 )
 def test_leftover_markdown_is_taken_off_a_reason(text: str, expected: str | None) -> None:
     assert trim_reason(text) == expected
@@ -557,7 +570,9 @@ def test_two_patterns_of_one_name_are_refused() -> None:
         ({"Q1": {"label": " "}}, "Q1 has an empty label"),
     ],
 )
-def test_questions_that_cannot_be_told_apart_are_refused(items: Any, message: str) -> None:
+def test_questions_that_cannot_be_told_apart_are_refused(
+    items: dict[str, dict[str, str]], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         Extractor(question_set(items=items))
 
@@ -573,6 +588,15 @@ def test_a_label_may_begin_another_and_hold_any_sign() -> None:
     )
 
     assert [found[question].number for question in items] == [1, 10, 100]
+
+
+def test_a_pattern_may_leave_out_the_name_of_the_question() -> None:
+    optional = [{"name": "mine", "regex": "(?:{id})?値: (?P<value>.*)"}]
+    extractor = Extractor(question_set(value_patterns=optional))
+
+    found = extractor.extract("値: 80\nQ2値: 60")
+
+    assert [item.number for item in found.values()] == [None, Decimal(60), None, None]
 
 
 def test_the_configuration_holds_no_interpolation() -> None:
@@ -755,4 +779,5 @@ def test_a_million_characters_are_read_in_linear_time(head: str, unit: str) -> N
     before = time.process_time()
     EXTRACTOR.extract(text)
 
-    assert time.process_time() - before < 1.0
+    # Half a second here; a pattern that is not linear would take hours.
+    assert time.process_time() - before < 3.0

@@ -137,11 +137,11 @@ def test_a_refused_or_blocked_answer_has_no_value_whatever_it_says(
 
 CUT_IN_VALUE = "Q1. 面白さ(理由): 視点\nQ1. 面白さ(数値): 8"
 CUT = [
-    ("in the number", CUT_IN_VALUE, found("8", span=(34, 35), reason_end=20), True),
+    ("in the number", CUT_IN_VALUE, found("8", span=(29, 30), reason_end=16), True),
     (
         "after the value's line",
         CUT_IN_VALUE + "\n",
-        found("8", span=(34, 35), reason_end=20),
+        found("8", span=(29, 30), reason_end=16),
         False,
     ),
     ("before the number", "Q1.(数値):", found(None, cause=Cause.MISSING, span=(8, 8)), True),
