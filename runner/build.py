@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.config import Settings
 from runner.core.cost import Estimate, Price, estimate
@@ -25,13 +25,16 @@ from runner.core.roster import Counts, Roster
 from runner.core.states import BatchState
 from runner.core.stats import summary
 from runner.engine import Engine, Observer, Timing, View, file_sha256, readings_of
-from runner.export import Report, Tables, export
 from runner.intake import Intake
 from runner.ledger import Ledger, LedgerReader, exists
 from runner.outbox import Outbox
 from runner.prices import price_of
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
 from runner.rehearsal import KEY, emulator
+
+
+if TYPE_CHECKING:
+    from runner.export import Tables
 
 
 class ProviderClass(Protocol):
@@ -243,7 +246,9 @@ class Run:
             view = View(counts=counts, batches=batches, held=None, halted=None, stopping=False)
             return Result(view=view, folder=folder, tables=self._export(ledger, roster))
 
-    def _export(self, ledger: Ledger, roster: Roster) -> Tables:
+    def _export(self, ledger: Ledger, roster: Roster) -> "Tables":
+        from runner.export import Report, export
+
         return export(
             Report(
                 folder=ledger.directory,
@@ -413,7 +418,7 @@ class Result:
 
     view: View
     folder: Path
-    tables: Tables
+    tables: "Tables"
 
 
 def _replay(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
 from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -20,7 +21,15 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config import Config, Settings, did_you_mean, settings
+from runner import config
+from runner.config import (
+    ALLOWED_IDS,
+    IDENTIFIER,
+    Config,
+    Settings,
+    did_you_mean,
+    settings,
+)
 from runner.core.errors import ConfigError
 
 _HERE = Path(__file__).resolve().parent
@@ -46,6 +55,8 @@ def compose(argv: list[str]) -> list[Settings]:
         SystemExit: after --help, --cfg and the like.
     """
     arguments, home = _arguments(argv)
+    for folder in dict.fromkeys((home, SHIPPED)):
+        check_files(folder)
     prepared: list[Settings] = []
     mistakes: list[ConfigError] = []
 
@@ -53,9 +64,11 @@ def compose(argv: list[str]) -> list[Settings]:
         runtime = HydraConfig.get().runtime
         sources = [Path(s.path) for s in runtime.config_sources if s.schema == "file"]
         try:
-            prepared.append(settings(cfg, sources, dict(runtime.choices)))
+            prepared.append(settings(cfg, sources))
         except ConfigError as error:  # Hydra prints a line of its own for what escapes
             mistakes.append(error)
+        except (OmegaConfBaseException, ValueError) as error:
+            mistakes.append(ConfigError(_one_line(error)))
 
     _register()
     _run(task, home, arguments)
@@ -72,11 +85,14 @@ def _register() -> None:
 def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     before = sys.argv
-    sys.argv = ["runner", *arguments]
+    single = not any(word.startswith("-") for word in arguments)
+    sys.argv = ["runner", *arguments, *(["--run"] if single else [])]  # spares a second composing
     try:
         hydra_main(config_path=str(home), config_name="config", version_base="1.3")(task)()
     except ConfigError:
         raise
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(_broken_yaml(error)) from None
     except (HydraException, OmegaConfBaseException, ValueError, AttributeError) as error:
         raise ConfigError(_one_line(error)) from None
     finally:
@@ -84,7 +100,9 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
 
 
 _KEY_NAMES = re.compile(r"(?i)(api_?key|secret|password|credential|(?<!max_)(?<!_)token)$")
-_KEY_VALUES = re.compile(r"sk-[A-Za-z0-9]|gsk_|AIza|ya29\.|-----BEGIN")
+_KEY_VALUES = re.compile(r"(?<![A-Za-z0-9])(sk-[A-Za-z0-9]|gsk_|AIza|ya29\.)|-----BEGIN")
+_NOT_TEXT = re.compile(r"(?i)true|false|null|[+-]?(\d[\d_]*|\d*\.\d+|\d+\.\d*)(e[+-]?\d+)?|nan|inf")
+"""What Hydra takes for something else than text, unless it is quoted."""
 
 
 def _arguments(argv: list[str]) -> tuple[list[str], Path]:
@@ -99,14 +117,28 @@ def _arguments(argv: list[str]) -> tuple[list[str], Path]:
         elif word == "--json":
             rest.append("format=json")
         elif _KEY_NAMES.search(name.lstrip("+~")) or _KEY_VALUES.search(word):
+            hidden = not equals or _KEY_VALUES.search(name)
             raise ConfigError(
-                f"{name.lstrip('+~')}: a key is not taken from the command line, where logs and "
+                f"{'command line' if hidden else name.lstrip('+~')}: a key is not taken from the command line, where logs and "
                 "the shell's history keep it: put it into the environment variable that "
                 "provider.api_key_env names"
             )
         else:
+            _check_choice(name.lstrip("+"), value)
             rest.append(word)
     return rest, home
+
+
+def _check_choice(group: str, value: str) -> None:
+    """Refuse ids that Hydra would not take for text; it stumbles over them without a word."""
+    if group not in ("persona", "text"):
+        return
+    for item in value.strip("[] ").split(","):
+        if _NOT_TEXT.fullmatch(item.strip()):
+            raise ConfigError(
+                f"{group}={item.strip()}: reads as a number, or as true, false or null; "
+                f"put quotes around it: \"{group}=['{item.strip()}']\", or rename the file"
+            )
 
 
 def _folder(text: str) -> Path:
@@ -114,6 +146,87 @@ def _folder(text: str) -> Path:
     if not text or not path.is_dir():
         raise ConfigError(f"--config-dir: {text or '(nothing)'} is not a folder")
     return path
+
+
+MAX_YAML_BYTES = 1 << 20
+MAX_YAML_NODES = 5_000
+"""What Hydra composes in about a second; a few aliases (*name) can unfold to billions."""
+MAX_YAML_DEPTH = 50
+_HEADED = ("persona", "text")
+"""Groups whose files say in their first line under which id they are known."""
+
+
+def check_files(folder: Path) -> None:
+    """Refuse files that Hydra would stumble over, before it reads any.
+
+    Raises:
+        ConfigError: naming the file, and the line when there is one.
+    """
+    groups = [p.name for p in SHIPPED.iterdir() if p.is_dir()]
+    for group in ("", *groups):
+        for path in sorted((folder / group).glob("*.yaml")):
+            name = f"{group}/{path.name}".lstrip("/")
+            text = _checked_text(path, name)
+            if group in _HEADED:
+                _check_header(path.stem, group, text)
+
+
+def _checked_text(path: Path, name: str) -> str:
+    if path.stat().st_size > MAX_YAML_BYTES:
+        raise ConfigError(f"{name}: {path} is larger than {MAX_YAML_BYTES:,} bytes")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if _unfolded(text, name) > MAX_YAML_NODES:
+            raise ConfigError(f"{name}: unfolds to more than {MAX_YAML_NODES:,} values")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: {path} is not UTF-8 text ({error.reason})") from None
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(_broken_yaml(error, name)) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: {' '.join(str(error).split())}") from None
+    return text
+
+
+def _unfolded(text: str, name: str) -> float:
+    """Return how many values a YAML text unfolds to; endless when one holds itself."""
+    anchors: dict[str, float] = {}
+    open_nodes: list[tuple[str | None, float]] = [(None, 0)]
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, 1))
+            if len(open_nodes) > MAX_YAML_DEPTH:
+                raise ConfigError(f"{name}: nested too deeply")
+            continue
+        if isinstance(event, yaml.AliasEvent):
+            anchor, size = None, anchors.get(event.anchor, float("inf"))
+        elif isinstance(event, yaml.ScalarEvent):
+            anchor, size = event.anchor, 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_nodes.pop()
+        else:
+            continue
+        if anchor is not None:
+            anchors[anchor] = size
+        open_nodes[-1] = (open_nodes[-1][0], open_nodes[-1][1] + size)
+    return open_nodes[0][1]
+
+
+def _check_header(stem: str, group: str, text: str) -> None:
+    name = f"{group}/{stem}.yaml"
+    if not IDENTIFIER.fullmatch(stem):
+        raise ConfigError(f"{name}: id {stem!r}; {ALLOWED_IDS}")
+    found = re.search(r"(?m)^# *@package +(\S+)", text)
+    if found is None or found[1] != f"{group}.{stem}":
+        raise ConfigError(
+            f"{name}: its first line has to be '# @package {group}.{stem}', "
+            f"so that it is known as {stem}"
+        )
+
+
+def _broken_yaml(error: yaml.MarkedYAMLError, name: str = "") -> str:
+    mark = error.problem_mark or error.context_mark
+    where = "" if mark is None else f", line {mark.line + 1}"
+    return f"{name or (mark.name if mark else 'YAML')}{where}: {error.problem or error.context}"
 
 
 def _one_line(error: BaseException) -> str:
@@ -124,13 +237,20 @@ def _one_line(error: BaseException) -> str:
         chain.append(str(current))
         current = current.__cause__ or current.__context__
     text = "\n".join(chain)
-    unknown = re.search(r"Key '([^']+)' (?:is not in struct|not in '\w+')\s+full_key: (\S+)", text)
+    file = re.search(r"In '([\w/-]+)': \w+ raised while composing config", text)
+    within = f"{file[1]}.yaml: " if file else ""
+    unknown = re.search(
+        r"Key '([^']+)' (?:is not in struct|not in '(\w+)')\s+full_key: (\S+)", text
+    )
     if unknown:
-        return f"{unknown[2]}: no such key; {did_you_mean(unknown[1], _siblings(unknown[2]))}"
+        hint = did_you_mean(unknown[1], _fields(unknown[2] or "Config"))
+        if unknown[3] == "experiment" and unknown[2] == "Config":
+            hint = "the first line of the file has to be '# @package _global_'"
+        return f"{within}{unknown[3]}: no such key; {hint}"
     choice = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
     if choice:
-        options = re.search(r"Available options in '\w+':\n((?:\t.*\n?)+)", text)
-        known = [line.strip() for line in options[1].splitlines()] if options else []
+        places = re.findall(r"path=file://(.+)", text)
+        known = {p.stem for place in places for p in Path(place, choice[1]).glob("*.yaml")}
         where = f"conf/{choice[1]}/{choice[2]}.yaml"
         hint = f"; {did_you_mean(choice[2], known)}" if known else ""
         return f"{choice[1]}={choice[2]}: {where} does not exist{hint}"
@@ -145,21 +265,19 @@ def _one_line(error: BaseException) -> str:
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     full_key = next((line.split(":", 1)[1].strip() for line in lines if "full_key:" in line), "")
-    reason = next(
-        (line for line in lines if not line.startswith(("full_key", "Error merging"))), ""
-    )
-    return f"{full_key}: {reason}" if full_key and full_key not in reason else reason
+    noise = ("full_key", "Error merging")
+    reasons = [line for line in lines if not line.startswith(noise) and "raised while" not in line]
+    reason = reasons[0] if reasons else ""
+    if reason.startswith("Ambiguous value"):
+        reason += ": write [a,b] for a list, or add -m to run one after the other"
+    if "Unsupported item value in defaults" in reason:
+        reason += ": put quotes around ids that YAML reads as something else (no, on, 7)"
+    return within + (f"{full_key}: {reason}" if full_key and full_key not in reason else reason)
 
 
-def _siblings(full_key: str) -> list[str]:
-    """Return the keys that stand beside a key in the schema."""
+def _fields(schema: str) -> list[str]:
+    """Return the keys of one class of the schema."""
     from dataclasses import fields, is_dataclass
-    from typing import get_args
 
-    node: object = Config
-    for part in full_key.split(".")[:-1]:
-        types = {f.name: f.type for f in fields(node)} if is_dataclass(node) else {}
-        inner = types.get(part)
-        values = get_args(inner)
-        node = inner if is_dataclass(inner) else (values[-1] if values else None)
-    return [f.name for f in fields(node)] if is_dataclass(node) else []
+    found = getattr(config, schema, Config)
+    return [f.name for f in fields(found)] if is_dataclass(found) else []

@@ -8,13 +8,14 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from runner.core.errors import ConfigError
+from runner.core.extract import Extractor
 from runner.core.model import (
     Enhance,
     Experiment,
@@ -32,6 +33,7 @@ from runner.core.roster import RetryPolicy
 
 ACTIONS = ("run", "plan", "status", "collect", "cancel", "export", "init")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
+ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
 PROVIDER_PACKAGE = "runner.providers."
 EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
@@ -271,13 +273,12 @@ class Problems:
             raise ConfigError("; ".join(self.lines))
 
 
-def settings(cfg: DictConfig, sources: Iterable[Path], choices: Mapping[str, Any]) -> Settings:
+def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     """Check a composed configuration and translate it.
 
     Args:
         cfg: what Hydra composed.
         sources: the folders Hydra looked in, first one first; text files are found there.
-        choices: the chosen file of each group.
 
     Raises:
         ConfigError: all that is wrong, on one line.
@@ -289,10 +290,11 @@ def settings(cfg: DictConfig, sources: Iterable[Path], choices: Mapping[str, Any
     assert isinstance(config, Config)
     problems = Problems()
     _check_scalars(config, problems)
-    _check_ids(config, choices, problems)
+    _check_ids(config, problems)
     problems.raise_any()
     experiment = _experiment(config, list(sources), problems)
     problems.raise_any()
+    Extractor(experiment.questions)  # says which pattern or label cannot be used
     resolved = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     assert isinstance(resolved, dict)
     return Settings(
@@ -324,7 +326,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _only_known_keys(node: Any, schema: Any, path: str) -> None:
     """Refuse keys that `+key=value` added past the schema."""
-    if not isinstance(node, DictConfig) or not is_dataclass(schema):
+    if not isinstance(node, DictConfig):
+        return
+    if not is_dataclass(schema):  # a dict of personas, texts or questions
+        for key in node:
+            _only_known_keys(node[key], OmegaConf.get_type(node, str(key)), f"{path}{key!s}.")
         return
     known = {f.name: f for f in fields(schema)}
     for key in node:
@@ -352,6 +358,10 @@ def _no_interpolated_prompts(cfg: DictConfig) -> None:
         for path, value in _leaves(OmegaConf.to_container(cfg[section], resolve=False), section):
             if isinstance(value, str) and "${" in value:
                 raise ConfigError(f"{path}: ${{…}} is not allowed in what is sent to a model")
+            if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+                raise ConfigError(
+                    f"{path}: half a character (\\ud83d…): write the character itself"
+                )
 
 
 def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
@@ -389,7 +399,7 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         ("retry.max_attempts", config.retry.max_attempts, 1),
         ("retry.max_lost", config.retry.max_lost, 1),
         ("budget.max_usd", config.budget.max_usd, 0),
-        ("poll.first_seconds", poll.first_seconds, 0.05),
+        ("poll.first_seconds", poll.first_seconds, 0.01),
         ("poll.max_seconds", poll.max_seconds, poll.first_seconds),
         ("poll.settle_seconds", poll.settle_seconds, 0),
         ("provider.limits.requests", provider.limits.requests, 1),
@@ -397,6 +407,15 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         ("provider.max_output_tokens", provider.max_output_tokens, 1),
         ("provider.timeout_seconds", provider.timeout_seconds, 1),
     ]
+    for key in ("enqueued_tokens", "batches_in_flight"):
+        limit = getattr(provider.limits, key)
+        at_least += [] if limit is None else [(f"provider.limits.{key}", limit, 1)]
+    coldest, hottest = _decimal(provider.temperature_min), _decimal(provider.temperature_max)
+    problems.check(
+        _within(coldest, -5, 5) and _within(hottest, coldest, 5),
+        "provider.temperature_min, temperature_max",
+        f"{coldest} to {hottest}; allowed: two numbers, the smaller one first",
+    )
     for key, number, low in at_least:
         problems.check(number >= low, key, f"{number} is too small; allowed: {low} or more")
     problems.check(
@@ -414,22 +433,14 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         problems.check(0 <= share < 1, key, f"{share}; allowed: from 0 to below 1")
 
 
-def _check_ids(config: Config, choices: Mapping[str, Any], problems: Problems) -> None:
-    allowed = "allowed: letters, digits, - and _, up to 40 of them"
+def _check_ids(config: Config, problems: Problems) -> None:
     problems.check(
-        IDENTIFIER.fullmatch(config.name) is not None, "name", f"{config.name!r}; {allowed}"
+        IDENTIFIER.fullmatch(config.name) is not None, "name", f"{config.name!r}; {ALLOWED_IDS}"
     )
     for group, ids in (("persona", config.persona), ("text", config.text)):
-        chosen = choices.get(group)
-        for name in [c for c in chosen if c not in ids] if isinstance(chosen, list) else []:
-            problems.add(
-                f"{group}/{name}.yaml",
-                f"its first line has to be '# @package {group}.{name}', so that it is known "
-                f"as {name}",
-            )
         for name in ids:
             good = IDENTIFIER.fullmatch(str(name)) is not None
-            problems.check(good, f"{group}/{name}.yaml", f"id {name!r}; {allowed}")
+            problems.check(good, f"{group}/{name}.yaml", f"id {name!r}; {ALLOWED_IDS}")
         problems.check(bool(ids), group, f"none is declared; choose with {group}=[…]")
     for key, wanted, known in (
         ("personas", config.personas, config.persona),
@@ -462,7 +473,7 @@ def _experiment(config: Config, sources: list[Path], problems: Problems) -> Expe
     }
     for persona in personas.values():
         problems.check(
-            0 <= persona.temperature <= 5,
+            _within(persona.temperature, 0, 5),
             f"persona/{persona.id}.yaml: temperature",
             f"{persona.temperature}; allowed: 0 to 5",
         )
@@ -515,7 +526,7 @@ def _temperatures(
         number = (
             _decimal(one) if isinstance(one, int | float) and not isinstance(one, bool) else None
         )
-        if number is None or not model.temperature_min <= number <= model.temperature_max:
+        if number is None or not _within(number, model.temperature_min, model.temperature_max):
             problems.add("temperatures", f"{one!r}; {allowed}")
         elif number in found:
             problems.add("temperatures", f"{one} stands twice")
@@ -526,10 +537,12 @@ def _temperatures(
 
 def _decimal(value: float) -> Decimal:
     """Return the number as it was written: 0.29 stays 0.29."""
-    try:
-        return Decimal(repr(value)).normalize() + 0
-    except InvalidOperation:
-        return Decimal("NaN")
+    return Decimal(repr(value)).normalize() + 0
+
+
+def _within(number: Decimal, low: Decimal | int, high: Decimal | int) -> bool:
+    """Tell whether a number is one, and between two bounds."""
+    return number.is_finite() and low <= number <= high
 
 
 def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -> Text:
@@ -537,11 +550,17 @@ def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -
     home = next((s for s in sources if (s / "text" / f"{name}.yaml").is_file()), None)
     path = (home or Path("conf")) / "text" / row.file
     where = f"text/{name}.yaml: file"
+    modifier = _decimal(row.temperature_modifier)
+    problems.check(
+        _within(modifier, -5, 5),
+        f"text/{name}.yaml: temperature_modifier",
+        f"{modifier}; allowed: -5 to 5",
+    )
     if Path(row.file).name != row.file:
         problems.add(where, f"{row.file!r}; allowed: a file name, in the folder of the YAML")
     else:
         try:
-            body = path.read_text(encoding="utf-8")
+            body = path.read_text(encoding="utf-8").removeprefix("\ufeff")
         except FileNotFoundError:
             problems.add(where, f"{path} does not exist")
         except (OSError, UnicodeDecodeError) as error:
@@ -553,8 +572,8 @@ def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -
         title=row.title,
         author=row.author,
         year=row.year,
-        body=body.removeprefix("\ufeff").replace("\r\n", "\n"),
-        temperature_modifier=_decimal(row.temperature_modifier),
+        body=body,
+        temperature_modifier=modifier,
     )
 
 

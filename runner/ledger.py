@@ -161,7 +161,7 @@ class Ledger:
 
     def batches(self) -> tuple[Batch, ...]:
         """Return every batch, in the order of packing."""
-        keys = sorted(key for key in self._cache if key.startswith("batch/"))
+        keys = sorted((k for k in self._cache if k.startswith("batch/")), key=_packing_order)
         return tuple(_batch(_object(self._get(key))) for key in keys)
 
     def members(self, key: BatchKey) -> tuple[Span, ...]:
@@ -267,7 +267,8 @@ class LedgerReader:
     def batches(self) -> tuple[Batch, ...]:
         """Return every batch, in the order of packing."""
         rows = self._db.execute(
-            "SELECT value FROM Cache WHERE key GLOB 'batch/*' AND raw = 1 AND mode = 1 ORDER BY key"
+            "SELECT value FROM Cache WHERE key GLOB 'batch/*' AND raw = 1 AND mode = 1 "
+            "ORDER BY length(key), key"
         )
         return tuple(_batch(json.loads(row[0])) for row in rows)
 
@@ -304,7 +305,8 @@ def check(directory: Path) -> None:
         with contextlib.closing(_read_only(directory)) as db:
             found = db.execute("SELECT value FROM Cache WHERE key = 'format'").fetchone()
             evil = db.execute(
-                "SELECT count(*) FROM Cache WHERE raw != 1 OR mode != 1 OR filename IS NOT NULL"
+                "SELECT count(*) FROM Cache "
+                "WHERE raw IS NOT 1 OR mode IS NOT 1 OR filename IS NOT NULL"
             ).fetchone()
             if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise LedgerDamaged(f"{directory / DATABASE} is damaged; {_KEEP}")
@@ -389,6 +391,11 @@ def _read_only(directory: Path) -> sqlite3.Connection:
 
 def _event_key(number: int) -> str:
     return f"event/{number:08d}"
+
+
+def _packing_order(key: str) -> tuple[int, str]:
+    """Sort b10000 after b9999."""
+    return len(key), key
 
 
 def _text(value: Any) -> str:

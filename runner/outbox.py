@@ -13,7 +13,8 @@ from runner.core.pack import SizedSpan, pack
 from runner.core.prompt import render
 from runner.providers.base import Frame, Provider
 
-LINES_AT_ONCE = 2000
+BLOCK_BYTES = 1 << 18
+"""Of request lines put together at once: small enough for the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +88,14 @@ class Outbox:
         return self._provider.encode(condition, prompt), tokens
 
     def _blocks(self, span: Span) -> Iterator[bytes]:
-        """Yield the lines of a span, some thousand at once."""
+        """Yield the lines of a span, some at once."""
         frame, _ = self._frame(span)
         between = frame.after + frame.before
-        for first in range(span.first, span.last + 1, LINES_AT_ONCE):
-            last = min(first + LINES_AT_ONCE - 1, span.last)
-            ids = [custom_id(span.stem, trial).encode() for trial in range(first, last + 1)]
-            yield frame.before + between.join(ids) + frame.after
+        step = max(BLOCK_BYTES // len(frame), 1)
+        for first in range(span.first, span.last + 1, step):
+            last = min(first + step - 1, span.last)
+            ids = [custom_id(span.stem, trial) for trial in range(first, last + 1)]
+            yield frame.before + between.join("\n".join(ids).encode().split(b"\n")) + frame.after
 
 
 def write_durably(path: Path, blocks: Iterable[bytes]) -> None:

@@ -177,6 +177,9 @@ class Roster:
 
     def _by_variant(self, stem: Stem, row: Row, first: int, last: int) -> Iterator[Span]:
         """Cut a run of pending trials where the wording changes."""
+        if not any(row.asked[first - 1 : last]):
+            yield Span(stem, first, last, self.policy.variant(0))
+            return
         start, variant = first, self.policy.variant(row.asked[first - 1])
         for trial in range(first + 1, last + 1):
             here = self.policy.variant(row.asked[trial - 1])

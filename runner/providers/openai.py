@@ -5,7 +5,8 @@ followed. Wire facts: developers.openai.com/api/docs/guides/batch.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -44,20 +45,30 @@ _HOLE = "\x00"
 
 _PROGRESS = {"validating", "in_progress", "finalizing", "cancelling"}
 _END = {"completed", "expired", "cancelled"}
-_FURTHEST = ("completed", "finalizing", "in_progress", "validating")
-"""Which of several batches from one input to adopt: the furthest on."""
+_FURTHEST = (
+    *("completed", "finalizing", "in_progress", "validating"),
+    *("cancelling", "expired", "cancelled"),
+)
+"""Which of several batches from one input to adopt: the furthest on, and a failed one last."""
 
 _NOT_SENT = {
     "ConnectError",
     "ConnectTimeout",
     "PoolTimeout",
+    "ProxyError",
     "UnsupportedProtocol",
     "LocalProtocolError",
 }
-"""Transport errors (httpx and httpx2) that prove that no request left this machine."""
+"""Transport errors (httpx and httpx2) that prove that no request reached the service."""
 
-_REFUSALS = {400, 401, 403, 404, 405, 413, 415, 422}
+_REFUSALS = {400, 401, 402, 403, 404, 405, 413, 415, 422}
 """Statuses that say that nothing was made. 408, 409 and 5xx say nothing: in doubt."""
+
+_DONE_ELSEWHERE = 303
+"""The one redirection that follows work that was done."""
+
+_BEFORE_A_FILE = b"\xef\xbb\xbf \t\r\n"
+"""A byte order mark and blanks."""
 
 
 class OpenAIBatch:
@@ -73,19 +84,28 @@ class OpenAIBatch:
 
     @cached_property
     def _client(self) -> "OpenAI":
+        import httpx2
         import openai
 
-        if self._service.key is None:
-            raise ProviderRefused(f"no key: set {self._service.key_variable}")
-        return openai.OpenAI(
-            api_key=self._service.key.reveal(),
-            base_url=self._service.base_url,
-            max_retries=0,
-            timeout=self._service.timeout_seconds,
-            http_client=openai.DefaultHttpx2Client(
-                follow_redirects=False, trust_env=not self._service.on_this_machine
-            ),
-        )
+        service = self._service
+        if service.key is None:
+            raise ProviderRefused(f"no key: set {service.key_variable}")
+        if not _can_be_a_header(service.key.reveal()):
+            raise ProviderRefused(f"{service.key_variable} holds characters that no key has")
+        try:
+            return openai.OpenAI(
+                api_key=service.key.reveal(),
+                base_url=service.base_url,
+                max_retries=0,
+                timeout=service.timeout_seconds,
+                http_client=openai.DefaultHttpx2Client(
+                    follow_redirects=False, trust_env=not service.on_this_machine
+                ),
+            )
+        except (openai.OpenAIError, httpx2.InvalidURL, ValueError, ImportError) as error:
+            raise ProviderRefused(
+                f"cannot connect to {service.base_url}: {said(error, service.key)}"
+            ) from None
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return the request line of a condition, UTF-8 and not escaped."""
@@ -138,15 +158,13 @@ class OpenAIBatch:
 
     def find(self, batch: Batch) -> RemoteId | None:
         """Look through the whole list for a batch made from our input file."""
-        found: dict[str, str] = {}
+        found: dict[str, Any] = {}
         with self._speaking("list"):
-            for other in self._client.batches.list(limit=100):
-                if other.input_file_id == batch.handle["input_file_id"]:
-                    found[_id(other)] = str(other.status)
+            for other in _listed(lambda: self._client.batches.list(limit=100)):
+                if _field(other, "input_file_id") == batch.handle["input_file_id"]:
+                    found[_id(other)] = _field(other, "status")
         alive = [remote for remote in found if remote not in batch.dead]
-        rank = {status: place for place, status in enumerate(_FURTHEST)}
-        alive.sort(key=lambda remote: rank.get(found[remote], len(rank)))
-        return RemoteId(alive[0]) if alive else None
+        return RemoteId(min(alive, key=lambda remote: _rank(found[remote]))) if alive else None
 
     def fence(self, batch: Batch) -> None:
         """Delete the input file; a create that still arrives then names a file that is gone."""
@@ -154,28 +172,21 @@ class OpenAIBatch:
 
         with self._speaking("delete the input file"):
             try:
-                self._client.files.delete(batch.handle["input_file_id"])
-            except openai.NotFoundError:
-                return
+                reply = self._client.files.delete(batch.handle["input_file_id"])
+            except openai.NotFoundError as error:
+                if isinstance(error.body, dict):
+                    return
+                raise  # somebody else's 404: a web page proves nothing
+            if _field(reply, "deleted") is not True:
+                raise ProviderReplyUnreadable("the reply does not say that the file was deleted")
 
     def poll(self, remote: RemoteId) -> Progress:
         """Retrieve the batch."""
         with self._speaking("retrieve"):
             batch = self._client.batches.retrieve(remote)
-            _id(batch)
-        counts = batch.request_counts
-        files = {"output": batch.output_file_id, "error": batch.error_file_id}
-        event, message = _event(str(batch.status), _errors(batch))
-        return Progress(
-            state=str(batch.status),
-            event=event,
-            total=getattr(counts, "total", None),
-            completed=getattr(counts, "completed", None),
-            failed=getattr(counts, "failed", None),
-            files={name: file_id for name, file_id in files.items() if file_id},
-            expires_at=_seconds(batch.expires_at),
-            message=None if message is None else said(message, self._service.key),
-        )
+            if _id(batch) != remote:
+                raise ProviderReplyUnreadable("the reply is about another batch")
+            return self._progress(batch)
 
     def download(self, file_id: str, sink: BinaryIO) -> None:
         """Stream a result file as it is."""
@@ -185,7 +196,7 @@ class OpenAIBatch:
                 file_id, extra_headers={"Accept-Encoding": "identity"}
             ) as response,
         ):
-            sink.writelines(response.iter_bytes(CHUNK))
+            sink.writelines(self._no_page(response.iter_bytes(CHUNK)))
 
     def cancel(self, remote: RemoteId) -> None:
         """Ask to cancel; a batch that has ended already says no, and that is all right."""
@@ -200,10 +211,38 @@ class OpenAIBatch:
     def _uploaded(self, path: Path, name: str) -> str | None:
         """Return the id of an input file of this name and size, if one arrived."""
         size = path.stat().st_size
-        for file in self._client.files.list(purpose="batch"):
-            if file.filename == name and file.bytes == size:
+        for file in _listed(lambda: self._client.files.list(purpose="batch")):
+            if _field(file, "filename") == name and _field(file, "bytes") == size:
                 return _id(file)
         return None
+
+    def _progress(self, batch: Any) -> Progress:
+        """Read a batch object, of which nothing but the id is certain."""
+        counts = _field(batch, "request_counts")
+        files = {"output": batch.output_file_id, "error": batch.error_file_id}
+        state = said(batch.status, self._service.key)
+        event, message = _event(state, _errors(batch))
+        return Progress(
+            state=state,
+            event=event,
+            total=_count(_field(counts, "total")),
+            completed=_count(_field(counts, "completed")),
+            failed=_count(_field(counts, "failed")),
+            files={name: file_id for name, file_id in files.items() if _word(file_id)},
+            expires_at=_seconds(batch.expires_at),
+            message=None if message is None else said(message, self._service.key),
+        )
+
+    def _no_page(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass a result file on; a web page in its place would be taken for lost answers."""
+        rest = iter(chunks)
+        first = next(rest, b"")
+        start = first.lstrip(_BEFORE_A_FILE)[:80]
+        if start and not start.startswith(b"{"):
+            shown = said(start.decode("utf-8", "replace"), self._service.key)
+            raise ProviderSilent(f"download: not a result file: {shown}")
+        yield first
+        yield from rest
 
     @contextmanager
     def _speaking(self, what: str) -> Iterator[None]:
@@ -217,27 +256,30 @@ class OpenAIBatch:
             openai.OpenAIError,
             httpx2.HTTPError,
             httpx2.StreamError,
-            json.JSONDecodeError,
+            httpx2.InvalidURL,
+            httpx2.CookieConflict,
+            ValueError,  # a reply that is not JSON, not UTF-8, or has a number too long to read
+            RecursionError,
         ) as error:
             raise self._translated(error, what) from None
 
     def _translated(self, error: Exception, what: str) -> ProviderError:
+        import httpx2
         import openai
 
-        message = f"{what}: {said(error, self._service.key)}"
+        key = self._service.key
+        message = f"{what}: {said(error, key)}"
         if isinstance(error, openai.APIStatusError):
             return self._from_status(error, message)
-        if _cause_names(error) & _NOT_SENT:
-            return ProviderBusy(
-                f"{what}: cannot reach {self._service.base_url}: {said(error, None)}"
-            )
-        if isinstance(error, json.JSONDecodeError | openai.APIResponseValidationError):
-            return ProviderReplyUnreadable(message)
-        if isinstance(error, openai.APIConnectionError):
-            return ProviderSilent(f"{message} ({', '.join(sorted(_cause_names(error)))})")
-        if isinstance(error, openai.OpenAIError):
+        causes = {type(cause).__name__: cause for cause in _causes(error)}
+        for name in causes.keys() & _NOT_SENT:
+            reason = said(causes[name], key) or name
+            return ProviderBusy(f"{what}: cannot reach {self._service.base_url}: {reason}")
+        if isinstance(error, httpx2.InvalidURL):
             return ProviderRefused(message)
-        return ProviderSilent(message)
+        if isinstance(error, openai.APIResponseValidationError | ValueError | RecursionError):
+            return ProviderReplyUnreadable(message)
+        return ProviderSilent(f"{message} ({', '.join(causes)})")
 
     def _from_status(self, error: Any, message: str) -> ProviderError:
         status = error.status_code
@@ -245,7 +287,7 @@ class OpenAIBatch:
             return ProviderBusy(message, retry_after=_retry_after(error.response.headers))
         if status in (401, 403):
             return ProviderRefused(f"{message}: check {self._service.key_variable}")
-        if status in _REFUSALS or 300 <= status < 400:
+        if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
             return ProviderRefused(message)
         return ProviderSilent(message)
 
@@ -276,18 +318,19 @@ def _object(value: Any) -> JsonObject:
 
 
 def _from_response(custom_id: str, response: JsonObject) -> Reply:
-    status, body = response.get("status_code"), response.get("body")
+    status, body = _count(response.get("status_code")), response.get("body")
     request_id = _word(response.get("request_id"))
-    if not isinstance(status, int) or not isinstance(body, dict):
+    if status is None or not isinstance(body, dict):
         raise ProviderReplyUnreadable(f"result line {custom_id!r}: no status_code or no body")
     if not 200 <= status < 300:
-        kind = (
-            ReplyKind.ERRORED if status in (408, 409, 429) or status >= 500 else ReplyKind.REFUSED
-        )
+        refused = 400 <= status < 500 and status not in (408, 409, 429)
         error = body.get("error")
-        message = error.get("message") if isinstance(error, dict) else error
+        reason = _told(error.get("message") if isinstance(error, dict) else error)
         return Reply(
-            custom_id=custom_id, kind=kind, request_id=request_id, error=f"{status}: {message}"
+            custom_id=custom_id,
+            kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,
+            request_id=request_id,
+            error=f"{status}: {reason}",
         )
     choice = _first_choice(custom_id, body)
     message = choice.get("message")
@@ -314,33 +357,45 @@ def _first_choice(custom_id: str, body: JsonObject) -> JsonObject:
 
 
 def _from_error(custom_id: str, error: JsonObject) -> Reply:
-    code = str(error.get("code"))
+    code = _told(error.get("code"))
     kinds = {"batch_expired": ReplyKind.EXPIRED, "batch_cancelled": ReplyKind.CANCELLED}
     return Reply(
         custom_id=custom_id,
         kind=kinds.get(code, ReplyKind.ERRORED),
-        error=f"{code}: {error.get('message')}",
+        error=f"{code}: {_told(error.get('message'))}",
     )
 
 
 def _usage(usage: JsonObject) -> Usage:
-    def count(name: str) -> int:
-        value = usage.get(name)
-        return value if isinstance(value, int) and value >= 0 else 0
-
-    return Usage(input_tokens=count("prompt_tokens"), output_tokens=count("completion_tokens"))
+    return Usage(
+        input_tokens=_count(usage.get("prompt_tokens")) or 0,
+        output_tokens=_count(usage.get("completion_tokens")) or 0,
+    )
 
 
 def _word(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _count(value: Any) -> int | None:
+    """Return a number of things, if it is one that a table can hold."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return value
+    return None
+
+
+def _told(value: Any) -> str:
+    """Return a word or a number that a service gave; what is nested is left in the raw file."""
+    return said(value, None) if isinstance(value, str | int | float) else "no reason given"
+
+
 def _seconds(value: Any) -> float | None:
     """Coerce a time: compatible services send strings."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _id(reply: Any) -> str:
@@ -351,12 +406,49 @@ def _id(reply: Any) -> str:
     raise ProviderReplyUnreadable(f"a reply without an id ({type(reply).__name__})")
 
 
+def _field(thing: Any, name: str) -> Any:
+    """Return a field of what should be an object; the SDK leaves what it does not expect a dict."""
+    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
+
+
+def _listed(ask: Callable[[], Any]) -> Iterator[Any]:
+    """Yield all that a list names, over all its pages.
+
+    Raises:
+        ProviderReplyUnreadable: when it cannot be read to its end; half a list proves nothing.
+    """
+    seen: set[str] = set()
+    while True:
+        try:
+            page = ask()
+        except (AttributeError, TypeError):  # what the SDK makes of a reply that is no object
+            page = None
+        data = getattr(page, "data", None)
+        if page is None or not isinstance(data, list):
+            raise ProviderReplyUnreadable("a list that is none")
+        ids = {_id(thing) for thing in data}
+        yield from data
+        if not page.has_next_page() or not ids - seen:
+            if page.has_more is True:
+                raise ProviderReplyUnreadable("a list that says it goes on, and does not")
+            return
+        seen |= ids
+        ask = page.get_next_page
+
+
+def _rank(status: Any) -> int:
+    """Return how far a batch is; the lowest is the furthest."""
+    if status in _FURTHEST:
+        return _FURTHEST.index(status)
+    return len(_FURTHEST) + int(status == "failed")
+
+
 def _errors(batch: Any) -> list[tuple[str, str]]:
     """Return code and message of a batch's errors; some services send a bare array."""
-    errors = getattr(batch, "errors", None)
-    data = errors if isinstance(errors, list) else getattr(errors, "data", None)
+    errors = _field(batch, "errors")
+    data = errors if isinstance(errors, list) else _field(errors, "data")
     return [
-        (str(getattr(e, "code", None)), str(getattr(e, "message", None)))
+        (_told(_field(e, "code")), _told(_field(e, "message")))
         for e in (data if isinstance(data, list) else [])
     ]
 
@@ -375,17 +467,31 @@ def _event(status: str, errors: list[tuple[str, str]]) -> tuple[str, str | None]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    milliseconds = _seconds(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    return _seconds(headers.get("retry-after"))
+    """Return the seconds a service asks us to wait; a date is read by the service's own clock."""
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        wait = _seconds(headers.get(name))
+        if wait is not None and wait >= 0:
+            return wait / unit
+    until, now = _date(headers.get("retry-after")), _date(headers.get("date"))
+    return until - now if until is not None and now is not None and until >= now else None
 
 
-def _cause_names(error: BaseException) -> set[str]:
-    """Return the class names of an exception and all it came from."""
-    names = set()
+def _date(text: str | None) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(text or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _can_be_a_header(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was raised from."""
     current: BaseException | None = error
     while current is not None:
-        names.add(type(current).__name__)
-        current = current.__cause__ or current.__context__
-    return names
+        yield current
+        current = current.__cause__

@@ -4,10 +4,13 @@ Reads jobs as JSON lines and answers each with one: a child is forked for every 
 imports are paid once. The product has no hooks; its functions are wrapped here.
 """
 
+import dataclasses
 import json
 import os
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -18,13 +21,15 @@ class Points:
     def __init__(self, kill_at: int, log: str) -> None:
         self.kill_at = kill_at
         self.passed = 0
+        self.lock = threading.Lock()
         self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def at(self, name: str) -> None:
-        self.passed += 1
-        os.write(self.log, f"{self.passed} {name}\n".encode())
-        if self.passed == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self.lock:
+            self.passed += 1
+            os.write(self.log, f"{self.passed} {name}\n".encode())
+            if self.passed == self.kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, owner: Any, method: str) -> None:
         """Make a point before and one after every call of a function."""
@@ -56,38 +61,65 @@ def install(points: Points) -> None:
     points.around(export, "write_durably")
 
 
-def child(job: dict[str, Any]) -> int:
-    out = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    os.environ.update(job["env"])
-    install(Points(job["kill_at"], job["log"]))
-    from runner.__main__ import main
+def run(job: dict[str, Any], settings: Any) -> int:
+    """Run the command line on settings that were composed once, but for folder and address."""
+    from runner import __main__, compose
 
-    return main(job["arguments"])
+    config = dataclasses.replace(
+        settings.config,
+        outputs=job["outputs"],
+        provider=dataclasses.replace(settings.config.provider, base_url=job["base_url"]),
+    )
+    compose.compose = lambda _: [dataclasses.replace(settings, config=config)]
+    install(Points(job["kill_at"], job["log"]))
+    return __main__.main(job["arguments"])
+
+
+def emulate(job: dict[str, Any], _: Any) -> int:
+    from runner.emulator.__main__ import main
+
+    sys.argv = ["emulator", *job["arguments"]]
+    return main()
+
+
+def fork(job: dict[str, Any], settings: Any) -> int:
+    """Start a job in a child of its own and return its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        out = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        code = {"run": run, "emulate": emulate}[job["kind"]](job, settings)
+    except BaseException:  # noqa: BLE001
+        traceback.print_exc()
+    os._exit(code)
 
 
 def main() -> None:
+    import genai_prices  # noqa: F401
     import openai  # noqa: F401
-    import polars  # noqa: F401
+    import polars as pl  # noqa: F401
 
     import runner.actions
-    import runner.compose  # noqa: F401
+    import runner.emulator.server  # noqa: F401
+    from runner.compose import compose
 
+    (settings,) = compose(json.loads(sys.stdin.readline()))
     for line in sys.stdin:
         job = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                code = child(job)
-            except BaseException:  # noqa: BLE001
-                import traceback
-
-                traceback.print_exc()
-            os._exit(code)
-        _, status = os.waitpid(pid, 0)
-        print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
+        if job["kind"] == "stop":
+            os.kill(job["pid"], signal.SIGKILL)
+            pid = job["pid"]
+        else:
+            pid = fork(job, settings)
+        if job["kind"] == "emulate":
+            answer = {"pid": pid}
+        else:
+            answer = {"code": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,72 +16,72 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 VOLATILE = ["batch", "remote_batch", "submitted_at", "completed_at", "answered_at", "lost"]
 CALM = {"malformed": 0.3, "malformed_enhanced": 0.1}
-LOST = {**CALM, "lost_create_reply": 1.0, "late_list_seconds": 0.1}
-HALF = {**CALM, "half_expired": 1.0, "failed_lines": 0.1, "shuffle": True, "duplicate_lines": 0.2}
+LOST = {**CALM, "lost_create_reply": 1.0, "late_list_seconds": 0.03}
+HALF = {**CALM, "half_expired": 0.5, "failed_lines": 0.1, "shuffle": True, "duplicate_lines": 0.2}
 PACE = {"validating_seconds": 0.0, "in_progress_seconds": 0.0, "finalizing_seconds": 0.0}
+
+
+ARGUMENTS = [
+    "provider=openai",
+    "personas=[p1,p2]",
+    "texts=[t1,t2]",
+    "trials=3",
+    "provider.limits.requests=8",
+    "poll.first_seconds=0.01",
+    "poll.max_seconds=0.02",
+    "poll.settle_seconds=0.06",
+    "retry.max_lost=20",
+]
 
 
 @dataclass
 class Service:
     """An emulator of its own for each run, so that its bill is that run's bill."""
 
-    process: subprocess.Popen[bytes]
+    driver: "Driver"
+    pid: int
     address: str
-
-    @classmethod
-    def start(cls, folder: Path, faults: dict) -> "Service":
-        folder.mkdir(parents=True)
-        behaviour = folder / "behaviour.json"
-        behaviour.write_text(json.dumps({"seed": 7, **PACE, **faults}))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runner.emulator", "--until-stdin-closes"]
-            + ["--state", str(folder / "world"), "--behaviour", str(behaviour)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-        )
-        return cls(process, process.stdout.readline().decode().strip())
 
     def bill(self) -> dict:
         return httpx.get(f"{self.address}/emulator/bill", trust_env=False).json()
 
     def stop(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=10)
-        self.process.stdout.close()
+        self.driver.ask(kind="stop", pid=self.pid)
 
 
 @dataclass
 class Driver:
-    """Forks one runner after another."""
+    """Forks one runner, or one emulator, after another."""
 
     process: subprocess.Popen[str]
 
-    def run(self, folder: Path, address: str, *, kill_at: int, tag: str) -> tuple[int, list[str]]:
-        log = folder / f"{tag}.points"
-        job = {
-            "kill_at": kill_at,
-            "log": str(log),
-            "output": str(folder / f"{tag}.out"),
-            "env": {"OPENAI_API_KEY": "test-key"},
-            "arguments": [
-                "provider=openai",
-                f"provider.base_url={address}/v1",
-                f"outputs={folder / 'outputs'}",
-                "personas=[p1,p2]",
-                "texts=[t1,t2]",
-                "trials=3",
-                "provider.limits.requests=8",
-                "poll.first_seconds=0.05",
-                "poll.max_seconds=0.1",
-                "poll.settle_seconds=0.15",
-                "retry.max_lost=20",
-            ],
-        }
+    def ask(self, **job: object) -> dict:
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
-        code = json.loads(self.process.stdout.readline())["code"]
-        return code, log.read_text().splitlines() if log.exists() else []
+        return json.loads(self.process.stdout.readline())
+
+    def emulator(self, folder: Path, faults: dict) -> Service:
+        folder.mkdir(parents=True)
+        behaviour, ready = folder / "behaviour.json", folder / "emulator.out"
+        behaviour.write_text(json.dumps({"seed": 7, **PACE, **faults}))
+        arguments = ["--state", str(folder / "world"), "--behaviour", str(behaviour)]
+        pid = self.ask(kind="emulate", output=str(ready), arguments=arguments)["pid"]
+        while not ready.exists() or not ready.read_text().endswith("\n"):
+            time.sleep(0.005)
+        return Service(self, pid, ready.read_text().strip())
+
+    def run(self, folder: Path, address: str, *, kill_at: int, tag: str) -> tuple[int, list[str]]:
+        log = folder / f"{tag}.points"
+        answer = self.ask(
+            kind="run",
+            kill_at=kill_at,
+            log=str(log),
+            output=str(folder / f"{tag}.out"),
+            outputs=str(folder / "outputs"),
+            base_url=f"{address}/v1",
+            arguments=ARGUMENTS,
+        )
+        return answer["code"], log.read_text().splitlines() if log.exists() else []
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +92,9 @@ def driver() -> Iterator[Driver]:
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "test-key"},
     )
+    process.stdin.write(json.dumps(ARGUMENTS) + "\n")
     yield Driver(process)
     process.stdin.close()
     process.wait(timeout=10)
@@ -116,7 +118,7 @@ def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_ans
     scenario, driver, tmp_path
 ):
     faults = {"calm": CALM, "lost": LOST, "half": HALF}[scenario]
-    service = Service.start(tmp_path / "undisturbed", faults)
+    service = driver.emulator(tmp_path / "undisturbed", faults)
     code, points = driver.run(
         tmp_path / "undisturbed", service.address, kill_at=0, tag="undisturbed"
     )
@@ -130,7 +132,7 @@ def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_ans
     kill_at, killed = 1, 0
     while True:
         folder = tmp_path / f"killed-{kill_at}"
-        service = Service.start(folder, faults)
+        service = driver.emulator(folder, faults)
         code, passed = driver.run(folder, service.address, kill_at=kill_at, tag="first")
         if code != -9:
             service.stop()

@@ -1,0 +1,133 @@
+"""How fast, and in how much memory: ratios of one run. python -m pytest -m bench -s tests/bench."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from runner.build import Run
+from runner.compose import compose
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.bench
+
+
+def measured(command: list[str], **env: str) -> tuple[float, float]:
+    """Run a command; return seconds and peak memory in MB.
+
+    The peak is the kernel's VmHWM, looked at until the end: `ru_maxrss` of a child also counts what
+    its parent used.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT), **env}, stderr=subprocess.DEVNULL
+    )
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, high_water_mark(process.pid))
+        time.sleep(0.01)
+    assert process.returncode == 0
+    return time.perf_counter() - start, peak
+
+
+def high_water_mark(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("VmHWM")), 0.0)
+
+
+@pytest.fixture
+def instant(tmp_path):
+    """An emulator whose batches are complete at the first look."""
+    behaviour = tmp_path / "behaviour.json"
+    pace = dict.fromkeys(("validating_seconds", "in_progress_seconds", "finalizing_seconds"), 0)
+    behaviour.write_text(json.dumps({**pace, "malformed": 0, "malformed_enhanced": 0}))
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "runner.emulator", "--until-stdin-closes"),
+            *("--state", str(tmp_path / "world"), "--behaviour", str(behaviour)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    yield process.stdout.readline().decode().strip() + "/v1"
+    process.stdin.close()
+    process.wait()
+    process.stdout.close()
+
+
+def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_path):
+    arguments = ["provider=openai", f"outputs={tmp_path / 'outputs'}", "texts=[t1]", "trials=2500"]
+    arguments += ["provider.limits.enqueued_tokens=null", "poll.first_seconds=0.05"]
+    run = Run(compose([*arguments, "personas=[p1]"])[0])
+    span = next(run._roster().pending())
+    frame, _ = run._outbox(tmp_path, run._offline_provider())._frame(span)
+    (tmp_path / "body.json").write_bytes(frame.before + b"HOLE" + frame.after.rstrip())
+    floor_command = [sys.executable, str(ROOT / "tests/bench/floor.py"), instant, "10000"]
+    runner_command = [sys.executable, "-m", "runner", *arguments, "budget.max_usd=100"]
+    floors, ours = [], []
+    for attempt in range(3):
+        floors.append(measured([*floor_command, str(tmp_path)]))
+        ours.append(
+            measured(
+                [*runner_command, f"provider.base_url={instant}", f"name=speed{attempt}"],
+                OPENAI_API_KEY="test-key",
+            )
+        )
+    table = tmp_path / "outputs/speed2/openai_gpt-4o-mini/answers.parquet"
+    assert dict(pl.read_parquet(table).group_by("status").len().iter_rows()) == {"success": 10_000}
+    (floor, floor_mb), (our, our_mb) = min(floors), min(ours)
+    print(
+        f"\n10,000 requests, process start to parquet, best of 3: floor {floor:.2f} s "
+        f"{floor_mb:.0f} MB; runner {our:.2f} s {our_mb:.0f} MB; ratio {our / floor:.2f}"
+    )
+    assert our / floor <= 3
+    assert our_mb < 250
+
+
+EXPAND = """
+import sys, time
+from pathlib import Path
+from runner.build import Run
+from runner.compose import compose
+run = Run(compose([
+    "provider=openai", "trials=83334", "provider.limits.enqueued_tokens=null",
+    "provider.limits.bytes=200000000", "outputs=" + sys.argv[1]])[0])
+before = time.perf_counter()
+outbox = run._outbox(Path(sys.argv[1]), run._offline_provider())
+count = size = batches = 0
+for spans in outbox.batches(run._roster().pending()):
+    batches += 1
+    file = outbox.write(f"b{batches:04d}", spans)
+    count, size = count + file.count, size + file.bytes
+seconds = time.perf_counter() - before
+status = Path("/proc/self/status").read_text().split()
+peak = int(status[status.index("VmHWM:") + 1]) / 1024
+print(count, batches, size, seconds, peak)
+"""
+
+
+def test_a_million_requests_are_written_at_a_hundred_thousand_a_second(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", EXPAND, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    count, batches, size, seconds, peak = map(float, done.stdout.split())
+    print(
+        f"\n{count:,.0f} requests, {batches:.0f} batches, {size / 1e9:.2f} GB of JSONL in "
+        f"{seconds:.1f} s: {count / seconds:,.0f} requests/s, peak {peak:.0f} MB"
+    )
+    assert count == 1_000_008
+    assert count / seconds >= 100_000
+    assert peak < 100

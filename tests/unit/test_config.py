@@ -1,0 +1,612 @@
+"""From the command line and a folder of YAML to checked settings, through Hydra for real."""
+
+import shutil
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from runner.compose import SHIPPED, compose
+from runner.config import Settings
+from runner.core.errors import ConfigError
+from runner.core.expand import checked_conditions
+from runner.core.model import Enhance, Stem
+from runner.core.roster import RetryPolicy
+
+PERSONA = "name: 教授\nsystem: あなたは教授です。\ntemperature: 0.5\n"
+TEXT = "title: 私の話\nauthor: 私\nfile: mine.txt\n"
+LITERARY = yaml.safe_load((SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8"))
+
+
+def head(package: str, body: str) -> str:
+    return f"# @package {package}\n{body}"
+
+
+def question(**changes: object) -> dict[str, str]:
+    """A question set of the user's own, some keys changed."""
+    body = yaml.safe_dump(LITERARY | {"name": "own"} | changes, allow_unicode=True)
+    return {"question/own.yaml": head("question", body)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The user's own folder, empty."""
+    home = tmp_path / "my_conf"
+    home.mkdir()
+    return home
+
+
+def fill(folder: Path, files: dict[str, str | bytes]) -> list[str]:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return ["--config-dir", str(folder)]
+
+
+def only(argv: list[str]) -> Settings:
+    (settings,) = compose(argv)
+    return settings
+
+
+def mistake(argv: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """The one line that a user gets."""
+    with pytest.raises(ConfigError) as caught:
+        compose(argv)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert capfd.readouterr() == ("", "")  # Hydra says nothing of its own
+    return message
+
+
+# --- mistakes on the command line: each names the key, and what would be right -----------------
+
+COMMAND_LINE = [
+    (["trails=3"], ["trails", "did you mean trials?"]),
+    (["+trails=3"], ["trails", "did you mean trials?"]),
+    (["++foo.bar=1"], ["foo", "no such key", "trials"]),
+    (["+provider.limits.request=1"], ["provider.limits.request", "did you mean requests?"]),
+    (["+persona.p1.nam=x"], ["persona.p1.nam", "did you mean name?"]),
+    (["question.items.Q1.minimun=1"], ["question.items.Q1.minimun", "did you mean minimum?"]),
+    (["trials=many"], ["trials", "Integer"]),
+    (["trials=1.5"], ["trials", "Integer"]),
+    (["trials=0"], ["trials", "1 or more"]),
+    (["trials=-1"], ["trials", "1 or more"]),
+    (["trials=10000001"], ["trials", "up to 10,000,000"]),
+    (["wait=perhaps"], ["wait", "bool"]),
+    (["trials=10,20"], ["trials", "-m"]),
+    (["trials"], ["trials", "key=value"]),
+    (["temperatures=[0.1,0.1]"], ["temperatures", "0.1 stands twice"]),
+    (["temperatures=[0.1,0.10]"], ["temperatures", "stands twice"]),
+    (["temperatures=hot"], ["temperatures", "calculated, null", "0 to 2"]),
+    (["temperatures=[3]"], ["temperatures", "3;", "0 to 2"]),
+    (["temperatures=[-0.1]"], ["temperatures", "-0.1", "0 to 2"]),
+    (["temperatures=[nan]"], ["temperatures", "nan", "0 to 2"]),
+    (["temperatures=[true]"], ["temperatures", "True", "0 to 2"]),
+    (["temperatures=[]"], ["temperatures", "[]", "0 to 2"]),
+    (["persona.p1.temperature=9"], ["persona/p1.yaml", "temperature", "0 to 5"]),
+    (["persona.p1.temperature=nan"], ["persona/p1.yaml", "temperature", "0 to 5"]),
+    (["text.t1.temperature_modifier=nan"], ["text/t1.yaml", "temperature_modifier", "-5 to 5"]),
+    (["provider.temperature_max=-1"], ["provider.temperature_min, temperature_max", "0 to -1"]),
+    (["persona=[p1,p9]"], ["persona/p9.yaml", "allowed: p1, p2, p3, p4"]),
+    (["persona=p9"], ["persona/p9.yaml", "allowed: p1, p2, p3, p4"]),
+    (["persona=[]"], ["persona", "persona=[…]"]),
+    (["persona=[7]"], ["persona=7", "persona=['7']"]),
+    (["persona=[0777]"], ["persona=0777", "persona=['0777']"]),
+    (["text=true"], ["text=true", "text=['true']"]),
+    (["text=[t1,1e3]"], ["text=1e3", "text=['1e3']"]),
+    (["personas=[p1,p1]"], ["personas", "twice"]),
+    (["personas=[]"], ["personas", "empty"]),
+    (["personas=[p7]"], ["personas", "'p7'", "p1, p2, p3, p4"]),
+    (["text=[t1]", "texts=[t2]"], ["texts", "'t2'", "allowed: t1"]),
+    (["experiment=litrary"], ["experiment/litrary.yaml", "did you mean literary?"]),
+    (["provider=opneai"], ["provider=opneai", "did you mean openai?", "emulator"]),
+    (["faults=roughh"], ["faults=roughh", "did you mean rough?"]),
+    (["service=liv"], ["service=liv", "did you mean live?"]),
+    (["service=live"], ["service=live", "provider=openai"]),
+    (["action=rum"], ["action", "did you mean run?"]),
+    (["prompt.enhance=on_rety"], ["prompt.enhance", "did you mean on_retry?"]),
+    (["format=xml"], ["format", "json, text"]),
+    (["name='a b'"], ["name", "'a b'", "letters, digits, - and _"]),
+    (["name='a.b'"], ["name", "'a.b'", "letters, digits, - and _"]),
+    (["name=a/b"], ["name", "'a/b'", "letters, digits, - and _"]),
+    (["name='懐中時計'"], ["name", "'懐中時計'", "letters, digits, - and _"]),
+    (["name="], ["name", "''", "letters, digits, - and _"]),
+    (["name=null"], ["'name'", "not Optional"]),
+    (["name=" + "x" * 41], ["name", "up to 40"]),
+    (["name=懐中時計"], ["command line", "quotes"]),
+    (["provider._target_=os.system"], ["provider._target_", "'os.system'", "runner.providers."]),
+    (["provider._target_=runner.providersx.Y"], ["provider._target_", "runner.providers."]),
+    (["retry.max_attempts=0"], ["retry.max_attempts", "1 or more"]),
+    (["retry.max_lost=101"], ["retry.max_lost", "up to 100"]),
+    (["budget.max_usd=nan"], ["budget.max_usd", "0 or more"]),
+    (["poll.max_seconds=0.1"], ["poll.max_seconds", "0.2 or more"]),
+    (["provider.limits.margin=1"], ["provider.limits.margin", "from 0 to below 1"]),
+    (["provider.limits.batches_in_flight=0"], ["provider.limits.batches_in_flight", "1 or more"]),
+    (["provider.limits.enqueued_tokens=-1"], ["provider.limits.enqueued_tokens", "1 or more"]),
+    (["question.items.Q1.minimum=100"], ["question/literary.yaml", "items.Q1", "not below"]),
+    (["text.t1.file=../t1.txt"], ["text/t1.yaml", "'../t1.txt'", "a file name"]),
+    (["text.t1.file=/etc/passwd"], ["text/t1.yaml", "'/etc/passwd'", "a file name"]),
+    (["text.t1.file=.."], ["text/t1.yaml", "cannot be read"]),
+    (["text.t1.file=nix.txt"], ["text/t1.yaml", "nix.txt does not exist"]),
+    (["persona.p1.name='${oc.env:HOME}'"], ["persona.p1.name", "not allowed"]),
+    (["persona.p1.system='${name}'"], ["persona.p1.system", "not allowed"]),
+    (["text.t1.title='${oc.env:HOME}'"], ["text.t1.title", "not allowed"]),
+    (["question.plain='${oc.env:HOME}'"], ["question.plain", "not allowed"]),
+    (["question.plain='{titel}'"], ["question/literary.yaml", "plain", "{titel}", "{title}"]),
+    (["question.form='{text}'"], ["question/literary.yaml", "form", "{text}", "{label}"]),
+    (["question.items.Q2.label=面白さ"], ["command line"]),
+    (["question.items.Q2.label='面白さ'"], ["question.items", "Q1 and Q2", "same label"]),
+    (["--config-dir=/nowhere"], ["--config-dir", "/nowhere", "not a folder"]),
+    (["--config-dir"], ["--config-dir", "not a folder"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"), COMMAND_LINE, ids=[" ".join(argv)[:40] for argv, _ in COMMAND_LINE]
+)
+def test_a_mistake_on_the_command_line_is_one_line_that_helps(argv, words, capfd):
+    message = mistake(argv, capfd)
+    assert [word for word in words if word not in message] == []
+
+
+def test_all_values_that_are_wrong_are_said_at_once(capfd):
+    message = mistake(["trials=0", "retry.max_lost=0", "action=rum"], capfd)
+    assert [w for w in ("trials", "retry.max_lost", "action") if w not in message] == []
+
+
+KEYS = [
+    ["provider.api_key=sk-proj-VERYSECRET"],
+    ["provider.api_key_env=sk-proj-VERYSECRET"],
+    ["+provider.token=VERYSECRET"],
+    ["+my_secret=VERYSECRET"],
+    ["OPENAI_API_KEY=VERYSECRET"],
+    ["name=gsk_VERYSECRET"],
+    ["name=AIzaVERYSECRET"],
+    ["sk-proj-VERYSECRET"],
+    ["sk-proj-VERYSECRET=="],
+    ["--api-key", "sk-proj-VERYSECRET"],
+    ["--api-key=VERYSECRET"],
+]
+
+
+@pytest.mark.parametrize("argv", KEYS, ids=[argv[-1] for argv in KEYS])
+def test_a_key_on_the_command_line_is_refused_and_not_repeated(argv, capfd):
+    message = mistake(argv, capfd)
+    assert "VERYSECRET" not in message
+    assert "a key is not taken from the command line" in message
+
+
+@pytest.mark.parametrize("name", ["risk-study", "task-1", "desk-a"])
+def test_a_name_that_only_looks_like_a_key_is_a_name(name):
+    assert only([f"name={name}"]).experiment.name == name
+
+
+def test_a_limit_on_tokens_is_not_taken_for_a_key():
+    assert only(["provider.max_output_tokens=900"]).experiment.model.max_output_tokens == 900
+
+
+# --- mistakes in the user's own folder: each names the file ------------------------------------
+
+BOMB = head(
+    "persona.x",
+    "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(
+        f"{now}: &{now} [{','.join(['*' + before] * 9)}]\n"
+        for before, now in zip("abcdef", "bcdefg", strict=True)
+    ),
+)
+FOLDERS: list[tuple[str, dict[str, str | bytes], list[str], list[str]]] = [
+    (
+        "a copy that still has its old header",
+        {"persona/prof.yaml": head("persona.p1", PERSONA)},
+        ["persona=[prof]"],
+        ["persona/prof.yaml", "# @package persona.prof"],
+    ),
+    (
+        "no header",
+        {"persona/prof.yaml": PERSONA},
+        ["persona=[prof]"],
+        ["persona/prof.yaml", "# @package persona.prof"],
+    ),
+    (
+        "a text's header of another",
+        {"text/mine.yaml": head("text.t1", TEXT), "text/mine.txt": "話"},
+        ["text=[mine]"],
+        ["text/mine.yaml", "# @package text.mine"],
+    ),
+    (
+        "an experiment without header",
+        {"experiment/own.yaml": "name: own\n"},
+        ["experiment=own"],
+        ["experiment/own.yaml", "# @package _global_"],
+    ),
+    (
+        "an unknown key in an experiment",
+        {"experiment/own.yaml": head("_global_", "name: own\ntrails: 4\n")},
+        ["experiment=own"],
+        ["experiment/own.yaml", "trails", "did you mean trials?"],
+    ),
+    (
+        "an id with a space",
+        {"persona/a b.yaml": head("persona.a b", PERSONA)},
+        [],
+        ["persona/a b.yaml", "'a b'", "letters, digits"],
+    ),
+    (
+        "an id with a dot",
+        {"persona/a.b.yaml": head("persona.a.b", PERSONA)},
+        [],
+        ["persona/a.b.yaml", "'a.b'", "letters, digits"],
+    ),
+    (
+        "a Japanese id",
+        {"text/話.yaml": head("text.話", TEXT)},
+        [],
+        ["text/話.yaml", "'話'", "letters, digits"],
+    ),
+    (
+        "an unknown key",
+        {"persona/prof.yaml": head("persona.prof", PERSONA + "nam: x\n")},
+        ["persona=[prof]"],
+        ["persona/prof.yaml", "persona.prof.nam", "did you mean name?"],
+    ),
+    (
+        "a value that is missing",
+        {"persona/prof.yaml": head("persona.prof", "name: x\nsystem: y\n")},
+        ["persona=[prof]"],
+        ["persona.prof.temperature", "no value"],
+    ),
+    (
+        "a value of another type",
+        {"persona/prof.yaml": head("persona.prof", PERSONA.replace("0.5", "warm"))},
+        ["persona=[prof]"],
+        ["persona/prof.yaml", "persona.prof.temperature", "'warm'", "Float"],
+    ),
+    (
+        "an environment variable in a persona",
+        {"persona/prof.yaml": head("persona.prof", PERSONA.replace("教授", "${oc.env:HOME}", 1))},
+        ["persona=[prof]"],
+        ["persona.prof.name", "not allowed"],
+    ),
+    (
+        "no text file",
+        {"text/mine.yaml": head("text.mine", TEXT)},
+        ["text=[mine]"],
+        ["text/mine.yaml", "mine.txt does not exist"],
+    ),
+    (
+        "an empty text file",
+        {"text/mine.yaml": head("text.mine", TEXT), "text/mine.txt": ""},
+        ["text=[mine]"],
+        ["text/mine.yaml", "mine.txt is empty"],
+    ),
+    (
+        "a text file of blanks",
+        {"text/mine.yaml": head("text.mine", TEXT), "text/mine.txt": "\ufeff \n　\n"},
+        ["text=[mine]"],
+        ["text/mine.yaml", "mine.txt is empty"],
+    ),
+    (
+        "a text in Shift JIS",
+        {"text/mine.yaml": head("text.mine", TEXT), "text/mine.txt": "話".encode("shift_jis")},
+        ["text=[mine]"],
+        ["text/mine.yaml", "mine.txt", "UTF-8"],
+    ),
+    (
+        "a text outside the folder",
+        {
+            "text/mine.yaml": head("text.mine", TEXT.replace("mine.txt", "../mine.txt")),
+            "mine.txt": "話",
+        },
+        ["text=[mine]"],
+        ["text/mine.yaml", "'../mine.txt'", "a file name"],
+    ),
+    (
+        "a pattern that is no regular expression",
+        question(value_patterns=[{"name": "mine", "regex": "(unclosed"}]),
+        ["question=own"],
+        ["question.value_patterns", "'mine'", "regular expression"],
+    ),
+    (
+        "a pattern without a place for the value",
+        question(value_patterns=[{"name": "mine", "regex": "{id}: 5"}]),
+        ["question=own"],
+        ["question.value_patterns", "'mine'", "(?P<value>.*)"],
+    ),
+    (
+        "two patterns of one name",
+        question(value_patterns=[{"name": "mine", "regex": "{id}(?P<value>.*)"}] * 2),
+        ["question=own"],
+        ["question/own.yaml", "patterns", "'mine'"],
+    ),
+    (
+        "no pattern",
+        question(value_patterns=[]),
+        ["question=own"],
+        ["question/own.yaml", "value_patterns"],
+    ),
+    (
+        "a pattern with an unknown key",
+        question(value_patterns=[{"name": "mine", "regexx": "x"}]),
+        ["question=own"],
+        ["question/own.yaml", "regexx", "did you mean regex?"],
+    ),
+    ("no question", question(items={}), ["question=own"], ["question/own.yaml", "items"]),
+    (
+        "a question's id with a space",
+        question(items={"Q 1": {"label": "x"}}),
+        ["question=own"],
+        ["question/own.yaml", "items.Q 1", "letters, digits"],
+    ),
+    (
+        "a question's id that is a number",
+        question(items={1: {"label": "x"}}),
+        ["question=own"],
+        ["question/own.yaml", "question.items.1"],
+    ),
+    (
+        "an unknown placeholder",
+        question(enhanced="{texte}"),
+        ["question=own"],
+        ["question/own.yaml", "enhanced", "{texte}", "{text}"],
+    ),
+    (
+        "an environment variable in a question",
+        question(plain="${oc.env:HOME}"),
+        ["question=own"],
+        ["question.plain", "not allowed"],
+    ),
+    (
+        "an id that YAML reads as false",
+        {
+            "persona/no.yaml": head("persona.no", PERSONA),
+            "experiment/own.yaml": head(
+                "_global_", "defaults:\n  - override /persona: [no]\nname: own\n"
+            ),
+        },
+        ["experiment=own"],
+        ["defaults", "quotes"],
+    ),
+    (
+        "an id that YAML reads as an octal number",
+        {
+            "persona/0777.yaml": head("persona.0777", PERSONA),
+            "experiment/own.yaml": head(
+                "_global_", "defaults:\n  - override /persona: [0777]\nname: own\n"
+            ),
+        },
+        ["experiment=own"],
+        ["defaults", "quotes"],
+    ),
+    (
+        "a list that is not closed",
+        {"persona/x.yaml": head("persona.x", "name: [a\n")},
+        [],
+        ["persona/x.yaml, line"],
+    ),
+    (
+        "a tab",
+        {"persona/x.yaml": head("persona.x", "\tname: a\n")},
+        [],
+        ["persona/x.yaml, line 2"],
+    ),
+    (
+        "a key that stands twice",
+        {"persona/x.yaml": head("persona.x", PERSONA + "name: b\n")},
+        ["persona=[x]"],
+        ["persona/x.yaml, line", "duplicate key name"],
+    ),
+    (
+        "a YAML that is no UTF-8",
+        {"persona/x.yaml": head("persona.x", PERSONA).encode("shift_jis")},
+        [],
+        ["persona/x.yaml", "UTF-8"],
+    ),
+    (
+        "a control character",
+        {"persona/x.yaml": head("persona.x", "name: '\x07'\n")},
+        [],
+        ["persona/x.yaml"],
+    ),
+    (
+        "half an emoji",
+        {"persona/x.yaml": head("persona.x", 'name: "\\ud83d"\nsystem: a\ntemperature: 1\n')},
+        ["persona=[x]"],
+        ["persona.x.name"],
+    ),
+    (
+        "code",
+        {
+            "persona/x.yaml": head(
+                "persona.x", PERSONA + 'year: !!python/object/apply:os.system ["exit"]\n'
+            )
+        },
+        ["persona=[x]"],
+        ["persona/x.yaml, line", "python/object"],
+    ),
+    ("aliases that unfold to millions", {"persona/x.yaml": BOMB}, ["persona=[x]"], ["persona/x.yaml"]),
+    (
+        "an alias that holds itself",
+        {"persona/x.yaml": head("persona.x", "name: &a [*a]\n")},
+        [],
+        ["persona/x.yaml"],
+    ),
+    (
+        "50,000 brackets",
+        {"persona/x.yaml": head("persona.x", "name: " + "[" * 50_000)},
+        [],
+        ["persona/x.yaml", "nested too deeply"],
+    ),
+    (
+        "a YAML of a megabyte and more",
+        {"persona/x.yaml": head("persona.x", "name: " + "a" * (1 << 20))},
+        [],
+        ["persona/x.yaml", "1,048,576 bytes"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "argv", "words"), [row[1:] for row in FOLDERS], ids=[row[0] for row in FOLDERS]
+)
+def test_a_mistake_in_a_file_is_one_line_that_names_it(folder, files, argv, words, capfd):
+    message = mistake([*fill(folder, files), *argv], capfd)
+    assert [word for word in words if word not in message] == []
+
+
+def test_a_yaml_of_a_few_hundred_bytes_cannot_stop_the_machine(folder, capfd):
+    assert len(BOMB) < 300
+    start = time.perf_counter()
+    mistake([*fill(folder, {"persona/x.yaml": BOMB}), "persona=[x]"], capfd)
+    assert time.perf_counter() - start < 2
+
+
+# --- what is well ------------------------------------------------------------------------------
+
+
+def test_without_arguments_the_bundled_experiment_is_rehearsed(settings):
+    experiment = settings.experiment
+    assert (list(experiment.personas), list(experiment.texts)) == (
+        ["p1", "p2", "p3", "p4"],
+        ["t1", "t2", "t3"],
+    )
+    assert [q.label for q in experiment.questions.questions] == ["面白さ", "驚き", "悲しみ", "怒り"]
+    assert (experiment.trials, experiment.calculated, experiment.enhance) == (
+        10,
+        True,
+        Enhance.ON_RETRY,
+    )
+    assert settings.retry == RetryPolicy(max_attempts=3, max_lost=5, enhance=Enhance.ON_RETRY)
+    assert settings.config.service.emulated
+    assert settings.folder == Path("outputs/literary/emulator_gpt-4o-mini")
+
+
+def test_temperatures_are_taken_as_they_are_written():
+    found = only(["temperatures=[0.29,0.7,1,2.0,0.295,1e-1]"]).experiment.temperatures
+    assert found == tuple(map(Decimal, ("0.29", "0.7", "1", "2", "0.295", "0.1")))
+
+
+def test_no_temperature_is_sent_when_there_is_none():
+    experiment = only(["temperatures=null"]).experiment
+    assert {c.temperature for c in checked_conditions(experiment)} == {None}
+
+
+def test_a_selection_keeps_its_order_and_leaves_the_rest_out():
+    experiment = only(["personas=[p3,p1]", "texts=[t2]"]).experiment
+    assert [c.stem for c in checked_conditions(experiment)] == ["p3_t2", "p1_t2"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "folder"),
+    [
+        (["provider=openai"], "outputs/literary/openai_gpt-4o-mini"),
+        (["provider=openai", "service=emulated"], "outputs/literary/openai_gpt-4o-mini_emulated"),
+        (["prompt.enhance=always"], "outputs/literary/emulator_gpt-4o-mini_enhanced"),
+        (["name=x", "outputs=o", "provider.model=a/b:c"], "o/x/emulator_a-b-c"),
+    ],
+)
+def test_what_is_different_goes_into_another_folder(argv, folder):
+    assert only(argv).folder == Path(folder)
+
+
+def test_no_key_stands_in_the_settings(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-VERYSECRET")
+    settings = only(["provider=openai"])
+    assert "VERYSECRET" not in repr(settings)
+    assert settings.resolved["provider"]["api_key_env"] == "OPENAI_API_KEY"
+
+
+def test_a_folder_holds_only_what_it_changes(folder):
+    argv = fill(
+        folder,
+        {
+            "persona/prof.yaml": head("persona.prof", PERSONA),
+            "text/mine.yaml": head("text.mine", TEXT),
+            "text/mine.txt": "\ufeff私の話 {title} ${name} \\n\r\n",
+            "experiment/own.yaml": head(
+                "_global_",
+                "defaults:\n"
+                "  - override /persona: [prof, p1]\n"
+                "  - override /text: [mine, t3]\n"
+                "name: own\n"
+                "trials: 4\n",
+            ),
+        },
+    )
+    experiment = only([*argv, "experiment=own"]).experiment
+    assert (experiment.name, experiment.trials) == ("own", 4)
+    assert [p.name for p in experiment.personas.values()] == ["教授", "大学１年生"]
+    assert experiment.texts["mine"].body == "私の話 {title} ${name} \\n\n"
+    assert experiment.texts["t3"].title == "ぼろぼろな駝鳥"
+
+
+def test_a_file_of_the_same_name_takes_the_place_of_the_shipped_one(folder):
+    argv = fill(
+        folder,
+        {
+            "text/t1.yaml": head("text.t1", TEXT.replace("mine.txt", "t1.txt")),
+            "text/t1.txt": "私の",
+        },
+    )
+    texts = only(argv).experiment.texts
+    assert (texts["t1"].body, texts["t2"].title) == ("私の", "お金とピストル")
+
+
+@pytest.mark.parametrize("flag", ["--config-dir", "-cd", "--config-path", "-cp"])
+def test_a_relative_folder_is_meant_from_where_the_user_is(folder, monkeypatch, flag):
+    fill(folder, {"persona/prof.yaml": head("persona.prof", PERSONA)})
+    monkeypatch.chdir(folder.parent)
+    assert list(only([flag, "my_conf", "persona=[prof]"]).experiment.personas) == ["prof"]
+
+
+def test_the_command_works_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(only([]).experiment.texts) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["no", "on", "y", "NULLx", "e1", "_", "-a", "0x"])
+def test_an_id_that_only_looks_special_is_an_id(folder, name):
+    argv = fill(folder, {f"persona/{name}.yaml": head(f"persona.{name}", PERSONA)})
+    assert list(only([*argv, f"persona=['{name}']"]).experiment.personas) == [name]
+
+
+@pytest.mark.parametrize("name", ["0777", "7", "1e3", "true", "null"])
+def test_an_id_that_reads_as_something_else_is_taken_in_quotes(folder, name):
+    argv = fill(folder, {f"persona/{name}.yaml": head(f"persona.{name}", PERSONA)})
+    experiment = only([*argv, f"persona=['{name}']"]).experiment
+    assert [c.stem for c in checked_conditions(experiment)][0] == Stem(f"{name}_t1")
+
+
+def test_an_alias_or_two_are_welcome(folder):
+    body = "name: &name 教授\nsystem: *name\ntemperature: 1\n"
+    argv = fill(folder, {"persona/x.yaml": head("persona.x", body)})
+    assert only([*argv, "persona=[x]"]).experiment.personas["x"].system == "教授"
+
+
+def test_a_sweep_gives_one_job_for_each_combination(tmp_path):
+    jobs = compose(["-m", "trials=10,20", "personas=[p1],[p2]", f"outputs={tmp_path}"])
+    assert [(job.experiment.trials, list(job.experiment.personas)) for job in jobs] == [
+        (10, ["p1"]),
+        (10, ["p2"]),
+        (20, ["p1"]),
+        (20, ["p2"]),
+    ]
+
+
+def test_a_sweep_with_one_bad_job_runs_none(tmp_path, capfd):
+    message = mistake(["-m", "trials=10,0", f"outputs={tmp_path}"], capfd)
+    assert message.startswith("trials: 0 is too small")
+
+
+def test_json_is_a_flag_for_the_format():
+    assert only(["--json"]).config.format == "json"
+
+
+def test_a_checkout_is_not_needed_for_a_copy_of_the_shipped_folder(tmp_path):
+    shutil.copytree(SHIPPED, tmp_path / "copy")
+    copied = only(["--config-dir", str(tmp_path / "copy")])
+    assert copied.experiment == only([]).experiment

@@ -1,0 +1,443 @@
+"""Reading result files: the good lines are never lost, whatever stands between them."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.core.cost import Price
+from runner.core.model import Batch, BatchKey, Experiment, Span, Stem, Usage, Variant
+from runner.core.states import OUTCOME_CODES, BatchState, Outcome
+from runner.intake import MAX_LINE, BatchReading, Intake, lines
+from runner.providers.base import Service
+from runner.providers.openai import OpenAIBatch
+
+BATCH = Batch(
+    key=BatchKey("b0001"),
+    state=BatchState.ENDED,
+    count=5,
+    bytes=0,
+    sha256="",
+    input_tokens=0,
+    reserved_usd=None,
+    packed_at=0,
+)
+MEMBERS = (
+    Span(Stem("p1_t1"), 1, 3, Variant.PLAIN),
+    Span(Stem("p2_t1"), 99, 100, Variant.ENHANCED),
+)
+IDS = ["p1_t1_n01", "p1_t1_n02", "p1_t1_n03", "p2_t1_n99", "p2_t1_n100"]
+PRICE = Price(input_usd=Decimal("0.001"), output_usd=Decimal("0.01"), source="test")
+GOOD = "".join(
+    f"Q{n}. {label}(数値): {n * 10}\nQ{n}. {label}(理由): 理由です。\n"
+    for n, label in enumerate(["面白さ", "驚き", "悲しみ", "怒り"], 1)
+)
+BAD = "わかりません。"
+NOWHERE = Service(base_url="https://127.0.0.1/v1", key_variable="KEY", key=None, timeout_seconds=1)
+
+
+def answer(custom_id: str, text: str = GOOD, **body: object) -> dict:
+    return {
+        "id": "batch_req_1",
+        "custom_id": custom_id,
+        "response": {
+            "status_code": 200,
+            "request_id": "req_1",
+            "body": {
+                "id": "chatcmpl-1",
+                "object": "chat.completion",
+                "created": 1_700_000_000,
+                "model": "gpt-4o-mini-2024-07-18",
+                "choices": [
+                    {
+                        "index": 0,
+                        "message": {"role": "assistant", "content": text, "refusal": None},
+                        "finish_reason": "stop",
+                    }
+                ],
+                "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+                **body,
+            },
+        },
+        "error": None,
+    }
+
+
+def failure(custom_id: str, status: int) -> dict:
+    body = {"error": {"message": "no", "type": "x", "param": None, "code": None}}
+    response = {"status_code": status, "request_id": "req_1", "body": body}
+    return {"id": "batch_req_1", "custom_id": custom_id, "response": response, "error": None}
+
+
+def error(custom_id: str, code: str) -> dict:
+    return {
+        "id": "batch_req_1",
+        "custom_id": custom_id,
+        "response": None,
+        "error": {"code": code, "message": "no"},
+    }
+
+
+def raw(row: dict) -> bytes:
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+Read = Callable[..., BatchReading]
+
+
+@pytest.fixture
+def read(tmp_path: Path, experiment: Experiment) -> Read:
+    """Read these result lines of the batch."""
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    intake = Intake(tmp_path, experiment.questions, provider.decode, PRICE)
+
+    def reading(*rows: dict | bytes, cancelled: bool = False, end: bytes = b"\n") -> BatchReading:
+        path = tmp_path / "b0001.output.jsonl"
+        path.write_bytes(
+            b"\n".join(row if isinstance(row, bytes) else raw(row) for row in rows) + end
+        )
+        return intake.read(BATCH, MEMBERS, [path], cancelled=cancelled)
+
+    return reading
+
+
+def outcomes(reading: BatchReading) -> list[Outcome]:
+    return [list(Outcome)[code] for code in reading.outcomes]
+
+
+def table(tmp_path: Path) -> pl.DataFrame:
+    return pl.read_parquet(tmp_path / "attempts" / "*.parquet")
+
+
+ALL_GOOD = [answer(i) for i in IDS]
+VALID = [Outcome.VALID] * 5
+
+
+# --- what is well ------------------------------------------------------------------------------
+
+
+def test_good_answers_are_counted_priced_and_written(read, tmp_path):
+    reading = read(*ALL_GOOD)
+    assert outcomes(reading) == VALID
+    assert reading.tally == {"valid": 5}
+    assert reading.patterns == {f"Q{n}": {"form": 5} for n in range(1, 5)}
+    assert (reading.causes, reading.notices, reading.missing) == ({}, {}, 0)
+    assert reading.usage == Usage(input_tokens=500, output_tokens=50)
+    assert reading.cost_usd == Decimal("1.000")
+    rows = table(tmp_path)
+    assert rows["custom_id"].to_list() == IDS
+    assert rows["prompt_variant"].to_list() == ["plain"] * 3 + ["enhanced"] * 2
+    assert rows.select("Q1_value", "Q4_value", "Q1_reason").row(0) == (10, 40, "理由です。")
+    assert rows["raw_answer"].to_list() == [GOOD] * 5
+
+
+def test_the_order_of_the_lines_does_not_matter(read):
+    rows = [answer(i, GOOD if i != "p1_t1_n02" else BAD) for i in IDS]
+    random.Random(1).shuffle(rows)
+    expected = [Outcome.VALID, Outcome.INVALID, *VALID[:3]]
+    assert outcomes(read(*rows)) == expected
+
+
+def test_an_answer_that_cannot_be_read_is_invalid_counted_and_paid_for(read):
+    reading = read(answer(IDS[0], BAD), *ALL_GOOD[1:])
+    assert outcomes(reading) == [Outcome.INVALID, *VALID[:4]]
+    assert reading.patterns["Q1"] == {"none": 1, "form": 4}
+    assert reading.causes["Q1"] == {"missing": 1}
+    assert reading.usage == Usage(input_tokens=500, output_tokens=50)
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome"),
+    [
+        (failure(IDS[0], 400), Outcome.REFUSED),
+        (failure(IDS[0], 429), Outcome.ERRORED),
+        (failure(IDS[0], 500), Outcome.ERRORED),
+        (error(IDS[0], "batch_expired"), Outcome.EXPIRED),
+        (error(IDS[0], "batch_cancelled"), Outcome.CANCELLED),
+        (error(IDS[0], "anything_else"), Outcome.ERRORED),
+    ],
+)
+def test_a_line_without_an_answer_says_how_the_request_ended(read, tmp_path, row, outcome):
+    reading = read(row, *ALL_GOOD[1:])
+    assert outcomes(reading) == [outcome, *VALID[:4]]
+    assert reading.usage == Usage(input_tokens=400, output_tokens=40)
+    first = table(tmp_path).row(0, named=True)
+    assert (first["raw_answer"], first["input_tokens"], first["cost_usd"]) == (None, None, None)
+    assert "no" in first["error"]
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "outcome"), [(False, Outcome.MISSING), (True, Outcome.CANCELLED)]
+)
+def test_a_request_in_no_file_is_missing_unless_the_batch_was_cancelled(
+    read, tmp_path, cancelled, outcome
+):
+    reading = read(*ALL_GOOD[:3], cancelled=cancelled)
+    assert outcomes(reading) == [*VALID[:3], outcome, outcome]
+    assert (reading.missing, reading.tally) == (2, {"valid": 3, outcome.value: 2})
+    assert table(tmp_path)["custom_id"].to_list() == IDS
+
+
+def test_every_request_gets_one_row_and_one_outcome(read, tmp_path):
+    reading = read(ALL_GOOD[0], failure(IDS[1], 500), ALL_GOOD[0], answer("stranger"), b"junk")
+    assert sum(reading.tally.values()) == len(reading.outcomes) == table(tmp_path).height == 5
+    assert OUTCOME_CODES[Outcome.OPEN] not in reading.outcomes
+
+
+def test_an_unknown_price_makes_an_unknown_cost(tmp_path, experiment):
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(raw(ALL_GOOD[0]))
+    intake = Intake(tmp_path, experiment.questions, provider.decode, None)
+    assert intake.read(BATCH, MEMBERS, [path], cancelled=False).cost_usd is None
+
+
+def test_the_error_file_completes_the_output_file(tmp_path, experiment):
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    output, errors = tmp_path / "output.jsonl", tmp_path / "error.jsonl"
+    output.write_bytes(b"\n".join(map(raw, ALL_GOOD[:4])))
+    errors.write_bytes(raw(failure(IDS[4], 500)))
+    intake = Intake(tmp_path, experiment.questions, provider.decode, PRICE)
+    reading = intake.read(BATCH, MEMBERS, [output, errors], cancelled=False)
+    assert outcomes(reading) == [*VALID[:4], Outcome.ERRORED]
+
+
+def test_reading_a_batch_again_replaces_its_rows(read, tmp_path):
+    read(*ALL_GOOD)
+    read(*ALL_GOOD)
+    assert table(tmp_path).height == 5
+
+
+# --- what is odd -------------------------------------------------------------------------------
+
+
+def test_the_same_line_twice_counts_once_and_is_noted(read):
+    reading = read(*ALL_GOOD, ALL_GOOD[0], ALL_GOOD[0])
+    assert (outcomes(reading), reading.notices) == (VALID, {"duplicate": 2})
+    assert reading.usage == Usage(input_tokens=500, output_tokens=50)
+
+
+def test_of_two_answers_to_one_request_the_first_counts(read, tmp_path):
+    reading = read(*ALL_GOOD, answer(IDS[0], BAD))
+    assert (outcomes(reading), reading.notices) == (VALID, {"conflicting": 1})
+    assert table(tmp_path)["raw_answer"].to_list()[0] == GOOD
+
+
+def test_strangers_are_noted_and_left_out(read, tmp_path):
+    reading = read(answer("p1_t1_n04"), *ALL_GOOD, answer("p2_t1_n98"), answer(""))
+    assert (outcomes(reading), reading.notices) == (VALID, {"unknown": 3})
+    assert table(tmp_path)["custom_id"].to_list() == IDS
+
+
+UNREADABLE = {
+    "no JSON": b"<html>502 Bad Gateway</html>",
+    "half a line": raw(ALL_GOOD[0])[:200],
+    "an array": b"[1, 2]",
+    "a string": b'"p1_t1_n01"',
+    "a number": b"7",
+    "null": b"null",
+    "no custom_id": b'{"response": {}}',
+    "a number for a custom_id": b'{"custom_id": 1, "response": {}}',
+    "neither response nor error": b'{"custom_id": "p1_t1_n01"}',
+    "a response that is a list": b'{"custom_id": "p1_t1_n01", "response": []}',
+    "no status": b'{"custom_id": "p1_t1_n01", "response": {"body": {}}}',
+    "no choices": raw(answer(IDS[0], choices=[])),
+    "choices that are text": raw(answer(IDS[0], choices="x")),
+    "a NUL": b"\x00",
+    "many NULs": b"\x00" * 4096,
+    "a NUL inside": raw(ALL_GOOD[0])[:50] + b"\x00" + raw(ALL_GOOD[0])[50:],
+    "invalid UTF-8": raw(ALL_GOOD[0]).replace("面白さ".encode(), b"\xff\xfe\x80"),
+    "NaN": b'{"custom_id": "p1_t1_n01", "response": NaN}',
+    "Infinity": b'{"custom_id": "p1_t1_n01", "response": -Infinity}',
+    "100,000 arrays": b"[" * 100_000,
+    "100,000 closed arrays": b"[" * 100_000 + b"]" * 100_000,
+    "100,000 objects": b'{"a":' * 100_000,
+    "deep inside a line": b'{"custom_id": "p1_t1_n01", "error": {"message": '
+    + b"[" * 100_000
+    + b"]" * 100_000
+    + b"}}",
+    "an integer of 10,000 digits": b'{"custom_id": ' + b"9" * 10_000 + b"}",
+    "a quote": b'"',
+    "a backslash": b"\\",
+    "a CSV line": b"a,b,c",
+}
+
+
+@pytest.mark.parametrize("what", list(UNREADABLE))
+def test_a_line_that_cannot_be_read_is_noted_and_loses_nothing(read, what):
+    reading = read(ALL_GOOD[1], UNREADABLE[what], *ALL_GOOD[2:], ALL_GOOD[0])
+    assert (outcomes(reading), reading.notices) == (VALID, {"unreadable": 1})
+
+
+ODD_ANSWERS = {
+    "lone surrogates, escaped": rb'{"custom_id": "p1_t1_n01", "response": {"status_code": 200, "body": {"choices": [{"message": {"content": "\ud83d"}}]}}}',
+    "a usage beyond 64 bits": raw(answer(IDS[0], BAD, usage={"prompt_tokens": 2**64 - 1})),
+    "a usage beyond 63 bits": raw(answer(IDS[0], BAD, usage={"prompt_tokens": 2**63})),
+    "a usage of 30 digits": raw(answer(IDS[0], BAD, usage={"prompt_tokens": 10**30})),
+    "a negative usage": raw(answer(IDS[0], BAD, usage={"prompt_tokens": -5})),
+    "a usage of text": raw(answer(IDS[0], BAD, usage={"prompt_tokens": "many"})),
+    "a usage of true": raw(answer(IDS[0], BAD, usage={"prompt_tokens": True})),
+    "a usage that is a list": raw(answer(IDS[0], BAD, usage=[1])),
+    "a time of 400 digits": raw(answer(IDS[0], BAD, created=10**400)),
+    "a time of text": raw(answer(IDS[0], BAD, created="yesterday")),
+    "a time of 1e999": raw(answer(IDS[0], BAD, created=1)).replace(b'"created": 1', b'"created": 1e999'),
+    "a message of null": raw(answer(IDS[0], BAD, choices=[{"message": None}])),
+    "content that is a list": raw(answer(IDS[0], BAD, choices=[{"message": {"content": [1]}}])),
+    "content of null": raw(answer(IDS[0], BAD, choices=[{"message": {"content": None}}])),
+    "a model of lone surrogates": raw(answer(IDS[0], BAD)).replace(b"gpt-4o-mini", rb"gpt\ud83d"),
+    "a request id of lone surrogates": raw(answer(IDS[0], BAD)).replace(b"req_1", rb"\udc00"),
+    "a reason to stop of lone surrogates": raw(answer(IDS[0], BAD)).replace(b'"stop"', rb'"\udc00"'),
+    "a NUL, escaped": raw(answer(IDS[0], "a\x00b")),
+    "surrogates and a usage of 30 digits": raw(
+        answer(IDS[0], "SURROGATE", usage={"prompt_tokens": 10**30}, created=10**400)
+    ).replace(b"SURROGATE", rb"\ud83d"),
+    "an answer of nothing": raw(answer(IDS[0], "")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", list(ODD_ANSWERS))
+def test_an_odd_answer_is_invalid_and_loses_nothing(read, tmp_path, what):
+    reading = read(ODD_ANSWERS[what], *ALL_GOOD[1:])
+    assert outcomes(reading) == [Outcome.INVALID, *VALID[:4]]
+    assert reading.notices == {}
+    assert table(tmp_path).height == 5
+
+
+def test_an_odd_error_message_is_kept_as_text(read, tmp_path):
+    nested = b"[" * 900 + b"]" * 900
+    line = b'{"custom_id": "p1_t1_n01", "error": {"code": 1, "message": ' + nested + b"}}"
+    reading = read(line, *ALL_GOOD[1:])
+    assert outcomes(reading)[1:] == VALID[:4]
+    assert table(tmp_path).height == 5
+
+
+def test_a_lone_surrogate_becomes_a_question_mark_in_the_table_and_the_answer_counts(
+    read, tmp_path
+):
+    line = raw(answer(IDS[0], GOOD.replace("理由です。", "理由SURROGATEです。")))
+    reading = read(line.replace(b"SURROGATE", rb"\ud83d"), *ALL_GOOD[1:])
+    assert outcomes(reading) == VALID
+    assert table(tmp_path)["Q1_reason"].to_list()[0] == "理由?です。"
+
+
+# --- where a line ends -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [b"\n", b"", b"\n\n\n", b"\r\n", b"\n  \n"])
+def test_the_end_of_the_file_does_not_matter(read, end):
+    reading = read(*ALL_GOOD, end=end)
+    assert (outcomes(reading), reading.notices) == (VALID, {})
+
+
+def test_blank_lines_are_nothing(read):
+    reading = read(b"", ALL_GOOD[0], b"", b"   ", b"\t\r", *ALL_GOOD[1:], b"")
+    assert (outcomes(reading), reading.notices) == (VALID, {})
+
+
+def test_windows_line_ends_are_read(read):
+    reading = read(*[raw(row) + b"\r" for row in ALL_GOOD])
+    assert (outcomes(reading), reading.notices) == (VALID, {})
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85"])
+def test_a_line_separator_inside_an_answer_does_not_end_the_line(read, tmp_path, mark):
+    odd = GOOD.replace("理由です。", f"理由{mark}です。")
+    reading = read(answer(IDS[0], odd), *ALL_GOOD[1:])
+    assert (outcomes(reading), reading.notices) == (VALID, {})
+    assert table(tmp_path)["raw_answer"].to_list()[0] == odd
+
+
+def test_a_byte_order_mark_before_the_first_line_is_passed_over(read):
+    reading = read(b"\xef\xbb\xbf" + raw(ALL_GOOD[0]), *ALL_GOOD[1:])
+    assert (outcomes(reading), reading.notices) == (VALID, {})
+
+
+@pytest.mark.parametrize("size", [MAX_LINE + 1, 20 << 20, 2 * MAX_LINE, 2 * MAX_LINE + 5])
+def test_a_line_that_is_too_long_is_set_aside_and_loses_nothing(read, size):
+    reading = read(ALL_GOOD[0], b"x" * size, *ALL_GOOD[1:])
+    assert (outcomes(reading), reading.notices) == (VALID, {"oversize": 1})
+
+
+def test_a_long_answer_is_read(read):
+    reading = read(answer(IDS[0], GOOD + "あ" * 1_000_000), *ALL_GOOD[1:])
+    assert (outcomes(reading), reading.notices) == (VALID, {})
+
+
+def test_an_empty_file_has_no_lines(tmp_path):
+    (tmp_path / "empty").touch()
+    assert list(lines(tmp_path / "empty")) == []
+
+
+def test_the_last_line_may_be_too_long_and_unfinished(tmp_path):
+    path = tmp_path / "long"
+    path.write_bytes(b"a\n" + b"x" * (MAX_LINE + 7))
+    assert list(lines(path)) == [b"a", None]
+
+
+# --- anything at all ---------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.binary(max_size=60) | st.text().map(lambda t: t.encode("utf-8", "replace"))),
+    st.randoms(use_true_random=False),
+)
+def test_whatever_stands_between_them_the_good_lines_are_read(
+    tmp_path_factory, experiment, junk, dice
+):
+    folder = tmp_path_factory.getbasetemp() / "junk"
+    folder.mkdir(exist_ok=True)
+    rows = [raw(row) for row in ALL_GOOD] + junk
+    dice.shuffle(rows)
+    path = folder / "out.jsonl"
+    path.write_bytes(b"\n".join(rows))
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    intake = Intake(folder, experiment.questions, provider.decode, PRICE)
+    reading = intake.read(replace(BATCH), MEMBERS, [path], cancelled=False)
+    assert outcomes(reading) == VALID
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["response", "body", "choices", "message", "usage", "error", "created"]),
+    ANYTHING,
+)
+def test_whatever_a_field_holds_nothing_escapes_and_nothing_else_is_lost(
+    tmp_path_factory, experiment, where, value
+):
+    row = answer(IDS[0])
+    body = row["response"]["body"]
+    places = {
+        "response": (row, "response"),
+        "error": (row, "error"),
+        "body": (row["response"], "body"),
+        "message": (body["choices"][0], "message"),
+    }
+    holder, key = places.get(where, (body, where))
+    holder[key] = value
+    if where == "error":
+        row["response"] = None
+    folder = tmp_path_factory.getbasetemp() / "fields"
+    folder.mkdir(exist_ok=True)
+    path = folder / "out.jsonl"
+    path.write_bytes(b"\n".join(json.dumps(r).encode() for r in [row, *ALL_GOOD[1:]]))
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    intake = Intake(folder, experiment.questions, provider.decode, PRICE)
+    reading = intake.read(BATCH, MEMBERS, [path], cancelled=False)
+    assert outcomes(reading)[1:] == VALID[:4]

@@ -1,0 +1,184 @@
+"""Request files: valid JSON, in order, as recorded; whole or not there."""
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.core.expand import checked_conditions
+from runner.core.model import BatchKey, Experiment, Limits, Span, Stem, Variant
+from runner.core.pack import SizedSpan
+from runner.outbox import LINES_AT_ONCE, Outbox, RequestFile, write_durably
+from runner.providers.base import Service
+from runner.providers.openai import OpenAIBatch
+
+KEY = BatchKey("b0001")
+NOWHERE = Service(base_url="https://127.0.0.1/v1", key_variable="KEY", key=None, timeout_seconds=1)
+
+
+def outbox(folder: Path, experiment: Experiment, limits: Limits) -> Outbox:
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    return Outbox(folder, experiment, checked_conditions(experiment), provider, limits)
+
+
+def spans(*found: tuple[str, int, int]) -> list[Span]:
+    return [Span(Stem(stem), first, last, Variant.PLAIN) for stem, first, last in found]
+
+
+def written(box: Outbox, pending: list[Span]) -> tuple[RequestFile, list[dict], bytes]:
+    (sized,) = box.batches(pending)
+    file = box.write(KEY, sized)
+    content = box.path(KEY).read_bytes()
+    return file, [json.loads(line) for line in content.split(b"\n")[:-1]], content
+
+
+def with_body(experiment: Experiment, body: str) -> Experiment:
+    texts = dict(experiment.texts) | {"t1": replace(experiment.texts["t1"], body=body)}
+    return replace(experiment, texts=texts)
+
+
+def test_every_line_is_one_request_with_its_custom_id_in_order(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, settings.limits)
+    _, rows, _ = written(box, spans(("p2_t1", 98, 101), ("p1_t3", 1, 2)))
+    assert [row["custom_id"] for row in rows] == [
+        "p2_t1_n98",
+        "p2_t1_n99",
+        "p2_t1_n100",
+        "p2_t1_n101",
+        "p1_t3_n01",
+        "p1_t3_n02",
+    ]
+    first, last = rows[0]["body"], rows[-1]["body"]
+    assert experiment.texts["t1"].body.strip("\n") in first["messages"][1]["content"]
+    assert first["messages"][0]["content"] == experiment.personas["p2"].system
+    assert experiment.texts["t3"].body.strip("\n") in last["messages"][1]["content"]
+    assert (first["temperature"], last["temperature"]) == (0.4, 0.7)
+
+
+def test_the_record_says_exactly_what_is_on_disk(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, settings.limits)
+    file, rows, content = written(box, spans(("p1_t1", 1, 150), ("p4_t2", 3, 3)))
+    assert (file.count, file.bytes, file.sha256) == (
+        151,
+        len(content),
+        sha256(content).hexdigest(),
+    )
+    assert (len(rows), file.spans) == (151, tuple(spans(("p1_t1", 1, 150), ("p4_t2", 3, 3))))
+
+
+@pytest.mark.parametrize("trials", [LINES_AT_ONCE - 1, LINES_AT_ONCE, LINES_AT_ONCE + 1])
+def test_blocks_of_lines_join_without_a_seam(tmp_path, experiment, settings, trials):
+    box = outbox(tmp_path, with_body(experiment, "short"), settings.limits)
+    _, rows, content = written(box, spans(("p1_t1", 1, trials)))
+    assert [row["custom_id"] for row in rows] == [f"p1_t1_n{n:02d}" for n in range(1, trials + 1)]
+    assert content.count(b"\n") == trials
+
+
+def test_packing_never_weighs_a_file_too_light(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, settings.limits)
+    pending = spans(("p1_t1", 1, 1200), ("p3_t2", 1, 5))
+    (sized,) = box.batches(pending)
+    assert sum(s.line_bytes * len(s.span) for s in sized) >= box.write(KEY, sized).bytes
+
+
+def test_a_file_is_within_the_limit_less_the_margin(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, replace(settings.limits, bytes=100_000, margin=0.05))
+    batches = list(box.batches(spans(("p1_t1", 1, 200))))
+    sizes = [box.write(BatchKey(f"b{n}"), batch).bytes for n, batch in enumerate(batches)]
+    assert len(batches) > 1
+    assert max(sizes) <= 95_000
+
+
+def test_the_stricter_wording_goes_out_where_the_span_says_so(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, settings.limits)
+    plain = Span(Stem("p1_t1"), 1, 1, Variant.PLAIN)
+    _, (one, two), _ = written(
+        box, [plain, replace(plain, first=2, last=2, variant=Variant.ENHANCED)]
+    )
+    found = ["重要：" in row["body"]["messages"][1]["content"] for row in (one, two)]
+    assert found == [False, True]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "NUL \x00 here",
+        "quotes \" ' ` and \\ and \\n and \\u0000",
+        "line\u2028separator\u2029and\x85next",
+        "tab\tand\rreturn\nand newline",
+        "😀 𠮷 é e\u0301 ﷽ \u202e",
+        "\ufeffBOM inside",
+        '{"custom_id": "\x00"}',
+    ],
+)
+def test_whatever_stands_in_a_text_survives_the_file(tmp_path, experiment, settings, body):
+    box = outbox(tmp_path, with_body(experiment, body), settings.limits)
+    _, rows, _ = written(box, spans(("p1_t1", 1, 2)))
+    assert [body in row["body"]["messages"][1]["content"] for row in rows] == [True, True]
+    assert [row["custom_id"] for row in rows] == ["p1_t1_n01", "p1_t1_n02"]
+
+
+@given(st.text())
+def test_any_text_keeps_the_custom_id_in_its_place(tmp_path_factory, experiment, settings, body):
+    box = outbox(tmp_path_factory.getbasetemp(), with_body(experiment, body), settings.limits)
+    frame, _ = box._frame(spans(("p1_t1", 1, 1))[0])
+    row = json.loads(frame.before + b"p1_t1_n01" + frame.after)
+    assert row["custom_id"] == "p1_t1_n01"
+    assert body.rstrip("\n") in row["body"]["messages"][1]["content"]
+
+
+def test_the_file_is_utf8_and_not_escaped(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, settings.limits)
+    _, _, content = written(box, spans(("p1_t1", 1, 1)))
+    assert "懐中時計".encode() in content
+    assert b"\\u" not in content
+
+
+# --- whole, or not there -----------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """What stands for the end of the process."""
+
+
+def test_a_death_while_writing_leaves_no_final_file(tmp_path):
+    def blocks():
+        yield b"first\n"
+        raise Killed
+
+    with pytest.raises(Killed):
+        write_durably(tmp_path / "requests" / "b0001.jsonl", blocks())
+    assert not (tmp_path / "requests" / "b0001.jsonl").exists()
+
+
+def test_a_death_while_writing_leaves_an_earlier_file_as_it_was(tmp_path):
+    path = tmp_path / "b0001.jsonl"
+    write_durably(path, [b"old\n"])
+
+    def blocks():
+        yield b"new\n"
+        raise Killed
+
+    with pytest.raises(Killed):
+        write_durably(path, blocks())
+    assert path.read_bytes() == b"old\n"
+
+
+def test_leftovers_of_a_death_are_written_over(tmp_path):
+    path = tmp_path / "b0001.jsonl"
+    path.with_name("b0001.jsonl.part").write_bytes(b"half a line, and longer than the new one")
+    write_durably(path, [b"whole\n"])
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("b0001.jsonl", b"whole\n")]
+
+
+def test_an_error_in_the_middle_of_a_batch_leaves_no_final_file(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, settings.limits)
+    good, unknown = spans(("p1_t1", 1, 3), ("nobody_t1", 1, 3))
+    sized = tuple(SizedSpan(span=s, frame_bytes=10, tokens=1) for s in (good, unknown))
+    with pytest.raises(KeyError):
+        box.write(KEY, sized)
+    assert not box.path(KEY).exists()

@@ -1,0 +1,144 @@
+"""Packing: nothing lost, order kept, every limit held, and batches as full as they can be."""
+
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from runner.core.errors import ConfigError
+from runner.core.expand import custom_id
+from runner.core.model import Limits, Span, Stem, Variant
+from runner.core.pack import SizedSpan, pack
+
+WIDE = Limits(
+    requests=50_000, bytes=200_000_000, enqueued_tokens=None, batches_in_flight=None, margin=0
+)
+
+
+@st.composite
+def sized_spans(draw: st.DrawFn) -> list[SizedSpan]:
+    found = []
+    for number in range(draw(st.integers(1, 6))):
+        first = draw(st.integers(1, 120))
+        last = first + draw(st.integers(0, 150))
+        found.append(
+            SizedSpan(
+                span=Span(Stem(f"c{number}"), first, last, draw(st.sampled_from(Variant))),
+                frame_bytes=draw(st.integers(50, 400)),
+                tokens=draw(st.integers(0, 90)),
+            )
+        )
+    return found
+
+
+LIMITS = st.builds(
+    Limits,
+    requests=st.integers(1, 200),
+    bytes=st.integers(500, 30_000),
+    enqueued_tokens=st.none() | st.integers(100, 3000),
+    batches_in_flight=st.none(),
+    margin=st.sampled_from([0.0, 0.05, 0.1]),
+)
+
+
+def requests(spans: tuple[SizedSpan, ...] | list[SizedSpan]) -> list[tuple[str, Variant, int, int]]:
+    """Every request with its wording, its bytes and its tokens."""
+    return [
+        (name, s.span.variant, s.frame_bytes + len(name), s.tokens)
+        for s in spans
+        for trial in range(s.span.first, s.span.last + 1)
+        for name in [custom_id(s.span.stem, trial)]
+    ]
+
+
+def packed(spans: list[SizedSpan], limits: Limits) -> list[tuple[SizedSpan, ...]]:
+    try:
+        return list(pack(spans, limits))
+    except ConfigError:
+        assume(False)
+        raise
+
+
+@given(sized_spans(), LIMITS)
+def test_nothing_is_lost_or_added_and_the_order_is_kept(spans, limits):
+    batches = packed(spans, limits)
+    assert [r for batch in batches for r in requests(batch)] == requests(spans)
+
+
+@given(sized_spans(), LIMITS)
+def test_every_batch_is_within_every_limit_less_the_margin(spans, limits):
+    for batch in packed(spans, limits):
+        rows, keep = requests(batch), 1 - limits.margin
+        assert 1 <= len(rows) <= max(1, limits.requests * keep)
+        assert sum(size for _, _, size, _ in rows) <= limits.bytes * keep
+        if limits.enqueued_tokens is not None:
+            assert sum(tokens for *_, tokens in rows) <= limits.enqueued_tokens * keep
+
+
+@given(sized_spans(), LIMITS)
+def test_a_batch_ends_only_where_the_next_request_would_not_fit(spans, limits):
+    longest = {s.span.stem: s.line_bytes for s in spans}
+    keep = 1 - limits.margin
+    for batch, following in pairwise(packed(spans, limits)):
+        count = sum(len(s.span) for s in batch) + 1
+        size = sum(longest[s.span.stem] * len(s.span) for s in batch)
+        size += longest[following[0].span.stem]
+        tokens = sum(max(s.tokens, 1) * len(s.span) for s in batch) + max(following[0].tokens, 1)
+        assert (
+            count > int(limits.requests * keep)
+            or size > int(limits.bytes * keep)
+            or tokens > int((limits.enqueued_tokens or tokens) * keep)
+        )
+
+
+def test_a_batch_that_fits_exactly_is_one_batch():
+    span = SizedSpan(span=Span(Stem("c"), 1, 10, Variant.PLAIN), frame_bytes=95, tokens=1)
+    assert [len(batch) for batch in pack([span], replace(WIDE, bytes=1000))] == [1]
+
+
+def test_one_byte_too_few_makes_a_second_batch():
+    span = SizedSpan(span=Span(Stem("c"), 1, 10, Variant.PLAIN), frame_bytes=95, tokens=1)
+    cut = [[(s.span.first, s.span.last) for s in b] for b in pack([span], replace(WIDE, bytes=999))]
+    assert cut == [[(1, 9)], [(10, 10)]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "word"),
+    [
+        (replace(WIDE, bytes=1000, margin=0.05), "1,000 bytes"),
+        (replace(WIDE, enqueued_tokens=49), "49 tokens"),
+    ],
+)
+def test_a_request_larger_than_a_batch_is_one_clear_error(limits, word):
+    small = SizedSpan(span=Span(Stem("a"), 1, 3, Variant.PLAIN), frame_bytes=100, tokens=1)
+    large = SizedSpan(span=Span(Stem("b"), 4, 900, Variant.PLAIN), frame_bytes=950, tokens=50)
+    with pytest.raises(ConfigError) as caught:
+        list(pack([small, large], limits))
+    message = str(caught.value)
+    assert [w for w in ("b_n04", word, "provider.limits") if w not in message] == []
+    assert "\n" not in message
+
+
+def test_a_margin_never_leaves_less_than_one_request():
+    span = SizedSpan(span=Span(Stem("c"), 1, 3, Variant.PLAIN), frame_bytes=95, tokens=1)
+    batches = list(pack([span], replace(WIDE, requests=1, margin=0.5)))
+    assert len(batches) == 3
+
+
+def test_nothing_makes_no_batch():
+    assert list(pack([], WIDE)) == []
+
+
+@pytest.mark.parametrize("enqueued_tokens", [None, 2_000_000])
+def test_a_million_requests_in_twelve_spans_are_arithmetic(enqueued_tokens):
+    spans = [
+        SizedSpan(span=Span(Stem(f"p{n}"), 1, 83_334, Variant.PLAIN), frame_bytes=9000, tokens=3000)
+        for n in range(12)
+    ]
+    start = time.perf_counter()
+    batches = list(pack(spans, replace(WIDE, enqueued_tokens=enqueued_tokens, margin=0.05)))
+    assert time.perf_counter() - start < 0.5
+    assert sum(len(s.span) for batch in batches for s in batch) == 12 * 83_334

@@ -1,0 +1,93 @@
+"""The counters: they add up, and unknown money is not zero money."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from runner.core.model import Batch, BatchKey, Usage
+from runner.core.roster import Counts
+from runner.core.states import BatchState
+from runner.core.stats import add_up, summary, totals
+
+COUNTS = Counts(total=10, success=4, retry_success=2, failed=1, in_batch=1, pending=2)
+COLLECTED = Batch(
+    key=BatchKey("b0001"),
+    state=BatchState.COLLECTED,
+    count=5,
+    bytes=100,
+    sha256="",
+    input_tokens=10,
+    reserved_usd=Decimal("0.50"),
+    packed_at=0,
+    tally={"valid": 4, "invalid": 1},
+    patterns={"Q1": {"form": 4, "none": 1}},
+    causes={"Q1": {"missing": 1}},
+    notices={"duplicate": 1},
+    usage=Usage(input_tokens=100, output_tokens=50),
+    cost_usd=Decimal("0.10"),
+)
+RUNNING = replace(
+    COLLECTED,
+    key=BatchKey("b0002"),
+    state=BatchState.RUNNING,
+    usage=Usage(),
+    cost_usd=None,
+    tally={},
+    patterns={},
+    causes={},
+    notices={},
+    next_at=77.0,
+)
+
+
+def test_the_totals_are_five_numbers_that_add_up():
+    assert totals(COUNTS) == {
+        "total": 10,
+        "success": 4,
+        "retry_success": 2,
+        "failed": 1,
+        "open": 3,
+    }
+
+
+def test_totals_that_do_not_add_up_are_our_own_bug():
+    with pytest.raises(AssertionError):
+        totals(replace(COUNTS, total=11))
+
+
+def test_nested_counters_add_up_and_their_parts_stay_as_they_are():
+    one, two = {"Q1": {"form": 1}}, {"Q1": {"form": 2, "label": 5}, "Q2": {"none": 1}}
+    assert add_up([one, two]) == {"Q1": {"form": 3, "label": 5}, "Q2": {"none": 1}}
+    assert (one, two["Q1"]) == ({"Q1": {"form": 1}}, {"form": 2, "label": 5})
+
+
+def test_a_summary_sums_what_was_collected_and_names_what_is_due():
+    found = summary(COUNTS, (COLLECTED, replace(COLLECTED, key=BatchKey("b0003")), RUNNING))
+    assert found == {
+        "total": 10,
+        "success": 4,
+        "retry_success": 2,
+        "failed": 1,
+        "open": 3,
+        "pattern_match_stats": {"Q1": {"form": 8, "none": 2}},
+        "missing_by_cause": {"Q1": {"missing": 2}},
+        "outcomes": {"valid": 8, "invalid": 2},
+        "notices": {"duplicate": 2},
+        "input_tokens": 200,
+        "output_tokens": 100,
+        "cost_usd": "0.20",
+        "committed_usd": "0.70",
+        "batches": {"collected": 2, "running": 1},
+        "next_at": 77.0,
+    }
+
+
+def test_the_cost_is_unknown_when_one_collected_batch_has_none():
+    found = summary(COUNTS, (COLLECTED, replace(COLLECTED, cost_usd=None)))
+    assert found["cost_usd"] is None
+
+
+def test_nothing_yet_costs_nothing():
+    found = summary(Counts(), ())
+    assert (found["cost_usd"], found["next_at"], found["batches"]) == ("0", None, {})
