@@ -34,6 +34,8 @@ def main(argv: list[str] | None = None) -> int:
         return _say(error, OUR_FAULT)
     except RunnerError as error:
         return _say(error, WORK_REMAINS)
+    except KeyboardInterrupt:
+        return _say("interrupted; run again to go on", INTERRUPTED)
     except OSError as error:
         return _say(f"{error}; nothing already paid is lost: run again to go on", WORK_REMAINS)
 

@@ -32,7 +32,6 @@ from runner.prices import price_of
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
 from runner.rehearsal import KEY, emulator
 
-
 if TYPE_CHECKING:
     from runner.export import Tables
 

@@ -21,16 +21,10 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from runner import config
-from runner.config import (
-    ALLOWED_IDS,
-    IDENTIFIER,
-    Config,
-    Settings,
-    did_you_mean,
-    settings,
-)
+from runner import schema
+from runner.config import ALLOWED_IDS, IDENTIFIER, Settings, did_you_mean, settings
 from runner.core.errors import ConfigError
+from runner.schema import Config
 
 _HERE = Path(__file__).resolve().parent
 SHIPPED = next(p for p in (_HERE / "conf", _HERE.parent / "conf") if p.is_dir())
@@ -99,7 +93,7 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
         sys.argv = before
 
 
-_KEY_NAMES = re.compile(r"(?i)(api_?key|secret|password|credential|(?<!max_)(?<!_)token)$")
+_KEY_NAMES = re.compile(r"(?i)(api[_-]?key|secret|password|credential|(?<!max_)(?<!_)token)$")
 _KEY_VALUES = re.compile(r"(?<![A-Za-z0-9])(sk-[A-Za-z0-9]|gsk_|AIza|ya29\.)|-----BEGIN")
 _NOT_TEXT = re.compile(r"(?i)true|false|null|[+-]?(\d[\d_]*|\d*\.\d+|\d+\.\d*)(e[+-]?\d+)?|nan|inf")
 """What Hydra takes for something else than text, unless it is quoted."""
@@ -275,9 +269,9 @@ def _one_line(error: BaseException) -> str:
     return within + (f"{full_key}: {reason}" if full_key and full_key not in reason else reason)
 
 
-def _fields(schema: str) -> list[str]:
+def _fields(name: str) -> list[str]:
     """Return the keys of one class of the schema."""
     from dataclasses import fields, is_dataclass
 
-    found = getattr(config, schema, Config)
+    found = getattr(schema, name, Config)
     return [f.name for f in fields(found)] if is_dataclass(found) else []

@@ -1,18 +1,18 @@
-"""The schema of conf/, and its translation into the nouns of runner.core; every check of a value.
+"""A composed configuration, checked and translated into the nouns of runner.core.
 
-Hydra composes; the dataclasses below give each key its type; `settings` checks what a type cannot
-say and reports all problems at once, each with its file, its key and what is allowed.
+Hydra composes; runner.schema gives each key its type; `settings` checks what a type cannot say and
+reports all problems at once, each with its file, its key and what is allowed.
 """
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from runner.core.errors import ConfigError
 from runner.core.extract import Extractor
@@ -30,6 +30,7 @@ from runner.core.model import (
 )
 from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.roster import RetryPolicy
+from runner.schema import Config, ProviderConfig, QuestionConfig, TextConfig
 
 ACTIONS = ("run", "plan", "status", "collect", "cancel", "export", "init")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -38,189 +39,6 @@ PROVIDER_PACKAGE = "runner.providers."
 EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
 MAX_TRIALS = 10_000_000
-
-
-@dataclass
-class PersonaConfig:
-    """conf/persona/*.yaml."""
-
-    name: str = MISSING
-    system: str = MISSING
-    temperature: float = MISSING
-
-
-@dataclass
-class TextConfig:
-    """conf/text/*.yaml."""
-
-    title: str = MISSING
-    author: str = MISSING
-    year: str = ""
-    file: str = MISSING
-    temperature_modifier: float = 0.0
-
-
-@dataclass
-class ItemConfig:
-    """One question of conf/question/*.yaml."""
-
-    label: str = MISSING
-    minimum: int = 0
-    maximum: int = 100
-    integer: bool = True
-    reason_required: bool = True
-
-
-@dataclass
-class PatternConfig:
-    """One pattern of conf/question/*.yaml."""
-
-    name: str = MISSING
-    regex: str = MISSING
-
-
-@dataclass
-class QuestionConfig:
-    """conf/question/*.yaml."""
-
-    name: str = MISSING
-    items: dict[str, ItemConfig] = field(default_factory=dict)
-    form: str = MISSING
-    plain: str = MISSING
-    enhanced: str = MISSING
-    value_patterns: list[PatternConfig] = field(default_factory=list)
-    reason_patterns: list[PatternConfig] = field(default_factory=list)
-
-
-@dataclass
-class LimitsConfig:
-    """What a provider takes."""
-
-    requests: int = MISSING
-    bytes: int = MISSING
-    enqueued_tokens: int | None = None
-    batches_in_flight: int | None = None
-    margin: float = 0.05
-
-
-@dataclass
-class PriceConfig:
-    """Where the list price comes from, and what the batch API takes off."""
-
-    source: str | None = None
-    batch_discount: float = 0.0
-
-
-@dataclass
-class ProviderConfig:
-    """conf/provider/*.yaml."""
-
-    _target_: str = MISSING
-    name: str = MISSING
-    model: str = MISSING
-    api_key_env: str = MISSING
-    base_url: str | None = None
-    timeout_seconds: float = 60
-    system_role: bool = True
-    temperature_min: float = 0.0
-    temperature_max: float = 2.0
-    max_output_tokens: int = MISSING
-    expected_output_tokens: int = MISSING
-    limits: LimitsConfig = field(default_factory=LimitsConfig)
-    price: PriceConfig = field(default_factory=PriceConfig)
-
-
-@dataclass
-class ServiceConfig:
-    """conf/service/*.yaml."""
-
-    emulated: bool = False
-
-
-@dataclass
-class FaultsConfig:
-    """conf/faults/*.yaml: how the emulator behaves; it documents each key."""
-
-    seed: int = 1
-    validating_seconds: float = 0.3
-    in_progress_seconds: float = 1.0
-    finalizing_seconds: float = 0.2
-    malformed: float = 0.08
-    malformed_enhanced: float = 0.02
-    http_429: float = 0.0
-    http_500: float = 0.0
-    lost_create_reply: float = 0.0
-    failed_create_reply: float = 0.0
-    late_list_seconds: float = 0.0
-    shuffle: bool = False
-    missing_lines: float = 0.0
-    duplicate_lines: float = 0.0
-    unknown_lines: float = 0.0
-    failed_lines: float = 0.0
-    half_expired: float = 0.0
-    token_limit: float = 0.0
-    truncated_downloads: float = 0.0
-    enqueued_token_limit: int | None = None
-    all_failed: bool = False
-
-
-@dataclass
-class PromptConfig:
-    """When the stricter wording is used."""
-
-    enhance: str = "on_retry"
-
-
-@dataclass
-class RetryConfig:
-    """How often a request is asked."""
-
-    max_attempts: int = 3
-    max_lost: int = 5
-
-
-@dataclass
-class BudgetConfig:
-    """What a run may cost."""
-
-    max_usd: float = 5.0
-    allow_unknown: bool = False
-
-
-@dataclass
-class PollConfig:
-    """How often the provider is asked."""
-
-    first_seconds: float = 5.0
-    max_seconds: float = 60.0
-    max_retry_after_seconds: float = 900.0
-    settle_seconds: float = 120.0
-
-
-@dataclass
-class Config:
-    """conf/config.yaml, whole."""
-
-    name: str = MISSING
-    action: str = "run"
-    trials: int = 10
-    personas: list[str] | None = None
-    texts: list[str] | None = None
-    temperatures: Any = "calculated"
-    wait: bool = True
-    fork: bool = False
-    outputs: str = "outputs"
-    format: str = "text"
-    prompt: PromptConfig = field(default_factory=PromptConfig)
-    retry: RetryConfig = field(default_factory=RetryConfig)
-    budget: BudgetConfig = field(default_factory=BudgetConfig)
-    poll: PollConfig = field(default_factory=PollConfig)
-    provider: ProviderConfig = field(default_factory=ProviderConfig)
-    service: ServiceConfig = field(default_factory=ServiceConfig)
-    faults: FaultsConfig = field(default_factory=FaultsConfig)
-    question: QuestionConfig = field(default_factory=QuestionConfig)
-    persona: dict[str, PersonaConfig] = field(default_factory=dict)
-    text: dict[str, TextConfig] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

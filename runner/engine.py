@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import Price, estimate
 from runner.core.errors import (
+    LedgerError,
     ProviderBusy,
     ProviderError,
     ProviderRefused,
@@ -217,7 +218,10 @@ class Engine:
 
     def _beat(self, done: threading.Event) -> None:
         while not done.wait(HEARTBEAT_SECONDS):
-            self._ledger.beat(self._clock.now())
+            try:
+                self._ledger.beat(self._clock.now())
+            except LedgerError:  # the next event meets the same, and ends the run with a message
+                return
 
     # -- doing: what has to be on disk first is written here, then the call goes to a thread
 
@@ -363,6 +367,10 @@ class Engine:
             next_at=now + self._pause(0),
             polls=0,
             looks=0,
+            remote_state=None,
+            total=None,
+            completed=None,
+            failed=None,
             **_WELL,
         )
 
@@ -481,6 +489,8 @@ class Engine:
                 "state": batch.state.value,
                 "remote": batch.remote,
                 "remote_state": batch.remote_state,
+                "requests": batch.count,
+                "tally": dict(batch.tally),
                 "error": error,
             }
         self._ledger.record(batch, summary=self._summary(), event=event, **rows)

@@ -28,7 +28,7 @@ from typing import Any, Self
 
 import diskcache
 
-from runner.core.errors import LedgerDamaged, LedgerFormatUnknown, LedgerInUse
+from runner.core.errors import LedgerDamaged, LedgerError, LedgerFormatUnknown, LedgerInUse
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
 from runner.core.states import BatchState
 
@@ -211,7 +211,7 @@ class Ledger:
 
     def beat(self, now: float, *, finished: bool = False) -> None:
         """Say that the runner is alive; safe to call from another thread."""
-        with self._mutex:
+        with self._writing():
             self._cache.set(
                 "heartbeat",
                 _text(
@@ -225,11 +225,23 @@ class Ledger:
             )
 
     def _commit(self, rows: Mapping[str, Any]) -> None:
-        with self._mutex, self._cache.transact(retry=True):
+        with self._writing(), self._cache.transact(retry=True):
             for key, value in rows.items():
                 if not self._cache.set(key, value, retry=True):
-                    raise LedgerDamaged(f"{self.directory}: the ledger did not take {key}")
+                    raise LedgerError(f"{self.directory}: the ledger did not take {key}")
             self._cache.incr("rev", retry=True)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write alone, and say it in one line when the disk does not take it."""
+        with self._mutex:
+            try:
+                yield
+            except (sqlite3.Error, diskcache.Timeout) as error:
+                raise LedgerError(
+                    f"{self.directory}: the ledger cannot be written ({error}): nothing more is "
+                    "sent; make room or access, and run again - what was sent is found again"
+                ) from None
 
     def _get(self, key: str) -> Any:
         value = self._cache.get(key)
@@ -239,7 +251,10 @@ class Ledger:
 
 
 class LedgerReader:
-    """A ledger seen by another process: read-only, never waits for the writer, creates nothing."""
+    """A ledger seen by another process: read-only, never waits for the writer, changes nothing.
+
+    SQLite may leave its own empty `-wal` and `-shm` beside the database.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Open for reading.
@@ -336,7 +351,7 @@ def holder(directory: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return _named(handle)
     finally:
@@ -347,7 +362,7 @@ def holder(directory: Path) -> Holder | None:
 def _hold(directory: Path) -> int:
     handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         other = _named(handle)
         os.close(handle)
@@ -384,7 +399,11 @@ def _open_cache(directory: Path) -> "diskcache.Cache":
 
 def _read_only(directory: Path) -> sqlite3.Connection:
     path = (directory / DATABASE).resolve()
-    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.25, isolation_level=None)
+    # Without a -wal file nobody has it open, and `immutable` keeps SQLite from making one.
+    quiet = "" if path.with_name(f"{DATABASE}-wal").exists() else "&immutable=1"
+    db = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro{quiet}", uri=True, timeout=0.25, isolation_level=None
+    )
     db.execute("PRAGMA trusted_schema=OFF")
     return db
 

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from runner.config import PriceConfig
 from runner.core.cost import Price
+from runner.schema import PriceConfig
 
 TOKENS = 1000
 """Priced at once; below every tier boundary."""

@@ -38,7 +38,8 @@ class Plain:
 
     def happened(self, event: Mapping[str, Any]) -> None:
         """Print it."""
-        print(event_line(event), file=sys.stderr, flush=True)
+        if line := event_line(event):
+            print(line, file=sys.stderr, flush=True)
 
     def tick(self, view: View) -> None:
         """Print the progress if it is time to."""
@@ -65,7 +66,8 @@ class Live:
         """Print it above the view."""
         from rich.text import Text
 
-        self.live.console.print(Text(event_line(event), style="red" if event["error"] else "dim"))
+        if line := event_line(event):
+            self.live.console.print(Text(line, style="yellow" if event["error"] else "dim"))
 
     def tick(self, view: View) -> None:
         """Keep it; the view is drawn four times a second."""
@@ -74,15 +76,18 @@ class Live:
     def _draw(self) -> "RenderableType":
         from rich.console import Group
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
         view = self._view
         if view is None:
             return Text(self._title, style="bold")
+        bar = Table.grid(expand=True)
         done = view.counts.total - view.counts.open
+        bar.add_row(ProgressBar(total=max(view.counts.total, 1), completed=done))
         return Group(
             Text(self._title, style="bold"),
-            ProgressBar(total=max(view.counts.total, 1), completed=done),
+            bar,
             Text(counts_line(view)),
             *(Text(line, style="dim") for line in batch_lines(view.batches, time.time())),
             *(Text(line, style="yellow") for line in (view.held, view.halted) if line),
@@ -105,15 +110,39 @@ def screen(title: str, *, json: bool) -> Iterator[Silent | Plain | Live]:
             yield shown
 
 
-def event_line(event: Mapping[str, Any]) -> str:
-    """Return one event on one line."""
+_SAID = {
+    "packed": "written, {requests:,} requests",
+    "accepted": "accepted by the provider as {remote}",
+    "deferred": "not now; it is sent again later",
+    "absent": "was never ordered; its requests are prepared again",
+    "refused": "refused",
+    "progress": "the provider says {remote_state}",
+    "cancel": "cancelled by you",
+    "end": "over at the provider: {remote_state}",
+    "collect": "collected: {answers}",
+    "fenced": "its input is taken away, so that a late order cannot run",
+    "not found yet": "the provider does not list it yet; looking again",
+    "submit failed": "no clear reply: it may have been ordered, so the provider is asked",
+    "poll failed": "could not be asked; asking again",
+    "find failed": "the provider's list could not be read; asking again",
+    "fence failed": "its input could not be taken away; trying again",
+    "collect failed": "its answers could not be fetched; fetching again",
+    "cancel failed": "could not be cancelled; trying again",
+    "stage failed": "the upload was cut short; looking whether it arrived",
+}
+"""What an event means to whoever waits; steps that are not listed are not worth a line."""
+
+
+def event_line(event: Mapping[str, Any]) -> str | None:
+    """Return one event on one line; None when it is not worth one."""
+    template = _SAID.get(event["event"])
+    if template is None and not event["error"]:
+        return None
+    answers = ", ".join(f"{count:,} {name}" for name, count in event["tally"].items())
+    said = (template or event["event"]).format(**event, answers=answers or "nothing")
     at = time.strftime("%H:%M:%S", time.localtime(event["at"]))
-    words = [at, str(event["batch"]), str(event["event"])]
-    if event.get("remote_state") and event["event"] in ("progress", "end"):
-        words.append(f"({event['remote_state']})")
-    if event.get("error"):
-        words.append(f"- {event['error']}")
-    return " ".join(words)
+    reason = f" - {event['error']}" if event["error"] else ""
+    return f"{at} {event['batch']} {said}{reason}"
 
 
 def counts_line(view: View) -> str:

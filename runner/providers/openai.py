@@ -7,7 +7,6 @@ followed. Wire facts: developers.openai.com/api/docs/guides/batch.
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -69,6 +68,38 @@ _DONE_ELSEWHERE = 303
 
 _BEFORE_A_FILE = b"\xef\xbb\xbf \t\r\n"
 """A byte order mark and blanks."""
+
+
+class _Speaking:
+    """Translates every exception of the SDK and its transport, and keeps no hold of the original.
+
+    An exception may quote what a service said, and that may be the key; a crash screen shows what
+    is in the frames.
+    """
+
+    def __init__(self, translate: Callable[[Exception], ProviderError]) -> None:
+        self._translate = translate
+
+    def __enter__(self) -> None:
+        """Begin to speak."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        import httpx2
+        import openai
+
+        if isinstance(
+            error,
+            openai.OpenAIError
+            | httpx2.HTTPError
+            | httpx2.StreamError
+            | httpx2.InvalidURL
+            | httpx2.CookieConflict
+            | ValueError  # a reply that is not JSON, not UTF-8, or has a number too long to read
+            | RecursionError,
+        ):
+            translated = self._translate(error)
+            del error
+            raise translated from None
 
 
 class OpenAIBatch:
@@ -244,24 +275,8 @@ class OpenAIBatch:
         yield first
         yield from rest
 
-    @contextmanager
-    def _speaking(self, what: str) -> Iterator[None]:
-        """Translate every exception of the SDK and its transport."""
-        import httpx2
-        import openai
-
-        try:
-            yield
-        except (
-            openai.OpenAIError,
-            httpx2.HTTPError,
-            httpx2.StreamError,
-            httpx2.InvalidURL,
-            httpx2.CookieConflict,
-            ValueError,  # a reply that is not JSON, not UTF-8, or has a number too long to read
-            RecursionError,
-        ) as error:
-            raise self._translated(error, what) from None
+    def _speaking(self, what: str) -> "_Speaking":
+        return _Speaking(lambda error: self._translated(error, what))
 
     def _translated(self, error: Exception, what: str) -> ProviderError:
         import httpx2

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import httpcore2
 import pytest
 
 from runner.core.model import Model
@@ -151,6 +153,15 @@ def client(connect: Callable[..., Any], well: Emulator) -> OpenAIBatch:
     """Speak to the well-behaved emulator."""
     made: OpenAIBatch = connect(f"{well.url}/v1")
     return made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_trust_store() -> Iterator[None]:
+    """Read the machine's certificates once, not for each of hundreds of clients."""
+    made = httpcore2.default_ssl_context
+    httpcore2.default_ssl_context = cache(made)
+    yield
+    httpcore2.default_ssl_context = made
 
 
 @pytest.fixture(autouse=True)

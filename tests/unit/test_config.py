@@ -12,7 +12,7 @@ from runner.compose import SHIPPED, compose
 from runner.config import Settings
 from runner.core.errors import ConfigError
 from runner.core.expand import checked_conditions
-from runner.core.model import Enhance, Stem
+from runner.core.model import Enhance
 from runner.core.roster import RetryPolicy
 
 PERSONA = "name: 教授\nsystem: あなたは教授です。\ntemperature: 0.5\n"
@@ -72,24 +72,9 @@ COMMAND_LINE = [
     (["question.items.Q1.minimun=1"], ["question.items.Q1.minimun", "did you mean minimum?"]),
     (["trials=many"], ["trials", "Integer"]),
     (["trials=1.5"], ["trials", "Integer"]),
-    (["trials=0"], ["trials", "1 or more"]),
-    (["trials=-1"], ["trials", "1 or more"]),
-    (["trials=10000001"], ["trials", "up to 10,000,000"]),
     (["wait=perhaps"], ["wait", "bool"]),
     (["trials=10,20"], ["trials", "-m"]),
     (["trials"], ["trials", "key=value"]),
-    (["temperatures=[0.1,0.1]"], ["temperatures", "0.1 stands twice"]),
-    (["temperatures=[0.1,0.10]"], ["temperatures", "stands twice"]),
-    (["temperatures=hot"], ["temperatures", "calculated, null", "0 to 2"]),
-    (["temperatures=[3]"], ["temperatures", "3;", "0 to 2"]),
-    (["temperatures=[-0.1]"], ["temperatures", "-0.1", "0 to 2"]),
-    (["temperatures=[nan]"], ["temperatures", "nan", "0 to 2"]),
-    (["temperatures=[true]"], ["temperatures", "True", "0 to 2"]),
-    (["temperatures=[]"], ["temperatures", "[]", "0 to 2"]),
-    (["persona.p1.temperature=9"], ["persona/p1.yaml", "temperature", "0 to 5"]),
-    (["persona.p1.temperature=nan"], ["persona/p1.yaml", "temperature", "0 to 5"]),
-    (["text.t1.temperature_modifier=nan"], ["text/t1.yaml", "temperature_modifier", "-5 to 5"]),
-    (["provider.temperature_max=-1"], ["provider.temperature_min, temperature_max", "0 to -1"]),
     (["persona=[p1,p9]"], ["persona/p9.yaml", "allowed: p1, p2, p3, p4"]),
     (["persona=p9"], ["persona/p9.yaml", "allowed: p1, p2, p3, p4"]),
     (["persona=[]"], ["persona", "persona=[…]"]),
@@ -97,47 +82,17 @@ COMMAND_LINE = [
     (["persona=[0777]"], ["persona=0777", "persona=['0777']"]),
     (["text=true"], ["text=true", "text=['true']"]),
     (["text=[t1,1e3]"], ["text=1e3", "text=['1e3']"]),
-    (["personas=[p1,p1]"], ["personas", "twice"]),
-    (["personas=[]"], ["personas", "empty"]),
-    (["personas=[p7]"], ["personas", "'p7'", "p1, p2, p3, p4"]),
-    (["text=[t1]", "texts=[t2]"], ["texts", "'t2'", "allowed: t1"]),
     (["experiment=litrary"], ["experiment/litrary.yaml", "did you mean literary?"]),
     (["provider=opneai"], ["provider=opneai", "did you mean openai?", "emulator"]),
     (["faults=roughh"], ["faults=roughh", "did you mean rough?"]),
     (["service=liv"], ["service=liv", "did you mean live?"]),
     (["service=live"], ["service=live", "provider=openai"]),
-    (["action=rum"], ["action", "did you mean run?"]),
-    (["prompt.enhance=on_rety"], ["prompt.enhance", "did you mean on_retry?"]),
-    (["format=xml"], ["format", "json, text"]),
-    (["name='a b'"], ["name", "'a b'", "letters, digits, - and _"]),
-    (["name='a.b'"], ["name", "'a.b'", "letters, digits, - and _"]),
-    (["name=a/b"], ["name", "'a/b'", "letters, digits, - and _"]),
-    (["name='懐中時計'"], ["name", "'懐中時計'", "letters, digits, - and _"]),
-    (["name="], ["name", "''", "letters, digits, - and _"]),
     (["name=null"], ["'name'", "not Optional"]),
-    (["name=" + "x" * 41], ["name", "up to 40"]),
     (["name=懐中時計"], ["command line", "quotes"]),
-    (["provider._target_=os.system"], ["provider._target_", "'os.system'", "runner.providers."]),
-    (["provider._target_=runner.providersx.Y"], ["provider._target_", "runner.providers."]),
-    (["retry.max_attempts=0"], ["retry.max_attempts", "1 or more"]),
-    (["retry.max_lost=101"], ["retry.max_lost", "up to 100"]),
-    (["budget.max_usd=nan"], ["budget.max_usd", "0 or more"]),
-    (["poll.max_seconds=0.1"], ["poll.max_seconds", "0.2 or more"]),
-    (["provider.limits.margin=1"], ["provider.limits.margin", "from 0 to below 1"]),
-    (["provider.limits.batches_in_flight=0"], ["provider.limits.batches_in_flight", "1 or more"]),
-    (["provider.limits.enqueued_tokens=-1"], ["provider.limits.enqueued_tokens", "1 or more"]),
-    (["question.items.Q1.minimum=100"], ["question/literary.yaml", "items.Q1", "not below"]),
-    (["text.t1.file=../t1.txt"], ["text/t1.yaml", "'../t1.txt'", "a file name"]),
-    (["text.t1.file=/etc/passwd"], ["text/t1.yaml", "'/etc/passwd'", "a file name"]),
-    (["text.t1.file=.."], ["text/t1.yaml", "cannot be read"]),
-    (["text.t1.file=nix.txt"], ["text/t1.yaml", "nix.txt does not exist"]),
     (["persona.p1.name='${oc.env:HOME}'"], ["persona.p1.name", "not allowed"]),
-    (["persona.p1.system='${name}'"], ["persona.p1.system", "not allowed"]),
-    (["text.t1.title='${oc.env:HOME}'"], ["text.t1.title", "not allowed"]),
+    (["text.t1.title='${name}'"], ["text.t1.title", "not allowed"]),
     (["question.plain='${oc.env:HOME}'"], ["question.plain", "not allowed"]),
-    (["question.plain='{titel}'"], ["question/literary.yaml", "plain", "{titel}", "{title}"]),
-    (["question.form='{text}'"], ["question/literary.yaml", "form", "{text}", "{label}"]),
-    (["question.items.Q2.label=面白さ"], ["command line"]),
+    (["persona.p1.name='\udcff'"], ["persona.p1.name", "half a character"]),
     (["question.items.Q2.label='面白さ'"], ["question.items", "Q1 and Q2", "same label"]),
     (["--config-dir=/nowhere"], ["--config-dir", "/nowhere", "not a folder"]),
     (["--config-dir"], ["--config-dir", "not a folder"]),
@@ -152,9 +107,66 @@ def test_a_mistake_on_the_command_line_is_one_line_that_helps(argv, words, capfd
     assert [word for word in words if word not in message] == []
 
 
-def test_all_values_that_are_wrong_are_said_at_once(capfd):
-    message = mistake(["trials=0", "retry.max_lost=0", "action=rum"], capfd)
-    assert [w for w in ("trials", "retry.max_lost", "action") if w not in message] == []
+IDS = "allowed: letters, digits, - and _, up to 40 of them"
+RANGE = "allowed: calculated, null, or a list of numbers from 0 to 2"
+TOGETHER = {
+    "values": {
+        "trials=0": "trials: 0 is too small; allowed: 1 or more",
+        "name='a b'": f"name: 'a b'; {IDS}",
+        "action=rum": "action: 'rum'; did you mean run? allowed: cancel, collect,",
+        "format=xml": "format: 'xml'; allowed: json, text",
+        "prompt.enhance=on_rety": "prompt.enhance: 'on_rety'; did you mean on_retry?",
+        "retry.max_attempts=0": "retry.max_attempts: 0 is too small; allowed: 1 or more",
+        "retry.max_lost=101": "retry.max_lost: 101; allowed: up to 100",
+        "budget.max_usd=nan": "budget.max_usd: nan is too small; allowed: 0 or more",
+        "poll.max_seconds=0.1": "poll.max_seconds: 0.1 is too small; allowed: 0.2 or more",
+        "provider.limits.margin=1": "provider.limits.margin: 1.0; allowed: from 0 to below 1",
+        "provider.limits.batches_in_flight=0": "batches_in_flight: 0 is too small; allowed: 1",
+        "provider.limits.enqueued_tokens=-1": "enqueued_tokens: -1 is too small; allowed: 1",
+        "provider.temperature_max=-1": "temperature_min, temperature_max: 0 to -1; allowed",
+        "provider._target_=os.system": "'os.system'; allowed: a class under runner.providers.",
+        "personas=[p1,p1]": "personas: names an id twice",
+        "texts=[]": "texts: an empty selection",
+    },
+    "other values": {
+        "trials=10000001": "trials: 10000001; allowed: up to 10,000,000",
+        "name='a.b'": f"name: 'a.b'; {IDS}",
+        "budget.max_usd=-1": "budget.max_usd: -1.0 is too small",
+        "provider._target_=runner.providersx.Y": "allowed: a class under runner.providers.",
+        "personas=[p7]": "personas: 'p7' is not in this experiment; did you mean",
+        "texts=[t9]": "allowed: t1, t2, t3 (more of conf/text/ with text=[…])",
+    },
+    "a name with a slash": {"name=a/b": f"name: 'a/b'; {IDS}", "trials=-1": "trials: -1 is too"},
+    "a Japanese name": {"name='懐中時計'": f"name: '懐中時計'; {IDS}"},
+    "an empty name": {"name=": f"name: ''; {IDS}"},
+    "a long name": {"name=" + "x" * 41: IDS},
+    "experiment": {
+        "temperatures=[0.1,0.10]": "temperatures: 0.1 stands twice",
+        "persona.p1.temperature=9": "persona/p1.yaml: temperature: 9; allowed: 0 to 5",
+        "persona.p2.temperature=nan": "persona/p2.yaml: temperature: NaN; allowed: 0 to 5",
+        "text.t1.temperature_modifier=nan": "temperature_modifier: NaN; allowed: -5 to 5",
+        "text.t1.file=../t1.txt": "text/t1.yaml: file: '../t1.txt'; allowed: a file name",
+        "text.t2.file=/etc/passwd": "text/t2.yaml: file: '/etc/passwd'; allowed: a file name",
+        "text.t3.file=nix.txt": "nix.txt does not exist",
+        "question.plain='{titel}'": "literary.yaml: plain: unknown placeholder {titel}; allowed:",
+        "question.form='{text}'": "literary.yaml: form: unknown placeholder {text}; allowed: {id}",
+        "question.items.Q1.minimum=100": "items.Q1: minimum 100 is not below maximum 100",
+    },
+    "temperatures that are none": {"temperatures=[nan,true,hot,null]": f"'hot'; {RANGE}"},
+    "temperatures out of range": {
+        "temperatures=[3,-0.1]": f"-0.1; {RANGE}",
+        "text.t1.file=..": "text/t1.yaml: file: ",
+    },
+    "one temperature": {"temperatures=0.7": f"0.7; {RANGE}"},
+    "a word for a temperature": {"temperatures=hot": f"'hot'; {RANGE}"},
+    "no temperatures": {"temperatures=[]": f"[]; {RANGE}"},
+}
+
+
+@pytest.mark.parametrize("group", list(TOGETHER))
+def test_all_values_that_are_wrong_are_said_at_once_with_what_is_allowed(group, capfd):
+    message = mistake(list(TOGETHER[group]), capfd)
+    assert [said for said in TOGETHER[group].values() if said not in message] == []
 
 
 KEYS = [
@@ -179,13 +191,10 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(argv, capfd):
     assert "a key is not taken from the command line" in message
 
 
-@pytest.mark.parametrize("name", ["risk-study", "task-1", "desk-a"])
-def test_a_name_that_only_looks_like_a_key_is_a_name(name):
-    assert only([f"name={name}"]).experiment.name == name
-
-
-def test_a_limit_on_tokens_is_not_taken_for_a_key():
-    assert only(["provider.max_output_tokens=900"]).experiment.model.max_output_tokens == 900
+def test_what_only_looks_like_a_key_is_taken():
+    found = only(["name=risk-study", "outputs=desk-a", "provider.max_output_tokens=900"])
+    assert found.folder == Path("desk-a/risk-study/emulator_gpt-4o-mini")
+    assert found.experiment.model.max_output_tokens == 900
 
 
 # --- mistakes in the user's own folder: each names the file ------------------------------------
@@ -415,7 +424,7 @@ FOLDERS: list[tuple[str, dict[str, str | bytes], list[str], list[str]]] = [
         "half an emoji",
         {"persona/x.yaml": head("persona.x", 'name: "\\ud83d"\nsystem: a\ntemperature: 1\n')},
         ["persona=[x]"],
-        ["persona.x.name"],
+        ["persona/x.yaml, line 2"],
     ),
     (
         "code",
@@ -555,7 +564,7 @@ def test_a_file_of_the_same_name_takes_the_place_of_the_shipped_one(folder):
     assert (texts["t1"].body, texts["t2"].title) == ("私の", "お金とピストル")
 
 
-@pytest.mark.parametrize("flag", ["--config-dir", "-cd", "--config-path", "-cp"])
+@pytest.mark.parametrize("flag", ["--config-dir", "-cp"])
 def test_a_relative_folder_is_meant_from_where_the_user_is(folder, monkeypatch, flag):
     fill(folder, {"persona/prof.yaml": head("persona.prof", PERSONA)})
     monkeypatch.chdir(folder.parent)
@@ -568,17 +577,14 @@ def test_the_command_works_from_any_folder(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["no", "on", "y", "NULLx", "e1", "_", "-a", "0x"])
-def test_an_id_that_only_looks_special_is_an_id(folder, name):
-    argv = fill(folder, {f"persona/{name}.yaml": head(f"persona.{name}", PERSONA)})
-    assert list(only([*argv, f"persona=['{name}']"]).experiment.personas) == [name]
+SPECIAL = ["no", "on", "y", "NULLx", "e1", "_", "-a", "0x", "0777", "7", "1e3", "true", "null"]
 
 
-@pytest.mark.parametrize("name", ["0777", "7", "1e3", "true", "null"])
-def test_an_id_that_reads_as_something_else_is_taken_in_quotes(folder, name):
-    argv = fill(folder, {f"persona/{name}.yaml": head(f"persona.{name}", PERSONA)})
-    experiment = only([*argv, f"persona=['{name}']"]).experiment
-    assert [c.stem for c in checked_conditions(experiment)][0] == Stem(f"{name}_t1")
+def test_an_id_that_looks_special_is_an_id_when_it_is_quoted(folder):
+    files = {f"persona/{name}.yaml": head(f"persona.{name}", PERSONA) for name in SPECIAL}
+    chosen = ",".join(f"'{name}'" for name in SPECIAL)
+    experiment = only([*fill(folder, files), f"persona=[{chosen}]", "text=[t1]"]).experiment
+    assert [c.stem for c in checked_conditions(experiment)] == [f"{name}_t1" for name in SPECIAL]
 
 
 def test_an_alias_or_two_are_welcome(folder):

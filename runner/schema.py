@@ -1,0 +1,189 @@
+"""The shape of conf/: one dataclass a file, which Hydra checks every key and type against."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class PersonaConfig:
+    """conf/persona/*.yaml."""
+
+    name: str = MISSING
+    system: str = MISSING
+    temperature: float = MISSING
+
+
+@dataclass
+class TextConfig:
+    """conf/text/*.yaml."""
+
+    title: str = MISSING
+    author: str = MISSING
+    year: str = ""
+    file: str = MISSING
+    temperature_modifier: float = 0.0
+
+
+@dataclass
+class ItemConfig:
+    """One question of conf/question/*.yaml."""
+
+    label: str = MISSING
+    minimum: int = 0
+    maximum: int = 100
+    integer: bool = True
+    reason_required: bool = True
+
+
+@dataclass
+class PatternConfig:
+    """One pattern of conf/question/*.yaml."""
+
+    name: str = MISSING
+    regex: str = MISSING
+
+
+@dataclass
+class QuestionConfig:
+    """conf/question/*.yaml."""
+
+    name: str = MISSING
+    items: dict[str, ItemConfig] = field(default_factory=dict)
+    form: str = MISSING
+    plain: str = MISSING
+    enhanced: str = MISSING
+    value_patterns: list[PatternConfig] = field(default_factory=list)
+    reason_patterns: list[PatternConfig] = field(default_factory=list)
+
+
+@dataclass
+class LimitsConfig:
+    """What a provider takes."""
+
+    requests: int = MISSING
+    bytes: int = MISSING
+    enqueued_tokens: int | None = None
+    batches_in_flight: int | None = None
+    margin: float = 0.05
+
+
+@dataclass
+class PriceConfig:
+    """Where the list price comes from, and what the batch API takes off."""
+
+    source: str | None = None
+    batch_discount: float = 0.0
+
+
+@dataclass
+class ProviderConfig:
+    """conf/provider/*.yaml."""
+
+    _target_: str = MISSING
+    name: str = MISSING
+    model: str = MISSING
+    api_key_env: str = MISSING
+    base_url: str | None = None
+    timeout_seconds: float = 60
+    system_role: bool = True
+    temperature_min: float = 0.0
+    temperature_max: float = 2.0
+    max_output_tokens: int = MISSING
+    expected_output_tokens: int = MISSING
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    price: PriceConfig = field(default_factory=PriceConfig)
+
+
+@dataclass
+class ServiceConfig:
+    """conf/service/*.yaml."""
+
+    emulated: bool = False
+
+
+@dataclass
+class FaultsConfig:
+    """conf/faults/*.yaml: how the emulator behaves; it documents each key."""
+
+    seed: int = 1
+    validating_seconds: float = 0.3
+    in_progress_seconds: float = 1.0
+    finalizing_seconds: float = 0.2
+    malformed: float = 0.08
+    malformed_enhanced: float = 0.02
+    http_429: float = 0.0
+    http_500: float = 0.0
+    lost_create_reply: float = 0.0
+    failed_create_reply: float = 0.0
+    late_list_seconds: float = 0.0
+    shuffle: bool = False
+    missing_lines: float = 0.0
+    duplicate_lines: float = 0.0
+    unknown_lines: float = 0.0
+    failed_lines: float = 0.0
+    half_expired: float = 0.0
+    token_limit: float = 0.0
+    truncated_downloads: float = 0.0
+    enqueued_token_limit: int | None = None
+    all_failed: bool = False
+
+
+@dataclass
+class PromptConfig:
+    """When the stricter wording is used."""
+
+    enhance: str = "on_retry"
+
+
+@dataclass
+class RetryConfig:
+    """How often a request is asked."""
+
+    max_attempts: int = 3
+    max_lost: int = 5
+
+
+@dataclass
+class BudgetConfig:
+    """What a run may cost."""
+
+    max_usd: float = 5.0
+    allow_unknown: bool = False
+
+
+@dataclass
+class PollConfig:
+    """How often the provider is asked."""
+
+    first_seconds: float = 5.0
+    max_seconds: float = 60.0
+    max_retry_after_seconds: float = 900.0
+    settle_seconds: float = 120.0
+
+
+@dataclass
+class Config:
+    """conf/config.yaml, whole."""
+
+    name: str = MISSING
+    action: str = "run"
+    trials: int = 10
+    personas: list[str] | None = None
+    texts: list[str] | None = None
+    temperatures: Any = "calculated"
+    wait: bool = True
+    fork: bool = False
+    outputs: str = "outputs"
+    format: str = "text"
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    retry: RetryConfig = field(default_factory=RetryConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    poll: PollConfig = field(default_factory=PollConfig)
+    provider: ProviderConfig = field(default_factory=ProviderConfig)
+    service: ServiceConfig = field(default_factory=ServiceConfig)
+    faults: FaultsConfig = field(default_factory=FaultsConfig)
+    question: QuestionConfig = field(default_factory=QuestionConfig)
+    persona: dict[str, PersonaConfig] = field(default_factory=dict)
+    text: dict[str, TextConfig] = field(default_factory=dict)

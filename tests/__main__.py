@@ -1,0 +1,36 @@
+"""python -m tests: format, lint, types, architecture and tests; the one command before a commit."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKS = (
+    ("ruff", "format", "--check", "."),
+    ("ruff", "check", "."),
+    ("mypy",),
+    ("lint-imports",),
+    ("pytest", "-n", "auto"),
+)
+
+
+def main() -> int:
+    """Run every check, the tests last, and return the first failure's exit code."""
+    scripts = Path(sys.executable).parent
+    for command in CHECKS:
+        print(f"== {' '.join(command)}", flush=True)
+        program = shutil.which(command[0], path=str(scripts)) or command[0]
+        code = subprocess.run([program, *command[1:], *_more(command)], cwd=ROOT, check=False)
+        if code.returncode:
+            return code.returncode
+    return 0
+
+
+def _more(command: tuple[str, ...]) -> list[str]:
+    """Pass the rest of the command line on to pytest."""
+    return sys.argv[1:] if command[0] == "pytest" else []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

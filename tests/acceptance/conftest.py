@@ -1,0 +1,124 @@
+"""The command line as a researcher uses it: a process in an empty folder."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import httpx
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ["faults=instant", "poll.first_seconds=0.02", "poll.max_seconds=0.1"]
+SMALL = ["personas=[p1,p2]", "texts=[t1,t3]", "trials=3"]
+
+
+@dataclass
+class Desk:
+    """A folder to work in."""
+
+    folder: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+        base = {name: os.environ[name] for name in kept if name in os.environ}
+        return {**base, "PYTHONPATH": str(ROOT), **more}
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "runner", *arguments],
+            cwd=self.folder,
+            env=self.environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "runner", *arguments],
+            cwd=self.folder,
+            env=self.environment(**environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def files(self) -> set[str]:
+        return {str(p.relative_to(self.folder)) for p in self.folder.rglob("*")}
+
+    def cell(self, name: str = "literary/emulator_gpt-4o-mini") -> Path:
+        return self.folder / "outputs" / name
+
+    def answers(self, name: str = "literary/emulator_gpt-4o-mini") -> pl.DataFrame:
+        return pl.read_parquet(self.cell(name) / "answers.parquet")
+
+    def attempts(self, name: str = "literary/emulator_gpt-4o-mini") -> pl.DataFrame:
+        return pl.read_parquet(self.cell(name) / "attempts.parquet")
+
+    def summary(self, name: str = "literary/emulator_gpt-4o-mini") -> dict:
+        return json.loads((self.cell(name) / "summary.json").read_text())
+
+    def bill(self, name: str = "literary/emulator_gpt-4o-mini") -> dict:
+        """What the run's own emulator says was paid; it is started once more to tell."""
+        with Emulator.start(self.cell(name) / "emulator") as emulator:
+            return emulator.bill()
+
+
+@dataclass
+class Emulator:
+    """An emulator that stands for the real service."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+
+    @classmethod
+    def start(cls, world: Path, behaviour: dict | None = None) -> Self:
+        command = [sys.executable, "-m", "runner.emulator", "--until-stdin-closes"]
+        command += ["--state", str(world)]
+        if behaviour is not None:
+            path = world.with_suffix(".json")
+            path.write_text(json.dumps(behaviour))
+            command += ["--behaviour", str(path)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+        return cls(process, process.stdout.readline().decode().strip())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()
+        self.process.wait(timeout=10)
+        self.process.stdout.close()
+
+    def bill(self) -> dict:
+        return httpx.get(f"{self.address}/emulator/bill", trust_env=False).json()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """An empty folder."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    return Desk(folder)
+
+
+INSTANT = {
+    "validating_seconds": 0,
+    "in_progress_seconds": 0,
+    "finalizing_seconds": 0,
+    "malformed": 0.1,
+}
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Emulator]:
+    """The 'real' service, reached through provider=openai and provider.base_url."""
+    with Emulator.start(tmp_path / "world", INSTANT) as emulator:
+        yield emulator
