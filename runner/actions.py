@@ -102,6 +102,9 @@ def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> 
     if interrupted or view.counts.open:
         go_on = f"{flying} batches go on at the provider; " if flying else ""
         return f"next     {go_on}resume with: {command}"
+    if view.counts.failed:
+        more = run.settings.retry.max_attempts + 1
+        return f"next     ask the failed ones again: {command} retry.max_attempts={more}"
     if run.emulated:
         return (
             "next     this was a rehearsal; the real thing: set OPENAI_API_KEY and run "

@@ -5,6 +5,7 @@ import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def export(report: Report) -> Tables:
     _replace(tables.answers_csv, lambda part: guarded.write_csv(part, include_bom=True))
     _json(tables.summary_json, _summary(report, counts))
     _json(tables.manifest_json, _manifest(report))
-    write_durably(tables.errors_jsonl, (orjson.dumps(e) + b"\n" for e in _errors(report)))
+    write_durably(tables.errors_jsonl, (orjson.dumps(e) + b"\n" for e in _errors(report, attempts)))
     return tables
 
 
@@ -273,35 +274,40 @@ def _summary(report: Report, counts: Counts) -> dict[str, Any]:
     }
 
 
-def _errors(report: Report) -> Iterator[dict[str, Any]]:
-    """Yield whatever went wrong: with a batch, or with a request that has no valid answer."""
+def _errors(report: Report, attempts: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield whatever went wrong: with a call, with a result file, with a request."""
     for event in report.events:
         if event.get("error"):
-            yield {
-                "timestamp": event["at"],
-                "batch_id": event["batch"],
-                "error_type": event["event"],
-                "message": event["error"],
-                "details": {key: event[key] for key in ("state", "remote", "remote_state")},
-            }
+            details = {key: event[key] for key in ("state", "remote", "remote_state")}
+            yield _error(event["at"], event["batch"], event["event"], event["error"], details)
     for batch in report.batches:
-        for notice, count in batch.notices.items():
-            yield {
-                "timestamp": batch.collected_at,
-                "batch_id": batch.key,
-                "error_type": f"{notice}_lines",
-                "message": f"{count} {notice} lines in the result files",
-                "details": {"count": count, "remote": batch.remote},
-            }
-        for outcome in (Outcome.REFUSED, Outcome.ERRORED, Outcome.EXPIRED, Outcome.MISSING):
-            if count := batch.tally.get(outcome.value, 0):
-                yield {
-                    "timestamp": batch.collected_at,
-                    "batch_id": batch.key,
-                    "error_type": f"requests_{outcome.value}",
-                    "message": f"{count} requests ended {outcome.value}; see attempts.parquet",
-                    "details": {"count": count, "remote": batch.remote},
-                }
+        found = {f"{notice} lines": count for notice, count in batch.notices.items()}
+        found |= {
+            f"requests {outcome}": count
+            for outcome in (Outcome.EXPIRED.value, Outcome.MISSING.value)
+            if (count := batch.tally.get(outcome))
+        }
+        for what, count in found.items():
+            details = {"count": count, "remote": batch.remote}
+            yield _error(batch.collected_at, batch.key, what, f"{count} {what}", details)
+    for row in attempts.filter(
+        pl.col("outcome").is_in([Outcome.REFUSED.value, Outcome.ERRORED.value])
+    ).iter_rows(named=True):
+        details = {"custom_id": row["custom_id"], "request_id": row["request_id"]}
+        at = row["completed_at"].timestamp() if row["completed_at"] else None
+        yield _error(at, row["batch"], f"request {row['outcome']}", row["error"], details)
+
+
+def _error(
+    at: float | None, batch: str, kind: str, message: str, details: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "timestamp": None if at is None else datetime.fromtimestamp(at, UTC).isoformat(),
+        "batch_id": batch,
+        "error_type": kind,
+        "message": message,
+        "details": details,
+    }
 
 
 def _manifest(report: Report) -> dict[str, Any]:

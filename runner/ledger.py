@@ -20,6 +20,7 @@ import os
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -47,6 +48,7 @@ SETTINGS = {
 
 DATABASE = "cache.db"
 LOCK = "runner.lock"
+LOCK_TRIES = 5
 
 
 class PlainDisk(diskcache.Disk):  # type: ignore[misc]
@@ -202,8 +204,8 @@ class Ledger:
         rows["summary"] = _text(summary)
         if event is not None:
             rows[_event_key(self._events)] = _text(event)
-            self._events += 1
         self._commit(rows)
+        self._events += event is not None
 
     def summarise(self, summary: Mapping[str, Any]) -> None:
         """Write what another process needs to show the run."""
@@ -323,11 +325,12 @@ def check(directory: Path) -> None:
                 "SELECT count(*) FROM Cache "
                 "WHERE raw IS NOT 1 OR mode IS NOT 1 OR filename IS NOT NULL"
             ).fetchone()
+            settings = {key for (key,) in db.execute("SELECT key FROM Settings")}
             if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise LedgerDamaged(f"{directory / DATABASE} is damaged; {_KEEP}")
     except sqlite3.DatabaseError as error:
         raise LedgerDamaged(f"{directory / DATABASE} cannot be read ({error}); {_KEEP}") from None
-    if evil[0]:
+    if evil[0] or settings - _SETTINGS_KNOWN:
         raise LedgerDamaged(f"{directory}: {_FOREIGN}")
     if found is None:
         raise LedgerDamaged(f"{directory / DATABASE} is empty; {_KEEP}")
@@ -344,6 +347,9 @@ _KEEP = (
 )
 
 
+_SETTINGS_KNOWN = {*diskcache.core.DEFAULT_SETTINGS, *diskcache.core.METADATA}
+
+
 def holder(directory: Path) -> Holder | None:
     """Return who holds a folder's ledger, asking the operating system; None when nobody does."""
     try:
@@ -351,7 +357,7 @@ def holder(directory: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return _named(handle)
     finally:
@@ -361,15 +367,20 @@ def holder(directory: Path) -> Holder | None:
 
 def _hold(directory: Path) -> int:
     handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    for attempt in range(LOCK_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:  # it may be another process's short look in `holder`
+            if attempt + 1 < LOCK_TRIES:
+                time.sleep(0.02)
+    else:
         other = _named(handle)
         os.close(handle)
         raise LedgerInUse(
             f"{directory} is in use by a runner with pid {other.pid} on {other.host}: "
             "wait for it, or stop it there with Ctrl-C and run again"
-        ) from None
+        )
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
     return handle

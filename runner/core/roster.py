@@ -109,7 +109,7 @@ class Roster:
             at += len(span)
 
     def counts(self) -> Counts:
-        """Count; requests outside the configuration count only once they are answered."""
+        """Count; requests outside the configuration count while they are in a batch or decided."""
         tally = [0] * len(STATES)
         for row in self.rows.values():
             inside, outside = row.state[: row.wanted], row.state[row.wanted :]

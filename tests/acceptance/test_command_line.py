@@ -87,7 +87,7 @@ def test_a_line_that_the_provider_loses_is_asked_again_and_reported(desk):
     assert done.returncode == 0, done.stderr
     answers = desk.answers()
     assert answers["lost"].sum() > 0
-    assert "requests_missing" in (desk.cell() / "errors.jsonl").read_text()
+    assert "requests missing" in (desk.cell() / "errors.jsonl").read_text()
     assert set(answers["status"]) <= {"success", "retry_success"}
 
 

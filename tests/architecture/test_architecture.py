@@ -79,6 +79,15 @@ def test_the_readme_has_no_unfilled_figure():
     assert re.findall(r"@\w+@", README) == []
 
 
+def test_the_faults_a_user_may_choose_are_those_the_emulator_knows():
+    from dataclasses import asdict
+
+    from runner.emulator.behaviour import Behaviour
+    from runner.schema import FaultsConfig
+
+    assert asdict(FaultsConfig()) == asdict(Behaviour())
+
+
 def test_the_table_of_batch_states_has_a_row_for_every_state():
     assert set(BATCH_TABLE) == set(BatchState)
 
