@@ -12,7 +12,7 @@ from runner.core.model import BatchKey, QuestionSet, Reading
 if TYPE_CHECKING:
     import polars as pl
 
-ROWS_A_PART = 10_000
+ROWS_A_PART = 2_500
 
 HEAD = {
     "custom_id": "String",
