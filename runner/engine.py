@@ -6,6 +6,7 @@ reply that never came leaves the batch *submitting*, and the plan asks the provi
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from runner.core.errors import (
     ProviderBusy,
     ProviderError,
     ProviderRefused,
+    ProviderReplyUnreadable,
 )
 from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId
 from runner.core.plan import (
@@ -143,7 +145,7 @@ class Engine:
         self._looked: set[BatchKey] = set()
         self._halted: str | None = None
         self._held: str | None = None
-        self._stop = threading.Event()
+        self._stopping = False
 
     @property
     def view(self) -> View:
@@ -153,12 +155,15 @@ class Engine:
             batches=tuple(self._batches.values()),
             held=self._held,
             halted=self._halted,
-            stopping=self._stop.is_set(),
+            stopping=self._stopping,
         )
 
     def stop(self) -> None:
-        """Start nothing new; finish and record the calls under way, then return."""
-        self._stop.set()
+        """Start nothing new; finish and record the calls under way, then return.
+
+        Called from a signal handler, so it takes no lock: the main thread may be holding it.
+        """
+        self._stopping = True
 
     def run(self) -> View:
         """Do all there is to do; return how the run stands."""
@@ -181,9 +186,9 @@ class Engine:
         while True:
             next_steps = plan(self._facts(), self._clock.now())
             self._held = next_steps.held
-            if next_steps.done or (self._stop.is_set() and not self._running):
+            if next_steps.done or (self._stopping and not self._running):
                 return
-            if not self._stop.is_set():
+            if not self._stopping:
                 for action in next_steps.actions:
                     self._start(action, pool)
             self._observer.tick(self.view)
@@ -214,7 +219,7 @@ class Engine:
         if self._running:
             wait(self._running, timeout=LONGEST_SLEEP, return_when=FIRST_COMPLETED)
         elif not next_steps.actions:
-            self._stop.wait(seconds)
+            time.sleep(seconds)
 
     def _beat(self, done: threading.Event) -> None:
         while not done.wait(HEARTBEAT_SECONDS):
@@ -281,6 +286,8 @@ class Engine:
             )
             if not reading.missing or attempt == DOWNLOADS_BEFORE_MISSING:
                 break
+        if stored and reading.missing == batch.count and reading.notices.get("unreadable"):
+            raise ProviderReplyUnreadable(f"the result files of {batch.remote} hold no result line")
         for final, part in stored.values():
             if part.exists():
                 settle(part, final)
