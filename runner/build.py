@@ -54,6 +54,10 @@ class SystemClock:
         """Return seconds since the epoch."""
         return time.time()
 
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
     def jitter(self) -> float:
         """Return a number in 0..1."""
         return random.random()
@@ -146,7 +150,7 @@ class Run:
             reader = LedgerReader(folder)
             for batch in reader.batches():
                 members = reader.members(batch.key)
-                _replay(roster, batch.state, members, reader.get(f"outcomes/{batch.key}"))
+                replay(roster, batch.state, members, reader.get(f"outcomes/{batch.key}"))
             reader.close()
         outbox = self._outbox(folder, self._offline_provider())
         packed = list(outbox.batches(roster.pending()))
@@ -197,7 +201,7 @@ class Run:
         service = None if self.emulated else self._live_service()
         folder = self.folder(sending=sending)
         if sending:
-            self._check_budget(folder)
+            self._check_before_sending(folder)
         with ExitStack() as stack:
             ledger = stack.enter_context(self._ledger(folder, create=sending))
             self._check_patterns(ledger)
@@ -209,7 +213,7 @@ class Run:
             roster = self._roster()
             for batch in ledger.batches():
                 outcomes = ledger.outcomes(batch.key)
-                _replay(roster, batch.state, ledger.members(batch.key), outcomes)
+                replay(roster, batch.state, ledger.members(batch.key), outcomes)
             engine = self._engine(ledger, provider, roster, purpose, observer)
             on_engine(engine)
             view = engine.run()
@@ -237,7 +241,7 @@ class Run:
                     outcomes = reading.outcomes
                     known = replace(batch, **readings_of(reading))
                     ledger.record(known, summary={}, outcomes=outcomes)
-                _replay(roster, batch.state, members, outcomes)
+                replay(roster, batch.state, members, outcomes)
             ledger.rewrite_experiment({**ledger.experiment(), "patterns": self._patterns()})
             batches = ledger.batches()
             counts = roster.counts()
@@ -337,8 +341,13 @@ class Run:
             )
         return self._service(url, key)
 
-    def _check_budget(self, folder: Path) -> None:
-        """Refuse a run whose first round may cost more than the budget; nothing was sent yet."""
+    def _check_before_sending(self, folder: Path) -> None:
+        """Refuse a run whose next round may cost more than the budget; nothing was sent yet.
+
+        Raises:
+            ConfigError: over the budget, an unknown price, or a request too large for any batch.
+        """
+        preview = self.preview()
         if self.emulated:
             return
         budget = self.settings.config.budget
@@ -349,7 +358,6 @@ class Run:
                     "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
                 )
             return
-        preview = self.preview()
         spent = Decimal(0)
         if exists(folder):
             reader = LedgerReader(folder)
@@ -420,7 +428,7 @@ class Result:
     tables: "Tables"
 
 
-def _replay(
+def replay(
     roster: Roster, state: BatchState, members: tuple[Span, ...], outcomes: bytes | None
 ) -> None:
     """Fold one batch of the ledger into the roster."""

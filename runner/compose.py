@@ -21,7 +21,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from runner import schema
+from runner import __version__, schema
 from runner.config import ALLOWED_IDS, IDENTIFIER, Settings, did_you_mean, settings
 from runner.core.errors import ConfigError
 from runner.schema import Config
@@ -48,6 +48,9 @@ def compose(argv: list[str]) -> list[Settings]:
         ConfigError: a user's mistake, in one line.
         SystemExit: after --help, --cfg and the like.
     """
+    if "--version" in argv:
+        print(f"chorus {__version__}")
+        return []
     arguments, home = _arguments(argv)
     for folder in dict.fromkeys((home, SHIPPED)):
         check_files(folder)

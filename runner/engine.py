@@ -6,7 +6,6 @@ reply that never came leaves the batch *submitting*, and the plan asks the provi
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from runner.core.errors import (
     ProviderError,
     ProviderRefused,
     ProviderReplyUnreadable,
+    ProviderSilent,
 )
 from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId
 from runner.core.plan import (
@@ -43,8 +43,8 @@ from runner.outbox import Outbox, RequestFile, settle
 from runner.providers.base import Provider
 
 CALLS_AT_ONCE = 4
-DOWNLOADS_BEFORE_MISSING = 3
-"""A download may end early without an error; only then are requests believed to be missing."""
+DOWNLOADS = 4
+"""At most, before a batch whose result files keep changing is left for later."""
 HEARTBEAT_SECONDS = 2.0
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
@@ -65,6 +65,10 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return seconds since the epoch."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass."""
         ...
 
     def jitter(self) -> float:
@@ -179,7 +183,7 @@ class Engine:
             pool.shutdown(wait=True, cancel_futures=True)
             beating.set()
             heart.join()
-            self._ledger.beat(self._clock.now(), finished=True)
+            self._ledger.beat(self._clock.now(), finished=not self._roster.counts().open)
         return self.view
 
     def _loop(self, pool: ThreadPoolExecutor) -> None:
@@ -219,7 +223,7 @@ class Engine:
         if self._running:
             wait(self._running, timeout=LONGEST_SLEEP, return_when=FIRST_COMPLETED)
         elif not next_steps.actions:
-            time.sleep(seconds)
+            self._clock.sleep(seconds)
 
     def _beat(self, done: threading.Event) -> None:
         while not done.wait(HEARTBEAT_SECONDS):
@@ -274,24 +278,28 @@ class Engine:
     def _fetch(self, batch: Batch) -> tuple[BatchReading, dict[str, str]]:
         """Store the result files as they are, then read them from disk.
 
-        A file under its final name is whole and is never fetched again.
+        A download may end early without an error, so requests are believed to be missing only when
+        two downloads in a row brought the same bytes. A file under its final name is whole and is
+        never fetched again.
         """
-        for attempt in range(1, DOWNLOADS_BEFORE_MISSING + 1):
+        before: dict[str, str] = {}
+        for _ in range(DOWNLOADS):
             stored = {name: self._store(batch, name) for name in sorted(batch.files, reverse=True)}
-            reading = self._intake.read(
-                batch,
-                self._members[batch.key],
-                [final if final.exists() else part for final, part in stored.values()],
-                cancelled=batch.remote_state == "cancelled",
-            )
-            if not reading.missing or attempt == DOWNLOADS_BEFORE_MISSING:
+            paths = [final if final.exists() else part for final, part in stored.values()]
+            cancelled = batch.remote_state == "cancelled"
+            reading = self._intake.read(batch, self._members[batch.key], paths, cancelled=cancelled)
+            hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
+            if not reading.missing or hashes == before:
                 break
+            before = hashes
+        else:
+            raise ProviderSilent(f"every download of {batch.remote} brings something else")
         if stored and reading.missing == batch.count and reading.notices.get("unreadable"):
             raise ProviderReplyUnreadable(f"the result files of {batch.remote} hold no result line")
         for final, part in stored.values():
             if part.exists():
                 settle(part, final)
-        return reading, {name: file_sha256(final) for name, (final, _) in stored.items()}
+        return reading, hashes
 
     def _store(self, batch: Batch, name: str) -> tuple[Path, Path]:
         final = self._ledger.directory / "raw" / f"{batch.key}.{name}.jsonl"

@@ -11,8 +11,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.build import Run
+from runner.build import Run, replay
 from runner.compose import compose
+from runner.core.model import Batch, BatchKey
+from runner.core.states import BatchState
+from runner.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.bench
@@ -97,8 +100,11 @@ def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_p
 EXPAND = """
 import sys, time
 from pathlib import Path
-from runner.build import Run
+from runner.build import Run, replay
 from runner.compose import compose
+from runner.core.model import Batch, BatchKey
+from runner.core.states import BatchState
+from runner.ledger import Ledger
 run = Run(compose([
     "provider=openai", "trials=83334", "provider.limits.enqueued_tokens=null",
     "provider.limits.bytes=200000000", "outputs=" + sys.argv[1]])[0])
@@ -153,3 +159,43 @@ def copy_seconds(source: Path, target: Path) -> float:
         os.fsync(sink.fileno())
     target.unlink()
     return time.perf_counter() - start
+
+
+def test_a_million_requests_resume_in_well_under_a_second(tmp_path):
+    run = Run(
+        compose(["provider=openai", "trials=83334", "provider.limits.enqueued_tokens=null"])[0]
+    )
+    outbox = run._outbox(tmp_path, run._offline_provider())
+    with Ledger.create(tmp_path, run._record()) as ledger:
+        for number, spans in enumerate(outbox.batches(run._roster().pending()), start=1):
+            count = sum(len(sized.span) for sized in spans)
+            ledger.record(
+                Batch(
+                    key=BatchKey(f"b{number:04d}"),
+                    state=BatchState.COLLECTED,
+                    count=count,
+                    bytes=0,
+                    sha256="",
+                    input_tokens=0,
+                    reserved_usd=None,
+                    packed_at=0.0,
+                ),
+                summary={},
+                members=tuple(sized.span for sized in spans),
+                outcomes=(b"\x01" * 19 + b"\x02") * (count // 20) + b"\x01" * (count % 20),
+            )
+    start = time.perf_counter()
+    with Ledger.open(tmp_path) as ledger:
+        roster = run._roster()
+        for batch in ledger.batches():
+            outcomes = ledger.outcomes(batch.key)
+            replay(roster, batch.state, ledger.members(batch.key), outcomes)
+        counts = roster.counts()
+    seconds = time.perf_counter() - start
+    size = (tmp_path / "cache.db").stat().st_size / 1e6
+    print(
+        f"\n{counts.total:,} requests in {number} batches: their states again in "
+        f"{seconds * 1000:.0f} ms, from a ledger of {size:.1f} MB"
+    )
+    assert counts.total == 1_000_008
+    assert seconds < 0.5
