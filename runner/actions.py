@@ -11,7 +11,7 @@ from runner.config import Settings
 from runner.core.cost import Estimate
 from runner.core.model import Batch
 from runner.core.plan import Purpose
-from runner.core.states import FINAL_STATES
+from runner.core.states import AT_PROVIDER, FINAL_STATES
 from runner.core.stats import totals
 from runner.ledger import LedgerReader, exists
 from runner.screen import screen
@@ -81,7 +81,7 @@ def _finish(run: Run, result: Result, command: str, *, interrupted: bool, as_jso
         print(_title(run))
         print(
             "  ".join(f"{name} {count:,}" for name, count in totals(view.counts).items())
-            + f"  ({len(view.batches)} batches, {_money(view.batches)})"
+            + f"  ({_batches(len(view.batches))}, {_money(view.batches)})"
         )
         for line in (view.held, view.halted):
             if line:
@@ -98,9 +98,9 @@ def _finish(run: Run, result: Result, command: str, *, interrupted: bool, as_jso
 
 def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> str:
     view = result.view
-    flying = sum(1 for b in view.batches if b.state not in FINAL_STATES)
     if interrupted or view.counts.open:
-        go_on = f"{flying} batches go on at the provider; " if flying else ""
+        there = sum(1 for b in view.batches if b.state in AT_PROVIDER)
+        go_on = f"{_batches(there)} at the provider, where they go on; " if there else ""
         return f"next     {go_on}resume with: {command}"
     if view.counts.failed:
         more = run.settings.retry.max_attempts + 1
@@ -111,6 +111,10 @@ def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> 
             "python -m runner provider=openai"
         )
     return f"next     look at the table; more trials: {command} trials=…"
+
+
+def _batches(count: int) -> str:
+    return f"{count:,} batch" + ("" if count == 1 else "es")
 
 
 def _money(batches: tuple[Batch, ...]) -> str:
@@ -150,7 +154,7 @@ def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
         ("requests", f"{counts.total:,}  in {preview.conditions:,} conditions"),
         ("answered", f"{counts.success + counts.retry_success:,}  failed {counts.failed:,}"),
         ("in flight", f"{counts.in_batch:,}"),
-        ("to send", f"{preview.to_send:,}  in {preview.batches:,} batches"),
+        ("to send", f"{preview.to_send:,}  in {_batches(preview.batches)}"),
         ("size", f"{preview.bytes:,} bytes, about {preview.input_tokens:,} input tokens"),
         ("cost", _cost(preview.estimate, preview.price)),
         ("folder", str(run.folder(sending=True))),

@@ -167,7 +167,7 @@ def test_ctrl_c_stops_cleanly_and_the_printed_command_resumes(desk, ending):
     running.send_signal(ending)
     out, _ = running.communicate(timeout=20)
     assert running.returncode == 130
-    assert "1 batches go on at the provider" in out
+    assert "1 batch at the provider" in out
     command = re.search(r"resume with: python -m runner (.*)", out)[1].replace("'", "")
     done = desk.run(*command.split())
     assert done.returncode == 0, done.stderr
@@ -188,14 +188,14 @@ def test_ctrl_c_twice_leaves_at_once_and_nothing_is_lost(desk):
 
 
 def test_submit_and_leave_then_collect_another_day(desk):
-    slow = [*SMALL, "faults.in_progress_seconds=6", "faults.malformed=0"]
+    slow = [*SMALL, "faults.in_progress_seconds=8", "faults.malformed=0"]
     start = time.monotonic()
     done = desk.run(*slow, "wait=false")
     assert done.returncode == 3
     assert desk.summary()["open"] == 12
     early = desk.run(*slow, "action=collect")
     assert early.returncode == 3
-    time.sleep(max(8 - (time.monotonic() - start), 0))
+    time.sleep(max(10 - (time.monotonic() - start), 0))
     assert desk.run(*slow, "action=collect").returncode == 0
     assert desk.summary()["success"] == 12
     assert desk.bill()["batches"] == 1
@@ -416,6 +416,30 @@ def test_keys_go_over_plain_http_to_this_machine_only(desk):
     assert "https" in one_line(done.stderr)
     told = desk.run("provider=openai", OPENAI_API_KEY="x", OPENAI_BASE_URL="http://10.0.0.1/v1")
     assert "OPENAI_BASE_URL" in one_line(told.stderr)
+
+
+def test_a_calculated_temperature_is_held_to_the_models_range_with_a_note(desk):
+    narrow = "provider.temperature_max=0.5"
+    done = desk.run(*QUICK, "personas=[p3,p4]", "texts=[t1]", "trials=1", narrow)
+    assert "temperature of persona p3 with text t1 is held to 0.5" in done.stdout
+    assert desk.answers()["temperature"].to_list() == [0.5, 0.1]
+
+
+def test_a_request_that_fits_no_batch_is_named_before_anything_is_written(desk):
+    done = desk.run("provider.limits.bytes=1500")
+    assert done.returncode == 2
+    assert "p1_t1_n01" in one_line(done.stderr)
+    assert desk.files() == set()
+
+
+def test_batches_are_packed_under_the_providers_limits(desk):
+    done = desk.run(*SMALL, *QUICK, "provider.limits.requests=5", "provider.limits.margin=0")
+    assert done.returncode == 0, done.stderr
+    sizes = [
+        len(path.read_bytes().splitlines())
+        for path in sorted((desk.cell() / "requests").glob("b000[123].jsonl"))
+    ]
+    assert sizes == [5, 5, 2]
 
 
 def test_a_temperature_list_is_a_factor_with_exact_values(desk):
