@@ -8,15 +8,7 @@ from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 from runner.core.errors import ConfigError
-from runner.core.model import (
-    Batch,
-    Condition,
-    Model,
-    Progress,
-    Prompt,
-    RemoteId,
-    Reply,
-)
+from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
 
 
 class Secret:
@@ -166,16 +158,3 @@ def said(error: object, secret: Secret | None, limit: int = 300) -> str:
         text = text.replace(secret.reveal(), "****")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-__all__ = [
-    "Frame",
-    "Model",
-    "Provider",
-    "Secret",
-    "Service",
-    "checked_url",
-    "is_loopback",
-    "key_from",
-    "said",
-]

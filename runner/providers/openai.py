@@ -4,14 +4,10 @@ The SDK is imported when the first call is made, its own retries are off, and re
 followed. Wire facts: developers.openai.com/api/docs/guides/batch.
 """
 
-import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
-
-import orjson
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runner.core.errors import (
     ProviderBusy,
@@ -20,27 +16,15 @@ from runner.core.errors import (
     ProviderReplyUnreadable,
     ProviderSilent,
 )
-from runner.core.model import (
-    Batch,
-    Condition,
-    JsonObject,
-    Model,
-    Progress,
-    Prompt,
-    RemoteId,
-    Reply,
-    ReplyKind,
-    Usage,
-)
+from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
+from runner.providers._chat import ENDPOINT, count, read_line, request_frame, seconds, told, word
 from runner.providers.base import Frame, Service, said
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
-ENDPOINT: Final = "/v1/chat/completions"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 CHUNK = 1 << 20
-_HOLE = "\x00"
 
 _PROGRESS = {"validating", "in_progress", "finalizing", "cancelling"}
 _END = {"completed", "expired", "cancelled"}
@@ -139,33 +123,12 @@ class OpenAIBatch:
             ) from None
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
-        """Return the request line of a condition, UTF-8 and not escaped."""
-        messages = [{"role": "user", "content": prompt.user}]
-        if prompt.system is not None:
-            messages.insert(0, {"role": "system", "content": prompt.system})
-        body: JsonObject = {
-            "model": self._model.name,
-            "messages": messages,
-            "max_completion_tokens": self._model.max_output_tokens,
-        }
-        if condition.temperature is not None:
-            body["temperature"] = float(condition.temperature)
-        line = {"custom_id": _HOLE, "method": "POST", "url": ENDPOINT, "body": body}
-        before, _, after = orjson.dumps(line).partition(rb"\u0000")
-        return Frame(before=before, after=after + b"\n")
+        """Return the request line of a condition."""
+        return request_frame(self._model, condition, prompt)
 
     def decode(self, line: bytes) -> Reply:
         """Read a line of the output or the error file."""
-        row = _object(_loads(line))
-        custom_id = row.get("custom_id")
-        if not isinstance(custom_id, str):
-            raise ProviderReplyUnreadable("a result line without a custom_id")
-        response, error = row.get("response"), row.get("error")
-        if isinstance(response, dict):
-            return _from_response(custom_id, response)
-        if isinstance(error, dict):
-            return _from_error(custom_id, error)
-        raise ProviderReplyUnreadable(f"result line {custom_id!r} has neither response nor error")
+        return read_line(line)
 
     def stage(self, path: Path, name: str, *, look_first: bool) -> Mapping[str, str]:
         """Upload the request file."""
@@ -256,11 +219,11 @@ class OpenAIBatch:
         return Progress(
             state=state,
             event=event,
-            total=_count(_field(counts, "total")),
-            completed=_count(_field(counts, "completed")),
-            failed=_count(_field(counts, "failed")),
-            files={name: file_id for name, file_id in files.items() if _word(file_id)},
-            expires_at=_seconds(batch.expires_at),
+            total=count(_field(counts, "total")),
+            completed=count(_field(counts, "completed")),
+            failed=count(_field(counts, "failed")),
+            files={name: file_id for name, file_id in files.items() if word(file_id)},
+            expires_at=seconds(batch.expires_at),
             message=None if message is None else said(message, self._service.key),
         )
 
@@ -305,112 +268,6 @@ class OpenAIBatch:
         if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
             return ProviderRefused(message)
         return ProviderSilent(message)
-
-
-def _loads(line: bytes) -> Any:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        pass
-    try:  # orjson refuses lone surrogates, which are legal in JSON's escapes
-        return json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ProviderReplyUnreadable(
-            f"a result line that is not JSON: {said(error, None)}"
-        ) from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _object(value: Any) -> JsonObject:
-    if not isinstance(value, dict):
-        raise ProviderReplyUnreadable(
-            f"a result line that is {type(value).__name__}, not an object"
-        )
-    return value
-
-
-def _from_response(custom_id: str, response: JsonObject) -> Reply:
-    status, body = _count(response.get("status_code")), response.get("body")
-    request_id = _word(response.get("request_id"))
-    if status is None or not isinstance(body, dict):
-        raise ProviderReplyUnreadable(f"result line {custom_id!r}: no status_code or no body")
-    if not 200 <= status < 300:
-        refused = 400 <= status < 500 and status not in (408, 409, 429)
-        error = body.get("error")
-        reason = _told(error.get("message") if isinstance(error, dict) else error)
-        return Reply(
-            custom_id=custom_id,
-            kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,
-            request_id=request_id,
-            error=f"{status}: {reason}",
-        )
-    choice = _first_choice(custom_id, body)
-    message = choice.get("message")
-    message = message if isinstance(message, dict) else {}
-    text, refusal = message.get("content"), message.get("refusal")
-    usage = body.get("usage")
-    return Reply(
-        custom_id=custom_id,
-        kind=ReplyKind.ANSWER,
-        text=text if isinstance(text, str) else _word(refusal) or "",
-        finish_reason="refusal" if refusal else _word(choice.get("finish_reason")),
-        model=_word(body.get("model")),
-        usage=_usage(usage if isinstance(usage, dict) else {}),
-        request_id=request_id,
-        answered_at=_seconds(body.get("created")),
-    )
-
-
-def _first_choice(custom_id: str, body: JsonObject) -> JsonObject:
-    choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    raise ProviderReplyUnreadable(f"result line {custom_id!r} is answered without choices")
-
-
-def _from_error(custom_id: str, error: JsonObject) -> Reply:
-    code = _told(error.get("code"))
-    kinds = {"batch_expired": ReplyKind.EXPIRED, "batch_cancelled": ReplyKind.CANCELLED}
-    return Reply(
-        custom_id=custom_id,
-        kind=kinds.get(code, ReplyKind.ERRORED),
-        error=f"{code}: {_told(error.get('message'))}",
-    )
-
-
-def _usage(usage: JsonObject) -> Usage:
-    return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")) or 0,
-        output_tokens=_count(usage.get("completion_tokens")) or 0,
-    )
-
-
-def _word(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _count(value: Any) -> int | None:
-    """Return a number of things, if it is one that a table can hold."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
-        return value
-    return None
-
-
-def _told(value: Any) -> str:
-    """Return a word or a number that a service gave; what is nested is left in the raw file."""
-    return said(value, None) if isinstance(value, str | int | float) else "no reason given"
-
-
-def _seconds(value: Any) -> float | None:
-    """Coerce a time: compatible services send strings."""
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return seconds if math.isfinite(seconds) else None
 
 
 def _id(reply: Any) -> str:
@@ -463,7 +320,7 @@ def _errors(batch: Any) -> list[tuple[str, str]]:
     errors = _field(batch, "errors")
     data = errors if isinstance(errors, list) else _field(errors, "data")
     return [
-        (_told(_field(e, "code")), _told(_field(e, "message")))
+        (told(_field(e, "code")), told(_field(e, "message")))
         for e in (data if isinstance(data, list) else [])
     ]
 
@@ -484,7 +341,7 @@ def _event(status: str, errors: list[tuple[str, str]]) -> tuple[str, str | None]
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds a service asks us to wait; a date is read by the service's own clock."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        wait = _seconds(headers.get(name))
+        wait = seconds(headers.get(name))
         if wait is not None and wait >= 0:
             return wait / unit
     until, now = _date(headers.get("retry-after")), _date(headers.get("date"))
