@@ -6,6 +6,7 @@ or some requests failed; 130 interrupted.
 
 import gc
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -19,8 +20,7 @@ from runner.core.errors import (
     LedgerOfAnotherExperiment,
     RunnerError,
 )
-
-DONE, OUR_FAULT, USER_MISTAKE, WORK_REMAINS, INTERRUPTED = 0, 1, 2, 3, 130
+from runner.exits import DONE, INTERRUPTED, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,14 +57,8 @@ def _run(arguments: list[str]) -> int:
         return DONE
     from runner import actions
 
-    command = "python -m runner " + " ".join(_quoted(a) for a in arguments)
+    command = "python -m runner " + shlex.join(arguments)
     return max(actions.perform(job, command.strip(), _interruptible) for job in jobs)
-
-
-def _quoted(argument: str) -> str:
-    import shlex
-
-    return shlex.quote(argument)
 
 
 def _interruptible(engine: Any) -> Callable[[], bool]:

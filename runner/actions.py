@@ -3,21 +3,21 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from runner.build import Preview, Result, Run
-from runner.config import Settings
+from runner.config import EMULATOR, Settings
 from runner.core.cost import Estimate
 from runner.core.model import Batch
 from runner.core.plan import Purpose
 from runner.core.states import AT_PROVIDER, FINAL_STATES
-from runner.core.stats import totals
+from runner.core.stats import days_left, shown_state, totals
+from runner.exits import DONE, INTERRUPTED, WORK_REMAINS
 from runner.ledger import LedgerReader, exists
-from runner.screen import screen
+from runner.screen import how_far, screen
 from runner.starter import write_starter
-
-DONE, WORK_REMAINS, INTERRUPTED = 0, 3, 130
 
 Interruptible = Callable[[Any], Callable[[], bool]]
 
@@ -106,11 +106,16 @@ def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> 
         more = run.settings.retry.max_attempts + 1
         return f"next     ask the failed ones again: {command} retry.max_attempts={more}"
     if run.emulated:
-        return (
-            "next     this was a rehearsal; the real thing: set OPENAI_API_KEY and run "
-            "python -m runner provider=openai"
-        )
+        return f"next     this was a rehearsal; the real thing: {_for_real(run)}"
     return f"next     look at the table; more trials: {command} trials=…"
+
+
+def _for_real(run: Run) -> str:
+    """Say what to type, and what to set, to leave the emulator."""
+    provider = run.settings.config.provider
+    name = "openai" if provider.name == EMULATOR else provider.name
+    needs = run.missing
+    return f"python -m runner provider={name}" + (f"  ({needs})" if needs else "")
 
 
 def _batches(count: int) -> str:
@@ -121,7 +126,11 @@ def _money(batches: tuple[Batch, ...]) -> str:
     known = [b.cost_usd for b in batches if b.cost_usd is not None]
     if len(known) < sum(1 for b in batches if b.collected_at is not None):
         return "cost unknown"
-    return f"${sum(known):.4f} at batch prices" if known else "$0"
+    ways = {b.realtime for b in batches if b.cost_usd is not None}
+    at = {True: "full prices", False: "batch prices"}
+    return (
+        f"${sum(known):.4f} at {' and '.join(at[way] for way in sorted(ways))}" if known else "$0"
+    )
 
 
 def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
@@ -155,15 +164,26 @@ def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
         ("answered", f"{counts.success + counts.retry_success:,}  failed {counts.failed:,}"),
         ("in flight", f"{counts.in_batch:,}"),
         ("to send", f"{preview.to_send:,}  in {_batches(preview.batches)}"),
+        ("sent", _way(run)),
         ("size", f"{preview.bytes:,} bytes, about {preview.input_tokens:,} input tokens"),
         ("cost", _cost(preview.estimate, preview.price)),
-        ("folder", str(run.folder(sending=True))),
+        ("folder", str(preview.folder)),
     ]
     print(_title(run))
     for name, value in rows:
         print(f"  {name:<13}{value}")
     for warning in preview.warnings:
         print(f"  note: {warning}")
+
+
+def _way(run: Run) -> str:
+    """Say how requests are asked."""
+    provider = run.settings.config.provider
+    at_once = f"one by one, {provider.realtime.concurrency} at once, at full price"
+    if run.settings.realtime:
+        return at_once
+    again = f"; again: {at_once}" if run.settings.config.retry.mode == "realtime" else ""
+    return f"in batches with a window of {provider.completion_window}{again}"
 
 
 def _names(personas: Any) -> str:
@@ -199,27 +219,28 @@ def _status(run: Run, *, as_json: bool) -> int:
         print(json.dumps({"folder": str(folder), "started": False}) if as_json else
               f"{folder}: no run yet")  # fmt: skip
         return WORK_REMAINS
-    reader = LedgerReader(folder)
-    try:
+    with closing(LedgerReader(folder)) as reader:
         summary, beat = reader.get("summary") or {}, reader.get("heartbeat") or {}
         batches, holder = reader.batches(), reader.holder()
-    finally:
-        reader.close()
+    now = time.time()
     facts = {
         "folder": str(folder),
         "started": True,
         "rehearsal": run.emulated,
         "runner": None if holder is None else {"pid": holder.pid, "host": holder.host},
-        "heartbeat_age_seconds": round(time.time() - beat["at"], 1) if "at" in beat else None,
+        "heartbeat_age_seconds": round(now - beat["at"], 1) if "at" in beat else None,
         **summary,
         "open_batches": [
             {
                 "batch": b.key,
-                "state": b.state.value,
+                "state": shown_state(b),
                 "remote": b.remote,
+                "candidates": list(b.candidates),
                 "remote_state": b.remote_state,
                 "requests": b.count,
                 "completed": b.completed,
+                "done": how_far(b),
+                "days_left": days_left(b, now),
                 "next_at": b.next_at,
                 "error": b.error,
             }
@@ -247,8 +268,14 @@ def _print_status(run: Run, facts: dict[str, Any], folder: Path) -> None:
         cost = facts["cost_usd"]
         print(f"  cost     {'unknown' if cost is None else f'${float(cost):.4f}'}")
     for row in facts["open_batches"]:
-        done = "" if row["completed"] is None else f"{row['completed']:,} of "
         print(
             f"  {row['batch']}  {row['state']} ({row['remote_state'] or 'nothing heard yet'})  "
-            f"{done}{row['requests']:,} requests" + (f"  {row['error']}" if row["error"] else "")
+            f"{row['requests']:,} requests"
+            + (f", {row['done']}" if row["done"] else "")
+            + (f"  {row['error']}" if row["error"] else "")
         )
+        if row["days_left"] is not None:
+            print(
+                f"         its answers wait to be collected: {max(row['days_left'], 0):.0f} days left;"
+                " action=collect fetches them"
+            )

@@ -6,16 +6,16 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from runner.config import Settings
-from runner.core.cost import Estimate, Price, estimate
+from runner.core.cost import Estimate, Price, PriceList, estimate
 from runner.core.definition import define, differences, fingerprint, merged
 from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
 from runner.core.expand import calculated_temperature, checked_conditions
@@ -24,27 +24,25 @@ from runner.core.plan import Purpose, committed
 from runner.core.roster import Counts, Roster
 from runner.core.states import BatchState
 from runner.core.stats import summary
-from runner.engine import Engine, Observer, Timing, View, file_sha256, readings_of
+from runner.engine import Asking, Engine, Observer, Timing, View, readings_of
+from runner.files import file_sha256
 from runner.intake import Intake
 from runner.ledger import Ledger, LedgerReader, exists
 from runner.outbox import Outbox
-from runner.prices import price_of
+from runner.prices import prices_of
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
+from runner.realtime import Pacer, Realtime
 from runner.rehearsal import KEY, emulator
 
 if TYPE_CHECKING:
     from runner.export import Tables
 
 
-class ProviderClass(Protocol):
-    """What a provider's class must offer to be built."""
-
-    default_base_url: str
-    base_url_variable: str
-
-    def __call__(self, service: Service, model: Any) -> Provider:
-        """Make one."""
-        ...
+NO_RUN = "0" * 8
+"""Stands for the id of a run that is not there yet, where only its length counts."""
+TAG_DIGITS = 8
+OPTIONS = ("completion_window", "project", "location", "bucket", "dataset", "source", "sink")
+"""What a provider's file says of where and how, beside its address."""
 
 
 class SystemClock:
@@ -67,6 +65,9 @@ class SystemClock:
 class Preview:
     """What a run would do, before it does anything."""
 
+    folder: Path
+    committed_usd: Decimal
+    """Spent already, or reserved by batches at the provider."""
     counts: Counts
     conditions: int
     batches: int
@@ -88,14 +89,21 @@ class Run:
             ConfigError: ids that collide, a target that is no provider.
         """
         self.settings = settings
-        self.conditions: list[Condition] = checked_conditions(settings.experiment)
+        self.conditions: list[Condition] = checked_conditions(
+            settings.experiment, len(self._tag(NO_RUN))
+        )
         self.definition = define(settings.experiment, self.conditions)
 
     @cached_property
-    def price(self) -> Price | None:
-        """What a token costs; None when nobody knows."""
+    def prices(self) -> PriceList:
+        """What a token costs."""
         provider = self.settings.config.provider
-        return price_of(provider.model, provider.price)
+        return prices_of(provider.model, provider.price)
+
+    @property
+    def price(self) -> Price | None:
+        """What a token of the first round costs; None when nobody knows."""
+        return self.prices.at(realtime=self.settings.realtime)
 
     @property
     def emulated(self) -> bool:
@@ -103,7 +111,7 @@ class Run:
         return self.settings.config.service.emulated
 
     @cached_property
-    def provider_class(self) -> ProviderClass:
+    def provider_class(self) -> type[Provider]:
         """The provider's class, from the package of providers only."""
         target = self.settings.config.provider._target_
         module, _, name = target.rpartition(".")
@@ -111,8 +119,12 @@ class Run:
             found = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
             raise ConfigError(f"provider._target_: {target} does not exist") from None
-        made: ProviderClass = found
+        made: type[Provider] = found
         return made
+
+    def _tag(self, experiment_id: str) -> str:
+        """Return what this run's custom_ids begin with at the provider; a letter comes first."""
+        return f"c{experiment_id[-TAG_DIGITS:]}-" if self.provider_class.tagged else ""
 
     def folder(self, *, sending: bool) -> Path:
         """Return the folder of this definition: the first that fits, or a new one.
@@ -145,19 +157,18 @@ class Run:
     def preview(self) -> Preview:
         """Return what a run would do; opens no socket and writes no file."""
         folder = self.folder(sending=True)
-        roster = self._roster()
+        roster, spent = self._roster(), Decimal(0)
         if exists(folder):
-            reader = LedgerReader(folder)
-            for batch in reader.batches():
-                members = reader.members(batch.key)
-                replay(roster, batch.state, members, reader.get(f"outcomes/{batch.key}"))
-            reader.close()
+            with closing(LedgerReader(folder)) as reader:
+                roster, spent = self.standing(reader), committed(reader.batches())
         outbox = self._outbox(folder, self._offline_provider())
         packed = list(outbox.batches(roster.pending()))
         spans = [sized for batch in packed for sized in batch]
         tokens = sum(s.tokens * len(s.span) for s in spans)
         to_send = sum(len(s.span) for s in spans)
         return Preview(
+            folder=folder,
+            committed_usd=spent,
             counts=roster.counts(),
             conditions=len(self.conditions),
             batches=len(packed),
@@ -182,6 +193,12 @@ class Run:
                             f"temperature of persona {persona} with text {text} is held to {held}, "
                             f"the range of {experiment.model.name}"
                         )
+        if not self.settings.listed:
+            provider = self.settings.config.provider
+            found.append(
+                f"provider/{provider.name}.yaml does not list {provider.model}: it is taken to honour "
+                "a temperature; if it does not, say temperatures=null"
+            )
         if self.price is None:
             found.append(f"nobody knows the price of {experiment.model.name}: cost unknown")
         return tuple(found)
@@ -199,21 +216,19 @@ class Run:
         """
         sending = purpose in (Purpose.RUN, Purpose.SUBMIT)
         service = None if self.emulated else self._live_service()
-        folder = self.folder(sending=sending)
-        if sending:
-            self._check_before_sending(folder)
+        folder = self._check_before_sending() if sending else self.folder(sending=False)
         with ExitStack() as stack:
             ledger = stack.enter_context(self._ledger(folder, create=sending))
             self._check_patterns(ledger)
             if service is None:
                 behaviour = asdict(self.settings.config.faults)
                 address = stack.enter_context(emulator(folder, behaviour))
-                service = self._service(f"{address}/v1", Secret(KEY))
-            provider = self.provider_class(service, self.settings.experiment.model)
-            roster = self._roster()
-            for batch in ledger.batches():
-                outcomes = ledger.outcomes(batch.key)
-                replay(roster, batch.state, ledger.members(batch.key), outcomes)
+                service = self._emulated_service(address)
+            provider = self.provider_class(
+                service, self.settings.experiment.model, self._tag(ledger.experiment()["id"])
+            )
+            stack.callback(provider.close)
+            roster = self.standing(ledger)
             engine = self._engine(ledger, provider, roster, purpose, observer)
             on_engine(engine)
             view = engine.run()
@@ -227,7 +242,8 @@ class Run:
         """
         folder = self.folder(sending=False)
         with self._ledger(folder, create=False) as ledger:
-            intake = self._intake(folder, self._offline_provider())
+            provider = self._offline_provider(ledger.experiment()["id"])
+            intake = self._intake(folder, provider, self._outbox(folder, provider))
             roster = self._roster()
             ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
             for batch in ledger.batches():
@@ -235,13 +251,11 @@ class Run:
                 outcomes = None
                 if batch.state is BatchState.COLLECTED:
                     files = [_raw(folder, batch.key, name, batch.raw) for name in batch.raw]
-                    reading = intake.read(
-                        batch, members, files, cancelled=batch.remote_state == "cancelled"
-                    )
+                    reading = intake.read(batch, members, files)
                     outcomes = reading.outcomes
                     known = replace(batch, **readings_of(reading))
                     ledger.record(known, summary={}, outcomes=outcomes)
-                replay(roster, batch.state, members, outcomes)
+                _replay(roster, batch.state, members, outcomes)
             ledger.rewrite_experiment({**ledger.experiment(), "patterns": self._patterns()})
             batches = ledger.batches()
             counts = roster.counts()
@@ -274,14 +288,33 @@ class Run:
     ) -> Engine:
         config = self.settings.config
         poll = config.poll
+        outbox = self._outbox(ledger.directory, provider)
+        realtime = config.provider.realtime
         return Engine(
             ledger=ledger,
             provider=provider,
+            realtime=Realtime(
+                ledger.directory,
+                outbox.path,
+                provider.ask,
+                Pacer(
+                    realtime.requests_per_minute,
+                    poll.first_seconds,
+                    poll.max_seconds,
+                    poll.max_retry_after_seconds,
+                ),
+                realtime.concurrency,
+                asks=purpose is Purpose.RUN,
+            ),
+            asking=Asking(
+                first=self.settings.realtime,
+                again=self.settings.realtime or config.retry.mode == "realtime",
+            ),
             roster=roster,
-            outbox=self._outbox(ledger.directory, provider),
-            intake=self._intake(ledger.directory, provider),
+            outbox=outbox,
+            intake=self._intake(ledger.directory, provider, outbox),
             model=self.settings.experiment.model,
-            price=self.price,
+            prices=self.prices,
             limits=self.settings.limits,
             labels={"experiment": ledger.experiment()["id"], "name": self.settings.experiment.name},
             purpose=purpose,
@@ -290,11 +323,19 @@ class Run:
                 first=poll.first_seconds,
                 longest=poll.max_seconds,
                 longest_retry_after=poll.max_retry_after_seconds,
-                settle=poll.settle_seconds,
+                settle=self.settings.settle_seconds,
             ),
             clock=SystemClock(),
             observer=observer,
         )
+
+    def standing(self, ledger: Ledger | LedgerReader) -> Roster:
+        """Return how every request stands, by the batches of a ledger."""
+        roster = self._roster()
+        for batch in ledger.batches():
+            members, outcomes = ledger.members(batch.key), ledger.outcomes(batch.key)
+            _replay(roster, batch.state, members, outcomes)
+        return roster
 
     def _roster(self) -> Roster:
         return Roster.of(self.conditions, self.settings.experiment.trials, self.settings.retry)
@@ -304,22 +345,44 @@ class Run:
             folder, self.settings.experiment, self.conditions, provider, self.settings.limits
         )
 
-    def _intake(self, folder: Path, provider: Provider) -> Intake:
-        return Intake(folder, self.settings.experiment.questions, provider.decode, self.price)
+    def _intake(self, folder: Path, provider: Provider, outbox: Outbox) -> Intake:
+        questions = self.settings.experiment.questions
+        return Intake(folder, questions, provider.decode, self.prices, outbox.proof)
 
-    def _offline_provider(self) -> Provider:
+    def _offline_provider(self, experiment_id: str = NO_RUN) -> Provider:
         """Return a client for its pure translations; it is never connected."""
         service = self._service(self.provider_class.default_base_url, None)
-        return self.provider_class(service, self.settings.experiment.model)
+        return self.provider_class(
+            service, self.settings.experiment.model, self._tag(experiment_id)
+        )
 
-    def _service(self, base_url: str, key: Secret | None) -> Service:
+    def _service(self, base_url: str, key: Secret | None, **instead: str) -> Service:
         provider = self.settings.config.provider
+        options: dict[str, str | None] = {name: getattr(provider, name) for name in OPTIONS}
         return Service(
             base_url=base_url,
             key_variable=provider.api_key_env,
             key=key,
             timeout_seconds=provider.timeout_seconds,
+            options=options | instead,
         )
+
+    def _emulated_service(self, address: str) -> Service:
+        """Return where the emulator shows this provider, with everything there that it needs."""
+        provider = self.settings.config.provider
+        place = provider.location or "anywhere"
+        return self._service(
+            address + provider.emulator_path,
+            Secret(KEY),
+            project="emulated",
+            bucket=f"emulated-{place}",
+            dataset=f"emulated_{place.replace('-', '_')}",
+        )
+
+    @property
+    def missing(self) -> str | None:
+        """What has to be set before the real service can be used; None when all is there."""
+        return self.provider_class.missing(self._addressed()[0])
 
     def _live_service(self) -> Service:
         """Return where the real service is.
@@ -327,29 +390,37 @@ class Run:
         Raises:
             ConfigError: no key, or an address that keys must not be sent to.
         """
+        service, where = self._addressed()
+        if missing := self.provider_class.missing(service):
+            raise ConfigError(
+                f"provider={self.settings.config.provider.name}: {missing}, or rehearse free of "
+                "charge with service=emulated"
+            )
+        checked_url(service.base_url, where)
+        return service
+
+    def _addressed(self) -> tuple[Service, str]:
+        """Return the real service, and the setting that says where it is."""
         provider = self.settings.config.provider
         variable = self.provider_class.base_url_variable
         where, url = "provider.base_url", provider.base_url
         if url is None and os.environ.get(variable):
             where, url = variable, os.environ[variable]
-        url = checked_url(url or self.provider_class.default_base_url, where)
-        key = key_from(provider.api_key_env)
-        if key is None:
-            raise ConfigError(
-                f"provider={provider.name}: no key: set the environment variable "
-                f"{provider.api_key_env}, or rehearse free of charge with service=emulated"
-            )
-        return self._service(url, key)
+        url = url or self.provider_class.default_base_url
+        return self._service(url, key_from(provider.api_key_env)), where
 
-    def _check_before_sending(self, folder: Path) -> None:
+    def _check_before_sending(self) -> Path:
         """Refuse a run whose next round may cost more than the budget; nothing was sent yet.
+
+        Returns:
+            The run's folder.
 
         Raises:
             ConfigError: over the budget, an unknown price, or a request too large for any batch.
         """
         preview = self.preview()
         if self.emulated:
-            return
+            return preview.folder
         budget = self.settings.config.budget
         if self.price is None:
             if not budget.allow_unknown:
@@ -357,12 +428,8 @@ class Run:
                     f"budget: nobody knows the price of {self.settings.experiment.model.name}, so "
                     "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
                 )
-            return
-        spent = Decimal(0)
-        if exists(folder):
-            reader = LedgerReader(folder)
-            spent = committed(reader.batches())
-            reader.close()
+            return preview.folder
+        spent = preview.committed_usd
         low, high = preview.estimate.low or Decimal(0), preview.estimate.high or Decimal(0)
         if preview.to_send and spent + high > Decimal(repr(budget.max_usd)):
             raise ConfigError(
@@ -370,6 +437,7 @@ class Run:
                 f"${spent:.2f} spent or reserved: more than budget.max_usd={budget.max_usd:g}; "
                 "ask for less, or allow more with budget.max_usd=…"
             )
+        return preview.folder
 
     def _estimate(self, tokens: int, requests: int) -> Estimate:
         model = self.settings.experiment.model
@@ -428,7 +496,7 @@ class Result:
     tables: "Tables"
 
 
-def replay(
+def _replay(
     roster: Roster, state: BatchState, members: tuple[Span, ...], outcomes: bytes | None
 ) -> None:
     """Fold one batch of the ledger into the roster."""
@@ -444,12 +512,9 @@ def _numbered(base: Path, number: int) -> Path:
 
 
 def _definition_in(folder: Path) -> dict[str, Any]:
-    reader = LedgerReader(folder)
-    try:
+    with closing(LedgerReader(folder)) as reader:
         record: dict[str, Any] = reader.get("experiment")["definition"]
         return record
-    finally:
-        reader.close()
 
 
 def _raw(folder: Path, key: str, name: str, hashes: Any) -> Path:

@@ -115,8 +115,9 @@ def _arguments(argv: list[str]) -> tuple[list[str], Path]:
             rest.append("format=json")
         elif _KEY_NAMES.search(name.lstrip("+~")) or _KEY_VALUES.search(word):
             hidden = not equals or _KEY_VALUES.search(name)
+            where = "command line" if hidden else name.lstrip("+~")
             raise ConfigError(
-                f"{'command line' if hidden else name.lstrip('+~')}: a key is not taken from the command line, where logs and "
+                f"{where}: a key is not taken from the command line, where logs and "
                 "the shell's history keep it: put it into the environment variable that "
                 "provider.api_key_env names"
             )

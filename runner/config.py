@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,20 @@ from runner.core.model import (
     Persona,
     Question,
     QuestionSet,
+    Sampling,
     Text,
     Variant,
 )
 from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.roster import RetryPolicy
-from runner.schema import Config, ProviderConfig, QuestionConfig, TextConfig
+from runner.schema import Config, ModelConfig, ProviderConfig, QuestionConfig, TextConfig
 
 ACTIONS = ("run", "plan", "status", "collect", "cancel", "export", "init")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
 PROVIDER_PACKAGE = "runner.providers."
+MODES = ("batch", "realtime")
+WINDOW = re.compile(r"[1-9][0-9]{0,2}[hd]")
 EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
 MAX_TRIALS = 10_000_000
@@ -51,6 +55,19 @@ class Settings:
     config: Config
     resolved: Mapping[str, Any]
     """The whole configuration as plain data; there is no key in it."""
+    listed: bool
+    """Whether the provider's file says what this model accepts."""
+
+    @property
+    def realtime(self) -> bool:
+        """Tell whether every request is asked on its own."""
+        return self.config.provider.mode == "realtime"
+
+    @property
+    def settle_seconds(self) -> float:
+        """Return how long after a lost reply the provider's list is believed to be current."""
+        own = self.config.poll.settle_seconds
+        return self.config.provider.settle_seconds if own is None else own
 
     @property
     def cell(self) -> str:
@@ -106,6 +123,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     _no_interpolated_prompts(cfg)
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
+    config.provider.models = [m for m in config.provider.models if _is_for(m, config)]
     problems = Problems()
     _check_scalars(config, problems)
     _check_ids(config, problems)
@@ -128,7 +146,9 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
             enqueued_tokens=config.provider.limits.enqueued_tokens,
             batches_in_flight=config.provider.limits.batches_in_flight,
             margin=config.provider.limits.margin,
+            results_days=config.provider.limits.results_days,
         ),
+        listed=bool(config.provider.models),
         config=config,
         resolved={str(key): value for key, value in resolved.items()},
     )
@@ -167,13 +187,14 @@ def _no_missing_values(cfg: DictConfig) -> None:
         raise ConfigError(f"{', '.join(missing)}: has no value; give it in its YAML file")
 
 
-_PROMPT_PATHS = ("persona", "text", "question")
+_PROMPT_PATHS = ("persona", "text", "question", "provider.parameters", "provider.models")
 
 
 def _no_interpolated_prompts(cfg: DictConfig) -> None:
     """Refuse `${…}` in what is sent: it could carry a secret of this machine into a prompt."""
     for section in _PROMPT_PATHS:
-        for path, value in _leaves(OmegaConf.to_container(cfg[section], resolve=False), section):
+        sent = OmegaConf.to_container(OmegaConf.select(cfg, section), resolve=False)
+        for path, value in _leaves(sent, section):
             if isinstance(value, str) and "${" in value:
                 raise ConfigError(f"{path}: ${{…}} is not allowed in what is sent to a model")
             if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
@@ -199,6 +220,11 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         ("action", config.action, ACTIONS),
         ("format", config.format, ("text", "json")),
         ("prompt.enhance", config.prompt.enhance, [e.value for e in Enhance]),
+        ("provider.mode", provider.mode, MODES),
+        ("retry.mode", config.retry.mode, MODES),
+        ("provider.source", provider.source, ("gcs", "bigquery")),
+        ("provider.sink", provider.sink, ("gcs", "bigquery")),
+        *(("provider.models: sampling", m.sampling, list(Sampling)) for m in provider.models),
     ]
     for key, value, allowed in choices:
         problems.check(value in allowed, key, f"{value!r}; {did_you_mean(value, allowed)}")
@@ -208,9 +234,19 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         "provider=emulator has no live service; name a provider, as provider=openai",
     )
     problems.check(
+        provider.mode == "batch" or config.wait,
+        "wait=false",
+        "with provider.mode=realtime nothing is left to run elsewhere; leave wait=false out",
+    )
+    problems.check(
         provider._target_.startswith(PROVIDER_PACKAGE),
         "provider._target_",
         f"{provider._target_!r}; allowed: a class under {PROVIDER_PACKAGE}",
+    )
+    problems.check(
+        WINDOW.fullmatch(provider.completion_window) is not None,
+        "provider.completion_window",
+        f"{provider.completion_window!r}; allowed: hours or days, as 24h or 7d",
     )
     at_least: list[tuple[str, float, float]] = [
         ("trials", config.trials, 1),
@@ -219,15 +255,21 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         ("budget.max_usd", config.budget.max_usd, 0),
         ("poll.first_seconds", poll.first_seconds, 0.01),
         ("poll.max_seconds", poll.max_seconds, poll.first_seconds),
-        ("poll.settle_seconds", poll.settle_seconds, 0),
+        ("provider.settle_seconds", provider.settle_seconds, 0),
+        ("provider.realtime.concurrency", provider.realtime.concurrency, 1),
         ("provider.limits.requests", provider.limits.requests, 1),
         ("provider.limits.bytes", provider.limits.bytes, 1000),
         ("provider.max_output_tokens", provider.max_output_tokens, 1),
         ("provider.timeout_seconds", provider.timeout_seconds, 1),
     ]
-    for key in ("enqueued_tokens", "batches_in_flight"):
-        limit = getattr(provider.limits, key)
-        at_least += [] if limit is None else [(f"provider.limits.{key}", limit, 1)]
+    optional: list[tuple[str, float | None, float]] = [
+        ("poll.settle_seconds", poll.settle_seconds, 0),
+        ("provider.realtime.requests_per_minute", provider.realtime.requests_per_minute, 1),
+        ("provider.limits.enqueued_tokens", provider.limits.enqueued_tokens, 1),
+        ("provider.limits.batches_in_flight", provider.limits.batches_in_flight, 1),
+        ("provider.limits.results_days", provider.limits.results_days, 1),
+    ]
+    at_least += [(key, limit, low) for key, limit, low in optional if limit is not None]
     coldest, hottest = _decimal(provider.temperature_min), _decimal(provider.temperature_max)
     problems.check(
         _within(coldest, -5, 5) and _within(hottest, coldest, 5),
@@ -312,26 +354,56 @@ def _experiment(config: Config, sources: list[Path], problems: Problems) -> Expe
     )
 
 
+def _is_for(row: ModelConfig, config: Config) -> bool:
+    return fnmatchcase(config.provider.model, row.match)
+
+
 def _model(provider: ProviderConfig) -> Model:
+    """Return the model: what the first row says that matches, else what the provider's file says.
+
+    `provider.models` holds the rows that match this model only.
+    """
+    row = provider.models[0] if provider.models else ModelConfig()
+    hottest = provider.temperature_max if row.temperature_max is None else row.temperature_max
     return Model(
         provider=provider.name,
         name=provider.model,
-        system_role=provider.system_role,
+        system_role=provider.system_role if row.system_role is None else row.system_role,
+        sampling=Sampling(row.sampling),
         temperature_min=_decimal(provider.temperature_min),
-        temperature_max=_decimal(provider.temperature_max),
+        temperature_max=_decimal(hottest),
         max_output_tokens=provider.max_output_tokens,
+        max_tokens_name=row.max_tokens or provider.max_tokens,
         expected_output_tokens=provider.expected_output_tokens,
+        parameters=_plain(OmegaConf.merge(row.parameters, provider.parameters)),
     )
+
+
+def _plain(tree: Any) -> dict[str, Any]:
+    found = OmegaConf.to_container(tree)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
 
 
 def _temperatures(
     value: Any, model: Model, problems: Problems
 ) -> tuple[tuple[Decimal, ...] | None, bool]:
     """Return the temperature factor, and whether temperatures are calculated instead."""
-    if value == "calculated":
-        return None, True
     if value is None:
         return None, False
+    if model.sampling is not Sampling.HONOURED:
+        does = {
+            Sampling.IGNORED: "takes a temperature and ignores it",
+            Sampling.REJECTED: "refuses a temperature",
+        }
+        problems.add(
+            f"temperatures={value}",
+            f"{model.name} {does[model.sampling]}, so that it would measure nothing: "
+            "send none with temperatures=null, or choose another provider.model",
+        )
+        return None, False
+    if value == "calculated":
+        return None, True
     allowed = (
         f"allowed: calculated, null, or a list of numbers from {model.temperature_min} to "
         f"{model.temperature_max}, as [0.1,0.7]"

@@ -4,7 +4,6 @@ The intent is on disk before a call that costs money is made, and no such call i
 reply that never came leaves the batch *submitting*, and the plan asks the provider.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runner.core.backoff import after_refusal, backoff
-from runner.core.cost import Price, estimate
+from runner.core.cost import PriceList, estimate
 from runner.core.errors import (
     LedgerError,
     ProviderBusy,
@@ -22,8 +21,10 @@ from runner.core.errors import (
     ProviderRefused,
     ProviderReplyUnreadable,
     ProviderSilent,
+    ProviderUndecided,
 )
 from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId
+from runner.core.pack import with_a_size_of_its_own
 from runner.core.plan import (
     Action,
     Facts,
@@ -35,17 +36,22 @@ from runner.core.plan import (
     plan,
 )
 from runner.core.roster import Counts, Roster
-from runner.core.states import BatchEvent, BatchState, next_state
+from runner.core.states import FINAL_STATES, BatchEvent, BatchState, next_state
 from runner.core.stats import summary
+from runner.files import file_sha256, settle
 from runner.intake import BatchReading, Intake
 from runner.ledger import Ledger
-from runner.outbox import Outbox, RequestFile, settle
+from runner.outbox import Outbox, RequestFile
 from runner.providers.base import Provider
+from runner.realtime import Realtime
 
 CALLS_AT_ONCE = 4
 DOWNLOADS = 4
 """At most, before a batch whose result files keep changing is left for later."""
 HEARTBEAT_SECONDS = 2.0
+LONGEST_CALL = 600.0
+"""Seconds an order may have been under way when a runner died over it."""
+DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
 
@@ -99,12 +105,23 @@ class Observer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is asked one by one instead of in batches."""
+
+    first: bool
+    """What was never asked."""
+    again: bool
+    """What could not be read, and is asked again."""
+
+
 @dataclass(slots=True)
 class _Packed:
     """A request file that was just written; None when nothing was left to pack."""
 
     key: BatchKey
     file: RequestFile | None
+    realtime: bool
 
 
 class Engine:
@@ -115,11 +132,13 @@ class Engine:
         *,
         ledger: Ledger,
         provider: Provider,
+        realtime: Realtime,
+        asking: Asking,
         roster: Roster,
         outbox: Outbox,
         intake: Intake,
         model: Model,
-        price: Price | None,
+        prices: PriceList,
         limits: Limits,
         labels: Mapping[str, str],
         purpose: Purpose,
@@ -131,11 +150,13 @@ class Engine:
         """Take up what the ledger knows."""
         self._ledger = ledger
         self._provider = provider
+        self._realtime = realtime
+        self._asking = asking
         self._roster = roster
         self._outbox = outbox
         self._intake = intake
         self._model = model
-        self._price = price
+        self._prices = prices
         self._limits = limits
         self._labels = dict(labels)
         self._purpose = purpose
@@ -143,13 +164,24 @@ class Engine:
         self._timing = timing
         self._clock = clock
         self._observer = observer
-        self._batches = {b.key: replace(b, next_at=0.0) for b in ledger.batches()}
+        self._batches = {b.key: self._taken_up(b) for b in ledger.batches()}
         self._members = {key: ledger.members(key) for key in self._batches}
         self._running: dict[Future[Any], Action] = {}
+        self._began: dict[BatchKey, float] = {}
+        """When the call under way for a batch began."""
         self._looked: set[BatchKey] = set()
         self._halted: str | None = None
         self._held: str | None = None
         self._stopping = False
+
+    def _taken_up(self, batch: Batch) -> Batch:
+        """Return a batch as a new run finds it: due at once, and an order without a reply in doubt."""
+        batch = replace(batch, next_at=0.0)
+        if batch.state is not BatchState.SUBMITTING or batch.doubted_at is not None:
+            return batch
+        return replace(
+            batch, doubted_at=min(self._clock.now(), (batch.sent_at or 0.0) + LONGEST_CALL)
+        )
 
     @property
     def view(self) -> View:
@@ -168,6 +200,7 @@ class Engine:
         Called from a signal handler, so it takes no lock: the main thread may be holding it.
         """
         self._stopping = True
+        self._realtime.stop()
 
     def run(self) -> View:
         """Do all there is to do; return how the run stands."""
@@ -180,6 +213,7 @@ class Engine:
         try:
             self._loop(pool)
         finally:
+            self._realtime.close()
             pool.shutdown(wait=True, cancel_futures=True)
             beating.set()
             heart.join()
@@ -213,6 +247,7 @@ class Engine:
             budget_usd=self._budget,
             settle_seconds=self._timing.settle,
             looked=frozenset(self._looked),
+            fences=self._provider.fences,
         )
 
     def _wait(self, next_steps: Plan) -> None:
@@ -238,24 +273,29 @@ class Engine:
         if action.batch is None:
             call: Callable[[], Any] = self._pack
         else:
+            self._began[action.batch] = self._clock.now()
             call = self._call(action.verb, self._batches[action.batch])
         self._running[pool.submit(call)] = action
 
     def _call(self, verb: Verb, batch: Batch) -> Callable[[], Any]:
         """Record the intent of an action and return the call to make."""
-        provider, remote = self._provider, batch.remote or RemoteId("")
+        provider: Provider | Realtime = self._realtime if batch.realtime else self._provider
+        path, remote = self._outbox.path(batch.key), batch.remote or RemoteId("")
         match verb:
             case Verb.STAGE:
                 look_first = batch.state is BatchState.STAGING
                 self._step(batch, BatchEvent.STAGE)
-                path, name = self._outbox.path(batch.key), self._upload_name(batch)
+                name = self._upload_name(batch)
                 return lambda: provider.stage(path, name, look_first=look_first)
             case Verb.SUBMIT:
-                sent = self._step(batch, BatchEvent.SEND, sent_at=self._clock.now())
+                sent = self._step(
+                    batch, BatchEvent.SEND, sent_at=self._clock.now(), doubted_at=None
+                )
                 labels = {**self._labels, "batch": f"{batch.key}-{batch.send}"}
-                return lambda: provider.submit(sent, labels)
+                return lambda: provider.submit(sent, path, labels)
             case Verb.FIND:
-                return lambda: provider.find(batch)
+                claimed = {b.remote for b in self._batches.values() if b.remote is not None}
+                return lambda: provider.find(batch, path, claimed)
             case Verb.FENCE:
                 return lambda: provider.fence(batch)
             case Verb.POLL:
@@ -272,8 +312,18 @@ class Engine:
 
     def _pack(self) -> _Packed:
         key = BatchKey(f"b{len(self._batches) + 1:04d}")
-        spans = next(self._outbox.batches(self._roster.pending()), None)
-        return _Packed(key, None if spans is None else self._outbox.write(key, spans))
+        mixed = self._asking.first == self._asking.again
+        for again in (None,) if mixed else (True, False):
+            realtime = self._asking.again if again else self._asking.first
+            spans = next(self._outbox.batches(self._roster.pending(again=again)), None)
+            if spans is not None:
+                if self._provider.found_by_size and not realtime:
+                    spans = with_a_size_of_its_own(spans, self._sizes_in_flight())
+                return _Packed(key, self._outbox.write(key, spans), realtime)
+        return _Packed(key, None, realtime=False)
+
+    def _sizes_in_flight(self) -> set[int]:
+        return {b.count for b in self._batches.values() if b.state not in FINAL_STATES}
 
     def _fetch(self, batch: Batch) -> tuple[BatchReading, dict[str, str]]:
         """Store the result files as they are, then read them from disk.
@@ -286,8 +336,7 @@ class Engine:
         for _ in range(DOWNLOADS):
             stored = {name: self._store(batch, name) for name in sorted(batch.files, reverse=True)}
             paths = [final if final.exists() else part for final, part in stored.values()]
-            cancelled = batch.remote_state == "cancelled"
-            reading = self._intake.read(batch, self._members[batch.key], paths, cancelled=cancelled)
+            reading = self._intake.read(batch, self._members[batch.key], paths)
             hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
             if not reading.missing or hashes == before:
                 break
@@ -306,8 +355,9 @@ class Engine:
         part = final.with_name(final.name + ".part")
         if not final.exists():
             final.parent.mkdir(exist_ok=True)
+            service = self._realtime if batch.realtime else self._provider
             with part.open("wb") as sink:
-                self._provider.download(batch.files[name], sink)
+                service.download(batch.files[name], sink)
         return final, part
 
     # -- recording: what a call brought, one event and one ledger transaction each
@@ -352,7 +402,7 @@ class Engine:
         if file is None:
             return
         high = estimate(
-            self._price,
+            self._prices.at(realtime=packed.realtime),
             file.input_tokens,
             file.count,
             self._model.expected_output_tokens,
@@ -367,6 +417,7 @@ class Engine:
             input_tokens=file.input_tokens,
             reserved_usd=high,
             packed_at=self._clock.now(),
+            realtime=packed.realtime,
         )
         self._roster.depart(file.spans)
         self._members[batch.key] = file.spans
@@ -379,9 +430,11 @@ class Engine:
             BatchEvent.ACCEPTED,
             remote=remote,
             accepted_at=now,
+            kept_until=self._kept_until(batch, now),
             next_at=now + self._pause(0),
             polls=0,
             looks=0,
+            candidates=(),
             remote_state=None,
             total=None,
             completed=None,
@@ -389,17 +442,25 @@ class Engine:
             **_WELL,
         )
 
+    def _kept_until(self, batch: Batch, accepted_at: float) -> float | None:
+        """Return when the results are thrown away; counted from the order, to be on the safe side."""
+        days = self._limits.results_days
+        if days is None or batch.realtime:
+            return None
+        return (batch.sent_at or accepted_at) + days * DAY
+
     def _found(self, batch: Batch, remote: RemoteId | None) -> None:
         now, settle = self._clock.now(), self._timing.settle
         if remote is not None:
             self._accepted(batch, remote)
-        elif absence_is_proved(batch, settle, now):
+        elif absence_is_proved(batch, settle, self._began[batch.key], fences=self._provider.fences):
             self._step(batch, BatchEvent.ABSENT, next_at=now, **_anew(batch), **_WELL)
         else:
             self._note(
                 batch,
                 "not found yet",
                 looks=batch.looks + 1,
+                candidates=(),
                 next_at=max(
                     now, min(now + self._pause(batch.looks), doubt_settles_at(batch, settle))
                 ),
@@ -410,8 +471,9 @@ class Engine:
         known: dict[str, Any] = {
             "polled_at": now,
             "polls": batch.polls + 1,
-            "next_at": now + self._pause(batch.polls + 1),
+            "next_at": now + self._until_next_look(batch, progress),
             "remote_state": progress.state,
+            "rest": progress.rest,
             "total": progress.total,
             "completed": progress.completed,
             "failed": progress.failed,
@@ -428,6 +490,8 @@ class Engine:
             known["next_at"] = now + self._timing.longest
         if event is BatchEvent.ABSENT:
             known |= _anew(batch)
+        elif event is BatchEvent.END and progress.state == "refused":
+            self._halted = f"the provider refused {batch.key}: {progress.message}"
         elif event is BatchEvent.REFUSED:
             self._roster.release(self._members[batch.key])
             self._halted = f"{batch.key} failed at the provider: {progress.message}"
@@ -467,6 +531,8 @@ class Engine:
             "tries": batch.tries + 1,
             "next_at": now + wait_for,
         }
+        if isinstance(error, ProviderUndecided):
+            changes["candidates"] = error.candidates
         self._looked.add(batch.key)
         sending = action.verb in (Verb.STAGE, Verb.SUBMIT)
         if sending and isinstance(error, ProviderBusy):
@@ -475,7 +541,23 @@ class Engine:
             self._halted = f"the provider refused {batch.key}: {error}"
             self._step(batch, BatchEvent.REFUSED, **changes | _anew(batch))
         else:
-            self._note(batch, f"{action.verb.value} failed", **changes)
+            if action.verb is Verb.SUBMIT:
+                changes["doubted_at"] = now
+            undecided = isinstance(error, ProviderUndecided)
+            self._note(
+                batch, "undecided" if undecided else f"{action.verb.value} failed", **changes
+            )
+
+    def _until_next_look(self, batch: Batch, progress: Progress) -> float:
+        """Return the seconds until a batch is looked at again."""
+        pause = self._pause(batch.polls + 1)
+        if progress.wait is None:
+            return pause
+        return (
+            progress.wait
+            if batch.realtime
+            else max(pause, min(progress.wait, self._timing.longest))
+        )
 
     def _pause(self, tries: int) -> float:
         return backoff(tries, self._timing.first, self._timing.longest, self._clock.jitter())
@@ -531,13 +613,13 @@ def _meaning(batch: Batch, event: BatchEvent) -> BatchEvent:
 
 def _anew(batch: Batch) -> dict[str, Any]:
     """Return the changes that start a batch's sending from the beginning, with a new input."""
-    return {"send": batch.send + 1, "handle": {}, "looks": 0, "fenced_at": None}
-
-
-def file_sha256(path: Path) -> str:
-    """Return the hash of a file's bytes."""
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
+    return {
+        "send": batch.send + 1,
+        "handle": {},
+        "looks": 0,
+        "fenced_at": None,
+        "candidates": (),
+    }
 
 
 _WELL: dict[str, Any] = {"tries": 0, "error": None}

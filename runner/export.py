@@ -20,7 +20,7 @@ from runner.core.model import Batch, QuestionSet
 from runner.core.roster import PENDING, STATES, Counts, Roster
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.core.stats import summary, totals
-from runner.outbox import write_durably
+from runner.files import write_durably
 
 FORMULA = re.compile(r"\s*[=+\-@\t\r\x00＝＋－＠]")
 """What makes a spreadsheet take a cell for a formula."""

@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from runner.attempts import PartWriter, reading_cells
-from runner.core.cost import Price
+from runner.core.cost import PriceList
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.expand import custom_id
 from runner.core.extract import Extractor
-from runner.core.model import Batch, QuestionSet, Reading, Reply, ReplyKind, Span, Usage, Variant
+from runner.core.model import (
+    Batch,
+    QuestionSet,
+    Reading,
+    Reply,
+    ReplyKind,
+    Span,
+    Stem,
+    Usage,
+    Variant,
+)
 from runner.core.states import OUTCOME_CODES, Outcome
 from runner.core.validate import is_valid, judge
 
@@ -58,9 +68,17 @@ class Intake:
         folder: Path,
         questions: QuestionSet,
         decode: Callable[[bytes], Reply],
-        price: Price | None,
+        prices: PriceList,
+        proof: Callable[[Stem, Variant], str | None],
     ) -> None:
         """Compile the patterns.
+
+        Args:
+            folder: the run's folder.
+            questions: what was asked, and how answers are read.
+            decode: reads one result line.
+            prices: what a token costs.
+            proof: what an echo of a condition's prompt has to be.
 
         Raises:
             ConfigError: naming the pattern that is wrong.
@@ -69,20 +87,18 @@ class Intake:
         self.questions = questions
         self.extractor = Extractor(questions)
         self.decode = decode
-        self.price = price
+        self.prices = prices
+        self.proof = proof
 
-    def read(
-        self, batch: Batch, members: tuple[Span, ...], files: Iterable[Path], *, cancelled: bool
-    ) -> BatchReading:
+    def read(self, batch: Batch, members: tuple[Span, ...], files: Iterable[Path]) -> BatchReading:
         """Read a batch and write its attempts.
 
         Args:
             batch: whose results they are.
             members: its requests, in order.
             files: the stored result files; output first.
-            cancelled: whether the batch was cancelled, so that missing is no surprise.
         """
-        return _Pass(self, batch, members).over(files, cancelled=cancelled)
+        return _Pass(self, batch, members).over(files)
 
 
 class _Pass:
@@ -92,10 +108,11 @@ class _Pass:
         self._questions = intake.questions
         self._extractor = intake.extractor
         self._decode = intake.decode
-        self._price = intake.price
+        self._price = intake.prices.at(realtime=batch.realtime)
+        self._proof = intake.proof
         self._batch = batch
         self._place = {id_: index for index, (id_, _) in enumerate(_named(members))}
-        self._variants = [variant for span in members for variant in [span.variant] * len(span)]
+        self._spans = [span for span in members for _ in range(len(span))]
         self._outcomes = bytearray(len(self._place))
         self._parts = PartWriter(intake.folder, batch.key, intake.questions)
         self._tally: Counter[str] = Counter()
@@ -107,12 +124,12 @@ class _Pass:
         self._input = self._output = 0
         self._first: dict[str, int] = {}
 
-    def over(self, files: Iterable[Path], *, cancelled: bool) -> BatchReading:
+    def over(self, files: Iterable[Path]) -> BatchReading:
         for path in files:
             for line in lines(path):
                 self._take(line)
         unseen = [index for index, code in enumerate(self._outcomes) if code == _OPEN]
-        self._close(unseen, Outcome.CANCELLED if cancelled else Outcome.MISSING)
+        self._close(unseen, Outcome(self._batch.rest))
         self._parts.close()
         usage = Usage(input_tokens=self._input, output_tokens=self._output)
         return BatchReading(
@@ -141,9 +158,19 @@ class _Pass:
         elif self._outcomes[index] != _OPEN:
             same = self._first.get(reply.custom_id) == hash(line)
             self._notices["duplicate" if same else "conflicting"] += 1
+        elif self._is_anothers(index, reply):
+            self._notices["misplaced"] += 1
         else:
             self._first[reply.custom_id] = hash(line)
             self._enter(index, reply)
+
+    def _is_anothers(self, index: int, reply: Reply) -> bool:
+        """Tell whether a line stands under this custom_id, but answers another prompt."""
+        if reply.echo is None:
+            return False
+        span = self._spans[index]
+        wanted = self._proof(span.stem, span.variant)
+        return wanted is not None and wanted != reply.echo
 
     def _enter(self, index: int, reply: Reply) -> None:
         readings: dict[str, Reading] = {}
@@ -179,7 +206,7 @@ class _Pass:
             [
                 reply.custom_id,
                 self._batch.key,
-                self._variants[index].value,
+                self._spans[index].variant.value,
                 outcome.value,
                 *(_storable(cell) for cell in reading_cells(self._questions, readings)),
                 _storable(reply.finish_reason),

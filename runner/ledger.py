@@ -293,6 +293,11 @@ class LedgerReader:
         """Return a batch's requests."""
         return _as_spans(self.get(f"members/{key}"))
 
+    def outcomes(self, key: BatchKey) -> bytes | None:
+        """Return how the attempts of a batch ended, one byte each; None while it is open."""
+        value = self.get(f"outcomes/{key}")
+        return value if isinstance(value, bytes) else None
+
     def holder(self) -> Holder | None:
         """Return who holds the ledger now; None when nobody does."""
         return holder(self.directory)
@@ -467,7 +472,7 @@ def _batch(row: dict[str, Any]) -> Batch:
         row[name] = None if row[name] is None else Decimal(row[name])
     row["state"] = BatchState(row["state"])
     row["usage"] = Usage(input_tokens=row["usage"][0], output_tokens=row["usage"][1])
-    row["dead"] = tuple(row["dead"])
+    row["dead"], row["candidates"] = tuple(row["dead"]), tuple(row["candidates"])
     row["key"] = BatchKey(row["key"])
     row["remote"] = None if row["remote"] is None else RemoteId(row["remote"])
     return Batch(**row)

@@ -1,20 +1,23 @@
 """Writes the request file of a batch, streaming: the body is encoded once a condition."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 from runner.core.cost import estimate_tokens
 from runner.core.expand import custom_id
-from runner.core.model import BatchKey, Condition, Experiment, Limits, Span, Stem
+from runner.core.model import BatchKey, Condition, Experiment, Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan, pack
 from runner.core.prompt import render
+from runner.files import write_durably
 from runner.providers.base import Frame, Provider
 
 BLOCK_BYTES = 1 << 18
 """Of request lines put together at once: small enough for the processor's cache."""
+FRAMES_KEPT = 64
+"""Encoded conditions; each holds a whole text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,9 @@ class Outbox:
         self._conditions: Mapping[Stem, Condition] = {c.stem: c for c in conditions}
         self._provider = provider
         self._limits = limits
+        self._frame = lru_cache(FRAMES_KEPT)(self._framed)
+        self.proof = cache(self._proof)
+        """What an echo of a condition's prompt has to be, by stem and variant."""
 
     def path(self, key: BatchKey) -> Path:
         """Return where a batch's request file is."""
@@ -77,48 +83,27 @@ class Outbox:
             input_tokens=sum(sized.tokens * len(sized.span) for sized in spans),
         )
 
+    def _proof(self, stem: Stem, variant: Variant) -> str | None:
+        """Return None where nothing is echoed, or the condition is no longer in the experiment."""
+        return self._frame(stem, variant)[0].proof if stem in self._conditions else None
+
     def _sized(self, span: Span) -> SizedSpan:
-        frame, tokens = self._frame(span)
+        frame, tokens = self._frame(span.stem, span.variant)
         return SizedSpan(span=span, frame_bytes=len(frame), tokens=tokens)
 
-    def _frame(self, span: Span) -> tuple[Frame, int]:
-        condition = self._conditions[span.stem]
-        prompt = render(self._experiment, condition, span.variant)
+    def _framed(self, stem: Stem, variant: Variant) -> tuple[Frame, int]:
+        condition = self._conditions[stem]
+        prompt = render(self._experiment, condition, variant)
         tokens = estimate_tokens((prompt.system or "") + prompt.user)
         return self._provider.encode(condition, prompt), tokens
 
     def _blocks(self, span: Span) -> Iterator[bytes]:
         """Yield the lines of a span, some at once."""
-        frame, _ = self._frame(span)
+        frame, _ = self._frame(span.stem, span.variant)
         between = frame.after + frame.before
         step = max(BLOCK_BYTES // len(frame), 1)
         for first in range(span.first, span.last + 1, step):
             last = min(first + step - 1, span.last)
             ids = [custom_id(span.stem, trial) for trial in range(first, last + 1)]
-            yield frame.before + between.join("\n".join(ids).encode().split(b"\n")) + frame.after
-
-
-def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
-    """Write a file that is either whole and on disk, or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as sink:
-        for block in blocks:
-            sink.write(block)
-    settle(part, path)
-
-
-def settle(part: Path, path: Path) -> None:
-    """Sync a finished file, give it its final name, and sync the folder."""
-    sync(part)
-    part.replace(path)
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Ask the operating system to put a file or folder on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            encoded = "\n".join(ids).encode().split(b"\n")  # one encoding for all of them
+            yield frame.before + between.join(encoded) + frame.after

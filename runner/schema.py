@@ -66,7 +66,18 @@ class LimitsConfig:
     bytes: int = MISSING
     enqueued_tokens: int | None = None
     batches_in_flight: int | None = None
+    results_days: int | None = None
     margin: float = 0.05
+
+
+@dataclass
+class TokenPriceConfig:
+    """List prices of one model in US dollars a million tokens, and who says so."""
+
+    input: float = MISSING
+    output: float = MISSING
+    source: str = MISSING
+    checked: str = MISSING
 
 
 @dataclass
@@ -75,6 +86,29 @@ class PriceConfig:
 
     source: str | None = None
     batch_discount: float = 0.0
+    checked: str = ""
+    per_million: dict[str, TokenPriceConfig] = field(default_factory=dict)
+
+
+@dataclass
+class ModelConfig:
+    """What the models of a name, or of a pattern of names, accept."""
+
+    match: str = MISSING
+    sampling: str = "honoured"
+    system_role: bool | None = None
+    max_tokens: str | None = None
+    structured_output: bool = False
+    temperature_max: float | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RealtimeConfig:
+    """How fast single requests are asked."""
+
+    concurrency: int = 8
+    requests_per_minute: int | None = None
 
 
 @dataclass
@@ -86,12 +120,27 @@ class ProviderConfig:
     model: str = MISSING
     api_key_env: str = MISSING
     base_url: str | None = None
+    emulator_path: str = MISSING
+    mode: str = "batch"
     timeout_seconds: float = 60
+    completion_window: str = "24h"
+    settle_seconds: float = 120
+    enhance: str = "on_retry"
     system_role: bool = True
+    max_tokens: str = "max_completion_tokens"
     temperature_min: float = 0.0
     temperature_max: float = 2.0
     max_output_tokens: int = MISSING
     expected_output_tokens: int = MISSING
+    project: str | None = None
+    location: str | None = None
+    bucket: str | None = None
+    dataset: str | None = None
+    source: str = "gcs"
+    sink: str = "gcs"
+    parameters: dict[str, Any] = field(default_factory=dict)
+    realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
+    models: list[ModelConfig] = field(default_factory=list)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     price: PriceConfig = field(default_factory=PriceConfig)
 
@@ -143,6 +192,7 @@ class RetryConfig:
 
     max_attempts: int = 3
     max_lost: int = 5
+    mode: str = "batch"
 
 
 @dataclass
@@ -160,7 +210,7 @@ class PollConfig:
     first_seconds: float = 5.0
     max_seconds: float = 60.0
     max_retry_after_seconds: float = 900.0
-    settle_seconds: float = 120.0
+    settle_seconds: float | None = None
 
 
 @dataclass

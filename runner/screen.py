@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runner.core.model import Batch
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
+from runner.core.stats import shown_state
 from runner.engine import View
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ _SAID = {
     "poll failed": "could not be asked; asking again",
     "find failed": "the provider's list could not be read; asking again",
     "fence failed": "its input could not be taken away; trying again",
+    "undecided": "UNKNOWN: it is not sent again",
     "collect failed": "its answers could not be fetched; fetching again",
     "cancel failed": "could not be cancelled; trying again",
     "stage failed": "the upload was cut short; looking whether it arrived",
@@ -166,14 +168,23 @@ def progress_line(view: View) -> str:
     return "  ".join([*parts, *(line for line in (view.held, view.halted) if line)])
 
 
+def how_far(batch: Batch) -> str:
+    """Say how many requests of a batch are done; some providers tell only when it has ended."""
+    if batch.completed is not None:
+        return f"{batch.completed:,}/{batch.count:,}"
+    return "" if batch.polled_at is None else "no progress reported"
+
+
 def batch_lines(batches: tuple[Batch, ...], now: float) -> Iterator[str]:
     """Yield a line for each batch that is not over, oldest first."""
     active = [b for b in batches if b.state not in FINAL_STATES]
     for batch in active[:BATCHES_SHOWN]:
         said = batch.remote_state or "-"
-        done = "" if batch.completed is None else f"{batch.completed:,}/{batch.count:,}"
         wait = max(batch.next_at - now, 0)
-        line = f"{batch.key}  {batch.state.value:<10} {said:<12} {done:>15}  next in {wait:3.0f} s"
+        line = (
+            f"{batch.key}  {shown_state(batch):<10} {said:<12} {how_far(batch):>20}  "
+            f"next in {wait:3.0f} s"
+        )
         yield f"{line}  {batch.error}" if batch.error else line
     if len(active) > BATCHES_SHOWN:
         yield f"and {len(active) - BATCHES_SHOWN} more"

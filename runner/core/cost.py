@@ -8,7 +8,7 @@ from runner.core.model import Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What one token costs through the batch API."""
+    """What one token costs."""
 
     input_usd: Decimal
     output_usd: Decimal
@@ -18,6 +18,18 @@ class Price:
     def of(self, usage: Usage) -> Decimal:
         """Return the price of what was used, in US dollars."""
         return usage.input_tokens * self.input_usd + usage.output_tokens * self.output_usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceList:
+    """What a token costs, by how it is asked for; None when nobody knows."""
+
+    batch: Price | None
+    realtime: Price | None
+
+    def at(self, *, realtime: bool) -> Price | None:
+        """Return the price of one way of asking."""
+        return self.realtime if realtime else self.batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

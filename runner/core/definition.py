@@ -23,6 +23,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             "name": experiment.model.name,
             "system_role": experiment.model.system_role,
             "max_output_tokens": experiment.model.max_output_tokens,
+            "parameters": experiment.model.parameters,
         },
         "prompt": {
             "first": (

@@ -6,7 +6,8 @@ RunnerError                    says what happened, to what, and what to do next
 │  ├─ ProviderBusy             a definite "not now": try later
 │  ├─ ProviderRefused          a definite no: asking again will not help
 │  ├─ ProviderSilent           no answer: it may have happened
-│  └─ ProviderReplyUnreadable  the reply is not what the service documents
+│  ├─ ProviderReplyUnreadable  the reply is not what the service documents
+│  └─ ProviderUndecided        several batches could be ours; which one, time will tell
 ├─ LedgerError
 │  ├─ LedgerInUse              another runner holds it
 │  ├─ LedgerDamaged            missing, empty, foreign or broken
@@ -51,6 +52,15 @@ class ProviderSilent(ProviderError):
 
 class ProviderReplyUnreadable(ProviderError):
     """The provider's reply is not what its documents say."""
+
+
+class ProviderUndecided(ProviderError):
+    """What was asked for may be one of several batches, and nobody can tell yet which."""
+
+    def __init__(self, message: str, candidates: tuple[str, ...]) -> None:
+        """Keep the provider's ids of the batches it may be."""
+        super().__init__(message)
+        self.candidates = candidates
 
 
 class LedgerError(RunnerError):

@@ -59,8 +59,12 @@ def temperature_part(temperature: Decimal) -> str:
     return f"temp{whole.zfill(2)}" + (f"-{rest}" if rest else "")
 
 
-def checked_conditions(experiment: Experiment) -> list[Condition]:
+def checked_conditions(experiment: Experiment, tag_length: int = 0) -> list[Condition]:
     """Return the conditions, after making sure that every custom_id is legal and unique.
+
+    Args:
+        experiment: what is asked.
+        tag_length: characters of the run's tag, which some providers' custom_ids carry.
 
     Raises:
         ConfigError: naming the ids that collide or are too long.
@@ -68,9 +72,9 @@ def checked_conditions(experiment: Experiment) -> list[Condition]:
     seen: dict[str, Condition] = {}
     for condition in conditions(experiment):
         longest = custom_id(condition.stem, experiment.trials)
-        if not CUSTOM_ID.fullmatch(longest):
+        if not CUSTOM_ID.fullmatch("_" * tag_length + longest):
             raise ConfigError(
-                f"custom_id {longest!r} is longer than 64 characters or has others than "
+                f"custom_id {longest!r} is longer than {64 - tag_length} characters or has others than "
                 f"[A-Za-z0-9_-]: shorten the id of persona {condition.persona!r} "
                 f"or text {condition.text!r}"
             )

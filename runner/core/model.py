@@ -99,6 +99,17 @@ class Limits:
     batches_in_flight: int | None
     margin: float
     """The share of each limit that is left unused."""
+    results_days: int | None = None
+    """How long results are kept, from when a batch was created."""
+
+
+class Sampling(StrEnum):
+    """What a model does with a temperature."""
+
+    HONOURED = "honoured"
+    IGNORED = "ignored"
+    """Taken without a word, and without effect: a sweep would measure nothing."""
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +119,16 @@ class Model:
     provider: str
     name: str
     system_role: bool
+    sampling: Sampling = Sampling.HONOURED
     temperature_min: Decimal
     temperature_max: Decimal
     max_output_tokens: int
+    max_tokens_name: str = "max_completion_tokens"
+    """What the cap on an answer is called in a chat completion."""
     expected_output_tokens: int
     """A guess for the low end of the cost estimate."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """More of the request's body, in the provider's own words; laid over ours, level by level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +220,8 @@ class Reply:
     answered_at: float | None = None
     """Seconds since the epoch, from the provider."""
     error: str | None = None
+    echo: str | None = None
+    """A digest of the prompt that the provider says it answered; None where it echoes none."""
 
 
 class Cause(StrEnum):
@@ -248,6 +266,10 @@ class Progress:
     """Result files by our name (output, error) and the provider's id."""
     expires_at: float | None = None
     message: str | None = None
+    rest: str = "missing"
+    """How requests that stand in no result file ended, in the words of `Outcome`."""
+    wait: float | None = None
+    """Seconds after which the provider wants to be asked again; None when it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +295,8 @@ class Batch:
     dead: tuple[str, ...] = ()
     """Provider's ids that are known to have ended without running."""
     sent_at: float | None = None
+    doubted_at: float | None = None
+    """When it was clear that no reply would come; an order is not under way after this."""
     accepted_at: float | None = None
     ended_at: float | None = None
     collected_at: float | None = None
@@ -283,6 +307,10 @@ class Batch:
     """Failed or fruitless calls in a row, for the back-off."""
     looks: int = 0
     """How often a doubtful submission was looked for and not found."""
+    candidates: tuple[str, ...] = ()
+    """Provider's batches that could be this one, while nobody can tell; it is not sent again."""
+    realtime: bool = False
+    """Asked one by one, now and at full price, instead of as a batch."""
     polls: int = 0
     """Successful looks at the running batch; the wait between them grows with it."""
     polled_at: float | None = None
@@ -291,9 +319,14 @@ class Batch:
     completed: int | None = None
     failed: int | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    rest: str = "missing"
+    """How requests that stand in no result file ended, as the provider's last word has it."""
     raw: Mapping[str, str] = field(default_factory=dict)
     """sha256 of each stored result file, by name."""
     expires_at: float | None = None
+    """When the provider's window closes."""
+    kept_until: float | None = None
+    """When the provider throws the results away."""
     error: str | None = None
     tally: Mapping[str, int] = field(default_factory=dict)
     """How many attempts ended how."""

@@ -1,6 +1,6 @@
 """Spans of requests to batches that fit a provider's limits; arithmetic on spans, never a list."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from runner.core.errors import ConfigError
@@ -72,6 +72,25 @@ def pack(spans: Iterable[SizedSpan], limits: Limits) -> Iterator[tuple[SizedSpan
                 batch, room = [], _empty(limits)
     if batch:
         yield tuple(batch)
+
+
+def with_a_size_of_its_own(
+    spans: tuple[SizedSpan, ...], taken: Collection[int]
+) -> tuple[SizedSpan, ...]:
+    """Leave out the last requests until no other batch has as many; they go into the next one.
+
+    A provider that gives a batch no name of ours can still be asked for the one of this size.
+    """
+    count = sum(len(sized.span) for sized in spans)
+    size = next((n for n in range(count, 0, -1) if n not in taken), count)
+    kept: list[SizedSpan] = []
+    for sized in spans:
+        if size <= 0:
+            break
+        head, _ = _cut(sized, size)
+        kept.append(head)
+        size -= len(head.span)
+    return tuple(kept)
 
 
 def _empty(limits: Limits) -> _Room:

@@ -69,6 +69,8 @@ class Facts:
     """How long after a doubtful submission the provider's list is believed to be current."""
     looked: frozenset[BatchKey]
     """Batches asked about in this run, for the purposes that ask once."""
+    fences: bool
+    """Whether the provider's input can be taken away, to make a late order harmless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ def plan(facts: Facts, now: float) -> Plan:
     """Decide what is next."""
     free = [b for b in facts.batches if b.key not in facts.busy]
     actions = [a for b in free if (a := _at_provider(b, facts, now)) is not None]
+    actions.sort(key=lambda action: action.verb is not Verb.COLLECT)
     held = None
     if facts.purpose in (Purpose.RUN, Purpose.SUBMIT) and facts.halted is None:
         sending, held = _send(facts, free, now)
@@ -129,20 +132,33 @@ def _doubt(batch: Batch, facts: Facts, now: float) -> Verb:
     a late acceptance harmless; only a look well after it proves that nothing was ordered.
     """
     settled = now >= doubt_settles_at(batch, facts.settle_seconds)
-    if batch.looks > 0 and batch.fenced_at is None and settled and _patient(facts):
+    unfenced = facts.fences and not batch.realtime and batch.fenced_at is None
+    if batch.looks > 0 and unfenced and settled and not batch.candidates and _patient(facts):
         return Verb.FENCE
     return Verb.FIND
 
 
 def doubt_settles_at(batch: Batch, settle_seconds: float) -> float:
     """Return when the provider's list is believed to show all that was ordered until then."""
-    since = batch.fenced_at if batch.fenced_at is not None else batch.sent_at
-    return (since or 0.0) + settle_seconds
+    since = next(
+        (t for t in (batch.fenced_at, batch.doubted_at, batch.sent_at) if t is not None), 0.0
+    )
+    return since + settle_seconds
 
 
-def absence_is_proved(batch: Batch, settle_seconds: float, now: float) -> bool:
-    """Tell whether a look that found nothing may be believed."""
-    return batch.fenced_at is not None and now >= doubt_settles_at(batch, settle_seconds)
+def absence_is_proved(
+    batch: Batch, settle_seconds: float, looked_at: float, *, fences: bool
+) -> bool:
+    """Tell whether a look that found nothing may be believed.
+
+    Args:
+        batch: the batch in doubt.
+        settle_seconds: how long the provider's list may lag.
+        looked_at: when that look began.
+        fences: whether the provider's input can be taken away; then it must have been.
+    """
+    settled = looked_at >= doubt_settles_at(batch, settle_seconds)
+    return settled and (batch.fenced_at is not None or not fences)
 
 
 def _patient(facts: Facts) -> bool:
@@ -160,19 +176,19 @@ def _may_ask(batch: Batch, facts: Facts) -> bool:
 
 def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], str | None]:
     """Choose what goes out now, within the provider's limits and the budget."""
-    there = [b for b in facts.batches if b.state in AT_PROVIDER]
+    there = [b for b in facts.batches if b.state in AT_PROVIDER and not b.realtime]
     flying, tokens = len(there), sum(b.input_tokens for b in there)
     spent = committed(facts.batches)
     actions: list[Action] = []
+    full = False
     for batch in free:
         if batch.state not in _UNSENT or batch.next_at > now:
             continue
-        limits = facts.limits
-        if limits.batches_in_flight is not None and flying >= limits.batches_in_flight:
-            break
-        room = limits.enqueued_tokens
-        if room is not None and flying and tokens + batch.input_tokens > room:
-            break
+        if not batch.realtime:  # what is asked one by one waits in no queue
+            full = full or not _fits(batch, facts.limits, flying, tokens)
+            if full:
+                continue
+            flying, tokens = flying + 1, tokens + batch.input_tokens
         cost = batch.reserved_usd or Decimal(0)
         if facts.budget_usd is not None and spent + cost > facts.budget_usd:
             return actions, (
@@ -183,8 +199,16 @@ def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], st
         actions.append(
             Action(Verb.SUBMIT if batch.state is BatchState.STAGED else Verb.STAGE, batch.key)
         )
-        flying, tokens, spent = flying + 1, tokens + batch.input_tokens, spent + cost
+        spent += cost
     return actions, None
+
+
+def _fits(batch: Batch, limits: Limits, flying: int, tokens: int) -> bool:
+    """Tell whether the provider takes one more batch beside those that it has."""
+    if limits.batches_in_flight is not None and flying >= limits.batches_in_flight:
+        return False
+    room = limits.enqueued_tokens
+    return room is None or not flying or tokens + batch.input_tokens <= room
 
 
 def committed(batches: tuple[Batch, ...]) -> Decimal:

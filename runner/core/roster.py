@@ -41,9 +41,9 @@ class RetryPolicy:
     max_lost: int
     enhance: Enhance
 
-    def variant(self, asked: int) -> Variant:
-        """Return the wording for the next attempt of a request that was asked so often."""
-        if self.enhance is Enhance.ALWAYS or (self.enhance is Enhance.ON_RETRY and asked):
+    def variant(self, again: bool) -> Variant:
+        """Return the wording for a request that is asked for the first time, or again."""
+        if self.enhance is Enhance.ALWAYS or (self.enhance is Enhance.ON_RETRY and again):
             return Variant.ENHANCED
         return Variant.PLAIN
 
@@ -126,11 +126,17 @@ class Roster:
             pending=tally[PENDING],
         )
 
-    def pending(self) -> Iterator[Span]:
-        """Yield what is to be asked next, as spans, in the order of the configuration."""
+    def pending(self, *, again: bool | None = None) -> Iterator[Span]:
+        """Yield what is to be asked next, as spans, in the order of the configuration.
+
+        Args:
+            again: only what the model has answered before (True) or not yet (False).
+        """
         for stem, row in self.rows.items():
             for first, last in _runs(row.state, row.wanted):
-                yield from self._by_variant(stem, row, first, last)
+                for span in self._alike(stem, row, first, last):
+                    if again is None or again is bool(row.asked[span.first - 1]):
+                        yield span
 
     def has_pending(self) -> bool:
         """Tell whether anything is left to ask."""
@@ -175,18 +181,15 @@ class Roster:
         given_up = asked >= self.policy.max_attempts or lost >= self.policy.max_lost
         return FAILED if given_up else PENDING
 
-    def _by_variant(self, stem: Stem, row: Row, first: int, last: int) -> Iterator[Span]:
-        """Cut a run of pending trials where the wording changes."""
-        if not any(row.asked[first - 1 : last]):
-            yield Span(stem, first, last, self.policy.variant(0))
-            return
-        start, variant = first, self.policy.variant(row.asked[first - 1])
-        for trial in range(first + 1, last + 1):
-            here = self.policy.variant(row.asked[trial - 1])
-            if here is not variant:
-                yield Span(stem, start, trial - 1, variant)
-                start, variant = trial, here
-        yield Span(stem, start, last, variant)
+    def _alike(self, stem: Stem, row: Row, first: int, last: int) -> Iterator[Span]:
+        """Cut a run of pending trials where those asked again meet those asked first."""
+        start, again = first, bool(row.asked[first - 1])
+        if any(row.asked[first - 1 : last]):
+            for trial in range(first + 1, last + 1):
+                if bool(row.asked[trial - 1]) is not again:
+                    yield Span(stem, start, trial - 1, self.policy.variant(again))
+                    start, again = trial, not again
+        yield Span(stem, start, last, self.policy.variant(again))
 
 
 _DEPARTED = bytes(code if code in (SUCCESS, RETRY_SUCCESS) else IN_BATCH for code in range(256))

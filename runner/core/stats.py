@@ -1,5 +1,6 @@
 """Counters of a run, put together for the ledger's summary, the screen and `summary.json`."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -54,8 +55,26 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
     }
 
 
+UNKNOWN = "unknown"
+"""The state that is shown while the provider may have a batch and nobody can tell which it is."""
+
+
+def shown_state(batch: Batch) -> str:
+    """Return the word that screens and summaries have for where a batch stands."""
+    return UNKNOWN if batch.candidates else batch.state.value
+
+
+def days_left(batch: Batch, now: float) -> float | None:
+    """Return how long uncollected results are still kept, in days.
+
+    None for a batch that is not over at the provider, as far as anybody here can know.
+    """
+    waits = batch.state in (BatchState.RUNNING, BatchState.CANCELLING)
+    over = batch.state is BatchState.ENDED or (
+        waits and batch.expires_at is not None and batch.expires_at <= now
+    )
+    return (batch.kept_until - now) / 86_400 if over and batch.kept_until is not None else None
+
+
 def _by_state(batches: tuple[Batch, ...]) -> dict[str, int]:
-    tally: dict[str, int] = {}
-    for batch in batches:
-        tally[batch.state.value] = tally.get(batch.state.value, 0) + 1
-    return tally
+    return dict(Counter(shown_state(batch) for batch in batches))

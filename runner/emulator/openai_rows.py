@@ -13,7 +13,6 @@ from runner.emulator.running import Checked, Ids
 CHAT = "/v1/chat/completions"
 MAX_REQUESTS = 50_000
 MAX_ERRORS = 20
-_REASONING = re.compile(r"^(?:o\d|gpt-[5-9])")
 _RELEASE = "-2026-01-01"
 
 
@@ -29,6 +28,11 @@ class LineError(Exception):
 
 class OpenAIRows:
     """Reads and writes lines as OpenAI does; holds no state."""
+
+    one_file = False
+    fails_whole = True
+    reasons = re.compile(r"^(?:o\d|gpt-[5-9])")
+    """Models that reason first, take no temperature and call the cap max_completion_tokens."""
 
     def first_model(self, path: Path) -> str | None:
         """Return the model the first line asks for, if it can be read."""
@@ -47,21 +51,21 @@ class OpenAIRows:
         with path.open("rb") as lines:
             for total, line in enumerate(lines, 1):
                 if total > MAX_REQUESTS:
-                    errors.append(_batch_error("too_many_tasks", _TOO_MANY))
+                    errors.append(batch_error("too_many_tasks", TOO_MANY))
                     break
                 try:
                     custom_id, line_model, body = _request(line, endpoint)
                     model = model or line_model
                     _must_fit(custom_id, seen, line_model, model)
                 except LineError as error:
-                    errors.append(_batch_error(error.code, str(error), error.param, total))
+                    errors.append(batch_error(error.code, str(error), error.param, total))
                     if len(errors) >= MAX_ERRORS:
                         break
                 else:
                     seen.add(custom_id)
-                    doomed += _refusal(line_model, body) is not None
+                    doomed += self.refusal(line_model, body) is not None
         if total == 0:
-            errors.append(_batch_error("empty_file", "The input file is empty."))
+            errors.append(batch_error("empty_file", "The input file is empty."))
         return Checked(model, total, doomed, tuple(errors))
 
     def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
@@ -69,24 +73,52 @@ class OpenAIRows:
         request = orjson.loads(line)
         custom_id, body = request["custom_id"], request["body"]
         model = body["model"]
-        refusal = _refusal(model, body)
+        refusal = self.refusal(model, body)
         if refusal is not None:
             return model, custom_id, orjson.dumps({"error": refusal})
+        return model, custom_id, self.asked(model, custom_id, body)
+
+    def refusal(self, model: str, body: Mapping[str, Any]) -> dict[str, object] | None:
+        """Return the error with which this request alone is refused."""
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            message = "Missing required parameter: 'messages'."
+            return bad(message, "messages", "missing_required_parameter")
+        if not all(isinstance(said, dict) and "role" in said for said in messages):
+            message = "Invalid 'messages': every message needs a role."
+            return bad(message, "messages", "invalid_value")
+        temperature = body.get("temperature")
+        reasons = self.reasons.match(model) is not None
+        if temperature is not None and (complaint := _temperature(temperature, reasons=reasons)):
+            return complaint
+        if "max_tokens" in body and reasons:
+            message = (
+                "Unsupported parameter: 'max_tokens' is not supported with this model. "
+                "Use 'max_completion_tokens' instead."
+            )
+            return bad(message, "max_tokens", "unsupported_parameter")
+        for name in ("max_tokens", "max_completion_tokens"):
+            cap = body.get(name)
+            if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
+                return bad(f"Invalid '{name}': expected an integer >= 1.", name, "invalid_value")
+        return None
+
+    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> Asked:
+        """Return what a request that is not refused asks."""
         system, user = _messages(body["messages"])
         temperature = body.get("temperature")
-        asked = Asked(
+        return Asked(
             model=model,
             custom_id=custom_id,
             system=system,
             user=user,
             temperature=1.0 if temperature is None else float(temperature),
             max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-            reasons_first=_REASONING.match(model) is not None,
+            reasons_first=self.reasons.match(model) is not None,
         )
-        return model, custom_id, asked
 
-    def answered(self, custom_id: str, model: str, ids: Ids, reply: Reply, created: int) -> bytes:
-        """Write the output line of an answer."""
+    def completion(self, model: str, ids: Ids, reply: Reply, created: int) -> dict[str, object]:
+        """Write an answer as a chat completion."""
         choice = {
             "index": 0,
             "message": {
@@ -98,7 +130,7 @@ class OpenAIRows:
             "logprobs": None,
             "finish_reason": reply.finish,
         }
-        body = {
+        return {
             "id": f"chatcmpl-{ids.completion[:29]}",
             "object": "chat.completion",
             "created": created,
@@ -108,17 +140,21 @@ class OpenAIRows:
             "service_tier": "default",
             "system_fingerprint": None,
         }
-        return _line(ids, custom_id, _response(200, ids, body), None)
+
+    def answered(self, custom_id: str, model: str, ids: Ids, reply: Reply, created: int) -> bytes:
+        """Write the output line of an answer."""
+        body = self.completion(model, ids, reply, created)
+        return self.line(ids, custom_id, _response(200, ids, body), None)
 
     def refused(self, custom_id: str, ids: Ids, body: bytes) -> bytes:
         """Write the error line of a request that was refused with a 400."""
-        return _line(ids, custom_id, _response(400, ids, orjson.loads(body)), None)
+        return self.line(ids, custom_id, _response(400, ids, orjson.loads(body)), None)
 
     def broke(self, custom_id: str, ids: Ids) -> bytes:
         """Write the error line of a request the service failed at with a 500."""
         message = "The server had an error while processing your request. Sorry about that!"
         error = {"message": message, "type": "server_error", "param": None, "code": None}
-        return _line(ids, custom_id, _response(500, ids, {"error": error}), None)
+        return self.line(ids, custom_id, _response(500, ids, {"error": error}), None)
 
     def never_ran(self, custom_id: str, ids: Ids, is_expired: bool) -> bytes:
         """Write the error line of a request the batch never came to."""
@@ -128,15 +164,38 @@ class OpenAIRows:
             if is_expired
             else "This request was cancelled before it was executed."
         )
-        return _line(ids, custom_id, None, {"code": code, "message": message})
+        return self.line(ids, custom_id, None, {"code": code, "message": message})
+
+    def line(
+        self,
+        ids: Ids,
+        custom_id: str | None,
+        response: dict[str, object] | None,
+        error: dict[str, str] | None,
+    ) -> bytes:
+        """Write a line of either file."""
+        line = {
+            "id": f"batch_req_{ids.row}",
+            "custom_id": custom_id,
+            "response": response,
+            "error": error,
+        }
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
-_TOO_MANY = f"The batch input file holds more than the maximum of {MAX_REQUESTS} requests."
+class CompatibleRows(OpenAIRows):
+    """The same of a service that is not OpenAI: no model of it reasons first."""
+
+    reasons = re.compile(r"(?!)")
 
 
-def _batch_error(
+TOO_MANY = f"The batch input file holds more than the maximum of {MAX_REQUESTS} requests."
+
+
+def batch_error(
     code: str, message: str, param: str | None = None, line: int | None = None
 ) -> dict[str, object]:
+    """Write an error of a batch."""
     return {"code": code, "message": message, "param": param, "line": line}
 
 
@@ -174,33 +233,10 @@ def _must_fit(custom_id: str, seen: set[str], line_model: str, model: str) -> No
         raise LineError("model_mismatch", message, "body.model")
 
 
-def _refusal(model: str, body: Mapping[str, Any]) -> dict[str, object] | None:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        message = "Missing required parameter: 'messages'."
-        return _bad(message, "messages", "missing_required_parameter")
-    if not all(isinstance(said, dict) and "role" in said for said in messages):
-        return _bad("Invalid 'messages': every message needs a role.", "messages", "invalid_value")
-    temperature = body.get("temperature")
-    if temperature is not None and (complaint := _temperature(model, temperature)):
-        return complaint
-    if "max_tokens" in body and _REASONING.match(model):
-        message = (
-            "Unsupported parameter: 'max_tokens' is not supported with this model. "
-            "Use 'max_completion_tokens' instead."
-        )
-        return _bad(message, "max_tokens", "unsupported_parameter")
-    for name in ("max_tokens", "max_completion_tokens"):
-        cap = body.get(name)
-        if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
-            return _bad(f"Invalid '{name}': expected an integer >= 1.", name, "invalid_value")
-    return None
-
-
-def _temperature(model: str, temperature: object) -> dict[str, object] | None:
+def _temperature(temperature: object, *, reasons: bool) -> dict[str, object] | None:
     if isinstance(temperature, bool) or not isinstance(temperature, int | float):
         message = "Invalid type for 'temperature': expected a decimal."
-        return _bad(message, "temperature", "invalid_type")
+        return bad(message, "temperature", "invalid_type")
     if not 0 <= temperature <= 2:
         side, bound = ("above maximum", "<= 2") if temperature > 2 else ("below minimum", ">= 0")
         message = (
@@ -208,17 +244,18 @@ def _temperature(model: str, temperature: object) -> dict[str, object] | None:
             f"Expected a value {bound}, but got {temperature} instead."
         )
         code = "decimal_above_max_value" if temperature > 2 else "decimal_below_min_value"
-        return _bad(message, "temperature", code)
-    if temperature != 1 and _REASONING.match(model):
+        return bad(message, "temperature", code)
+    if temperature != 1 and reasons:
         message = (
             f"Unsupported value: 'temperature' does not support {temperature} with this model. "
             "Only the default (1) value is supported."
         )
-        return _bad(message, "temperature", "unsupported_value")
+        return bad(message, "temperature", "unsupported_value")
     return None
 
 
-def _bad(message: str, param: str, code: str) -> dict[str, object]:
+def bad(message: str, param: str, code: str) -> dict[str, object]:
+    """Write the error of a request that is refused."""
     return {"message": message, "type": "invalid_request_error", "param": param, "code": code}
 
 
@@ -251,15 +288,3 @@ def _usage(reply: Reply) -> dict[str, object]:
 
 def _response(status: int, ids: Ids, body: object) -> dict[str, object]:
     return {"status_code": status, "request_id": ids.request, "body": body}
-
-
-def _line(
-    ids: Ids, custom_id: str, response: dict[str, object] | None, error: dict[str, str] | None
-) -> bytes:
-    line = {
-        "id": f"batch_req_{ids.row}",
-        "custom_id": custom_id,
-        "response": response,
-        "error": error,
-    }
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from runner.emulator.records import Batch, Stage, StoredFile
 
-_DAY = int(timedelta(days=1).total_seconds())
+DAY = int(timedelta(days=1).total_seconds())
 
 
 class ApiError(Exception):
@@ -63,7 +63,7 @@ def batch_object(batch: Batch, now: float) -> dict[str, object]:
         "output_file_id": batch.output_file_id if is_over else None,
         "error_file_id": batch.error_file_id if is_over else None,
         "created_at": int(batch.created_at),
-        "expires_at": int(batch.created_at) + _DAY,
+        "expires_at": int(batch.created_at) + DAY,
         **_times(batch, stage, now),
         "request_counts": _counts(batch, stage, now),
         "usage": _usage(batch) if is_over else None,

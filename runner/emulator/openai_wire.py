@@ -1,9 +1,11 @@
-"""OpenAI's /files and /batches, as its documents and recordings say they answer."""
+"""OpenAI's /files, /batches and /chat/completions, as its documents and recordings have them.
 
-import json
-from collections.abc import AsyncIterator
+A service that differs here and there is a subclass.
+"""
+
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -13,12 +15,12 @@ from starlette.routing import Route
 
 from runner.emulator.connection import LostReply
 from runner.emulator.downloads import chunks_of
-from runner.emulator.openai_rows import CHAT
-from runner.emulator.openai_shapes import ApiError, batch_object, file_object, page
+from runner.emulator.openai_chat import Chat, json_object
+from runner.emulator.openai_rows import CHAT, OpenAIRows
+from runner.emulator.openai_shapes import DAY, ApiError, batch_object, file_object, page
 from runner.emulator.records import Batch, StoredFile
 from runner.emulator.world import World
 
-MAX_UPLOAD = 200 * 2**20
 _FORM_OVERHEAD = 64 * 2**10
 _PARAMETERS = frozenset(
     {"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"}
@@ -28,11 +30,17 @@ _PARAMETERS = frozenset(
 class OpenAIWire:
     """One service that speaks OpenAI's dialect, under one prefix."""
 
-    def __init__(self, world: World, service: str = "openai", prefix: str = "/v1") -> None:
+    max_upload: ClassVar[int] = 200 * 2**20
+
+    def __init__(
+        self, world: World, rows: OpenAIRows, service: str = "openai", prefix: str = "/v1"
+    ) -> None:
         """Say which service's files and batches it shows."""
-        self.prefix = prefix
+        self.prefixes: tuple[str, ...] = (prefix,)
+        self._prefix = prefix
         self._world = world
         self._service = service
+        self._chat = Chat(world, rows)
 
     def error(
         self, status: int, message: str, code: str | None, headers: dict[str, str] | None
@@ -42,7 +50,7 @@ class OpenAIWire:
 
     def routes(self) -> list[Route]:
         """List the addresses it answers at."""
-        files, batches = f"{self.prefix}/files", f"{self.prefix}/batches"
+        files, batches = f"{self._prefix}/files", f"{self._prefix}/batches"
         return [
             Route(files, self.upload, methods=["POST"]),
             Route(files, self.list_files, methods=["GET"]),
@@ -53,14 +61,52 @@ class OpenAIWire:
             Route(batches, self.list_batches, methods=["GET"]),
             Route(f"{batches}/{{batch_id}}", self.get_batch, methods=["GET"]),
             Route(f"{batches}/{{batch_id}}/cancel", self.cancel, methods=["POST"]),
+            Route(f"{self._prefix}/chat/completions", self._chat.__call__, methods=["POST"]),
         ]
+
+    # How this service writes things, and what it takes
+
+    def file_object(self, file: StoredFile, *, is_new: bool = False) -> dict[str, object]:
+        """Write a file."""
+        return file_object(file, is_new=is_new)
+
+    def batch_object(self, batch: Batch, now: float, *, is_new: bool = False) -> dict[str, object]:
+        """Write a batch as it stands now."""
+        return batch_object(batch, now)
+
+    def page(self, objects: list[dict[str, object]], *, has_more: bool) -> dict[str, object]:
+        """Write one page of a list."""
+        return page(objects, has_more=has_more)
+
+    def stored_id(self, file_id: str) -> str | None:
+        """Return what the shelf calls a file that is called so here."""
+        return file_id
+
+    def window(self, wanted: str) -> int:
+        """Return the seconds of a completion window.
+
+        Raises:
+            ApiError: no such window.
+        """
+        if wanted != "24h":
+            raise unsupported("completion_window", wanted, "24h")
+        return DAY
+
+    def order(self, source: StoredFile, wanted: Mapping[str, Any]) -> Batch:
+        """Commit a batch."""
+        return self._world.create_batch(
+            source,
+            wanted["endpoint"],
+            wanted.get("metadata"),
+            wanted.get("output_expires_after"),
+        )
 
     # Files
 
     async def upload(self, request: Request) -> Response:
         """Keep a batch input file; its lines are looked at only when a batch validates them."""
-        if int(request.headers.get("content-length", 0)) > MAX_UPLOAD + _FORM_OVERHEAD:
-            raise _too_large()
+        if int(request.headers.get("content-length", 0)) > self.max_upload + _FORM_OVERHEAD:
+            raise self._too_large()
         async with _form(request) as form:
             source = form.get("file")
             if not isinstance(source, UploadFile):
@@ -72,8 +118,8 @@ class OpenAIWire:
                 raise ApiError(400, f"'{purpose}' is not one of ['batch']", "purpose")
             if not (source.filename or "").endswith(".jsonl"):
                 raise ApiError(400, "Invalid file format for Batch API. Must be .jsonl", "file")
-            if (source.size or 0) > MAX_UPLOAD:
-                raise _too_large()
+            if (source.size or 0) > self.max_upload:
+                raise self._too_large()
             lifetime = _lifetime(
                 form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
             )
@@ -81,7 +127,11 @@ class OpenAIWire:
                 self._world.shelf.keep,
                 *(self._service, "batch", source.filename or "", source.file, lifetime),
             )
-        return JSONResponse(file_object(file, is_new=lifetime is None))
+        return JSONResponse(self.file_object(file, is_new=lifetime is None))
+
+    def _too_large(self) -> ApiError:
+        message = f"The file is larger than the maximum of {self.max_upload} bytes."
+        return ApiError(400, message, "file")
 
     def list_files(self, request: Request) -> Response:
         """List files, newest first unless asked otherwise."""
@@ -92,19 +142,19 @@ class OpenAIWire:
         files = self._world.shelf.listed(self._service, request.query_params.get("purpose"))
         if order == "asc":
             files.reverse()
-        start = _start(request, [file.id for file in files])
-        shown = [file_object(file) for file in files[start : start + limit]]
-        return JSONResponse(page(shown, has_more=start + limit < len(files)))
+        shown = [self.file_object(file) for file in files]
+        return JSONResponse(self._page_of(shown, request, limit))
 
     def get_file(self, request: Request) -> Response:
         """Show one file."""
-        return JSONResponse(file_object(self._file(request)))
+        return JSONResponse(self.file_object(self._file(request)))
 
     def delete_file(self, request: Request) -> Response:
         """Forget one file."""
         file = self._file(request)
         self._world.shelf.delete(file.id)
-        return JSONResponse({"id": file.id, "object": "file", "deleted": True})
+        file_id = request.path_params["file_id"]
+        return JSONResponse({"id": file_id, "object": "file", "deleted": True})
 
     def content(self, request: Request) -> Response:
         """Send a file without saying how long it is."""
@@ -120,42 +170,50 @@ class OpenAIWire:
 
     def _file(self, request: Request) -> StoredFile:
         file_id = request.path_params["file_id"]
-        file = self._world.shelf.find(self._service, file_id)
+        file = self._find_file(file_id)
         if file is None:
             raise ApiError(404, f"No such File object: {file_id}", "id")
         return file
+
+    def _find_file(self, file_id: str) -> StoredFile | None:
+        stored = self.stored_id(file_id)
+        return None if stored is None else self._world.shelf.find(self._service, stored)
 
     # Batches
 
     async def create(self, request: Request) -> Response:
         """Commit a batch; whether the reply arrives is another matter."""
         wanted = _parameters(await request.body())
+        self.window(wanted["completion_window"])
         return await run_in_threadpool(self._create, wanted)
 
     def _create(self, wanted: dict[str, Any]) -> Response:
         file_id, world = wanted["input_file_id"], self._world
-        source = world.shelf.find(self._service, file_id)
+        source = self._find_file(file_id)
         if source is None:
             raise ApiError(400, f"No such File object: {file_id}", "input_file_id")
         if source.purpose != "batch":
             raise ApiError(400, "The input file's purpose must be 'batch'.", "input_file_id")
-        batch = world.create_batch(
-            source, wanted["endpoint"], wanted.get("metadata"), wanted.get("output_expires_after")
-        )
+        batch = self.order(source, wanted)
         if world.behaviour.happens("lost_create_reply", batch.stable_key):
             return LostReply()
         if world.behaviour.happens("failed_create_reply", batch.stable_key):
             raise ApiError(500, "The server had an error while processing your request.")
-        return JSONResponse(batch_object(batch, batch.created_at))
+        return JSONResponse(self.batch_object(batch, batch.created_at, is_new=True))
 
     def list_batches(self, request: Request) -> Response:
         """List batches, newest first."""
         limit = _limit(request, 20, 100)
-        batches = self._world.list_batches(self._service)
-        start = _start(request, [batch.id for batch in batches])
         now = self._world.clock()
-        shown = [batch_object(batch, now) for batch in batches[start : start + limit]]
-        return JSONResponse(page(shown, has_more=start + limit < len(batches)))
+        shown = [self.batch_object(b, now) for b in self._world.list_batches(self._service)]
+        return JSONResponse(self._page_of(shown, request, limit))
+
+    def _page_of(
+        self, objects: list[dict[str, object]], request: Request, limit: int
+    ) -> dict[str, object]:
+        start = _start(request, [str(shown["id"]) for shown in objects])
+        has_more = start + limit < len(objects)
+        return self.page(objects[start : start + limit], has_more=has_more)
 
     def get_batch(self, request: Request) -> Response:
         """Show one batch."""
@@ -170,7 +228,7 @@ class OpenAIWire:
         return self._shown(self._world.cancel_batch(batch.id))
 
     def _shown(self, batch: Batch) -> Response:
-        return JSONResponse(batch_object(batch, self._world.clock()))
+        return JSONResponse(self.batch_object(batch, self._world.clock()))
 
     def _batch(self, request: Request) -> Batch:
         batch_id = request.path_params["batch_id"]
@@ -186,10 +244,6 @@ async def _form(request: Request) -> AsyncIterator[Any]:
         raise ApiError(400, "Invalid Content-Type: expected multipart/form-data.")
     async with request.form(max_files=1, max_fields=8) as form:
         yield form
-
-
-def _too_large() -> ApiError:
-    return ApiError(400, f"The file is larger than the maximum of {MAX_UPLOAD} bytes.", "file")
 
 
 def _limit(request: Request, usual: int, most: int) -> int:
@@ -229,12 +283,7 @@ def _lifetime(anchor: object, seconds: object) -> int | None:
 
 
 def _parameters(body: bytes) -> dict[str, Any]:
-    try:
-        wanted = json.loads(body)
-    except ValueError:
-        wanted = None
-    if not isinstance(wanted, dict):
-        raise ApiError(400, "We could not parse the JSON body of your request.")
+    wanted = json_object(body)
     for name in wanted:
         if name not in _PARAMETERS:
             raise ApiError(400, f"Unknown parameter: '{name}'.", name, "unknown_parameter")
@@ -245,16 +294,20 @@ def _parameters(body: bytes) -> dict[str, Any]:
         if not isinstance(wanted[name], str):
             message = f"Invalid type for '{name}': expected a string."
             raise ApiError(400, message, name, "invalid_type")
-    for name, only in (("endpoint", CHAT), ("completion_window", "24h")):
-        if wanted[name] != only:
-            message = f"Invalid value: '{wanted[name]}'. Supported values are: '{only}'."
-            raise ApiError(400, message, name, "invalid_value")
+    if wanted["endpoint"] != CHAT:
+        raise unsupported("endpoint", wanted["endpoint"], CHAT)
     _check_metadata(wanted.get("metadata"))
     after = wanted.get("output_expires_after")
     if after is not None:
         given = after if isinstance(after, dict) else {}
         wanted["output_expires_after"] = _lifetime(given.get("anchor", ""), given.get("seconds"))
     return wanted
+
+
+def unsupported(name: str, value: object, allowed: str) -> ApiError:
+    """Refuse the value of a parameter."""
+    message = f"Invalid value: '{value}'. Supported values are: '{allowed}'."
+    return ApiError(400, message, name, "invalid_value")
 
 
 def _check_metadata(metadata: object) -> None:

@@ -88,6 +88,8 @@ class Batch:
     input_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    details: str | None
+    """JSON that only the wire that made it reads: a display name, labels, where results go."""
 
     @property
     def stable_key(self) -> str:

@@ -35,6 +35,11 @@ class Ids:
 class Dialect(Protocol):
     """How one vendor writes its input and output lines."""
 
+    one_file: bool
+    """Whether failed rows stand among the answers, in one file."""
+    fails_whole: bool
+    """Whether a batch can fail before any row ran (a bad line, too many enqueued tokens)."""
+
     def first_model(self, path: Path) -> str | None:
         """Return the model the first line asks for, if it can be read."""
         ...
@@ -100,7 +105,8 @@ def run(
             outcome.output.open("wb", 2**20) as output,
             outcome.error.open("wb", 2**20) as error,
         ):
-            runner = _Runner(batch, dialect, behaviour, asks, outcome, output, error)
+            failed = output if dialect.one_file else error
+            runner = _Runner(batch, dialect, behaviour, asks, outcome, output, failed)
             for index, line in _rows(lines, behaviour, batch.stable_key):
                 runner.run_row(line, index < rows)
     except BaseException:

@@ -22,11 +22,19 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from runner.emulator.anthropic_rows import AnthropicRows
+from runner.emulator.anthropic_shapes import AnthropicError
+from runner.emulator.anthropic_wire import AnthropicWire
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.connection import BreakableProtocol
-from runner.emulator.openai_rows import OpenAIRows
+from runner.emulator.groq_rows import GroqRows
+from runner.emulator.groq_wire import GroqWire
+from runner.emulator.kluster_rows import KlusterRows
+from runner.emulator.kluster_wire import KlusterWire
+from runner.emulator.openai_rows import CompatibleRows, OpenAIRows
 from runner.emulator.openai_shapes import ApiError
 from runner.emulator.openai_wire import OpenAIWire
+from runner.emulator.running import Dialect
 from runner.emulator.world import World
 
 _HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
@@ -43,7 +51,8 @@ _REAL_KEY = (
 class Wire(Protocol):
     """One family of addresses in one vendor's dialect."""
 
-    prefix: str
+    prefixes: tuple[str, ...]
+    """What its addresses begin with; the longest that fits decides."""
 
     def routes(self) -> list[Route]:
         """List the addresses it answers at."""
@@ -58,22 +67,40 @@ class Wire(Protocol):
 
 def make_app(directory: Path, behaviour: Behaviour) -> ASGIApp:
     """Put the wires, the world and the gate together."""
-    world = World(directory, behaviour, {"openai": OpenAIRows()})
-    wires: tuple[Wire, ...] = (OpenAIWire(world),)
+    openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
+    dialects: dict[str, Dialect] = {
+        "openai": openai,
+        "compatible": compatible,
+        "groq": groq,
+        "kluster": kluster,
+        "anthropic": AnthropicRows(),
+    }
+    world = World(directory, behaviour, dialects)
+    wires: tuple[Wire, ...] = (
+        OpenAIWire(world, openai),
+        OpenAIWire(world, compatible, "compatible", "/compatible/v1"),
+        GroqWire(world, groq),
+        KlusterWire(world, kluster),
+        AnthropicWire(world),
+    )
 
     def bill(_: Request) -> Response:
         return JSONResponse(world.bill())
 
     app = Starlette(
         routes=[Route("/emulator/bill", bill), *(r for wire in wires for r in wire.routes())],
-        exception_handlers={ApiError: _api_error, HTTPException: _http_error},
+        exception_handlers={
+            ApiError: _api_error,
+            AnthropicError: _api_error,
+            HTTPException: _http_error,
+        },
     )
     app.router.redirect_slashes = False
     return Gate(app, wires, behaviour)
 
 
 def _api_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
+    assert isinstance(error, ApiError | AnthropicError)
     return error.response()
 
 
@@ -117,15 +144,26 @@ class Gate:
         if _HOST.fullmatch(headers.get("host", "")) is None:
             return PlainTextResponse("The emulator answers on 127.0.0.1 only.\n", 403)
         path = scope["path"]
-        wire = next((wire for wire in self._wires if path.startswith(wire.prefix + "/")), None)
+        wire = self._wire(path)
         if wire is None:
             return None
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:
+            key = headers.get("x-api-key", "")
+        if not key:
             return wire.error(401, _NO_KEY, None, None)
         if not key.startswith(("emulated", "test-")):
             return wire.error(401, _REAL_KEY, "invalid_api_key", None)
         return self._fault(wire, f"{scope['method']} {_route(path)}")
+
+    def _wire(self, path: str) -> Wire | None:
+        fitting = [
+            (len(prefix), wire)
+            for wire in self._wires
+            for prefix in wire.prefixes
+            if path.startswith(f"{prefix}/")
+        ]
+        return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
     def _fault(self, wire: Wire, route: str) -> Response | None:
         self._calls[route] += 1
@@ -141,10 +179,11 @@ class Gate:
         return None
 
 
+_IDS = ("file-", "file_", "batch_", "msgbatch_")
+
+
 def _route(path: str) -> str:
-    return "/".join(
-        "*" if part.startswith(("file-", "batch_")) else part for part in path.split("/")
-    )
+    return "/".join("*" if part.startswith(_IDS) else part for part in path.split("/"))
 
 
 class _Server(uvicorn.Server):

@@ -28,12 +28,15 @@ CREATE TABLE IF NOT EXISTS batches (
   doomed INTEGER NOT NULL DEFAULT 0, errors TEXT, completed INTEGER NOT NULL DEFAULT 0,
   failed INTEGER NOT NULL DEFAULT 0, output_file_id TEXT, error_file_id TEXT,
   input_tokens INTEGER NOT NULL DEFAULT 0, output_tokens INTEGER NOT NULL DEFAULT 0,
-  reasoning_tokens INTEGER NOT NULL DEFAULT 0);
+  reasoning_tokens INTEGER NOT NULL DEFAULT 0, details TEXT);
 CREATE INDEX IF NOT EXISTS batches_by_input ON batches (sha256);
 CREATE INDEX IF NOT EXISTS batches_unsettled ON batches (seq) WHERE settled = 0;
 CREATE TABLE IF NOT EXISTS asks (
   model TEXT NOT NULL, custom_id TEXT NOT NULL, asked INTEGER NOT NULL, billed INTEGER NOT NULL,
   PRIMARY KEY (model, custom_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS chats (
+  model TEXT NOT NULL, prompt TEXT NOT NULL, billed INTEGER NOT NULL,
+  PRIMARY KEY (model, prompt)) WITHOUT ROWID;
 """
 MONTH = 30 * 86_400
 _CHUNK = 2**20

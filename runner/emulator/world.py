@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from runner.emulator.answers import Asked, Reply, answer
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.records import Batch, Fate, StoredFile
 from runner.emulator.running import Dialect, Outcome, run
@@ -38,13 +39,17 @@ class World:
         endpoint: str,
         metadata: dict[str, str] | None,
         output_lifetime: int | None,
+        *,
+        batch_id: str | None = None,
+        details: Mapping[str, object] | None = None,
+        validates: bool = True,
     ) -> Batch:
         """Commit a new batch; what will become of it is decided here."""
         now, pace = self.clock(), self.behaviour
-        validated = now + pace.validating_seconds
+        validated = now + (pace.validating_seconds if validates else 0)
         ran = validated + pace.in_progress_seconds
         model = self._dialects[source.service].first_model(self.shelf.path_of(source.id))
-        batch_id = f"batch_{secrets.token_hex(16)}"
+        batch_id = batch_id or f"batch_{secrets.token_hex(16)}"
         with self.shelf.transaction() as db:
             (nth,) = db.execute(
                 "SELECT count(*) FROM batches WHERE sha256 = ?", (source.stable_key,)
@@ -52,7 +57,7 @@ class World:
             db.execute(
                 "INSERT INTO batches (id, service, endpoint, input_file_id, metadata,"
                 " output_lifetime, sha256, nth, fate, tokens, created_at, validated_at, ran_at,"
-                " ended_at, model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " ended_at, model, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(batch_id, source.service, endpoint, source.id),
                     None if metadata is None else json.dumps(metadata, ensure_ascii=False),
@@ -60,6 +65,7 @@ class World:
                     self._fate(source.stable_key, nth),
                     *(source.bytes // 3, now, validated, ran, ran + pace.finalizing_seconds),
                     model,
+                    None if details is None else json.dumps(details, ensure_ascii=False),
                 ),
             )
         return self._batch(batch_id)
@@ -154,6 +160,8 @@ class World:
         )
 
     def _refusal(self, batch: Batch) -> tuple[dict[str, object], ...]:
+        if not self._dialects[batch.service].fails_whole:
+            return ()
         deleted_at = self.shelf.get(batch.input_file_id).deleted_at
         if deleted_at is not None and deleted_at < batch.validated_at:
             message = f"The input file {batch.input_file_id} was deleted before it was validated."
@@ -189,8 +197,11 @@ class World:
             dialect = self._dialects[batch.service]
             rows = batch.rows_run(now)
             outcome = run(batch, source, rows, dialect, self.behaviour, self._asks)
-            output_id = self._publish(batch, outcome.output, "output", outcome.completed)
-            error_id = self._publish(batch, outcome.error, "error", outcome.errors_written)
+            written = outcome.completed
+            written += outcome.errors_written if dialect.one_file else 0
+            failed = 0 if dialect.one_file else outcome.errors_written
+            output_id = self._publish(batch, outcome.output, "output", written)
+            error_id = self._publish(batch, outcome.error, "error", failed)
             self._bill(db, batch, outcome, output_id, error_id)
 
     def _asks(self, model: str, custom_id: str) -> tuple[int, int]:
@@ -238,6 +249,25 @@ class World:
             ),
         )
 
+    def chat(
+        self, model: str, system: str, user: str, temperature: float, cap: int | None
+    ) -> Reply:
+        """Answer one request on its own, now, and bill it; the n-th time it is asked differs."""
+        prompt = sha256(f"{system}\x1f{user}\x1f{temperature}".encode()).hexdigest()[:24]
+        with self.shelf.transaction() as db:
+            db.execute(
+                "INSERT INTO chats VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET billed = billed + 1",
+                (model, prompt),
+            )
+            (times,) = db.execute(
+                "SELECT billed FROM chats WHERE model = ? AND prompt = ?", (model, prompt)
+            ).fetchone()
+        asked = Asked(model, f"chat-{prompt}", system, user, temperature, cap, reasons_first=False)
+        behaviour = self.behaviour
+        return answer(
+            behaviour.seed, asked, times, behaviour.malformed, behaviour.malformed_enhanced
+        )
+
     def bill(self) -> dict[str, object]:
         """Say who was paid for, and how often; `unbilled_batches` may still add to it."""
         self.advance()
@@ -251,6 +281,7 @@ class World:
                 billed[custom_id] = billed.get(custom_id, 0) + times
                 if times > 1:
                     more[custom_id] = max(times, more.get(custom_id, 0))
+            (chats,) = self._db.execute("SELECT coalesce(sum(billed), 0) FROM chats").fetchone()
             (files,) = self._db.execute("SELECT count(*) FROM files").fetchone()
             batches, unbilled = self._db.execute(
                 "SELECT count(*), coalesce(sum(settled = 0), 0) FROM batches"
@@ -258,6 +289,7 @@ class World:
         return {
             "seed": self.behaviour.seed,
             "requests_billed": sum(billed.values()),
+            "chats_billed": chats,
             "billed": billed,
             "billed_more_than_once": more,
             "by_model": by_model,

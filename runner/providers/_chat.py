@@ -3,15 +3,26 @@
 Pure. Out: one line a request, UTF-8 and not escaped. In: a line of an output or an error file.
 """
 
-import json
-import math
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
-from runner.providers.base import Frame, said
+from runner.providers._lines import count, object_of, overlaid, reason_in, seconds, told, word
+from runner.providers.base import Frame
+
+__all__ = [
+    "ENDPOINT",
+    "answer_line",
+    "count",
+    "overlaid",
+    "read_line",
+    "request_frame",
+    "seconds",
+    "told",
+    "word",
+]
 
 ENDPOINT: Final = "/v1/chat/completions"
 _HOLE = "\x00"
@@ -25,10 +36,11 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt) -> Frame:
     body: JsonObject = {
         "model": model.name,
         "messages": messages,
-        "max_completion_tokens": model.max_output_tokens,
+        model.max_tokens_name: model.max_output_tokens,
     }
     if condition.temperature is not None:
         body["temperature"] = float(condition.temperature)
+    body = overlaid(body, model.parameters)
     line = {"custom_id": _HOLE, "method": "POST", "url": ENDPOINT, "body": body}
     before, _, after = orjson.dumps(line).partition(rb"\u0000")
     return Frame(before=before, after=after + b"\n")
@@ -40,7 +52,7 @@ def read_line(line: bytes) -> Reply:
     Raises:
         ProviderReplyUnreadable: when it is none.
     """
-    row = _object(_loads(line))
+    row = object_of(line)
     custom_id = row.get("custom_id")
     if not isinstance(custom_id, str):
         raise ProviderReplyUnreadable("a result line without a custom_id")
@@ -52,31 +64,6 @@ def read_line(line: bytes) -> Reply:
     raise ProviderReplyUnreadable(f"result line {custom_id!r} has neither response nor error")
 
 
-def _loads(line: bytes) -> Any:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        pass
-    try:  # orjson refuses lone surrogates, which are legal in JSON's escapes
-        return json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ProviderReplyUnreadable(
-            f"a result line that is not JSON: {said(error, None)}"
-        ) from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _object(value: Any) -> JsonObject:
-    if not isinstance(value, dict):
-        raise ProviderReplyUnreadable(
-            f"a result line that is {type(value).__name__}, not an object"
-        )
-    return value
-
-
 def _from_response(custom_id: str, response: JsonObject) -> Reply:
     status, body = count(response.get("status_code")), response.get("body")
     request_id = word(response.get("request_id"))
@@ -84,8 +71,7 @@ def _from_response(custom_id: str, response: JsonObject) -> Reply:
         raise ProviderReplyUnreadable(f"result line {custom_id!r}: no status_code or no body")
     if not 200 <= status < 300:
         refused = 400 <= status < 500 and status not in (408, 409, 429)
-        error = body.get("error")
-        reason = told(error.get("message") if isinstance(error, dict) else error)
+        reason = reason_in(body) or told(None)
         return Reply(
             custom_id=custom_id,
             kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,
@@ -133,27 +119,17 @@ def _usage(usage: JsonObject) -> Usage:
     )
 
 
-def word(value: Any) -> str | None:
-    """Return a text; None for whatever else stands in its place."""
-    return value if isinstance(value, str) else None
+def answer_line(custom_id: str, status: int, request_id: str | None, body: bytes) -> bytes:
+    """Write the reply to one chat completion as a batch would have written it, its body as it is.
 
-
-def count(value: Any) -> int | None:
-    """Return a number of things, if it is one that a table can hold."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
-        return value
-    return None
-
-
-def told(value: Any) -> str:
-    """Return a word or a number that a service gave; what is nested is left in the raw file."""
-    return said(value, None) if isinstance(value, str | int | float) else "no reason given"
-
-
-def seconds(value: Any) -> float | None:
-    """Coerce a time: compatible services send strings."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+    Raises:
+        ProviderReplyUnreadable: when the body is no JSON object, or says 200 and answers nothing.
+    """
+    object_of(body)
+    known = orjson.dumps(
+        {"custom_id": custom_id, "response": {"status_code": status, "request_id": request_id}}
+    )
+    one_line = body.replace(b"\n", b" ").replace(b"\r", b" ")  # between tokens only: it is JSON
+    line = known.removesuffix(b"}}") + b',"body":' + one_line.strip() + b'},"error":null}\n'
+    read_line(line)
+    return line

@@ -1,14 +1,14 @@
 """What a provider must be able to do, and what all of them share: secrets, addresses, messages."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from runner.core.errors import ConfigError
-from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
+from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
 
 
 class Secret:
@@ -44,6 +44,8 @@ class Service:
     """The environment variable that holds the key; only its name is ever written."""
     key: Secret | None
     timeout_seconds: float
+    options: Mapping[str, str | None] = field(default_factory=dict)
+    """What else the provider's YAML says of where and how, as completion_window or bucket."""
 
     @property
     def on_this_machine(self) -> bool:
@@ -56,8 +58,11 @@ class Frame:
     """A request line with a hole for the custom_id: `before + custom_id + after`."""
 
     before: bytes
+    """Ends with the run's tag, where custom_ids carry one."""
     after: bytes
     """Ends with the newline."""
+    proof: str | None = None
+    """A digest of the prompt, to be found again in `Reply.echo`; None where nothing is echoed."""
 
     def __len__(self) -> int:
         """Return the bytes of a line without its custom_id."""
@@ -65,19 +70,38 @@ class Frame:
 
 
 class Provider(Protocol):
-    """A batch API: seven verbs that do I/O, two pure translations.
+    """A batch API: eight verbs that do I/O, two pure translations, and what is special about it.
 
     The verbs raise `ProviderError`s only: Busy (nothing was done, try later), Refused (nothing was
     done, do not try again), Silent (it may have been done: find out), ReplyUnreadable (the same).
     None of them retries by itself.
     """
 
+    default_base_url: ClassVar[str]
+    base_url_variable: ClassVar[str]
+    """The environment variable that names another address."""
+    fences: ClassVar[bool]
+    """Whether an order that is still on its way can be made harmless."""
+    tagged: ClassVar[bool]
+    """Whether custom_ids carry the run's tag at the provider."""
+    found_by_size: ClassVar[bool]
+    """Whether a batch of ours is told from others by its number of requests."""
+
+    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
+        """Keep the address, the model and the run's tag; nothing is opened yet."""
+        ...
+
+    @classmethod
+    def missing(cls, service: Service) -> str | None:
+        """Return what has to be set before the real service can be used; None when all is there."""
+        ...
+
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return the request line of a condition; pure, and the SDK is not imported for it."""
         ...
 
     def decode(self, line: bytes) -> Reply:
-        """Read one result line; pure.
+        """Read one result line, and take the run's tag off its custom_id; pure.
 
         Raises:
             ProviderReplyUnreadable: when it is not a result line.
@@ -94,12 +118,21 @@ class Provider(Protocol):
         """
         ...
 
-    def submit(self, batch: Batch, labels: Mapping[str, str]) -> RemoteId:
+    def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
         """Order a staged batch: THE call that costs money; sent once, never retried."""
         ...
 
-    def find(self, batch: Batch) -> RemoteId | None:
-        """Look for a batch that may have been ordered; None when the provider has none."""
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+        """Look for a batch that may have been ordered; None when the provider has none.
+
+        Args:
+            batch: the batch in doubt; its `dead` ones are not it.
+            path: its request file.
+            claimed: the provider's ids of our other batches.
+
+        Raises:
+            ProviderUndecided: something there may be it, and cannot be told from another's yet.
+        """
         ...
 
     def fence(self, batch: Batch) -> None:
@@ -117,6 +150,30 @@ class Provider(Protocol):
     def cancel(self, remote: RemoteId) -> None:
         """Ask to stop a batch; what it has answered stays billed and can be collected."""
         ...
+
+    def ask(self, line: bytes) -> bytes:
+        """Ask one request now, at full price: a line of a request file in, a result line out.
+
+        A refusal of this one request is a result line too; `ProviderRefused` means that no request
+        would be taken (no key, no such model).
+        """
+        ...
+
+    def close(self) -> None:
+        """Hang up."""
+        ...
+
+
+def missing_key(service: Service) -> str | None:
+    """Return what to set when there is no key."""
+    if service.key is not None:
+        return None
+    return f"no key: set the environment variable {service.key_variable}"
+
+
+def untagged(custom_id: str, tag: str) -> str:
+    """Take the run's tag off; a stranger's custom_id stays as it is, and is known by nobody."""
+    return custom_id.removeprefix(tag) if custom_id.startswith(tag) else f"?{custom_id}"
 
 
 def is_loopback(url: str) -> bool:

@@ -1,6 +1,5 @@
 """How fast, and in how much memory: ratios of one run. python -m pytest -m bench -s tests/bench."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,11 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.build import Run, replay
+from runner.build import Run
 from runner.compose import compose
 from runner.core.model import Batch, BatchKey
 from runner.core.states import BatchState
 from runner.ledger import Ledger
+from tests.acceptance.conftest import INSTANT, Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.bench
@@ -49,23 +49,10 @@ def high_water_mark(pid: int) -> float:
 
 @pytest.fixture
 def instant(tmp_path):
-    """An emulator whose batches are complete at the first look."""
-    behaviour = tmp_path / "behaviour.json"
-    pace = dict.fromkeys(("validating_seconds", "in_progress_seconds", "finalizing_seconds"), 0)
-    behaviour.write_text(json.dumps({**pace, "malformed": 0, "malformed_enhanced": 0}))
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "runner.emulator", "--until-stdin-closes"),
-            *("--state", str(tmp_path / "world"), "--behaviour", str(behaviour)),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    )
-    yield process.stdout.readline().decode().strip() + "/v1"
-    process.stdin.close()
-    process.wait()
-    process.stdout.close()
+    """The address of an emulator whose batches are complete at the first look."""
+    behaviour = {**INSTANT, "malformed": 0, "malformed_enhanced": 0}
+    with Emulator.start(tmp_path / "world", behaviour) as emulator:
+        yield f"{emulator.address}/v1"
 
 
 def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_path):
@@ -100,7 +87,7 @@ def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_p
 EXPAND = """
 import sys, time
 from pathlib import Path
-from runner.build import Run, replay
+from runner.build import Run
 from runner.compose import compose
 from runner.core.model import Batch, BatchKey
 from runner.core.states import BatchState
@@ -186,11 +173,7 @@ def test_a_million_requests_resume_in_well_under_a_second(tmp_path):
             )
     start = time.perf_counter()
     with Ledger.open(tmp_path) as ledger:
-        roster = run._roster()
-        for batch in ledger.batches():
-            outcomes = ledger.outcomes(batch.key)
-            replay(roster, batch.state, ledger.members(batch.key), outcomes)
-        counts = roster.counts()
+        counts = run.standing(ledger).counts()
     seconds = time.perf_counter() - start
     size = (tmp_path / "cache.db").stat().st_size / 1e6
     print(

@@ -6,21 +6,23 @@ import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import httpcore2
+import httpx
 import pytest
 
 from runner.core.model import Model
 from runner.providers.base import Secret, Service
 from runner.providers.openai import OpenAIBatch
+from tests.contract.case import CANARY, Case
+from tests.contract.kits.base import Kit
 from tests.contract.spoiled import Spoiled
 
 ROOT = Path(__file__).resolve().parents[2]
-CANARY = "test-CANARY-5f1d0c9e7b"
-"""A key the emulator takes; it must never be seen again."""
 WELL: dict[str, Any] = {
     "validating_seconds": 0,
     "in_progress_seconds": 0,
@@ -57,17 +59,22 @@ class Emulator:
         )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
+        assert self.url, "the emulator did not start"
+
+    def bill(self) -> dict[str, Any]:
+        """Return what was done, and who was paid for, whoever knows of it."""
+        with urlopen(f"{self.url}/emulator/bill") as answer:
+            bill: dict[str, Any] = json.load(answer)
+        return bill
 
     def batches(self) -> int:
-        """Count all batches that were ever ordered, whoever knows of them."""
-        with urlopen(f"{self.url}/emulator/bill") as answer:
-            ordered: int = json.load(answer)["batches"]
+        """Count all batches that were ever ordered."""
+        ordered: int = self.bill()["batches"]
         return ordered
 
     def files(self) -> int:
         """Count all files that were ever uploaded or written."""
-        with urlopen(f"{self.url}/emulator/bill") as answer:
-            kept: int = json.load(answer)["files"]
+        kept: int = self.bill()["files"]
         return kept
 
     def stop(self) -> None:
@@ -78,28 +85,55 @@ class Emulator:
             pipe.close()
 
 
-@pytest.fixture(scope="session")
-def well(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Share one emulator that behaves well."""
-    shared = Emulator(tmp_path_factory.mktemp("well"), {})
-    yield shared
-    shared.stop()
+Start = Callable[..., Emulator]
+Connect = Callable[..., Any]
 
 
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Callable[..., Emulator]]:
-    """Start emulators with a behaviour of their own."""
+def _starter(new_folder: Callable[[], Path]) -> tuple[Start, Callable[[], None]]:
     running: list[Emulator] = []
 
     def start(**behaviour: Any) -> Emulator:
-        folder = tmp_path / f"emulator-{len(running)}"
-        folder.mkdir()
-        running.append(Emulator(folder, behaviour))
+        running.append(Emulator(new_folder(), behaviour))
         return running[-1]
 
+    def stop() -> None:
+        for started in running:
+            started.stop()
+
+    return start, stop
+
+
+@pytest.fixture(scope="session")
+def behaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Return the one emulator of the session that behaves like this; start it if need be.
+
+    What it holds is shared by all tests: count what changes, not what is.
+    """
+    start, stop = _starter(lambda: tmp_path_factory.mktemp("emulator"))
+    known: dict[str, Emulator] = {}
+
+    def shared(**behaviour: Any) -> Emulator:
+        key = json.dumps(behaviour, sort_keys=True)
+        if key not in known:
+            known[key] = start(**behaviour)
+        return known[key]
+
+    yield shared
+    stop()
+
+
+@pytest.fixture(scope="session")
+def well(behaving: Start) -> Emulator:
+    """Share one emulator that behaves well."""
+    return behaving()
+
+
+@pytest.fixture
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start emulators with a behaviour and a memory of their own."""
+    start, stop = _starter(lambda: tmp_path_factory.mktemp("emulator"))
     yield start
-    for started in running:
-        started.stop()
+    stop()
 
 
 @pytest.fixture
@@ -123,9 +157,22 @@ def spoiled(server: Callable[..., Spoiled], well: Emulator) -> Spoiled:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., Any]]:
-    """Make clients, and hang up after the test."""
+def hang_up() -> Iterator[Callable[[Any], Any]]:
+    """Take note of clients, and hang up after the test."""
     made: list[Any] = []
+
+    def noted(client: Any) -> Any:
+        made.append(client)
+        return client
+
+    yield noted
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def connect(hang_up: Callable[[Any], Any]) -> Connect:
+    """Make clients by their class; the suite makes them by their kit, with `case.client`."""
 
     def connected(
         url: str,
@@ -138,34 +185,67 @@ def connect() -> Iterator[Callable[..., Any]]:
         service = Service(
             base_url=url, key_variable="THE_KEY", key=Secret(key), timeout_seconds=timeout
         )
-        made.append(provider(service, model))
-        return made[-1]
+        return hang_up(provider(service, model))
 
-    yield connected
-    for client in made:
-        sdk = vars(client).get("_client")
-        if sdk is not None:
-            sdk.close()
+    return connected
 
 
 @pytest.fixture
-def client(connect: Callable[..., Any], well: Emulator) -> OpenAIBatch:
+def client(connect: Connect, well: Emulator) -> OpenAIBatch:
     """Speak to the well-behaved emulator."""
     made: OpenAIBatch = connect(f"{well.url}/v1")
     return made
 
 
+@pytest.fixture
+def case(
+    kit: Kit,
+    hang_up: Callable[[Any], Any],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Case:
+    """Hold what one test's run is known by: a tag, custom_ids and file names nobody else has."""
+    digest = sha256(request.node.nodeid.encode()).hexdigest()
+    return Case(kit, hang_up, tmp_path, digest)
+
+
+@pytest.fixture
+def other(case: Case, tmp_path: Path) -> Case:
+    """Hold somebody else's run with the same provider."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    return Case(case.kit, case.hang_up, folder, sha256(case.digest.encode()).hexdigest())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_trust_store() -> Iterator[None]:
     """Read the machine's certificates once, not for each of hundreds of clients."""
-    made = httpcore2.default_ssl_context
-    httpcore2.default_ssl_context = cache(made)
+    places = [(httpcore2, "default_ssl_context"), (httpx._transports.default, "create_ssl_context")]
+    made = [getattr(*place) for place in places]
+    for place, make in zip(places, made, strict=True):
+        setattr(*place, cache(make))
     yield
-    httpcore2.default_ssl_context = made
+    for place, make in zip(places, made, strict=True):
+        setattr(*place, make)
 
 
 @pytest.fixture(autouse=True)
 def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide what the SDK would read from the environment."""
-    for name in ("API_KEY", "BASE_URL", "ORG_ID", "PROJECT_ID", "ADMIN_KEY", "CUSTOM_HEADERS"):
-        monkeypatch.delenv(f"OPENAI_{name}", raising=False)
+    """Hide what the SDKs would read from the environment."""
+    for service in ("OPENAI", "ANTHROPIC", "GROQ"):
+        for name in (
+            *("API_KEY", "BASE_URL", "ORG_ID", "PROJECT_ID", "ADMIN_KEY", "CUSTOM_HEADERS"),
+            *("AUTH_TOKEN", "PROFILE"),
+        ):
+            monkeypatch.delenv(f"{service}_{name}", raising=False)
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a suite's tests once a kit: a class says in `kits` over which."""
+    kits = getattr(metafunc.cls, "kits", None)
+    if kits is not None and "kit" in metafunc.fixturenames:
+        metafunc.parametrize("kit", kits, ids=repr)

@@ -13,8 +13,9 @@ import struct
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 PATIENCE = 20.0
 """Seconds after which a call that hangs is given up, so that no test hangs for ever."""
@@ -39,11 +40,13 @@ class Deed:
 
     call: Call
     caller: socket.socket
-    forward: Callable[[], bytes]
-    """Let the service do it; returns its whole reply."""
+    forward: Callable[..., bytes]
+    """Let the service do it, with another query if one is given; returns its whole reply."""
 
 
 Spoil = Callable[[Deed], None]
+Framed = Callable[[bytes], bytes]
+"""Says how long a body is: the last header row, the blank line, and the start of a chunk."""
 
 
 def reply(status: int, body: bytes | Any = b"", **headers: str) -> bytes:
@@ -99,6 +102,38 @@ def slow(deed: Deed) -> None:
 def silent(deed: Deed) -> None:
     """Say nothing until the caller has gone."""
     deed.caller.recv(1)
+
+
+def held(until: threading.Event) -> Spoil:
+    """Keep the call on its way until then; whoever made it has long gone."""
+
+    def spoil(deed: Deed) -> None:
+        until.wait(PATIENCE)
+        deed.forward()
+
+    return spoil
+
+
+def asking(name: str, value: str) -> Spoil:
+    """Let the service do it, with a query parameter changed."""
+
+    def spoil(deed: Deed) -> None:
+        query = dict(parse_qsl(deed.call.query, keep_blank_values=True)) | {name: value}
+        deed.caller.sendall(deed.forward(query=urlencode(query)))
+
+    return spoil
+
+
+def cut(where: Callable[[bytes], int], framed: Framed, then: Spoil) -> Spoil:
+    """Let the service do it, then send only so much of its reply, framed in another way."""
+
+    def spoil(deed: Deed) -> None:
+        head, _, body = deed.forward().partition(b"\r\n\r\n")
+        rows = [r for r in head.split(b"\r\n") if not r.lower().startswith(b"content-length:")]
+        deed.caller.sendall(b"\r\n".join(rows) + b"\r\n" + framed(body) + body[: where(body)])
+        then(deed)
+
+    return spoil
 
 
 def pieces(raw: Iterable[bytes], *, then: Spoil = lambda _: None) -> Spoil:
@@ -169,14 +204,15 @@ class Spoiled:
                 if how is None:
                     caller.sendall(self._forward(call))
                 else:
-                    how(Deed(call, caller, lambda: self._forward(call, spoiled=True)))
+                    how(Deed(call, caller, partial(self._forward, call, spoiled=True)))
         self._callers.discard(caller)
 
-    def _forward(self, call: Call, *, spoiled: bool = False) -> bytes:
+    def _forward(self, call: Call, *, spoiled: bool = False, query: str | None = None) -> bytes:
         assert self._behind is not None, f"nothing behind to do {call.method} {call.path}"
         connection = http.client.HTTPConnection(urlsplit(self._behind).netloc, timeout=PATIENCE)
         try:
-            target = f"{call.path}?{call.query}" if call.query else call.path
+            query = call.query if query is None else query
+            target = f"{call.path}?{query}" if query else call.path
             connection.request(call.method, target, call.body, dict(call.headers))
             answer = connection.getresponse()
             body = answer.read()

@@ -1,63 +1,55 @@
 """The provider suite, over every provider that conf/provider/ offers."""
 
-from functools import cache
-from pathlib import Path
+import importlib.util
+from dataclasses import replace
+from typing import ClassVar
 
 import pytest
+import yaml
 
-from runner.build import Run
-from runner.compose import compose
 from tests.contract.file_batch_suite import FileBatchSuite
-from tests.contract.provider_suite import Kit
-
-CONF = Path(__file__).resolve().parents[2] / "conf" / "provider"
-WIRES = {
-    "runner.providers.openai.OpenAIBatch": {
-        "prefix": "/v1",
-        "create": ("POST", "/v1/batches"),
-        "find": ("GET", "/v1/batches"),
-        "poll": ("GET", "/v1/batches/[^/]+"),
-        "cancel": ("POST", "/v1/batches/[^/]+/cancel"),
-        "download": ("GET", "/v1/files/[^/]+/content"),
-        "routes": tuple((method, "/v1/.*") for method in ("GET", "POST", "DELETE")),
-    }
-}
-"""Where each class's calls go; a new class needs an entry here, and its own suite below."""
-
-
-def kits(*targets: str) -> list[str]:
-    """Return the names of the provider files whose class is one of these."""
-    return [name for name in offered() if target_of(name) in targets]
+from tests.contract.kits.base import CONF, Kit
+from tests.contract.kits.file_batch import FileBatchKit
+from tests.contract.provider_suite import ProviderSuite
 
 
 def offered() -> list[str]:
-    return sorted(path.stem for path in CONF.glob("*.yaml"))
+    """Return the provider files with a class of their own; the others stand on one of them."""
+    files = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in CONF.glob("*.yaml")}
+    return sorted(name for name, content in files.items() if "_target_" in content)
 
 
-def target_of(name: str) -> str:
-    (settings,) = compose([f"provider={name}"])
-    return settings.config.provider._target_
+def kits_of(name: str) -> tuple[Kit, ...]:
+    module = f"tests.contract.kits.{name}"
+    if importlib.util.find_spec(module) is None:
+        return ()
+    kits: tuple[Kit, ...] = importlib.import_module(module).KITS
+    return kits
 
 
-@cache
-def kit_of(name: str) -> Kit:
-    (settings,) = compose([f"provider={name}"])
-    wire = WIRES[settings.config.provider._target_]
-    return Kit(provider=Run(settings).provider_class, model=settings.experiment.model, **wire)
-
-
-def test_every_offered_provider_is_under_contract() -> None:
-    assert set(offered()) == set(kits(*WIRES))
+KITS = [kit for name in offered() for kit in kits_of(name)]
 
 
 @pytest.mark.parametrize("name", offered())
-def test_every_offered_provider_has_an_address_of_its_own(name: str) -> None:
-    provider = kit_of(name).provider
-    assert provider.default_base_url.startswith("https://")
-    assert provider.base_url_variable.endswith("_BASE_URL")
+def test_every_offered_provider_is_under_contract(name: str) -> None:
+    assert kits_of(name), (
+        f"conf/provider/{name}.yaml is not tested: write tests/contract/kits/{name}.py "
+        "(tests/contract/kits/base.py says how)"
+    )
+    assert {kit.name for kit in kits_of(name)} == {name}
 
 
-class TestOpenAIDialect(FileBatchSuite):
-    @pytest.fixture(params=kits("runner.providers.openai.OpenAIBatch"))
-    def kit(self, request: pytest.FixtureRequest) -> Kit:
-        return kit_of(request.param)
+@pytest.mark.parametrize("kit", KITS, ids=repr)
+def test_every_offered_provider_has_an_address_of_its_own_or_asks_for_one(kit: Kit) -> None:
+    address = kit.provider.default_base_url
+    nowhere = replace(kit.service("", "k", 1), base_url="")
+    assert address.startswith("https://") or "provider.base_url" in kit.provider.missing(nowhere)
+    assert kit.provider.base_url_variable.endswith("_BASE_URL")
+
+
+class TestFileBatch(FileBatchSuite):
+    kits: ClassVar[list[Kit]] = [kit for kit in KITS if isinstance(kit, FileBatchKit)]
+
+
+class TestOthers(ProviderSuite):
+    kits: ClassVar[list[Kit]] = [kit for kit in KITS if not isinstance(kit, FileBatchKit)]

@@ -3,23 +3,22 @@
 import io
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
-from runner.core.model import Model, Reply, ReplyKind, Usage
+from runner.core.model import Prompt, Reply, ReplyKind, Usage
 from runner.providers.openai import OpenAIBatch
-from tests.contract.conftest import CANARY, MODEL, Emulator
-from tests.contract.provider_suite import LABELS, condition_of, prompt_of, staged, until_ended
+from tests.contract.case import CANARY, LABELS, Case, condition_of, staged, until_ended
+from tests.contract.conftest import MODEL, Emulator
+from tests.contract.kits import compatible, groq, kluster, openai
+from tests.contract.kits.base import Kit
 from tests.contract.spoiled import Call, Spoiled
 
-Connect = Callable[..., OpenAIBatch]
+KITS = [module.KITS[0] for module in (openai, groq, kluster, compatible)]
 VOLATILE = ("host", "user-agent", "x-stainless-", "content-length")
 """Where it went, with which versions on which machine, and what the body's own snapshot says."""
 
@@ -49,55 +48,60 @@ def shown(call: Call) -> bytes:
     query = f"?{call.query}" if call.query else ""
     lines = [f"{call.method} {call.path}{query}", *(f"{n}: {rows[n]}" for n in sorted(rows))]
     text = "\n".join(lines).encode() + b"\n\n" + call.body.replace(b"\r\n", b"\n")
-    text = re.sub(rb"(file-|batch_)[0-9A-Za-z]{12,}", rb"\1ID", text)
+    text = re.sub(rb"(file[-_]|batch_)[0-9A-Za-z]{12,}", rb"\1ID", text)
+    text = re.sub(rb"batch_ID-output", rb"output-ID", text)
     boundary = re.search(rb"boundary=(\w+)", text)
     return text.replace(boundary[1], b"BOUNDARY") if boundary else text
 
 
-def line_of(model: Model, temperature: str | None, system: str | None) -> bytes:
-    prompt = prompt_of('『懐中時計』\u2028を読んで\n答えて\t"ください"。😀\\')
-    prompt = type(prompt)(system=system, user=prompt.user)
-    frame = OpenAIBatch(None, model).encode(condition_of(temperature), prompt)  # type: ignore[arg-type]
-    return frame.before + b"p1_t1_t0.7-001" + frame.after
+def line_of(kit: Kit, temperature: str | None, system: str | None) -> bytes:
+    prompt = Prompt(system=system, user='『懐中時計』\u2028を読んで\n答えて\t"ください"。😀\\')
+    frame = kit.provider(None, kit.model).encode(condition_of(temperature), prompt)
+    line: bytes = frame.before + b"p1_t1_t0.7-001" + frame.after
+    return line
 
 
-def test_input_lines_are_pinned(snapshot: SnapshotAssertion) -> None:
+@pytest.mark.parametrize("kit", KITS, ids=repr)
+def test_input_lines_are_pinned(kit: Kit, snapshot: SnapshotAssertion) -> None:
     lines = [
-        line_of(MODEL, "0.7", "あなたは大学１年生です。"),
-        line_of(MODEL, None, "あなたは大学１年生です。"),
-        line_of(MODEL, "0", None),
-        line_of(MODEL, "1.10", None),
+        line_of(kit, "0.7", "あなたは大学１年生です。"),
+        line_of(kit, None, "あなたは大学１年生です。"),
+        line_of(kit, "0", None),
+        line_of(kit, "1.10", None),
     ]
     assert snapshot(extension_class=Jsonl) == b"".join(lines)
 
 
+@pytest.mark.parametrize("kit", KITS, ids=repr)
 def test_calls_are_pinned(
-    connect: Connect,
+    case: Case,
     server: Callable[..., Spoiled],
     emulator: Callable[..., Emulator],
-    tmp_path: Path,
     snapshot: SnapshotAssertion,
 ) -> None:
     spoiled = server(emulator().url)
-    client = connect(f"{spoiled.url}/v1")
-    batch = staged(client, tmp_path, "e1-b0001-1-0123456789abcdef.jsonl")
-    remote = client.submit(batch, LABELS)
-    spoiled_calls = list(spoiled.calls)
+    client = case.client(spoiled)
+    batch = staged(client, case.folder, "e1-b0001-1-0123456789abcdef.jsonl")
+    remote = client.submit(batch, case.path, LABELS)
+    upload, create = list(spoiled.calls)
     progress = until_ended(client, remote)
     client.download(progress.files["output"], io.BytesIO())
-    client.find(batch)
+    client.find(batch, case.path, ())
     client.cancel(remote)
-    client.fence(batch)
-    client.stage(tmp_path / "requests.jsonl", "none-such.jsonl", look_first=True)
-    later = [call for call in spoiled.calls if call not in spoiled_calls]
-    upload, create = spoiled_calls
+    if client.fences:
+        client.fence(batch)
+    client.stage(case.path, "none-such.jsonl", look_first=True)
+    with case.path.open("rb") as requests:
+        client.ask(requests.readline())
+    *later, _, chat = spoiled.calls[2:]
     assert snapshot(name="upload", extension_class=Http) == shown(upload)
     assert snapshot(name="create", extension_class=Http) == shown(create)
     assert snapshot(name="create-body", extension_class=Json) == re.sub(
-        rb"file-\w+", b"file-ID", create.body
+        rb"file([-_])\w+", rb"file\1ID", create.body
     )
-    others = dict.fromkeys(shown(call) for call in later[:-1])
+    others = dict.fromkeys(shown(call) for call in later)
     assert snapshot(name="others", extension_class=Http) == b"\n".join(others)
+    assert snapshot(name="chat", extension_class=Http) == shown(chat)
 
 
 RECORDED = """\
@@ -236,33 +240,3 @@ def test_a_message_nested_too_deep_to_print_is_left_out() -> None:
     deep = "[" * 900 + "]" * 900
     line = f'{{"custom_id":"x","response":null,"error":{{"code":{deep},"message":{deep}}}}}'
     assert ReplyKind.ERRORED is decode(line).kind
-
-
-def test_nothing_but_a_call_imports_the_sdk() -> None:
-    """Making a client and both translations must be quick: --help and a preview need them."""
-    code = f"""
-import sys
-from decimal import Decimal
-from runner.core.model import Condition, Model, Prompt
-from runner.providers.base import Secret, Service
-from runner.providers.openai import OpenAIBatch
-service = Service(base_url="https://api.openai.com/v1", key_variable="K", key=Secret("k"),
-                  timeout_seconds=1)
-model = Model(provider="openai", name="m", system_role=True, temperature_min=Decimal(0),
-              temperature_max=Decimal(2), max_output_tokens=9, expected_output_tokens=9)
-client = OpenAIBatch(service, model)
-client.encode(Condition(stem="s", persona="p", text="t", temperature=Decimal("0.7")),
-              Prompt(system="s", user="u"))
-for line in {RECORDED.splitlines()!r}:
-    client.decode(line.encode())
-repr(client), repr(service)
-print(*sorted({{"openai", "httpx2", "httpx", "pydantic", "anyio", "ssl"}} & set(sys.modules)))
-"""
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=Path(__file__).resolve().parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ended.stdout.strip(), ended.stderr, ended.returncode) == ("", "", 0)

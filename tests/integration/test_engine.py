@@ -1,13 +1,15 @@
 """The engine on a real ledger and real files, with a provider that does what a test tells it."""
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from runner.build import Run, replay
+from runner.build import Run
 from runner.compose import compose
 from runner.core.errors import (
     LedgerError,
@@ -15,15 +17,19 @@ from runner.core.errors import (
     ProviderRefused,
     ProviderReplyUnreadable,
     ProviderSilent,
+    ProviderUndecided,
 )
 from runner.core.model import Batch, Progress, RemoteId
 from runner.core.plan import Purpose
-from runner.engine import Engine, Timing
+from runner.engine import Asking, Engine, Timing
 from runner.ledger import Ledger
+from runner.providers._chat import answer_line
 from runner.providers.openai import OpenAIBatch
+from runner.realtime import Pacer, Realtime
 from runner.screen import Silent
 
 ARGUMENTS = ["provider=openai", "personas=[p1,p2]", "texts=[t1]", "trials=3"]
+IN_BATCHES = Asking(first=False, again=False)
 GOOD = "\n".join(
     f"Q{n}. {label}(数値): 80\nQ{n}. {label}(理由): よかった。"
     for n, label in enumerate(("面白さ", "驚き", "悲しみ", "怒り"), start=1)
@@ -61,7 +67,7 @@ class Pretender(OpenAIBatch):
         self.files[file_id] = ids
         return {"input_file_id": file_id}
 
-    def submit(self, batch: Batch, labels: Mapping[str, str]) -> RemoteId:
+    def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
         self.calls.append("submit")
         steps = self.script.get("submit", [])
         step = steps.pop(0) if steps else None
@@ -74,7 +80,7 @@ class Pretender(OpenAIBatch):
             raise step
         return RemoteId(remote)
 
-    def find(self, batch: Batch) -> RemoteId | None:
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
         self._next("find")
         for remote, file_id in self.batches.items():
             if file_id == batch.handle["input_file_id"] and remote not in batch.dead:
@@ -129,24 +135,33 @@ class Clock:
 
 
 def engine(
-    folder: Path, script=None, purpose=Purpose.RUN, *, budget=None, arguments=()
+    folder: Path,
+    script=None,
+    purpose=Purpose.RUN,
+    *,
+    budget=None,
+    arguments=(),
+    asking=IN_BATCHES,
+    kind=None,
 ) -> tuple[Engine, Pretender]:
     """An engine on the ledger of a folder, which is made if it is not there."""
     run = Run(compose([*ARGUMENTS, *arguments])[0])
-    provider = Pretender(run, script)
+    provider = (kind or Pretender)(run, script)
     new = not (folder / "cache.db").exists()
     ledger = Ledger.create(folder, run._record()) if new else Ledger.open(folder)
-    roster = run._roster()
-    for batch in ledger.batches():
-        replay(roster, batch.state, ledger.members(batch.key), ledger.outcomes(batch.key))
+    outbox = run._outbox(folder, provider)
     made = Engine(
         ledger=ledger,
         provider=provider,
-        roster=roster,
-        outbox=run._outbox(folder, provider),
-        intake=run._intake(folder, provider),
+        realtime=Realtime(
+            folder, outbox.path, provider.ask, Pacer(None, 0.01, 0.1, 1.0), 4, asks=True
+        ),
+        asking=asking,
+        roster=run.standing(ledger),
+        outbox=outbox,
+        intake=run._intake(folder, provider, outbox),
         model=run.settings.experiment.model,
-        price=run.price,
+        prices=run.prices,
         limits=run.settings.limits,
         labels={"experiment": "x", "name": "y"},
         purpose=purpose,
@@ -204,9 +219,9 @@ def test_an_order_that_never_arrived_is_sent_again_after_look_fence_and_look(tmp
     provider.batches = {}
     original = provider.submit
 
-    def swallow(batch, labels):
+    def swallow(batch, path, labels):
         try:
-            return original(batch, labels)
+            return original(batch, path, labels)
         except ProviderSilent:
             provider.batches.clear()
             raise
@@ -331,3 +346,196 @@ def test_collect_sends_nothing_and_asks_every_batch_once(tmp_path):
     later.batches, later.files = provider.batches, provider.files
     assert finished(again).counts.success == 6
     assert later.calls == ["poll", "download"]
+
+
+# --- asked one by one --------------------------------------------------------------------------
+
+
+class Talker(Pretender):
+    """Answers single requests as `script["ask"]` says, and knows how often each was asked."""
+
+    def __init__(self, run: Run, script: Mapping[str, list] | None = None) -> None:
+        super().__init__(run, script)
+        self.asked: list[str] = []
+        self.replies: dict[str, list] = {}
+        self.lock = threading.Lock()
+
+    def ask(self, line: bytes) -> bytes:
+        request = json.loads(line)
+        name = request["custom_id"]
+        with self.lock:
+            steps = self.replies.get(name) or self.script.get("ask", [])
+            step = steps.pop(0) if steps else GOOD
+            if isinstance(step, ProviderBusy):
+                raise step
+            self.asked.append(name)
+        if isinstance(step, BaseException):
+            raise step
+        message = {"role": "assistant", "content": step}
+        body = {"model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+        return answer_line(name, 200, "r", json.dumps(body).encode())
+
+
+ONE_BY_ONE = Asking(first=True, again=True)
+AGAIN_ONE_BY_ONE = Asking(first=False, again=True)
+
+
+def test_requests_asked_one_by_one_are_answered_once_each_and_no_batch_is_ordered(tmp_path):
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
+    view = finished(made)
+    assert (view.counts.success, view.counts.total) == (6, 6)
+    assert sorted(provider.asked) == sorted(set(provider.asked))
+    assert provider.orders == 0
+    assert {b.remote for b in view.batches} == {"realtime-b0001"}
+
+
+def test_an_unreadable_answer_is_asked_again_at_once_while_batches_do_the_rest(tmp_path):
+    made, provider = engine(tmp_path, asking=AGAIN_ONE_BY_ONE, kind=Talker)
+    provider.answers = ["読めません。", GOOD, "読めません。"]
+    view = finished(made)
+    assert (view.counts.success, view.counts.retry_success) == (4, 2)
+    assert (provider.orders, len(provider.asked)) == (1, 2)
+    assert [b.realtime for b in view.batches] == [False, True]
+
+
+def test_not_now_is_waited_out_and_counts_as_nothing(tmp_path):
+    busy = [ProviderBusy("429", retry_after=0.01) for _ in range(20)]
+    made, provider = engine(tmp_path, {"ask": busy}, asking=ONE_BY_ONE, kind=Talker)
+    view = finished(made)
+    assert (view.counts.success, len(provider.asked)) == (6, 6)
+    assert len(view.batches) == 1
+
+
+def test_a_lost_answer_is_an_attempt_of_its_own_and_is_asked_again_in_the_next_round(tmp_path):
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
+    provider.replies = {"p1_t1_n02": [ProviderSilent("timeout")]}
+    view = finished(made)
+    assert (view.counts.success, view.counts.retry_success) == (6, 0)
+    assert provider.asked.count("p1_t1_n02") == 2
+    assert [b.tally for b in view.batches] == [{"valid": 5, "missing": 1}, {"valid": 1}]
+
+
+def test_a_request_that_is_always_lost_is_given_up(tmp_path):
+    made, provider = engine(
+        tmp_path, asking=ONE_BY_ONE, kind=Talker, arguments=["retry.max_lost=2"]
+    )
+    provider.replies = {"p1_t1_n02": [ProviderSilent("timeout")] * 9}
+    view = finished(made)
+    assert (view.counts.success, view.counts.failed) == (5, 1)
+    assert provider.asked.count("p1_t1_n02") == 2
+
+
+def test_a_refused_key_ends_the_talk_and_a_later_run_goes_on_without_asking_anything_twice(
+    tmp_path,
+):
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
+    made._realtime._concurrency = 1
+    provider.script["ask"] = [GOOD, GOOD, ProviderRefused("no such key")]
+    view = finished(made)
+    assert "no such key" in view.halted
+    assert (view.counts.success, view.counts.open) == (2, 4)
+    first = [name for name in provider.asked if name != provider.asked[2]]
+    made, later = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
+    assert finished(made).counts.success == 6
+    assert not set(first) & set(later.asked)
+
+
+def test_what_was_on_its_way_when_the_runner_died_is_not_asked_in_the_same_batch_again(tmp_path):
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
+    made._realtime._concurrency = 1
+
+    def dies(line: bytes) -> bytes:
+        if len(provider.asked) == 2:
+            provider.asked.append(json.loads(line)["custom_id"])
+            made.stop()
+            raise ProviderSilent("the runner died here")
+        return Talker.ask(provider, line)
+
+    made._realtime._ask = dies
+    view = finished(made)
+    assert (view.counts.success, view.counts.open) == (0, 6)
+    assert view.batches[0].state == "running"
+    raw = tmp_path / "raw"
+    assert len((raw / "b0001.output.jsonl.journal").read_bytes().splitlines()) == 2
+    assert len((raw / "b0001.output.jsonl.asked").read_bytes().splitlines()) == 3
+    with (raw / "b0001.output.jsonl.journal").open("ab") as torn:
+        torn.write(b'{"custom_id":"p1')
+    made, later = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
+    view = finished(made)
+    assert (view.counts.success, view.counts.retry_success) == (6, 0)
+    assert [b.tally for b in view.batches] == [{"valid": 5, "missing": 1}, {"valid": 1}]
+    assert later.asked[-1] == provider.asked[2]
+    assert not set(provider.asked[:2]) & set(later.asked)
+
+
+def test_collect_asks_nothing_one_by_one(tmp_path):
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.SUBMIT)
+    finished(made)
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.COLLECT)
+    made._realtime._asks = False
+    assert finished(made).counts.open == 6
+    assert provider.asked == []
+
+
+def test_cancel_ends_a_talk_and_its_open_requests_are_free_again(tmp_path):
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.SUBMIT)
+    finished(made)
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.CANCEL)
+    made._realtime._asks = False
+    view = finished(made)
+    assert provider.asked == []
+    assert [b.tally for b in view.batches] == [{"cancelled": 6}]
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
+    assert finished(made).counts.success == 6
+
+
+# --- a provider that gives batches no name of ours ---------------------------------------------
+
+
+class Nameless(Pretender):
+    """Has nothing to take away, and cannot tell which batch is whose before it has ended."""
+
+    fences = False
+    found_by_size = True
+
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+        self._next("find")
+        return super().find(batch, path, claimed)
+
+
+def test_what_cannot_be_told_apart_is_unknown_and_never_sent_again(tmp_path):
+    undecided = [ProviderUndecided("two of six requests", ("m1", "m2")) for _ in range(30)]
+    made, provider = engine(
+        tmp_path, {"submit": [ProviderSilent("reset")], "find": undecided}, kind=Nameless
+    )
+    assert finished(made).counts.success == 6
+    assert provider.orders == 1
+    assert "fence" not in provider.calls
+
+
+def test_without_a_fence_an_order_is_repeated_only_after_the_list_has_settled(tmp_path):
+    made, provider = engine(tmp_path, {"submit": [ProviderSilent("reset")]}, kind=Nameless)
+    clock, sent = made._clock, []
+    original = provider.submit
+
+    def swallow(batch, path, labels):
+        sent.append(clock.now())
+        try:
+            return original(batch, path, labels)
+        except ProviderSilent:
+            provider.batches.clear()
+            raise
+
+    provider.submit = swallow
+    assert finished(made).counts.success == 6
+    assert len(sent) == 2
+    assert sent[1] - sent[0] >= made._timing.settle
+    assert "fence" not in provider.calls
+
+
+def test_no_two_batches_in_flight_have_the_same_size_where_size_is_all_there_is(tmp_path):
+    made, _ = engine(tmp_path, kind=Nameless, arguments=["provider.limits.requests=2"])
+    made._outbox._limits = replace(made._outbox._limits, requests=2, margin=0.0)
+    view = finished(made)
+    assert [b.count for b in view.batches[:2]] == [2, 1]
+    assert view.counts.success == 6

@@ -5,8 +5,10 @@ imports are paid once. The product has no hooks; its functions are wrapped here.
 """
 
 import dataclasses
+import importlib
 import json
 import os
+import random
 import signal
 import sys
 import threading
@@ -45,16 +47,16 @@ class Points:
         setattr(owner, method, wrapped)
 
 
-def install(points: Points) -> None:
+def install(points: Points, provider: Any) -> None:
     """Wrap every write to disk and every call to the provider."""
-    from runner import attempts, engine, export, ledger, outbox
-    from runner.providers.openai import OpenAIBatch
+    from runner import attempts, engine, export, files, ledger, realtime
 
-    for verb in ("stage", "submit", "find", "fence", "poll", "download", "cancel"):
-        points.around(OpenAIBatch, verb)
+    for verb in ("stage", "submit", "find", "fence", "poll", "download", "cancel", "ask"):
+        points.around(provider, verb)
+    points.around(realtime, "_append")
     points.around(ledger.Ledger, "_commit")
     points.around(ledger, "_open_cache")
-    points.around(outbox, "settle")
+    points.around(files, "settle")
     points.around(engine, "settle")
     points.around(attempts.PartWriter, "_write")
     points.around(export, "_replace")
@@ -64,14 +66,17 @@ def install(points: Points) -> None:
 def run(job: dict[str, Any], settings: Any) -> int:
     """Run the command line on settings that were composed once, but for folder and address."""
     from runner import __main__, compose
+    from runner.build import Run
 
+    # Every run has the same tag, so that the same emulator gives the same answers.
+    random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
     config = dataclasses.replace(
         settings.config,
         outputs=job["outputs"],
         provider=dataclasses.replace(settings.config.provider, base_url=job["base_url"]),
     )
     compose.compose = lambda _: [dataclasses.replace(settings, config=config)]
-    install(Points(job["kill_at"], job["log"]))
+    install(Points(job["kill_at"], job["log"]), Run(settings).provider_class)
     return __main__.main(job["arguments"])
 
 
@@ -100,14 +105,16 @@ def fork(job: dict[str, Any], settings: Any) -> int:
 
 def main() -> None:
     import genai_prices  # noqa: F401
-    import openai  # noqa: F401
     import polars as pl  # noqa: F401
 
     import runner.actions
     import runner.emulator.server  # noqa: F401
     from runner.compose import compose
 
-    (settings,) = compose(json.loads(sys.stdin.readline()))
+    given = json.loads(sys.stdin.readline())
+    for package in given["packages"]:
+        importlib.import_module(package)
+    (settings,) = compose(given["arguments"])
     for line in sys.stdin:
         job = json.loads(line)
         if job["kind"] == "stop":

@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -14,15 +16,15 @@ import polars as pl
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VOLATILE = ["batch", "remote_batch", "submitted_at", "completed_at", "answered_at", "lost"]
+VOLATILE = [
+    *("batch", "remote_batch", "request_id", "submitted_at", "completed_at", "answered_at"),
+    "lost",
+]
 CALM = {"malformed": 0.3, "malformed_enhanced": 0.1}
 LOST = {**CALM, "lost_create_reply": 1.0, "late_list_seconds": 0.03}
 HALF = {**CALM, "half_expired": 0.5, "failed_lines": 0.1, "shuffle": True, "duplicate_lines": 0.2}
 PACE = {"validating_seconds": 0.0, "in_progress_seconds": 0.0, "finalizing_seconds": 0.0}
-
-
 ARGUMENTS = [
-    "provider=openai",
     "personas=[p1,p2]",
     "texts=[t1,t2]",
     "trials=3",
@@ -32,6 +34,51 @@ ARGUMENTS = [
     "poll.settle_seconds=0.06",
     "retry.max_lost=20",
 ]
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN")
+TAG = "c5eed5eed-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A provider, how it behaves, and how many of the kill points are tried."""
+
+    provider: str
+    faults: dict
+    path: str = "/v1"
+    packages: tuple[str, ...] = ("openai",)
+    more: tuple[str, ...] = ()
+    every: int = 1
+    """Only every n-th point: a provider's protocol is the same at its neighbours."""
+    arguments: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        arguments = [f"provider={self.provider}", *ARGUMENTS, *self.more]
+        object.__setattr__(self, "arguments", arguments)
+
+
+ANTHROPIC = {"provider": "anthropic", "path": "/anthropic", "packages": ("anthropic",)}
+GEMINI = {
+    "provider": "gemini",
+    "path": "",
+    "packages": ("google.cloud.aiplatform_v1", "google.cloud.storage", "google.cloud.bigquery"),
+    "more": (
+        *("provider.project=emulated", "provider.bucket=emulated-us-central1"),
+        "provider.dataset=emulated_us_central1",
+    ),
+}
+SCENARIOS = {
+    "calm": Scenario(provider="openai", faults=CALM),
+    "lost": Scenario(provider="openai", faults=LOST),
+    "half": Scenario(provider="openai", faults=HALF),
+    "anthropic": Scenario(**ANTHROPIC, faults=LOST, every=2),
+    "gemini": Scenario(**GEMINI, faults=LOST, every=2),
+}
+REALTIME = Scenario(
+    provider="openai",
+    faults=CALM,
+    more=("provider.mode=realtime", "provider.realtime.concurrency=2", "retry.max_attempts=20"),
+    every=2,
+)
 
 
 @dataclass
@@ -54,16 +101,17 @@ class Driver:
     """Forks one runner, or one emulator, after another."""
 
     process: subprocess.Popen[str]
+    scenario: Scenario
 
     def ask(self, **job: object) -> dict:
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def emulator(self, folder: Path, faults: dict) -> Service:
+    def emulator(self, folder: Path) -> Service:
         folder.mkdir(parents=True)
         behaviour, ready = folder / "behaviour.json", folder / "emulator.out"
-        behaviour.write_text(json.dumps({"seed": 7, **PACE, **faults}))
+        behaviour.write_text(json.dumps({"seed": 7, **PACE, **self.scenario.faults}))
         arguments = ["--state", str(folder / "world"), "--behaviour", str(behaviour)]
         pid = self.ask(kind="emulate", output=str(ready), arguments=arguments)["pid"]
         while not ready.exists() or not ready.read_text().endswith("\n"):
@@ -78,32 +126,37 @@ class Driver:
             log=str(log),
             output=str(folder / f"{tag}.out"),
             outputs=str(folder / "outputs"),
-            base_url=f"{address}/v1",
-            arguments=ARGUMENTS,
+            base_url=f"{address}{self.scenario.path}",
+            arguments=self.scenario.arguments,
         )
         return answer["code"], log.read_text().splitlines() if log.exists() else []
 
 
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Driver]:
+@contextmanager
+def driver(scenario: Scenario) -> Iterator[Driver]:
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("driver.py"))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "test-key"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **dict.fromkeys(KEYS, "test-key")},
     )
-    process.stdin.write(json.dumps(ARGUMENTS) + "\n")
-    yield Driver(process)
+    first = {"arguments": scenario.arguments, "packages": scenario.packages}
+    process.stdin.write(json.dumps(first) + "\n")
+    yield Driver(process, scenario)
     process.stdin.close()
     process.wait(timeout=10)
     process.stdout.close()
 
 
-def table(folder: Path) -> pl.DataFrame:
-    path = folder / "outputs/literary/openai_gpt-4o-mini/answers.parquet"
-    return pl.read_parquet(path).drop(VOLATILE)
+def table(folder: Path, name: str = "answers") -> pl.DataFrame:
+    (path,) = (folder / "outputs/literary").glob(f"*/{name}.parquet")
+    return pl.read_parquet(path)
+
+
+def settled(folder: Path) -> pl.DataFrame:
+    return table(folder).drop(VOLATILE)
 
 
 def leave_figure(name: str, value: int) -> None:
@@ -117,42 +170,66 @@ SHARES = 2
 """The points are dealt out, so that two workers have the same to do."""
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-@pytest.mark.parametrize("scenario", ["calm", "lost", "half"])
-def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_answer(
-    scenario, share, driver, tmp_path
-):
-    faults = {"calm": CALM, "lost": LOST, "half": HALF}[scenario]
-    service = driver.emulator(tmp_path / "undisturbed", faults)
-    code, points = driver.run(
-        tmp_path / "undisturbed", service.address, kill_at=0, tag="undisturbed"
-    )
-    undisturbed_bill = service.bill()
-    service.stop()
-    undisturbed = table(tmp_path / "undisturbed")
-    assert code == 0
-    assert undisturbed.height == 12
-    assert len(points) > 40
-
-    kill_at, killed = 1 + share, 0
+def killed_at_every_point(
+    one: Driver, tmp_path: Path, share: int
+) -> Iterator[tuple[str, Path, Service]]:
+    """Kill a run at one point after another, and resume each; yields what came of it."""
+    kill_at = 1 + share * one.scenario.every
     while True:
         folder = tmp_path / f"killed-{kill_at}"
-        service = driver.emulator(folder, faults)
-        code, passed = driver.run(folder, service.address, kill_at=kill_at, tag="first")
+        service = one.emulator(folder)
+        code, passed = one.run(folder, service.address, kill_at=kill_at, tag="first")
         if code != -9:
             service.stop()
-            assert code == 0
-            break
-        killed += 1
-        where = passed[-1]
-        code, _ = driver.run(folder, service.address, kill_at=0, tag="resumed")
+            assert code == 0, (folder / "first.out").read_text()
+            return
+        code, _ = one.run(folder, service.address, kill_at=0, tag="resumed")
         said = (folder / "resumed.out").read_text()
-        assert code == 0, f"killed at {where}: {said}"
-        bill = service.bill()
+        assert code == 0, f"killed at {passed[-1]}: {said}"
+        yield passed[-1], folder, service
         service.stop()
-        assert bill["unbilled_batches"] == 0, where
-        assert bill["billed"] == undisturbed_bill["billed"], where
-        assert table(folder).equals(undisturbed), where
-        kill_at += SHARES
+        kill_at += SHARES * one.scenario.every
+
+
+def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
+    service = one.emulator(folder)
+    code, points = one.run(folder, service.address, kill_at=0, tag="undisturbed")
+    bill = service.bill()
+    service.stop()
+    assert code == 0, (folder / "undisturbed.out").read_text()
+    assert len(points) > 40
+    assert table(folder).height == 12
+    return bill, settled(folder)
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_answer(
+    name, share, tmp_path
+):
+    killed = 0
+    with driver(SCENARIOS[name]) as one:
+        bill, answers = undisturbed(one, tmp_path / "undisturbed")
+        for where, folder, service in killed_at_every_point(one, tmp_path, share):
+            killed += 1
+            found = service.bill()
+            assert found["unbilled_batches"] == 0, where
+            assert found["billed"] == bill["billed"], where
+            assert settled(folder).equals(answers), where
     assert killed > 20
-    leave_figure(f"{scenario}-{share}", killed)
+    leave_figure(f"{name}-{share}", killed)
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_a_talk_killed_at_any_point_loses_at_most_the_answers_on_their_way(share, tmp_path):
+    killed = 0
+    with driver(REALTIME) as one:
+        undisturbed(one, tmp_path / "undisturbed")
+        for where, folder, service in killed_at_every_point(one, tmp_path, share):
+            killed += 1
+            outcomes = Counter(table(folder, "attempts")["outcome"])
+            answered = outcomes["valid"] + outcomes["invalid"]
+            assert 0 <= service.bill()["chats_billed"] - answered <= 2, where
+            assert set(table(folder)["status"]) <= {"success", "retry_success"}, where
+    assert killed > 20
+    leave_figure(f"realtime-{share}", killed)

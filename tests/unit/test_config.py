@@ -617,3 +617,91 @@ def test_a_checkout_is_not_needed_for_a_copy_of_the_shipped_folder(tmp_path):
     shutil.copytree(SHIPPED, tmp_path / "copy")
     copied = only(["--config-dir", str(tmp_path / "copy")])
     assert copied.experiment == only([]).experiment
+
+
+# --- what a model accepts ----------------------------------------------------------------------
+
+OWN = """\
+# @package provider
+defaults:
+  - openai
+  - _self_
+models:
+  - {match: deaf-*, sampling: ignored}
+  - {match: strict-*, sampling: rejected, system_role: false, max_tokens: max_tokens}
+  - match: warm-*
+    temperature_max: 1.0
+    parameters: {reasoning: {effort: low, summary: none}}
+"""
+
+
+@pytest.mark.parametrize("wanted", ["temperatures=calculated", "temperatures=[0.1,0.7]"])
+@pytest.mark.parametrize(
+    ("model", "does"), [("deaf-1", "ignores it"), ("strict-1", "refuses a temperature")]
+)
+def test_a_temperature_that_would_measure_nothing_is_refused_with_the_way_out(
+    folder, capfd, model, does, wanted
+):
+    argv = [*fill(folder, {"provider/own.yaml": OWN}), "provider=own", f"provider.model={model}"]
+    said = mistake([*argv, wanted], capfd)
+    assert said.startswith("temperatures=")
+    assert model in said
+    assert does in said
+    assert "temperatures=null" in said
+    experiment = only([*argv, "temperatures=null"]).experiment
+    assert {c.temperature for c in checked_conditions(experiment)} == {None}
+
+
+def test_the_first_row_that_fits_a_model_says_what_it_accepts(folder):
+    argv = [*fill(folder, {"provider/own.yaml": OWN}), "provider=own"]
+    strict = only([*argv, "provider.model=strict-2", "temperatures=null"]).experiment.model
+    assert (strict.system_role, strict.max_tokens_name) == (False, "max_tokens")
+    warm = only([*argv, "provider.model=warm-2"]).experiment.model
+    assert (warm.system_role, str(warm.temperature_max)) == (True, "1")
+    assert warm.max_tokens_name == "max_completion_tokens"
+
+
+def test_the_users_parameters_are_laid_over_the_models_level_by_level(folder):
+    argv = [*fill(folder, {"provider/own.yaml": OWN}), "provider=own", "provider.model=warm-2"]
+    model = only([*argv, "+provider.parameters.reasoning.effort=high"]).experiment.model
+    assert model.parameters == {"reasoning": {"effort": "high", "summary": "none"}}
+
+
+def test_a_model_that_nobody_listed_is_allowed(folder):
+    argv = [*fill(folder, {"provider/own.yaml": OWN}), "provider=own", "provider.model=new-1"]
+    assert not only(argv).listed
+    assert only([*argv, "provider.model=warm-1"]).listed
+
+
+def test_a_secret_of_the_environment_never_gets_into_a_request(folder, capfd):
+    row = OWN + "parameters: {user: '${oc.env:HOME}'}\n"
+    argv = [*fill(folder, {"provider/own.yaml": row}), "provider=own", "provider.model=warm-1"]
+    assert "provider.parameters.user" in mistake(argv, capfd)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("provider.mode=fast", "provider.mode"),
+        ("retry.mode=fast", "retry.mode"),
+        ("provider.source=ftp", "provider.source"),
+        ("provider.completion_window=soon", "provider.completion_window"),
+        ("provider.realtime.concurrency=0", "provider.realtime.concurrency"),
+        ("provider.realtime.requests_per_minute=0", "requests_per_minute"),
+        ("provider.limits.results_days=0", "results_days"),
+        ("provider.settle_seconds=-1", "provider.settle_seconds"),
+    ],
+)
+def test_what_a_provider_cannot_be_told_is_refused(capfd, word, says):
+    assert says in mistake(["provider=openai", word], capfd)
+
+
+def test_one_by_one_needs_somebody_to_wait(capfd):
+    said = mistake(["provider=openai", "provider.mode=realtime", "wait=false"], capfd)
+    assert said.startswith("wait=false")
+
+
+def test_the_providers_list_is_believed_when_its_file_says_unless_the_user_says(folder):
+    assert only(["provider=openai"]).settle_seconds == 120
+    assert only(["provider=openai", "poll.settle_seconds=7"]).settle_seconds == 7
+    assert only(["provider=openai", "service=emulated"]).settle_seconds == 1

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.core.cost import Price
-from runner.core.model import Batch, BatchKey, Experiment, Span, Stem, Usage, Variant
+from runner.core.cost import Price, PriceList
+from runner.core.model import Batch, BatchKey, Experiment, Reply, Span, Stem, Usage, Variant
 from runner.core.states import OUTCOME_CODES, BatchState, Outcome
 from runner.intake import MAX_LINE, BatchReading, Intake, lines
 from runner.providers.base import Service
@@ -35,6 +35,8 @@ MEMBERS = (
 )
 IDS = ["p1_t1_n01", "p1_t1_n02", "p1_t1_n03", "p2_t1_n99", "p2_t1_n100"]
 PRICE = Price(input_usd=Decimal("0.001"), output_usd=Decimal("0.01"), source="test")
+PRICES = PriceList(batch=PRICE, realtime=replace(PRICE, source="full"))
+NO_PRICE = PriceList(batch=None, realtime=None)
 GOOD = "".join(
     f"Q{n}. {label}(数値): {n * 10}\nQ{n}. {label}(理由): 理由です。\n"
     for n, label in enumerate(["面白さ", "驚き", "悲しみ", "怒り"], 1)
@@ -89,6 +91,16 @@ def raw(row: dict) -> bytes:
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
+def intake_of(
+    folder: Path,
+    experiment: Experiment,
+    decode: Callable[[bytes], Reply],
+    prices: PriceList = PRICES,
+    proof: Callable[[Stem, Variant], str | None] = lambda stem, variant: None,
+) -> Intake:
+    return Intake(folder, experiment.questions, decode, prices, proof)
+
+
 Read = Callable[..., BatchReading]
 
 
@@ -96,14 +108,16 @@ Read = Callable[..., BatchReading]
 def read(tmp_path: Path, experiment: Experiment) -> Read:
     """Read these result lines of the batch."""
     provider = OpenAIBatch(NOWHERE, experiment.model)
-    intake = Intake(tmp_path, experiment.questions, provider.decode, PRICE)
+    intake = intake_of(tmp_path, experiment, provider.decode)
 
-    def reading(*rows: dict | bytes, cancelled: bool = False, end: bytes = b"\n") -> BatchReading:
+    def reading(
+        *rows: dict | bytes, rest: Outcome = Outcome.MISSING, end: bytes = b"\n"
+    ) -> BatchReading:
         path = tmp_path / "b0001.output.jsonl"
         path.write_bytes(
             b"\n".join(row if isinstance(row, bytes) else raw(row) for row in rows) + end
         )
-        return intake.read(BATCH, MEMBERS, [path], cancelled=cancelled)
+        return intake.read(replace(BATCH, rest=rest), MEMBERS, [path])
 
     return reading
 
@@ -173,13 +187,9 @@ def test_a_line_without_an_answer_says_how_the_request_ended(read, tmp_path, row
     assert "no" in first["error"]
 
 
-@pytest.mark.parametrize(
-    ("cancelled", "outcome"), [(False, Outcome.MISSING), (True, Outcome.CANCELLED)]
-)
-def test_a_request_in_no_file_is_missing_unless_the_batch_was_cancelled(
-    read, tmp_path, cancelled, outcome
-):
-    reading = read(*ALL_GOOD[:3], cancelled=cancelled)
+@pytest.mark.parametrize("outcome", [Outcome.MISSING, Outcome.CANCELLED, Outcome.EXPIRED])
+def test_a_request_in_no_file_ended_as_the_provider_says_of_the_rest(read, tmp_path, outcome):
+    reading = read(*ALL_GOOD[:3], rest=outcome)
     assert outcomes(reading) == [*VALID[:3], outcome, outcome]
     assert (reading.missing, reading.tally) == (2, {"valid": 3, outcome.value: 2})
     assert table(tmp_path)["custom_id"].to_list() == IDS
@@ -195,8 +205,8 @@ def test_an_unknown_price_makes_an_unknown_cost(tmp_path, experiment):
     provider = OpenAIBatch(NOWHERE, experiment.model)
     path = tmp_path / "out.jsonl"
     path.write_bytes(raw(ALL_GOOD[0]))
-    intake = Intake(tmp_path, experiment.questions, provider.decode, None)
-    assert intake.read(BATCH, MEMBERS, [path], cancelled=False).cost_usd is None
+    intake = intake_of(tmp_path, experiment, provider.decode, NO_PRICE)
+    assert intake.read(BATCH, MEMBERS, [path]).cost_usd is None
 
 
 def test_the_error_file_completes_the_output_file(tmp_path, experiment):
@@ -204,8 +214,8 @@ def test_the_error_file_completes_the_output_file(tmp_path, experiment):
     output, errors = tmp_path / "output.jsonl", tmp_path / "error.jsonl"
     output.write_bytes(b"\n".join(map(raw, ALL_GOOD[:4])))
     errors.write_bytes(raw(failure(IDS[4], 500)))
-    intake = Intake(tmp_path, experiment.questions, provider.decode, PRICE)
-    reading = intake.read(BATCH, MEMBERS, [output, errors], cancelled=False)
+    intake = intake_of(tmp_path, experiment, provider.decode)
+    reading = intake.read(BATCH, MEMBERS, [output, errors])
     assert outcomes(reading) == [*VALID[:4], Outcome.ERRORED]
 
 
@@ -399,8 +409,8 @@ def test_whatever_stands_between_them_the_good_lines_are_read(
     path = folder / "out.jsonl"
     path.write_bytes(b"\n".join(rows))
     provider = OpenAIBatch(NOWHERE, experiment.model)
-    intake = Intake(folder, experiment.questions, provider.decode, PRICE)
-    reading = intake.read(replace(BATCH), MEMBERS, [path], cancelled=False)
+    intake = intake_of(folder, experiment, provider.decode)
+    reading = intake.read(replace(BATCH), MEMBERS, [path])
     assert outcomes(reading) == VALID
 
 
@@ -438,6 +448,36 @@ def test_whatever_a_field_holds_nothing_escapes_and_nothing_else_is_lost(
     path = folder / "out.jsonl"
     path.write_bytes(b"\n".join(json.dumps(r).encode() for r in [row, *ALL_GOOD[1:]]))
     provider = OpenAIBatch(NOWHERE, experiment.model)
-    intake = Intake(folder, experiment.questions, provider.decode, PRICE)
-    reading = intake.read(BATCH, MEMBERS, [path], cancelled=False)
+    intake = intake_of(folder, experiment, provider.decode)
+    reading = intake.read(BATCH, MEMBERS, [path])
     assert outcomes(reading)[1:] == VALID[:4]
+
+
+def test_an_answer_to_another_prompt_is_not_taken_for_this_requests(tmp_path, experiment):
+    """Where a provider echoes the prompt, two swapped custom_ids are found out."""
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+
+    def decode(line: bytes) -> Reply:
+        reply = provider.decode(line)
+        echoed = {IDS[0]: "p2_t1", IDS[3]: "p1_t1"}.get(reply.custom_id, reply.custom_id[:5])
+        return replace(reply, echo=echoed)
+
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b"\n".join(raw(row) for row in ALL_GOOD))
+    intake = intake_of(tmp_path, experiment, decode, proof=lambda stem, _: stem)
+    reading = intake.read(BATCH, MEMBERS, [path])
+    expected = [Outcome.MISSING, *VALID[:2], Outcome.MISSING, Outcome.VALID]
+    assert outcomes(reading) == expected
+    assert reading.notices == {"misplaced": 2}
+
+
+def test_what_is_asked_one_by_one_costs_the_full_price(tmp_path, experiment):
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(raw(ALL_GOOD[0]))
+    prices = PriceList(batch=PRICE, realtime=Price(input_usd=1, output_usd=1, source="full"))
+    intake = intake_of(tmp_path, experiment, provider.decode, prices)
+    cheap = intake.read(BATCH, MEMBERS, [path])
+    dear = intake.read(replace(BATCH, realtime=True), MEMBERS, [path])
+    assert dear.cost_usd == dear.usage.input_tokens + dear.usage.output_tokens
+    assert cheap.cost_usd == PRICE.of(cheap.usage)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runner.core.errors import ConfigError
 from runner.core.expand import custom_id
 from runner.core.model import Limits, Span, Stem, Variant
-from runner.core.pack import SizedSpan, pack
+from runner.core.pack import SizedSpan, pack, with_a_size_of_its_own
 
 WIDE = Limits(
     requests=50_000, bytes=200_000_000, enqueued_tokens=None, batches_in_flight=None, margin=0
@@ -142,3 +142,12 @@ def test_a_million_requests_in_twelve_spans_are_arithmetic(enqueued_tokens):
     batches = list(pack(spans, replace(WIDE, enqueued_tokens=enqueued_tokens, margin=0.05)))
     assert time.perf_counter() - start < 0.5
     assert sum(len(s.span) for batch in batches for s in batch) == 12 * 83_334
+
+
+@given(sized_spans(), st.sets(st.integers(1, 400)))
+def test_a_batch_is_cut_until_no_other_has_its_size_and_only_at_its_end(spans, taken):
+    whole = requests(tuple(spans))
+    kept = requests(with_a_size_of_its_own(tuple(spans), taken))
+    assert kept == whole[: len(kept)]
+    free = [n for n in range(1, len(whole) + 1) if n not in taken]
+    assert len(kept) == (max(free) if free else len(whole))

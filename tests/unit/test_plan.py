@@ -59,6 +59,7 @@ def facts(purpose: Purpose, *batches: Batch, **changes: object) -> Facts:
         budget_usd=None,
         settle_seconds=SETTLE,
         looked=frozenset(),
+        fences=True,
     )
     return replace(made, **changes)
 
@@ -147,7 +148,7 @@ def test_a_submission_in_doubt_is_cleared_up_step_by_step():
     doubtful = replace(doubtful, fenced_at=fenced_at, next_at=fenced_at + SETTLE)
     assert plan(facts(Purpose.RUN, doubtful), fenced_at + SETTLE - 0.1).actions == ()
     assert step(fenced_at + SETTLE) == Verb.FIND
-    assert absence_is_proved(doubtful, SETTLE, fenced_at + SETTLE)
+    assert absence_is_proved(doubtful, SETTLE, fenced_at + SETTLE, fences=True)
 
 
 @pytest.mark.parametrize(
@@ -156,13 +157,31 @@ def test_a_submission_in_doubt_is_cleared_up_step_by_step():
 )
 def test_absence_is_believed_only_well_after_the_fence(fenced_at, now, proved):
     doubtful = batch(BatchState.SUBMITTING, fenced_at=fenced_at, looks=99)
-    assert absence_is_proved(doubtful, SETTLE, now) == proved
+    assert absence_is_proved(doubtful, SETTLE, now, fences=True) == proved
+
+
+@pytest.mark.parametrize(("later", "proved"), [(0, False), (SETTLE - 0.1, False), (SETTLE, True)])
+def test_without_a_fence_absence_is_believed_when_the_list_has_settled(later, proved):
+    doubtful = batch(BatchState.SUBMITTING, sent_at=NOW, looks=99)
+    assert absence_is_proved(doubtful, SETTLE, NOW + later, fences=False) == proved
+
+
+def test_where_there_is_no_fence_a_doubt_is_looked_up_and_nothing_else():
+    doubtful = batch(BatchState.SUBMITTING, looks=5, sent_at=NOW - 10 * SETTLE)
+    assert verbs(plan(facts(Purpose.RUN, doubtful, fences=False), NOW)) == [Verb.FIND]
+    assert verbs(plan(facts(Purpose.RUN, doubtful, fences=True), NOW)) == [Verb.FENCE]
+
+
+def test_what_may_be_one_of_several_batches_is_never_fenced():
+    doubtful = batch(BatchState.SUBMITTING, looks=5, candidates=("a", "b"))
+    assert verbs(plan(facts(Purpose.RUN, doubtful), NOW)) == [Verb.FIND]
 
 
 def test_a_doubt_settles_after_the_fence_or_else_after_the_sending():
     sent = batch(BatchState.SUBMITTING, sent_at=5.0)
     assert doubt_settles_at(sent, SETTLE) == 125.0
-    assert doubt_settles_at(replace(sent, fenced_at=50.0), SETTLE) == 170.0
+    assert doubt_settles_at(replace(sent, doubted_at=30.0), SETTLE) == 150.0
+    assert doubt_settles_at(replace(sent, doubted_at=30.0, fenced_at=50.0), SETTLE) == 170.0
 
 
 @pytest.mark.parametrize("purpose", [Purpose.SUBMIT, Purpose.COLLECT])

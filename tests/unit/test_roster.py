@@ -93,7 +93,7 @@ class Reference:
 
     def pending(self) -> set[tuple[str, int, Variant]]:
         return {
-            (*name, self.policy.variant(self.at(name).asked))
+            (*name, self.policy.variant(again=self.at(name).asked > 0))
             for name in self.inside
             if self.at(name).state(self.policy) is RequestState.PENDING
         }

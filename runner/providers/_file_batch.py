@@ -1,0 +1,377 @@
+"""Batches from an uploaded file, as OpenAI and the services that speak its dialect run them.
+
+The SDK is imported when the first call is made. Wire facts:
+developers.openai.com/api/docs/guides/batch.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+import orjson
+
+from runner.core.errors import ProviderReplyUnreadable
+from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
+from runner.providers._chat import (
+    ENDPOINT,
+    answer_line,
+    count,
+    read_line,
+    request_frame,
+    seconds,
+    told,
+    word,
+)
+from runner.providers._stainless import (
+    CHUNK,
+    Dialect,
+    field,
+    id_of,
+    items_of,
+    object_in,
+    result_file,
+)
+from runner.providers.base import Frame, Service, missing_key, said
+
+PAGE = 100
+"""How much of a list is asked for at once, where that can be said."""
+
+_PROGRESS = {"pre_schedule", "validating", "in_progress", "finalizing", "cancelling"}
+_END = {"completed", "expired", "cancelled"}
+_FURTHEST = (
+    *("completed", "finalizing", "in_progress", "validating"),
+    *("cancelling", "expired", "cancelled"),
+)
+"""Which of several batches from one input to adopt: the furthest on, and a failed one last."""
+
+_REFUSALS_OF_ONE = {400, 413, 422}
+"""Statuses with which a service refuses one chat completion, and not whoever asks."""
+
+_ANSWER_TAKES = 10
+"""How many times longer than any other call an answer may take; the SDKs' own default, too."""
+
+_A_WHOLE_LIST = 20
+"""No service gives less than this at once, so that a shorter list is whole."""
+
+_CLOCKS_DIFFER = 600.0
+"""Seconds by which the clock of a service may be off."""
+
+
+class FileBatch:
+    """The client: one file, one batch, two result files. A subclass says which SDK."""
+
+    default_base_url: ClassVar[str]
+    base_url_variable: ClassVar[str]
+    fences: ClassVar[bool] = True
+    tagged: ClassVar[bool] = False
+    found_by_size: ClassVar[bool] = False
+    _chat_path: ClassVar[str] = "/chat/completions"
+
+    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
+        """Keep the address and the model; nothing is opened yet."""
+        self._service = service
+        self._model = model
+        self._connecting = threading.Lock()
+        self._connected: Any = None
+
+    @classmethod
+    def missing(cls, service: Service) -> str | None:
+        """Return what has to be set before the real service can be used."""
+        return missing_key(service)
+
+    @cached_property
+    def _dialect(self) -> Dialect:
+        raise NotImplementedError
+
+    def _connect(self) -> Any:
+        """Make the SDK's client."""
+        raise NotImplementedError
+
+    @property
+    def _reached(self) -> Service:
+        """Where the SDK's client connects, and with which key."""
+        return self._service
+
+    @property
+    def _client(self) -> Any:
+        with self._connecting:  # calls come from several threads
+            if self._connected is None:
+                self._connected = self._connect()
+            return self._connected
+
+    def encode(self, condition: Condition, prompt: Prompt) -> Frame:
+        """Return the request line of a condition."""
+        return request_frame(self._model, condition, prompt)
+
+    def decode(self, line: bytes) -> Reply:
+        """Read a line of the output or the error file."""
+        return read_line(line)
+
+    def stage(self, path: Path, name: str, *, look_first: bool) -> Mapping[str, str]:
+        """Upload the request file."""
+        with self._speaking("upload"):
+            if look_first and (known := self._uploaded(path, name)):
+                return {"input_file_id": known}
+            with path.open("rb") as handle:
+                file = self._client.files.create(file=(name, handle), purpose="batch")
+            return {"input_file_id": id_of(file)}
+
+    def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
+        """Create the batch; sent once."""
+        with self._speaking("create"):
+            created = self._client.batches.create(
+                input_file_id=batch.handle["input_file_id"],
+                endpoint=ENDPOINT,
+                completion_window=self._service.options.get("completion_window") or "24h",
+                metadata=dict(labels),
+            )
+            return RemoteId(id_of(created))
+
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+        """Look through the whole list for a batch made from our input file."""
+        found: dict[str, Any] = {}
+        dates: list[float | None] = []
+        doubt: ProviderReplyUnreadable | None = None
+        with self._speaking("list"):
+            batches = self._batches()
+            try:
+                for other in batches:
+                    dates.append(seconds(field(other, "created_at")))
+                    if field(other, "input_file_id") == batch.handle["input_file_id"]:
+                        found[id_of(other)] = field(other, "status")
+            except ProviderReplyUnreadable as unreadable:  # what half a list shows is there
+                doubt = unreadable
+        alive = [remote for remote in found if remote not in batch.dead]
+        if alive:
+            return RemoteId(min(alive, key=lambda remote: _rank(found[remote])))
+        if doubt is None and not batches.is_whole and not _reach_back(dates, batch.sent_at):
+            doubt = ProviderReplyUnreadable("the list of batches does not say whether it goes on")
+        if doubt is not None:
+            raise doubt
+        return None
+
+    def fence(self, batch: Batch) -> None:
+        """Delete the input file; a create that still arrives then names a file that is gone."""
+        file_id = batch.handle["input_file_id"]
+        with self._speaking("delete the input file"):
+            try:
+                reply = self._client.files.delete(file_id)
+            except self._dialect.sdk.NotFoundError as error:
+                if object_in(error) is None:
+                    raise  # somebody else's 404: a web page proves nothing
+                self._must_be_gone(file_id)
+                return
+            if field(reply, "deleted") is not True:
+                raise ProviderReplyUnreadable("the reply does not say that the file was deleted")
+
+    def poll(self, remote: RemoteId) -> Progress:
+        """Retrieve the batch."""
+        with self._speaking("retrieve"):
+            batch = self._client.batches.retrieve(remote)
+            if id_of(batch) != remote:
+                raise ProviderReplyUnreadable("the reply is about another batch")
+            return self._progress(batch)
+
+    def download(self, file_id: str, sink: BinaryIO) -> None:
+        """Stream a result file as it is."""
+        with self._speaking("download"), self._content(file_id) as response:
+            sink.writelines(result_file(response.iter_bytes(CHUNK), self._service))
+
+    def cancel(self, remote: RemoteId) -> None:
+        """Ask to cancel; a batch that has ended already says no, and that is all right."""
+        sdk = self._dialect.sdk
+        with self._speaking("cancel"):
+            try:
+                self._client.batches.cancel(remote)
+            except (sdk.BadRequestError, sdk.ConflictError):
+                return
+
+    def ask(self, line: bytes) -> bytes:
+        """Make one chat completion, its body to the byte as in the file, and write what came."""
+        request = orjson.loads(line)
+        with self._speaking("chat"):
+            try:
+                reply = self._post(orjson.dumps(request["body"]))
+            except self._dialect.sdk.APIStatusError as error:
+                if error.status_code not in _REFUSALS_OF_ONE or object_in(error) is None:
+                    raise
+                reply = error.response
+            return answer_line(
+                request["custom_id"],
+                reply.status_code,
+                reply.headers.get("x-request-id"),
+                self._without_key(reply.content),
+            )
+
+    def close(self) -> None:
+        """Hang up, if a call was ever made."""
+        if self._connected is not None:
+            self._connected.close()
+
+    def _must_be_gone(self, file_id: str) -> None:
+        """Make sure that a file is not there: a service that deletes none says 404, too."""
+        try:
+            self._file(file_id)
+        except self._dialect.sdk.NotFoundError as error:
+            if object_in(error) is None:
+                raise
+            return
+        raise ProviderReplyUnreadable("the input file is still there and cannot be deleted")
+
+    def _file(self, file_id: str) -> Any:
+        return self._client.files.retrieve(file_id)
+
+    def _post(self, body: bytes) -> Any:
+        """Ask for a chat completion and return the reply as it came."""
+        short, transport = self._service.timeout_seconds, self._dialect.transport
+        return self._client.post(
+            self._chat_path,
+            cast_to=transport.Response,
+            content=iter([body]),  # as bytes, the SDK's log would show it
+            options={
+                "headers": {"Content-Length": str(len(body))},
+                "timeout": transport.Timeout(short * _ANSWER_TAKES, connect=short),
+            },
+        )
+
+    def _without_key(self, content: bytes) -> bytes:
+        key = self._service.key
+        return content if key is None else content.replace(key.reveal().encode(), b"****")
+
+    def _batches(self) -> "Listing":
+        """Return every batch of the account."""
+        return Listing(lambda: self._client.batches.list(limit=PAGE), _next_of)
+
+    def _files(self) -> "Listing":
+        """Return every input file of the account."""
+        return Listing(lambda: self._client.files.list(purpose="batch"), _next_of)
+
+    def _content(self, file_id: str) -> Any:
+        return self._client.files.with_streaming_response.content(
+            file_id, extra_headers={"Accept-Encoding": "identity"}
+        )
+
+    def _uploaded(self, path: Path, name: str) -> str | None:
+        """Return the id of an input file of this name and size, if one arrived.
+
+        A list that may go on is taken for whole: an input that is uploaded twice costs nothing.
+        """
+        size = path.stat().st_size
+        for file in self._files():
+            if field(file, "filename") == name and seconds(field(file, "bytes")) == size:
+                return id_of(file)
+        return None
+
+    def _progress(self, batch: Any) -> Progress:
+        """Read a batch object, of which nothing but the id is certain."""
+        counts = field(batch, "request_counts")
+        files = {"output": field(batch, "output_file_id"), "error": field(batch, "error_file_id")}
+        state = said(field(batch, "status"), self._service.key)
+        event, message = _event(state, _errors(batch))
+        return Progress(
+            state=state,
+            event=event,
+            total=count(field(counts, "total")),
+            completed=count(field(counts, "completed")),
+            failed=count(field(counts, "failed")),
+            files={name: file_id for name, file_id in files.items() if word(file_id)},
+            expires_at=seconds(field(batch, "expires_at")),
+            message=None if message is None else said(message, self._service.key),
+        )
+
+    def _speaking(self, what: str) -> Any:
+        return self._dialect.speaking(self._service, what)
+
+
+Next = tuple[bool | None, Callable[[], Any] | None]
+"""Whether a page says that the list goes on (None: it does not say), and the call for the rest."""
+
+
+class Listing:
+    """All that a list names, over all its pages."""
+
+    def __init__(self, ask: Callable[[], Any], next_of: Callable[[Any], Next]) -> None:
+        """Take the call for the first page, and how a page leads to the next."""
+        self._ask = ask
+        self._next_of = next_of
+        self.is_whole = True
+        """False when it was read as far as it goes, and may go on all the same."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield what the pages name.
+
+        Raises:
+            ProviderReplyUnreadable: when a page is none; half a list proves nothing.
+        """
+        seen: set[str] = set()
+        ask: Callable[[], Any] | None = self._ask
+        while ask is not None:
+            try:
+                page = ask()
+            except (AttributeError, TypeError):  # what the SDK makes of a reply that is no object
+                page = None
+            data = items_of(page)
+            new = {id_of(thing) for thing in data} - seen
+            yield from data
+            more, ask = self._next_of(page)
+            if more and (ask is None or not new):
+                raise ProviderReplyUnreadable("a list that says it goes on, and does not")
+            if more is False or not data:
+                return
+            if more is None and (ask is None or not new):
+                is_last_of_several = bool(seen and new)
+                self.is_whole = is_last_of_several or len(data) < _A_WHOLE_LIST
+                return
+            seen |= new
+
+
+def cursor_of(page: Any) -> str | None:
+    """Return what names the next page at services that page by cursor."""
+    return word(field(field(page, "paging"), "next_cursor")) or None
+
+
+def _next_of(page: Any) -> Next:
+    more = True if page.has_more is None and cursor_of(page) else page.has_more
+    return more, page.get_next_page if page.has_next_page() else None
+
+
+def _reach_back(dates: Sequence[float | None], sent_at: float | None) -> bool:
+    """Tell whether a list that comes newest first goes back to before an order was sent."""
+    known = [date for date in dates if date is not None]
+    if sent_at is None or len(known) != len(dates) or known[-1] > sent_at - _CLOCKS_DIFFER:
+        return False
+    return all(newer >= older for newer, older in pairwise(known)) and known[0] > known[-1]
+
+
+def _rank(status: Any) -> int:
+    """Return how far a batch is; the lowest is the furthest."""
+    if status in _FURTHEST:
+        return _FURTHEST.index(status)
+    return len(_FURTHEST) + int(status == "failed")
+
+
+def _errors(batch: Any) -> list[tuple[str, str]]:
+    """Return code and message of a batch's errors; some services send a bare array."""
+    errors = field(batch, "errors")
+    data = errors if isinstance(errors, list) else field(errors, "data")
+    return [
+        (told(field(e, "code")), told(field(e, "message")))
+        for e in (data if isinstance(data, list) else [])
+    ]
+
+
+def _event(status: str, errors: list[tuple[str, str]]) -> tuple[str, str | None]:
+    """Translate the provider's word; a word nobody knows is progress, shown as it is."""
+    message = "; ".join(f"{code}: {text}" for code, text in errors[:3]) or None
+    state = status.lower()
+    if state in _END:
+        return "end", message
+    if state == "failed":
+        busy = any(code == "token_limit_exceeded" for code, _ in errors)
+        return ("deferred" if busy else "refused"), message or "failed, and no reason given"
+    if state in _PROGRESS:
+        return "progress", message
+    return "progress", f"unknown state {status!r}" + (f": {message}" if message else "")

@@ -1,0 +1,306 @@
+"""Speaking to Google's services: one session for all of them, and what their errors mean.
+
+The session signs in, follows no redirection and lets through only what a Google service answers.
+Importing this module imports Google's SDKs.
+"""
+
+import json
+import logging
+import ssl
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from traceback import walk_tb
+from typing import Any, TypeVar
+
+import google.auth
+import requests
+import urllib3.exceptions as transport
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud.storage import exceptions as storage
+from google.oauth2 import credentials as oauth2
+from google.protobuf import json_format
+from google.resumable_media import common as media
+from requests.adapters import HTTPAdapter
+
+from runner.core.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderRefused,
+    ProviderReplyUnreadable,
+    ProviderSilent,
+)
+from runner.core.model import JsonObject
+from runner.providers._stainless import Speaking, can_be_a_header, retry_after
+from runner.providers.base import Secret, Service, said
+
+Value = TypeVar("Value")
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+SIGN_IN = "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS"
+
+_KEPT_OPEN = 64
+"""Connections that stay open between calls; how many there are at once, the caller decides."""
+
+_REFUSALS = {400, 401, 402, 403, 404, 405, 411, 412, 413, 415, 422}
+"""Statuses that say that nothing was made. 408, 409 and 5xx say nothing: in doubt."""
+_DONE_ELSEWHERE = 303
+"""The one redirection that follows work that was done."""
+_GO_ON = 308
+"""Without an address, how an upload in pieces is told that more is wanted."""
+
+
+class Strange(Exception):
+    """A reply that is not the service's own, or not what it documents."""
+
+    def __init__(self, what: str, status: int) -> None:
+        """Keep the status."""
+        super().__init__(what)
+        self.status = status
+
+
+def _checked(response: requests.Response, *, stream: bool = False, **_: Any) -> None:
+    """Let through what a Google service answers; called on every reply, before it is used.
+
+    Raises:
+        Strange: a redirection, somebody else's error page, or a good reply that is no JSON object.
+    """
+    status = response.status_code
+    if 300 <= status < 400 and (status != _GO_ON or response.is_redirect):
+        raise Strange(f"{status}: redirected elsewhere", status)
+    if status >= 400:
+        if _error_in(response) is None:
+            raise Strange(f"{status}: {response.text[:200]}", status)
+        return
+    begins_an_upload = "location" in response.headers
+    if stream or status in (204, _GO_ON) or begins_an_upload:
+        return
+    body = _json_in(response)
+    if body is None or "error" in body:
+        raise Strange(f"{status}: {response.text[:200]!r}, where a JSON object was due", status)
+
+
+def _json_in(response: requests.Response) -> JsonObject | None:
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _error_in(response: requests.Response) -> JsonObject | None:
+    """Return the error that a Google service says; None when the reply is not one of its own."""
+    error = (_json_in(response) or {}).get("error")
+    return error if isinstance(error, dict) else None
+
+
+def _quiet(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
+
+
+def session_for(service: Service, project: str) -> AuthorizedSession:
+    """Sign in and return the session; nothing is sent yet.
+
+    Raises:
+        ProviderRefused: nobody is signed in, or the key cannot be sent.
+    """
+    # At this level google.auth logs every body, and prompts are in some.
+    logging.getLogger("google.auth.transport.requests").addFilter(_quiet)
+    renewable = service.key is None
+    session = AuthorizedSession(  # type: ignore[no-untyped-call]
+        credentials_of(service, project),
+        refresh_status_codes=(401,) if renewable else (),
+        max_refresh_attempts=1,
+    )
+    session.hooks["response"] = [_checked]
+    session.trust_env = not service.on_this_machine
+    session.auth = _as_it_is
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=_KEPT_OPEN))
+    return session
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep a password in ~/.netrc from taking the place of the token."""
+    return request
+
+
+def credentials_of(service: Service, project: str) -> Any:
+    """Return the token we were given, or else the application default credentials."""
+    if service.key is not None:
+        if not can_be_a_header(service.key.reveal()):
+            raise ProviderRefused(f"{service.key_variable} holds characters that no token has")
+        return oauth2.Credentials(token=service.key.reveal())  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no quota project: it is set below
+        found, _ = google.auth.default(scopes=SCOPES)
+    if isinstance(found, oauth2.Credentials) and found.quota_project_id is None:
+        return found.with_quota_project(project)
+    return found
+
+
+def may_be_signed_in() -> bool:
+    """Tell whether application default credentials can be found; on Google's machines, ask there.
+
+    Nothing else is tried: whether they are good for anything shows when they are used.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            google.auth.default(scopes=SCOPES)
+    except auth.GoogleAuthError:
+        return False
+    return True
+
+
+# -- What an exception means
+
+FOREIGN = (
+    Strange,
+    api.GoogleAPIError,
+    api.AsyncRestUnsupportedParameterError,
+    auth.GoogleAuthError,
+    storage.InvalidPathError,
+    storage.InvalidResponse,
+    storage.DataCorruption,
+    media.InvalidResponse,
+    media.DataCorruption,
+    requests.RequestException,
+    transport.HTTPError,
+    transport.ProxySchemeUnsupported,
+    json_format.Error,
+    ConnectionError,
+    TimeoutError,
+    ValueError,  # a reply that is not JSON, not UTF-8, or has a number too long to read
+    RecursionError,
+)
+
+_NOT_SENT = (
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.ProxyError,
+    transport.ConnectTimeoutError,  # also refused, and no such host
+    transport.ProxyError,
+    transport.EmptyPoolError,
+    ssl.SSLCertVerificationError,
+    auth.TransportError,  # a token could not be fetched
+)
+"""What proves that no request reached the service."""
+
+_NO_ADDRESS = (
+    requests.exceptions.URLRequired,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.UnrewindableBodyError,
+    transport.LocationValueError,
+    transport.ProxySchemeUnsupported,
+    transport.UnrewindableBodyError,
+    storage.InvalidPathError,
+    api.DuplicateCredentialArgs,
+    api.AsyncRestUnsupportedParameterError,
+)
+"""Mistakes of ours that nothing was sent for."""
+
+_UNREADABLE = (requests.exceptions.InvalidJSONError, json_format.Error, ValueError, RecursionError)
+
+
+def speaking(service: Service, what: str, session: AuthorizedSession | None) -> Speaking:
+    """Return a block in which every foreign exception becomes one of ours."""
+    return Speaking(FOREIGN, lambda error: Meaning(service, what, session).of(error))
+
+
+class Meaning:
+    """Translates what goes wrong in one verb; the token in use is in no message."""
+
+    def __init__(self, service: Service, what: str, session: AuthorizedSession | None) -> None:
+        """Say of what; the session is None before there is one."""
+        token = None if session is None else session.credentials.token
+        self._key = Secret(token) if isinstance(token, str) and token else service.key
+        self._service = service
+        self._what = what
+
+    def of(self, error: Exception) -> ProviderError:
+        """Translate one exception."""
+        message = f"{self._what}: {said(error, self._key)}"
+        if isinstance(error, Strange):
+            return self._of_status(error.status, message)
+        if isinstance(error, api.GoogleAPICallError) and error.code is not None:
+            return self._of_reply(error, error.response, int(error.code))
+        if isinstance(error, media.InvalidResponse):
+            return self._of_reply(error, error.response, error.response.status_code)
+        causes = list(_causes(error))
+        if any(isinstance(cause, _NOT_SENT) or _in_a_handshake(cause) for cause in causes):
+            where, reason = self._service.base_url, said(error, self._key)
+            return ProviderBusy(f"{self._what}: cannot reach {where}: {reason}")
+        if isinstance(error, auth.GoogleAuthError):
+            return _of_sign_in(error, message)
+        if isinstance(error, _NO_ADDRESS):
+            return ProviderRefused(message)
+        if isinstance(error, _UNREADABLE):
+            return ProviderReplyUnreadable(message)
+        return ProviderSilent(f"{message} ({', '.join(type(cause).__name__ for cause in causes)})")
+
+    def _of_reply(self, error: Exception, response: Any, status: int) -> ProviderError:
+        """Translate an error that came with a reply of the service itself."""
+        own = _error_in(response) if isinstance(response, requests.Response) else None
+        reason = said((own or {}).get("message") or error, self._key)
+        message = f"{self._what}: {status}: {reason}"
+        if status == 429 and own is not None:
+            headers: Mapping[str, str] = response.headers
+            return ProviderBusy(message, retry_after=retry_after(headers))
+        return self._of_status(status, message)
+
+    def _of_status(self, status: int, message: str) -> ProviderError:
+        variable = None if self._service.key is None else self._service.key_variable
+        if status == 401:
+            check = "check" if variable is None else f"check {variable}, or use"
+            return ProviderRefused(f"{message}: {check} {SIGN_IN}")
+        if status == 403:
+            check = f"check the roles of the account behind {variable or SIGN_IN}"
+            return ProviderRefused(f"{message}: {check}")
+        if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
+            return ProviderRefused(message)
+        return ProviderReplyUnreadable(message) if status < 300 else ProviderSilent(message)
+
+
+def _of_sign_in(error: auth.GoogleAuthError, message: str) -> ProviderError:
+    """Translate an error of the credentials; it comes before anything is sent."""
+    if isinstance(error, auth.TimeoutError | auth.ResponseError):
+        return ProviderSilent(message)
+    if error.retryable:
+        return ProviderBusy(message)
+    return ProviderRefused(f"{message}: sign in again with {SIGN_IN}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was made from: requests puts that into its arguments."""
+    seen: set[int] = set()
+    open_ones: list[object] = [error]
+    while open_ones:
+        current = open_ones.pop(0)
+        if isinstance(current, BaseException) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            open_ones += [current.__cause__, getattr(current, "reason", None), *current.args]
+
+
+def _in_a_handshake(error: BaseException) -> bool:
+    """Tell whether TLS broke before a connection stood."""
+    if not isinstance(error, ssl.SSLError | OSError):
+        return False
+    frames = (frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
+    return "do_handshake" in frames
+
+
+def asked(call: Callable[[], Value]) -> Value:
+    """Make a call of an SDK that trips over a reply whose shape it does not expect.
+
+    Raises:
+        Strange: instead of what it trips with.
+    """
+    try:
+        return call()
+    except (LookupError, TypeError, AttributeError) as error:
+        raise Strange(f"a reply that cannot be read: {error!r}", 200) from None

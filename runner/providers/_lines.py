@@ -1,0 +1,93 @@
+"""What the lines of every batch file have in common: a body laid over, a reply that may be anything.
+
+Pure.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from runner.core.errors import ProviderReplyUnreadable
+from runner.core.model import JsonObject
+from runner.providers.base import said
+
+
+def overlaid(body: JsonObject, parameters: Mapping[str, Any]) -> JsonObject:
+    """Lay more parameters over a body, level by level."""
+    both = {
+        name: overlaid(body[name], value)
+        for name, value in parameters.items()
+        if isinstance(value, Mapping) and isinstance(body.get(name), dict)
+    }
+    return body | dict(parameters) | both
+
+
+def object_of(line: bytes) -> JsonObject:
+    """Read a result line as far as being a JSON object.
+
+    Raises:
+        ProviderReplyUnreadable: when it is none.
+    """
+    value = _loads(line)
+    if not isinstance(value, dict):
+        raise ProviderReplyUnreadable(
+            f"a result line that is {type(value).__name__}, not an object"
+        )
+    return value
+
+
+def _loads(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        pass
+    try:  # orjson refuses lone surrogates, which are legal in JSON's escapes
+        return json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ProviderReplyUnreadable(
+            f"a result line that is not JSON: {said(error, None)}"
+        ) from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def word(value: Any) -> str | None:
+    """Return a text; None for whatever else stands in its place."""
+    return value if isinstance(value, str) else None
+
+
+def count(value: Any) -> int | None:
+    """Return a number of things, if it is one that a table can hold."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return value
+    return None
+
+
+def told(value: Any) -> str:
+    """Return a word or a number that a service gave; what is nested is left in the raw file."""
+    return said(value, None) if isinstance(value, str | int | float) else "no reason given"
+
+
+def seconds(value: Any) -> float | None:
+    """Coerce a time: compatible services send strings."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def reason_in(body: JsonObject) -> str | None:
+    """Return what an error's body says went wrong, in the words of whichever service."""
+    error = body.get("error")
+    places = (error, body) if isinstance(error, dict) else (body,)
+    for place in places:
+        for name in ("message", "error", "detail"):
+            if isinstance(text := place.get(name), str) and text:
+                return said(text, None)
+    return None

@@ -1,0 +1,35 @@
+"""The openai SDK, for OpenAI and for every other service that is spoken to through it."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from runner.providers._file_batch import FileBatch
+from runner.providers._stainless import Dialect
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+
+class OpenAIFileBatch(FileBatch):
+    """The openai SDK, on whichever address."""
+
+    _takes_openai_settings: ClassVar[bool] = False
+    """Whether the organisation, project and headers in OPENAI_* variables are meant for it."""
+
+    @cached_property
+    def _dialect(self) -> Dialect:
+        import httpx2
+        import openai
+
+        return Dialect(openai, httpx2, openai.OpenAIError)
+
+    def _connect(self) -> "OpenAI":
+        import openai
+
+        client: OpenAI = self._dialect.connect(
+            openai.OpenAI, openai.DefaultHttpx2Client, self._reached
+        )
+        if not self._takes_openai_settings:
+            client.organization = client.project = None
+            client._custom_headers = {}  # noqa: SLF001  # no other way leaves OPENAI_CUSTOM_HEADERS out
+        return client

@@ -1,0 +1,266 @@
+"""What the openai, anthropic and groq SDKs share: one generator wrote all three.
+
+Their own retries are off, redirects are not followed, and every exception of theirs and of their
+transport (httpx2, or httpx for groq) becomes one of ours.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from runner.core.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderRefused,
+    ProviderReplyUnreadable,
+    ProviderSilent,
+)
+from runner.core.model import JsonObject
+from runner.providers._lines import reason_in
+from runner.providers.base import Service, said
+
+CHUNK = 1 << 20
+
+_KEPT_OPEN = 64
+"""Connections that stay open between calls; how many there are at once, the caller decides."""
+
+_NOT_SENT = {
+    "ConnectError",
+    "ConnectTimeout",
+    "PoolTimeout",
+    "ProxyError",
+    "UnsupportedProtocol",
+    "LocalProtocolError",
+}
+"""Transport errors (httpx and httpx2) that prove that no request reached the service."""
+
+_REFUSALS = {400, 401, 402, 403, 404, 405, 413, 415, 422}
+"""Statuses that say that nothing was made. 408, 409 and 5xx say nothing: in doubt."""
+
+_NO_CREDIT = {
+    *("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"),
+    *("enforced_spend_limit_reached", "contract_spend_limit_reached"),
+}
+"""Codes of a 429 that waiting does not help."""
+
+_DONE_ELSEWHERE = 303
+"""The one redirection that follows work that was done."""
+
+_BEFORE_A_FILE = b"\xef\xbb\xbf \t\r\n"
+"""A byte order mark and blanks."""
+
+
+class Dialect:
+    """One SDK with its transport, and how to speak through it.
+
+    Args:
+        sdk: the SDK's module.
+        transport: httpx2 or httpx.
+        root: the SDK's own root exception.
+    """
+
+    def __init__(self, sdk: Any, transport: Any, root: type[Exception]) -> None:
+        self.sdk = sdk
+        self.transport = transport
+        self._foreign = (
+            root,
+            transport.HTTPError,
+            transport.StreamError,
+            transport.InvalidURL,
+            transport.CookieConflict,
+            ValueError,  # a reply that is not JSON, not UTF-8, or has a number too long to read
+            RecursionError,
+        )
+
+    def connect(
+        self,
+        make: Callable[..., Any],
+        http_client: Callable[..., Any],
+        service: Service,
+        **more: Any,
+    ) -> Any:
+        """Make the SDK's client; nothing is sent.
+
+        Raises:
+            ProviderRefused: no key, or one that cannot be sent, or no such address.
+        """
+        if service.key is None:
+            raise ProviderRefused(f"no key: set {service.key_variable}")
+        if not can_be_a_header(service.key.reveal()):
+            raise ProviderRefused(f"{service.key_variable} holds characters that no key has")
+        try:
+            return make(
+                api_key=service.key.reveal(),
+                base_url=service.base_url,
+                max_retries=0,
+                timeout=service.timeout_seconds,
+                http_client=http_client(
+                    follow_redirects=False,
+                    trust_env=not service.on_this_machine,
+                    limits=self.transport.Limits(
+                        max_connections=None, max_keepalive_connections=_KEPT_OPEN
+                    ),
+                ),
+                **more,
+            )
+        except (*self._foreign, ImportError) as error:
+            raise ProviderRefused(
+                f"cannot connect to {service.base_url}: {said(error, service.key)}"
+            ) from None
+
+    def speaking(self, service: Service, what: str) -> "Speaking":
+        """Return a block in which every foreign exception becomes one of ours."""
+        return Speaking(self._foreign, lambda error: self._translated(error, service, what))
+
+    def _translated(self, error: Exception, service: Service, what: str) -> ProviderError:
+        key = service.key
+        if isinstance(error, self.sdk.APIStatusError):
+            return _from_status(error, f"{what}: {said(_in_its_words(error), key)}", service)
+        message = f"{what}: {said(error, key)}"
+        causes = {type(cause).__name__: cause for cause in _causes(error)}
+        for name in causes.keys() & _NOT_SENT:
+            reason = said(causes[name], key) or name
+            return ProviderBusy(f"{what}: cannot reach {service.base_url}: {reason}")
+        if isinstance(error, self.transport.InvalidURL):
+            return ProviderRefused(message)
+        unreadable = (self.sdk.APIResponseValidationError, ValueError, RecursionError)
+        if isinstance(error, unreadable):
+            return ProviderReplyUnreadable(message)
+        return ProviderSilent(f"{message} ({', '.join(causes)})")
+
+
+class Speaking:
+    """Translates every exception of an SDK and its transport, and keeps no hold of the original.
+
+    An exception may quote what a service said, and that may be the key; a crash screen shows what
+    is in the frames.
+    """
+
+    def __init__(
+        self,
+        foreign: tuple[type[Exception], ...],
+        translate: Callable[[Exception], ProviderError],
+    ) -> None:
+        """Say what is foreign, and what it becomes."""
+        self._foreign = foreign
+        self._translate = translate
+
+    def __enter__(self) -> None:
+        """Begin to speak."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, self._foreign):
+            translated = self._translate(error)
+            del error
+            raise translated from None
+
+
+def _from_status(error: Any, message: str, service: Service) -> ProviderError:
+    status = error.status_code
+    if status == 429 and (body := object_in(error)) is not None:
+        said_no = body.get("error")
+        codes = (field(said_no, "code"), field(field(said_no, "details"), "error_code"))
+        if any(isinstance(code, str) and code in _NO_CREDIT for code in codes):
+            return ProviderRefused(f"{message}: check the plan and credit of this account")
+        return ProviderBusy(message, retry_after=retry_after(error.response.headers))
+    if status in (401, 403):
+        return ProviderRefused(f"{message}: check {service.key_variable}")
+    if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
+        return ProviderRefused(message)
+    return ProviderSilent(message)
+
+
+def object_in(error: Any) -> JsonObject | None:
+    """Return the JSON object that came with an error status.
+
+    None: the reply is somebody's between us and the service, as a proxy's page, and proves nothing.
+    """
+    try:
+        body = orjson.loads(error.response.content)
+    except (ValueError, RuntimeError):  # the latter: a body that was never read
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _in_its_words(error: Any) -> str:
+    """Return what the service said; the SDKs show its message, its whole JSON, or only a number."""
+    reason = reason_in(object_in(error) or {})
+    return str(error) if reason is None else f"{error.status_code}: {reason}"
+
+
+def id_of(reply: Any) -> str:
+    """Return a reply's id; the SDKs pass anything through, also a list or an error page."""
+    value = getattr(reply, "id", None)
+    if isinstance(value, str) and value:
+        return value
+    raise ProviderReplyUnreadable(f"a reply without an id ({type(reply).__name__})")
+
+
+def field(thing: Any, name: str) -> Any:
+    """Return a field of what should be an object; the SDK leaves what it does not expect a dict."""
+    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
+
+
+def items_of(page: Any) -> list[Any]:
+    """Return what one page of a list names.
+
+    Raises:
+        ProviderReplyUnreadable: when it is no page; half a list proves nothing.
+    """
+    data = getattr(page, "data", None)
+    if page is None or not isinstance(data, list):
+        raise ProviderReplyUnreadable("a list that is none")
+    return data
+
+
+def result_file(chunks: Iterable[bytes], service: Service) -> Iterator[bytes]:
+    """Pass a result file on; a web page in its place would be taken for lost answers."""
+    rest = iter(chunks)
+    first = next(rest, b"")
+    start = first.lstrip(_BEFORE_A_FILE)[:80]
+    if start and not start.startswith(b"{"):
+        shown = said(start.decode("utf-8", "replace"), service.key)
+        raise ProviderSilent(f"download: not a result file: {shown}")
+    yield first
+    yield from rest
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds a service asks us to wait; a date is read by the service's own clock."""
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        wait = _number(headers.get(name))
+        if wait is not None and wait >= 0:
+            return wait / unit
+    until, now = _date(headers.get("retry-after")), _date(headers.get("date"))
+    return until - now if until is not None and now is not None and until >= now else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _date(text: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(text or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def can_be_a_header(key: str) -> bool:
+    """Tell whether a key can be sent at all."""
+    return key.isascii() and key.isprintable() and " " not in key
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was raised from."""
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__

@@ -1,0 +1,388 @@
+"""The lines of a Gemini batch on Vertex AI: out, in, and what the importer takes.
+
+Pure. Out: `{"custom_id": …, "request": {…}}`. In: the same request echoed, in another spelling,
+with a status, a time and a response.
+"""
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
+from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
+from runner.providers._lines import count, object_of, overlaid, told, word
+from runner.providers.base import Frame, said, untagged
+
+_HOLE = "\x00"
+
+_FINISHED = {"STOP": "stop", "MAX_TOKENS": "length"}
+_BLOCKED = {
+    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"),
+    *("JAILBREAK", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
+}
+"""Finish reasons that say that the answer was withheld."""
+
+_ASK_AGAIN = {408, 409, 429, 499}
+"""Statuses of a row that are in the 400s and yet no fault of the request."""
+_RPC_REFUSALS = {3, 5, 7, 9, 11, 12, 16}
+"""The same refusals as numbers of google.rpc.Code."""
+_PHRASES = {
+    "bad request": 400,
+    "invalid_argument": 400,
+    "failed_precondition": 400,
+    "out_of_range": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "permission_denied": 403,
+    "not found": 404,
+    "not_found": 404,
+    "too many requests": 429,
+    "resource_exhausted": 429,
+}
+"""What a status says in words, where it has no number."""
+
+
+def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) -> Frame:
+    """Return the request line of a condition, with a hole for the custom_id behind the tag.
+
+    A temperature is always written as a float and nothing empty is written at all: the importer
+    wants one type a field over the whole file.
+    """
+    request: JsonObject = {}
+    if prompt.system is not None:
+        request["systemInstruction"] = {"parts": [{"text": prompt.system}]}
+    request["contents"] = [{"role": "user", "parts": [{"text": prompt.user}]}]
+    settings: JsonObject = {"maxOutputTokens": model.max_output_tokens}
+    if condition.temperature is not None:
+        settings["temperature"] = float(condition.temperature)
+    request["generationConfig"] = settings
+    request = _without_nothings(overlaid(request, model.parameters))
+    line = {"custom_id": _HOLE, "request": request}
+    before, _, after = orjson.dumps(line).partition(rb"\u0000")
+    return Frame(before=before + tag.encode(), after=after + b"\n", proof=digest(request))
+
+
+def _without_nothings(value: Any) -> Any:
+    """Leave out nulls and empty objects and lists, which the importer refuses."""
+    if isinstance(value, Mapping):
+        inside = ((name, _without_nothings(part)) for name, part in value.items())
+        return {name: part for name, part in inside if not _is_nothing(part)}
+    if isinstance(value, list | tuple):
+        return [part for part in map(_without_nothings, value) if not _is_nothing(part)]
+    return value
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value in ({}, [])
+
+
+# -- What identifies a prompt, in our own request and in the provider's echo of it
+
+
+def digest(request: Any) -> str | None:
+    """Return a digest of the texts and the temperature of a request; None when it has no text.
+
+    It survives what is done to an echo: keys sorted or in snake_case, nulls added, numbers written
+    another way, spaces and line ends changed.
+    """
+    if not isinstance(request, dict):
+        return None
+    told_before = _text_of(_either(request, "systemInstruction", "system_instruction"))
+    parts = [told_before]
+    for turn in _objects(request.get("contents")):
+        parts += [word(turn.get("role")) or "user", _text_of(turn)]
+    if not any(parts[2::2]):
+        return None
+    settings = _either(request, "generationConfig", "generation_config")
+    parts.append(_fixed(settings.get("temperature") if isinstance(settings, dict) else None))
+    return sha256(_BETWEEN.join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+_BETWEEN = "\x1f"
+"""Stands in no text: it is a space to str.split()."""
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, str):
+        return _plain(content)
+    if not isinstance(content, dict):
+        return ""
+    texts = (part.get("text") for part in _objects(content.get("parts")))
+    return _plain("".join(text for text in texts if isinstance(text, str)))
+
+
+@lru_cache(maxsize=64)
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _fixed(number: Any) -> str:
+    """Write a temperature so that 0.7, its nearest 32-bit float and, for 0, nothing, look alike."""
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        number = 0.0
+    return f"{number:.3f}" if abs(number) < 1000 else "?"
+
+
+def _either(row: JsonObject, name: str, other: str) -> Any:
+    value = row.get(name)
+    return row.get(other) if value is None else value
+
+
+def _objects(value: Any) -> list[JsonObject]:
+    """Return the objects of a list; one that stands there alone counts as a list of one."""
+    rows = value if isinstance(value, list) else [value]
+    return [row for row in rows if isinstance(row, dict)]
+
+
+# -- What the importer takes
+
+MAX_DEPTH = 15
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_CUSTOM_ID = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*")
+_REMEMBERED = 4096
+
+
+class Preflight:
+    """Checks the lines of one request file by the importer's rules.
+
+    Vertex AI loads the file like a table: one breach fails the whole job before a request runs.
+    """
+
+    def __init__(self) -> None:
+        """Begin with the first line."""
+        self.lines = 0
+        self._kinds: dict[tuple[str, ...], str] = {}
+        self._known: set[bytes] = set()
+
+    def check(self, line: bytes) -> None:
+        """Check the next line.
+
+        Raises:
+            ProviderRefused: naming the line and the field.
+        """
+        self.lines += 1
+        head, between, rest = line.partition(b'","request":')
+        custom_id = head.removeprefix(b'{"custom_id":"')
+        if rest in self._known and between and _CUSTOM_ID.fullmatch(custom_id):
+            return  # the same prompt as in a line before: only the custom_id differs
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            self._refuse(f"not JSON: {error}")
+        if not isinstance(row, dict) or row.keys() != {"custom_id", "request"}:
+            self._refuse("not an object of custom_id and request, and nothing else")
+        named = row["custom_id"]
+        if not isinstance(named, str) or not _CUSTOM_ID.fullmatch(named.encode("utf-8", "replace")):
+            self._refuse("a custom_id has to begin with a letter, or the importer takes it apart")
+        self._walk(row, ())
+        if len(self._known) < _REMEMBERED:
+            self._known.add(rest)
+
+    def _walk(self, value: Any, path: tuple[str, ...]) -> None:
+        kind = self._kind(value, path)
+        known = self._kinds.setdefault(path, kind)
+        if known != kind:
+            self._refuse(f"{_shown(path)}: {kind}, and {known} in a line before")
+        if kind == "object":
+            if not value:
+                self._refuse(f"{_shown(path)}: an empty object")
+            for name, inside in value.items():
+                if not _COLUMN.fullmatch(name):
+                    self._refuse(f"{_shown((*path, name))}: no name for a column")
+                self._walk(inside, (*path, name))
+        elif kind == "array":
+            for inside in value:
+                if isinstance(inside, list):
+                    self._refuse(f"{_shown(path)}: an array within an array")
+                self._walk(inside, (*path, "[]"))
+
+    def _kind(self, value: Any, path: tuple[str, ...]) -> str:
+        if value is None:
+            self._refuse(f"{_shown(path)}: null")
+        if len(path) > MAX_DEPTH:
+            self._refuse(f"{_shown(path)}: nested deeper than {MAX_DEPTH}")
+        return _KINDS[type(value)]
+
+    def _refuse(self, what: str) -> None:
+        raise ProviderRefused(
+            f"line {self.lines} of the request file: {said(what, None)}; Vertex AI would refuse "
+            "the whole job for it: look at provider.parameters"
+        )
+
+
+_KINDS = {dict: "object", list: "array", str: "text", bool: "true or false"} | {
+    int: "a whole number",
+    float: "a number with a point",
+}
+
+
+def _shown(path: tuple[str, ...]) -> str:
+    return ".".join(path).replace(".[]", "[]") or "the line"
+
+
+# -- Results
+
+
+def read_line(line: bytes, tag: str) -> Reply:
+    """Read one result line: of an object in a bucket, or of a table's row.
+
+    Raises:
+        ProviderReplyUnreadable: when it is none.
+    """
+    row = object_of(line)
+    custom_id = row.get("custom_id")
+    if not isinstance(custom_id, str):
+        raise ProviderReplyUnreadable("a result line without a custom_id")
+    if "response" not in row and "status" not in row:
+        raise ProviderReplyUnreadable(f"result line {custom_id!r} has neither response nor status")
+    known: dict[str, Any] = {
+        "custom_id": untagged(custom_id, tag),
+        "answered_at": _moment(row.get("processed_time")),
+        "echo": _echo(row.get("request")),
+    }
+    response = _unfolded(row.get("response"))
+    if isinstance(response, dict) and _is_answer(response):
+        return _answer(response, known)
+    status = row.get("status")
+    if isinstance(response, dict) and isinstance(response.get("error"), dict):
+        return _failure(response["error"], known)
+    if isinstance(status, str) and status.strip():
+        return _failure(_error_in(status), known)
+    if isinstance(status, dict) and status:
+        return _failure(status, known)
+    if response or not isinstance(status, str | None):
+        raise ProviderReplyUnreadable(f"result line {custom_id!r} has no outcome")
+    return Reply(kind=ReplyKind.ERRORED, error="no response, and no reason given", **known)
+
+
+def _unfolded(value: Any) -> Any:
+    """Return what a column of a table holds: JSON comes as itself or as text."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    return None if text in ("", "null") else object_of(text.encode("utf-8", "surrogatepass"))
+
+
+def _echo(value: Any) -> str | None:
+    """Return the digest of an echoed request; an echo that cannot be read proves nothing."""
+    try:
+        return digest(_unfolded(value))
+    except ProviderReplyUnreadable:
+        return None
+
+
+def _is_answer(response: JsonObject) -> bool:
+    return (
+        bool(response.get("candidates"))
+        or "promptFeedback" in response
+        or ("usageMetadata" in response and "error" not in response)
+    )
+
+
+def _answer(response: JsonObject, known: dict[str, Any]) -> Reply:
+    candidates, usage = response.get("candidates"), response.get("usageMetadata")
+    if candidates and (not isinstance(candidates, list) or not isinstance(candidates[0], dict)):
+        raise ProviderReplyUnreadable(f"result line {known['custom_id']!r}: no candidate")
+    candidate = candidates[0] if candidates else None
+    return Reply(
+        kind=ReplyKind.ANSWER,
+        text="" if candidate is None else _said_in(candidate.get("content")),
+        finish_reason="content_filter" if candidate is None else _ending(candidate),
+        model=word(response.get("modelVersion")),
+        usage=_usage(usage if isinstance(usage, dict) else {}),
+        request_id=word(response.get("responseId")),
+        **known,
+    )
+
+
+def _said_in(content: Any) -> str:
+    """Return the text of an answer without the thoughts before it."""
+    parts = _objects(content.get("parts")) if isinstance(content, dict) else []
+    texts = (part.get("text") for part in parts if part.get("thought") is not True)
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _ending(candidate: JsonObject) -> str | None:
+    reason = word(candidate.get("finishReason"))
+    if reason is None:
+        return None
+    return "content_filter" if reason in _BLOCKED else _FINISHED.get(reason, reason.lower())
+
+
+def _usage(usage: JsonObject) -> Usage:
+    said_tokens = count(usage.get("candidatesTokenCount")) or 0
+    thought = count(usage.get("thoughtsTokenCount")) or 0
+    return Usage(
+        input_tokens=count(usage.get("promptTokenCount")) or 0,
+        output_tokens=count(said_tokens + thought) or 0,
+    )
+
+
+def _error_in(status: str) -> JsonObject:
+    """Read `Bad Request: {"error": {…}}`; what cannot be read is the message."""
+    phrase, _, rest = status.partition(":")
+    try:
+        found = object_of(rest.strip().encode("utf-8", "surrogatepass"))
+    except ProviderReplyUnreadable:
+        found = {}
+    error = found.get("error")
+    error = error if isinstance(error, dict) else found
+    code = _PHRASES.get(phrase.strip().lower())
+    return {"code": code, "message": status} | {k: v for k, v in error.items() if v is not None}
+
+
+def _failure(error: JsonObject, known: dict[str, Any]) -> Reply:
+    code = count(error.get("code"))
+    if code is None:
+        code = _PHRASES.get(str(word(error.get("status"))).lower())
+    refused = code is not None and (
+        code in _RPC_REFUSALS or (400 <= code < 500 and code not in _ASK_AGAIN)
+    )
+    return Reply(
+        kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,
+        error=f"{'error' if code is None else code}: {told(error.get('message'))}",
+        **known,
+    )
+
+
+def _moment(value: Any) -> float | None:
+    """Read a time as either sink writes it."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
+        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def result_line(
+    line: JsonObject, at: datetime, *, status: str = "", response: JsonObject | None = None
+) -> bytes:
+    """Write what became of one request that was asked on its own as a batch would have."""
+    row = {
+        "custom_id": line["custom_id"],
+        "status": status,
+        "processed_time": at.isoformat(timespec="milliseconds"),
+        "request": line["request"],
+        "response": response or {},
+    }
+    return json_line(row)
+
+
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """Write a line of JSON, whatever texts are in it."""
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # a lone surrogate, or a number that orjson has no room for
+        return json.dumps(row, separators=(",", ":")).encode() + b"\n"

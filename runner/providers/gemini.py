@@ -1,0 +1,347 @@
+"""Gemini batch prediction on Vertex AI, through Cloud Storage or BigQuery.
+
+The SDKs are imported when the first call is made. Wire facts:
+docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini.
+"""
+
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import orjson
+
+from runner.core.errors import ProviderReplyUnreadable
+from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
+from runner.providers._lines import word
+from runner.providers._vertex_jobs import (
+    JOB_NAME,
+    is_over,
+    job_of,
+    output_of,
+    progress_of,
+    rank,
+    shard_of,
+)
+from runner.providers._vertex_lines import read_line, request_frame, result_line
+from runner.providers.base import Frame, Service
+
+if TYPE_CHECKING:
+    from google.auth.transport.requests import AuthorizedSession
+    from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
+
+    from runner.providers._vertex_io import Objects, Store, Tables
+
+PAGE = 100
+_GCS, _BIGQUERY = "gcs", "bigquery"
+
+
+class GeminiBatch:
+    """The client: an input, one job made of it, and its output."""
+
+    default_base_url = "https://aiplatform.googleapis.com"
+    base_url_variable = "VERTEX_BASE_URL"
+    fences = True
+    tagged = True
+    found_by_size = False
+
+    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
+        """Keep the address, the model and the run's tag; nothing is opened yet."""
+        self._service = service
+        self._model = model
+        self._tag = tag
+
+    @classmethod
+    def missing(cls, service: Service) -> str | None:
+        """Return what has to be set before the real service can be used."""
+        stores = {_option(service, name) for name in ("source", "sink")}
+        wanted = [
+            (
+                not _project(service),
+                "no project: set provider.project, or the variable GOOGLE_CLOUD_PROJECT",
+            ),
+            (not _option(service, "location"), "no region: set provider.location"),
+            (
+                _GCS in stores and not _option(service, "bucket"),
+                "no bucket: set provider.bucket to the name of one in that region",
+            ),
+            (
+                _BIGQUERY in stores and not _option(service, "dataset"),
+                "no dataset: set provider.dataset to the name of one in that region",
+            ),
+            (not stores <= {_GCS, _BIGQUERY}, "provider.source and provider.sink: gcs or bigquery"),
+        ]
+        lacking = [what for is_missing, what in wanted if is_missing]
+        if not _signed_in(service, look_further=not lacking):
+            lacking.append(
+                "nobody is signed in: gcloud auth application-default login, or "
+                f"GOOGLE_APPLICATION_CREDENTIALS, or a token in {service.key_variable}"
+            )
+        return "; ".join(lacking) or None
+
+    def encode(self, condition: Condition, prompt: Prompt) -> Frame:
+        """Return the request line of a condition."""
+        return request_frame(self._model, condition, prompt, self._tag)
+
+    def decode(self, line: bytes) -> Reply:
+        """Read a line of the results."""
+        return read_line(line, self._tag)
+
+    def stage(self, path: Path, name: str, *, look_first: bool) -> Mapping[str, str]:
+        """Check the places and the file, then upload it or load it into a table."""
+        with self._speaking("stage"):
+            from runner.providers._vertex_io import survey
+
+            source, sink = self._store("source"), self._store("sink")
+            for store in {id(source): source, id(sink): sink}.values():
+                store.check(self._location)
+            handle = source.put(path, name, survey(path), look_first=look_first)
+            return {**handle, "shard": shard_of(name), "output": sink.output(name)}
+
+    def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
+        """Create the job; sent once."""
+        with self._speaking("create"):
+            from google.cloud.aiplatform_v1.types import BatchPredictionJob
+            from google.protobuf import json_format
+
+            job = BatchPredictionJob()
+            wanted = job_of(batch.handle, self._model.name, labels, len(batch.dead))
+            json_format.ParseDict(wanted, BatchPredictionJob.pb(job))
+            created = self._jobs.create_batch_prediction_job(
+                parent=self._parent,
+                batch_prediction_job=job,
+                retry=None,
+                timeout=self._service.timeout_seconds,
+            )
+            return RemoteId(_name_of(_rest(created)))
+
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+        """Look through the whole list for jobs that carry our input's label."""
+        strangers = {_id_of(name) for name in (*batch.dead, *claimed)}
+        with self._speaking("list"):
+            jobs = {_name_of(job): job for job in self._listed(batch.handle["shard"])}
+        alive = [name for name in jobs if _id_of(name) not in strangers]
+        return RemoteId(min(alive, key=lambda name: rank(jobs[name]))) if alive else None
+
+    def fence(self, batch: Batch) -> None:
+        """Take the input away; a create that still arrives then names one that is gone."""
+        with self._speaking("delete the input"):
+            self._store_of(batch.handle["input"]).drop(batch.handle)
+
+    def poll(self, remote: RemoteId) -> Progress:
+        """Get the job, and list its output once it is over."""
+        with self._speaking("get"):
+            reply = self._jobs.get_batch_prediction_job(
+                name=remote, retry=None, timeout=self._service.timeout_seconds
+            )
+            job = _rest(reply)
+            if _id_of(_name_of(job)) != _id_of(remote):
+                raise ProviderReplyUnreadable("the reply is about another job")
+            files = self._results(job) if is_over(job) else {}
+        return progress_of(job, files, self._service.key)
+
+    def download(self, file_id: str, sink: BinaryIO) -> None:
+        """Write an object as it is, or a table row by row, and check that it is whole."""
+        with self._speaking("download"):
+            self._store_of(file_id).fetch(file_id, sink)
+
+    def cancel(self, remote: RemoteId) -> None:
+        """Ask to cancel; a job that has ended already says no, and that is all right."""
+        with self._speaking("cancel"):
+            from google.api_core import exceptions
+
+            try:
+                self._jobs.cancel_batch_prediction_job(
+                    name=remote, retry=None, timeout=self._service.timeout_seconds
+                )
+            except (exceptions.BadRequest, exceptions.Conflict):
+                return
+
+    def ask(self, line: bytes) -> bytes:
+        """Generate one answer and write it as a job would."""
+        wanted: JsonObject = orjson.loads(line)
+        with self._speaking("generate"):
+            from google.api_core import exceptions
+
+            response = self._session.post(
+                f"{self._endpoint}/v1/{self._model_path}:generateContent",
+                data=orjson.dumps(wanted["request"]),
+                headers={"Content-Type": "application/json"},
+                timeout=self._service.timeout_seconds,
+            )
+            at = datetime.fromtimestamp(time.time(), UTC)
+            if response.status_code < 400:
+                return result_line(wanted, at, response=response.json())
+            if response.status_code in (400, 422) and not _is_about_all(response.json()):
+                return result_line(wanted, at, status=f"Bad Request: {response.text}")
+            raise exceptions.from_http_response(response)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Hang up, if a call was ever made."""
+        session = vars(self).get("_session")
+        if session is not None:
+            session.close()
+
+    def _listed(self, shard: str) -> Iterator[JsonObject]:
+        """Yield the jobs with this label, over all pages.
+
+        Raises:
+            ProviderReplyUnreadable: when the list goes in a circle; half a list proves nothing.
+        """
+        request = {"parent": self._parent, "filter": f'labels.shard="{shard}"', "page_size": PAGE}
+        pager = self._jobs.list_batch_prediction_jobs(
+            request=request, retry=None, timeout=self._service.timeout_seconds
+        )
+        seen: set[str] = set()
+        for page in pager.pages:
+            for job in map(_rest, page.batch_prediction_jobs):
+                if _name_of(job) and job.get("labels", {}).get("shard") == shard:
+                    yield job
+            if page.next_page_token in seen:
+                raise ProviderReplyUnreadable("a list that says it goes on, and does not")
+            seen.add(page.next_page_token)
+
+    def _results(self, job: JsonObject) -> dict[str, str]:
+        uri = output_of(job)
+        created = word(job.get("createTime")) or ""
+        return {} if uri is None else self._store_of(uri).results(uri, created)
+
+    # -- What the calls are made with
+
+    def _speaking(self, what: str) -> Any:
+        from runner.providers import _google
+
+        return _google.speaking(self._service, what, vars(self).get("_session"))
+
+    @cached_property
+    def _session(self) -> "AuthorizedSession":
+        from runner.providers import _google
+
+        return _google.session_for(self._service, _project(self._service))
+
+    @cached_property
+    def _jobs(self) -> "JobServiceClient":
+        from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
+
+        client = JobServiceClient(
+            credentials=self._session.credentials,
+            transport="rest",
+            client_options={"api_endpoint": self._endpoint},
+        )
+        vars(client.transport)["_session"] = self._session  # its own one follows redirections
+        return client
+
+    @cached_property
+    def _objects(self) -> "Objects":
+        from google.cloud import storage
+
+        from runner.providers._vertex_io import Objects
+
+        client = storage.Client(
+            project=_project(self._service),
+            credentials=self._session.credentials,
+            client_options=self._elsewhere,
+            _http=self._session,
+        )
+        bucket = _option(self._service, "bucket") or ""
+        return Objects(client, bucket, self._service.timeout_seconds)
+
+    @cached_property
+    def _tables(self) -> "Tables":
+        from google.cloud import bigquery
+
+        from runner.providers._vertex_io import Tables
+
+        client = bigquery.Client(
+            project=_project(self._service),
+            credentials=self._session.credentials,
+            client_options=self._elsewhere,
+            _http=self._session,
+        )
+        dataset = _option(self._service, "dataset") or ""
+        return Tables(client, dataset, self._service.timeout_seconds)
+
+    def _store(self, option: str) -> "Store":
+        return self._tables if _option(self._service, option) == _BIGQUERY else self._objects
+
+    def _store_of(self, uri: str) -> "Store":
+        return self._tables if uri.startswith("bq://") else self._objects
+
+    @property
+    def _elsewhere(self) -> dict[str, str]:
+        """Return where storage and tables are, if not where Google has them."""
+        return {"api_endpoint": self._service.base_url} if self._service.on_this_machine else {}
+
+    @property
+    def _location(self) -> str:
+        return _option(self._service, "location") or "global"
+
+    @property
+    def _parent(self) -> str:
+        return f"projects/{_project(self._service)}/locations/{self._location}"
+
+    @property
+    def _model_path(self) -> str:
+        name = self._model.name
+        inside = name if "/" in name else f"publishers/google/models/{name}"
+        return inside if inside.startswith("projects/") else f"{self._parent}/{inside}"
+
+    @property
+    def _endpoint(self) -> str:
+        """Return the address of the job's region, unless another was asked for."""
+        url = self._service.base_url.rstrip("/")
+        if url != self.default_base_url or self._location == "global":
+            return url
+        return f"https://{self._location}-aiplatform.googleapis.com"
+
+
+def _option(service: Service, name: str) -> str | None:
+    """Return an option; what nobody set and what was set to nothing is the same."""
+    return service.options.get(name) or (_GCS if name in ("source", "sink") else None)
+
+
+def _project(service: Service) -> str:
+    return _option(service, "project") or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
+
+
+def _signed_in(service: Service, *, look_further: bool) -> bool:
+    """Tell whether there is a token or a file with credentials, or a machine that has some."""
+    if service.key is not None or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return True
+    home = os.environ.get("CLOUDSDK_CONFIG") or Path.home() / ".config" / "gcloud"
+    if Path(home, "application_default_credentials.json").exists():
+        return True
+    if not look_further:  # only Google's own machines are left, and asking them takes seconds
+        return False
+    from runner.providers import _google
+
+    return _google.may_be_signed_in()
+
+
+def _rest(message: Any) -> JsonObject:
+    """Return a message as the JSON object that the REST API sends; numbers of new states stay."""
+    from google.protobuf import json_format
+
+    row: JsonObject = json_format.MessageToDict(type(message).pb(message))
+    return row
+
+
+def _name_of(job: JsonObject) -> str:
+    name = job.get("name")
+    if isinstance(name, str) and JOB_NAME.fullmatch(name):
+        return name
+    raise ProviderReplyUnreadable("a reply without the name of a job")
+
+
+def _id_of(name: str) -> str:
+    """Return what identifies a job: its project is called by its name or by its number."""
+    return name.partition("/locations/")[2]
+
+
+def _is_about_all(body: JsonObject) -> bool:
+    """Tell whether a 400 says that no request would be taken, whatever is in it."""
+    error = body.get("error")
+    return isinstance(error, dict) and error.get("status") == "FAILED_PRECONDITION"

@@ -1,0 +1,1 @@
+"""The provider suite, part by part."""

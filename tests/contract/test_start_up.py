@@ -1,0 +1,72 @@
+"""Starting up, with every provider: quick without its SDK, and clear about what it wants."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contract.parts.lines import SLOW
+from tests.contract.test_providers import offered
+
+ROOT = Path(__file__).resolve().parents[2]
+ENOUGH = {
+    "compatible": ["provider.base_url=http://127.0.0.1:9/v1", "provider.model=any"],
+    "gemini": ["provider.project=any-project", "provider.bucket=any-bucket"],
+}
+"""What has no default, so that a plan can be made."""
+BROUGHT_BY_PRICES = {"httpx2", "pydantic", "ssl"}
+"""What genai-prices imports for itself; a plan looks the price up."""
+
+
+def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in an empty folder, without any key or setting of this machine."""
+    kept = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")
+    base = {name: os.environ[name] for name in kept if name in os.environ}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**base, "HOME": str(folder), "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", offered())
+def test_a_plan_imports_no_sdk_and_opens_no_file(name: str, tmp_path: Path) -> None:
+    arguments = ["action=plan", f"provider={name}", *ENOUGH.get(name, [])]
+    code = f"""
+import sys
+from runner.__main__ import main
+code = main({arguments!r})
+print("LOADED", *sorted({SLOW - BROUGHT_BY_PRICES!r} & set(sys.modules)))
+sys.exit(code)
+"""
+    ended = run(tmp_path, "-c", code)
+    assert ended.returncode == 0, ended.stderr
+    *plan, last = ended.stdout.splitlines()
+    assert last == "LOADED"
+    assert "120" in "".join(plan)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", offered())
+def test_without_credentials_one_line_says_what_to_set(name: str, tmp_path: Path) -> None:
+    ended = run(tmp_path, "-m", "runner", f"provider={name}")
+    assert ended.returncode == 2
+    assert all(line.startswith("note: ") for line in ended.stdout.splitlines())
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert f"provider={name}" in line
+    assert any(word in line for word in ("API_KEY", "provider.project", "provider.base_url"))
+    assert "service=emulated" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", offered())
+def test_a_rehearsal_can_be_planned_without_any_setting(name: str, tmp_path: Path) -> None:
+    ended = run(tmp_path, "-m", "runner", "action=plan", f"provider={name}", "service=emulated")
+    assert ended.returncode == 0, ended.stderr
