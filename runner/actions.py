@@ -44,9 +44,26 @@ def perform(settings: Settings, command: str, interruptible: Interruptible) -> i
         return DONE
     if config.action == "status":
         return _status(run, as_json=as_json)
+    if config.action in ("adopt", "abandon"):
+        return _decide(run, config.action)
     if config.action == "export":
         return _finish(run, run.reread(), command, interrupted=False, as_json=as_json)
     return _drive(run, command, interruptible, as_json=as_json)
+
+
+def _decide(run: Run, action: str) -> int:
+    config = run.settings.config
+    assert config.batch is not None
+    batch = run.decide(action, config.batch, config.remote)
+    if action == "adopt":
+        print(f"{batch.key} is {batch.remote}: run again to collect it")
+    else:
+        cost = "" if batch.reserved_usd is None else f" (up to ${batch.reserved_usd:.2f})"
+        print(
+            f"{batch.key} is given up: its {batch.count:,} requests are asked again by the next run; "
+            f"what the provider may bill for it{cost} stays in the budget"
+        )
+    return DONE
 
 
 def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: bool) -> int:

@@ -14,17 +14,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.config import Settings
+from runner.config import Settings, did_you_mean
 from runner.core.cost import Estimate, Price, PriceList, estimate
 from runner.core.definition import define, differences, fingerprint, merged
 from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
 from runner.core.expand import calculated_temperature, checked_conditions
-from runner.core.model import Condition, Span
+from runner.core.model import Batch, BatchKey, Condition, Span
 from runner.core.plan import Purpose, committed
 from runner.core.roster import Counts, Roster
 from runner.core.states import BatchState
 from runner.core.stats import summary
-from runner.engine import Asking, Engine, Observer, Timing, View, readings_of
+from runner.doubts import abandoned, adopted
+from runner.engine import Asking, Engine, Observer, Timing, View, happened, readings_of
 from runner.files import file_sha256
 from runner.intake import Intake
 from runner.ledger import Ledger, LedgerReader, exists
@@ -46,11 +47,19 @@ OPTIONS = ("completion_window", "project", "location", "bucket", "dataset", "sou
 
 
 class SystemClock:
-    """The real time, and real dice."""
+    """The real time, and real dice.
+
+    Time is read from the wall once and then counted on, through a suspend but not through a change
+    of the wall clock: how long ago an order was sent must not depend on somebody setting it.
+    """
+
+    def __init__(self) -> None:
+        """Look at the wall."""
+        self._began = time.time() - _since_boot()
 
     def now(self) -> float:
         """Return seconds since the epoch."""
-        return time.time()
+        return self._began + _since_boot()
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -59,6 +68,14 @@ class SystemClock:
     def jitter(self) -> float:
         """Return a number in 0..1."""
         return random.random()
+
+
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A clock that nobody sets and that goes on in a suspend (on macOS, that is CLOCK_MONOTONIC)."""
+
+
+def _since_boot() -> float:
+    return time.clock_gettime(_STEADY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +279,26 @@ class Run:
             ledger.summarise(summary(counts, batches))
             view = View(counts=counts, batches=batches, held=None, halted=None, stopping=False)
             return Result(view=view, folder=folder, tables=self._export(ledger, roster))
+
+    def decide(self, action: str, key: str, remote: str | None) -> Batch:
+        """Record what the user decides of a batch: it is that one (adopt), or it is given up.
+
+        Nothing is asked of the provider. A batch adopted wrongly is found out when it is
+        collected, by the custom_ids in its results, and can then be abandoned.
+
+        Raises:
+            ConfigError: there is no such batch, or nothing to decide.
+        """
+        now = SystemClock().now()
+        with self._ledger(self.folder(sending=False), create=False) as ledger:
+            known = {batch.key: batch for batch in ledger.batches()}
+            if key not in known:
+                raise ConfigError(f"batch={key}: no such batch; {did_you_mean(key, known)}")
+            batch = known[BatchKey(key)]
+            decided = adopted(batch, remote, now) if action == "adopt" else abandoned(batch, now)
+            ledger.record(decided, summary={}, event=happened(decided, action, now))
+            ledger.summarise(summary(self.standing(ledger).counts(), ledger.batches()))
+        return decided
 
     def _export(self, ledger: Ledger, roster: Roster) -> "Tables":
         from runner.export import Report, export

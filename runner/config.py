@@ -34,7 +34,7 @@ from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.roster import RetryPolicy
 from runner.schema import Config, ModelConfig, ProviderConfig, QuestionConfig, TextConfig
 
-ACTIONS = ("run", "plan", "status", "collect", "cancel", "export", "init")
+ACTIONS = ("run", "plan", "status", "collect", "cancel", "export", "adopt", "abandon", "init")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
 PROVIDER_PACKAGE = "runner.providers."
@@ -247,6 +247,11 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         WINDOW.fullmatch(provider.completion_window) is not None,
         "provider.completion_window",
         f"{provider.completion_window!r}; allowed: hours or days, as 24h or 7d",
+    )
+    problems.check(
+        config.action not in ("adopt", "abandon") or config.batch is not None,
+        f"action={config.action}",
+        "which batch? add batch=…, as batch=b0003; action=status lists them",
     )
     at_least: list[tuple[str, float, float]] = [
         ("trials", config.trials, 1),

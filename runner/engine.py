@@ -6,7 +6,7 @@ reply that never came leaves the batch *submitting*, and the plan asks the provi
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -49,8 +49,6 @@ CALLS_AT_ONCE = 4
 DOWNLOADS = 4
 """At most, before a batch whose result files keep changing is left for later."""
 HEARTBEAT_SECONDS = 2.0
-LONGEST_CALL = 600.0
-"""Seconds an order may have been under way when a runner died over it."""
 DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
@@ -146,8 +144,9 @@ class Engine:
         timing: Timing,
         clock: Clock,
         observer: Observer,
+        workers: Callable[[], Executor] = lambda: ThreadPoolExecutor(CALLS_AT_ONCE),
     ) -> None:
-        """Take up what the ledger knows."""
+        """Take up what the ledger knows; `workers` make the calls."""
         self._ledger = ledger
         self._provider = provider
         self._realtime = realtime
@@ -164,6 +163,7 @@ class Engine:
         self._timing = timing
         self._clock = clock
         self._observer = observer
+        self._workers = workers
         self._batches = {b.key: self._taken_up(b) for b in ledger.batches()}
         self._members = {key: ledger.members(key) for key in self._batches}
         self._running: dict[Future[Any], Action] = {}
@@ -175,13 +175,15 @@ class Engine:
         self._stopping = False
 
     def _taken_up(self, batch: Batch) -> Batch:
-        """Return a batch as a new run finds it: due at once, and an order without a reply in doubt."""
+        """Return a batch as a new run finds it: due at once.
+
+        A doubt is waited out anew: the wall clock may have been set between two runs.
+        """
         batch = replace(batch, next_at=0.0)
-        if batch.state is not BatchState.SUBMITTING or batch.doubted_at is not None:
+        if batch.state is not BatchState.SUBMITTING:
             return batch
-        return replace(
-            batch, doubted_at=min(self._clock.now(), (batch.sent_at or 0.0) + LONGEST_CALL)
-        )
+        now = self._clock.now()
+        return replace(batch, doubted_at=now, fenced_at=None if batch.fenced_at is None else now)
 
     @property
     def view(self) -> View:
@@ -209,7 +211,7 @@ class Engine:
         self._ledger.beat(self._clock.now())
         self._ledger.summarise(self._summary())
         heart.start()
-        pool = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="provider")
+        pool = self._workers()
         try:
             self._loop(pool)
         finally:
@@ -220,7 +222,7 @@ class Engine:
             self._ledger.beat(self._clock.now(), finished=not self._roster.counts().open)
         return self.view
 
-    def _loop(self, pool: ThreadPoolExecutor) -> None:
+    def _loop(self, pool: Executor) -> None:
         while True:
             next_steps = plan(self._facts(), self._clock.now())
             self._held = next_steps.held
@@ -269,7 +271,7 @@ class Engine:
 
     # -- doing: what has to be on disk first is written here, then the call goes to a thread
 
-    def _start(self, action: Action, pool: ThreadPoolExecutor) -> None:
+    def _start(self, action: Action, pool: Executor) -> None:
         if action.batch is None:
             call: Callable[[], Any] = self._pack
         else:
@@ -343,8 +345,12 @@ class Engine:
             before = hashes
         else:
             raise ProviderSilent(f"every download of {batch.remote} brings something else")
-        if stored and reading.missing == batch.count and reading.notices.get("unreadable"):
-            raise ProviderReplyUnreadable(f"the result files of {batch.remote} hold no result line")
+        strange = reading.notices.get("unreadable") or (batch.adopted and reading.notices)
+        if stored and reading.missing == batch.count and strange:
+            raise ProviderReplyUnreadable(
+                f"the result files of {batch.remote} hold no answer to this batch's requests: if it "
+                f"is another batch, give it up with action=abandon batch={batch.key}"
+            )
         for final, part in stored.values():
             if part.exists():
                 settle(part, final)
@@ -579,17 +585,7 @@ class Engine:
         self._batches[batch.key] = batch
         event = None
         if what is not None:
-            event = {
-                "at": self._clock.now(),
-                "batch": batch.key,
-                "event": what,
-                "state": batch.state.value,
-                "remote": batch.remote,
-                "remote_state": batch.remote_state,
-                "requests": batch.count,
-                "tally": dict(batch.tally),
-                "error": error,
-            }
+            event = happened(batch, what, self._clock.now(), error)
         self._ledger.record(batch, summary=self._summary(), event=event, **rows)
         if event is not None:
             self._observer.happened(event)
@@ -619,6 +615,21 @@ def _anew(batch: Batch) -> dict[str, Any]:
         "looks": 0,
         "fenced_at": None,
         "candidates": (),
+    }
+
+
+def happened(batch: Batch, what: str, at: float, error: str | None = None) -> dict[str, Any]:
+    """Return one event as the ledger keeps it."""
+    return {
+        "at": at,
+        "batch": batch.key,
+        "event": what,
+        "state": batch.state.value,
+        "remote": batch.remote,
+        "remote_state": batch.remote_state,
+        "requests": batch.count,
+        "tally": dict(batch.tally),
+        "error": error,
     }
 
 

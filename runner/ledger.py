@@ -118,18 +118,17 @@ class Ledger:
             LedgerDamaged: there is a ledger already.
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = _hold(directory)
-        if exists(directory):
-            os.close(lock)
-            raise LedgerDamaged(f"{directory} has a ledger already; please report this")
-        for leftover in directory.glob(f"{DATABASE}*"):
-            leftover.unlink()
-        cache = _open_cache(directory)
-        with cache.transact():
-            cache.set("format", FORMAT)
-            cache.set("experiment", _text(experiment))
-            cache.set("rev", 0)
-        return cls(directory, cache, lock)
+        with _holding(directory) as lock:
+            if exists(directory):
+                raise LedgerDamaged(f"{directory} has a ledger already; please report this")
+            for leftover in directory.glob(f"{DATABASE}*"):
+                leftover.unlink()
+            cache = _open_cache(directory)
+            with cache.transact():
+                cache.set("format", FORMAT)
+                cache.set("experiment", _text(experiment))
+                cache.set("rev", 0)
+            return cls(directory, cache, lock)
 
     @classmethod
     def open(cls, directory: Path) -> Self:
@@ -141,8 +140,8 @@ class Ledger:
             LedgerFormatUnknown: another version wrote it.
         """
         check(directory)
-        lock = _hold(directory)
-        return cls(directory, _open_cache(directory), lock)
+        with _holding(directory) as lock:
+            return cls(directory, _open_cache(directory), lock)
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -368,6 +367,17 @@ def holder(directory: Path) -> Holder | None:
     finally:
         os.close(handle)
     return None
+
+
+@contextlib.contextmanager
+def _holding(directory: Path) -> Iterator[int]:
+    """Hold a folder, and let go of it again if what is done meanwhile fails."""
+    lock = _hold(directory)
+    try:
+        yield lock
+    except BaseException:
+        os.close(lock)
+        raise
 
 
 def _hold(directory: Path) -> int:

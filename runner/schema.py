@@ -215,7 +215,7 @@ class PollConfig:
 
 @dataclass
 class Config:
-    """conf/config.yaml, whole."""
+    """conf/config.yaml, whole; `batch` and `remote` are for adopt and abandon."""
 
     name: str = MISSING
     action: str = "run"
@@ -224,6 +224,8 @@ class Config:
     texts: list[str] | None = None
     temperatures: Any = "calculated"
     wait: bool = True
+    batch: str | None = None
+    remote: str | None = None
     fork: bool = False
     outputs: str = "outputs"
     format: str = "text"

@@ -301,6 +301,10 @@ class Batch:
     ended_at: float | None = None
     collected_at: float | None = None
     fenced_at: float | None = None
+    adopted: bool = False
+    """The user said which of the provider's batches it is; its results have yet to prove it."""
+    abandoned_at: float | None = None
+    """When the user gave it up; the provider may bill it all the same."""
     next_at: float = 0.0
     """When to act on it again, in seconds since the epoch."""
     tries: int = 0

@@ -212,14 +212,19 @@ def _fits(batch: Batch, limits: Limits, flying: int, tokens: int) -> bool:
 
 
 def committed(batches: tuple[Batch, ...]) -> Decimal:
-    """Return what is spent, plus the most that running or doubtful batches may still cost."""
+    """Return what is spent, plus the most that running, doubtful or abandoned batches may cost."""
     total = Decimal(0)
     for batch in batches:
         if batch.state is BatchState.COLLECTED:
             total += batch.cost_usd or Decimal(0)
-        elif batch.state in AT_PROVIDER or batch.state is BatchState.ENDED:
+        elif _may_be_billed(batch):
             total += batch.reserved_usd or Decimal(0)
     return total
+
+
+def _may_be_billed(batch: Batch) -> bool:
+    at_provider = batch.state in AT_PROVIDER or batch.state is BatchState.ENDED
+    return at_provider or batch.abandoned_at is not None
 
 
 def _waits(facts: Facts, free: list[Batch], now: float) -> Iterator[float]:

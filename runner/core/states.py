@@ -41,6 +41,8 @@ class BatchEvent(StrEnum):
     CANCEL = "cancel"
     END = "end"
     COLLECT = "collect"
+    ABANDON = "abandon"
+    """The user gives it up, whether or not the provider bills it."""
 
 
 _S, _E = BatchState, BatchEvent
@@ -60,6 +62,7 @@ BATCH_TABLE: dict[BatchState, dict[BatchEvent, BatchState]] = {
         _E.DEFERRED: _S.STAGED,
         _E.ABSENT: _S.PACKED,
         _E.REFUSED: _S.PACKED,
+        _E.ABANDON: _S.DROPPED,
     },
     _S.RUNNING: {
         _E.PROGRESS: _S.RUNNING,
@@ -68,6 +71,7 @@ BATCH_TABLE: dict[BatchState, dict[BatchEvent, BatchState]] = {
         _E.REFUSED: _S.DROPPED,
         _E.CANCEL: _S.CANCELLING,
         _E.END: _S.ENDED,
+        _E.ABANDON: _S.DROPPED,
     },
     _S.CANCELLING: {
         _E.PROGRESS: _S.CANCELLING,
@@ -75,8 +79,9 @@ BATCH_TABLE: dict[BatchState, dict[BatchEvent, BatchState]] = {
         _E.CANCEL: _S.CANCELLING,
         _E.REFUSED: _S.DROPPED,
         _E.END: _S.ENDED,
+        _E.ABANDON: _S.DROPPED,
     },
-    _S.ENDED: {_E.COLLECT: _S.COLLECTED},
+    _S.ENDED: {_E.COLLECT: _S.COLLECTED, _E.ABANDON: _S.DROPPED},
     _S.COLLECTED: {},
     _S.DROPPED: {},
 }

@@ -2,10 +2,12 @@
 
 import io
 import json
-import re
 import secrets
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from tempfile import SpooledTemporaryFile, TemporaryFile
 from typing import IO, Any
 
@@ -15,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from runner.emulator.anthropic_body import Body, BodyError
+from runner.emulator.anthropic_body import BodyError, requests_in
 from runner.emulator.anthropic_rows import VERSIONS, ParamsError, asked_in
 from runner.emulator.anthropic_shapes import (
     KEPT,
@@ -25,18 +27,17 @@ from runner.emulator.anthropic_shapes import (
     page,
 )
 from runner.emulator.connection import LostReply
+from runner.emulator.dice import fingerprint
 from runner.emulator.downloads import chunks_of
 from runner.emulator.records import Batch, StoredFile
 from runner.emulator.world import World
 
 MAX_BATCH = 256_000_000
 MAX_MESSAGE = 32_000_000
-MAX_REQUESTS = 100_000
 RETRY_AFTER = 10
 """Seconds after which the service wants to be asked again, at most, while a batch runs."""
 _SERVICE = "anthropic"
 _IN_MEMORY = 2**20
-_CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _BROKEN = "Internal server error"
 
@@ -50,6 +51,8 @@ class AnthropicWire:
         self._prefix = prefix
         self._world = world
         self._full: set[str] = set()
+        self._lock = threading.Lock()
+        self._times: Counter[str] = Counter()
 
     def error(
         self, status: int, message: str, code: str | None, headers: dict[str, str] | None
@@ -85,19 +88,31 @@ class AnthropicWire:
             return await run_in_threadpool(self._message, body, version)
 
     def _message(self, body: IO[bytes], version: str) -> Response:
+        sent = body.read()
         try:
-            asked = asked_in(orjson.loads(body.read()), "", version, in_batch=False)
+            asked = asked_in(orjson.loads(sent), "", version, in_batch=False)
         except orjson.JSONDecodeError:
             raise AnthropicError(400, "The request body is not valid JSON") from None
         except ParamsError as error:
-            raise AnthropicError(
-                404 if error.kind == "not_found_error" else 400, str(error)
-            ) from None
+            status = 404 if error.kind == "not_found_error" else 400
+            raise AnthropicError(status, str(error)) from None
+        key, behaviour = self._chat_key(sent), self._world.behaviour
+        if behaviour.all_failed or behaviour.happens("failed_lines", key):
+            raise AnthropicError(500, _BROKEN)
         reply = self._world.chat(
             asked.model, asked.system, asked.user, asked.temperature, asked.max_tokens
         )
-        written = message_object(secrets.token_hex(12), asked.model, reply, "standard")
-        return _reply(written)
+        if behaviour.happens("missing_lines", key):
+            return LostReply()
+        message_id = fingerprint(behaviour.seed, "ids", key)
+        return _reply(message_object(message_id, asked.model, reply, "standard"))
+
+    def _chat_key(self, sent: bytes) -> str:
+        """Name a request asked on its own, and the how-manieth time it is."""
+        prompt = sha256(sent).hexdigest()
+        with self._lock:
+            self._times[prompt] += 1
+            return f"chat\x1f{prompt}\x1f{self._times[prompt]}"
 
     # Batches
 
@@ -135,7 +150,7 @@ class AnthropicWire:
         text = io.TextIOWrapper(body, "utf-8", newline="")
         with TemporaryFile() as lines:
             try:
-                for line in _enveloped(text, version):
+                for line in requests_in(text, version):
                     lines.write(line)
                     requests += 1
             except BodyError as error:
@@ -267,39 +282,6 @@ async def _received(request: Request, most: int) -> AsyncIterator[IO[bytes]]:
 
 def _too_large(most: int) -> AnthropicError:
     return AnthropicError(413, f"Request exceeds the maximum size of {most:,} bytes")
-
-
-def _enveloped(text: io.TextIOWrapper, version: str) -> Iterator[bytes]:
-    """Yield each request as a line, once its envelope is known to be right."""
-    seen: set[str] = set()
-    nth = -1
-    for nth, request in enumerate(Body(text).requests()):
-        where = f"requests.{nth}"
-        if nth >= MAX_REQUESTS:
-            raise BodyError(f"requests: List should have at most {MAX_REQUESTS} items")
-        if not isinstance(request, dict):
-            raise BodyError(f"{where}: Input should be a valid dictionary")
-        for name in ("custom_id", "params"):
-            if name not in request:
-                raise BodyError(f"{where}.{name}: Field required")
-        for name in request.keys() - {"custom_id", "params"}:
-            raise BodyError(f"{where}.{name}: Extra inputs are not permitted")
-        custom_id = request["custom_id"]
-        if not isinstance(custom_id, str):
-            raise BodyError(f"{where}.custom_id: Input should be a valid string")
-        if _CUSTOM_ID.fullmatch(custom_id) is None:
-            raise BodyError(
-                f"{where}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'"
-            )
-        if custom_id in seen:
-            raise BodyError(f"{where}.custom_id: '{custom_id}' is not unique within the batch")
-        seen.add(custom_id)
-        try:
-            yield orjson.dumps({"version": version, **request}, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError:  # a lone surrogate, or a number of more than 64 bits
-            raise BodyError(f"{where}.params: Input should be valid JSON") from None
-    if nth < 0:
-        raise BodyError("requests: List should have at least 1 item after validation, not 0")
 
 
 def _limit(request: Request) -> int:

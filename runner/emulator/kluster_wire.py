@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from runner.emulator.kluster_rows import KlusterRows
+from runner.emulator.openai_parameters import unsupported
 from runner.emulator.openai_shapes import DAY, batch_object, file_object, page
-from runner.emulator.openai_wire import OpenAIWire, unsupported
+from runner.emulator.openai_wire import OpenAIWire
 from runner.emulator.records import Batch, Stage, StoredFile
 from runner.emulator.world import World
 

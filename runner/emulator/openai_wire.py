@@ -15,16 +15,14 @@ from starlette.routing import Route
 
 from runner.emulator.connection import LostReply
 from runner.emulator.downloads import chunks_of
-from runner.emulator.openai_chat import Chat, json_object
-from runner.emulator.openai_rows import CHAT, OpenAIRows
+from runner.emulator.openai_chat import Chat
+from runner.emulator.openai_parameters import lifetime_of, parameters_of, unsupported
+from runner.emulator.openai_rows import OpenAIRows
 from runner.emulator.openai_shapes import DAY, ApiError, batch_object, file_object, page
 from runner.emulator.records import Batch, StoredFile
 from runner.emulator.world import World
 
 _FORM_OVERHEAD = 64 * 2**10
-_PARAMETERS = frozenset(
-    {"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"}
-)
 
 
 class OpenAIWire:
@@ -120,7 +118,7 @@ class OpenAIWire:
                 raise ApiError(400, "Invalid file format for Batch API. Must be .jsonl", "file")
             if (source.size or 0) > self.max_upload:
                 raise self._too_large()
-            lifetime = _lifetime(
+            lifetime = lifetime_of(
                 form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
             )
             file = await run_in_threadpool(
@@ -183,7 +181,7 @@ class OpenAIWire:
 
     async def create(self, request: Request) -> Response:
         """Commit a batch; whether the reply arrives is another matter."""
-        wanted = _parameters(await request.body())
+        wanted = parameters_of(await request.body())
         self.window(wanted["completion_window"])
         return await run_in_threadpool(self._create, wanted)
 
@@ -271,61 +269,3 @@ def _start(request: Request, ids: list[str]) -> int:
     if after not in ids:
         raise ApiError(404, f"No such object: {after}", "after")
     return ids.index(after) + 1
-
-
-def _lifetime(anchor: object, seconds: object) -> int | None:
-    if anchor is None and seconds is None:
-        return None
-    text = str(seconds)
-    if anchor == "created_at" and text.isdigit() and 3600 <= int(text) <= 2_592_000:
-        return int(text)
-    raise ApiError(400, "Invalid 'expires_after'.", "expires_after", "invalid_value")
-
-
-def _parameters(body: bytes) -> dict[str, Any]:
-    wanted = json_object(body)
-    for name in wanted:
-        if name not in _PARAMETERS:
-            raise ApiError(400, f"Unknown parameter: '{name}'.", name, "unknown_parameter")
-    for name in ("input_file_id", "endpoint", "completion_window"):
-        if name not in wanted:
-            message = f"Missing required parameter: '{name}'."
-            raise ApiError(400, message, name, "missing_required_parameter")
-        if not isinstance(wanted[name], str):
-            message = f"Invalid type for '{name}': expected a string."
-            raise ApiError(400, message, name, "invalid_type")
-    if wanted["endpoint"] != CHAT:
-        raise unsupported("endpoint", wanted["endpoint"], CHAT)
-    _check_metadata(wanted.get("metadata"))
-    after = wanted.get("output_expires_after")
-    if after is not None:
-        given = after if isinstance(after, dict) else {}
-        wanted["output_expires_after"] = _lifetime(given.get("anchor", ""), given.get("seconds"))
-    return wanted
-
-
-def unsupported(name: str, value: object, allowed: str) -> ApiError:
-    """Refuse the value of a parameter."""
-    message = f"Invalid value: '{value}'. Supported values are: '{allowed}'."
-    return ApiError(400, message, name, "invalid_value")
-
-
-def _check_metadata(metadata: object) -> None:
-    if metadata is None:
-        return
-    if not isinstance(metadata, dict):
-        message = "Invalid type for 'metadata': expected an object."
-        raise ApiError(400, message, "metadata", "invalid_type")
-    if len(metadata) > 16:
-        message = "Invalid 'metadata': too many properties. Expected at most 16 properties."
-        raise ApiError(400, message, "metadata", "object_above_max_properties")
-    for key, value in metadata.items():
-        if len(key) > 64:
-            message = "Invalid 'metadata': property name too long. Expected at most 64 characters."
-            raise ApiError(400, message, "metadata", "property_name_above_max_length")
-        if not isinstance(value, str):
-            message = f"Invalid type for 'metadata.{key}': expected a string."
-            raise ApiError(400, message, f"metadata.{key}", "invalid_type")
-        if len(value) > 512:
-            message = f"Invalid 'metadata.{key}': string too long. Expected at most 512 characters."
-            raise ApiError(400, message, f"metadata.{key}", "string_above_max_length")

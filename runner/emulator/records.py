@@ -1,5 +1,6 @@
 """What is remembered of a file and of a batch, and where a batch stands at a given time."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -95,6 +96,12 @@ class Batch:
     def stable_key(self) -> str:
         """Name this batch the same way in every run: its input, and the how-manieth time."""
         return f"{self.sha256}/{self.nth}"
+
+    @property
+    def published(self) -> tuple[str, str] | None:
+        """Where its results are kept, if its details say so: a purpose and a name."""
+        details = json.loads(self.details) if self.details else {}
+        return tuple(details["published"]) if "published" in details else None
 
     @property
     def over_at(self) -> float:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from runner.emulator.answers import Asked, Reply, answer
 from runner.emulator.behaviour import Behaviour
@@ -65,7 +65,16 @@ class Dialect(Protocol):
         ...
 
     def never_ran(self, custom_id: str, ids: Ids, is_expired: bool) -> bytes:
-        """Write the error line of a request the batch never came to."""
+        """Write the error line of a request the batch never came to; nothing if there is none."""
+        ...
+
+
+@runtime_checkable
+class PerBatch(Protocol):
+    """A vendor whose batches say what its lines do not: the model, and where results go."""
+
+    def of(self, batch: Batch) -> Dialect:
+        """Return how the lines of this batch are written."""
         ...
 
 
@@ -189,7 +198,7 @@ class _Runner:
             self.output.write(self.dialect.answered(stranger, model, foreign, reply, created))
 
     def _write_error(self, line: bytes) -> None:
-        self.outcome.errors_written += 1
+        self.outcome.errors_written += bool(line)
         self.error.write(line)
 
     def _ids(self, key: str) -> Ids:

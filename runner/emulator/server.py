@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -26,7 +27,11 @@ from runner.emulator.anthropic_rows import AnthropicRows
 from runner.emulator.anthropic_shapes import AnthropicError
 from runner.emulator.anthropic_wire import AnthropicWire
 from runner.emulator.behaviour import Behaviour
+from runner.emulator.bigquery_wire import BigQueryWire
 from runner.emulator.connection import BreakableProtocol
+from runner.emulator.gcs_wire import GcsWire
+from runner.emulator.google_shapes import GoogleError
+from runner.emulator.google_store import GoogleStore
 from runner.emulator.groq_rows import GroqRows
 from runner.emulator.groq_wire import GroqWire
 from runner.emulator.kluster_rows import KlusterRows
@@ -35,6 +40,8 @@ from runner.emulator.openai_rows import CompatibleRows, OpenAIRows
 from runner.emulator.openai_shapes import ApiError
 from runner.emulator.openai_wire import OpenAIWire
 from runner.emulator.running import Dialect
+from runner.emulator.vertex_rows import VertexRows
+from runner.emulator.vertex_wire import VertexWire
 from runner.emulator.world import World
 
 _HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
@@ -65,7 +72,9 @@ class Wire(Protocol):
         ...
 
 
-def make_app(directory: Path, behaviour: Behaviour) -> ASGIApp:
+def make_app(
+    directory: Path, behaviour: Behaviour, clock: Callable[[], float] = time.time
+) -> ASGIApp:
     """Put the wires, the world and the gate together."""
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
     dialects: dict[str, Dialect] = {
@@ -74,14 +83,19 @@ def make_app(directory: Path, behaviour: Behaviour) -> ASGIApp:
         "groq": groq,
         "kluster": kluster,
         "anthropic": AnthropicRows(),
+        "gemini": VertexRows(),
     }
-    world = World(directory, behaviour, dialects)
+    world = World(directory, behaviour, dialects, clock)
+    google = GoogleStore(world.shelf)
     wires: tuple[Wire, ...] = (
         OpenAIWire(world, openai),
         OpenAIWire(world, compatible, "compatible", "/compatible/v1"),
         GroqWire(world, groq),
         KlusterWire(world, kluster),
         AnthropicWire(world),
+        VertexWire(world, google),
+        GcsWire(world, google),
+        BigQueryWire(world, google),
     )
 
     def bill(_: Request) -> Response:
@@ -92,6 +106,7 @@ def make_app(directory: Path, behaviour: Behaviour) -> ASGIApp:
         exception_handlers={
             ApiError: _api_error,
             AnthropicError: _api_error,
+            GoogleError: _api_error,
             HTTPException: _http_error,
         },
     )
@@ -100,7 +115,7 @@ def make_app(directory: Path, behaviour: Behaviour) -> ASGIApp:
 
 
 def _api_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError | AnthropicError)
+    assert isinstance(error, ApiError | AnthropicError | GoogleError)
     return error.response()
 
 
@@ -179,11 +194,16 @@ class Gate:
         return None
 
 
-_IDS = ("file-", "file_", "batch_", "msgbatch_")
+_IDS = ("file-", "file_", "batch_", "msgbatch_", "chorus-", "chorus_", "prediction-model-")
 
 
 def _route(path: str) -> str:
-    return "/".join("*" if part.startswith(_IDS) else part for part in path.split("/"))
+    return "/".join("*" if _is_id(part) else part for part in path.split("/"))
+
+
+def _is_id(part: str) -> bool:
+    """Tell whether a part of an address differs from run to run, so that no dice are cast on it."""
+    return part.startswith(_IDS) or part.isdecimal() or part.endswith(".jsonl")
 
 
 class _Server(uvicorn.Server):

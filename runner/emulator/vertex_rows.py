@@ -37,6 +37,7 @@ class VertexRows:
     """Whether ids that look like numbers come back as numbers (from a file; not from a table)."""
     problem: Mapping[str, Any] | None = None
     """Why the job fails before it reads its input."""
+    ran_at: float = 0.0
     _row: dict[str, Any] = field(default_factory=dict)
     """The row that is being answered, for its echo."""
 
@@ -46,7 +47,9 @@ class VertexRows:
     def of(self, batch: Batch) -> "VertexRows":
         """Return what reads the lines of this job."""
         details = json.loads(batch.details or "{}")
-        return VertexRows(details["model"], details["retypes"], details["problem"])
+        return VertexRows(
+            details["model"], details["retypes"], details["problem"], batch.validated_at
+        )
 
     def first_model(self, path: Path) -> str | None:
         """Return the model: the job's, whatever stands in the lines."""
@@ -56,17 +59,8 @@ class VertexRows:
         """Import a whole file, one line in memory at a time; one breach and nothing runs."""
         if self.problem is not None:
             return Checked(self.model, 0, 0, (dict(self.problem),))
-        kinds: dict[str, str] = {}
-        total = doomed = 0
         try:
-            with path.open("rb") as lines:
-                for total, line in enumerate(lines, 1):
-                    row = _imported(line, total)
-                    if self.retypes:
-                        _check_kinds(row, "", kinds, 0)
-                    doomed += refusal(_request_of(row)) is not None
-            if not 1 <= total <= MAX_REQUESTS:
-                raise ImportFailure(f"{total} rows; allowed are 1 to {MAX_REQUESTS}")
+            total, doomed = self._counted(path)
         except ImportFailure as failure:
             message = (
                 "Failed to import data. Please check 'Prepare input' for the format of the input: "
@@ -74,6 +68,20 @@ class VertexRows:
             )
             return Checked(self.model, 0, 0, ({"code": 3, "message": message},))
         return Checked(self.model, total, doomed, ())
+
+    def _counted(self, path: Path) -> tuple[int, int]:
+        """Count the rows, and those of them that will be refused."""
+        kinds: dict[str, str] = {}
+        total = doomed = 0
+        with path.open("rb") as lines:
+            for total, line in enumerate(lines, 1):
+                row = _imported(line, total)
+                if self.retypes:
+                    _check_kinds(row, "", kinds, 0)
+                doomed += refusal(_request_of(row)) is not None
+        if not 1 <= total <= MAX_REQUESTS:
+            raise ImportFailure(f"{total} rows; allowed are 1 to {MAX_REQUESTS}")
+        return total, doomed
 
     def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
         """Return model, custom_id, and what is asked or the body of a refusal of this row."""
@@ -86,32 +94,30 @@ class VertexRows:
 
     def answered(self, custom_id: str, model: str, ids: Ids, reply: Reply, created: int) -> bytes:
         """Write the line of an answer."""
-        return self._line(custom_id, "", generated(model, reply, ids.completion, created), created)
+        return self._line(custom_id, "", generated(model, reply, ids.completion, self.ran_at))
 
     def refused(self, custom_id: str, ids: Ids, body: bytes) -> bytes:
         """Write the line of a request that was refused."""
-        return self._line(custom_id, f"Bad Request: {body.decode()}", {}, 0)
+        return self._line(custom_id, f"Bad Request: {body.decode()}", {})
 
     def broke(self, custom_id: str, ids: Ids) -> bytes:
         """Write the line of a request the service failed at."""
         if int(ids.row[0], 16) % 2:
             body = GoogleError(429, "Resource exhausted, please try again later.").body()
-            return self._line(custom_id, f"Too Many Requests: {json.dumps(body)}", {}, 0)
+            return self._line(custom_id, f"Too Many Requests: {json.dumps(body)}", {})
         body = GoogleError(500, "Internal error encountered.").body()
-        return self._line(custom_id, f"Internal Server Error: {json.dumps(body)}", None, 0)
+        return self._line(custom_id, f"Internal Server Error: {json.dumps(body)}", None)
 
     def never_ran(self, custom_id: str, ids: Ids, is_expired: bool) -> bytes:
         """Write nothing: what never ran is in no output."""
         return b""
 
-    def _line(
-        self, custom_id: str, status: str, response: dict[str, Any] | None, created: int
-    ) -> bytes:
+    def _line(self, custom_id: str, status: str, response: dict[str, Any] | None) -> bytes:
         row = {**self._row, "request": _echoed(_request_of(self._row), "")}
         if "custom_id" in self._row:
             is_number = self.retypes and custom_id.isdecimal()
             row["custom_id"] = int(custom_id) if is_number else custom_id
-        row |= {"status": status, "processed_time": stamp(float(created))[:-4] + "+00:00"}
+        row |= {"status": status, "processed_time": stamp(self.ran_at)[:-4] + "+00:00"}
         if response is not None:
             row["response"] = response
         return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS)
@@ -231,7 +237,7 @@ def _texts(turns: list[Any]) -> Iterator[str]:
                 yield part["text"]
 
 
-def generated(model: str, reply: Reply, digits: str, created: int) -> dict[str, Any]:
+def generated(model: str, reply: Reply, digits: str, at: float) -> dict[str, Any]:
     """Write a GenerateContentResponse; half of what is withheld has not even a candidate."""
     said = reply.completion_tokens - reply.reasoning_tokens
     usage: dict[str, Any] = {
@@ -239,7 +245,7 @@ def generated(model: str, reply: Reply, digits: str, created: int) -> dict[str, 
         "totalTokenCount": reply.prompt_tokens + reply.completion_tokens,
     }
     response: dict[str, Any] = {
-        "createTime": stamp(float(created)),
+        "createTime": stamp(at),
         "modelVersion": f"{model}@default",
         "responseId": digits[:22],
         "usageMetadata": usage,

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.emulator.answers import Asked, Reply, answer
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.records import Batch, Fate, StoredFile
-from runner.emulator.running import Dialect, Outcome, run
+from runner.emulator.running import Dialect, Outcome, PerBatch, run
 from runner.emulator.shelf import MONTH, Shelf
 
 
@@ -43,12 +43,14 @@ class World:
         batch_id: str | None = None,
         details: Mapping[str, object] | None = None,
         validates: bool = True,
+        model: str | None = None,
     ) -> Batch:
         """Commit a new batch; what will become of it is decided here."""
         now, pace = self.clock(), self.behaviour
         validated = now + (pace.validating_seconds if validates else 0)
         ran = validated + pace.in_progress_seconds
-        model = self._dialects[source.service].first_model(self.shelf.path_of(source.id))
+        if model is None:
+            model = self._dialects[source.service].first_model(self.shelf.path_of(source.id))
         batch_id = batch_id or f"batch_{secrets.token_hex(16)}"
         with self.shelf.transaction() as db:
             (nth,) = db.execute(
@@ -76,6 +78,10 @@ class World:
         if self.behaviour.happens("half_expired", f"{content}/{nth}"):
             return Fate.EXPIRE
         return Fate.COMPLETE
+
+    def _dialect(self, batch: Batch) -> Dialect:
+        dialect = self._dialects[batch.service]
+        return dialect.of(batch) if isinstance(dialect, PerBatch) else dialect
 
     def _batch(self, batch_id: str) -> Batch:
         with self._lock:
@@ -142,7 +148,7 @@ class World:
         if errors := self._refusal(batch):
             self._fail(batch, errors)
             return
-        dialect = self._dialects[batch.service]
+        dialect = self._dialect(batch)
         checked = dialect.check(self.shelf.path_of(batch.input_file_id), batch.endpoint)
         if checked.errors:
             self._fail(batch, checked.errors)
@@ -194,7 +200,7 @@ class World:
             if batch.settled:  # by another emulator on the same directory
                 return
             source = self.shelf.path_of(batch.input_file_id)
-            dialect = self._dialects[batch.service]
+            dialect = self._dialect(batch)
             rows = batch.rows_run(now)
             outcome = run(batch, source, rows, dialect, self.behaviour, self._asks)
             written = outcome.completed
@@ -219,8 +225,9 @@ class World:
         size = scratch.stat().st_size
         scratch.replace(self.shelf.path_of(file_id))
         created = batch.ended_at if batch.cancel_at is None else batch.over_at
+        purpose, name = batch.published or ("batch_output", f"{batch.id}_{kind}.jsonl")
         self.shelf.insert(
-            *(file_id, batch.service, "batch_output", f"{batch.id}_{kind}.jsonl", size),
+            *(file_id, batch.service, purpose, name, size),
             *(created, int(created) + batch.output_lifetime, f"{batch.stable_key}/{kind}"),
         )
         return file_id

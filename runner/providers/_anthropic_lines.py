@@ -1,9 +1,11 @@
 """The lines of a message batch, out and in.
 
-Pure. Out: `{"custom_id":…,"params":{…}}`, which is what stands in the body of a create call. In: a
+Out: `{"custom_id":…,"params":{…}}`, which is what stands in the body of a create call. In: a
 line of a results file. Wire facts: platform.claude.com/docs/en/build-with-claude/batch-processing.
 """
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -30,6 +32,7 @@ _FINISH_REASONS: Final = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
 }
+_LONGEST_LINE: Final = 16 << 20
 _INPUT: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -46,9 +49,25 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) 
     return Frame(before=before, after=after + b"\n")
 
 
-def custom_id_in(request: bytes) -> str:
-    """Return the custom_id in a request line that `request_frame` wrote, with its tag."""
-    return request.split(b'"', 4)[3].decode()
+def custom_ids_in(path: Path) -> set[str]:
+    """Return the custom_ids in a file of lines that `request_frame` wrote, with their tag."""
+    with path.open("rb") as requests:
+        return {line.split(b'"', 4)[3].decode() for line in requests}
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Split results at newlines only: an answer may hold U+2028.
+
+    Raises:
+        ProviderReplyUnreadable: when a line has no end.
+    """
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if len(rest) > _LONGEST_LINE:
+            raise ProviderReplyUnreadable("a result line without end")
+    yield rest
 
 
 def read_line(line: bytes, tag: str) -> Reply:

@@ -5,9 +5,8 @@ developers.openai.com/api/docs/guides/batch.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -25,15 +24,8 @@ from runner.providers._chat import (
     told,
     word,
 )
-from runner.providers._stainless import (
-    CHUNK,
-    Dialect,
-    field,
-    id_of,
-    items_of,
-    object_in,
-    result_file,
-)
+from runner.providers._lists import Listing, Next, cursor_of, reach_back
+from runner.providers._stainless import CHUNK, Dialect, field, id_of, object_in, result_file
 from runner.providers.base import Frame, Service, missing_key, said
 
 PAGE = 100
@@ -52,12 +44,6 @@ _REFUSALS_OF_ONE = {400, 413, 422}
 
 _ANSWER_TAKES = 10
 """How many times longer than any other call an answer may take; the SDKs' own default, too."""
-
-_A_WHOLE_LIST = 20
-"""No service gives less than this at once, so that a shorter list is whole."""
-
-_CLOCKS_DIFFER = 600.0
-"""Seconds by which the clock of a service may be off."""
 
 
 class FileBatch:
@@ -147,7 +133,7 @@ class FileBatch:
         alive = [remote for remote in found if remote not in batch.dead]
         if alive:
             return RemoteId(min(alive, key=lambda remote: _rank(found[remote])))
-        if doubt is None and not batches.is_whole and not _reach_back(dates, batch.sent_at):
+        if doubt is None and not batches.is_whole and not reach_back(dates, batch.sent_at):
             doubt = ProviderReplyUnreadable("the list of batches does not say whether it goes on")
         if doubt is not None:
             raise doubt
@@ -241,11 +227,11 @@ class FileBatch:
         key = self._service.key
         return content if key is None else content.replace(key.reveal().encode(), b"****")
 
-    def _batches(self) -> "Listing":
+    def _batches(self) -> Listing:
         """Return every batch of the account."""
         return Listing(lambda: self._client.batches.list(limit=PAGE), _next_of)
 
-    def _files(self) -> "Listing":
+    def _files(self) -> Listing:
         """Return every input file of the account."""
         return Listing(lambda: self._client.files.list(purpose="batch"), _next_of)
 
@@ -286,64 +272,9 @@ class FileBatch:
         return self._dialect.speaking(self._service, what)
 
 
-Next = tuple[bool | None, Callable[[], Any] | None]
-"""Whether a page says that the list goes on (None: it does not say), and the call for the rest."""
-
-
-class Listing:
-    """All that a list names, over all its pages."""
-
-    def __init__(self, ask: Callable[[], Any], next_of: Callable[[Any], Next]) -> None:
-        """Take the call for the first page, and how a page leads to the next."""
-        self._ask = ask
-        self._next_of = next_of
-        self.is_whole = True
-        """False when it was read as far as it goes, and may go on all the same."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield what the pages name.
-
-        Raises:
-            ProviderReplyUnreadable: when a page is none; half a list proves nothing.
-        """
-        seen: set[str] = set()
-        ask: Callable[[], Any] | None = self._ask
-        while ask is not None:
-            try:
-                page = ask()
-            except (AttributeError, TypeError):  # what the SDK makes of a reply that is no object
-                page = None
-            data = items_of(page)
-            new = {id_of(thing) for thing in data} - seen
-            yield from data
-            more, ask = self._next_of(page)
-            if more and (ask is None or not new):
-                raise ProviderReplyUnreadable("a list that says it goes on, and does not")
-            if more is False or not data:
-                return
-            if more is None and (ask is None or not new):
-                is_last_of_several = bool(seen and new)
-                self.is_whole = is_last_of_several or len(data) < _A_WHOLE_LIST
-                return
-            seen |= new
-
-
-def cursor_of(page: Any) -> str | None:
-    """Return what names the next page at services that page by cursor."""
-    return word(field(field(page, "paging"), "next_cursor")) or None
-
-
 def _next_of(page: Any) -> Next:
     more = True if page.has_more is None and cursor_of(page) else page.has_more
     return more, page.get_next_page if page.has_next_page() else None
-
-
-def _reach_back(dates: Sequence[float | None], sent_at: float | None) -> bool:
-    """Tell whether a list that comes newest first goes back to before an order was sent."""
-    known = [date for date in dates if date is not None]
-    if sent_at is None or len(known) != len(dates) or known[-1] > sent_at - _CLOCKS_DIFFER:
-        return False
-    return all(newer >= older for newer, older in pairwise(known)) and known[0] > known[-1]
 
 
 def _rank(status: Any) -> int:

@@ -81,6 +81,12 @@ def _checked(response: requests.Response, *, stream: bool = False, **_: Any) -> 
         raise Strange(f"{status}: {response.text[:200]!r}, where a JSON object was due", status)
 
 
+def _not_renewed(response: requests.Response, **_: Any) -> None:
+    """Stop where a token that is all we have is not taken; a new one would be asked for."""
+    if response.status_code == 401:
+        raise api.from_http_response(response)  # type: ignore[no-untyped-call]
+
+
 def _json_in(response: requests.Response) -> JsonObject | None:
     try:
         body = json.loads(response.content)
@@ -99,26 +105,23 @@ def _quiet(record: logging.LogRecord) -> bool:
     return record.levelno > logging.DEBUG
 
 
-def session_for(service: Service, project: str) -> AuthorizedSession:
-    """Sign in and return the session; nothing is sent yet.
+def session_for(service: Service, credentials: Any) -> AuthorizedSession:
+    """Return a session that is signed in; nothing is sent yet."""
+    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    configure(session, service)
+    return session
 
-    Raises:
-        ProviderRefused: nobody is signed in, or the key cannot be sent.
-    """
+
+def configure(session: AuthorizedSession, service: Service) -> None:
+    """Make a session look at every reply, stay where it is sent, and log no bodies."""
     # At this level google.auth logs every body, and prompts are in some.
     logging.getLogger("google.auth.transport.requests").addFilter(_quiet)
     renewable = service.key is None
-    session = AuthorizedSession(  # type: ignore[no-untyped-call]
-        credentials_of(service, project),
-        refresh_status_codes=(401,) if renewable else (),
-        max_refresh_attempts=1,
-    )
-    session.hooks["response"] = [_checked]
+    session.hooks["response"] = [_checked] if renewable else [_checked, _not_renewed]
     session.trust_env = not service.on_this_machine
     session.auth = _as_it_is
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=_KEPT_OPEN))
-    return session
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -127,7 +130,11 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def credentials_of(service: Service, project: str) -> Any:
-    """Return the token we were given, or else the application default credentials."""
+    """Return the token we were given, or else the application default credentials.
+
+    Raises:
+        ProviderRefused: the token cannot be sent.
+    """
     if service.key is not None:
         if not can_be_a_header(service.key.reveal()):
             raise ProviderRefused(f"{service.key_variable} holds characters that no token has")
@@ -206,17 +213,27 @@ _NO_ADDRESS = (
 _UNREADABLE = (requests.exceptions.InvalidJSONError, json_format.Error, ValueError, RecursionError)
 
 
-def speaking(service: Service, what: str, session: AuthorizedSession | None) -> Speaking:
+def speaking(service: Service, what: str, credentials: Any) -> Speaking:
     """Return a block in which every foreign exception becomes one of ours."""
-    return Speaking(FOREIGN, lambda error: Meaning(service, what, session).of(error))
+    return Speaking(FOREIGN, lambda error: Meaning(service, what, credentials).of(error))
+
+
+def connecting(service: Service) -> Speaking:
+    """Return a block in which an address that is none is refused; nothing is sent in it."""
+    return Speaking(
+        (ValueError,),
+        lambda error: ProviderRefused(
+            f"cannot connect to {service.base_url}: {said(error, service.key)}"
+        ),
+    )
 
 
 class Meaning:
     """Translates what goes wrong in one verb; the token in use is in no message."""
 
-    def __init__(self, service: Service, what: str, session: AuthorizedSession | None) -> None:
-        """Say of what; the session is None before there is one."""
-        token = None if session is None else session.credentials.token
+    def __init__(self, service: Service, what: str, credentials: Any) -> None:
+        """Say of what; the credentials are None before there are any."""
+        token = getattr(credentials, "token", None)
         self._key = Secret(token) if isinstance(token, str) and token else service.key
         self._service = service
         self._what = what

@@ -20,7 +20,7 @@ from google.cloud.storage.exceptions import DataCorruption
 
 from runner.core.errors import ProviderBusy, ProviderRefused, ProviderSilent
 from runner.core.model import JsonObject
-from runner.providers._google import asked
+from runner.providers._google import Strange, asked
 from runner.providers._vertex_jobs import (
     APP,
     bucket_fits,
@@ -187,7 +187,9 @@ class Objects:
             ProviderRefused: something else stands under its name.
         """
         size, crc32c, generation = asked(lambda: (blob.size, blob.crc32c, blob.generation))
-        if (size, crc32c) != (known.size, known.crc32c) or not isinstance(generation, int):
+        if size is None or crc32c is None or generation is None:
+            raise Strange("a reply that says nothing of the object", 200)
+        if (size, crc32c) != (known.size, known.crc32c):
             raise ProviderRefused(
                 f"gs://{self._name}/{blob.name} holds something else than the request file"
             )
@@ -220,20 +222,20 @@ class Objects:
         return _numbered(uris)
 
     def fetch(self, uri: str, sink: BinaryIO) -> None:
-        """Download one version of an object and compare its size and checksum."""
+        """Download one version of an object and compare its checksum."""
         place, _, generation = uri.rpartition("#")
         bucket, name = _place(place)
         blob = self._client.bucket(bucket).blob(name, generation=int(generation))
-        asked(lambda: blob.reload(timeout=self._timeout, retry=None))
-        whole = asked(lambda: (blob.size, blob.crc32c))
         kept = _Kept(sink)
         asked(
             lambda: blob.download_to_file(
                 kept, checksum="crc32c", timeout=self._timeout, retry=None
             )
         )
-        if whole != (kept.size, _written(kept.checksum)):
-            raise DataCorruption(None, f"{uri}: {kept.size} of {whole[0]} bytes, or other ones")
+        if blob.crc32c is None:  # it came without a checksum, which proves nothing
+            asked(lambda: blob.reload(timeout=self._timeout, retry=None))
+        if blob.crc32c != _written(kept.checksum):
+            raise DataCorruption(None, f"{uri}: {kept.size} bytes, and not those that are there")
 
 
 class _Kept:
@@ -350,7 +352,9 @@ class Tables:
     def _done(self, job_id: str, job: "bigquery.LoadJob | None") -> "bigquery.LoadJob":
         """Wait for a load job, but not for ever: the next try finds it again."""
         deadline, pause = time.monotonic() + self._timeout, 0.1
-        while job is not None and job.state != "DONE":
+        while job is not None and (state := asked(lambda job=job: str(job.state))) != "DONE":  # type: ignore[misc]
+            if state not in ("PENDING", "RUNNING"):
+                raise Strange(f"a load job in the state {state}", 200)
             if time.monotonic() > deadline:
                 raise ProviderSilent(f"the load job {job_id} is not done yet")
             time.sleep(pause)

@@ -249,7 +249,7 @@ def read_line(line: bytes, tag: str) -> Reply:
         "echo": _echo(row.get("request")),
     }
     response = _unfolded(row.get("response"))
-    if isinstance(response, dict) and _is_answer(response):
+    if isinstance(response, dict) and is_answer(response):
         return _answer(response, known)
     status = row.get("status")
     if isinstance(response, dict) and isinstance(response.get("error"), dict):
@@ -279,7 +279,8 @@ def _echo(value: Any) -> str | None:
         return None
 
 
-def _is_answer(response: JsonObject) -> bool:
+def is_answer(response: JsonObject) -> bool:
+    """Tell whether a response says what the model answered, or why it did not."""
     return (
         bool(response.get("candidates"))
         or "promptFeedback" in response

@@ -4,12 +4,9 @@ A batch there has no name, no metadata and no file, so that one of ours is known
 by the custom_ids in its results. Wire facts: platform.claude.com/docs/en/build-with-claude.
 """
 
-import re
-import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -25,15 +22,24 @@ from runner.core.errors import (
     ProviderUndecided,
 )
 from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply, Sampling
+from runner.providers._anthropic_batches import (
+    made_at,
+    open_question,
+    progress_of,
+    remote_of,
+    seconds_ahead,
+    total_of,
+)
 from runner.providers._anthropic_lines import (
-    custom_id_in,
+    custom_ids_in,
     errored_line,
+    lines_of,
     read_line,
     refuses_one,
     request_frame,
     succeeded_line,
 )
-from runner.providers._lines import count, object_of
+from runner.providers._lines import object_of
 from runner.providers._stainless import (
     CHUNK,
     Dialect,
@@ -43,21 +49,24 @@ from runner.providers._stainless import (
     result_file,
     retry_after,
 )
-from runner.providers.base import Frame, Service, missing_key, said
+from runner.providers.base import Frame, Service, missing_key
 
 _MESSAGES: Final = "/v1/messages"
 _BATCHES: Final = "/v1/messages/batches"
 _TAKES_A_TEMPERATURE: Final = {"anthropic-version": "2023-06-01"}
 """From version 2026-10-21 on, which the SDK sends, a temperature is refused for every model."""
+_ANSWER_TAKES: Final = 10
+"""How many times longer than any other call an answer may take; the SDK's own default, too."""
 _OPENING, _CLOSING = b'{"requests":[', b"]}"
-_CLOCKS_DIFFER: Final = 120.0
-"""Seconds before it was sent at which a batch of ours may seem to have been made."""
+_CLOCKS_DIFFER: Final = 86_400.0
+"""Seconds before it was sent at which a batch of ours may seem to have been made.
+
+A day, because this machine's clock may have been wrong then and right now.
+"""
 _FAR_BACK: Final = 3600.0
 """Seconds before that; where a page of the list, newest first, ends there, no more are read."""
 _LINES_LOOKED_AT: Final = 100
 """Result lines of somebody else after which the whole batch is theirs."""
-_LONGEST_LINE: Final = 16 << 20
-_ID: Final = re.compile(r"[A-Za-z0-9][\w.:~-]{0,254}", re.ASCII)
 
 
 class AnthropicBatch:
@@ -74,6 +83,8 @@ class AnthropicBatch:
         self._service = service
         self._model = model
         self._tag = tag
+        self._connecting = threading.Lock()
+        self._connected: Any = None
 
     @classmethod
     def missing(cls, service: Service) -> str | None:
@@ -87,8 +98,14 @@ class AnthropicBatch:
 
         return Dialect(anthropic, httpx2, anthropic.AnthropicError)
 
-    @cached_property
+    @property
     def _client(self) -> Any:
+        with self._connecting:  # several requests are asked at once
+            if self._connected is None:
+                self._connected = self._connect()
+            return self._connected
+
+    def _connect(self) -> Any:
         import anthropic
         import httpx2
 
@@ -131,7 +148,7 @@ class AnthropicBatch:
                 content=_body(requests, size),
                 options={"headers": {"Content-Length": str(length)}},
             )
-            return _remote_of(created)
+            return remote_of(created)
 
     def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
         """Look for a batch of our size made since, with our custom_ids in its results."""
@@ -140,12 +157,12 @@ class AnthropicBatch:
             candidates = {
                 remote: other
                 for other in self._made_since(batch.sent_at or 0.0)
-                if (remote := _remote_of(other)) not in known
-                if _total(other) in (batch.count, None)
+                if (remote := remote_of(other)) not in known
+                if total_of(other) in (batch.count, None)
             }
-        oldest_first = sorted(candidates, key=lambda remote: _made_at(candidates[remote]) or 0.0)
+        oldest_first = sorted(candidates, key=lambda remote: made_at(candidates[remote]) or 0.0)
         ended = [r for r in oldest_first if field(candidates[r], "processing_status") == "ended"]
-        ours = _custom_ids(path) if ended else set()
+        ours = custom_ids_in(path) if ended else set()
         unread: dict[RemoteId, str] = {}
         for remote in ended:
             try:
@@ -155,7 +172,7 @@ class AnthropicBatch:
                 unread[remote] = str(error)
         running = [remote for remote in oldest_first if remote not in ended]
         if running or unread:
-            raise ProviderUndecided(_open_question(batch, running, unread), (*running, *unread))
+            raise ProviderUndecided(open_question(batch, running, unread), (*running, *unread))
         return None
 
     def fence(self, batch: Batch) -> None:
@@ -169,7 +186,7 @@ class AnthropicBatch:
             batch = reply.parse()
             if id_of(batch) != remote:
                 raise ProviderReplyUnreadable("the reply is about another batch")
-            return self._progress(batch, retry_after(reply.headers))
+            return progress_of(batch, retry_after(reply.headers), self._service.key)
 
     def download(self, file_id: str, sink: BinaryIO) -> None:
         """Stream the results as they are, from our own address and no other."""
@@ -186,30 +203,39 @@ class AnthropicBatch:
                 return
 
     def ask(self, line: bytes) -> bytes:
-        """Make one message and write it as a batch would."""
+        """Make one message and write what came as a batch would."""
         request = orjson.loads(line)
-        custom_id, body = request["custom_id"], orjson.dumps(request["params"])
+        custom_id = request["custom_id"]
         with self._speaking("message"):
-            import httpx2
-
             try:
-                reply = self._client.post(
-                    _MESSAGES,
-                    cast_to=httpx2.Response,
-                    content=iter([body]),  # as bytes, the SDK's log would show it
-                    options={"headers": {"Content-Length": str(len(body))}},
-                )
+                message = self._post(orjson.dumps(request["params"]))
             except self._dialect.sdk.APIStatusError as error:
                 if refuses_one(error.status_code, error.body):
-                    return errored_line(custom_id, error.response.content)
+                    return errored_line(custom_id, self._without_key(error.response.content))
                 raise
-            return succeeded_line(custom_id, reply.content)
+            return succeeded_line(custom_id, self._without_key(message.content))
 
     def close(self) -> None:
         """Hang up, if a call was ever made."""
-        client = vars(self).get("_client")
-        if client is not None:
-            client.close()
+        if self._connected is not None:
+            self._connected.close()
+
+    def _post(self, params: bytes) -> Any:
+        """Ask for a message and return the reply as it came."""
+        short, transport = self._service.timeout_seconds, self._dialect.transport
+        return self._client.post(
+            _MESSAGES,
+            cast_to=transport.Response,
+            content=iter([params]),  # as bytes, the SDK's log would show it
+            options={
+                "headers": {"Content-Length": str(len(params))},
+                "timeout": transport.Timeout(short * _ANSWER_TAKES, connect=short),
+            },
+        )
+
+    def _without_key(self, content: bytes) -> bytes:
+        key = self._service.key
+        return content if key is None else content.replace(key.reveal().encode(), b"****")
 
     def _made_since(self, sent_at: float) -> Iterator[Any]:
         """Yield the batches on the provider's list that were made since; it is read to its end.
@@ -221,15 +247,15 @@ class AnthropicBatch:
         seen: set[str] = set()
         while True:
             reply = self._client.messages.batches.with_raw_response.list(limit=1000, **cursor)
-            since = sent_at - _CLOCKS_DIFFER - _seconds_ahead(reply.headers)
+            since = sent_at - _CLOCKS_DIFFER - seconds_ahead(reply.headers)
             page = _page(reply)
             others = items_of(page)
             for other in others:
-                made_at = _made_at(other)
-                if made_at is None or made_at >= since:
+                made = made_at(other)
+                if made is None or made >= since:
                     yield other
             more, last = field(page, "has_more"), others[-1] if others else None
-            if more is False or (last and (_made_at(last) or since) < since - _FAR_BACK):
+            if more is False or (last and (made_at(last) or since) < since - _FAR_BACK):
                 return
             if more is not True or last is None or id_of(last) in seen:
                 raise ProviderReplyUnreadable("a list that does not say how it goes on")
@@ -240,14 +266,15 @@ class AnthropicBatch:
         """Tell by the first results whether a batch that has ended holds our requests."""
         others = 0
         with self._speaking("results"), self._results(remote) as response:
-            for line in islice(_lines(response.iter_bytes(1 << 16)), _LINES_LOOKED_AT):
+            for line in islice(lines_of(response.iter_bytes(1 << 16)), _LINES_LOOKED_AT):
                 try:
                     custom_id = object_of(line).get("custom_id")
                 except ProviderReplyUnreadable:
                     continue
-                if custom_id in ours:
-                    return True
-                others += isinstance(custom_id, str)
+                if isinstance(custom_id, str):
+                    if custom_id in ours:
+                        return True
+                    others += 1
         if not others:
             raise ProviderReplyUnreadable("results: no result line")
         return False
@@ -255,11 +282,9 @@ class AnthropicBatch:
     @contextmanager
     def _results(self, remote: str) -> Iterator[Any]:
         """Open the results; the address the provider gives for them may be anybody's."""
-        import httpx2
-
         response = self._client.get(
             f"{_BATCHES}/{quote(remote, safe='')}/results",
-            cast_to=httpx2.Response,
+            cast_to=self._dialect.transport.Response,
             options={"headers": {"Accept": "application/binary", "Accept-Encoding": "identity"}},
             stream=True,
         )
@@ -267,37 +292,6 @@ class AnthropicBatch:
             yield response
         finally:
             response.close()
-
-    def _progress(self, batch: Any, wait: float | None) -> Progress:
-        """Read a batch object, of which nothing but the id is certain."""
-        archived_at = field(batch, "archived_at")
-        if archived_at is not None:
-            raise ProviderRefused(
-                f"the results of {id_of(batch)} are gone since "
-                f"{said(archived_at, self._service.key)}: they are kept for 29 days"
-            )
-        state = said(field(batch, "processing_status"), self._service.key)
-        total, expires_at = _total(batch), _seconds(field(batch, "expires_at"))
-        if state != "ended":
-            is_known = state in ("in_progress", "canceling")
-            return Progress(
-                state=state,
-                event="progress",
-                total=total,
-                expires_at=expires_at,
-                message=None if is_known else f"unknown state {state!r}",
-                wait=wait,
-            )
-        completed = count(field(field(batch, "request_counts"), "succeeded"))
-        return Progress(
-            state=state,
-            event="end",
-            total=total,
-            completed=completed,
-            failed=None if total is None or completed is None else total - completed,
-            files={"output": id_of(batch)},
-            expires_at=expires_at,
-        )
 
     def _speaking(self, what: str) -> Any:
         return self._dialect.speaking(self._service, what)
@@ -313,85 +307,8 @@ def _body(requests: BinaryIO, size: int) -> Iterator[bytes]:
     yield _CLOSING
 
 
-def _remote_of(reply: Any) -> RemoteId:
-    """Return the id of a batch, which will be part of an address."""
-    value = id_of(reply)
-    if _ID.fullmatch(value) is None:
-        raise ProviderReplyUnreadable(f"a reply with an id that is none: {said(value, None, 40)}")
-    return RemoteId(value)
-
-
 def _page(reply: Any) -> Any:
     try:
         return reply.parse()
     except (AttributeError, TypeError):  # what the SDK makes of a reply that is no object
         return None
-
-
-def _total(batch: Any) -> int | None:
-    """Return how many requests a batch has: its counts add up to that at all times."""
-    counts = field(batch, "request_counts")
-    rows = dict(counts) if hasattr(counts, "model_dump") else counts
-    if not isinstance(rows, dict) or not rows:
-        return None
-    numbers = [count(value) for value in rows.values()]
-    return sum(number for number in numbers if number is not None) if None not in numbers else None
-
-
-def _made_at(batch: Any) -> float | None:
-    return _seconds(field(batch, "created_at"))
-
-
-def _seconds(value: Any) -> float | None:
-    """Return a time that the SDK could read."""
-    return value.timestamp() if isinstance(value, datetime) else None
-
-
-def _seconds_ahead(headers: Mapping[str, str]) -> float:
-    """Return how far this machine's clock is ahead of the provider's."""
-    try:
-        theirs = parsedate_to_datetime(headers.get("date") or "").timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
-    return max(0.0, time.time() - theirs)
-
-
-def _custom_ids(path: Path) -> set[str]:
-    """Return the custom_ids of a request file, each with the run's tag."""
-    with path.open("rb") as requests:
-        return {custom_id_in(line) for line in requests}
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Split at newlines only: an answer may hold U+2028."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-        if len(rest) > _LONGEST_LINE:
-            raise ProviderReplyUnreadable("a result line without end")
-    yield rest
-
-
-_ONE_IS_OPEN: Final = (
-    "1 batch at Anthropic could be {key} ({names}): it has {count} requests and was made at that "
-    "time; when it ends, the custom_ids in its results tell"
-)
-_MANY_ARE_OPEN: Final = (
-    "{many} batches at Anthropic could be {key} ({names}): all have {count} requests and were made "
-    "at that time; when they end, the custom_ids in their results tell"
-)
-
-
-def _open_question(batch: Batch, running: list[RemoteId], unread: Mapping[RemoteId, str]) -> str:
-    """Say which batches may be ours, and when that will be known."""
-    parts = []
-    if running:
-        how = _ONE_IS_OPEN if len(running) == 1 else _MANY_ARE_OPEN
-        names = ", ".join(running)
-        parts.append(how.format(key=batch.key, names=names, many=len(running), count=batch.count))
-    parts += [
-        f"{remote} at Anthropic could be {batch.key}, and its results cannot be read ({reason})"
-        for remote, reason in unread.items()
-    ]
-    return "; ".join([*parts, "until then it is not sent again"])

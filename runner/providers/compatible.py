@@ -28,7 +28,7 @@ class CompatibleBatch(OpenAIFileBatch):
         """Return what has to be set before the service can be used."""
         if not service.base_url:
             return (
-                f"no address: set provider.base_url or {cls.base_url_variable}, and the service's "
-                f"key in {service.key_variable} (a server on this machine may do without)"
+                f"no address: set provider.base_url or {cls.base_url_variable}, "
+                f"and {service.key_variable} unless it is on this machine"
             )
         return None if service.on_this_machine else missing_key(service)

@@ -26,7 +26,7 @@ from runner.providers._vertex_jobs import (
     rank,
     shard_of,
 )
-from runner.providers._vertex_lines import read_line, request_frame, result_line
+from runner.providers._vertex_lines import is_answer, read_line, request_frame, result_line
 from runner.providers.base import Frame, Service
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 PAGE = 100
 _GCS, _BIGQUERY = "gcs", "bigquery"
+_REFUSALS_OF_ONE = {400, 422}
+_ANSWER_TAKES = 10
+"""How many times longer an answer may take than any other call."""
 
 
 class GeminiBatch:
@@ -166,24 +169,30 @@ class GeminiBatch:
         with self._speaking("generate"):
             from google.api_core import exceptions
 
+            short = self._service.timeout_seconds
             response = self._session.post(
                 f"{self._endpoint}/v1/{self._model_path}:generateContent",
                 data=orjson.dumps(wanted["request"]),
                 headers={"Content-Type": "application/json"},
-                timeout=self._service.timeout_seconds,
+                timeout=(short, short * _ANSWER_TAKES),
             )
+            body = response.json()
             at = datetime.fromtimestamp(time.time(), UTC)
-            if response.status_code < 400:
-                return result_line(wanted, at, response=response.json())
-            if response.status_code in (400, 422) and not _is_about_all(response.json()):
+            if response.status_code in _REFUSALS_OF_ONE and not _is_about_all(body):
                 return result_line(wanted, at, status=f"Bad Request: {response.text}")
-            raise exceptions.from_http_response(response)  # type: ignore[no-untyped-call]
+            if response.status_code >= 400:
+                raise exceptions.from_http_response(response)  # type: ignore[no-untyped-call]
+            if not is_answer(body):
+                raise ProviderReplyUnreadable("a reply that holds no answer")
+            return result_line(wanted, at, response=body)
 
     def close(self) -> None:
         """Hang up, if a call was ever made."""
-        session = vars(self).get("_session")
-        if session is not None:
-            session.close()
+        made = vars(self)
+        if "_session" in made:
+            made["_session"].close()
+        if "_jobs" in made:
+            made["_jobs"].transport.close()
 
     def _listed(self, shard: str) -> Iterator[JsonObject]:
         """Yield the jobs with this label, over all pages.
@@ -214,24 +223,34 @@ class GeminiBatch:
     def _speaking(self, what: str) -> Any:
         from runner.providers import _google
 
-        return _google.speaking(self._service, what, vars(self).get("_session"))
+        return _google.speaking(self._service, what, vars(self).get("_credentials"))
 
     @cached_property
     def _session(self) -> "AuthorizedSession":
         from runner.providers import _google
 
-        return _google.session_for(self._service, _project(self._service))
+        with _google.connecting(self._service):
+            return _google.session_for(self._service, self._credentials)
+
+    @cached_property
+    def _credentials(self) -> Any:
+        from runner.providers import _google
+
+        return _google.credentials_of(self._service, _project(self._service))
 
     @cached_property
     def _jobs(self) -> "JobServiceClient":
         from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 
-        client = JobServiceClient(
-            credentials=self._session.credentials,
-            transport="rest",
-            client_options={"api_endpoint": self._endpoint},
-        )
-        vars(client.transport)["_session"] = self._session  # its own one follows redirections
+        from runner.providers import _google
+
+        with _google.connecting(self._service):
+            client = JobServiceClient(
+                credentials=self._credentials,
+                transport="rest",
+                client_options={"api_endpoint": self._endpoint},
+            )
+        _google.configure(vars(client.transport)["_session"], self._service)
         return client
 
     @cached_property
@@ -240,12 +259,7 @@ class GeminiBatch:
 
         from runner.providers._vertex_io import Objects
 
-        client = storage.Client(
-            project=_project(self._service),
-            credentials=self._session.credentials,
-            client_options=self._elsewhere,
-            _http=self._session,
-        )
+        client = storage.Client(**self._client_options())
         bucket = _option(self._service, "bucket") or ""
         return Objects(client, bucket, self._service.timeout_seconds)
 
@@ -255,25 +269,25 @@ class GeminiBatch:
 
         from runner.providers._vertex_io import Tables
 
-        client = bigquery.Client(
-            project=_project(self._service),
-            credentials=self._session.credentials,
-            client_options=self._elsewhere,
-            _http=self._session,
-        )
+        client = bigquery.Client(**self._client_options())
         dataset = _option(self._service, "dataset") or ""
         return Tables(client, dataset, self._service.timeout_seconds)
+
+    def _client_options(self) -> dict[str, Any]:
+        """Return what storage and tables are spoken to with; Google has them elsewhere."""
+        http, here = self._session, self._service.on_this_machine
+        return {
+            "project": _project(self._service),
+            "credentials": self._credentials,
+            "client_options": {"api_endpoint": self._service.base_url} if here else {},
+            "_http": http,
+        }
 
     def _store(self, option: str) -> "Store":
         return self._tables if _option(self._service, option) == _BIGQUERY else self._objects
 
     def _store_of(self, uri: str) -> "Store":
         return self._tables if uri.startswith("bq://") else self._objects
-
-    @property
-    def _elsewhere(self) -> dict[str, str]:
-        """Return where storage and tables are, if not where Google has them."""
-        return {"api_endpoint": self._service.base_url} if self._service.on_this_machine else {}
 
     @property
     def _location(self) -> str:

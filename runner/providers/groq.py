@@ -6,7 +6,8 @@ Wire facts: console.groq.com/docs/batch.
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from runner.providers._file_batch import FileBatch, Listing, Next, cursor_of
+from runner.providers._file_batch import FileBatch
+from runner.providers._lists import Listing, Next, cursor_of
 from runner.providers._stainless import Dialect, field
 
 if TYPE_CHECKING:

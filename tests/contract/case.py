@@ -122,7 +122,12 @@ class Case:
 
     def submit(self, client: Any, batch: Batch) -> RemoteId:
         """Order the batch."""
-        remote: RemoteId = client.submit(batch, self.path, LABELS)
+        labels = {
+            "experiment": f"{self.digest[:16]}-{self.digest[-8:]}",
+            "name": "A_Study-of_40_letters_SOME_of_them_BIG-1",
+            "batch": "b0001-1",
+        }
+        remote: RemoteId = client.submit(batch, self.path, labels)
         return remote
 
     def find(self, client: Any, batch: Batch) -> RemoteId | None:

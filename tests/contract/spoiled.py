@@ -11,6 +11,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -114,6 +115,17 @@ def held(until: threading.Event) -> Spoil:
     return spoil
 
 
+def late(seconds: float) -> Spoil:
+    """Let the service do it, and answer some time after."""
+
+    def spoil(deed: Deed) -> None:
+        raw = deed.forward()
+        time.sleep(seconds)
+        deed.caller.sendall(raw)
+
+    return spoil
+
+
 def asking(name: str, value: str) -> Spoil:
     """Let the service do it, with a query parameter changed."""
 
@@ -122,6 +134,25 @@ def asking(name: str, value: str) -> Spoil:
         deed.caller.sendall(deed.forward(query=urlencode(query)))
 
     return spoil
+
+
+def sized(body: bytes) -> bytes:
+    """Say how long the whole body is."""
+    return f"content-length: {len(body)}\r\n\r\n".encode()
+
+
+def chunked(body: bytes) -> bytes:
+    """Begin a chunk with the whole body."""
+    return f"transfer-encoding: chunked\r\n\r\n{len(body):x}\r\n".encode()
+
+
+def unsized(_: bytes) -> bytes:
+    """Say nothing: the body ends where the connection does."""
+    return b"\r\n"
+
+
+def nothing_more(_: Deed) -> None:
+    """Close the connection."""
 
 
 def cut(where: Callable[[bytes], int], framed: Framed, then: Spoil) -> Spoil:

@@ -448,7 +448,7 @@ UNREADABLE: dict[str, spoil.Spoil] = {
     "moved": instead(reply(302, location="/elsewhere")),
     "nothing": instead(reply(200, b"")),
     "blank lines": instead(reply(200, b"\n\n\n")),
-    "no custom_ids": instead(reply(200, b'{"custom_id": 7}\n{"result": {}}\n')),
+    "no custom_ids": instead(reply(200, b'{"custom_id": 7}\n{"custom_id": []}\n{"result": {}}\n')),
     "half a line": instead(b'HTTP/1.1 200 OK\r\n\r\n{"custom_id": "run7'),
     "a line cut short": instead(b'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"custom_id": "r'),
 }
@@ -531,13 +531,13 @@ def test_a_size_that_cannot_be_read_rules_nothing_out(listing: Listing, counts: 
 @pytest.mark.parametrize(
     ("after", "ahead", "is_in_time"),
     [
-        (-119, 0, True),
-        (-130, 0, False),
+        (-86_300, 0, True),
+        (-86_500, 0, False),
         (90_000, 0, True),
-        (-500, 600, True),
-        (-500, 300, False),
-        (-500, -600, False),
-        (-100, -600, True),
+        (-86_800, 600, True),
+        (-86_800, 300, False),
+        (-86_800, -600, False),
+        (-86_300, -600, True),
     ],
 )
 def test_what_was_made_before_ours_was_sent_is_not_ours_by_the_providers_clock(
@@ -593,7 +593,7 @@ def test_the_list_is_read_to_its_end_or_to_what_is_far_too_old(listing: Listing)
         "after_id=msgbatch_400&limit=1000",
         "after_id=msgbatch_3700&limit=1000",
     ]
-    old = KIT.page(aged(listing, 300, -3800), more=True)
+    old = KIT.page(aged(listing, 300, -90_100), more=True)
     listing.stub.calls.clear()
     paged(listing, reply(200, old))
     assert listing.client.find(listing.batch, listing.case.path, ()) is None

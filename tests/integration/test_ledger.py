@@ -64,6 +64,8 @@ FULL = {
     "ended_at": 4.5,
     "collected_at": 5.5,
     "fenced_at": 6.5,
+    "abandoned_at": 6.75,
+    "adopted": True,
     "next_at": 7.5,
     "tries": 4,
     "looks": 5,

@@ -18,16 +18,16 @@ from runner.core.states import (
 )
 
 PICTURE = """
-.           stage    staged  send        accepted  deferred  absent  refused  progress    cancel      end    collect
-packed      staging  .       .           .         .         .       .        .           dropped     .      .
-staging     staging  staged  .           .         packed    .       packed   .           dropped     .      .
-staged      .        .       submitting  .         .         .       .        .           dropped     .      .
-submitting  .        .       .           running   staged    packed  packed   .           .           .      .
-running     .        .       .           .         staged    packed  dropped  running     cancelling  ended  .
-cancelling  .        .       .           .         .         packed  dropped  cancelling  cancelling  ended  .
-ended       .        .       .           .         .         .       .        .           .           .      collected
-collected   .        .       .           .         .         .       .        .           .           .      .
-dropped     .        .       .           .         .         .       .        .           .           .      .
+.           stage    staged  send        accepted  deferred  absent  refused  progress    cancel      end    collect    abandon
+packed      staging  .       .           .         .         .       .        .           dropped     .      .          .
+staging     staging  staged  .           .         packed    .       packed   .           dropped     .      .          .
+staged      .        .       submitting  .         .         .       .        .           dropped     .      .          .
+submitting  .        .       .           running   staged    packed  packed   .           .           .      .          dropped
+running     .        .       .           .         staged    packed  dropped  running     cancelling  ended  .          dropped
+cancelling  .        .       .           .         .         packed  dropped  cancelling  cancelling  ended  .          dropped
+ended       .        .       .           .         .         .       .        .           .           .      collected  dropped
+collected   .        .       .           .         .         .       .        .           .           .      .          .
+dropped     .        .       .           .         .         .       .        .           .           .      .          .
 """
 
 

@@ -16,18 +16,6 @@ from tests.contract.kits.base import Kit, result_line
 from tests.contract.spoiled import instead, reply
 
 
-def _sized(body: bytes) -> bytes:
-    return f"content-length: {len(body)}\r\n\r\n".encode()
-
-
-def _chunked(body: bytes) -> bytes:
-    return f"transfer-encoding: chunked\r\n\r\n{len(body):x}\r\n".encode()
-
-
-def _unsized(_: bytes) -> bytes:
-    return b"\r\n"
-
-
 def _halfway(body: bytes) -> int:
     return len(body) // 2
 
@@ -36,19 +24,15 @@ def _at_a_lines_end(body: bytes) -> int:
     return body.rfind(b"\n", 0, len(body) // 2) + 1
 
 
-def _nothing_more(_: spoil.Deed) -> None:
-    """Close the connection."""
-
-
 TRUNCATIONS: dict[str, spoil.Spoil] = {
-    "short of its length": spoil.cut(_halfway, _sized, _nothing_more),
-    "reset": spoil.cut(_halfway, _sized, spoil.reset),
-    "stuck": spoil.cut(_halfway, _sized, spoil.silent),
-    "half a chunk": spoil.cut(_halfway, _chunked, _nothing_more),
-    "chunks without an end": spoil.cut(len, _chunked, _nothing_more),
-    "in a line": spoil.cut(_halfway, _unsized, _nothing_more),
-    "at a line's end": spoil.cut(_at_a_lines_end, _unsized, _nothing_more),
-    "before the first byte": spoil.cut(lambda _: 0, _unsized, _nothing_more),
+    "short of its length": spoil.cut(_halfway, spoil.sized, spoil.nothing_more),
+    "reset": spoil.cut(_halfway, spoil.sized, spoil.reset),
+    "stuck": spoil.cut(_halfway, spoil.sized, spoil.silent),
+    "half a chunk": spoil.cut(_halfway, spoil.chunked, spoil.nothing_more),
+    "chunks without an end": spoil.cut(len, spoil.chunked, spoil.nothing_more),
+    "in a line": spoil.cut(_halfway, spoil.unsized, spoil.nothing_more),
+    "at a line's end": spoil.cut(_at_a_lines_end, spoil.unsized, spoil.nothing_more),
+    "before the first byte": spoil.cut(lambda _: 0, spoil.unsized, spoil.nothing_more),
 }
 
 
@@ -84,7 +68,7 @@ class Answers:
     def test_a_running_batch_is_cancelled_halfway(
         self, case: Case, kit: Kit, behaving: Any
     ) -> None:
-        slow = behaving(in_progress_seconds=1.5)
+        slow = behaving(in_progress_seconds=4)
         client = case.client(slow)
         remote = case.submit(client, case.staged(client, 30))
         assert client.poll(remote).event == "progress"

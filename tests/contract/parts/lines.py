@@ -179,6 +179,6 @@ def _spoiled(draw: st.DrawFn, good: Any) -> bytes:
         if isinstance(holder, dict) and draw(st.booleans()):
             del holder[key]
         else:
-            holder[key] = draw(_json)
+            holder[key] = deepcopy(draw(_json))  # what is sampled is shared
     text = json.dumps(row[0], ensure_ascii=draw(st.booleans()))
     return text.encode("utf-8", "surrogatepass")

@@ -122,6 +122,26 @@ class Realtime:
         assert {a.kind for a in answers} == {ReplyKind.ANSWER}
         assert well.bill()["chats_billed"] == before + 40
 
+    @pytest.mark.parametrize(("fault", "billed"), [("all_failed", 0), ("missing_lines", 1)])
+    def test_a_request_that_the_service_fails_at_or_loses_is_silence(
+        self, case: Case, behaving: Any, fault: str, billed: int
+    ) -> None:
+        rough = behaving(**{fault: True if fault == "all_failed" else 1.0})
+        (line,) = self.lines(case, 1)
+        before = rough.bill()["chats_billed"]
+        with pytest.raises(ProviderSilent):
+            case.client(rough).ask(line)
+        assert rough.bill()["chats_billed"] == before + billed
+
+    def test_an_answer_takes_longer_than_other_calls_may(
+        self, case: Case, kit: Kit, spoiled: spoil.Spoiled
+    ) -> None:
+        (line,) = self.lines(case, 1)
+        case.client(spoiled).ask(line)  # the SDK is imported by now
+        spoiled.spoil(kit.ask, spoil.late(0.3))
+        client = case.client(spoiled, timeout=0.2)
+        assert client.decode(client.ask(line)).kind == ReplyKind.ANSWER
+
     def lines(self, case: Case, count: int) -> list[bytes]:
         return case.write(count).read_bytes().splitlines(keepends=True)
 

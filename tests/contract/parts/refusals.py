@@ -145,6 +145,15 @@ class Refusals:
             with pytest.raises((ProviderRefused, ProviderBusy)):
                 call()
 
+    def test_hanging_up_twice_or_before_the_first_call_is_no_error(
+        self, case: Case, well: Any
+    ) -> None:
+        never, once = case.client(well), case.client(well)
+        never.close()
+        case.staged(once)
+        once.close()
+        once.close()
+
     # Each verb asks once, in time, and raises nothing but its own errors
 
     @pytest.mark.parametrize("status", [500, 503, 429, 408, 409])

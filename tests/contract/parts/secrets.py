@@ -2,6 +2,8 @@
 
 import logging
 import traceback
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from tests.contract import spoiled as spoil
 from tests.contract.case import CANARY, Case, everything_of, raised_by, until_ended
 from tests.contract.kits.base import KEY_VARIABLE, Kit
 from tests.contract.spoiled import instead, reply
+
+ANOTHER = "test-ANOTHER-1c2b3a4d5e"
+"""A key that is in the environment, and is not the one that was given."""
 
 
 class Secrets:
@@ -53,7 +58,7 @@ class Secrets:
         self, case: Case, kit: Kit, well: Any, tail: str
     ) -> None:
         if not kit.key_in_header:
-            return
+            pytest.skip("the key is not sent as it is")
         for call in case.every_verb(case.client(well, key=CANARY + tail)).values():
             with pytest.raises(ProviderRefused, match=KEY_VARIABLE) as caught:
                 call()
@@ -88,16 +93,35 @@ class Secrets:
         assert CANARY not in written
         assert "PROMPT-CANARY" not in written
 
-    def test_no_other_host_hears_of_anything(
-        self, case: Case, kit: Kit, server: Any, well: Any, monkeypatch: pytest.MonkeyPatch
+    def test_the_environment_changes_neither_the_host_nor_the_key(
+        self,
+        case: Case,
+        kit: Kit,
+        server: Any,
+        well: Any,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Neither a proxy nor an address of the environment is asked about this machine."""
+        """Proxies, addresses, passwords and keys lie about on many a machine."""
         stranger, front = server(), server(well.url)
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, stranger.url)
             monkeypatch.setenv(name.lower(), stranger.url)
+        for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GROQ_BASE_URL"):
+            monkeypatch.setenv(name, stranger.url)
         monkeypatch.setenv(kit.provider.base_url_variable, stranger.url)
+        for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "ANTHROPIC_API_KEY"):
+            monkeypatch.setenv(name, ANOTHER)
+        for name in ("ANTHROPIC_AUTH_TOKEN", "GROQ_API_KEY", "GOOGLE_API_KEY"):
+            monkeypatch.setenv(name, ANOTHER)
+        (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login x password {ANOTHER}\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         client = case.client(front)
         case.collected(client, case.submit(client, case.staged(client)))
         assert front.asked(kit.create)
         assert stranger.calls == []
+        basic = b64encode(f"x:{ANOTHER}".encode())
+        for call in front.calls:
+            assert ANOTHER.encode() not in call.head
+            assert basic not in call.head
+            assert CANARY.encode() in call.head or not kit.key_in_header

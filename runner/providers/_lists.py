@@ -1,0 +1,70 @@
+"""Lists of a service, page by page, and whether they prove that something is not there."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from runner.core.errors import ProviderReplyUnreadable
+from runner.providers._lines import word
+from runner.providers._stainless import field, id_of, items_of
+
+_A_WHOLE_LIST = 20
+"""No service gives less than this at once, so that a shorter list is whole."""
+
+_CLOCKS_DIFFER = 86_400.0
+"""Seconds by which the clock of a service may be off."""
+
+Next = tuple[bool | None, Callable[[], Any] | None]
+"""Whether a page says that the list goes on (None: it does not say), and the call for the rest."""
+
+
+class Listing:
+    """All that a list names, over all its pages."""
+
+    def __init__(self, ask: Callable[[], Any], next_of: Callable[[Any], Next]) -> None:
+        """Take the call for the first page, and how a page leads to the next."""
+        self._ask = ask
+        self._next_of = next_of
+        self.is_whole = True
+        """False when it was read as far as it goes, and may go on all the same."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield what the pages name, each once.
+
+        Raises:
+            ProviderReplyUnreadable: when a page is none; half a list proves nothing.
+        """
+        seen: set[str] = set()
+        ask: Callable[[], Any] | None = self._ask
+        while ask is not None:
+            try:
+                page = ask()
+            except (AttributeError, TypeError):  # what the SDK makes of a reply that is no object
+                page = None
+            data = items_of(page)
+            new = {id_of(thing): thing for thing in data if id_of(thing) not in seen}
+            yield from new.values()
+            more, ask = self._next_of(page)
+            if more and (ask is None or not new):
+                raise ProviderReplyUnreadable("a list that says it goes on, and does not")
+            if more is False or not data:
+                return
+            if more is None and (ask is None or not new):
+                is_last_of_several = bool(seen and new)
+                self.is_whole = is_last_of_several or len(data) < _A_WHOLE_LIST
+                return
+            seen |= new.keys()
+
+
+def cursor_of(page: Any) -> str | None:
+    """Return what names the next page at services that page by cursor."""
+    return word(field(field(page, "paging"), "next_cursor")) or None
+
+
+def reach_back(dates: Sequence[float | None], sent_at: float | None) -> bool:
+    """Tell whether a list that comes newest first goes back to before an order was sent."""
+    known = [date for date in dates if date is not None]
+    if sent_at is None or not known or len(known) != len(dates):
+        return False
+    newest_first = all(newer >= older for newer, older in pairwise(known)) and known[0] > known[-1]
+    return newest_first and known[-1] <= sent_at - _CLOCKS_DIFFER

@@ -1,0 +1,109 @@
+"""What can go wrong in a simulated run, drawn from one seed: time, network, disk and sudden death."""
+
+import errno
+import random
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+START = 1_800_000_000.0
+
+
+class Killed(BaseException):
+    """The process is gone; nothing of it may write any more."""
+
+
+@dataclass
+class Time:
+    """True time, and what the clock of this machine shows."""
+
+    true: float = START
+    off_by: float = 0.0
+    due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    """What reaches the provider later."""
+
+    def provider(self) -> float:
+        return self.true
+
+    def now(self) -> float:
+        return self.true + self.off_by
+
+    def sleep(self, seconds: float) -> None:
+        self.true += max(seconds, 0.01)
+
+    def jitter(self) -> float:
+        return 0.5
+
+    def let_arrive(self) -> None:
+        """Deliver what was on its way."""
+        arriving = [deliver for at, deliver in self.due if at <= self.true]
+        self.due = [(at, deliver) for at, deliver in self.due if at > self.true]
+        for deliver in arriving:
+            deliver()
+
+
+@dataclass
+class Weather:
+    """The dice of one seed; they stop falling badly after a while, so that every run ends."""
+
+    seed: int
+    settle: float
+    faults_left: int = 0
+    dead: bool = False
+    points: int = 0
+    kill_at: int = 0
+    log: list[str] = field(default_factory=list)
+    time: Time = field(default_factory=Time)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+        self.share = self.dice.choice([0.02, 0.08, 0.2, 0.5])
+        self.faults_left = self.dice.randrange(40)
+
+    def strikes(self, what: str) -> bool:
+        """Tell whether a fault happens here, and note it."""
+        if self.faults_left <= 0 or self.dice.random() >= self.share:
+            return False
+        self.faults_left -= 1
+        self.log.append(f"{self.time.true - START:10.2f} {what}")
+        return True
+
+    # -- one process
+
+    def begin_process(self) -> None:
+        """Start anew: another wall clock, another moment to die, nothing else kept."""
+        self.dead, self.points = False, 0
+        dies = self.faults_left > 0 and self.dice.random() < 0.6
+        self.kill_at = self.dice.randrange(1, 120) if dies else 0
+        if self.strikes("the wall clock was set"):
+            self.time.off_by = self.dice.choice([-1, 1]) * self.dice.uniform(1, 40_000)
+
+    def at(self, where: str) -> None:
+        """Pass a point at which a process can die."""
+        self.points += 1
+        if self.points == self.kill_at:
+            self.log.append(f"{self.time.true - START:10.2f} killed {where}")
+            self.faults_left -= 1
+            self.dead = True
+        if self.dead:
+            raise Killed(where)
+
+    def around(self, owner: object, name: str, *, disk: bool = False) -> Callable[[], None]:
+        """Make points before and after a function, and let the disk be full; returns the undoing."""
+        inner = getattr(owner, name)
+        is_ledger = name == "_commit"
+
+        def wrapped(*args: object, **kwargs: object) -> object:
+            self.at(f"before {name}")
+            if disk and self.strikes(f"disk full at {name}"):
+                raise (
+                    sqlite3.OperationalError("database or disk is full")
+                    if is_ledger
+                    else OSError(errno.ENOSPC, "No space left on device")
+                )
+            result = inner(*args, **kwargs)
+            self.at(f"after {name}")
+            return result
+
+        setattr(owner, name, wrapped)
+        return lambda: setattr(owner, name, inner)

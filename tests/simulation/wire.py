@@ -1,0 +1,109 @@
+"""The SDKs' own HTTP clients on an emulator in this process, with a network that can do anything."""
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.simulation.weather import Weather
+
+READING = ("GET", "HEAD")
+
+
+class Network:
+    """Delivers requests to the emulator, or not, or later, and replies, or not."""
+
+    def __init__(self, app: Any, weather: Weather) -> None:
+        self._app = app
+        self._weather = weather
+        self._loop = asyncio.new_event_loop()
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def exchange(self, transport: Any, request: Any) -> Any:
+        """Carry one request of an httpx or httpx2 client and return its reply."""
+        weather = self._weather
+        weather.time.let_arrive()
+        weather.time.true += 0.01
+        method, where = request.method, f"{request.method} {urlsplit(str(request.url)).path}"
+        body = request.read()
+
+        def deliver() -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+            return self._loop.run_until_complete(self._call(request, body))
+
+        if weather.strikes(f"unreachable {where}"):
+            raise transport.ConnectError("refused", request=request)
+        if weather.strikes(f"busy {where}"):
+            headers = weather.dice.choice([{}, {"retry-after": "3"}, {"retry-after": "soon"}])
+            return transport.Response(429, headers=headers, json=_ERROR, request=request)
+        if weather.strikes(f"down {where}"):
+            return transport.Response(500, json=_ERROR, request=request)
+        if method in READING and weather.strikes(f"not found {where}"):
+            return transport.Response(404, json=_ERROR, request=request)
+        if weather.strikes(f"never arrives {where}"):
+            raise transport.ReadError("reset", request=request)
+        if method not in READING and weather.strikes(f"arrives late {where}"):
+            late = weather.dice.uniform(0, weather.settle * 0.7)
+            weather.time.due.append((weather.time.true + late, deliver))
+            raise transport.ReadTimeout("timed out", request=request)
+        status, headers, content = deliver()
+        if weather.strikes(f"reply lost {where}"):
+            raise transport.ReadError("reset", request=request)
+        if weather.strikes(f"bad gateway {where}"):
+            return transport.Response(502, content=b"<html>Bad gateway</html>", request=request)
+        if weather.strikes(f"garbage {where}"):
+            content = weather.dice.choice([b"", b"[]", b"null", b'{"id": ', b"\xff\xfe"])
+            headers = [(b"content-type", b"application/json")]
+        elif method == "GET" and len(content) > 300 and weather.strikes(f"cut short {where}"):
+            content = content[: weather.dice.randrange(len(content))]
+        kept = [(n, v) for n, v in headers if n.lower() != b"content-length"]
+        return transport.Response(status, headers=kept, content=content, request=request)
+
+    async def _call(
+        self, request: Any, body: bytes
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        parts = urlsplit(str(request.url))
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "root_path": "",
+            "scheme": "http",
+            "headers": [(n.lower(), v) for n, v in request.headers.raw],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        sent = [{"type": "http.request", "body": body, "more_body": False}]
+        got: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            if sent:
+                return sent.pop()
+            await asyncio.sleep(3600)
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            got.append(message)
+
+        await self._app(scope, receive, send)
+        start = next(m for m in got if m["type"] == "http.response.start")
+        content = b"".join(m.get("body", b"") for m in got if m["type"] == "http.response.body")
+        return start["status"], list(start["headers"]), content
+
+
+_ERROR = {"error": {"message": "simulated", "type": "x", "code": None, "param": None}}
+
+
+def transport_for(module: Any, network: Network) -> Any:
+    """Return a transport of httpx or httpx2 that goes over the simulated network."""
+
+    class Simulated(module.BaseTransport):
+        def handle_request(self, request: Any) -> Any:
+            return network.exchange(module, request)
+
+    return Simulated()
