@@ -44,11 +44,24 @@ def perform(settings: Settings, command: str, interruptible: Interruptible) -> i
         return DONE
     if config.action == "status":
         return _status(run, as_json=as_json)
+    if config.action == "verify":
+        return _verify(run, as_json=as_json)
     if config.action in ("adopt", "abandon"):
         return _decide(run, config.action)
     if config.action == "export":
         return _finish(run, run.reread(), command, interrupted=False, as_json=as_json)
     return _drive(run, command, interruptible, as_json=as_json)
+
+
+def _verify(run: Run, *, as_json: bool) -> int:
+    wrong = run.verify()
+    if as_json:
+        print(json.dumps({"problems": wrong}, ensure_ascii=False, indent=2))
+    else:
+        for line in wrong:
+            print(f"! {line}")
+        print("all well: ledger, files and tables agree" if not wrong else f"{len(wrong)} problems")
+    return WORK_REMAINS if wrong else DONE
 
 
 def _decide(run: Run, action: str) -> int:

@@ -36,7 +36,7 @@ from runner.realtime import Pacer, Realtime
 from runner.rehearsal import KEY, emulator
 
 if TYPE_CHECKING:
-    from runner.export import Tables
+    from runner.export import Report, Tables
 
 
 NO_RUN = "0" * 8
@@ -280,6 +280,27 @@ class Run:
             view = View(counts=counts, batches=batches, held=None, halted=None, stopping=False)
             return Result(view=view, folder=folder, tables=self._export(ledger, roster))
 
+    def verify(self) -> list[str]:
+        """Check ledger, files and tables against each other; returns what is wrong, a line each.
+
+        Raises:
+            LedgerDamaged: the ledger itself cannot be read.
+        """
+        from runner.verify import problems
+
+        folder = self.folder(sending=False)
+        with self._ledger(folder, create=False) as ledger:
+            self._check_patterns(ledger)
+            provider = self._offline_provider(ledger.experiment()["id"])
+            outbox = self._outbox(folder, provider)
+            return list(
+                problems(
+                    ledger,
+                    lambda elsewhere: self._intake(elsewhere, provider, outbox),
+                    self._report(ledger, self.standing(ledger)),
+                )
+            )
+
     def decide(self, action: str, key: str, remote: str | None) -> Batch:
         """Record what the user decides of a batch: it is that one (adopt), or it is given up.
 
@@ -301,18 +322,21 @@ class Run:
         return decided
 
     def _export(self, ledger: Ledger, roster: Roster) -> "Tables":
-        from runner.export import Report, export
+        from runner.export import export
 
-        return export(
-            Report(
-                folder=ledger.directory,
-                experiment=ledger.experiment(),
-                questions=self.settings.experiment.questions,
-                batches=ledger.batches(),
-                roster=roster,
-                events=ledger.events(),
-                resolved=self.settings.resolved,
-            )
+        return export(self._report(ledger, roster))
+
+    def _report(self, ledger: Ledger, roster: Roster) -> "Report":
+        from runner.export import Report
+
+        return Report(
+            folder=ledger.directory,
+            experiment=ledger.experiment(),
+            questions=self.settings.experiment.questions,
+            batches=ledger.batches(),
+            roster=roster,
+            events=ledger.events(),
+            resolved=self.settings.resolved,
         )
 
     def _engine(

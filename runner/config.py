@@ -34,7 +34,9 @@ from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.roster import RetryPolicy
 from runner.schema import Config, ModelConfig, ProviderConfig, QuestionConfig, TextConfig
 
-ACTIONS = ("run", "plan", "status", "collect", "cancel", "export", "adopt", "abandon", "init")
+ACTIONS = (
+    *("run", "plan", "status", "collect", "cancel", "export", "verify", "adopt", "abandon", "init"),
+)
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
 PROVIDER_PACKAGE = "runner.providers."

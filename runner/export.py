@@ -67,10 +67,8 @@ def export(report: Report) -> Tables:
         errors_jsonl=folder / "errors.jsonl",
         manifest_json=folder / "manifest.json",
     )
-    attempts = _attempts(report)
-    answers = _answers(report, attempts)
+    answers, attempts = derived(report)
     counts = report.roster.counts()
-    _check(answers, counts)
     for frame, path in ((answers, tables.answers_parquet), (attempts, tables.attempts_parquet)):
         _replace(path, lambda part, frame=frame: frame.write_parquet(part, compression="zstd"))
     _replace(tables.answers_csv, lambda part: _guarded(answers).sink_csv(part, include_bom=True))
@@ -78,6 +76,18 @@ def export(report: Report) -> Tables:
     _json(tables.manifest_json, _manifest(report))
     write_durably(tables.errors_jsonl, (orjson.dumps(e) + b"\n" for e in _errors(report, attempts)))
     return tables
+
+
+def derived(report: Report) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the tables of answers and of attempts, as the ledger and the parts have them.
+
+    Raises:
+        LedgerDamaged: when they and the ledger's counters do not agree.
+    """
+    attempts = _attempts(report)
+    answers = _answers(report, attempts)
+    _check(answers, report.roster.counts())
+    return answers, attempts
 
 
 def _attempts(report: Report) -> pl.DataFrame:

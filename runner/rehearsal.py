@@ -35,24 +35,25 @@ def emulator(folder: Path, behaviour: Mapping[str, Any]) -> Iterator[str]:
     world.mkdir(parents=True, exist_ok=True)
     wanted = world / "behaviour.json"
     wanted.write_text(json.dumps(dict(behaviour)), encoding="utf-8")
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "runner.emulator", "--until-stdin-closes"),
-            *("--state", str(world), "--behaviour", str(wanted)),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_environment(),
-        start_new_session=True,
-    )
+    trouble = world / "trouble.log"
+    with trouble.open("wb") as log:  # a pipe that nobody reads would stop it when it is full
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "runner.emulator", "--until-stdin-closes"),
+                *("--state", str(world), "--behaviour", str(wanted)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=_environment(),
+            start_new_session=True,
+        )
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         address = process.stdout.readline().decode().strip()
         if not address:
-            assert process.stderr is not None
-            said = process.stderr.read().decode(errors="replace").strip().splitlines()
+            said = trouble.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise RunnerError(f"the emulator did not start: {said[-1] if said else 'no reason'}")
         yield address
     finally:
@@ -62,6 +63,7 @@ def emulator(folder: Path, behaviour: Mapping[str, Any]) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.stdout.close()
 
 
 def _environment() -> dict[str, str]:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from traceback import walk_tb
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import google.auth
 import requests
@@ -67,17 +68,19 @@ def _checked(response: requests.Response, *, stream: bool = False, **_: Any) -> 
         Strange: a redirection, somebody else's error page, or a good reply that is no JSON object.
     """
     status = response.status_code
-    if 300 <= status < 400 and (status != _GO_ON or response.is_redirect):
-        raise Strange(f"{status}: redirected elsewhere", status)
-    if status >= 400:
-        if _error_in(response) is None:
+    is_redirected = 300 <= status < 400 and (status != _GO_ON or response.is_redirect)
+    if status >= 400 or is_redirected:
+        own = _error_in(response)  # reads the body, so that nothing is left on the line
+        if is_redirected:
+            raise Strange(f"{status}: redirected elsewhere", status)
+        if own is None:
             raise Strange(f"{status}: {response.text[:200]}", status)
         return
     begins_an_upload = "location" in response.headers
     if stream or status in (204, _GO_ON) or begins_an_upload:
         return
     body = _json_in(response)
-    if body is None or "error" in body:
+    if body is None or body.keys() == {"error"}:
         raise Strange(f"{status}: {response.text[:200]!r}, where a JSON object was due", status)
 
 
@@ -133,8 +136,10 @@ def credentials_of(service: Service, project: str) -> Any:
     """Return the token we were given, or else the application default credentials.
 
     Raises:
-        ProviderRefused: the token cannot be sent.
+        ProviderRefused: the token cannot be sent, or there is no such address.
     """
+    with connecting(service):
+        _ = urlsplit(service.base_url).port  # raises when it is none
     if service.key is not None:
         if not can_be_a_header(service.key.reveal()):
             raise ProviderRefused(f"{service.key_variable} holds characters that no token has")
@@ -248,9 +253,10 @@ class Meaning:
         if isinstance(error, media.InvalidResponse):
             return self._of_reply(error, error.response, error.response.status_code)
         causes = list(_causes(error))
-        if any(isinstance(cause, _NOT_SENT) or _in_a_handshake(cause) for cause in causes):
-            where, reason = self._service.base_url, said(error, self._key)
-            return ProviderBusy(f"{self._what}: cannot reach {where}: {reason}")
+        for cause in causes:
+            if isinstance(cause, _NOT_SENT) or _in_a_handshake(cause):
+                where, reason = self._service.base_url, said(cause, self._key)
+                return ProviderBusy(f"{self._what}: cannot reach {where}: {reason}")
         if isinstance(error, auth.GoogleAuthError):
             return _of_sign_in(error, message)
         if isinstance(error, _NO_ADDRESS):

@@ -165,26 +165,28 @@ class GeminiBatch:
 
     def ask(self, line: bytes) -> bytes:
         """Generate one answer and write it as a job would."""
-        wanted: JsonObject = orjson.loads(line)
         with self._speaking("generate"):
-            from google.api_core import exceptions
+            return self._generated(orjson.loads(line))
 
-            short = self._service.timeout_seconds
-            response = self._session.post(
-                f"{self._endpoint}/v1/{self._model_path}:generateContent",
-                data=orjson.dumps(wanted["request"]),
-                headers={"Content-Type": "application/json"},
-                timeout=(short, short * _ANSWER_TAKES),
-            )
-            body = response.json()
-            at = datetime.fromtimestamp(time.time(), UTC)
-            if response.status_code in _REFUSALS_OF_ONE and not _is_about_all(body):
-                return result_line(wanted, at, status=f"Bad Request: {response.text}")
-            if response.status_code >= 400:
-                raise exceptions.from_http_response(response)  # type: ignore[no-untyped-call]
-            if not is_answer(body):
-                raise ProviderReplyUnreadable("a reply that holds no answer")
-            return result_line(wanted, at, response=body)
+    def _generated(self, wanted: JsonObject) -> bytes:
+        from google.api_core import exceptions
+
+        short = self._service.timeout_seconds
+        response = self._session.post(
+            f"{self._endpoint}/v1/{self._model_path}:generateContent",
+            data=orjson.dumps(wanted["request"]),
+            headers={"Content-Type": "application/json"},
+            timeout=(short, short * _ANSWER_TAKES),
+        )
+        body = response.json()
+        at = datetime.fromtimestamp(time.time(), UTC)
+        if response.status_code in _REFUSALS_OF_ONE and not _is_about_all(body):
+            return result_line(wanted, at, status=f"Bad Request: {response.text}")
+        if response.status_code >= 400:
+            raise exceptions.from_http_response(response)  # type: ignore[no-untyped-call]
+        if not is_answer(body):
+            raise ProviderReplyUnreadable("a reply that holds no answer")
+        return result_line(wanted, at, response=body)
 
     def close(self) -> None:
         """Hang up, if a call was ever made."""
@@ -260,6 +262,7 @@ class GeminiBatch:
         from runner.providers._vertex_io import Objects
 
         client = storage.Client(**self._client_options())
+        vars(client)["_bucket_metadata_cache"] = None  # it asks behind our back, again and again
         bucket = _option(self._service, "bucket") or ""
         return Objects(client, bucket, self._service.timeout_seconds)
 

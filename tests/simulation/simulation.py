@@ -51,6 +51,8 @@ ARGUMENTS = (
     *("provider.limits.requests=5", "retry.max_lost=60", "retry.max_attempts=4"),
 )
 BASE = {"openai": "/v1", "groq": "/groq", "anthropic": "/anthropic"}
+LATEST = {"openai": 3 * SETTLE, "groq": 3 * SETTLE, "anthropic": 0.7 * SETTLE}
+"""Where an input can be taken away, an order may come as late as it likes."""
 LIVES = 400
 """Processes after which a run that has not ended counts as stuck."""
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -94,7 +96,7 @@ class Life:
 
     def __init__(self, provider: str, seed: int, folder: Path, *, calm: bool = False) -> None:
         self.provider = provider
-        self.weather = Weather(seed, SETTLE)
+        self.weather = Weather(seed, LATEST[provider])
         if calm:
             self.weather.faults_left = 0
         dice = random.Random(seed * 7 + 1)

@@ -47,7 +47,8 @@ class Weather:
     """The dice of one seed; they stop falling badly after a while, so that every run ends."""
 
     seed: int
-    settle: float
+    latest: float
+    """Seconds after which nothing that was sent arrives any more."""
     faults_left: int = 0
     dead: bool = False
     points: int = 0

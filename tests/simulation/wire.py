@@ -44,7 +44,7 @@ class Network:
         if weather.strikes(f"never arrives {where}"):
             raise transport.ReadError("reset", request=request)
         if method not in READING and weather.strikes(f"arrives late {where}"):
-            late = weather.dice.uniform(0, weather.settle * 0.7)
+            late = weather.dice.uniform(0, weather.latest)
             weather.time.due.append((weather.time.true + late, deliver))
             raise transport.ReadTimeout("timed out", request=request)
         status, headers, content = deliver()

@@ -1,0 +1,107 @@
+"""`action=verify` finds whatever does not fit together, and says what to do."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from runner.build import Run
+from runner.compose import compose
+from runner.core.plan import Purpose
+from runner.screen import Silent
+
+ARGUMENTS = [
+    *("personas=[p1]", "texts=[t1,t3]", "trials=4", "faults=instant", "faults.malformed=0.3"),
+    *("poll.first_seconds=0.02", "poll.max_seconds=0.1", "provider.limits.requests=5"),
+]
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rehearsal that is over."""
+    outputs = tmp_path_factory.mktemp("answered")
+    run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
+    run.drive(Purpose.RUN, Silent(), lambda _: None)
+    return outputs
+
+
+@pytest.fixture
+def run(answered: Path, tmp_path: Path) -> Run:
+    """A copy of it, to be spoiled."""
+    shutil.copytree(answered, tmp_path / "outputs")
+    return Run(compose([*ARGUMENTS, f"outputs={tmp_path / 'outputs'}"])[0])
+
+
+@pytest.fixture
+def folder(run: Run) -> Path:
+    return run.folder(sending=False)
+
+
+def only(run: Run) -> str:
+    (line,) = run.verify()
+    return line
+
+
+def test_a_run_that_is_whole_has_no_problem_and_stays_as_it_is(run, folder):
+    before = {p: p.read_bytes() for p in folder.rglob("*.parquet")}
+    assert run.verify() == []
+    assert {p: p.read_bytes() for p in folder.rglob("*.parquet")} == before
+
+
+def test_a_changed_answer_is_found_in_the_file_that_holds_it(run, folder):
+    path = folder / "raw" / "b0001.output.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"80", b"81", 1) + b" ")
+    assert str(path) in only(run)
+    assert "put the original back" in only(run)
+
+
+def test_a_result_file_that_is_gone_is_named_as_paid(run, folder):
+    (folder / "raw" / "b0001.output.jsonl").unlink()
+    assert "holds paid answers" in only(run)
+
+
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_a_request_file_that_is_not_what_was_sent_is_found(run, folder, how):
+    path = folder / "requests" / "b0002.jsonl"
+    path.unlink() if how == "gone" else path.write_bytes(b"{}\n")
+    assert f"{path}: is" in only(run)
+
+
+def test_a_result_file_that_nobody_knows_is_kept_and_named(run, folder):
+    path = folder / "raw" / "b0099.output.jsonl"
+    path.write_bytes(b"{}\n")
+    assert only(run) == f"{path}: no batch of the ledger knows it: keep it, it may be paid for"
+
+
+@pytest.mark.parametrize("name", ["answers", "attempts"])
+def test_a_number_that_was_changed_in_a_table_is_found(run, folder, name):
+    path = folder / f"{name}.parquet"
+    table = pl.read_parquet(path)
+    table.with_columns(Q1_value=pl.lit(100, pl.Int64)).write_parquet(path)
+    assert "is not what the ledger and the results say" in only(run)
+    run.reread()
+    assert run.verify() == []
+
+
+def test_a_table_that_is_not_there_can_be_written_anew(run, folder):
+    (folder / "answers.parquet").unlink()
+    assert "action=export writes it" in only(run)
+
+
+def test_an_outcome_that_the_results_do_not_bear_out_is_found(run, folder):
+    with sqlite3.connect(folder / "cache.db") as db:
+        (value,) = db.execute("SELECT value FROM Cache WHERE key = 'outcomes/b0001'").fetchone()
+        flipped = bytes([1 if value[0] == 2 else 2]) + value[1:]
+        db.execute("UPDATE Cache SET value = ? WHERE key = 'outcomes/b0001'", (flipped,))
+    found = "\n".join(run.verify())
+    assert "b0001: 1 of its results read otherwise than the ledger says" in found
+
+
+def test_attempts_that_are_not_what_the_results_say_are_found(run, folder):
+    path = next((folder / "attempts").glob("b0001-*.parquet"))
+    table = pl.read_parquet(path)
+    table.with_columns(Q2_value=pl.lit(3, pl.Int64)).write_parquet(path)
+    found = "\n".join(run.verify())
+    assert "b0001: its attempts are not what its results say" in found

@@ -1,0 +1,68 @@
+"""A run's whole life, simulated from a seed: whatever goes wrong, paid once, lost nothing.
+
+Fifty seeds here; the soak lives a thousand: python -m pytest -m soak tests/simulation.
+"""
+
+import pytest
+
+from runner.core.errors import ProviderBusy
+from runner.engine import Engine
+from tests.simulation import simulation
+from tests.simulation.simulation import Broken, simulate
+
+SEEDS = {"openai": range(1, 21), "anthropic": range(1, 21), "groq": range(1, 11)}
+SOAK = {"openai": range(1, 401), "anthropic": range(1, 401), "groq": range(1, 201)}
+MUTANT_SEEDS = range(1, 41)
+
+
+def every(seeds: dict[str, range]) -> list[tuple[str, int]]:
+    return [(provider, seed) for provider, some in seeds.items() for seed in some]
+
+
+@pytest.mark.parametrize(("provider", "seed"), every(SEEDS))
+def test_whatever_goes_wrong_every_request_is_paid_once_and_every_answer_is_in_the_table(
+    provider, seed
+):
+    simulate(provider, seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("provider", "seed"), every(SOAK))
+def test_a_thousand_lives(provider, seed):
+    simulate(provider, seed)
+
+
+# --- the simulation has teeth: it finds what earlier tools of this kind got wrong ---------------
+
+
+def sends_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a reply that never came for a "not now"."""
+    failed = Engine._failed
+
+    def mutated(self, action, error):
+        failed(self, action, ProviderBusy(str(error)))
+
+    monkeypatch.setattr(Engine, "_failed", mutated)
+
+
+def believes_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither wait for the list, nor take the input away."""
+    monkeypatch.setattr("runner.engine.absence_is_proved", lambda *_, **__: True)
+
+
+def first_broken(provider: str) -> Broken | None:
+    for seed in MUTANT_SEEDS:
+        try:
+            simulate(provider, seed)
+        except Broken as broken:
+            return broken
+    return None
+
+
+@pytest.mark.parametrize("mutate", [sends_again_at_once, believes_the_first_look])
+def test_a_runner_that_pays_twice_is_found_out(mutate, monkeypatch):
+    mutate(monkeypatch)
+    monkeypatch.setattr(simulation, "LIVES", 60)
+    broken = first_broken("openai")
+    assert broken is not None
+    assert "python -m tests.simulation openai" in str(broken)
