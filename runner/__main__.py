@@ -58,7 +58,7 @@ def _run(arguments: list[str]) -> int:
     from runner import actions
 
     command = "python -m runner " + shlex.join(arguments)
-    return max(actions.perform(job, command.strip(), _interruptible) for job in jobs)
+    return actions.perform_all(jobs, command.strip(), _interruptible)
 
 
 def _interruptible(engine: Any) -> Callable[[], bool]:

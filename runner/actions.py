@@ -16,17 +16,35 @@ from runner.core.states import AT_PROVIDER, FINAL_STATES
 from runner.core.stats import days_left, shown_state, totals
 from runner.exits import DONE, INTERRUPTED, WORK_REMAINS
 from runner.ledger import LedgerReader, exists
+from runner.purse import Purse
 from runner.screen import how_far, screen
 from runner.starter import write_starter
 
 Interruptible = Callable[[Any], Callable[[], bool]]
 
 
-def perform(settings: Settings, command: str, interruptible: Interruptible) -> int:
+def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible) -> int:
+    """Do the action of every job, which all pay from one budget; return the worst exit code.
+
+    Raises:
+        RunnerError: with nothing lost.
+    """
+    if jobs[0].config.action == "init":
+        return perform(jobs[0], command, interruptible)
+    purse = Purse()
+    for job in jobs:
+        Run(job, purse).count_earlier_spending()
+    return max(perform(job, command, interruptible, purse) for job in jobs)
+
+
+def perform(
+    settings: Settings, command: str, interruptible: Interruptible, purse: Purse | None = None
+) -> int:
     """Do one job's action and return the exit code.
 
     Args:
         settings: the job.
+        purse: shared with the other jobs.
         command: the command line, as the user can type it again.
         interruptible: lets Ctrl-C stop an engine, and tells whether it did.
 
@@ -38,7 +56,7 @@ def perform(settings: Settings, command: str, interruptible: Interruptible) -> i
     if config.action == "init":
         print(write_starter(config.name))
         return DONE
-    run = Run(settings)
+    run = Run(settings, purse)
     if config.action == "plan":
         _print_plan(run, run.preview(), as_json=as_json)
         return DONE

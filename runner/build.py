@@ -32,6 +32,7 @@ from runner.ledger import Ledger, LedgerReader, exists
 from runner.outbox import Outbox
 from runner.prices import prices_of
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
+from runner.purse import Purse
 from runner.realtime import Pacer, Realtime
 from runner.rehearsal import KEY, emulator
 
@@ -99,13 +100,18 @@ class Preview:
 class Run:
     """One experiment with one provider and model, and the folder it lives in."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, purse: Purse | None = None) -> None:
         """Check what can be checked without touching anything.
+
+        Args:
+            settings: what to run.
+            purse: shared with the other jobs of a sweep, which pay from the same budget.
 
         Raises:
             ConfigError: ids that collide, a target that is no provider.
         """
         self.settings = settings
+        self.purse = purse or Purse()
         self.conditions: list[Condition] = checked_conditions(
             settings.experiment, len(self._tag(NO_RUN))
         )
@@ -170,6 +176,11 @@ class Run:
             + ". Answers to different questions are never mixed: choose another name=…, "
             "or start a folder beside it with fork=true"
         )
+
+    def count_earlier_spending(self) -> None:
+        """Let the purse know what earlier runs of this job have committed."""
+        if not self.emulated:
+            self.purse.look_into(self.folder(sending=False))
 
     def preview(self) -> Preview:
         """Return what a run would do; opens no socket and writes no file."""
@@ -380,6 +391,7 @@ class Run:
             labels={"experiment": ledger.experiment()["id"], "name": self.settings.experiment.name},
             purpose=purpose,
             budget_usd=None if self.emulated else Decimal(repr(config.budget.max_usd)),
+            purse=self.purse,
             timing=Timing(
                 first=poll.first_seconds,
                 longest=poll.max_seconds,
@@ -490,7 +502,7 @@ class Run:
                     "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
                 )
             return preview.folder
-        spent = preview.committed_usd
+        spent = preview.committed_usd + self.purse.elsewhere(preview.folder)
         low, high = preview.estimate.low or Decimal(0), preview.estimate.high or Decimal(0)
         if preview.to_send and spent + high > Decimal(repr(budget.max_usd)):
             raise ConfigError(

@@ -43,6 +43,7 @@ from runner.intake import BatchReading, Intake
 from runner.ledger import Ledger
 from runner.outbox import Outbox, RequestFile
 from runner.providers.base import Provider
+from runner.purse import Purse
 from runner.realtime import Realtime
 
 CALLS_AT_ONCE = 4
@@ -141,6 +142,7 @@ class Engine:
         labels: Mapping[str, str],
         purpose: Purpose,
         budget_usd: Decimal | None,
+        purse: Purse,
         timing: Timing,
         clock: Clock,
         observer: Observer,
@@ -160,6 +162,7 @@ class Engine:
         self._labels = dict(labels)
         self._purpose = purpose
         self._budget = budget_usd
+        self._purse = purse
         self._timing = timing
         self._clock = clock
         self._observer = observer
@@ -247,6 +250,7 @@ class Engine:
             halted=self._halted,
             limits=self._limits,
             budget_usd=self._budget,
+            elsewhere_usd=self._purse.elsewhere(self._ledger.directory),
             settle_seconds=self._timing.settle,
             looked=frozenset(self._looked),
             fences=self._provider.fences,
@@ -583,6 +587,7 @@ class Engine:
         self, batch: Batch, what: str | None, *, error: str | None = None, **rows: Any
     ) -> None:
         self._batches[batch.key] = batch
+        self._purse.settle(self._ledger.directory, tuple(self._batches.values()))
         event = None
         if what is not None:
             event = happened(batch, what, self._clock.now(), error)

@@ -65,6 +65,8 @@ class Facts:
     limits: Limits
     budget_usd: Decimal | None
     """None: no limit (a rehearsal)."""
+    elsewhere_usd: Decimal
+    """What other jobs have committed of the same budget."""
     settle_seconds: float
     """How long after a doubtful submission the provider's list is believed to be current."""
     looked: frozenset[BatchKey]
@@ -178,7 +180,7 @@ def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], st
     """Choose what goes out now, within the provider's limits and the budget."""
     there = [b for b in facts.batches if b.state in AT_PROVIDER and not b.realtime]
     flying, tokens = len(there), sum(b.input_tokens for b in there)
-    spent = committed(facts.batches)
+    spent = committed(facts.batches) + facts.elsewhere_usd
     actions: list[Action] = []
     full = False
     for batch in free:

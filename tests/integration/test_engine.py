@@ -25,6 +25,7 @@ from runner.engine import Asking, Engine, Timing
 from runner.ledger import Ledger
 from runner.providers._chat import answer_line
 from runner.providers.openai import OpenAIBatch
+from runner.purse import Purse
 from runner.realtime import Pacer, Realtime
 from runner.screen import Silent
 
@@ -142,6 +143,7 @@ def engine(
     budget=None,
     arguments=(),
     asking=IN_BATCHES,
+    purse=None,
     kind=None,
 ) -> tuple[Engine, Pretender]:
     """An engine on the ledger of a folder, which is made if it is not there."""
@@ -166,6 +168,7 @@ def engine(
         labels={"experiment": "x", "name": "y"},
         purpose=purpose,
         budget_usd=budget,
+        purse=purse or Purse(),
         timing=Timing(first=1.0, longest=8.0, longest_retry_after=60.0, settle=10.0),
         clock=Clock(),
         observer=Silent(),
@@ -313,6 +316,21 @@ def test_a_re_ask_that_would_pass_the_budget_is_not_sent(tmp_path):
     view = finished(made)
     assert provider.orders == 0
     assert "budget.max_usd" in view.held
+
+
+def test_what_other_jobs_have_committed_counts_against_the_same_budget(tmp_path):
+    purse = Purse()
+    made, provider = engine(tmp_path / "one", budget=Decimal("0.006"), purse=purse)
+    assert finished(made).counts.success == 6
+    made, provider = engine(tmp_path / "two", budget=Decimal("0.003"), purse=purse)
+    purse._committed[tmp_path / "three"] = Decimal("0.002")
+    assert "budget.max_usd" in finished(made).held
+    assert provider.orders == 0
+    fresh = Purse()
+    fresh.look_into(tmp_path / "one")
+    fresh.look_into(tmp_path / "nowhere")
+    assert fresh.elsewhere(tmp_path / "two") == purse.elsewhere(tmp_path / "three") > 0
+    assert fresh.elsewhere(tmp_path / "one") == 0
 
 
 def test_a_ledger_that_takes_no_writes_stops_the_run_before_the_order(tmp_path):

@@ -182,6 +182,7 @@ class Life:
             if self.weather.faults_left
             else Purpose.RUN,
             budget_usd=None,
+            purse=run.purse,
             timing=Timing(first=1.0, longest=8.0, longest_retry_after=30.0, settle=SETTLE),
             clock=self,
             observer=Silent(),

@@ -57,6 +57,7 @@ def facts(purpose: Purpose, *batches: Batch, **changes: object) -> Facts:
         halted=None,
         limits=LIMITS,
         budget_usd=None,
+        elsewhere_usd=Decimal(0),
         settle_seconds=SETTLE,
         looked=frozenset(),
         fences=True,
