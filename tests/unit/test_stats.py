@@ -8,7 +8,8 @@ import pytest
 from runner.core.model import Batch, BatchKey, Usage
 from runner.core.roster import Counts
 from runner.core.states import BatchState
-from runner.core.stats import add_up, summary, totals
+from runner.core.stats import add_up, days_left, shown_state, summary, totals
+from runner.screen import how_far
 
 COUNTS = Counts(total=10, success=4, retry_success=2, failed=1, in_batch=1, pending=2)
 COLLECTED = Batch(
@@ -91,3 +92,48 @@ def test_the_cost_is_unknown_when_one_collected_batch_has_none():
 def test_nothing_yet_costs_nothing():
     found = summary(Counts(), ())
     assert (found["cost_usd"], found["next_at"], found["batches"]) == ("0", None, {})
+
+
+DAY = 86_400.0
+
+
+def batch(state: BatchState, **changes: object) -> Batch:
+    return replace(RUNNING, state=state, count=3, **changes)
+
+
+@pytest.mark.parametrize(
+    ("state", "expires_at", "left"),
+    [
+        (BatchState.ENDED, None, 20),
+        (BatchState.RUNNING, 5 * DAY, 20),
+        (BatchState.CANCELLING, 5 * DAY, 20),
+        (BatchState.RUNNING, 10 * DAY, None),
+        (BatchState.RUNNING, None, None),
+        (BatchState.COLLECTED, 5 * DAY, None),
+        (BatchState.SUBMITTING, None, None),
+    ],
+)
+def test_uncollected_results_have_days_left_as_soon_as_the_window_has_closed(
+    state, expires_at, left
+):
+    waiting = batch(state, expires_at=expires_at, kept_until=29 * DAY)
+    assert days_left(waiting, 9 * DAY) == left
+    assert days_left(replace(waiting, kept_until=None), 9 * DAY) is None
+
+
+def test_a_batch_that_may_be_one_of_several_is_unknown_wherever_it_is_counted():
+    doubtful = batch(BatchState.SUBMITTING, candidates=("a", "b"))
+    assert shown_state(doubtful) == "unknown"
+    assert shown_state(replace(doubtful, candidates=())) == "submitting"
+    found = summary(Counts(), (doubtful, batch(BatchState.RUNNING)))
+    assert found["batches"] == {"unknown": 1, "running": 1}
+
+
+@pytest.mark.parametrize(
+    ("completed", "polled_at", "says"),
+    [(None, None, ""), (None, 1.0, "no progress reported"), (0, 1.0, "0/3"), (2, 1.0, "2/3")],
+)
+def test_a_provider_that_reports_no_progress_is_not_shown_as_standing_at_zero(
+    completed, polled_at, says
+):
+    assert how_far(batch(BatchState.RUNNING, completed=completed, polled_at=polled_at)) == says
