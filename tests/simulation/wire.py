@@ -21,6 +21,13 @@ class Network:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
+    def let_the_emulator_work(self) -> None:
+        """Let everything that is due happen there: what was sent arrives, runs and is billed."""
+        self._weather.time.let_arrive()
+        self._loop.run_until_complete(
+            self._call(_Plain("GET", "http://127.0.0.1/emulator/bill"), b"")
+        )
+
     def exchange(self, transport: Any, request: Any) -> Any:
         """Carry one request of an httpx or httpx2 client and return its reply."""
         weather = self._weather
@@ -94,6 +101,15 @@ class Network:
         start = next(m for m in got if m["type"] == "http.response.start")
         content = b"".join(m.get("body", b"") for m in got if m["type"] == "http.response.body")
         return start["status"], list(start["headers"]), content
+
+
+class _Plain:
+    """A request of our own."""
+
+    def __init__(self, method: str, url: str) -> None:
+        self.method, self.url = method, url
+        self.headers = self
+        self.raw = [(b"host", b"127.0.0.1")]
 
 
 _ERROR = {"error": {"message": "simulated", "type": "x", "code": None, "param": None}}
