@@ -349,7 +349,9 @@ class Engine:
             before = hashes
         else:
             raise ProviderSilent(f"every download of {batch.remote} brings something else")
-        strange = reading.notices.get("unreadable") or (batch.adopted and reading.notices)
+        strange = {"unreadable", "misplaced"} & reading.notices.keys() or (
+            batch.adopted and reading.notices
+        )
         if stored and reading.missing == batch.count and strange:
             raise ProviderReplyUnreadable(
                 f"the result files of {batch.remote} hold no answer to this batch's requests: if it "

@@ -297,24 +297,28 @@ def _spelled(request: Request, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spot_of(body: dict[str, Any], which: str) -> Spot:
-    """Return where a job reads or writes; of a folder or a dataset, the name is what it begins with."""
+    """Return where a job reads or writes; where a folder or a dataset is named, its name is less."""
     config = body.get(f"{which}Config")
     config = config if isinstance(config, dict) else {}
     if which == "input":
-        uris = (config.get("gcsSource") or {}).get("uris") or []
-        uri = (config.get("bigquerySource") or {}).get("inputUri") or (uris[0] if uris else "")
-        kind, formats = config.get("instancesFormat"), ("jsonl", "bigquery")
+        uris = _part(config, "gcsSource").get("uris") or [""]
+        uri = _part(config, "bigquerySource").get("inputUri") or uris[0]
+        kind = config.get("instancesFormat")
     else:
-        uri = (config.get("bigqueryDestination") or {}).get("outputUri") or (
-            config.get("gcsDestination") or {}
-        ).get("outputUriPrefix", "")
-        kind, formats = config.get("predictionsFormat"), ("jsonl", "bigquery")
+        prefix = _part(config, "gcsDestination").get("outputUriPrefix", "")
+        uri = _part(config, "bigqueryDestination").get("outputUri") or prefix
+        kind = config.get("predictionsFormat")
     found = re.fullmatch(r"gs://([^/]+)/(.*)|bq://([^.]+)\.([^.]+)(?:\.([^.]+))?", str(uri))
-    if found is None or kind != formats[str(uri).startswith("bq://")]:
+    if found is None or kind != ("jsonl" if found[1] else "bigquery"):
         raise GoogleError(400, f"Invalid {which} config: {kind} {uri}")
     if found[1]:
         return bucket_spot(found[1], found[2])
     return table_spot(found[3], found[4], found[5] or "")
+
+
+def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
+    part = config.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _output(sink: Spot, created: str) -> dict[str, Any]:

@@ -4,11 +4,11 @@ The session signs in, follows no redirection and lets through only what a Google
 Importing this module imports Google's SDKs.
 """
 
-import json
 import logging
 import ssl
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPException
 from traceback import walk_tb
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -33,7 +33,8 @@ from runner.core.errors import (
     ProviderSilent,
 )
 from runner.core.model import JsonObject
-from runner.providers._stainless import Speaking, can_be_a_header, retry_after
+from runner.providers._lines import object_of
+from runner.providers._speaking import Speaking, can_be_a_header, retry_after
 from runner.providers.base import Secret, Service, said
 
 Value = TypeVar("Value")
@@ -92,10 +93,9 @@ def _not_renewed(response: requests.Response, **_: Any) -> None:
 
 def _json_in(response: requests.Response) -> JsonObject | None:
     try:
-        body = json.loads(response.content)
-    except (ValueError, RecursionError):
+        return object_of(response.content)
+    except ProviderReplyUnreadable:
         return None
-    return body if isinstance(body, dict) else None
 
 
 def _error_in(response: requests.Response) -> JsonObject | None:
@@ -123,8 +123,9 @@ def configure(session: AuthorizedSession, service: Service) -> None:
     session.hooks["response"] = [_checked] if renewable else [_checked, _not_renewed]
     session.trust_env = not service.on_this_machine
     session.auth = _as_it_is
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_KEPT_OPEN))
+    if not session.is_mtls:  # then it has an adapter of its own
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=_KEPT_OPEN))
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -152,20 +153,6 @@ def credentials_of(service: Service, project: str) -> Any:
     return found
 
 
-def may_be_signed_in() -> bool:
-    """Tell whether application default credentials can be found; on Google's machines, ask there.
-
-    Nothing else is tried: whether they are good for anything shows when they are used.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            google.auth.default(scopes=SCOPES)
-    except auth.GoogleAuthError:
-        return False
-    return True
-
-
 # -- What an exception means
 
 FOREIGN = (
@@ -181,6 +168,7 @@ FOREIGN = (
     requests.RequestException,
     transport.HTTPError,
     transport.ProxySchemeUnsupported,
+    HTTPException,
     json_format.Error,
     ConnectionError,
     TimeoutError,
@@ -218,9 +206,9 @@ _NO_ADDRESS = (
 _UNREADABLE = (requests.exceptions.InvalidJSONError, json_format.Error, ValueError, RecursionError)
 
 
-def speaking(service: Service, what: str, credentials: Any) -> Speaking:
+def speaking(service: Service, what: str, credentials: Callable[[], Any]) -> Speaking:
     """Return a block in which every foreign exception becomes one of ours."""
-    return Speaking(FOREIGN, lambda error: Meaning(service, what, credentials).of(error))
+    return Speaking(FOREIGN, lambda error: Meaning(service, what, credentials()).of(error))
 
 
 def connecting(service: Service) -> Speaking:

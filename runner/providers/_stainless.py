@@ -4,9 +4,7 @@ Their own retries are off, redirects are not followed, and every exception of th
 transport (httpx2, or httpx for groq) becomes one of ours.
 """
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -20,6 +18,7 @@ from runner.core.errors import (
 )
 from runner.core.model import JsonObject
 from runner.providers._lines import reason_in
+from runner.providers._speaking import Speaking, can_be_a_header, retry_after
 from runner.providers.base import Service, said
 
 CHUNK = 1 << 20
@@ -111,7 +110,7 @@ class Dialect:
                 f"cannot connect to {service.base_url}: {said(error, service.key)}"
             ) from None
 
-    def speaking(self, service: Service, what: str) -> "Speaking":
+    def speaking(self, service: Service, what: str) -> Speaking:
         """Return a block in which every foreign exception becomes one of ours."""
         return Speaking(self._foreign, lambda error: self._translated(error, service, what))
 
@@ -130,32 +129,6 @@ class Dialect:
         if isinstance(error, unreadable):
             return ProviderReplyUnreadable(message)
         return ProviderSilent(f"{message} ({', '.join(causes)})")
-
-
-class Speaking:
-    """Translates every exception of an SDK and its transport, and keeps no hold of the original.
-
-    An exception may quote what a service said, and that may be the key; a crash screen shows what
-    is in the frames.
-    """
-
-    def __init__(
-        self,
-        foreign: tuple[type[Exception], ...],
-        translate: Callable[[Exception], ProviderError],
-    ) -> None:
-        """Say what is foreign, and what it becomes."""
-        self._foreign = foreign
-        self._translate = translate
-
-    def __enter__(self) -> None:
-        """Begin to speak."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, self._foreign):
-            translated = self._translate(error)
-            del error
-            raise translated from None
 
 
 def _from_status(error: Any, message: str, service: Service) -> ProviderError:
@@ -226,36 +199,6 @@ def result_file(chunks: Iterable[bytes], service: Service) -> Iterator[bytes]:
         raise ProviderSilent(f"download: not a result file: {shown}")
     yield first
     yield from rest
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds a service asks us to wait; a date is read by the service's own clock."""
-    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        wait = _number(headers.get(name))
-        if wait is not None and wait >= 0:
-            return wait / unit
-    until, now = _date(headers.get("retry-after")), _date(headers.get("date"))
-    return until - now if until is not None and now is not None and until >= now else None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _date(text: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(text or "").timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def can_be_a_header(key: str) -> bool:
-    """Tell whether a key can be sent at all."""
-    return key.isascii() and key.isprintable() and " " not in key
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

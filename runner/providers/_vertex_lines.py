@@ -1,4 +1,4 @@
-"""The lines of a Gemini batch on Vertex AI: out, in, and what the importer takes.
+"""The lines of a Gemini batch on Vertex AI, out and in.
 
 Pure. Out: `{"custom_id": …, "request": {…}}`. In: the same request echoed, in another spelling,
 with a status, a time and a response.
@@ -6,7 +6,6 @@ with a status, a time and a response.
 
 import json
 import math
-import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,10 +15,10 @@ from typing import Any
 
 import orjson
 
-from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
+from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
 from runner.providers._lines import count, object_of, overlaid, told, word
-from runner.providers.base import Frame, said, untagged
+from runner.providers.base import Frame, untagged
 
 _HOLE = "\x00"
 
@@ -140,92 +139,6 @@ def _objects(value: Any) -> list[JsonObject]:
     """Return the objects of a list; one that stands there alone counts as a list of one."""
     rows = value if isinstance(value, list) else [value]
     return [row for row in rows if isinstance(row, dict)]
-
-
-# -- What the importer takes
-
-MAX_DEPTH = 15
-_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_CUSTOM_ID = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*")
-_REMEMBERED = 4096
-
-
-class Preflight:
-    """Checks the lines of one request file by the importer's rules.
-
-    Vertex AI loads the file like a table: one breach fails the whole job before a request runs.
-    """
-
-    def __init__(self) -> None:
-        """Begin with the first line."""
-        self.lines = 0
-        self._kinds: dict[tuple[str, ...], str] = {}
-        self._known: set[bytes] = set()
-
-    def check(self, line: bytes) -> None:
-        """Check the next line.
-
-        Raises:
-            ProviderRefused: naming the line and the field.
-        """
-        self.lines += 1
-        head, between, rest = line.partition(b'","request":')
-        custom_id = head.removeprefix(b'{"custom_id":"')
-        if rest in self._known and between and _CUSTOM_ID.fullmatch(custom_id):
-            return  # the same prompt as in a line before: only the custom_id differs
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            self._refuse(f"not JSON: {error}")
-        if not isinstance(row, dict) or row.keys() != {"custom_id", "request"}:
-            self._refuse("not an object of custom_id and request, and nothing else")
-        named = row["custom_id"]
-        if not isinstance(named, str) or not _CUSTOM_ID.fullmatch(named.encode("utf-8", "replace")):
-            self._refuse("a custom_id has to begin with a letter, or the importer takes it apart")
-        self._walk(row, ())
-        if len(self._known) < _REMEMBERED:
-            self._known.add(rest)
-
-    def _walk(self, value: Any, path: tuple[str, ...]) -> None:
-        kind = self._kind(value, path)
-        known = self._kinds.setdefault(path, kind)
-        if known != kind:
-            self._refuse(f"{_shown(path)}: {kind}, and {known} in a line before")
-        if kind == "object":
-            if not value:
-                self._refuse(f"{_shown(path)}: an empty object")
-            for name, inside in value.items():
-                if not _COLUMN.fullmatch(name):
-                    self._refuse(f"{_shown((*path, name))}: no name for a column")
-                self._walk(inside, (*path, name))
-        elif kind == "array":
-            for inside in value:
-                if isinstance(inside, list):
-                    self._refuse(f"{_shown(path)}: an array within an array")
-                self._walk(inside, (*path, "[]"))
-
-    def _kind(self, value: Any, path: tuple[str, ...]) -> str:
-        if value is None:
-            self._refuse(f"{_shown(path)}: null")
-        if len(path) > MAX_DEPTH:
-            self._refuse(f"{_shown(path)}: nested deeper than {MAX_DEPTH}")
-        return _KINDS[type(value)]
-
-    def _refuse(self, what: str) -> None:
-        raise ProviderRefused(
-            f"line {self.lines} of the request file: {said(what, None)}; Vertex AI would refuse "
-            "the whole job for it: look at provider.parameters"
-        )
-
-
-_KINDS = {dict: "object", list: "array", str: "text", bool: "true or false"} | {
-    int: "a whole number",
-    float: "a number with a point",
-}
-
-
-def _shown(path: tuple[str, ...]) -> str:
-    return ".".join(path).replace(".[]", "[]") or "the line"
 
 
 # -- Results

@@ -40,15 +40,8 @@ from runner.providers._anthropic_lines import (
     succeeded_line,
 )
 from runner.providers._lines import object_of
-from runner.providers._stainless import (
-    CHUNK,
-    Dialect,
-    field,
-    id_of,
-    items_of,
-    result_file,
-    retry_after,
-)
+from runner.providers._speaking import retry_after
+from runner.providers._stainless import CHUNK, Dialect, field, id_of, items_of, result_file
 from runner.providers.base import Frame, Service, missing_key
 
 _MESSAGES: Final = "/v1/messages"

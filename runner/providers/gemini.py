@@ -5,6 +5,7 @@ docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-g
 """
 
 import os
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
@@ -33,10 +34,23 @@ if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
     from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 
-    from runner.providers._vertex_io import Objects, Store, Tables
+    from runner.providers._vertex_io import Store
+    from runner.providers._vertex_objects import Objects
+    from runner.providers._vertex_tables import Tables
 
 PAGE = 100
 _GCS, _BIGQUERY = "gcs", "bigquery"
+_MACHINE = Path("/sys/class/dmi/id/product_name")
+_AT_GOOGLE = (
+    "GCE_METADATA_HOST",
+    "K_SERVICE",
+    "CLOUD_RUN_JOB",
+    "GAE_ENV",
+    "KUBERNETES_SERVICE_HOST",
+)
+"""Where one is signed in by the place; whether that is so shows with the first call."""
+_IMPORTING = threading.RLock()
+"""Google's packages import their parts as they are used, and threads trip over one another."""
 _REFUSALS_OF_ONE = {400, 422}
 _ANSWER_TAKES = 10
 """How many times longer an answer may take than any other call."""
@@ -78,7 +92,7 @@ class GeminiBatch:
             (not stores <= {_GCS, _BIGQUERY}, "provider.source and provider.sink: gcs or bigquery"),
         ]
         lacking = [what for is_missing, what in wanted if is_missing]
-        if not _signed_in(service, look_further=not lacking):
+        if not _signed_in(service):
             lacking.append(
                 "nobody is signed in: gcloud auth application-default login, or "
                 f"GOOGLE_APPLICATION_CREDENTIALS, or a token in {service.key_variable}"
@@ -96,24 +110,25 @@ class GeminiBatch:
     def stage(self, path: Path, name: str, *, look_first: bool) -> Mapping[str, str]:
         """Check the places and the file, then upload it or load it into a table."""
         with self._speaking("stage"):
-            from runner.providers._vertex_io import survey
-
             source, sink = self._store("source"), self._store("sink")
             for store in {id(source): source, id(sink): sink}.values():
                 store.check(self._location)
+            from runner.providers._vertex_io import survey
+
             handle = source.put(path, name, survey(path), look_first=look_first)
             return {**handle, "shard": shard_of(name), "output": sink.output(name)}
 
     def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
         """Create the job; sent once."""
         with self._speaking("create"):
-            from google.cloud.aiplatform_v1.types import BatchPredictionJob
+            jobs = self._jobs
+            from google.cloud import aiplatform_v1
             from google.protobuf import json_format
 
-            job = BatchPredictionJob()
+            job = aiplatform_v1.BatchPredictionJob()
             wanted = job_of(batch.handle, self._model.name, labels, len(batch.dead))
-            json_format.ParseDict(wanted, BatchPredictionJob.pb(job))
-            created = self._jobs.create_batch_prediction_job(
+            json_format.ParseDict(wanted, aiplatform_v1.BatchPredictionJob.pb(job))
+            created = jobs.create_batch_prediction_job(
                 parent=self._parent,
                 batch_prediction_job=job,
                 retry=None,
@@ -166,7 +181,9 @@ class GeminiBatch:
     def ask(self, line: bytes) -> bytes:
         """Generate one answer and write it as a job would."""
         with self._speaking("generate"):
-            return self._generated(orjson.loads(line))
+            result = self._generated(orjson.loads(line))
+        key = self._service.key
+        return result if key is None else result.replace(key.reveal().encode(), b"****")
 
     def _generated(self, wanted: JsonObject) -> bytes:
         from google.api_core import exceptions
@@ -223,9 +240,9 @@ class GeminiBatch:
     # -- What the calls are made with
 
     def _speaking(self, what: str) -> Any:
-        from runner.providers import _google
-
-        return _google.speaking(self._service, what, vars(self).get("_credentials"))
+        with _IMPORTING:
+            from runner.providers import _google
+        return _google.speaking(self._service, what, lambda: vars(self).get("_credentials"))
 
     @cached_property
     def _session(self) -> "AuthorizedSession":
@@ -242,12 +259,12 @@ class GeminiBatch:
 
     @cached_property
     def _jobs(self) -> "JobServiceClient":
-        from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
-
         from runner.providers import _google
 
-        with _google.connecting(self._service):
-            client = JobServiceClient(
+        with _IMPORTING, _google.connecting(self._service):
+            from google.cloud import aiplatform_v1
+
+            client = aiplatform_v1.JobServiceClient(
                 credentials=self._credentials,
                 transport="rest",
                 client_options={"api_endpoint": self._endpoint},
@@ -257,23 +274,25 @@ class GeminiBatch:
 
     @cached_property
     def _objects(self) -> "Objects":
-        from google.cloud import storage
+        with _IMPORTING:
+            from google.cloud import storage
 
-        from runner.providers._vertex_io import Objects
+            from runner.providers._vertex_objects import Objects
 
-        client = storage.Client(**self._client_options())
+            client = storage.Client(**self._client_options())
         vars(client)["_bucket_metadata_cache"] = None  # it asks behind our back, again and again
-        bucket = _option(self._service, "bucket") or ""
+        bucket = (_option(self._service, "bucket") or "").removeprefix("gs://").rstrip("/")
         return Objects(client, bucket, self._service.timeout_seconds)
 
     @cached_property
     def _tables(self) -> "Tables":
-        from google.cloud import bigquery
+        with _IMPORTING:
+            from google.cloud import bigquery
 
-        from runner.providers._vertex_io import Tables
+            from runner.providers._vertex_tables import Tables
 
-        client = bigquery.Client(**self._client_options())
-        dataset = _option(self._service, "dataset") or ""
+            client = bigquery.Client(**self._client_options())
+        dataset = (_option(self._service, "dataset") or "").replace(":", ".")
         return Tables(client, dataset, self._service.timeout_seconds)
 
     def _client_options(self) -> dict[str, Any]:
@@ -294,7 +313,7 @@ class GeminiBatch:
 
     @property
     def _location(self) -> str:
-        return _option(self._service, "location") or "global"
+        return (_option(self._service, "location") or "global").lower()
 
     @property
     def _parent(self) -> str:
@@ -324,18 +343,20 @@ def _project(service: Service) -> str:
     return _option(service, "project") or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
 
 
-def _signed_in(service: Service, *, look_further: bool) -> bool:
-    """Tell whether there is a token or a file with credentials, or a machine that has some."""
+def _signed_in(service: Service) -> bool:
+    """Tell whether there is a token, a file with credentials, or a machine of Google's around us."""
     if service.key is not None or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
         return True
     home = os.environ.get("CLOUDSDK_CONFIG") or Path.home() / ".config" / "gcloud"
     if Path(home, "application_default_credentials.json").exists():
         return True
-    if not look_further:  # only Google's own machines are left, and asking them takes seconds
+    if os.environ.get("NO_GCE_CHECK", "").lower() == "true":
         return False
-    from runner.providers import _google
-
-    return _google.may_be_signed_in()
+    try:
+        machine = _MACHINE.read_text(encoding="utf-8")
+    except OSError:
+        machine = ""
+    return "Google" in machine or any(os.environ.get(name) for name in _AT_GOOGLE)
 
 
 def _rest(message: Any) -> JsonObject:

@@ -23,6 +23,8 @@ PROVIDERS: dict[str, list[str]] = {
     "kluster": ["provider=kluster"],
     "compatible": ["provider=compatible", "provider.mode=batch"],
     "compatible, one by one": ["provider=compatible", "provider.mode=realtime"],
+    "anthropic, one by one": ["provider=anthropic", "provider.mode=realtime"],
+    "gemini, one by one": ["provider=gemini", "provider.mode=realtime"],
 }
 FAULTS: dict[str, list[str]] = {
     "none": ["faults=none"],

@@ -14,10 +14,9 @@ from runner.core.errors import (
     ProviderSilent,
 )
 from tests.contract import spoiled as spoil
-from tests.contract.case import IN_DOUBT, Case, batch_of, until_ended
+from tests.contract.case import IN_DOUBT, Case, batch_of
 from tests.contract.kits.base import HTML
 from tests.contract.kits.file_batch import FileBatchKit
-from tests.contract.parts.orders import SPOILED_ORDERS
 from tests.contract.provider_suite import ProviderSuite
 from tests.contract.spoiled import instead, pieces, reply
 
@@ -39,27 +38,6 @@ class FileBatchSuite(ProviderSuite):
 
     # Uploads
 
-    @pytest.mark.parametrize("name", SPOILED_ORDERS)
-    def test_a_doubtful_upload_is_one_file_and_is_adopted(
-        self, case: Case, kit: FileBatchKit, spoiled: spoil.Spoiled, well: Any, name: str
-    ) -> None:
-        path = case.write()
-        impatient = case.client(spoiled, timeout=0.3 if name == "slower than the timeout" else 10)
-        before = well.files()
-        spoiled.spoil(kit.files, SPOILED_ORDERS[name](kit))
-        with pytest.raises(IN_DOUBT):
-            impatient.stage(path, case.file_name, look_first=False)
-        assert spoiled.done.wait(spoil.PATIENCE)
-        assert len(spoiled.asked(kit.files)) == 1
-        assert before + 1 == well.files()
-        client = case.client(spoiled)
-        handle = client.stage(path, case.file_name, look_first=True)
-        assert len(spoiled.asked(kit.files)) == 1
-        assert before + 1 == well.files()
-        again = case.client(well)
-        remote = case.submit(again, batch_of(path, handle))
-        assert until_ended(again, remote).event == "end"
-
     def test_only_a_file_of_this_name_and_size_is_adopted(self, case: Case, well: Any) -> None:
         client, name = case.client(well), case.file_name
         path = case.write(2)
@@ -77,7 +55,7 @@ class FileBatchSuite(ProviderSuite):
         self, case: Case, kit: FileBatchKit, server: Any, status: int
     ) -> None:
         stub = server()
-        stub.spoil(kit.files, instead(reply(status, kit.error("Too big.", status))))
+        stub.spoil(kit.hand_over, instead(reply(status, kit.error("Too big.", status))))
         with pytest.raises(ProviderRefused, match=r"Too big\."):
             case.every_verb(case.client(stub))["stage"]()
 
@@ -87,11 +65,11 @@ class FileBatchSuite(ProviderSuite):
         path = case.write()
         for name, raw in kit.no_lists().items():
             stub = server()
-            stub.spoil(kit.list_files, instead(raw))
+            stub.spoil(kit.list_files, spoil.at_most(9, raw))
             with subtests.test(name):
                 with pytest.raises(ProviderReplyUnreadable):
                     case.client(stub).stage(path, case.file_name, look_first=True)
-                assert stub.asked(kit.files) == []
+                assert stub.asked(kit.hand_over) == []
 
     # Finding
 

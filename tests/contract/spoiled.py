@@ -66,6 +66,19 @@ def instead(raw: bytes) -> Spoil:
     return lambda deed: deed.caller.sendall(raw)
 
 
+def at_most(times: int, raw: bytes) -> Spoil:
+    """Answer this so often, and then break off: who asks for ever must not hang a test."""
+    left = iter(range(times))
+
+    def spoil(deed: Deed) -> None:
+        if next(left, None) is None:
+            reset(deed)
+        else:
+            deed.caller.sendall(raw)
+
+    return spoil
+
+
 def afterwards(raw: bytes) -> Spoil:
     """Let the service do it, then answer this."""
 

@@ -66,6 +66,31 @@ def test_without_credentials_one_line_says_what_to_set(name: str, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["provider=gemini"], "GOOGLE_CLOUD_PROJECT"),
+        (["provider=gemini", "provider.project=any-project"], "provider.bucket"),
+        (["provider=gemini", *ENOUGH["gemini"]], "gcloud auth application-default login"),
+        (["provider=compatible"], "COMPATIBLE_BASE_URL"),
+        (
+            ["provider=compatible", "provider.base_url=https://models.example/v1"],
+            "COMPATIBLE_API_KEY",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_what_is_set_is_not_asked_for_again(
+    arguments: list[str], wanted: str, tmp_path: Path
+) -> None:
+    nowhere = {"NO_GCE_CHECK": "true"}  # Google's own machines are signed in by where they are
+    ended = run(tmp_path, "-m", "runner", *arguments, **nowhere)
+    assert ended.returncode == 2, ended.stdout
+    (line,) = ended.stderr.splitlines()
+    assert wanted in line
+    assert not [a for a in arguments[1:] if f"set {a.partition('=')[0]}" in line]
+
+
 @pytest.mark.parametrize("name", offered())
 def test_a_rehearsal_can_be_planned_without_any_setting(name: str, tmp_path: Path) -> None:
     ended = run(tmp_path, "-m", "runner", "action=plan", f"provider={name}", "service=emulated")

@@ -56,6 +56,8 @@ class Kit(ABC):
     """The call that brings the bytes, or the rows, of a result file."""
     ask: Route
     """One request, now."""
+    hand_over: Route | None = None
+    """The call in which the input is handed over, before the order; None: it goes with it."""
     routes: tuple[Route, ...]
     """Every call it makes, those above included; a catch-all for each method is fine."""
 
@@ -72,6 +74,9 @@ class Kit(ABC):
 
     # -- How it behaves
 
+    conflict_means_done = False
+    """Whether the hand-over has a name of our own, so that a 409 says that it has arrived."""
+
     silent_verbs: ClassVar[frozenset[str]] = frozenset()
     """Verbs that make no call at all (stage, fence)."""
     id_field = "id"
@@ -86,6 +91,8 @@ class Kit(ABC):
     """Whether an order is refused for now because too many requests are waiting already."""
     writes_unrun = True
     """Whether requests that never ran stand in the results (as expired or cancelled)."""
+    notices_cuts = False
+    """Whether a download that was cut is an error wherever it was cut (by checksums or counts)."""
     dates_answers = True
     """Whether a result line says when it was answered (`Reply.answered_at`)."""
     reads_milliseconds = True

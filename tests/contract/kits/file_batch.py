@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.core.model import RemoteId
-from tests.contract.kits.base import Kit
+from tests.contract.kits.base import Kit, Route
 from tests.contract.spoiled import reply
 
 
@@ -17,7 +17,7 @@ class FileBatchKit(Kit):
         """Name the YAML, and where `/files`, `/batches` and `/chat/completions` are."""
         super().__init__(name, variant, **options)
         self.root = root
-        self.files = ("POST", f"{root}/files/?")
+        self.hand_over: Route = ("POST", f"{root}/files/?")
         self.list_files = ("GET", f"{root}/files/?")
         self.delete_file = ("DELETE", f"{root}/files/[^/]+")
         self.create = ("POST", f"{root}/batches")

@@ -30,6 +30,7 @@ class GeminiKit(Kit):
     cancel = ("POST", f"{_JOBS}/[^/]+:cancel")
     download: Route = ("GET", "/download/storage/v1/b/[^/]+/o/.+")
     listing: Route = ("GET", "/storage/v1/b/[^/]+/o")
+    hand_over: Route = ("POST", "/upload/storage/v1/b/[^/]+/o")
     ask = ("POST", "/v1/projects/[^/]+/locations/[^/]+/publishers/google/models/[^/]+")
     routes = tuple((method, "/.*") for method in ("GET", "POST", "PUT", "DELETE"))
     options: Mapping[str, str | None] = {
@@ -47,6 +48,7 @@ class GeminiKit(Kit):
     unknown_file = f"{_STORE}/unknown/prediction-model-x/predictions.jsonl#1"
     id_field = "name"
     writes_unrun = False
+    notices_cuts = True
     reads_milliseconds = True
     page_parameter = "pageSize"
     filters_list = True
@@ -144,6 +146,8 @@ class TablesKit(GeminiKit):
 
     download = ("GET", f"{_TABLE}(/data)?")
     listing = ("GET", _TABLE)
+    hand_over = ("POST", "/upload/bigquery/v2/projects/[^/]+/jobs")
+    conflict_means_done = True
     unknown_handle: Mapping[str, str] = {
         "input": f"{_DATASET}.chorus_unknown",
         "shard": "0" * 40,

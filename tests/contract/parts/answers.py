@@ -47,9 +47,11 @@ class Answers:
         done = (progress.total, progress.completed, progress.failed)
         assert done == (len(case.ids), len(case.ids), 0)
         assert sorted(r.custom_id for r in replies) == case.ids
+        proof = client.encode(*case.asked).proof
         for answer in replies:
             assert answer.kind == ReplyKind.ANSWER
             assert answer.text
+            assert answer.echo == proof
             assert answer.finish_reason == "stop"
             assert answer.usage.input_tokens > 0
             assert answer.usage.output_tokens > 0
@@ -64,6 +66,7 @@ class Answers:
         progress, replies = case.collected(client, case.submit(client, case.staged(client, 7)))
         assert progress.event == "end"
         self.ended_in_part(case, replies, rough, answered=4, rest=ReplyKind.EXPIRED)
+        assert kit.writes_unrun or progress.rest == "expired"
 
     def test_a_running_batch_is_cancelled_halfway(
         self, case: Case, kit: Kit, behaving: Any
@@ -79,6 +82,7 @@ class Answers:
         answered = case.tally(replies)["answer"]
         assert 0 < answered < 30
         self.ended_in_part(case, replies, slow, answered=answered, rest=ReplyKind.CANCELLED)
+        assert kit.writes_unrun or progress.rest == "cancelled"
         client.cancel(remote)
         assert client.poll(remote) == progress
 
@@ -185,6 +189,7 @@ class Answers:
             lines = case.downloaded(client, progress)
         except IN_DOUBT:
             return
+        assert not kit.notices_cuts
         assert len(lines) <= 12 + 1
         for line in lines[:-1]:
             assert client.decode(line) in whole

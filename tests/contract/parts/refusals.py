@@ -1,8 +1,11 @@
 """A definite no, a definite not now, and calls that went nowhere: each asks once, and in time."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +48,37 @@ WAITS_IN_MILLISECONDS: list[tuple[dict[str, str], float | None]] = [
     ({"retry_after_ms": "300", "retry_after": "7"}, 0.3),
     ({"retry_after_ms": "nan", "retry_after": "7"}, 7.0),
 ]
+
+
+ROOT = Path(__file__).resolve().parents[3]
+FIRST_CALLS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from threading import Barrier
+from tests.contract.case import Case
+
+name, shown, folder, url = sys.argv[1:]
+(kit,) = (kit for kit in import_module(f"tests.contract.kits.{name}").KITS if repr(kit) == shown)
+case = Case(kit, lambda client: client, Path(folder), "0" * 64)
+client = case.client(url)
+verbs = 2 * list(case.every_verb(client).values())
+start = Barrier(len(verbs))
+
+
+def kind_of_error(call):
+    start.wait()
+    try:
+        call()
+    except Exception as error:
+        return type(error).__name__
+
+
+with ThreadPoolExecutor(len(verbs)) as pool:
+    print(*sorted(set(pool.map(kind_of_error, verbs))))
+client.close()
+"""
 
 
 def answering(server: Any, kit: Kit, raw: bytes | spoil.Spoil) -> Spoiled:
@@ -117,6 +151,24 @@ class Refusals:
                 call()
             assert url in str(caught.value), verb
             assert caught.value.retry_after is None
+
+    def test_the_first_calls_may_come_from_several_threads_at_once(
+        self, case: Case, kit: Kit
+    ) -> None:
+        """The SDK is imported by whoever is first, and the others must not meet half of it."""
+        with socket.create_server(("127.0.0.1", 0)) as held:
+            port = held.getsockname()[1]
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-c", FIRST_CALLS),
+                *(kit.name, repr(kit), str(case.folder), f"http://127.0.0.1:{port}"),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ended.stdout, ended.stderr) == ("ProviderBusy\n", "")
 
     def test_an_unknown_host_is_not_now(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
         def nobody(*_: Any, **__: Any) -> Any:

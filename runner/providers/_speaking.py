@@ -1,0 +1,63 @@
+"""What speaking to any service needs: foreign exceptions turned into ours, and a few headers."""
+
+import math
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+
+from runner.core.errors import ProviderError
+
+
+class Speaking:
+    """Translates every exception of an SDK and its transport, and keeps no hold of the original.
+
+    An exception may quote what a service said, and that may be the key; a crash screen shows what
+    is in the frames.
+    """
+
+    def __init__(
+        self,
+        foreign: tuple[type[Exception], ...],
+        translate: Callable[[Exception], ProviderError],
+    ) -> None:
+        """Say what is foreign, and what it becomes."""
+        self._foreign = foreign
+        self._translate = translate
+
+    def __enter__(self) -> None:
+        """Begin to speak."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, self._foreign):
+            translated = self._translate(error)
+            del error
+            raise translated from None
+
+
+def can_be_a_header(key: str) -> bool:
+    """Tell whether a key can be sent at all."""
+    return key.isascii() and key.isprintable() and " " not in key
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds a service asks us to wait; a date is read by the service's own clock."""
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        wait = _number(headers.get(name))
+        if wait is not None and wait >= 0:
+            return wait / unit
+    until, now = _date(headers.get("retry-after")), _date(headers.get("date"))
+    return until - now if until is not None and now is not None and until >= now else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _date(text: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(text or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
