@@ -47,8 +47,6 @@ class Scenario:
     path: str = "/v1"
     packages: tuple[str, ...] = ("openai",)
     more: tuple[str, ...] = ()
-    every: int = 1
-    """Only every n-th point: a provider's protocol is the same at its neighbours."""
     arguments: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,14 +68,13 @@ SCENARIOS = {
     "calm": Scenario(provider="openai", faults=CALM),
     "lost": Scenario(provider="openai", faults=LOST),
     "half": Scenario(provider="openai", faults=HALF),
-    "anthropic": Scenario(**ANTHROPIC, faults=LOST, every=2),
-    "gemini": Scenario(**GEMINI, faults=LOST, every=2),
+    "anthropic": Scenario(**ANTHROPIC, faults=LOST),
+    "gemini": Scenario(**GEMINI, faults=LOST),
 }
 REALTIME = Scenario(
     provider="openai",
     faults=CALM,
     more=("provider.mode=realtime", "provider.realtime.concurrency=2", "retry.max_attempts=20"),
-    every=2,
 )
 
 
@@ -170,11 +167,11 @@ SHARES = 2
 """The points are dealt out, so that two workers have the same to do."""
 
 
-def killed_at_every_point(
-    one: Driver, tmp_path: Path, share: int
+def killed_at(
+    one: Driver, tmp_path: Path, share: int, every: int
 ) -> Iterator[tuple[str, Path, Service]]:
     """Kill a run at one point after another, and resume each; yields what came of it."""
-    kill_at = 1 + share * one.scenario.every
+    kill_at = 1 + share * every
     while True:
         folder = tmp_path / f"killed-{kill_at}"
         service = one.emulator(folder)
@@ -188,7 +185,7 @@ def killed_at_every_point(
         assert code == 0, f"killed at {passed[-1]}: {said}"
         yield passed[-1], folder, service
         service.stop()
-        kill_at += SHARES * one.scenario.every
+        kill_at += SHARES * every
 
 
 def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
@@ -202,34 +199,40 @@ def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
     return bill, settled(folder)
 
 
+EVERY = [4, pytest.param(1, marks=pytest.mark.soak)]
+"""Every fourth point here; all of them in the soak: python -m pytest -m soak tests/kill."""
+
+
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_answer(
-    name, share, tmp_path
+    name, share, every, tmp_path
 ):
     killed = 0
     with driver(SCENARIOS[name]) as one:
         bill, answers = undisturbed(one, tmp_path / "undisturbed")
-        for where, folder, service in killed_at_every_point(one, tmp_path, share):
+        for where, folder, service in killed_at(one, tmp_path, share, every):
             killed += 1
             found = service.bill()
             assert found["unbilled_batches"] == 0, where
             assert found["billed"] == bill["billed"], where
             assert settled(folder).equals(answers), where
-    assert killed > 20
+    assert killed > 20 / every
     leave_figure(f"{name}-{share}", killed)
 
 
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("share", range(SHARES))
-def test_a_talk_killed_at_any_point_loses_at_most_the_answers_on_their_way(share, tmp_path):
+def test_a_talk_killed_at_any_point_loses_at_most_the_answers_on_their_way(share, every, tmp_path):
     killed = 0
     with driver(REALTIME) as one:
         undisturbed(one, tmp_path / "undisturbed")
-        for where, folder, service in killed_at_every_point(one, tmp_path, share):
+        for where, folder, service in killed_at(one, tmp_path, share, every):
             killed += 1
             outcomes = Counter(table(folder, "attempts")["outcome"])
             answered = outcomes["valid"] + outcomes["invalid"]
             assert 0 <= service.bill()["chats_billed"] - answered <= 2, where
             assert set(table(folder)["status"]) <= {"success", "retry_success"}, where
-    assert killed > 20
+    assert killed > 20 / every
     leave_figure(f"realtime-{share}", killed)
