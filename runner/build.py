@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -28,12 +28,13 @@ from runner.doubts import abandoned, adopted
 from runner.engine import Asking, Engine, Observer, Timing, View, happened, readings_of
 from runner.files import file_sha256
 from runner.intake import Intake
-from runner.ledger import Ledger, LedgerReader, exists
+from runner.ledger import DATABASE, Ledger, LedgerReader, check, exists, experiment_beside
 from runner.outbox import Outbox
 from runner.prices import prices_of
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
 from runner.purse import Purse
 from runner.realtime import Pacer, Realtime
+from runner.recover import Files, set_aside
 from runner.rehearsal import KEY, emulator
 
 if TYPE_CHECKING:
@@ -311,6 +312,52 @@ class Run:
                     self._report(ledger, self.standing(ledger)),
                 )
             )
+
+    def recover(self) -> tuple[list[Batch], Path | None]:
+        """Make a ledger that is gone or damaged again, from the files beside it.
+
+        Returns:
+            The batches found, and where the damaged ledger was put.
+
+        Raises:
+            LedgerDamaged: the files do not say enough; nothing was changed then.
+            ConfigError: the ledger is sound.
+        """
+        folder = self.settings.folder
+        with suppress(LedgerDamaged):
+            check(folder)
+            raise ConfigError(f"{folder}: its ledger is sound; there is nothing to recover")
+        record = experiment_beside(folder)
+        if changes := differences(record["definition"], self.definition):
+            raise LedgerOfAnotherExperiment(
+                f"{folder} was asked something else: {'; '.join(changes[:4])}"
+            )
+        provider = self._offline_provider(record["id"])
+        outbox = self._outbox(folder, provider)
+        files = Files(
+            folder=folder,
+            experiment_id=record["id"],
+            tag=self._tag(record["id"]),
+            outbox=outbox,
+            intake=self._intake(folder, provider, outbox),
+            model=self.settings.experiment.model,
+            prices=self.prices,
+            stems=frozenset(c.stem for c in self.conditions),
+        )
+        found = list(files.batches())
+        aside = set_aside(folder, DATABASE)
+        now = SystemClock().now()
+        with Ledger.create(folder, {**record, "patterns": self._patterns()}, anew=True) as ledger:
+            for one in found:
+                ledger.record(
+                    one.batch,
+                    summary={},
+                    event=happened(one.batch, "recovered", now),
+                    members=one.members,
+                    outcomes=one.outcomes,
+                )
+            ledger.summarise(summary(self.standing(ledger).counts(), ledger.batches()))
+        return [one.batch for one in found], aside
 
     def decide(self, action: str, key: str, remote: str | None) -> Batch:
         """Record what the user decides of a batch: it is that one (adopt), or it is given up.

@@ -32,6 +32,7 @@ import diskcache
 from runner.core.errors import LedgerDamaged, LedgerError, LedgerFormatUnknown, LedgerInUse
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
 from runner.core.states import BatchState
+from runner.files import write_durably
 
 FORMAT = 1
 SETTINGS = {
@@ -48,6 +49,8 @@ SETTINGS = {
 
 DATABASE = "cache.db"
 LOCK = "runner.lock"
+EXPERIMENT = "experiment.json"
+"""What identifies the run, beside the ledger as well: without the ledger, it says whose files these are."""
 LOCK_TRIES = 5
 
 
@@ -110,8 +113,13 @@ class Ledger:
         self._events = sum(1 for key in cache if key.startswith("event/"))
 
     @classmethod
-    def create(cls, directory: Path, experiment: Mapping[str, Any]) -> Self:
+    def create(cls, directory: Path, experiment: Mapping[str, Any], *, anew: bool = False) -> Self:
         """Make a new ledger.
+
+        Args:
+            directory: the run's folder.
+            experiment: what identifies the run.
+            anew: the folder is a run's whose ledger was lost.
 
         Raises:
             LedgerInUse: another runner holds the folder.
@@ -119,7 +127,7 @@ class Ledger:
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _holding(directory) as lock:
-            if exists(directory):
+            if exists(directory) and not anew:
                 raise LedgerDamaged(f"{directory} has a ledger already; please report this")
             for leftover in directory.glob(f"{DATABASE}*"):
                 leftover.unlink()
@@ -128,6 +136,7 @@ class Ledger:
                 cache.set("format", FORMAT)
                 cache.set("experiment", _text(experiment))
                 cache.set("rev", 0)
+            _write_beside(directory, experiment)
             return cls(directory, cache, lock)
 
     @classmethod
@@ -141,7 +150,10 @@ class Ledger:
         """
         check(directory)
         with _holding(directory) as lock:
-            return cls(directory, _open_cache(directory), lock)
+            ledger = cls(directory, _open_cache(directory), lock)
+            if not (directory / EXPERIMENT).exists():  # a kill came between the two
+                _write_beside(directory, ledger.experiment())
+            return ledger
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -182,6 +194,7 @@ class Ledger:
     def rewrite_experiment(self, experiment: Mapping[str, Any]) -> None:
         """Record that the experiment grew."""
         self._commit({"experiment": _text(experiment)})
+        _write_beside(self.directory, experiment)
 
     def record(
         self,
@@ -300,6 +313,26 @@ class LedgerReader:
     def holder(self) -> Holder | None:
         """Return who holds the ledger now; None when nobody does."""
         return holder(self.directory)
+
+
+def experiment_beside(directory: Path) -> dict[str, Any]:
+    """Return what identifies a run whose ledger cannot be read.
+
+    Raises:
+        LedgerDamaged: it is gone, too.
+    """
+    path = directory / EXPERIMENT
+    try:
+        return _object(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LedgerDamaged(
+            f"{path} cannot be read ({error}): without it nobody knows whose files these are; "
+            "put back a copy of it, or of the ledger"
+        ) from None
+
+
+def _write_beside(directory: Path, experiment: Mapping[str, Any]) -> None:
+    write_durably(directory / EXPERIMENT, [_text(experiment).encode()])
 
 
 def exists(directory: Path) -> bool:

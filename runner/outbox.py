@@ -48,7 +48,8 @@ class Outbox:
         self._conditions: Mapping[Stem, Condition] = {c.stem: c for c in conditions}
         self._provider = provider
         self._limits = limits
-        self._frame = lru_cache(FRAMES_KEPT)(self._framed)
+        self.frame = lru_cache(FRAMES_KEPT)(self._framed)
+        """The request line of a condition, and its estimated input tokens."""
         self.proof = cache(self._proof)
         """What an echo of a condition's prompt has to be, by stem and variant."""
 
@@ -85,10 +86,10 @@ class Outbox:
 
     def _proof(self, stem: Stem, variant: Variant) -> str | None:
         """Return None where nothing is echoed, or the condition is no longer in the experiment."""
-        return self._frame(stem, variant)[0].proof if stem in self._conditions else None
+        return self.frame(stem, variant)[0].proof if stem in self._conditions else None
 
     def _sized(self, span: Span) -> SizedSpan:
-        frame, tokens = self._frame(span.stem, span.variant)
+        frame, tokens = self.frame(span.stem, span.variant)
         return SizedSpan(span=span, frame_bytes=len(frame), tokens=tokens)
 
     def _framed(self, stem: Stem, variant: Variant) -> tuple[Frame, int]:
@@ -99,7 +100,7 @@ class Outbox:
 
     def _blocks(self, span: Span) -> Iterator[bytes]:
         """Yield the lines of a span, some at once."""
-        frame, _ = self._frame(span.stem, span.variant)
+        frame, _ = self.frame(span.stem, span.variant)
         between = frame.after + frame.before
         step = max(BLOCK_BYTES // len(frame), 1)
         for first in range(span.first, span.last + 1, step):

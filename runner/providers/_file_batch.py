@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import orjson
 
-from runner.core.errors import ProviderReplyUnreadable
+from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
 from runner.providers._chat import (
     ENDPOINT,
@@ -126,7 +126,7 @@ class FileBatch:
             try:
                 for other in batches:
                     dates.append(seconds(field(other, "created_at")))
-                    if field(other, "input_file_id") == batch.handle["input_file_id"]:
+                    if _is_of(batch, other):
                         found[id_of(other)] = field(other, "status")
             except ProviderReplyUnreadable as unreadable:  # what half a list shows is there
                 doubt = unreadable
@@ -141,7 +141,13 @@ class FileBatch:
 
     def fence(self, batch: Batch) -> None:
         """Delete the input file; a create that still arrives then names a file that is gone."""
-        file_id = batch.handle["input_file_id"]
+        file_id = batch.handle.get("input_file_id")
+        if file_id is None:
+            raise ProviderUndecided(
+                "it is not on the list, and its input is not known any more, so that it cannot be "
+                f"taken away: if it was surely never ordered, action=abandon batch={batch.key}",
+                (),
+            )
         with self._speaking("delete the input file"):
             try:
                 reply = self._client.files.delete(file_id)
@@ -275,6 +281,18 @@ class FileBatch:
 def _next_of(page: Any) -> Next:
     more = True if page.has_more is None and cursor_of(page) else page.has_more
     return more, page.get_next_page if page.has_next_page() else None
+
+
+def _is_of(batch: Batch, other: Any) -> bool:
+    """Tell whether a batch on the list was made from our input, or else carries our labels."""
+    if "input_file_id" in batch.handle:
+        return bool(field(other, "input_file_id") == batch.handle["input_file_id"])
+    labels = field(other, "metadata")
+    return (
+        isinstance(labels, dict)
+        and labels.get("experiment") == batch.handle.get("experiment")
+        and str(labels.get("batch")).partition("-")[0] == batch.key
+    )
 
 
 def _rank(status: Any) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
-from runner.core.errors import ProviderReplyUnreadable
+from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
 from runner.providers._lines import word
 from runner.providers._vertex_jobs import (
@@ -138,6 +138,12 @@ class GeminiBatch:
 
     def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
         """Look through the whole list for jobs that carry our input's label."""
+        if "shard" not in batch.handle:
+            raise ProviderUndecided(
+                "its input is not known any more: find its job by the labels experiment and batch, "
+                f"then action=adopt or action=abandon batch={batch.key}",
+                (),
+            )
         strangers = {_id_of(name) for name in (*batch.dead, *claimed)}
         with self._speaking("list"):
             jobs = {_name_of(job): job for job in self._listed(batch.handle["shard"])}

@@ -257,6 +257,7 @@ def test_large_values_stay_inside_the_database(ledger):
         ".db-wal",
         ".db-shm",
         ".lock",
+        ".json",
     }
 
 

@@ -128,7 +128,7 @@ def test_whatever_stands_in_a_text_survives_the_file(tmp_path, experiment, setti
 @given(st.text())
 def test_any_text_keeps_the_custom_id_in_its_place(tmp_path_factory, experiment, settings, body):
     box = outbox(tmp_path_factory.getbasetemp(), with_body(experiment, body), settings.limits)
-    frame, _ = box._frame(Stem("p1_t1"), Variant.PLAIN)
+    frame, _ = box.frame(Stem("p1_t1"), Variant.PLAIN)
     row = json.loads(frame.before + b"p1_t1_n01" + frame.after)
     assert row["custom_id"] == "p1_t1_n01"
     assert body.rstrip("\n") in row["body"]["messages"][1]["content"]
