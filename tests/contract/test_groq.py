@@ -177,15 +177,15 @@ def test_what_is_on_half_a_list_is_found(
 @pytest.mark.parametrize(
     ("listed", "sent", "is_absent"),
     [
-        (rows(20, step=60), NOW, True),  # newest first, back to 19 minutes before the order
-        (rows(20, age=3600), NOW, True),
+        (rows(20, step=6000), NOW, True),  # newest first, back to 31 hours before the order
+        (rows(20, age=90_000), NOW, True),
         (rows(20, step=10), NOW, False),  # all within the time clocks may differ by
-        (rows(20, step=60)[::-1], NOW, False),  # oldest first: the order would come at the end
-        ([row(f"batch_{n}", 3600) for n in range(20)], NOW, False),  # no order to be seen
-        (rows(20, step=60), None, False),
-        ([*rows(19, step=60), row("batch_x", 9999, created_at="soon")], NOW, False),
+        (rows(20, step=6000)[::-1], NOW, False),  # oldest first: the order would come at the end
+        ([row(f"batch_{n}", 90_000) for n in range(20)], NOW, False),  # no order to be seen
+        (rows(20, step=6000), None, False),
+        ([*rows(19, step=6000), row("batch_x", 999_999, created_at="soon")], NOW, False),
         (
-            [row(f"batch_{n}", n * 60, created_at=str(int(NOW - n * 60))) for n in range(20)],
+            [row(f"batch_{n}", n * 6000, created_at=str(int(NOW - n * 6000))) for n in range(20)],
             NOW,
             True,
         ),
@@ -213,7 +213,7 @@ def test_an_input_that_no_list_shows_is_uploaded_again(
     client = groq(front)
     path = write_requests(client, tmp_path)
     assert client.stage(path, "a.jsonl", look_first=True)["input_file_id"].startswith("file_01")
-    assert len(front.asked(KIT.files)) == 1
+    assert len(front.asked(KIT.hand_over)) == 1
 
 
 def test_an_input_on_a_later_page_is_adopted(groq: Any, server: Serve, tmp_path: Path) -> None:
