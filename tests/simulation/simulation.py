@@ -133,7 +133,7 @@ class Life:
                 if process.counts is not None and not process.counts.open:
                     self.check_in_the_end()
                     return process.counts
-                self.weather.time.true += self.weather.dice.choice([0.1, 5, 36_000])
+                self.weather.time.advance(self.weather.dice.choice([0.1, 5, 36_000]))
         raise self.broken(f"not finished after {LIVES} processes")
 
     def _process(self) -> Process:
@@ -199,9 +199,8 @@ class Life:
 
     def sleep(self, seconds: float) -> None:
         self.weather.time.sleep(seconds)
-        self.weather.time.let_arrive()
         if self.weather.strikes("asleep for ten hours"):
-            self.weather.time.true += 36_000
+            self.weather.time.advance(36_000)
         if self.weather.strikes("stopped with Ctrl-C"):
             self._stop()
 
@@ -254,7 +253,7 @@ class Life:
 
     def check_in_the_end(self) -> None:
         """Let whatever is still at the provider come to its end, and compare once more."""
-        self.weather.time.true += 100_000
+        self.weather.time.advance(100_000)
         self.network.let_the_emulator_work()
         self.check()
 

@@ -93,7 +93,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 30, 40_000]))
     def time_passes(self, seconds: int) -> None:
-        self.script.time.true += seconds
+        self.script.time.advance(seconds)
 
     @invariant()
     def nothing_is_paid_twice_and_nothing_is_lost(self) -> None:

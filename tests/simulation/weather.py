@@ -29,17 +29,20 @@ class Time:
         return self.true + self.off_by
 
     def sleep(self, seconds: float) -> None:
-        self.true += max(seconds, 0.01)
+        self.advance(max(seconds, 0.01))
 
     def jitter(self) -> float:
         return 0.5
 
-    def let_arrive(self) -> None:
-        """Deliver what was on its way."""
-        arriving = [deliver for at, deliver in self.due if at <= self.true]
-        self.due = [(at, deliver) for at, deliver in self.due if at > self.true]
-        for deliver in arriving:
-            deliver()
+    def advance(self, seconds: float) -> None:
+        """Let time pass; what is on its way arrives when it is due, and not later."""
+        until = self.true + seconds
+        while arriving := [one for one in self.due if one[0] <= until]:
+            first = min(arriving, key=lambda one: one[0])
+            self.due.remove(first)
+            self.true = max(self.true, first[0])
+            first[1]()
+        self.true = until
 
 
 @dataclass

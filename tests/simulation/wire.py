@@ -23,7 +23,7 @@ class Network:
 
     def let_the_emulator_work(self) -> None:
         """Let everything that is due happen there: what was sent arrives, runs and is billed."""
-        self._weather.time.let_arrive()
+        self._weather.time.advance(0)
         self._loop.run_until_complete(
             self._call(_Plain("GET", "http://127.0.0.1/emulator/bill"), b"")
         )
@@ -31,8 +31,7 @@ class Network:
     def exchange(self, transport: Any, request: Any) -> Any:
         """Carry one request of an httpx or httpx2 client and return its reply."""
         weather = self._weather
-        weather.time.let_arrive()
-        weather.time.true += 0.01
+        weather.time.advance(0.01)
         method, where = request.method, f"{request.method} {urlsplit(str(request.url)).path}"
         body = request.read()
 
