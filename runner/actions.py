@@ -1,14 +1,16 @@
 """What each `action=` does, and what it prints; the text for people, or JSON."""
 
 import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from runner.build import Preview, Result, Run
-from runner.config import EMULATOR, Settings
+from runner.config import EMULATOR, FORMATS, Settings, words
 from runner.core.cost import Estimate
 from runner.core.model import Batch
 from runner.core.plan import Purpose
@@ -31,6 +33,8 @@ def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible
     """
     if jobs[0].config.action == "init":
         return perform(jobs[0], command, interruptible)
+    if jobs[0].config.action in _WITHOUT_RUN:
+        return max(perform(job, command, interruptible) for job in jobs)
     purse = Purse()
     for job in jobs:
         Run(job, purse).count_earlier_spending()
@@ -56,6 +60,10 @@ def perform(
     if config.action == "init":
         print(write_starter(config.name))
         return DONE
+    if config.action in _WITHOUT_RUN:
+        return _WITHOUT_RUN[config.action](settings)
+    if config.action == "export" and config.export.over is not None:
+        return _export_several(settings)
     run = Run(settings, purse)
     if config.action == "plan":
         _print_plan(run, run.preview(), as_json=as_json)
@@ -64,11 +72,102 @@ def perform(
         return _status(run, as_json=as_json)
     if config.action == "verify":
         return _verify(run, as_json=as_json)
+    if config.action == "recover":
+        return _recover(run)
+    if config.action == "extract":
+        return _extract(run, command, as_json=as_json)
+    if config.action == "patterns":
+        return _patterns(run, as_json=as_json)
     if config.action in ("adopt", "abandon"):
         return _decide(run, config.action)
     if config.action == "export":
-        return _finish(run, run.reread(), command, interrupted=False, as_json=as_json)
+        result = run.reread()
+        if config.export.format is not None:
+            _export(settings, [f"{run.settings.experiment.name}/{result.folder.name}"],
+                    result.folder / "export", rehearsals=True)  # fmt: skip
+        return _finish(run, result, command, interrupted=False, as_json=as_json)
     return _drive(run, command, interruptible, as_json=as_json)
+
+
+def _report(settings: Settings) -> int:
+    from runner.report import write_report
+    from runner.runs import selected
+
+    config = settings.config
+    over = words(config.report.over)
+    outputs = Path(config.outputs)
+    home = outputs if over else outputs / config.name
+    written = write_report(
+        selected(outputs, over or [config.name], rehearsals=config.report.rehearsals),
+        Path(config.report.folder) if config.report.folder else home / "report",
+        language=config.report.lang,
+        seed=config.report.seed,
+        draws=config.report.bootstrap,
+    )
+    if config.format == "json":
+        print(json.dumps(asdict(written), ensure_ascii=False, indent=2, default=str))
+        return DONE
+    rehearsal = "  REHEARSAL: emulated answers" if written.rehearsal else ""
+    print(
+        f"report over {_count(len(written.runs), 'model')}: {written.requests:,} requests, "
+        f"{written.values:,} values, {written.missing:,} missing{rehearsal}"
+    )
+    print(f"report   {written.page}")
+    print(f"figures  {written.page.parent / 'figures'}  ({len(written.figures) // 2}, PNG and SVG)")
+    print(f"tables   {written.page.parent / 'tables'}  ({len(written.tables)}, CSV)")
+    if written.left_out:
+        print(
+            f"left out {_count(len(written.left_out), 'rehearsal')}; report.rehearsals=true takes "
+            "them in"
+        )
+    return DONE
+
+
+def _import(settings: Settings) -> int:
+    from runner.importing import import_table
+
+    config = settings.config
+    assert config.input is not None
+    taken = import_table(Path(config.input), settings.experiment, Path(config.outputs))
+    if config.format == "json":
+        print(json.dumps(asdict(taken), ensure_ascii=False, indent=2, default=str))
+        return DONE
+    print(
+        f"imported {taken.rows:,} rows of {_count(len(taken.models), 'model')} ({taken.encoding}): "
+        f"{taken.values:,} values, {taken.missing:,} missing"
+    )
+    print(f"table    {taken.folder / 'answers.csv'}  (and .parquet)")
+    print(f"sha256   {taken.sha256}  of {config.input}")
+    print("next     report it beside others: python -m runner action=report report.over=all")
+    return DONE
+
+
+_WITHOUT_RUN: Mapping[str, Callable[[Settings], int]] = {"report": _report, "import": _import}
+"""What needs no provider and no ledger."""
+
+
+def _export_several(settings: Settings) -> int:
+    config = settings.config
+    folder = Path(config.outputs) / "export"
+    return _export(settings, words(config.export.over), folder, rehearsals=config.export.rehearsals)
+
+
+def _export(settings: Settings, over: list[str], folder: Path, *, rehearsals: bool) -> int:
+    """Write runs as other tables, from the tables that they have."""
+    from runner.interchange import write
+    from runner.runs import selected
+
+    config = settings.config
+    selection = selected(Path(config.outputs), over, rehearsals=rehearsals)
+    formats = words(config.export.format) or list(FORMATS)
+    for path in write(selection, folder, formats, language=config.report.lang):
+        if config.format != "json":
+            print(f"table    {path}")
+    return DONE
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _verify(run: Run, *, as_json: bool) -> int:
@@ -80,6 +179,63 @@ def _verify(run: Run, *, as_json: bool) -> int:
             print(f"! {line}")
         print("all well: ledger, files and tables agree" if not wrong else f"{len(wrong)} problems")
     return WORK_REMAINS if wrong else DONE
+
+
+def _recover(run: Run) -> int:
+    found, aside = run.recover()
+    collected = sum(1 for batch in found if batch.collected_at is not None)
+    if aside is not None:
+        print(f"the damaged ledger is kept in {aside}")
+    print(
+        f"{_batches(len(found))} found; {collected:,} with all their answers here. Nothing was sent: "
+        "the others are looked for at the provider by the next run; action=collect only looks"
+    )
+    return DONE
+
+
+def _extract(run: Run, command: str, *, as_json: bool) -> int:
+    """Read answers with today's patterns; what is stored changes only with apply=true."""
+    from runner import reextract
+
+    config = run.settings.config
+    if config.input is not None:
+        output = sys.stdout.buffer if as_json else None
+        total = run.read_file(Path(config.input), output)
+        if not as_json:
+            reextract.print_tally(total)
+        reextract.print_bad_lines(total)
+        return WORK_REMAINS if total.bad_lines else DONE
+    found = run.compare()
+    if as_json:
+        _print_json(reextract.comparison_facts(found))
+    else:
+        apply = "" if config.apply else f"{command} apply=true"
+        reextract.print_comparison(found, folder=run.folder(sending=False), apply=apply)
+    if not config.apply:
+        return DONE
+    result = run.reread()
+    return DONE if as_json else _finish(run, result, command, interrupted=False, as_json=False)
+
+
+def _patterns(run: Run, *, as_json: bool) -> int:
+    """Show what each of today's patterns finds."""
+    from runner import matches, reextract
+
+    source = run.settings.config.input
+    total = run.read_parts() if source is None else run.read_file(Path(source), examples=True)
+    questions = run.settings.experiment.questions
+    if as_json:
+        _print_json(matches.matches_facts(total, questions))
+    else:
+        matches.print_matches(total, questions)
+    reextract.print_bad_lines(total)
+    return WORK_REMAINS if total.bad_lines else DONE
+
+
+def _print_json(facts: Mapping[str, Any]) -> None:
+    """Print facts that may hold half a surrogate pair, which no UTF-8 can."""
+    text = json.dumps(facts, ensure_ascii=False, indent=2)
+    print(text.encode("utf-8", "replace").decode())
 
 
 def _decide(run: Run, action: str) -> int:

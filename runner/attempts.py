@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 ROWS_A_PART = 2_500
+NO_PATTERN = "none"
+"""Under this name the statistics count questions that no pattern found."""
 
 HEAD = {
     "custom_id": "String",

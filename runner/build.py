@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runner.config import Settings, did_you_mean
 from runner.core.cost import Estimate, Price, PriceList, estimate
@@ -39,6 +39,8 @@ from runner.rehearsal import KEY, emulator
 
 if TYPE_CHECKING:
     from runner.export import Report, Tables
+    from runner.reading import Tally
+    from runner.reextract import Comparison
 
 
 NO_RUN = "0" * 8
@@ -291,6 +293,54 @@ class Run:
             ledger.summarise(summary(counts, batches))
             view = View(counts=counts, batches=batches, held=None, halted=None, stopping=False)
             return Result(view=view, folder=folder, tables=self._export(ledger, roster))
+
+    def compare(self) -> "Comparison":
+        """Read every stored raw answer again with today's patterns; writes nothing.
+
+        Raises:
+            LedgerDamaged: a raw file is gone or was changed since it was collected.
+        """
+        from runner.reextract import compared
+
+        folder = self.folder(sending=False)
+        with self._ledger(folder, create=False) as ledger:
+            provider = self._offline_provider(ledger.experiment()["id"])
+            outbox = self._outbox(folder, provider)
+            return compared(
+                ledger,
+                lambda elsewhere: self._intake(elsewhere, provider, outbox),
+                lambda batch: [_raw(folder, batch.key, name, batch.raw) for name in batch.raw],
+                self.settings.experiment.questions,
+            )
+
+    def read_file(
+        self, path: Path, output: BinaryIO | None = None, *, examples: bool = False
+    ) -> "Tally":
+        """Read answers that are no run's, or a provider's result lines, with today's patterns.
+
+        Raises:
+            ConfigError: there is no such file.
+        """
+        from runner.reading import Dialect
+        from runner.reextract import read_file
+
+        service = self._service(self.provider_class.default_base_url, None)
+        experiment = self.settings.experiment
+        dialect = Dialect(self.provider_class, service, experiment.model, "")
+        return read_file(path, experiment.questions, dialect, output, examples=examples)
+
+    def read_parts(self) -> "Tally":
+        """Read the stored answers of this run with today's patterns.
+
+        Raises:
+            ConfigError: there is no run.
+        """
+        from runner.reextract import read_parts
+
+        folder = self.folder(sending=False)
+        if not exists(folder):
+            raise ConfigError(f"{folder}: no run yet; read a file of answers with input=FILE")
+        return read_parts(folder, self.settings.experiment.questions)
 
     def verify(self) -> list[str]:
         """Check ledger, files and tables against each other; returns what is wrong, a line each.
@@ -590,10 +640,9 @@ class Run:
 
     def _patterns(self) -> str:
         """Return a hash of everything that decides how an answer is read."""
-        questions = self.settings.experiment.questions
-        rules = [asdict(q) for q in questions.questions] + [
-            asdict(p) for p in (*questions.value_patterns, *questions.reason_patterns)
-        ]
+        rules = asdict(self.settings.experiment.questions)
+        for wording in ("name", "form", "templates"):
+            del rules[wording]
         return sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
 
     def _check_patterns(self, ledger: Ledger) -> None:
@@ -603,7 +652,8 @@ class Run:
         raise ConfigError(
             f"question/{self.settings.experiment.questions.name}.yaml: the patterns changed since "
             f"the answers in {ledger.directory} were read: read them again first, free of charge, "
-            "with action=export, and look at the counts before you go on"
+            "with action=export, and look at the counts before you go on "
+            "(action=extract shows what changes, and writes nothing)"
         )
 
 

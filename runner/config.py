@@ -20,9 +20,11 @@ from runner.core.extract import Extractor
 from runner.core.model import (
     Enhance,
     Experiment,
+    JsonObject,
     Limits,
     Model,
     Pattern,
+    PatternKind,
     Persona,
     Question,
     QuestionSet,
@@ -32,11 +34,34 @@ from runner.core.model import (
 )
 from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.roster import RetryPolicy
-from runner.schema import Config, ModelConfig, ProviderConfig, QuestionConfig, TextConfig
+from runner.core.structured import DIALECTS, parameters
+from runner.schema import (
+    Config,
+    ModelConfig,
+    PatternConfig,
+    ProviderConfig,
+    QuestionConfig,
+    TextConfig,
+)
 
 ACTIONS = (
-    *("run", "plan", "status", "collect", "cancel", "export", "verify", "adopt", "abandon", "init"),
+    *(
+        "run",
+        "plan",
+        "status",
+        "collect",
+        "cancel",
+        "export",
+        "verify",
+        "recover",
+        "adopt",
+        "abandon",
+        "init",
+    ),
+    *("report", "import", "extract", "patterns"),
 )
+LANGUAGES = ("ja", "en")
+FORMATS = ("study", "wide", "long", "xlsx")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
 PROVIDER_PACKAGE = "runner.providers."
@@ -223,10 +248,14 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         ("format", config.format, ("text", "json")),
         ("prompt.enhance", config.prompt.enhance, [e.value for e in Enhance]),
         ("provider.mode", provider.mode, MODES),
+        ("provider.dialect", provider.dialect, DIALECTS),
+        ("question.answer", config.question.answer, ("text", "json")),
         ("retry.mode", config.retry.mode, MODES),
         ("provider.source", provider.source, ("gcs", "bigquery")),
         ("provider.sink", provider.sink, ("gcs", "bigquery")),
         *(("provider.models: sampling", m.sampling, list(Sampling)) for m in provider.models),
+        ("report.lang", config.report.lang, LANGUAGES),
+        *(("export.format", name, FORMATS) for name in words(config.export.format)),
     ]
     for key, value, allowed in choices:
         problems.check(value in allowed, key, f"{value!r}; {did_you_mean(value, allowed)}")
@@ -255,11 +284,27 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         f"action={config.action}",
         "which batch? add batch=…, as batch=b0003; action=status lists them",
     )
+    problems.check(
+        config.action != "import" or config.input is not None,
+        "action=import",
+        "which table? add input=FILE.csv",
+    )
+    problems.check(
+        not config.apply or (config.action == "extract" and config.input is None),
+        "apply=true",
+        "writes what action=extract changes in a run; leave it, or input=, out",
+    )
+    problems.check(
+        100 <= config.report.bootstrap <= 1_000_000,
+        "report.bootstrap",
+        f"{config.report.bootstrap}; allowed: 100 to 1,000,000",
+    )
     at_least: list[tuple[str, float, float]] = [
         ("trials", config.trials, 1),
         ("retry.max_attempts", config.retry.max_attempts, 1),
         ("retry.max_lost", config.retry.max_lost, 1),
         ("budget.max_usd", config.budget.max_usd, 0),
+        ("report.seed", config.report.seed, 0),
         ("poll.first_seconds", poll.first_seconds, 0.01),
         ("poll.max_seconds", poll.max_seconds, poll.first_seconds),
         ("provider.settle_seconds", provider.settle_seconds, 0),
@@ -300,6 +345,13 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         problems.check(0 <= share < 1, key, f"{share}; allowed: from 0 to below 1")
 
 
+def words(value: Any) -> list[str]:
+    """Return a setting that may be nothing, one word, or several."""
+    if value is None:
+        return []
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
 def _check_ids(config: Config, problems: Problems) -> None:
     problems.check(
         IDENTIFIER.fullmatch(config.name) is not None, "name", f"{config.name!r}; {ALLOWED_IDS}"
@@ -326,7 +378,8 @@ def _check_ids(config: Config, problems: Problems) -> None:
 
 
 def _experiment(config: Config, sources: list[Path], problems: Problems) -> Experiment:
-    model = _model(config.provider)
+    questions = _questions(config.question, problems)
+    model = _model(config.provider, _structured(config, questions, problems))
     temperatures, calculated = _temperatures(config.temperatures, model, problems)
     personas = {
         name: Persona(
@@ -352,7 +405,7 @@ def _experiment(config: Config, sources: list[Path], problems: Problems) -> Expe
         name=config.name,
         personas=personas,
         texts=texts,
-        questions=_questions(config.question, problems),
+        questions=questions,
         model=model,
         temperatures=temperatures,
         calculated=calculated,
@@ -365,7 +418,22 @@ def _is_for(row: ModelConfig, config: Config) -> bool:
     return fnmatchcase(config.provider.model, row.match)
 
 
-def _model(provider: ProviderConfig) -> Model:
+def _structured(config: Config, questions: QuestionSet, problems: Problems) -> JsonObject:
+    """Return what makes the answers JSON, where that is asked for and the model can do it."""
+    if config.question.answer != "json":
+        return {}
+    provider = config.provider
+    problems.check(
+        bool(provider.models) and provider.models[0].structured_output,
+        "question.answer=json",
+        f"provider/{provider.name}.yaml does not say that {provider.model} has structured output: "
+        "ask with question.answer=text, choose another provider.model, or add structured_output: "
+        "true to its row",
+    )
+    return parameters(questions, provider.dialect)
+
+
+def _model(provider: ProviderConfig, structured: JsonObject) -> Model:
     """Return the model: what the first row says that matches, else what the provider's file says.
 
     `provider.models` holds the rows that match this model only.
@@ -382,7 +450,7 @@ def _model(provider: ProviderConfig) -> Model:
         max_output_tokens=provider.max_output_tokens,
         max_tokens_name=row.max_tokens or provider.max_tokens,
         expected_output_tokens=provider.expected_output_tokens,
-        parameters=_plain(OmegaConf.merge(row.parameters, provider.parameters)),
+        parameters=_plain(OmegaConf.merge(structured, row.parameters, provider.parameters)),
     )
 
 
@@ -495,8 +563,19 @@ def _questions(row: QuestionConfig, problems: Problems) -> QuestionSet:
             fill(template, dict.fromkeys(allowed, ""), f"{where}: {key}")
         except ConfigError as error:
             problems.lines.append(str(error))
-    for patterns in (row.value_patterns, row.reason_patterns):
+    for patterns in (
+        row.value_patterns,
+        row.reason_patterns,
+        row.end_patterns,
+        row.refusal_patterns,
+    ):
         names = [p.name for p in patterns]
+        for pattern in patterns:
+            problems.check(
+                pattern.kind in list(PatternKind),
+                f"{where}: pattern {pattern.name!r}",
+                f"kind {pattern.kind!r}; {did_you_mean(pattern.kind, list(PatternKind))}",
+            )
         for name in {n for n in names if names.count(n) > 1}:
             problems.add(f"{where}: patterns", f"the name {name!r} stands twice")
     return QuestionSet(
@@ -509,11 +588,25 @@ def _questions(row: QuestionConfig, problems: Problems) -> QuestionSet:
                 maximum=item.maximum,
                 integer=item.integer,
                 reason_required=item.reason_required,
+                aliases=tuple(item.aliases),
             )
             for key, item in row.items.items()
         ),
         form=row.form,
         templates={Variant.PLAIN: row.plain, Variant.ENHANCED: row.enhanced},
-        value_patterns=tuple(Pattern(name=p.name, regex=p.regex) for p in row.value_patterns),
-        reason_patterns=tuple(Pattern(name=p.name, regex=p.regex) for p in row.reason_patterns),
+        value_patterns=_patterns(row.value_patterns),
+        reason_patterns=_patterns(row.reason_patterns),
+        end_patterns=_patterns(row.end_patterns),
+        refusal_patterns=_patterns(row.refusal_patterns),
+        value_words=tuple(row.value_words),
+        reason_words=tuple(row.reason_words),
+        kanji_numbers=row.kanji_numbers,
+    )
+
+
+def _patterns(rows: Iterable[PatternConfig]) -> tuple[Pattern, ...]:
+    """Translate patterns; one of no kind that there is was noted, and stands in for a line."""
+    kinds = {kind.value: kind for kind in PatternKind}
+    return tuple(
+        Pattern(name=p.name, regex=p.regex, kind=kinds.get(p.kind, PatternKind.LINE)) for p in rows
     )

@@ -71,7 +71,7 @@ def export(report: Report) -> Tables:
     counts = report.roster.counts()
     for frame, path in ((answers, tables.answers_parquet), (attempts, tables.attempts_parquet)):
         _replace(path, lambda part, frame=frame: frame.write_parquet(part, compression="zstd"))
-    _replace(tables.answers_csv, lambda part: _guarded(answers).sink_csv(part, include_bom=True))
+    _replace(tables.answers_csv, lambda part: guarded(answers).sink_csv(part, include_bom=True))
     _json(tables.summary_json, _summary(report, counts))
     _json(tables.manifest_json, _manifest(report))
     write_durably(tables.errors_jsonl, (orjson.dumps(e) + b"\n" for e in _errors(report, attempts)))
@@ -261,9 +261,9 @@ def _check(answers: pl.DataFrame, counts: Counts) -> None:
             )
 
 
-def _guarded(answers: pl.DataFrame) -> pl.LazyFrame:
+def guarded(answers: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
     """Return the table for spreadsheets: text that would be a formula gets a `'` before it."""
-    text = [name for name, kind in answers.schema.items() if kind == pl.String]
+    text = [name for name, kind in answers.collect_schema().items() if kind == pl.String]
     return answers.lazy().with_columns(
         pl.when(pl.col(name).str.contains(f"^{FORMULA.pattern}"))
         .then(pl.lit("'") + pl.col(name))

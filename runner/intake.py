@@ -11,11 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from runner.attempts import PartWriter, reading_cells
+from runner.attempts import NO_PATTERN, PartWriter, reading_cells
 from runner.core.cost import PriceList
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.expand import custom_id
-from runner.core.extract import Extractor
 from runner.core.model import (
     Batch,
     QuestionSet,
@@ -27,14 +26,12 @@ from runner.core.model import (
     Usage,
     Variant,
 )
+from runner.core.reader import Reader
 from runner.core.states import OUTCOME_CODES, Outcome
-from runner.core.validate import is_valid, judge
+from runner.core.validate import is_valid
 
 MAX_LINE = 16 << 20
 """Bytes; a longer line is set aside unread."""
-
-NO_PATTERN = "none"
-"""Under this name the statistics count questions that no pattern found."""
 
 _OUTCOMES = {
     ReplyKind.REFUSED: Outcome.REFUSED,
@@ -85,7 +82,7 @@ class Intake:
         """
         self.folder = folder
         self.questions = questions
-        self.extractor = Extractor(questions)
+        self.reader = Reader(questions)
         self.decode = decode
         self.prices = prices
         self.proof = proof
@@ -106,7 +103,7 @@ class _Pass:
 
     def __init__(self, intake: Intake, batch: Batch, members: tuple[Span, ...]) -> None:
         self._questions = intake.questions
-        self._extractor = intake.extractor
+        self._reader = intake.reader
         self._decode = intake.decode
         self._price = intake.prices.at(realtime=batch.realtime)
         self._proof = intake.proof
@@ -183,12 +180,7 @@ class _Pass:
         self._row(index, outcome, readings, reply)
 
     def _read(self, reply: Reply) -> dict[str, Reading]:
-        readings = judge(
-            self._questions,
-            self._extractor.extract(reply.text),
-            text=reply.text,
-            finish_reason=reply.finish_reason,
-        )
+        readings = self._reader.read(reply.text, reply.finish_reason)
         for key, reading in readings.items():
             self._patterns[key][reading.pattern or NO_PATTERN] += 1
             if reading.cause is not None:

@@ -35,6 +35,7 @@ class ItemConfig:
     maximum: int = 100
     integer: bool = True
     reason_required: bool = True
+    aliases: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -42,7 +43,8 @@ class PatternConfig:
     """One pattern of conf/question/*.yaml."""
 
     name: str = MISSING
-    regex: str = MISSING
+    regex: str = ""
+    kind: str = "line"
 
 
 @dataclass
@@ -56,6 +58,12 @@ class QuestionConfig:
     enhanced: str = MISSING
     value_patterns: list[PatternConfig] = field(default_factory=list)
     reason_patterns: list[PatternConfig] = field(default_factory=list)
+    end_patterns: list[PatternConfig] = field(default_factory=list)
+    refusal_patterns: list[PatternConfig] = field(default_factory=list)
+    value_words: list[str] = field(default_factory=lambda: ["数値", "value"])
+    reason_words: list[str] = field(default_factory=lambda: ["理由", "reason"])
+    kanji_numbers: bool = False
+    answer: str = "text"
 
 
 @dataclass
@@ -126,6 +134,7 @@ class ProviderConfig:
     completion_window: str = "24h"
     settle_seconds: float = 120
     enhance: str = "on_retry"
+    dialect: str = "chat"
     system_role: bool = True
     max_tokens: str = "max_completion_tokens"
     temperature_min: float = 0.0
@@ -204,6 +213,27 @@ class BudgetConfig:
 
 
 @dataclass
+class ReportConfig:
+    """action=report: over which runs, and how."""
+
+    over: Any = None
+    lang: str = "en"
+    rehearsals: bool = False
+    folder: str | None = None
+    bootstrap: int = 2_000
+    seed: int = 1
+
+
+@dataclass
+class ExportConfig:
+    """action=export: more tables, in other shapes."""
+
+    format: Any = None
+    over: Any = None
+    rehearsals: bool = False
+
+
+@dataclass
 class PollConfig:
     """How often the provider is asked."""
 
@@ -215,7 +245,10 @@ class PollConfig:
 
 @dataclass
 class Config:
-    """conf/config.yaml, whole; `batch` and `remote` are for adopt and abandon."""
+    """conf/config.yaml, whole.
+
+    `batch` and `remote` are for adopt and abandon, `input` for import, extract and patterns.
+    """
 
     name: str = MISSING
     action: str = "run"
@@ -226,6 +259,8 @@ class Config:
     wait: bool = True
     batch: str | None = None
     remote: str | None = None
+    input: str | None = None
+    apply: bool = False
     fork: bool = False
     outputs: str = "outputs"
     format: str = "text"
@@ -233,6 +268,8 @@ class Config:
     retry: RetryConfig = field(default_factory=RetryConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     poll: PollConfig = field(default_factory=PollConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
     provider: ProviderConfig = field(default_factory=ProviderConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
     faults: FaultsConfig = field(default_factory=FaultsConfig)

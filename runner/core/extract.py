@@ -5,14 +5,24 @@ number there, and rather finds none than a wrong one. All work is done on a copy
 has the same length, character by character, so that every place holds in the text itself.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from runner.core.errors import ConfigError
-from runner.core.model import Cause, Pattern, Question, QuestionSet
+from runner.core.marks import MOST_MARKS, RULE, STRANGER, Mark, Marker, follows_blank, refusals
+from runner.core.model import Cause, Pattern, PatternKind, QuestionSet
+from runner.core.names import Names, linear
 from runner.core.number import NumberGrammar, Value
+from runner.core.objects import Entry, ObjectReader
+from runner.core.reason import first_paragraph, trim_reason, trim_remark
+from runner.core.tables import TableReader
+from runner.core.writing import BLANKS, HIDDEN_MARKS, hide_thoughts, tidy
+
+__all__ = ["Extractor", "Found", "tidy", "trim_reason"]
+
+KANJI = "_kanji"
+"""Behind the name of a pattern whose number was written in kanji."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +42,12 @@ class Found:
     reason: str | None = None
     reason_end: int | None = None
     """Where the text taken for the reason ends, before trimming, in characters of the answer."""
+    written: tuple[str, ...] = field(default=(), compare=False)
+    """What stands in the places that cannot be taken, each once."""
 
 
 class Extractor:
-    """Reads answers to one question set; compiled once, keeps nothing between answers."""
+    """Reads answers to one question set; keeps nothing of an answer."""
 
     def __init__(self, questions: QuestionSet) -> None:
         """Compile the patterns.
@@ -43,151 +55,273 @@ class Extractor:
         Raises:
             ConfigError: names the pattern or question that cannot be used.
         """
-        self._ids = _names("id", questions.questions)
-        self._labels = _names("label", questions.questions)
-        self._order = tuple(question.id for question in questions.questions)
-        self._numbers = {question.id: NumberGrammar(question) for question in questions.questions}
+        names = Names(questions)
+        numbers = {
+            question.id: NumberGrammar(
+                question, questions.reason_words, kanji=questions.kanji_numbers
+            )
+            for question in questions.questions
+        }
         # Reasons come first: a line that announces a reason is never read as a value.
-        self._finders = (
-            *self._compile("reason", questions.reason_patterns),
-            *self._compile("value", questions.value_patterns),
+        patterns = {
+            "reason": questions.reason_patterns,
+            "value": questions.value_patterns,
+            "end": questions.end_patterns,
+        }
+        for group, of_it in patterns.items():
+            _check_names(group, of_it)
+        refusals(questions.refusal_patterns)
+        ranks = {p.kind: (r, p.name) for r, p in enumerate(questions.value_patterns)}
+        self._tools = _Tools(
+            order=tuple(question.id for question in questions.questions),
+            numbers=numbers,
+            marker=Marker(names, patterns),
+            json=ranks.get(PatternKind.JSON),
+            table=ranks.get(PatternKind.TABLE),
+            objects=ObjectReader(names, numbers),
+            tables=TableReader(names, numbers),
         )
 
     def extract(self, text: str) -> dict[str, Found]:
         """Return what was found for every question, by question id; never raises."""
-        visible = _hide_thoughts(text)
-        plain = tidy(visible)
-        marks = _outside_reasons(self._marks(plain))
-        values = self._values(plain, marks)
-        reasons = _reasons(visible, marks)
-        found = {}
-        for question in self._order:
-            value = _decide(values.get(question, ()))
-            reason = reasons.get(question)
-            found[question] = Found(
-                number=value.number,
-                cause=value.cause,
-                pattern=value.pattern,
-                span=value.span,
-                reason=reason.text if reason else None,
-                reason_end=reason.end if reason else None,
-            )
-        return found
+        return _Answer(self._tools, text).read()
 
-    def _compile(self, group: str, patterns: Sequence[Pattern]) -> Iterator["_Finder"]:
-        seen: set[str] = set()
-        for rank, pattern in enumerate(patterns):
-            where = f"question.{group}_patterns: pattern '{pattern.name}'"
-            if pattern.name in seen:
-                raise ConfigError(f"{where} is there twice; give every pattern its own name")
-            seen.add(pattern.name)
-            source = _any_of(pattern.regex, "id", self._ids)
-            source = _any_of(source, "label", self._labels)
-            try:
-                regex = re.compile(source, re.MULTILINE | re.IGNORECASE)
-            except re.error as error:
-                raise ConfigError(
-                    f"{where} is no regular expression: {error.msg}; in full: {source}"
-                ) from None
-            if group not in regex.groupindex:
-                raise ConfigError(
-                    f"{where} does not say where the {group} begins; end it with (?P<{group}>.*)"
-                )
-            if group == "value" and not {"id", "label"} & regex.groupindex.keys():
-                raise ConfigError(
-                    f"{where} fits every question alike; it needs {{id}} or {{label}}"
-                )
-            yield _Finder(
-                name=pattern.name,
-                rank=rank,
-                group=group,
-                regex=regex,
-                names=tuple(
-                    (what, known)
-                    for what, known in (("id", self._ids), ("label", self._labels))
-                    if what in regex.groupindex
-                ),
-                has_id="id" in regex.groupindex,
-            )
 
-    def _marks(self, plain: str) -> Iterator["_Mark"]:
-        """Find the lines that announce a value or a reason, first to last."""
-        start, blank = 0, False
-        while start <= len(plain):
-            end = plain.find("\n", start)
-            end = len(plain) if end < 0 else end
-            bullet = _BULLET.match(plain, start, end)
-            first = bullet.end() if bullet else start
-            mark = None
-            if first < end:
-                mark = self._mark(plain, start, first, end, blank)
-                if mark is None and (numbering := _NUMBERING.match(plain, first, end)):
-                    mark = self._mark(plain, start, numbering.end(), end, blank)
-            if mark:
-                yield mark
-            start, blank = end + 1, first == end
+class _Answer:
+    """One answer while it is read."""
 
-    def _mark(self, plain: str, line: int, at: int, end: int, blank: bool) -> "_Mark | None":
-        for finder in self._finders:
-            match = finder.regex.match(plain, at, end)
-            if match is None or match[finder.group] is None:
+    def __init__(self, tools: "_Tools", text: str) -> None:
+        self._with = tools
+        self._visible = self._shown = hide_thoughts(text)
+        self._plain = tidy(self._visible)
+        self._values: dict[str, list[Value]] = {}
+        self._reasons: dict[str, _Reason] = {}
+        self._read_marks: dict[int, Value] = {}
+
+    def read(self) -> dict[str, Found]:
+        self._take_objects()
+        ends = self._take_tables()
+        marks = self._with.marker.find(self._plain)
+        if len(marks) > MOST_MARKS:
+            return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
+        marks = self._belonging(_merged(marks, [*ends, *self._strangers()]))
+        self._take_values(marks)
+        self._take_reasons(marks)
+        return {question: self._found(question) for question in self._with.order}
+
+    def _found(self, question: str) -> Found:
+        value, written = _decide(self._values.get(question, ()))
+        reason = self._reasons.get(question)
+        shown: tuple[str, ...] = ()
+        if written:
+            texts = (self._shown[a : min(b, a + _LONGEST_SHOWN)] for a, b in written)
+            shown = tuple(dict.fromkeys(" ".join(text.split()) for text in texts))
+        return Found(
+            number=value.number,
+            cause=value.cause,
+            pattern=f"{value.pattern}{KANJI}" if value.kanji else value.pattern,
+            span=value.span,
+            reason=reason.text if reason else None,
+            reason_end=reason.end if reason else None,
+            written=shown,
+        )
+
+    # --- objects and tables
+
+    def _take_objects(self) -> None:
+        """Take what JSON says, and leave it out of the text that the other patterns see."""
+        if self._with.json is None:
+            return
+        for (begin, end), entries in self._with.objects.read(self._visible, self._plain):
+            self._take(entries, self._with.json)
+            self._visible = _blanked(self._visible, begin, end)
+            self._plain = _blanked(self._plain, begin, end)
+
+    def _take_tables(self) -> list[Mark]:
+        """Take what tables say; a reason never goes on behind the beginning of one."""
+        if self._with.table is None:
+            return []
+        ends = []
+        for table in self._with.tables.read(self._visible, self._plain):
+            self._take(table.entries, self._with.table)
+            ends.append(Mark(RULE, (), table.begin, table.end, table.end, after_blank=True))
+            self._plain = _blanked(self._plain, table.begin, table.end)
+        return ends
+
+    def _take(self, entries: list[Entry], pattern: tuple[int, str]) -> None:
+        rank, name = pattern
+        for entry in entries:
+            if entry.value is not None:
+                entry.value.pattern, entry.value.rank = name, rank
+                entry.value.structured = True
+                self._values.setdefault(entry.question, []).append(entry.value)
+            elif entry.reason is not None:
+                known = self._reasons.get(entry.question)
+                if known is None or known.text is None:
+                    self._reasons[entry.question] = _Reason(entry.reason, entry.end, -1)
+
+    # --- lines
+
+    def _strangers(self) -> Iterator[Mark]:
+        """Find the headings and rules that no pattern knows: a reason does not go on behind them."""
+        if not _may_be_strange(self._visible):
+            return
+        data = self._visible.encode("utf-8", "replace")
+        at = line = 0
+        for number, match in enumerate(_STRANGE.finditer(data)):
+            if number > MOST_MARKS:
+                return
+            start, end = match.span()
+            line += len(data[at:start].decode())
+            at = start
+            if match.start(_BOLD) >= 0 and not follows_blank(self._plain, line):
                 continue
-            names = [
-                known.get(match[what].lower())
-                for what, known in finder.names
-                if match[what] is not None
-            ]
-            # None: letters that only IGNORECASE takes for the same, as a Turkish dotted I.
-            questions = tuple(name for name in dict.fromkeys(names) if name is not None)
-            if None not in names:
-                return _Mark(finder, questions, line, match.start(finder.group), end, blank)
-        return None
+            finder = RULE if match.start(_IS_RULE) >= 0 else STRANGER
+            stop = line + len(data[start:end].decode())
+            yield Mark(finder, (), line, stop, stop, after_blank=True)
 
-    def _values(self, plain: str, marks: Sequence["_Mark"]) -> dict[str, list["Value"]]:
-        values: dict[str, list[Value]] = {}
+    def _belonging(self, marks: list[Mark]) -> list[Mark]:
+        """Drop the marks that are part of a reason, and give bare ones their question."""
+        kept: list[Mark] = []
+        strict = False
+        section: tuple[str, ...] = ()
         for mark in marks:
+            last = kept[-1] if kept else None
+            finder = mark.finder
+            if finder.group == "end":
+                if last is not None and mark.after_blank:
+                    kept.append(mark)
+                    section = section if finder is RULE else ()
+                continue
+            reason = last if last is not None and last.finder.group == "reason" else None
+            # Where values are labelled "Q1. 面白さ", a line "驚き: 30" inside a reason is prose.
+            if (
+                reason
+                and strict
+                and not mark.has_id
+                and not mark.after_blank
+                and (finder.names or reason.finder.names)
+            ):
+                continue
+            if not finder.names:
+                if not section or (reason and finder.group == "reason"):
+                    continue
+                if finder.kind is PatternKind.NEXT and not self._is_next(mark, last):
+                    continue
+                mark.questions = section
+            else:
+                section = mark.questions
+                if last is None or finder.group == "value":
+                    strict = mark.has_id
+            kept.append(mark)
+        return kept
+
+    def _is_next(self, mark: Mark, last: Mark | None) -> bool:
+        """Tell whether a line stands directly below one that has a place and nothing in it."""
+        if last is None or last.finder.group != "value":
+            return False
+        # A bullet that touches the number may be its sign.
+        if self._plain[max(mark.line, mark.begin - 1) : mark.begin] in _SIGNS:
+            return False
+        if last.finder.placed and self._value(last, last.questions[0]).cause is not Cause.MISSING:
+            return False
+        return not self._plain[last.end : mark.line].strip()
+
+    def _value(self, mark: Mark, question: str) -> Value:
+        value = self._with.numbers[question].read(self._plain, mark.begin, mark.end)
+        value.pattern, value.rank = mark.finder.name, mark.finder.rank
+        return value
+
+    def _take_values(self, marks: list[Mark]) -> None:
+        for number, mark in enumerate(marks):
             if mark.finder.group != "value":
                 continue
             for question in mark.questions:
-                value = self._numbers[question].read(plain, mark.begin, mark.end)
-                value.pattern, value.rank = mark.finder.name, mark.finder.rank
+                if mark.finder.placed:
+                    value = self._value(mark, question)
+                else:
+                    value = Value(None, Cause.MISSING, (mark.end, mark.end), mark.end, mark.end)
+                    value.pattern, value.rank = mark.finder.name, mark.finder.rank
                 if len(mark.questions) > 1 and value.cause is not Cause.MISSING:
                     value.number, value.cause = None, Cause.AMBIGUOUS
-                values.setdefault(question, []).append(value)
-        return values
+                if len(mark.questions) == 1 and value.cause is not Cause.MISSING:
+                    self._read_marks[number] = value
+                self._values.setdefault(question, []).append(value)
+
+    # --- reasons
+
+    def _take_reasons(self, marks: list[Mark]) -> None:
+        """Cut the reasons out of the answer, each up to the next mark; the first pattern wins."""
+        labelled = [n for n, m in enumerate(marks) if m.finder.group == "reason"]
+        for number in labelled:
+            mark = marks[number]
+            if len(mark.questions) != 1:
+                continue
+            # The pattern took the marks of markdown before the reason for blanks.
+            head = self._visible[mark.line : mark.begin]
+            begin = mark.line + len(head.rstrip(HIDDEN_MARKS))
+            text, end = self._cut(marks, number, begin)
+            self._take_reason(mark.questions[0], trim_reason(text), end, mark.finder.rank)
+        self._take_remarks(marks, below=not labelled)
+
+    def _take_remarks(self, marks: list[Mark], *, below: bool) -> None:
+        """Where no reason is labelled, take what stands behind a number, or below it."""
+        for number, value in self._read_marks.items():
+            question = marks[number].questions[0]
+            if self._reasons.get(question) is not None and self._reasons[question].text:
+                continue
+            mark = marks[number]
+            behind = value.cause is None and trim_remark(self._visible[value.rest : value.end])
+            follows = marks[number + 1].finder.group if number + 1 < len(marks) else "end"
+            if behind:
+                text, end = self._cut(marks, number, value.rest)
+                if follows == "reason":
+                    text, end = self._visible[value.rest : value.end], value.end
+            elif below:
+                text, end = self._cut(marks, number, mark.end)
+            else:
+                continue
+            if remark := trim_remark(text):
+                self._take_reason(question, remark, end, _REMARK)
+
+    def _cut(self, marks: list[Mark], number: int, begin: int) -> tuple[str, int]:
+        """Return the text from a place to the next mark, and where it ends.
+
+        The last reason of an answer may be followed by a summary: where no reason before it has a
+        blank line inside, it ends at its first one.
+        """
+        is_last = number + 1 == len(marks)
+        end = len(self._visible) if is_last else marks[number + 1].line
+        text = self._visible[begin:end]
+        if not is_last:
+            self._paragraphs |= first_paragraph(text).rstrip(BLANKS) != text.rstrip(_TRAILING)
+            self._cuts += 1
+        elif self._cuts and not self._paragraphs:
+            text = first_paragraph(text)
+            end = end if len(text) == end - begin else begin + len(text)
+        return text, end
+
+    _paragraphs = False
+    _cuts = 0
+
+    def _take_reason(self, question: str, text: str | None, end: int, rank: int) -> None:
+        before = self._reasons.get(question)
+        if before is None or before.text is None or (text and rank <= before.rank):
+            self._reasons[question] = _Reason(text, end, rank)
 
 
-def tidy(text: str) -> str:
-    """Return a copy for matching, of the same length: one writing for what means the same."""
-    return _UNTIDY.sub(_tidy_one, text)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tools:
+    """What is compiled for one question set."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Finder:
-    """A compiled pattern; rank 0 is tried first."""
-
-    name: str
-    rank: int
-    group: str
-    """value or reason: what it announces, and the group where that begins."""
-    regex: re.Pattern[str]
-    names: tuple[tuple[str, Mapping[str, str]], ...]
-    """The groups that name a question, and whom their words mean; empty for a bare reason."""
-    has_id: bool
-
-
-@dataclass(slots=True)
-class _Mark:
-    """A line that announces something; places are in characters of the text."""
-
-    finder: _Finder
-    questions: tuple[str, ...]
-    """One question; none for a bare reason; two when id and label contradict each other."""
-    line: int
-    begin: int
-    end: int
-    """Of the line."""
-    after_blank: bool
+    order: tuple[str, ...]
+    numbers: dict[str, NumberGrammar]
+    marker: Marker
+    json: tuple[int, str] | None
+    """The rank and the name of the pattern that reads objects; None when there is none."""
+    table: tuple[int, str] | None
+    objects: ObjectReader
+    tables: TableReader
 
 
 @dataclass(slots=True)
@@ -197,182 +331,82 @@ class _Reason:
     rank: int
 
 
-# --- the text -------------------------------------------------------------------------------
-
-_HIDDEN_MARKS = "*`#_＊｀＃＿"
-_TIDY = {
-    **{chr(0xFF01 + i): chr(0x21 + i) for i in range(94)},
-    **dict.fromkeys("‐‑‒–—―−﹘﹣", "-"),
-    **dict.fromkeys("〜∼", "~"),
-    **dict.fromkeys("【「『〔〖《〈｢", "["),
-    **dict.fromkeys("】」』〕〗》〉｣", "]"),
-    **dict.fromkeys("“”„", '"'),
-    **dict.fromkeys("∕⁄", "/"),
-    "∶": ":",
-    "｡": "。",
-    "､": "、",
-    # Not '>': "> 80" may be a quotation mark of markdown, but also "more than 80".
-    **dict.fromkeys(_HIDDEN_MARKS, " "),
-    **dict.fromkeys("\u2028\u2029\x85", "\n"),
-    **dict.fromkeys("\r\t\x0b\x0c\xa0\u1680\u180e\u202f\u205f\u3000\xad\ufeff", " "),
-    **{chr(code): " " for code in (*range(0x2000, 0x2010), *range(0x202A, 0x202F))},
-    **{chr(code): " " for code in range(0x2060, 0x2070)},
-}
-_UNTIDY = re.compile("[" + re.escape("".join(_TIDY)) + "]")
-_BULLET = re.compile(r"[-*+>•・●○◆◇■□▪‣※ ]*")
-_NUMBERING = re.compile(r"(?:[0-9]{1,2}[.):]|\([0-9]{1,2}\)|[①-⑳]) *")
-_THOUGHT = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
+_SIGNS = ("-", "+", ">", "<", "~")
+_REMARK = 1 << 20
+_LONGEST_SHOWN = 60
+_TRAILING = BLANKS + "-=*_#>`~|"
+_STRANGE = linear(
+    r"(?m)^[ >]{0,6}(?:(?P<rule>(?:- *){3,}$|(?:\* *){3,}$|(?:_ *){3,}$|={3,} *$|[━─―—]{3,} *$|```)"
+    r"|#{1,6}[ \t　]+[^ \n]|(?P<bold>\*\*[^*\n]{1,30}\*\*[ :：]*$))"
+)
+_IS_RULE, _BOLD = (_STRANGE.groupindex[name] for name in ("rule", "bold"))
 
 
-def _tidy_one(match: re.Match[str]) -> str:
-    return _TIDY[match[0]]
-
-
-def _hide_thoughts(text: str) -> str:
-    """Blank out what a model thought aloud, keeping the length.
-
-    A thought without a beginning began with the text; one without an end goes on to its end.
-    """
-    if "<" not in text:
-        return text
-    shown: list[str] = []
-    position, thinking = 0, False
-    for tag in _THOUGHT.finditer(text):
-        if tag[1] and not thinking:
-            shown = [" " * tag.end()]
-        elif tag[1] or thinking:
-            shown.append(" " * (tag.end() - position))
-        else:
-            shown.append(text[position : tag.start()] + " " * (tag.end() - tag.start()))
-        position, thinking = tag.end(), not tag[1]
-    rest = text[position:]
-    return "".join(shown) + (" " * len(rest) if thinking else rest)
-
-
-# --- patterns and lines ---------------------------------------------------------------------
-
-
-def _names(what: str, questions: Sequence[Question]) -> dict[str, str]:
-    """Map each tidied id or label to its question's id.
-
-    Raises:
-        ConfigError: when one is empty or two cannot be told apart.
-    """
-    names: dict[str, str] = {}
-    for question in questions:
-        name = tidy(question.id if what == "id" else question.label).strip().lower()
-        if not name:
-            raise ConfigError(f"question.items: {question.id} has an empty {what}")
-        if name in names:
-            raise ConfigError(
-                f"question.items: {names[name]} and {question.id} have the same {what}; "
-                "answers to them could not be told apart"
-            )
-        names[name] = question.id
-    return names
-
-
-def _any_of(regex: str, what: str, names: dict[str, str]) -> str:
-    """Let `{what}` stand for any of the names; the longest first, as one may begin another."""
-    choices = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    placeholder = "{" + what + "}"
-    return regex.replace(placeholder, f"(?P<{what}>{choices})", 1).replace(
-        placeholder, f"(?P={what})"
+def _may_be_strange(text: str) -> bool:
+    """Tell quickly whether a heading or a rule can be in a text at all."""
+    return (
+        "#" in text
+        or "*" in text
+        or "`" in text
+        or "_" in text
+        or "=" in text
+        or "━" in text
+        or "─" in text
+        or "—" in text
+        or "―" in text
+        or ("-" in text and ("--" in text or "- -" in text))
     )
 
 
-def _outside_reasons(marks: Iterator[_Mark]) -> list[_Mark]:
-    """Drop the marks that are part of a reason, and give bare reasons their question."""
-    kept: list[_Mark] = []
-    strict = False
-    for mark in marks:
-        last = kept[-1] if kept else None
-        in_reason = last is not None and last.finder.group == "reason"
-        # Where values are labelled "Q1. 面白さ", a line "驚き: 30" inside a reason is prose.
-        if in_reason and strict and not mark.finder.has_id and not mark.after_blank:
-            continue
-        if not mark.finder.names:
-            if last is None or in_reason:
-                continue
-            mark.questions = last.questions
-        if last is None or mark.finder.group == "value":
-            strict = mark.finder.has_id
-        kept.append(mark)
-    return kept
+def _merged(marks: list[Mark], ends: list[Mark]) -> list[Mark]:
+    """Put the ends among the marks; what a pattern knows is never a stranger."""
+    if not ends:
+        return marks
+    known = {mark.line for mark in marks}
+    return sorted([*marks, *(e for e in ends if e.line not in known)], key=lambda m: m.line)
 
 
-def _decide(values: Sequence[Value]) -> Value:
-    """Let the first pattern with a filled-in place decide; all its places must agree."""
+def _blanked(text: str, begin: int, end: int) -> str:
+    inside = "".join("\n" if sign == "\n" else " " for sign in text[begin:end])
+    return text[:begin] + inside + text[end:]
+
+
+def _check_names(group: str, patterns: Sequence[Pattern]) -> None:
+    seen: set[str] = set()
+    for pattern in patterns:
+        if pattern.name in seen:
+            raise ConfigError(
+                f"question.{group}_patterns: pattern '{pattern.name}' is there twice; "
+                "give every pattern its own name"
+            )
+        seen.add(pattern.name)
+
+
+def _decide(values: Sequence[Value]) -> tuple[Value, list[tuple[int, int]]]:
+    """Let the first pattern with a filled-in place decide; all its places must agree.
+
+    A number in an object or a table that contradicts one in a line is a second answer.
+
+    Returns:
+        The value, and where what cannot be taken stands.
+    """
+    if len(values) == 1 and values[0].cause is None:
+        return values[0], []
     filled = [value for value in values if value.cause is not Cause.MISSING]
     if not filled:
-        return values[-1] if values else Value(None, Cause.MISSING, None)
+        return (values[-1] if values else Value(None, Cause.MISSING, None)), []
     rank = min(value.rank for value in filled)
     competing = [value for value in filled if value.rank == rank]
     # The last of equal ones, because it is the one that a cut-off answer may have cut.
     decided = competing[-1]
+    if decided.cause is None:
+        competing += [
+            v
+            for v in filled
+            if v.structured is not decided.structured and v.number not in (None, decided.number)
+        ]
     if any((v.number, v.cause) != (decided.number, decided.cause) for v in competing):
         decided.number, decided.cause = None, Cause.AMBIGUOUS
-    return decided
-
-
-# --- reasons --------------------------------------------------------------------------------
-
-_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u2060\ufeff"
-_RULE = "-=*_#>`~" + _BLANKS
-_EMPHASES = ("```", "**", "__", "*", "_", "`")
-_PAIRS = dict(zip("[(（［【「『〔<“", "])）］】」』〕>”", strict=True))
-_NO_REASON = re.compile(
-    r"(?:ここに)?(?:具体的な)?(?:説明|理由|記述|文章|テキスト|reason|explanation|text)"
-    r"(?:文|の説明|を(?:説明|記入|記述|入力|書く|書いてください))?"
-    r"|(?:特に)?(?:なし|無し)|不明|n/?a|none|省略",
-    re.IGNORECASE,
-)
-
-
-def _reasons(visible: str, marks: Sequence[_Mark]) -> dict[str, _Reason]:
-    """Cut the reasons out of the answer, each up to the next mark; the first pattern wins."""
-    reasons: dict[str, _Reason] = {}
-    for number, mark in enumerate(marks):
-        if mark.finder.group != "reason" or len(mark.questions) != 1:
-            continue
-        end = marks[number + 1].line if number + 1 < len(marks) else len(visible)
-        begin = mark.begin
-        while (
-            begin > mark.line and visible[begin - 1] in _HIDDEN_MARKS
-        ):  # the pattern took it for a blank
-            begin -= 1
-        text = trim_reason(visible[begin:end])
-        before = reasons.get(mark.questions[0])
-        if before is None or before.text is None or (text and mark.finder.rank <= before.rank):
-            reasons[mark.questions[0]] = _Reason(text, end, mark.finder.rank)
-    return reasons
-
-
-def trim_reason(text: str) -> str | None:
-    """Take off blanks, leftover markdown and surrounding brackets; None when nothing is said."""
-    text = text.strip(_BLANKS)
-    if "\n" in text:
-        body, _, rule = text.rpartition("\n")
-        text = text if rule.strip(_RULE) else body.rstrip(_BLANKS)
-    for mark in _EMPHASES:
-        if mark in text:
-            text = _without_emphasis(text, mark)
-    opening, inner, closing = text[:1], text[1:-1], text[-1:]
-    if _PAIRS.get(opening) == closing and opening not in inner and closing not in inner:
-        text = inner.strip(_BLANKS)
-    if not any(map(str.isalpha, text)) or _NO_REASON.fullmatch(text.rstrip("。.")):
-        return None
-    return text
-
-
-def _without_emphasis(text: str, mark: str) -> str:
-    """Take off a mark that closes what stood before the reason, or that surrounds all of it."""
-    size = len(mark)
-    leftover = text.count(mark) == 1 or not text[size : size + 1].strip(_BLANKS)
-    if text.startswith(mark) and leftover:
-        text = text[size:].lstrip(_BLANKS)
-    if text.endswith(mark) and text.count(mark) % 2:
-        text = text[:-size].rstrip(_BLANKS)
-    if len(text) > 2 * size and text.startswith(mark) and text.endswith(mark):
-        text = text if mark in text[size:-size] else text[size:-size].strip(_BLANKS)
-    return text
+    if decided.cause is None:
+        return decided, []
+    return decided, [value.span for value in competing if value.span]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 from runner.core.states import BatchState
 
@@ -66,6 +66,30 @@ class Question:
     maximum: int
     integer: bool
     reason_required: bool
+    aliases: tuple[str, ...] = ()
+    """What answers may call it beside its label, as in another language."""
+
+
+class PatternKind(StrEnum):
+    """Where a pattern looks."""
+
+    LINE = "line"
+    """At the beginning of a line, which names the question or, for a reason, belongs to the last."""
+    HEADING = "heading"
+    """A line that only names a question; what stands below belongs to it."""
+    BELOW = "below"
+    """A line that names no question and stands somewhere below a line that does."""
+    NEXT = "next"
+    """The line directly below one that names a question and holds no value itself."""
+    TABLE = "table"
+    """A table of markdown."""
+    JSON = "json"
+    """A JSON object."""
+
+    @property
+    def is_line(self) -> bool:
+        """Tell whether a regular expression finds it."""
+        return self not in (PatternKind.TABLE, PatternKind.JSON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +97,8 @@ class Pattern:
     """A named regular expression; `{id}` and `{label}` stand for the question's own."""
 
     name: str
-    regex: str
+    regex: str = ""
+    kind: PatternKind = PatternKind.LINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +112,15 @@ class QuestionSet:
     templates: Mapping[Variant, str]
     value_patterns: tuple[Pattern, ...]
     reason_patterns: tuple[Pattern, ...]
+    end_patterns: tuple[Pattern, ...] = ()
+    """Lines that end a reason when they follow a blank one, as a summary does."""
+    refusal_patterns: tuple[Pattern, ...] = ()
+    """Sentences that make an answer without any value a refusal."""
+    value_words: tuple[str, ...] = ("数値", "value")
+    """What announces a value, in lines, keys and the heads of tables."""
+    reason_words: tuple[str, ...] = ("理由", "reason")
+    kanji_numbers: bool = False
+    """Whether 八十 is a number; its pattern then carries a name of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,9 +239,9 @@ class ReplyKind(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reply:
-    """One result line, out of the provider's dialect."""
+    """One result line, out of the provider's dialect; not frozen, which would make it slow to make."""
 
     custom_id: str
     kind: ReplyKind
@@ -237,9 +271,8 @@ class Cause(StrEnum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What was read of one question in one answer."""
+class Reading(NamedTuple):
+    """What was read of one question in one answer; a tuple, as there are millions of them."""
 
     value: Decimal | None
     reason: str | None
@@ -249,6 +282,8 @@ class Reading:
     """Why the reading is invalid; None when it is valid."""
     span: tuple[int, int] | None = None
     """Where in the answer the value stands, in characters."""
+    written: tuple[str, ...] = ()
+    """What stands there when it cannot be taken; both, when two numbers contradict each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,14 @@
 """Reads one number from the rest of a line, on a question's scale - or says why there is none."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.core.model import Cause, Question
+
+WINDOW = 400
+"""Characters; whatever is part of a number stands within so many."""
 
 
 @dataclass(slots=True)
@@ -14,26 +18,44 @@ class Value:
     number: Decimal | None
     cause: Cause | None
     span: tuple[int, int] | None
+    rest: int = 0
+    """Where what follows the number begins, its unit and its scale taken off."""
+    end: int = 0
+    """Where the line, or the cell of a table, ends."""
     pattern: str | None = None
     rank: int = 0
+    structured: bool = False
+    """Whether it stands in an object or a table, not in a line."""
+    kanji: bool = False
+    """Whether the number is written in kanji."""
 
 
 class NumberGrammar:
     """Reads one number from the rest of a line, on the scale of one question."""
 
-    def __init__(self, question: Question) -> None:
-        """Compile what depends on the question's scale."""
+    def __init__(
+        self, question: Question, reason_words: Sequence[str] = ("理由",), *, kanji: bool = False
+    ) -> None:
+        """Compile what depends on the question's scale.
+
+        Args:
+            question: whose numbers are read.
+            reason_words: what may announce, behind the number, that a reason begins.
+            kanji: whether 八十 is a number.
+        """
         low, high = re.escape(str(question.minimum)), re.escape(str(question.maximum))
         scale = rf"{low} *[-~] *{high}"
-        self._plain = re.compile(r" *\[?([0-9]{1,3})[ \]点。]*$")
+        self._kanji = kanji
+        self._plain = re.compile(r"\[?([0-9]{1,3})[ \]点。]*$")
         self._unfilled = re.compile(
             r"[ \[\]():.。]*$"
             rf"|[ \[(<]*[\[(<] *(?:{scale}[^0-9\])>]*|{_TEMPLATE_WORD} *)(?:[\])>][ \])>.。]*)?$"
         )
         self._number = re.compile(
-            rf'[ \[("]*(?:{high} *点(?:満点 *(?:中|で|の)?|中)[ 、,:]*)?'
-            r"(?:(?:約|およそ|だいたい|大体) *)?"
-            r"(?P<number>-?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
+            rf'[ \[("]*(?:{high} *点(?:満点 *(?:中|で|の)?|中の?)[ 、,:]*)?'
+            r"(?:(?:約|およそ|だいたい|大体|about|around|approximately|approx\.?|roughly) *)?"
+            rf"(?:(?P<number>-?[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)|(?P<kanji>[{_KANJI}]+))",
+            re.IGNORECASE,
         )
         whole = rf"{high}(?![0-9]|\.[0-9])"
         self._scale = re.compile(
@@ -44,59 +66,133 @@ class NumberGrammar:
         if (question.minimum, question.maximum) == (0, 100):
             units += ["%", "パーセント"]
         self._unit = re.compile(rf'[ \])"]*(?:{"|".join(units)})', re.IGNORECASE)
+        words = "|".join(map(re.escape, sorted(reason_words, key=len, reverse=True)))
+        self._reason = re.compile(
+            rf'[ \])"]*(?:点)?(?:です)?[ 、。,.;/|(\[-]*(?:{words}) *[\])]? *[:は] *', re.IGNORECASE
+        )
 
     def read(self, plain: str, begin: int, end: int) -> Value:
         """Read from `begin` to the end of the line; every other digit there is a competitor."""
-        usual = self._plain.match(plain, begin, end)
-        if usual:
-            return Value(Decimal(usual[1]), None, usual.span(1))
-        if self._unfilled.match(plain, begin, end):
-            return Value(None, Cause.MISSING, (begin, begin))
-        match = self._number.match(plain, begin, end)
-        if match is None:
-            written = plain[begin:end].strip()
-            start = plain.index(written, begin)
-            return Value(None, Cause.NOT_A_NUMBER, (start, start + len(written)))
-        span = match.span("number")
-        number = Decimal(match["number"])
-        cause = self._objection(plain, match.end(), end)
-        if cause is None and not number and number.is_signed():
-            cause = Cause.NOT_A_NUMBER
-        return Value(None if cause else number, cause, span)
+        value = self._read(plain, begin, end)
+        value.end = end
+        return value
 
-    def _objection(self, plain: str, at: int, end: int) -> Cause | None:
-        """Say why what follows the number forbids to take it; None when nothing does."""
-        scale = self._scale.match(plain, at, end)
+    def is_unfilled(self, written: str) -> bool:
+        """Tell whether a text of its own, as in JSON, is what the form has for a number."""
+        return self._unfilled.match(f"[{written}]") is not None
+
+    def _read(self, plain: str, begin: int, end: int) -> Value:
+        first = _BLANK.match(plain, begin, end)
+        at = first.end() if first else begin
+        usual = self._plain.match(plain, at, end)
+        if usual:
+            return Value(Decimal(usual[1]), None, usual.span(1), end)
+        near = min(end, at + WINDOW)
+        if self._is_unfilled(plain, at, near, end):
+            return Value(None, Cause.MISSING, (begin, begin), end)
+        match = self._number.match(plain, at, near)
+        if match is None or (match["number"] is None and not self._kanji):
+            return Value(None, Cause.NOT_A_NUMBER, _written(plain, at, end), end)
+        kanji = match["number"] is None
+        span = match.span("kanji" if kanji else "number")
+        number = from_kanji(match["kanji"]) if kanji else Decimal(match["number"])
+        cause, rest = self._objection(plain, match.end(), near, end)
+        if cause is None and (number is None or (not number and number.is_signed())):
+            cause = Cause.NOT_A_NUMBER
+        if cause is not None:
+            span = _written(plain, span[0], end)
+        return Value(None if cause else number, cause, span, rest, kanji=kanji)
+
+    def _is_unfilled(self, plain: str, at: int, near: int, end: int) -> bool:
+        return self._unfilled.match(plain, at, near) is not None and not plain[near:end].strip()
+
+    def _objection(self, plain: str, at: int, near: int, end: int) -> tuple[Cause | None, int]:
+        """Say why what follows the number forbids to take it, or where something else begins."""
+        scale = self._scale.match(plain, at, near)
         if scale:
             at = scale.end()
-        elif _OTHER_SCALE.match(plain, at, end) or _THOUSANDS.match(plain, at, end):
-            return Cause.NOT_A_NUMBER
-        if _ANY_DIGIT.search(plain, at, end):
-            return Cause.AMBIGUOUS
-        unit = self._unit.match(plain, at, end)
+        elif _OTHER_SCALE.match(plain, at, near) or _THOUSANDS.match(plain, at, near):
+            return Cause.NOT_A_NUMBER, at
+        reason = self._reason.match(plain, at, near)
+        if reason:
+            return None, reason.end()
+        behind = at
+        unit = self._unit.match(plain, at, near)
         if unit:
             at = unit.end()
-        ending = _ENDING.match(plain, at, end)
+        ending = _ENDING.match(plain, at, near)
         if ending:
             at = ending.end()
+        if self._competes(plain, behind, end):
+            return Cause.AMBIGUOUS, at
         if at == end:
-            return None
+            return None, at
         if plain[at] not in _AFTER_NUMBER and plain[at - 1] not in _CLOSES_NUMBER:
-            return Cause.NOT_A_NUMBER
-        return Cause.NOT_A_NUMBER if _HEDGE.match(plain, at, end) else None
+            return Cause.NOT_A_NUMBER, at
+        return Cause.NOT_A_NUMBER if _HEDGE.match(plain, at, near) else None, at
+
+    def _competes(self, plain: str, at: int, end: int) -> bool:
+        """Tell whether another number follows that could be meant; 1927年 and 3回 could not."""
+        if self._kanji and _KANJI_TOO.search(plain, at, end):
+            return True
+        first = _ANY_DIGIT.search(plain, at, end)
+        if first is None:
+            return False
+        if end - at > _LONGEST_REMARK:
+            return True
+        return _ANY_DIGIT.search(_COUNTED.sub("", plain[at:end])) is not None
 
 
+def from_kanji(written: str) -> Decimal | None:
+    """Return 八十 or 八〇 as a number; None when it is none up to 9999."""
+    if all(sign in _KANJI_DIGITS for sign in written):
+        digits = "".join(str(_KANJI_DIGITS[sign]) for sign in written)
+        return (
+            Decimal(digits) if len(digits) == 1 or (len(digits) < 5 and digits[0] != "0") else None
+        )
+    total, digit, below = 0, None, 10_000
+    for sign in written:
+        if sign in _KANJI_DIGITS:
+            if digit is not None or sign in "〇零":
+                return None
+            digit = _KANJI_DIGITS[sign]
+            continue
+        unit = _KANJI_UNITS[sign]
+        if unit >= below:
+            return None
+        total += unit * (1 if digit is None else digit)
+        digit, below = None, unit
+    return Decimal(total + (digit or 0))
+
+
+def _written(plain: str, begin: int, end: int) -> tuple[int, int]:
+    """Return where the text of a place stands, blanks taken off."""
+    start = end - len(plain[begin:end].lstrip())
+    return start, start + len(plain[start:end].rstrip())
+
+
+_KANJI_DIGITS = {sign: number for number, sign in enumerate("〇一二三四五六七八九")} | {"零": 0}
+_KANJI_UNITS = {"十": 10, "百": 100, "千": 1000}
+_KANJI = "".join((*_KANJI_DIGITS, *_KANJI_UNITS))
+_KANJI_TOO = re.compile(rf"[{_KANJI}]{{2}}|[{_KANJI}] *点")
+_BLANK = re.compile(" *")
 _TEMPLATE_WORD = (
-    r"(?:ここに)?(?:数値|数字|整数|点数|評価値|値|スコア|number|score|value|[xX]{1,3}|\.{2,6}|…{1,3})"
+    r"(?:ここに)?(?:数値|数字|整数|点数|評価値|値|スコア|number|score|value|integer"
+    r"|[xX]{1,3}|\.{2,6}|…{1,3})"
     r"(?:を(?:記入|入力|入れる|書く))?"
 )
 _OTHER_SCALE = re.compile(r'[ \])"]*(?:点 *)?(?:/|(?:out )?of) *[0-9]')
 _THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
 # Of any script: "80٥" holds two numbers to a reader, whatever this grammar can read.
 _ANY_DIGIT = re.compile(r"\d")
+_COUNTED = re.compile(
+    r"(?<![\d.,/~+-])(?:[0-9]{1,4}(?=年|か月|ヶ月|世紀|回|人|歳|才|章|節|行|ページ|頁|冊|つ|番|個|枚|本|匹|頭|羽"
+    r"|文字|日|時間|分間|秒)|(?:1[0-9]|20)[0-9]{2}(?![\d.,/~+%点-]*[\d点%]))"
+)
+_LONGEST_REMARK = 5_000
 _ENDING = re.compile(
     r'[ \])"]*(?:くらい|ぐらい|程度|ほど|前後)?'
-    r"(?:です|でした|でしょう|である|と評価します|と評価する|とします|とする|と思います|をつけます)?"
+    r"(?:です|でした|でしょう|である|だ(?=[。 ]|$)|と評価します|と評価する|とします|とする|と思います|をつけます)?"
 )
 _AFTER_NUMBER = "。、,.;:!([…・|-"
 _CLOSES_NUMBER = ' )]"'

@@ -3,7 +3,7 @@
 import re
 
 from runner.core.errors import ConfigError
-from runner.core.model import Condition, Experiment, Prompt, QuestionSet, Variant
+from runner.core.model import Condition, Experiment, Prompt, Question, QuestionSet, Variant
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -35,19 +35,18 @@ def fill(template: str, values: dict[str, str], where: str) -> str:
 
 def form(questions: QuestionSet) -> str:
     """Return the form to fill in, one question after another."""
-    return "\n".join(
-        fill(
-            questions.form,
-            {
-                "id": question.id,
-                "label": question.label,
-                "minimum": str(question.minimum),
-                "maximum": str(question.maximum),
-            },
-            "question.form",
-        ).rstrip("\n")
-        for question in questions.questions
-    )
+    return "\n".join(form_of(questions, question) for question in questions.questions)
+
+
+def form_of(questions: QuestionSet, question: Question) -> str:
+    """Return the form to fill in for one question."""
+    values = {
+        "id": question.id,
+        "label": question.label,
+        "minimum": str(question.minimum),
+        "maximum": str(question.maximum),
+    }
+    return fill(questions.form, values, "question.form").rstrip("\n")
 
 
 def render(experiment: Experiment, condition: Condition, variant: Variant) -> Prompt:

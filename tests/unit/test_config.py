@@ -114,7 +114,7 @@ TOGETHER = {
     "values": {
         "trials=0": "trials: 0 is too small; allowed: 1 or more",
         "name='a b'": f"name: 'a b'; {IDS}",
-        "action=rum": "action: 'rum'; did you mean run? allowed: cancel, collect,",
+        "action=rum": "action: 'rum'; did you mean run? allowed: abandon, adopt,",
         "format=xml": "format: 'xml'; allowed: json, text",
         "prompt.enhance=on_rety": "prompt.enhance: 'on_rety'; did you mean on_retry?",
         "retry.max_attempts=0": "retry.max_attempts: 0 is too small; allowed: 1 or more",

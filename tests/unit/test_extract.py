@@ -14,9 +14,23 @@ from omegaconf import OmegaConf
 
 from runner.core.errors import ConfigError
 from runner.core.extract import Extractor, Found, tidy, trim_reason
-from runner.core.model import Cause, Pattern, Question, QuestionSet, Variant
+from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet, Variant
 
 LITERARY = Path(__file__).parents[2] / "conf" / "question" / "literary.yaml"
+
+
+GROUPS = ("value", "reason", "end", "refusal")
+
+
+def patterns(rows: list[dict[str, str]]) -> tuple[Pattern, ...]:
+    return tuple(
+        Pattern(
+            name=row["name"],
+            regex=row.get("regex", ""),
+            kind=PatternKind(row.get("kind", "line")),
+        )
+        for row in rows
+    )
 
 
 def question_set(**changes: object) -> QuestionSet:
@@ -33,13 +47,16 @@ def question_set(**changes: object) -> QuestionSet:
                 maximum=item.get("maximum", 100),
                 integer=item.get("integer", True),
                 reason_required=item.get("reason_required", True),
+                aliases=tuple(item.get("aliases", ())),
             )
             for key, item in conf["items"].items()
         ),
         form=conf["form"],
         templates={Variant.PLAIN: conf["plain"], Variant.ENHANCED: conf["enhanced"]},
-        value_patterns=tuple(Pattern(**pattern) for pattern in conf["value_patterns"]),
-        reason_patterns=tuple(Pattern(**pattern) for pattern in conf["reason_patterns"]),
+        **{f"{group}_patterns": patterns(conf[f"{group}_patterns"]) for group in GROUPS},
+        value_words=tuple(conf["value_words"]),
+        reason_words=tuple(conf["reason_words"]),
+        kanji_numbers=conf["kanji_numbers"],
     )
 
 

@@ -1,0 +1,259 @@
+"""Explains every column of an exported table: type, unit, allowed values, how missing is written."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column means, in Japanese and English."""
+
+    allowed: tuple[str, str]
+    """Unit and allowed values."""
+    meaning: tuple[str, str]
+    empty: tuple[str, str] = ("空にならない", "never empty")
+    """When the cell is empty; nothing else stands for a missing value."""
+
+
+LANGUAGES = ("ja", "en")
+_TEXT = ("文字列", "text")
+_TIME = ("UTC の日時", "date and time in UTC")
+_COUNT = ("0 以上の整数", "whole number from 0")
+_BOOL = ("true, false", "true, false")
+_NO_ANSWER = ("回答がないとき", "when there is no answer")
+_UNKNOWN = ("分からないとき（0 ではない）", "when it is not known (it is not 0)")
+_IMPORTED = ("取り込んだ表では空", "in an imported table")
+_OURS = ("取り込んだ表でなければ空", "unless the row is imported")
+_MISSING = (
+    "読み取れなかったとき。欠測は空欄で、0 や −1 とは書かない",
+    "when it could not be read; a missing value is an empty cell, never 0 or -1",
+)
+
+COLUMNS: Mapping[str, Column] = {
+    "run": Column(
+        ("実験／フォルダー", "experiment/folder"),
+        ("どの実行の行か", "which run the row belongs to"),
+    ),
+    "imported": Column(
+        _BOOL, ("取り込んだ表の行か", "whether the row comes from an imported table")
+    ),
+    "experiment": Column(("文字・数字・-・_", "letters, digits, - and _"), ("実験の名前", "name of the experiment")),
+    "provider": Column(_TEXT, ("モデルの提供者", "who provides the model")),
+    "developer": Column(
+        _TEXT,
+        (
+            "モデルの提供者。模擬実行では前に REHEARSAL が付く",
+            "who provides the model; in a rehearsal REHEARSAL stands before it",
+        ),
+    ),
+    "model": Column(_TEXT, ("依頼したモデル名", "name of the model that was asked for")),
+    "rehearsal": Column(
+        _BOOL,
+        (
+            "true：模擬サーバーの作った回答で、どのモデルの回答でもない",
+            "true: the answer was made up by the emulator; no model gave it",
+        ),
+    ),
+    "persona": Column(
+        ("識別子（study.csv では名前）", "id (in study.csv the name)"),
+        ("読み手の役割", "who the model is asked to be"),
+    ),
+    "persona_name": Column(_TEXT, ("ペルソナの名前", "name of the persona")),
+    "text": Column(
+        ("識別子（study.csv では題名）", "id (in study.csv the title)"),
+        ("読んだテキスト", "which text was read"),
+    ),
+    "title": Column(_TEXT, ("テキストの題名", "title of the text")),
+    "author": Column(_TEXT, ("テキストの作者", "author of the text"), _IMPORTED),
+    "temperature": Column(
+        ("0 以上の数、単位なし", "number from 0, no unit"),
+        ("送信した温度", "temperature that was sent"),
+        ("温度を送信しなかったとき", "when none was sent"),
+    ),
+    "trial": Column(
+        ("1 以上の整数", "whole number from 1"),
+        ("同じ条件の何回目か", "which repetition of the same condition"),
+    ),
+    "custom_id": Column(
+        ("条件と試行、例 p1_t1_n01", "condition and trial, as p1_t1_n01"),
+        ("依頼の名前", "name of the request"),
+        _IMPORTED,
+    ),
+    "source_row": Column(
+        ("2 以上の整数", "whole number from 2"),
+        ("取り込んだファイルの行（見出しが 1）", "row of the imported file; its heading is 1"),
+        _OURS,
+    ),
+    "source_timestamp": Column(
+        _TEXT,
+        ("取り込んだファイルの日時、書かれたまま", "time in the imported file, as it was written"),
+        _OURS,
+    ),
+    "timestamp": Column(
+        ("ISO 8601、UTC", "ISO 8601, UTC"),
+        (
+            "回答の日時。提供者が示さなければバッチの終わった日時。取り込んだ表では書かれたまま",
+            "when it was answered; where the provider does not say, when its batch ended; of an "
+            "imported table as it was written",
+        ),
+        ("回答がまだないとき", "when there is no answer yet"),
+    ),
+    "status": Column(
+        ("success, retry_success, failed, open, imported",) * 2,
+        (
+            "success：最初に尋ねたとき全質問を読み取れた。retry_success：尋ね直して読み取れた。failed：決められた回数までに"
+            "読み取れなかった。open：未完了。imported：取り込んだ行で、結末は分からない",
+            "success: all questions read when first asked; retry_success: after being asked again; "
+            "failed: not within the allowed attempts; open: not ended; imported: not known",
+        ),
+    ),
+    "attempts": Column(
+        _COUNT, ("回答があった試みの数", "how often it was answered"), _IMPORTED
+    ),
+    "lost": Column(
+        _COUNT,
+        ("回答なしに終わった試みの数", "how many attempts ended without an answer"),
+        _IMPORTED,
+    ),
+    "attempt": Column(("1 以上の整数", "whole number from 1"), ("何番目の試みか", "which attempt of the request")),
+    "question": Column(("識別子、例 Q1", "id, as Q1"), ("質問", "which question")),
+    "label": Column(_TEXT, ("質問の名前", "what the question is called")),
+    "value": Column(
+        ("質問の範囲の数（通常 0〜100）", "number within the question's range, usually 0 to 100"),
+        ("読み取った値", "the value that was read"),
+        _MISSING,
+    ),
+    "reason": Column(_TEXT, ("値の理由", "the reason given for the value"), _MISSING),
+    "pattern": Column(
+        _TEXT,
+        ("値の場所を見つけたパターンの名前", "name of the pattern that found the value's place"),
+        ("どれも見つけなかったとき", "when none did"),
+    ),
+    "cause": Column(
+        (
+            "missing, out_of_range, ambiguous, not_a_number, no_reason, refused, truncated, blocked",
+        )
+        * 2,
+        (
+            "なぜ読み取れなかったか。no_reason では値は正しく読めており、理由だけがない",
+            "why it could not be read; with no_reason the value itself was read, only a reason lacks",
+        ),
+        ("読み取れたとき、または回答がないとき", "when it was read, or there is no answer"),
+    ),
+    "batch": Column(("例 b0001", "as b0001"), ("こちらでのバッチ名", "our name of the batch"), _NO_ANSWER),
+    "remote_batch": Column(_TEXT, ("提供者でのバッチ名", "the provider's name of the batch"), _NO_ANSWER),
+    "prompt_variant": Column(
+        ("plain, enhanced",) * 2, ("質問文の種類", "which wording was sent"), _NO_ANSWER
+    ),
+    "outcome": Column(
+        ("valid, invalid, refused, errored, expired, cancelled, missing",) * 2,
+        ("採用された試みの結末", "how the attempt that counts ended"),
+        ("まだ試みがないとき", "before any attempt ended"),
+    ),
+    "finish_reason": Column(
+        ("stop, length, content_filter, refusal など", "stop, length, content_filter, refusal, …"),
+        ("モデルが書き終えた理由", "why the model stopped"),
+        _UNKNOWN,
+    ),
+    "model_returned": Column(
+        _TEXT, ("応答に記されたモデル名", "the model as the provider names it"), _UNKNOWN
+    ),
+    "request_id": Column(_TEXT, ("提供者の依頼番号", "the provider's id of the answer"), _UNKNOWN),
+    "input_tokens": Column(
+        ("トークン", "tokens"), ("提供者が数えた入力", "input, as the provider counted it"), _UNKNOWN
+    ),
+    "output_tokens": Column(
+        ("トークン", "tokens"), ("提供者が数えた出力", "output, as the provider counted it"), _UNKNOWN
+    ),
+    "cost_usd": Column(
+        ("米ドル", "US dollars"),
+        (
+            "トークン数 × 当時の単価。請求額ではなく、模擬実行では支払いはない",
+            "tokens at the prices known then; not a bill, and in a rehearsal nothing was paid",
+        ),
+        _UNKNOWN,
+    ),
+    "answered_at": Column(_TIME, ("回答の日時", "when it was answered"), _UNKNOWN),
+    "submitted_at": Column(_TIME, ("バッチを受け付けた日時", "when the batch was accepted"), _UNKNOWN),
+    "completed_at": Column(_TIME, ("バッチが終わった日時", "when the batch ended"), _UNKNOWN),
+    "error": Column(_TEXT, ("提供者の示した誤り", "the error as the provider gave it"), ("誤りがないとき", "when there is none")),
+    "raw_answer": Column(_TEXT, ("回答の全文、そのまま", "the whole answer, as it came"), _NO_ANSWER),
+}  # fmt: skip
+
+_WORDS = {
+    "title": ("コードブック", "Codebook"),
+    "head": (
+        "| 列 | 型 | 単位・取りうる値 | 意味 | 空欄になるのは |",
+        "| column | type | unit, allowed values | meaning | empty |",
+    ),
+    "questions": ("質問", "Questions"),
+    "of": ("{key} {label}：", "{key} {label}: "),
+    "columns": ("{count} 列", "{count} columns"),
+}
+
+_NOTES = {
+    "ja": """\
+欠測値は空欄（CSV）または null（parquet、xlsx では空のセル）で、0 や特別な数では書かない。
+CSV は UTF-8（BOM 付き）、区切りはコンマ。表計算ソフトが数式と見なす文字列の前には `'` が付く。parquet にはない。
+xlsx には raw_answer がなく、日時は UTC で時間帯の表示がない。32,767 文字を超える文字列は切ってある。
+study.csv の列は、公表された研究の表と同じ名前と順序である。四つの質問なら 15 列になる。
+""",
+    "en": """\
+A missing value is an empty cell (CSV, xlsx) or null (parquet), never 0 or a special number.
+CSV is UTF-8 with a byte order mark, separated by commas; text that a spreadsheet would take for a formula begins with `'`, which the parquet files do not have.
+The xlsx file has no raw_answer; its times are UTC without saying so; text longer than 32,767 characters is cut.
+The columns of study.csv have the names and the order of the published study's table: 15 for four questions.
+""",
+}
+
+_OF_QUESTION = re.compile(r"(?P<key>[A-Za-z0-9_-]+?)_?(?P<part>value|reason|pattern|cause)")
+
+
+def described(name: str, labels: Mapping[str, str]) -> tuple[Column, str | None]:
+    """Return what a column means, and the question it belongs to, if any.
+
+    Raises:
+        KeyError: nobody has explained this column.
+    """
+    if name in COLUMNS:
+        return COLUMNS[name], None
+    found = _OF_QUESTION.fullmatch(name)
+    if found is None or found["key"] not in labels:
+        raise KeyError(name)
+    return COLUMNS[found["part"]], found["key"]
+
+
+def codebook(tables: Mapping[str, pl.Schema], labels: Mapping[str, str], language: str) -> str:
+    """Return codebook.md.
+
+    Args:
+        tables: the columns of each file, by its name.
+        labels: what each question is called, by its id.
+        language: ja or en.
+    """
+    place = LANGUAGES.index(language)
+
+    def say(word: str, /, **parts: object) -> str:
+        return _WORDS[word][place].format(**parts)
+
+    lines = [f"# {say('title')}", "", _NOTES[language], f"## {say('questions')}", ""]
+    lines += [f"- {_cell(key)}: {_cell(label)}" for key, label in labels.items()]
+    for file, schema in tables.items():
+        lines += ["", f"## {file} ({say('columns', count=len(schema))})", "", say("head")]
+        lines.append("|---|---|---|---|---|")
+        for name, kind in schema.items():
+            column, key = described(name, labels)
+            meaning = column.meaning[place]
+            if key is not None:
+                meaning = say("of", key=key, label=labels[key]) + meaning
+            cells = (name, str(kind), column.allowed[place], meaning, column.empty[place])
+            lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Return text that stays inside one cell of a table."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")

@@ -1,0 +1,40 @@
+"""Answer text -> a judged reading of every question: the one way in for whoever reads answers."""
+
+from runner.core.asked import Asked
+from runner.core.extract import Extractor
+from runner.core.model import QuestionSet, Reading
+from runner.core.validate import judge
+
+
+class Reader:
+    """Reads answers to one question set; keeps nothing of an answer."""
+
+    def __init__(self, questions: QuestionSet) -> None:
+        """Compile the patterns.
+
+        Raises:
+            ConfigError: names the pattern or question that cannot be used.
+        """
+        self._questions = questions
+        self._extractor = Extractor(questions)
+        self._asked = Asked(questions, self.by_patterns)
+
+    def read(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
+        """Return a reading for every question, by question id; never raises."""
+        if finish_reason not in _WHOLE:
+            return self.by_patterns(text, finish_reason)
+        known = self._asked.read(text)
+        if known is not None:
+            return known
+        readings = self.by_patterns(text, finish_reason)
+        self._asked.learn(text, readings)
+        return readings
+
+    def by_patterns(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
+        """Return the same, without the short cut for answers that are the form as asked."""
+        found = self._extractor.extract(text)
+        return judge(self._questions, found, text=text, finish_reason=finish_reason)
+
+
+_WHOLE = (None, "stop", "end_turn", "STOP")
+"""How a model stops that has said what it had to say; None: nobody knows how it stopped."""

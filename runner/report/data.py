@@ -1,0 +1,437 @@
+"""Reads the tables of the selected runs as polars frames, with everything that has to be named.
+
+Only what the report needs is read, and no raw answer: of a reason, its length.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import polars as pl
+
+from runner.files import file_sha256
+from runner.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
+
+ANSWERED = ("valid", "invalid")
+"""Outcomes of attempts that brought an answer, readable or not."""
+OPEN = "open"
+"""The cause of a value that is missing because its request has not ended."""
+NOT_IN_SOURCE = "not_in_source"
+"""The cause of a value that an imported table leaves empty; why, it does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question as the report names it."""
+
+    name: str
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedRun:
+    """One model in one experiment."""
+
+    name: str
+    """As tables and figures show it; no two runs share one."""
+    block: str
+    """What may be pooled: the experiment, and where its answers come from."""
+    provider: str
+    model: str
+    stored: StoredRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """All that a report is made from."""
+
+    runs: tuple[ReportedRun, ...]
+    questions: tuple[Asked, ...]
+    readings: pl.DataFrame
+    """One row per request and question: run, block, persona, text, temperature, cell, request,
+    question, value, cause, pattern, reason_chars, failed."""
+    statuses: pl.DataFrame
+    """run, status, requests, attempts, lost."""
+    usage: pl.DataFrame
+    """run, attempts, answers, tokens and cost; what is unknown is counted, never taken for 0."""
+    returned: pl.DataFrame
+    """run, model_returned, answers, first and last: the models as the provider names them."""
+    sources: tuple[Mapping[str, str], ...]
+    """What each run was asked, and the hashes of the files it was read from."""
+    kinds: frozenset[Kind]
+    left_out: tuple[str, ...]
+    without_tables: tuple[str, ...]
+
+    @property
+    def rehearsal(self) -> bool:
+        """Tell whether any of it is rehearsed."""
+        return Kind.REHEARSAL in self.kinds
+
+    @property
+    def imported(self) -> bool:
+        """Tell whether any of it comes from somebody else's table."""
+        return any(run.stored.imported for run in self.runs)
+
+
+def read(selection: Selection) -> Data:
+    """Read the tables of the selected runs."""
+    runs = _named_runs(selection)
+    questions = _questions(selection.runs)
+    personas = _names(
+        (run.experiment, key, row["name"], _digest(row.get("system")))
+        for run in selection.runs
+        for key, row in run.definition["personas"].items()
+    )
+    texts = _names(
+        (run.experiment, key, row["title"], row.get("sha256"))
+        for run in selection.runs
+        for key, row in run.definition["texts"].items()
+    )
+    scale = _Scale(
+        runs=[run.name for run in runs],
+        blocks=list(dict.fromkeys(run.block for run in runs)),
+        questions=list(dict.fromkeys(questions.values())),
+        personas=list(dict.fromkeys(personas.values())),
+        texts=list(dict.fromkeys(texts.values())),
+    )
+    frames: list[pl.DataFrame] = []
+    requests = 0
+    for run in runs:
+        frames.extend(
+            scale.typed(frame).with_columns(pl.col("cause", "pattern").cast(_CODE))
+            for frame in _readings(run, questions, personas, texts, requests)
+        )
+        requests += frames[-1].height
+    asked = {
+        _question_key(row, key): Asked(
+            name=questions[_question_key(row, key)],
+            minimum=float(row["minimum"]),
+            maximum=float(row["maximum"]),
+        )
+        for run in selection.runs
+        for key, row in run.definition["questions"].items()
+    }
+    return Data(
+        runs=tuple(runs),
+        questions=tuple(asked.values()),
+        readings=_with_cells(pl.concat(frames)),
+        statuses=pl.concat(scale.typed(_statuses(run)) for run in runs),
+        usage=pl.concat(scale.typed(_usage(run)) for run in runs),
+        returned=pl.concat(scale.typed(_returned(run)) for run in runs),
+        sources=tuple(_source(run) for run in selection.runs),
+        kinds=selection.kinds,
+        left_out=tuple(run.name for run in selection.rehearsals_left_out),
+        without_tables=selection.without_tables,
+    )
+
+
+_CODE = pl.Categorical()
+"""A few words, of which each row has one; a million rows take four bytes each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scale:
+    """The factors' levels in the order in which they are shown."""
+
+    runs: list[str]
+    blocks: list[str]
+    questions: list[str]
+    personas: list[str]
+    texts: list[str]
+
+    def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame with its factors as ordered levels."""
+        levels = {
+            "run": self.runs,
+            "block": self.blocks,
+            "question": self.questions,
+            "persona": self.personas,
+            "text": self.texts,
+        }
+        return frame.with_columns(
+            pl.col(name).cast(pl.Enum(known))
+            for name, known in levels.items()
+            if name in frame.columns
+        )
+
+
+def _named_runs(selection: Selection) -> list[ReportedRun]:
+    """Return every model of every run under a name that no other has."""
+    found = [
+        (run, provider, model)
+        for run in selection.runs
+        for provider, model in _scan(run)
+        .select("provider", "model")
+        .unique()
+        .sort("provider", "model")
+        .collect()
+        .iter_rows()
+    ]
+    mixed = len(selection.kinds) > 1
+    longer = (
+        [model for _, _, model in found],
+        [f"{model} ({provider})" for _, provider, model in found],
+        [f"{model} ({provider}, {run.experiment})" for run, provider, model in found],
+        [f"{model} ({provider}, {run.name})" for run, provider, model in found],
+    )
+    names = next((level for level in longer if len(set(level)) == len(level)), longer[-1])
+    experiments = {run.experiment for run, _, _ in found}
+    return [
+        ReportedRun(
+            name=_mark(run, mixed=mixed) + name,
+            block=_mark(run, mixed=mixed)
+            + (run.experiment if len(experiments) > 1 or mixed else ""),
+            provider=provider,
+            model=model,
+            stored=run,
+        )
+        for name, (run, provider, model) in zip(names, found, strict=True)
+    ]
+
+
+def _mark(run: StoredRun, *, mixed: bool) -> str:
+    """Return what stands before the name, where nothing cuts it off."""
+    rehearsal = "[REHEARSAL] " if run.kind is Kind.REHEARSAL and mixed else ""
+    return rehearsal + ("[imported] " if run.imported else "")
+
+
+def _question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:
+    return key, row["label"], row["minimum"], row["maximum"]
+
+
+def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
+    """Return a name for each question; the same number with another wording is another one."""
+    keys = list(
+        dict.fromkeys(
+            _question_key(row, key)
+            for run in runs
+            for key, row in run.definition["questions"].items()
+        )
+    )
+    plain = [f"{key} {label}" if label != key else key for key, label, _, _ in keys]
+    return {
+        whole: name if plain.count(name) == 1 else f"{name} ({whole[2]}–{whole[3]})"
+        for whole, name in zip(keys, plain, strict=True)
+    }
+
+
+def _names(
+    entries: Iterable[tuple[str, str, str | None, str | None]],
+) -> dict[tuple[str, str], str]:
+    """Return a name for each level of a factor, by experiment and id.
+
+    The same id with another definition is another level. An imported table has ids only; they
+    stand for the one definition of that id, when there is one.
+
+    Args:
+        entries: experiment, id, name, and a digest of the definition if there is one.
+    """
+    rows = list(dict.fromkeys(entries))
+    digests: dict[str, list[str]] = {}
+    for _, key, _, digest in rows:
+        if digest is not None and digest not in digests.setdefault(key, []):
+            digests[key].append(digest)
+    groups: dict[tuple[str, str | None], tuple[str, str]] = {}
+    for experiment, key, name, digest in sorted(rows, key=lambda row: row[3] is None):
+        known = digests.get(key, [])
+        group = key, digest if digest or len(known) != 1 else known[0]
+        groups.setdefault(group, (name or key, experiment))
+    shown = [name for name, _ in groups.values()]
+    with_id = [f"{name} ({key})" for (key, _), (name, _) in groups.items()]
+    final = {}
+    for index, (group, (name, experiment)) in enumerate(groups.items()):
+        if shown.count(name) == 1:
+            final[group] = name
+        elif with_id.count(with_id[index]) == 1:
+            final[group] = with_id[index]
+        else:
+            final[group] = f"{with_id[index]} [{experiment}]"
+    return {
+        (experiment, key): final[
+            key, digest if digest or len(digests.get(key, [])) != 1 else digests[key][0]
+        ]
+        for experiment, key, _, digest in rows
+    }
+
+
+def _digest(text: str | None) -> str | None:
+    return None if text is None else sha256(text.encode()).hexdigest()
+
+
+def _scan(run: StoredRun) -> pl.LazyFrame:
+    return pl.scan_parquet(run.folder / ANSWERS, glob=False)
+
+
+def _rows(run: ReportedRun) -> pl.LazyFrame:
+    return _scan(run.stored).filter(
+        pl.col("provider") == run.provider, pl.col("model") == run.model
+    )
+
+
+def _readings(
+    run: ReportedRun,
+    questions: Mapping[tuple[Any, ...], str],
+    personas: Mapping[tuple[str, str], str],
+    texts: Mapping[tuple[str, str], str],
+    first: int,
+) -> Iterator[pl.DataFrame]:
+    """Yield, for each question, one row per request."""
+    experiment = run.stored.experiment
+    ours = {key: name for (where, key), name in personas.items() if where == experiment}
+    theirs = {key: name for (where, key), name in texts.items() if where == experiment}
+    rows = _rows(run).with_row_index("request", offset=first)
+    closed = pl.col("status") != OPEN
+    imported = pl.lit(run.stored.imported)
+    for key, row in run.stored.definition["questions"].items():
+        value = pl.when(closed).then(pl.col(f"{key}_value").cast(pl.Float64))
+        cause = (
+            pl.when(value.is_not_null())
+            .then(None)
+            .when(~closed)
+            .then(pl.lit(OPEN))
+            .when(pl.col(f"{key}_cause").is_not_null())
+            .then(pl.col(f"{key}_cause"))
+            .when(imported)
+            .then(pl.lit(NOT_IN_SOURCE))
+            .otherwise(pl.lit("request_") + pl.col("outcome").fill_null("unknown"))
+        )
+        reason = pl.col(f"{key}_reason")
+        yield (
+            rows.select(
+                pl.lit(run.name).alias("run"),
+                pl.lit(run.block).alias("block"),
+                pl.col("persona").replace_strict(ours, return_dtype=pl.String),
+                pl.col("text").replace_strict(theirs, return_dtype=pl.String),
+                "temperature",
+                "request",
+                pl.lit(questions[_question_key(row, key)]).alias("question"),
+                value.alias("value"),
+                cause.alias("cause"),
+                pl.when(closed).then(pl.col(f"{key}_pattern")).alias("pattern"),
+                pl.when(closed & (reason.str.strip_chars() != ""))
+                .then(reason.str.strip_chars().str.len_chars())
+                .alias("reason_chars"),
+                (pl.col("status") == "failed").alias("failed"),
+            ).collect(engine="streaming")
+        )
+
+
+def _with_cells(readings: pl.DataFrame) -> pl.DataFrame:
+    """Number the cells: one model, persona, text and temperature in one experiment."""
+    factors = ["run", "persona", "text", "temperature"]
+    cells = readings.select(factors).unique().sort(factors, nulls_last=True).with_row_index("cell")
+    return readings.join(cells, on=factors, how="left", nulls_equal=True).sort(
+        "question", "cell", "value", "request", nulls_last=True
+    )
+
+
+def _statuses(run: ReportedRun) -> pl.DataFrame:
+    return (
+        _rows(run)
+        .group_by("status")
+        .agg(
+            pl.len().cast(pl.Int64).alias("requests"),
+            *(
+                pl.when(pl.col(name).null_count() == 0)
+                .then(pl.col(name).sum().cast(pl.Int64))
+                .alias(name)
+                for name in ("attempts", "lost")
+            ),
+        )
+        .sort("status")
+        .collect()
+        .select(pl.lit(run.name).alias("run"), "status", "requests", "attempts", "lost")
+    )
+
+
+USAGE = {
+    "attempts": pl.Int64,
+    "answers": pl.Int64,
+    "input_tokens": pl.Int64,
+    "output_tokens": pl.Int64,
+    "answers_without_tokens": pl.Int64,
+    "cost_usd": pl.Float64,
+    "answers_without_cost": pl.Int64,
+}
+
+
+def _usage(run: ReportedRun) -> pl.DataFrame:
+    """Return what a run's attempts took; a sum is null as soon as a part of it is unknown."""
+    path = run.stored.folder / ATTEMPTS
+    if not path.exists():
+        return pl.DataFrame(
+            {"run": [run.name], **{name: [None] for name in USAGE}},
+            schema={"run": pl.String, **USAGE},
+        )
+    tokens = pl.col("input_tokens") + pl.col("output_tokens")
+    counted = tokens.fill_null(0) > 0  # a provider that counts nothing says 0
+    answers = pl.col("outcome").is_in(ANSWERED)
+    known = pl.scan_parquet(path, glob=False).select(
+        pl.len().cast(pl.Int64).alias("attempts"),
+        answers.sum().cast(pl.Int64).alias("answers"),
+        pl.col("input_tokens").sum().cast(pl.Int64),
+        pl.col("output_tokens").sum().cast(pl.Int64),
+        (answers & ~counted).sum().cast(pl.Int64).alias("answers_without_tokens"),
+        pl.col("cost_usd").sum(),
+        (answers & (pl.col("cost_usd").is_null() | ~counted))
+        .sum()
+        .cast(pl.Int64)
+        .alias("answers_without_cost"),
+    )
+    return known.collect().select(
+        pl.lit(run.name).alias("run"),
+        "attempts",
+        "answers",
+        *(
+            pl.when(pl.col("answers_without_tokens") == 0).then(pl.col(name)).alias(name)
+            for name in ("input_tokens", "output_tokens")
+        ),
+        "answers_without_tokens",
+        pl.when(pl.col("answers_without_cost") == 0).then(pl.col("cost_usd")).alias("cost_usd"),
+        "answers_without_cost",
+    )
+
+
+def _returned(run: ReportedRun) -> pl.DataFrame:
+    return (
+        _rows(run)
+        .filter(pl.col("model_returned").is_not_null() | pl.col("completed_at").is_not_null())
+        .group_by("model_returned")
+        .agg(
+            pl.len().cast(pl.Int64).alias("answers"),
+            pl.coalesce("answered_at", "submitted_at").min().alias("first"),
+            pl.coalesce("answered_at", "completed_at").max().alias("last"),
+        )
+        .sort("model_returned", nulls_last=True)
+        .collect()
+        .select(pl.lit(run.name).alias("run"), "model_returned", "answers", "first", "last")
+    )
+
+
+def _source(run: StoredRun) -> dict[str, str]:
+    """Say what a run was asked and what the report was made from, as hashes."""
+    prompt = run.definition.get("prompt") or {}
+    said = {
+        "name": run.name,
+        "kind": run.kind.value,
+        "experiment_id": str(run.manifest["experiment"].get("id", "")),
+        "chorus": str(run.manifest.get("chorus", "")),
+        "answers.parquet": file_sha256(run.folder / ANSWERS),
+        **{f"prompt.{part}": _digest(str(text)) or "" for part, text in sorted(prompt.items())},
+        **{
+            f"persona.{key}": digest
+            for key, row in run.definition["personas"].items()
+            if (digest := _digest(row.get("system")))
+        },
+        **{
+            f"text.{key}": row["sha256"]
+            for key, row in run.definition["texts"].items()
+            if row.get("sha256")
+        },
+    }
+    if run.imported:
+        source = run.manifest["imported"]
+        said |= {"source.file": source["file"], "source.sha256": source["sha256"]}
+    return said

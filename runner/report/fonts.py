@@ -1,0 +1,64 @@
+"""Fonts for Japanese, the same on every machine: in figures, and inside the page."""
+
+import io
+from base64 import b64encode
+from functools import cache
+
+from runner.report.words import visible
+
+FONTS = ("IPAexGothic", "DejaVu Sans")
+"""The first comes with the package matplotlib-fontja, the second with matplotlib."""
+
+EAST_ASIAN = 0x2E80
+"""Where the characters begin that a machine may have no font for; Latin is everywhere."""
+
+
+@cache
+def load() -> None:
+    """Make the Japanese font known to matplotlib."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib_fontja import get_font_ttf_path
+
+    if FONTS[0] not in fontManager.get_font_names():
+        fontManager.addfont(get_font_ttf_path())
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Return every character that one of the fonts has."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.ft2font import FT2Font
+
+    load()
+    found: set[int] = set()
+    for font in FONTS:
+        found |= set(FT2Font(fontManager.findfont(font)).get_charmap())
+    return frozenset(found)
+
+
+def drawable(text: str) -> str:
+    """Return text without characters that no font has: they are shown by their numbers."""
+    known = _glyphs()
+    return "".join(c if ord(c) in known else f"⟨U+{ord(c):04X}⟩" for c in visible(text))
+
+
+def font_face(text: str) -> str:
+    """Return CSS with a font, called Embedded, of just the characters of a text.
+
+    A page asks for it after every known Japanese font, so that it is used only where the reader's
+    machine has none. The IPA Font License allows a font to be embedded in a document for its display.
+    """
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+    from matplotlib_fontja import get_font_ttf_path
+
+    options = Options(layout_features=[], hinting=False, name_IDs=[], notdef_outline=True)
+    with TTFont(get_font_ttf_path(), recalcTimestamp=False, lazy=True) as font:
+        subsetter = Subsetter(options)
+        subsetter.populate(unicodes={ord(c) for c in text if ord(c) >= EAST_ASIAN})
+        subsetter.subset(font)
+        font.flavor = "woff"
+        file = io.BytesIO()
+        font.save(file)
+    data = b64encode(file.getvalue()).decode()
+    return f'@font-face {{ font-family: Embedded; src: url("data:font/woff;base64,{data}"); }}'

@@ -1,0 +1,275 @@
+"""The report as one HTML page: no script, nothing from elsewhere, every text escaped."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from html import escape
+from typing import Any
+
+import polars as pl
+
+from runner.report.figures import Drawn
+from runner.report.fonts import font_face
+from runner.report.words import Words, visible
+
+ROWS_SHOWN = 200
+"""A longer table is shown in part; the whole of it is in its file."""
+
+POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'"
+"""What a browser may load for the page: nothing but what stands in it."""
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *children: str, **attributes: str) -> Markup:
+    """Return an element; children and attributes that are no Markup are escaped."""
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(visible(value))}"'
+        for key, value in attributes.items()
+    )
+    if name in ("meta", "img", "br"):
+        return Markup(f"<{name}{given}>")
+    return Markup(f"<{name}{given}>{_joined(children)}</{name}>")
+
+
+def _joined(children: Iterable[str]) -> str:
+    return "".join(c if isinstance(c, Markup) else escape(visible(c)) for c in children)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table of the report."""
+
+    name: str
+    """Of its file, without ending."""
+    title: str
+    frame: pl.DataFrame
+    headers: dict[str, str]
+    """What each column is called on the page."""
+    codes: dict[str, Callable[[str], str]]
+    """How the codes of a column are put into words."""
+    notes: tuple[str, ...] = ()
+    open: bool = True
+    unknown: dict[str, str] = field(default_factory=dict)
+    """What nothing means in some columns; elsewhere it means that a number is not defined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading, and what stands under it, in order."""
+
+    anchor: str
+    title: str
+    parts: tuple[Drawn | Table | str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The whole page."""
+
+    title: str
+    banners: tuple[tuple[str, str], ...]
+    """Class (alarm or note) and text."""
+    tiles: tuple[tuple[str, str], ...]
+    """Figure and label."""
+    sections: tuple[Section, ...]
+    mark: str
+    """What stands before every heading; empty, or REHEARSAL."""
+
+
+def html(page: Page, words: Words) -> str:
+    """Return the page, with the glyphs in it that a reader's machine may lack."""
+    body = _body(page, words)
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", page.mark + page.title),
+        Markup(f"<style>{font_face(page.title + body)}{CSS}</style>"),
+    )
+    return "<!DOCTYPE html>\n" + tag("html", head, body, lang=words.language) + "\n"
+
+
+def _body(page: Page, words: Words) -> Markup:
+    contents = tag(
+        "nav",
+        tag("strong", words("contents")),
+        *(tag("a", section.title, href=f"#{section.anchor}") for section in page.sections),
+        aria_label=words("contents"),
+    )
+    return tag(
+        "body",
+        tag("header", _heading("h1", page.mark, page.title), *_banners(page), _tiles(page)),
+        contents,
+        tag("main", *(_section(section, page.mark, words) for section in page.sections)),
+    )
+
+
+def _heading(level: str, mark: str, text: str) -> Markup:
+    return tag(level, *([tag("span", mark, class_="mark")] if mark else []), text)
+
+
+def _banners(page: Page) -> Iterable[Markup]:
+    return (tag("p", text, class_=f"banner {kind}") for kind, text in page.banners)
+
+
+def _tiles(page: Page) -> Markup:
+    return tag(
+        "dl",
+        *(tag("div", tag("dt", label), tag("dd", figure)) for figure, label in page.tiles),
+        class_="tiles",
+    )
+
+
+def _section(section: Section, mark: str, words: Words) -> Markup:
+    inner = []
+    for part in section.parts:
+        if isinstance(part, Drawn):
+            inner.append(_figure(part, words))
+        elif isinstance(part, Table):
+            inner.append(_table(part, mark, words))
+        else:
+            inner.append(tag("p", part))
+    return tag("section", _heading("h2", mark, section.title), *inner, id=section.anchor)
+
+
+def _figure(figure: Drawn, words: Words) -> Markup:
+    data = b64encode(figure.svg).decode()
+    files = words("figure_file", png=f"figures/{figure.name}.png", svg=f"figures/{figure.name}.svg")
+    return tag(
+        "figure",
+        tag("img", src=f"data:image/svg+xml;base64,{data}", alt=figure.title),
+        tag("figcaption", tag("b", figure.title), " ", figure.caption, " ",
+            tag("small", files)),
+    )  # fmt: skip
+
+
+def _table(table: Table, mark: str, words: Words) -> Markup:
+    frame = table.frame.head(ROWS_SHOWN)
+    kinds = {name: _is_number(kind) for name, kind in frame.schema.items()}
+    head = tag(
+        "tr",
+        *(
+            tag("th", table.headers.get(name, name), scope="col", class_=_align(kinds[name]))
+            for name in frame.columns
+        ),
+    )
+    rows = []
+    before: tuple[Any, ...] = ()
+    for row in frame.iter_rows():
+        cells = [
+            tag("td", cell(value, name, table), class_=_align(kinds[name]))
+            for name, value in zip(frame.columns, row, strict=True)
+        ]
+        new = row[:1] != before[:1]
+        rows.append(tag("tr", *cells, class_="new" if new else "same"))
+        before = row
+    file = f"tables/{table.name}.csv"
+    more = []
+    if table.frame.height > ROWS_SHOWN:
+        counts = {"shown": f"{ROWS_SHOWN:,}", "count": f"{table.frame.height:,}"}
+        more = [tag("p", words("rows_more", file=file, **counts), class_="note")]
+    content = (
+        tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll"),
+        *more,
+        *(tag("p", note, class_="note") for note in table.notes),
+        tag("p", words("table_file", file=file), class_="note file"),
+    )
+    summary = tag("summary", _heading("h3", mark, table.title))
+    return tag("details", summary, *content, **({"open": "open"} if table.open else {}))
+
+
+def _is_number(kind: pl.DataType) -> bool:
+    return kind.is_numeric()
+
+
+def _align(number: bool) -> str:
+    return "number" if number else "text"
+
+
+DECIMALS = {"icc": 2, "icc_low": 2, "icc_high": 2, "pearson": 2, "spearman": 2, "cost_usd": 4}
+CORRELATION = ("pearson", "low", "high", "spearman")
+
+
+def cell(value: Any, name: str, table: Table) -> str:
+    """Return a cell as it is shown; – for what is not defined or not known."""
+    if value is None:
+        return table.unknown.get(name, "–")
+    if name in table.codes:
+        return table.codes[name](str(value))
+    if isinstance(value, float):
+        if name == "temperature":
+            return f"{value:g}"
+        if name in ("median", "min", "max"):
+            return f"{value:,.10g}"
+        places = DECIMALS.get(name, 1)
+        if name in CORRELATION and "pearson" in table.frame.columns:
+            places = 2
+        return f"{value:,.{places}f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return str(value)
+
+
+def counts(parts: Sequence[str], words: Words) -> str:
+    """Return several phrases as one."""
+    return words("list_comma").join(parts)
+
+
+CSS = """
+:root { color-scheme: light; --ink: #1d2329; --soft: #5b6570; --line: #d9dee3; --fill: #f5f7f9;
+  --accent: #0072b2; --alarm: #b3261e; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1120px; padding: 0 24px 80px; color: var(--ink); background: #fff;
+  font: 16px/1.6 "Hiragino Sans", "Hiragino Kaku Gothic ProN", "Noto Sans CJK JP", "Noto Sans JP",
+  "Yu Gothic", Meiryo, Embedded, system-ui, sans-serif; }
+header { padding: 36px 0 8px; }
+h1 { font-size: 30px; line-height: 1.3; margin: 0 0 14px; }
+h2 { font-size: 22px; margin: 56px 0 12px; padding-bottom: 6px; border-bottom: 2px solid var(--ink); }
+h3 { display: inline; font-size: 16px; }
+.mark { color: var(--alarm); }
+.banner { margin: 8px 0; padding: 10px 14px; border-left: 5px solid var(--soft);
+  background: var(--fill); }
+.banner.alarm { border-color: var(--alarm); background: #fdeceb; font-weight: 600; }
+.tiles { display: flex; flex-wrap: wrap; gap: 12px; margin: 22px 0 0; }
+.tiles div { flex: 1 1 150px; padding: 12px 16px; border: 1px solid var(--line); border-radius: 8px;
+  display: flex; flex-direction: column-reverse; justify-content: flex-end; }
+.tiles dt { color: var(--soft); font-size: 14px; }
+.tiles dd { margin: 0; font-size: 24px; font-weight: 650; line-height: 1.25; }
+nav { position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; gap: 4px 18px;
+  padding: 10px 0; margin-top: 18px; background: #fff; border-bottom: 1px solid var(--line);
+  font-size: 14px; }
+nav a { color: var(--accent); text-decoration: none; }
+nav a:hover { text-decoration: underline; }
+section { scroll-margin-top: 48px; }
+figure { margin: 26px 0; }
+figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+figcaption { margin-top: 8px; font-size: 14px; color: var(--soft); }
+figcaption b { color: var(--ink); }
+small, .file { color: #7b858f; }
+details { margin: 20px 0; }
+summary { cursor: pointer; padding: 4px 0; }
+.scroll { overflow: auto; max-height: 620px; border: 1px solid var(--line); border-radius: 6px; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; line-height: 1.4;
+  font-variant-numeric: tabular-nums; }
+th { position: sticky; top: 0; background: var(--fill); font-weight: 600; vertical-align: bottom; }
+th, td { padding: 5px 10px; text-align: left; unicode-bidi: isolate; }
+td.text { min-width: 7em; }
+td { max-width: 360px; overflow-wrap: break-word; word-break: keep-all; }
+th { min-width: 4.2em; }
+.number { text-align: right; white-space: nowrap; }
+th.number { white-space: normal; }
+tr.new td { border-top: 1px solid var(--line); }
+tbody tr:hover td { background: #eef5fa; }
+.note { margin: 6px 0; font-size: 14px; color: var(--soft); }
+@media print { nav { display: none; } .scroll { max-height: none; overflow: visible; }
+  figure, tr { break-inside: avoid; } body { max-width: none; font-size: 12px; } }
+"""

@@ -1,0 +1,400 @@
+"""The report's words in Japanese and English."""
+
+from collections.abc import Mapping
+
+LANGUAGES = ("ja", "en")
+
+_WORDS: Mapping[str, tuple[str, str]] = {
+    # page
+    "title": ("報告書：{names}", "Report: {names}"),
+    "and_more": ("ほか{count}件", "and {count} more"),
+    "contents": ("目次", "Contents"),
+    "rehearsal_short": ("REHEARSAL（模擬実行）", "REHEARSAL"),
+    "rehearsal_all": (
+        "REHEARSAL（模擬実行）：すべての回答は模擬サーバーが作ったもので、どのモデルの回答でもない。"
+        "費用は、実際に送った場合の概算である。",
+        "REHEARSAL: every answer was made up by the emulator; no model gave any of them. "
+        "Costs are what the tokens would have cost.",
+    ),
+    "rehearsal_some": (
+        "REHEARSAL（模擬実行）を含む：[REHEARSAL] の付いたモデルの回答は模擬サーバーが作ったもので、"
+        "どのモデルの回答でもない。",
+        "Includes REHEARSALS: answers of models marked [REHEARSAL] were made up by the emulator; "
+        "no model gave them.",
+    ),
+    "imported_note": (
+        "[imported] の付いたモデルは、取り込んだ表の値である。何回尋ねたか、なぜ欠けているか、"
+        "いくらかかったかは、その表からは分からない。",
+        "Models marked [imported] come from a table of somebody else: how often was asked, why a "
+        "value is missing and what it cost are not known here.",
+    ),
+    "left_out": (
+        "模擬実行 {count} 件は含めていない：{names}",
+        "{count} rehearsals are left out: {names}",
+    ),
+    "without_tables": (
+        "まだ表のない実行 {count} 件は含めていない：{names}",
+        "{count} runs have no tables yet and are left out: {names}",
+    ),
+    "tile.requests": ("依頼", "requests"),
+    "tile.models": ("モデル", "models"),
+    "tile.values": ("読み取れた値", "values read"),
+    "tile.missing": ("欠測値", "values missing"),
+    "tile.cost": ("費用", "cost"),
+    "unknown": ("不明", "unknown"),
+    "none": ("なし", "none"),
+    "table_file": ("表のファイル：{file}", "this table as a file: {file}"),
+    "figure_file": ("図のファイル：{png}、{svg}", "this figure as files: {png}, {svg}"),
+    "rows_more": (
+        "先頭 {shown} 行を示す。全 {count} 行は {file} にある。",
+        "The first {shown} rows; all {count} are in {file}.",
+    ),
+    "missing_line": (
+        "欠測：{total} 値のうち {missing}（{share}）。{causes}",
+        "Missing: {missing} of {total} values ({share}). {causes}",
+    ),
+    "missing_no": (
+        "欠測なし：{total} 値すべてを読み取った。",
+        "Nothing is missing: all {total} values were read.",
+    ),
+    "cause_count": ("{cause} {count}", "{cause} {count}"),
+    "list_comma": ("、", ", "),
+    # sections
+    "s.quality": ("回答の品質", "Quality of the answers"),
+    "s.scores": ("得点", "Scores"),
+    "s.agreement": ("試行間の一致", "Agreement between trials"),
+    "s.correlation": ("質問間の相関", "Correlation between questions"),
+    "s.temperature": ("温度とばらつき", "Temperature and spread"),
+    "s.reasons": ("理由の長さ", "Length of the reasons"),
+    "s.usage": ("トークンと費用", "Tokens and cost"),
+    "s.methods": ("方法", "Methods"),
+    # tables and figures
+    "t.quality": ("依頼の結末（モデル別）", "How the requests ended, by model"),
+    "t.missing": ("欠測値（モデル・質問・原因別）", "Missing values, by model, question and cause"),
+    "t.patterns": ("値を見つけたパターン", "Patterns that found the value"),
+    "t.scores_model": ("得点（モデル別）", "Scores by model"),
+    "t.scores_persona": ("得点（ペルソナ別）", "Scores by persona"),
+    "t.scores_text": ("得点（テキスト別）", "Scores by text"),
+    "t.scores_temperature": ("得点（温度別）", "Scores by temperature"),
+    "t.scores_cell": ("得点（条件別）", "Scores by cell"),
+    "t.distribution": ("値の分布", "Distribution of the values"),
+    "t.persona_model": ("ペルソナ × モデル：平均値", "Persona × model: means"),
+    "t.text_model": ("テキスト × モデル：平均値", "Text × model: means"),
+    "t.agreement": ("試行間の一致", "Agreement between trials"),
+    "t.within_sd": ("条件内の標準偏差（試行間のばらつき）", "Standard deviation within cells"),
+    "t.icc": ("級内相関係数 ICC(1)", "Intraclass correlation, ICC(1)"),
+    "t.correlation": ("質問間の相関（ピアソン）", "Correlation between questions (Pearson)"),
+    "t.temperature": ("温度と条件内の標準偏差", "Temperature and standard deviation within cells"),
+    "t.reasons": ("理由の長さ（文字数）", "Length of the reasons, in characters"),
+    "t.usage": ("トークンと費用", "Tokens and cost"),
+    "t.returned": ("応答に記されたモデル名と日時", "Models as the providers name them, and dates"),
+    "t.sources": ("出典とハッシュ値（SHA-256）", "Sources and hashes (SHA-256)"),
+    "t.versions": ("使用したソフトウェア", "Software"),
+    # columns
+    "c.run": ("モデル", "model"),
+    "c.block": ("実験", "experiment"),
+    "c.question": ("質問", "question"),
+    "c.other": ("もう一つの質問", "other question"),
+    "c.persona": ("ペルソナ", "persona"),
+    "c.text": ("テキスト", "text"),
+    "c.temperature": ("温度", "temperature"),
+    "c.total": ("総数", "total"),
+    "c.n": ("n", "n"),
+    "c.missing": ("欠測", "missing"),
+    "c.mean": ("平均", "mean"),
+    "c.sd": ("標準偏差", "sd"),
+    "c.median": ("中央値", "median"),
+    "c.min": ("最小", "min"),
+    "c.max": ("最大", "max"),
+    "c.low": ("95 % 下限", "95 % low"),
+    "c.high": ("95 % 上限", "95 % high"),
+    "c.cells": ("条件数", "cells"),
+    "c.resampled": ("再抽出の単位", "resampled"),
+    "c.success": ("成功", "success"),
+    "c.retry_success": ("再依頼で成功", "retry success"),
+    "c.failed": ("失敗", "failed"),
+    "c.open": ("未完了", "open"),
+    "c.imported": ("取り込み", "imported"),
+    "c.attempts": ("試み", "attempts"),
+    "c.lost": ("失われた試み", "lost attempts"),
+    "c.n_of_failed_requests": ("うち失敗した依頼の値", "n from failed requests"),
+    "c.n_without_reason": ("うち理由のない値", "n without a reason"),
+    "c.pattern": ("パターン", "pattern"),
+    "c.answers": ("回答", "answers"),
+    "c.within_sd": ("条件内の標準偏差", "sd within cells"),
+    "c.cells_with_several": ("値が二つ以上ある条件", "cells with 2 or more values"),
+    "c.icc": ("ICC(1)", "ICC(1)"),
+    "c.icc_low": ("ICC 95 % 下限", "ICC 95 % low"),
+    "c.icc_high": ("ICC 95 % 上限", "ICC 95 % high"),
+    "c.pearson": ("ピアソンの r", "Pearson r"),
+    "c.spearman": ("スピアマンの ρ", "Spearman ρ"),
+    "c.q1": ("第1四分位", "1st quartile"),
+    "c.q3": ("第3四分位", "3rd quartile"),
+    "c.input_tokens": ("入力トークン", "input tokens"),
+    "c.output_tokens": ("出力トークン", "output tokens"),
+    "c.answers_without_tokens": ("トークン数不明の回答", "answers of unknown tokens"),
+    "c.cost_usd": ("費用（米ドル）", "cost (US$)"),
+    "c.answers_without_cost": ("費用不明の回答", "answers of unknown cost"),
+    "c.model_returned": ("応答のモデル名", "model as returned"),
+    "c.first": ("最初（UTC）", "first (UTC)"),
+    "c.last": ("最後（UTC）", "last (UTC)"),
+    "c.source": ("出典", "source"),
+    "c.what": ("項目", "what"),
+    "c.value": ("値", "value"),
+    "c.package": ("名称", "name"),
+    "c.version": ("版", "version"),
+    "c.cause": ("原因", "cause"),
+    "v.cells": ("条件", "cells"),
+    "v.trials": ("試行", "trials"),
+    "v.live": ("実際の回答", "live"),
+    "v.rehearsal": ("REHEARSAL", "REHEARSAL"),
+    "v.imported": ("取り込み", "imported"),
+    "v.none": ("どれも当たらず", "none matched"),
+    # causes
+    "cause.missing": ("どのパターンも値を見つけなかった", "no pattern found a value"),
+    "cause.out_of_range": ("範囲外の数", "number out of range"),
+    "cause.ambiguous": ("異なる数が二つ以上", "several different numbers"),
+    "cause.not_a_number": ("一つの数として読めない", "not one number"),
+    "cause.no_reason": ("理由がない", "no reason"),
+    "cause.refused": ("モデルが断った", "the model refused"),
+    "cause.truncated": ("途中で切れた", "cut off"),
+    "cause.blocked": ("提供者が遮断した", "blocked by the provider"),
+    "cause.open": ("依頼が未完了", "request not ended yet"),
+    "cause.not_in_source": ("取り込んだ表で空欄", "empty in the imported table"),
+    "cause.request_refused": ("提供者が依頼を受け付けなかった", "request refused by the provider"),
+    "cause.request_errored": ("提供者側の誤り", "error at the provider"),
+    "cause.request_expired": ("期限切れ", "request expired"),
+    "cause.request_cancelled": ("取り消し", "request cancelled"),
+    "cause.request_missing": ("結果ファイルにない", "in no result file"),
+    "cause.request_unknown": ("回答がない", "no answer"),
+    # axes
+    "x.score": ("得点", "score"),
+    "x.share": ("割合（%）", "share (%)"),
+    "x.share_missing": ("欠測値の割合（%）", "share of values missing (%)"),
+    "x.share_values": ("値の割合（%）", "share of the values (%)"),
+    "x.sd": ("条件内の標準偏差", "sd within cells"),
+    "x.icc": ("ICC(1)", "ICC(1)"),
+    "x.temperature": ("温度", "temperature"),
+    "x.confounded": (
+        "温度（ペルソナとテキストで決まり、区別できない）",
+        "temperature (set by persona and text, not to be told from them)",
+    ),
+    "x.characters": ("文字数", "characters"),
+    "x.tokens": ("一回答あたりのトークン（平均）", "mean tokens per answer"),
+    "x.input": ("入力", "input"),
+    "x.output": ("出力", "output"),
+    "x.cost": ("費用（米ドル）", "cost (US$)"),
+    "x.n_mean": ("平均　（小さい字：n）", "mean   (small: n)"),
+    "x.r_n": ("r　（小さい字：n）", "r   (small: n)"),
+    "x.pooled": ("併合した標準偏差", "pooled sd"),
+    "x.cell": ("条件", "cell"),
+    "x.not_sent": ("送信なし", "not sent"),
+    "x.part": ("{part}／{parts}", "part {part} of {parts}"),
+    # captions
+    "k.quality": (
+        "依頼の結末の割合。棒の中の数は依頼数、右端は総数。",
+        "Shares of how the requests ended; counts in the bars, totals at the right.",
+    ),
+    "k.missing": (
+        "質問ごとの欠測値の割合と原因。",
+        "Share of values missing for each question, by cause.",
+    ),
+    "k.scores": (
+        "点：平均。線：95 % ブートストラップ区間。右端：値の数 n。欠測値は含まない（0 とは数えない）。",
+        "Dot: mean. Line: 95 % bootstrap interval. At the right: the number n of values. A missing "
+        "value is left out, never counted as 0.",
+    ),
+    "k.distribution": (
+        "値の割合のヒストグラム。縦軸は全図で共通。縦線：平均。",
+        "Histograms of the values; the vertical axis is the same everywhere. Vertical line: mean.",
+    ),
+    "k.heat": (
+        "マスの数：平均、小さい字：値の数 n。色の尺度は質問の範囲全体で、値のないマスは斜線。",
+        "In each field the mean, and small the number n of values. The colours span the whole range "
+        "of the question; a hatched field has no value.",
+    ),
+    "k.within_sd": (
+        "点：条件内の標準偏差（併合）。小さいほど試行が一致する。右端：値の数 n。",
+        "Dot: pooled standard deviation within cells; the smaller, the more trials agree. At the "
+        "right: the number n of values.",
+    ),
+    "k.icc": (
+        "点：ICC(1)。線：95 % ブートストラップ区間（条件を再抽出）。",
+        "Dot: ICC(1). Line: 95 % bootstrap interval, from drawing cells.",
+    ),
+    "k.correlation": (
+        "ピアソンの r と、両方の値がある依頼の数 n。",
+        "Pearson's r, and the number n of requests that have both values.",
+    ),
+    "k.temperature": (
+        "灰色の点：一つの条件の標準偏差。色の点：その温度の条件を併合した標準偏差。",
+        "Grey dots: standard deviation of one cell. Coloured dots: pooled over the cells of that "
+        "temperature.",
+    ),
+    "k.reasons": (
+        "箱：第1四分位・中央値・第3四分位、ひげ：最小・最大、ひし形：平均。右端：理由の数 n。",
+        "Box: quartiles and median; whiskers: minimum and maximum; diamond: mean. At the right: the "
+        "number n of reasons.",
+    ),
+    "k.usage": (
+        "一回答あたりの平均トークン数と、全体の費用。分からないものは「不明」とし、0 としない。",
+        "Mean tokens per answer, and the cost of all attempts. What is not known says so and is not "
+        "drawn as 0.",
+    ),
+    # notes
+    "n.quality": (
+        "総数 = 成功 + 再依頼で成功 + 失敗 + 未完了。成功：最初に尋ねたときに全質問を読み取れた。"
+        "再依頼で成功：尋ね直して読み取れた。失敗：決められた回数までに読み取れなかった。"
+        "取り込んだ表では結末が分からない。",
+        "total = success + retry success + failed + open. Success: every question was read when "
+        "first asked; retry success: after being asked again; failed: not within the allowed number "
+        "of attempts. Of an imported table the endings are not known.",
+    ),
+    "n.missing": (
+        "n + 欠測 = 総数。失敗した依頼でも、ほかの質問の値が読めていればその値は n に含む。"
+        "未完了の依頼の値は数えない。",
+        "n + missing = total. A failed request may still hold values of other questions; they count "
+        "in n. Values of requests that have not ended do not count.",
+    ),
+    "n.patterns": (
+        "各依頼の採用された回答について、どの名前のパターンが値の場所を見つけたか。n はそのうち値が読めた数。",
+        "Of the answer that counts of each request: which named pattern found the value's place, "
+        "and in how many of them (n) the value was read.",
+    ),
+    "n.scores_pooled": (
+        "同じ実験の中でモデルをまたいで併合し、実験どうし、および実際の回答・模擬・取り込みは混ぜない。",
+        "Pooled over the models of one experiment; experiments are not mixed, nor are live, "
+        "rehearsed and imported answers.",
+    ),
+    "n.confounded": (
+        "注意：温度はペルソナとテキストから計算されており、同じペルソナ・テキストで異なる温度の条件がない。"
+        "温度の効果は、ペルソナやテキストの違いと区別できない。",
+        "Caution: temperatures were calculated from persona and text, and no persona and text were "
+        "asked at two temperatures. An effect of the temperature cannot be told from one of the "
+        "persona or the text.",
+    ),
+    "n.no_temperature": (
+        "温度は一つだけ、または送信していない。ばらつきとの関係は分からない。",
+        "There is only one temperature, or none was sent: nothing can be said of its effect.",
+    ),
+    "n.no_correlation": (
+        "質問が一つだけなので、相関はない。",
+        "There is only one question, and no correlation.",
+    ),
+    "n.usage": (
+        "読めなかった回答も含む、すべての試みの合計。一部でも分からなければ合計は「不明」。",
+        "Over all attempts, also those whose answer could not be read. A sum is unknown as soon as "
+        "a part of it is.",
+    ),
+    "n.usage_rehearsal": (
+        "模擬実行の費用は、実際に送った場合の概算であり、支払いはない。",
+        "The cost of a rehearsal is what the tokens would have cost; nothing was paid.",
+    ),
+    # methods
+    "m.units": (
+        "依頼：一つのペルソナが一つのテキストを一つの温度で一回読むこと。条件：モデル × ペルソナ × テキスト × 温度。"
+        "試行：同じ条件の繰り返し。値：一つの依頼の一つの質問への数値。",
+        "A request: one persona reads one text once at one temperature. A cell: model × persona × "
+        "text × temperature. A trial: a repetition of the same cell. A value: the number given to "
+        "one question in one request.",
+    ),
+    "m.missing": (
+        "欠測値：一つの数として読み取れなかった値。推測も補完もせず、どの統計でも 0 として数えない。"
+        "n は実際に使った値の数で、n + 欠測 = 総数。",
+        "A missing value could not be read as one number. It is not guessed, not imputed, and 0 in "
+        "no statistic. n is the number of values used; n + missing = total.",
+    ),
+    "m.scores": (
+        "平均・中央値・標準偏差（n − 1 で割る）は、すべての値を同じ重みで数える。",
+        "Mean, median and standard deviation (divided by n − 1) weigh every value alike.",
+    ),
+    "m.bootstrap": (
+        "95 % 区間：平均のパーセンタイル・ブートストラップ（{draws} 回、乱数の種 {seed}）。条件が二つ以上ある群では条件を単位に"
+        "復元抽出し（クラスター・ブートストラップ）、条件が一つだけの群ではその値を復元抽出する（表の「再抽出の単位」）。"
+        "条件が 10 に満たない群の区間は狭すぎることが多い。群ごとに、種と群の名前から乱数列を作るので、ほかの群を加えても変わらない。",
+        "95 % interval: percentile bootstrap of the mean ({draws} draws, seed {seed}). In a group of "
+        "two or more cells whole cells are drawn with replacement (cluster bootstrap); in a group of "
+        "one cell, its values (column “resampled”). With fewer than about ten cells such intervals "
+        "tend to be too narrow. Every group has dice of its own, from the seed and its name, so that "
+        "other groups do not change it.",
+    ),
+    "m.agreement": (
+        "試行間の一致：(1) 条件内の標準偏差 = √(Σ(nᵢ − 1)sᵢ² / Σ(nᵢ − 1))。(2) 級内相関係数 ICC(1) = "
+        "(MSB − MSW) / (MSB + (n₀ − 1)MSW)、n₀ = (N − Σnᵢ²/N)/(k − 1)。条件を要因とする一元配置分散分析による。"
+        "1 に近いほど、ばらつきは試行ではなく条件の違いから来る。条件どうしが似ていれば、試行がよく一致していても小さくなる。"
+        "欠測値は除き、条件ごとの n の違いを許す。区間は条件の再抽出による。",
+        "Agreement between trials: (1) the sd within cells, √(Σ(nᵢ − 1)sᵢ² / Σ(nᵢ − 1)); (2) the "
+        "intraclass correlation ICC(1) = (MSB − MSW) / (MSB + (n₀ − 1)MSW), n₀ = (N − Σnᵢ²/N)/(k − 1), "
+        "from a one-way analysis of variance with the cell as factor. Near 1, values differ because "
+        "cells do, not because trials do; where cells are alike it is small however well trials agree. "
+        "Missing values are left out, cells may differ in n. The interval comes from drawing cells.",
+    ),
+    "m.correlation": (
+        "質問間の相関：モデルごとに、両方の値がある依頼について（対ごとに完全な場合）。ピアソンの r の区間は条件の再抽出による。"
+        "値が三組に満たない、または一定のときは計算しない。",
+        "Correlation between questions: by model, over the requests that have both values (pairwise "
+        "complete). The interval of Pearson's r comes from drawing cells. With fewer than three "
+        "pairs, or a constant, there is none.",
+    ),
+    "m.temperature": (
+        "温度とばらつき：値が二つ以上ある条件の標準偏差を、同じモデルと温度で併合したもの。",
+        "Temperature and spread: the standard deviation within cells that have two or more values, "
+        "pooled over the cells of one model and temperature.",
+    ),
+    "m.reasons": (
+        "理由の長さ：前後の空白を除いた文字数（Unicode のコードポイント）。理由がなければ長さもない（0 ではない）。",
+        "Length of a reason: characters (Unicode code points) without surrounding space. No reason "
+        "has no length, not length 0.",
+    ),
+    "m.cost": (
+        "費用：提供者が数えたトークンに、実行時に分かっていた単価を掛けたもの。請求額ではない。",
+        "Cost: the tokens that the provider counted, at the prices known when the run was made; "
+        "not a bill.",
+    ),
+    "m.reproduce": (
+        "同じデータと同じ版のソフトウェアからは、同じ報告書ができる。このページは作成日時を含まない。",
+        "The same data and the same versions make the same report; this page holds no date of its "
+        "making.",
+    ),
+}
+
+
+class Words:
+    """The words of one language."""
+
+    def __init__(self, language: str) -> None:
+        """Choose the language, ja or en."""
+        self.language = language
+        self._place = LANGUAGES.index(language)
+
+    def __call__(self, key: str, **parts: object) -> str:
+        """Return the words of a key with its parts filled in."""
+        return _WORDS[key][self._place].format(**parts)
+
+    def code(self, group: str, code: str) -> str:
+        """Return the words for a code of the tables, or the code itself when it has none."""
+        key = f"{group}.{code}"
+        return self(key) if key in _WORDS else code
+
+
+_INVISIBLE = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    0x7F: "\u2421",
+    **{
+        code: f"⟨U+{code:04X}⟩"
+        for first, last in (
+            (0x80, 0x9F),
+            (0x200B, 0x200F),
+            (0x2028, 0x202E),
+            (0x2060, 0x206F),
+            (0xFEFF, 0xFEFF),
+        )
+        for code in range(first, last + 1)
+    },
+}
+"""Control characters, and those that would hide or turn round what stands beside them."""
+
+
+def visible(text: str) -> str:
+    """Return text in which nothing is hidden: control characters are shown by their names."""
+    return text.translate(_INVISIBLE)

@@ -1,0 +1,181 @@
+"""`action=extract` and `action=patterns`: today's patterns over what is stored, offline, for free."""
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from runner.build import Run
+from runner.compose import SHIPPED, compose
+from runner.core.errors import ConfigError
+from runner.core.plan import Purpose
+from runner.reextract import Comparison
+from runner.screen import Silent
+from tests.unit.test_extract import FILLED
+
+ARGUMENTS = [
+    *("personas=[p1]", "texts=[t1,t3]", "trials=6", "faults=instant", "faults.malformed=0.3"),
+    *("poll.first_seconds=0.02", "poll.max_seconds=0.1", "provider.limits.requests=5"),
+]
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rehearsal that is over."""
+    outputs = tmp_path_factory.mktemp("answered")
+    run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
+    run.drive(Purpose.RUN, Silent(), lambda _: None)
+    return outputs
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder of one's own with the bundled questions, to be changed."""
+    (tmp_path / "mine" / "question").mkdir(parents=True)
+    shutil.copy(SHIPPED / "question" / "literary.yaml", tmp_path / "mine" / "question")
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def outputs(answered: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(answered, tmp_path / "outputs")
+    return tmp_path / "outputs"
+
+
+def change(home: Path, **keys: object) -> None:
+    path = home / "question" / "literary.yaml"
+    conf = yaml.safe_load(path.read_text(encoding="utf-8"))
+    head = "# @package question\n"
+    path.write_text(head + yaml.safe_dump(conf | keys, allow_unicode=True), encoding="utf-8")
+
+
+def run_with(home: Path, outputs: Path, *more: str) -> Run:
+    return Run(compose([*ARGUMENTS, "--config-dir", str(home), f"outputs={outputs}", *more])[0])
+
+
+def without(home: Path, name: str) -> None:
+    """Leave out a pattern of values."""
+    conf = yaml.safe_load((home / "question" / "literary.yaml").read_text(encoding="utf-8"))
+    change(home, value_patterns=[p for p in conf["value_patterns"] if p["name"] != name])
+
+
+def test_the_same_patterns_change_nothing(home, outputs):
+    found = run_with(home, outputs).compare()
+
+    assert found.answers >= 12
+    assert found.is_empty
+    assert found.changes == []
+
+
+def test_another_pattern_is_told_by_its_counts_and_writes_nothing(home, outputs):
+    before = {p: p.read_bytes() for p in outputs.rglob("*.parquet")}
+    without(home, "form")
+
+    found = run_with(home, outputs).compare()
+
+    old, new = found.patterns["Q1"]["form"]
+    assert (old > 0, new) == (True, 0)
+    assert sum(pair[1] for pair in found.patterns["Q1"].values()) == found.answers
+    assert sum(pair[0] for pair in found.patterns["Q1"].values()) == found.answers
+    assert not found.is_empty
+    assert {p: p.read_bytes() for p in outputs.rglob("*.parquet")} == before
+
+
+def test_a_value_that_is_read_otherwise_is_shown_old_and_new(home, outputs):
+    change(home, items={"Q1": {"label": "面白さ", "maximum": 40}, **rest(home)})
+
+    found: Comparison = run_with(home, outputs).compare()
+
+    assert found.values == len(found.changes) > 0
+    assert all(c.old > 40 for c in found.changes)
+    assert all(
+        (c.question, c.new, c.new_cause) == ("Q1", None, "out_of_range") for c in found.changes
+    )
+    assert found.valid[1] < found.valid[0]
+
+
+def rest(home: Path) -> dict[str, object]:
+    conf = yaml.safe_load((home / "question" / "literary.yaml").read_text(encoding="utf-8"))
+    return {key: item for key, item in conf["items"].items() if key != "Q1"}
+
+
+def test_applied_it_is_what_the_tables_say(home, outputs):
+    without(home, "form")
+    run = run_with(home, outputs)
+    changed = run.compare()
+    tables = run.reread().tables
+
+    attempts = pl.read_parquet(tables.attempts_parquet)
+    assert "form" not in attempts["Q1_pattern"].to_list()
+    assert run_with(home, outputs).compare().is_empty
+    assert attempts.filter(pl.col("outcome") == "valid").height == changed.valid[1]
+    assert run.verify() == []
+
+
+def test_what_each_pattern_found_adds_up_to_all_answers(home, outputs):
+    total = run_with(home, outputs).read_parts()
+
+    for question, counts in total.patterns.items():
+        assert sum(counts.values()) == total.answers
+        assert sum(total.causes[question].values()) <= total.answers
+    assert total.examples["Q1", "form"][0].match.isascii()
+    assert all(len(found) <= 3 for found in total.examples.values())
+
+
+def test_without_a_run_there_is_nothing_to_show(home, tmp_path):
+    with pytest.raises(ConfigError, match="no run yet"):
+        run_with(home, tmp_path / "nothing").read_parts()
+
+
+def main(*arguments: str) -> int:
+    from runner.__main__ import main as command
+
+    return command([*ARGUMENTS, *arguments])
+
+
+def test_the_command_shows_and_then_applies(home, outputs, capfd):
+    without(home, "form")
+    where = ["--config-dir", str(home), f"outputs={outputs}"]
+
+    assert main(*where, "action=extract") == 0
+    shown = capfd.readouterr().out
+    assert "Q1 pattern form" in shown
+    assert "apply=true" in shown
+    main(*where, "action=extract", "apply=true")
+    assert "values changed" in capfd.readouterr().out
+    assert main(*where, "action=extract", "--json") == 0
+    facts = json.loads(capfd.readouterr().out)
+    assert facts["values_changed"] == 0
+    assert facts["changes"] == []
+
+
+def test_the_command_reads_anybodys_answers(tmp_path, capfd):
+    path = tmp_path / "answers.jsonl"
+    good = json.dumps({"custom_id": "a", "answer": FILLED})
+    odd = json.dumps({"custom_id": "b\u001b[2J", "answer": "\u001b]0;x\u0007 わかりません"})
+    path.write_text(f"{good}\nbad\n{odd}\n", encoding="utf-8")
+
+    assert main("action=extract", f"input={path}", "--json") == 3
+    said = capfd.readouterr()
+    assert [json.loads(row)["status"] for row in said.out.splitlines()] == ["valid", "invalid"]
+    assert "line 2: no JSON" in said.err
+    assert main("action=patterns", f"input={path}") == 3
+    shown = capfd.readouterr().out
+    assert "⟦80⟧" in shown
+    assert "\u001b" not in shown
+    assert "␛]0;x␇ わかりません" in shown
+    assert main("action=patterns", f"input={path}", "--json") == 3
+    facts = json.loads(capfd.readouterr().out)
+    assert facts["questions"]["Q1"]["unmatched"]["count"] == 1
+    assert facts["questions"]["Q1"]["patterns"]["form"]["share"] == 0.5
+
+
+def test_a_file_that_is_not_there_is_a_mistake_of_one_line(tmp_path, capfd):
+    assert main("action=extract", f"input={tmp_path / 'none.jsonl'}") == 2
+    assert capfd.readouterr().err.count("\n") == 1
+    assert main("action=extract", "input=x", "apply=true") == 2
+    assert "apply=true" in capfd.readouterr().err

@@ -1,0 +1,63 @@
+"""What a researcher types to get a report, other tables, and an old table in."""
+
+import json
+
+import pytest
+
+from runner.__main__ import main
+from tests.report.made import small_study, stored_run
+from tests.report.test_importing import ROW
+from tests.report.test_interchange import FIFTEEN
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with a live run and a rehearsal of the bundled study."""
+    monkeypatch.chdir(tmp_path)
+    stored_run(tmp_path / "outputs", small_study(), "literary/openai_gpt-x")
+    stored_run(tmp_path / "outputs", small_study(), "literary/openai_gpt-y", rehearsal=True)
+    return tmp_path
+
+
+def test_a_report_of_this_experiment(desk, capsys):
+    assert main(["action=report", "report.lang=ja", "report.bootstrap=100"]) == 0
+    said = capsys.readouterr().out
+    assert "report over 1 model: 12 requests, 18 values, 6 missing" in said
+    assert "left out 1 rehearsal; report.rehearsals=true takes them in" in said
+    assert (desk / "outputs/literary/report/report.html").exists()
+    assert list((desk / "outputs/literary/report/figures").glob("*.svg"))
+
+
+def test_an_old_table_is_imported_and_exported_beside_ours(desk, capsys):
+    (desk / "old.csv").write_text(f"{FIFTEEN}\n{ROW}\n", encoding="cp932")
+    assert main(["action=import", "input=old.csv", "name=old"]) == 0
+    assert "imported 1 rows of 1 model (cp932): 4 values, 0 missing" in capsys.readouterr().out
+    assert main(["action=export", "export.over=old", "export.format=study"]) == 0
+    assert (desk / "outputs/export/study.csv").exists()
+    assert (desk / "outputs/export/codebook.md").exists()
+
+
+def test_an_import_for_scripts(desk, capsys):
+    (desk / "old.csv").write_text(f"{FIFTEEN}\n{ROW}\n", encoding="utf-8")
+    assert main(["action=import", "input=old.csv", "name=old", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["rows"], facts["missing"], facts["encoding"]) == (1, 0, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["action=report", "report.over=litrary"], "did you mean literary?"),
+        (["action=report", "report.lang=fr"], "report.lang: 'fr'; "),
+        (["action=report", "report.bootstrap=5"], "allowed: 100 to 1,000,000"),
+        (["action=report", "report.seed=-1"], "report.seed: -1 is too small"),
+        (["action=report", "name=nothing"], "over=nothing: no such run"),
+        (["action=export", "export.format=[study,pdf]"], "export.format: 'pdf'; "),
+        (["action=import"], "which table? add input=FILE.csv"),
+        (["action=import", "input=gone.csv"], "input=gone.csv: cannot be read (No such file"),
+    ],
+)
+def test_a_mistake_is_one_line_that_helps(desk, capsys, argv, message):
+    assert main(argv) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert message in line
