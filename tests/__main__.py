@@ -1,5 +1,6 @@
 """python -m tests: format, lint, types, architecture and tests; the one command before a commit."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ CHECKS = (
     ("ruff", "check", "."),
     ("mypy",),
     ("lint-imports",),
-    ("pytest", "-n", "auto"),
+    ("pytest", "-n", str((os.cpu_count() or 1) + 1)),  # tests wait more than they compute
 )
 
 
