@@ -60,7 +60,7 @@ def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_p
     arguments += ["provider.limits.enqueued_tokens=null", "poll.first_seconds=0.05"]
     run = Run(compose([*arguments, "personas=[p1]"])[0])
     span = next(run._roster().pending())
-    frame, _ = run._outbox(tmp_path, run._offline_provider())._frame(span)
+    frame, _ = run._outbox(tmp_path, run._offline_provider()).frame(span.stem, span.variant)
     (tmp_path / "body.json").write_bytes(frame.before + b"HOLE" + frame.after.rstrip())
     floor_command = [sys.executable, str(ROOT / "tests/bench/floor.py"), instant, "10000"]
     runner_command = [sys.executable, "-m", "runner", *arguments, "budget.max_usd=100"]
