@@ -36,8 +36,9 @@ def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible
     if jobs[0].config.action in _WITHOUT_RUN:
         return max(perform(job, command, interruptible) for job in jobs)
     purse = Purse()
-    for job in jobs:
-        Run(job, purse).count_earlier_spending()
+    if len(jobs) > 1 and jobs[0].config.action == "run":
+        for job in jobs:
+            Run(job, purse).count_earlier_spending()
     return max(perform(job, command, interruptible, purse) for job in jobs)
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -273,8 +273,7 @@ class Run:
         """
         folder = self.folder(sending=False)
         with self._ledger(folder, create=False) as ledger:
-            provider = self._offline_provider(ledger.experiment()["id"])
-            intake = self._intake(folder, provider, self._outbox(folder, provider))
+            intake = self._reader(ledger)(folder)
             roster = self._roster()
             ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
             for batch in ledger.batches():
@@ -304,11 +303,9 @@ class Run:
 
         folder = self.folder(sending=False)
         with self._ledger(folder, create=False) as ledger:
-            provider = self._offline_provider(ledger.experiment()["id"])
-            outbox = self._outbox(folder, provider)
             return compared(
                 ledger,
-                lambda elsewhere: self._intake(elsewhere, provider, outbox),
+                self._reader(ledger),
                 lambda batch: [_raw(folder, batch.key, name, batch.raw) for name in batch.raw],
                 self.settings.experiment.questions,
             )
@@ -353,15 +350,8 @@ class Run:
         folder = self.folder(sending=False)
         with self._ledger(folder, create=False) as ledger:
             self._check_patterns(ledger)
-            provider = self._offline_provider(ledger.experiment()["id"])
-            outbox = self._outbox(folder, provider)
-            return list(
-                problems(
-                    ledger,
-                    lambda elsewhere: self._intake(elsewhere, provider, outbox),
-                    self._report(ledger, self.standing(ledger)),
-                )
-            )
+            report = self._report(ledger, self.standing(ledger))
+            return list(problems(ledger, self._reader(ledger), report))
 
     def recover(self) -> tuple[list[Batch], Path | None]:
         """Make a ledger that is gone or damaged again, from the files beside it.
@@ -514,6 +504,12 @@ class Run:
         return Outbox(
             folder, self.settings.experiment, self.conditions, provider, self.settings.limits
         )
+
+    def _reader(self, ledger: Ledger) -> Callable[[Path], Intake]:
+        """Return what reads this run's result files and writes what it read below a folder."""
+        provider = self._offline_provider(ledger.experiment()["id"])
+        outbox = self._outbox(ledger.directory, provider)
+        return lambda folder: self._intake(folder, provider, outbox)
 
     def _intake(self, folder: Path, provider: Provider, outbox: Outbox) -> Intake:
         questions = self.settings.experiment.questions

@@ -21,7 +21,6 @@ from runner.core.errors import (
     ProviderError,
     ProviderRefused,
     ProviderReplyUnreadable,
-    ProviderSilent,
 )
 from runner.core.model import Batch, BatchKey, Progress, RemoteId
 from runner.core.states import Outcome
@@ -301,7 +300,7 @@ class Conversation:
                     self._refusal = str(refused)
                     self._stopped = True
                     return self._never_asked(name)
-                except (ProviderSilent, ProviderReplyUnreadable, ProviderError) as silent:
+                except ProviderError as silent:
                     self._last_error = str(silent)
                     self._pacer.failed()
                     return True  # lost: it may have been billed, so it is not asked again here

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from runner.__main__ import main
 from runner.build import Run
 from runner.compose import compose
 from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
@@ -95,6 +96,15 @@ def test_a_batch_that_nobody_can_find_is_held_and_given_up_by_word_only(live, tm
     reader.close()
     assert held.state is BatchState.SUBMITTING
     assert run_of(live, tmp_path).decide("abandon", "b0009", None).state is BatchState.DROPPED
+
+
+def test_the_command_line_recovers_what_it_cannot_open(live, tmp_path, capsys):
+    run = run_of(live, tmp_path)
+    go(run)
+    (run.settings.folder / "cache.db").write_bytes(b"")
+    where = [f"provider.base_url={live.address}/v1", f"outputs={tmp_path / 'outputs'}"]
+    assert main(["provider=openai", *WORDS, *where, "action=recover"]) == 0
+    assert "Nothing was sent" in capsys.readouterr().out
 
 
 def test_a_sound_ledger_is_left_alone(live, tmp_path):
