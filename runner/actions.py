@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runner.build import Preview, Result, Run
+from runner.build import Result, Run
 from runner.config import EMULATOR, FORMATS, Settings, words
 from runner.core.cost import Estimate
 from runner.core.model import Batch
@@ -18,6 +18,7 @@ from runner.core.states import AT_PROVIDER, FINAL_STATES
 from runner.core.stats import days_left, shown_state, totals
 from runner.exits import DONE, INTERRUPTED, WORK_REMAINS
 from runner.ledger import LedgerReader, exists
+from runner.prospect import Preview, temperatures, way
 from runner.purse import Purse
 from runner.screen import how_far, screen
 from runner.starter import write_starter
@@ -339,23 +340,7 @@ def _money(batches: tuple[Batch, ...]) -> str:
 
 
 def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
-    facts = {
-        "experiment": run.settings.experiment.name,
-        "provider": run.settings.experiment.model.provider,
-        "model": run.settings.experiment.model.name,
-        "rehearsal": run.emulated,
-        "conditions": preview.conditions,
-        "trials": run.settings.experiment.trials,
-        **totals(preview.counts),
-        "to_send": preview.to_send,
-        "batches": preview.batches,
-        "bytes": preview.bytes,
-        "input_tokens": preview.input_tokens,
-        "cost_usd_low": _number(preview.estimate.low),
-        "cost_usd_high": _number(preview.estimate.high),
-        "prices": preview.price.source if preview.price else None,
-        "notes": list(preview.warnings),
-    }
+    facts = run.plan_facts(preview)
     if as_json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return
@@ -363,13 +348,13 @@ def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
     rows = [
         ("personas", f"{len(experiment.personas)}  {_names(experiment.personas.values())}"),
         ("texts", f"{len(experiment.texts)}  {_titles(experiment.texts.values())}"),
-        ("temperatures", _temperatures(run)),
+        ("temperatures", temperatures(run.settings, run.conditions)),
         ("trials", f"{experiment.trials:,}"),
         ("requests", f"{counts.total:,}  in {preview.conditions:,} conditions"),
         ("answered", f"{counts.success + counts.retry_success:,}  failed {counts.failed:,}"),
         ("in flight", f"{counts.in_batch:,}"),
         ("to send", f"{preview.to_send:,}  in {_batches(preview.batches)}"),
-        ("sent", _way(run)),
+        ("sent", way(run.settings)),
         ("size", f"{preview.bytes:,} bytes, about {preview.input_tokens:,} input tokens"),
         ("cost", _cost(preview.estimate, preview.price)),
         ("folder", str(preview.folder)),
@@ -381,16 +366,6 @@ def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
         print(f"  note: {warning}")
 
 
-def _way(run: Run) -> str:
-    """Say how requests are asked."""
-    provider = run.settings.config.provider
-    at_once = f"one by one, {provider.realtime.concurrency} at once, at full price"
-    if run.settings.realtime:
-        return at_once
-    again = f"; again: {at_once}" if run.settings.config.retry.mode == "realtime" else ""
-    return f"in batches with a window of {provider.completion_window}{again}"
-
-
 def _names(personas: Any) -> str:
     return " · ".join(p.name for p in personas)
 
@@ -399,23 +374,10 @@ def _titles(texts: Any) -> str:
     return " · ".join(t.title for t in texts)
 
 
-def _temperatures(run: Run) -> str:
-    if run.settings.experiment.temperatures is not None:
-        return ", ".join(str(t) for t in run.settings.experiment.temperatures)
-    if not run.settings.experiment.calculated:
-        return "not sent"
-    values = sorted({c.temperature for c in run.conditions if c.temperature is not None})
-    return "calculated: " + ", ".join(str(v) for v in values)
-
-
 def _cost(estimate: Estimate, price: Any) -> str:
     if estimate.low is None or estimate.high is None:
         return "unknown: nobody knows the price of this model"
     return f"${estimate.low:.4f} to ${estimate.high:.4f}  ({price.source})"
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def _status(run: Run, *, as_json: bool) -> int:

@@ -21,7 +21,7 @@ from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperi
 from runner.core.expand import calculated_temperature, checked_conditions
 from runner.core.model import Batch, BatchKey, Condition, Span
 from runner.core.plan import Purpose, committed
-from runner.core.roster import Counts, Roster
+from runner.core.roster import Roster
 from runner.core.states import BatchState
 from runner.core.stats import summary
 from runner.doubts import abandoned, adopted
@@ -31,8 +31,10 @@ from runner.intake import Intake
 from runner.ledger import DATABASE, Ledger, LedgerReader, check, exists, experiment_beside
 from runner.outbox import Outbox
 from runner.prices import prices_of
+from runner.prospect import Preview, facts_of
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
 from runner.purse import Purse
+from runner.reading import Dialect
 from runner.realtime import Pacer, Realtime
 from runner.recover import Files, set_aside
 from runner.rehearsal import KEY, emulator
@@ -80,24 +82,6 @@ _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 def _since_boot() -> float:
     return time.clock_gettime(_STEADY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What a run would do, before it does anything."""
-
-    folder: Path
-    committed_usd: Decimal
-    """Spent already, or reserved by batches at the provider."""
-    counts: Counts
-    conditions: int
-    batches: int
-    to_send: int
-    bytes: int
-    input_tokens: int
-    estimate: Estimate
-    price: Price | None
-    warnings: tuple[str, ...]
 
 
 class Run:
@@ -208,7 +192,24 @@ class Run:
             input_tokens=tokens,
             estimate=self._estimate(tokens, to_send),
             price=self.price,
+            largest=max(
+                (
+                    (
+                        sum(len(s.span) for s in batch),
+                        sum(s.line_bytes * len(s.span) for s in batch),
+                        sum(s.tokens * len(s.span) for s in batch),
+                    )
+                    for batch in packed
+                ),
+                default=(0, 0, 0),
+            ),
             warnings=self.warnings(),
+        )
+
+    def plan_facts(self, preview: Preview) -> dict[str, Any]:
+        """Return what a run would do as JSON-ready facts, for other programs and the dashboard."""
+        return facts_of(
+            self.settings, self.conditions, preview, emulated=self.emulated, now=SystemClock().now()
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -247,10 +248,13 @@ class Run:
         """
         sending = purpose in (Purpose.RUN, Purpose.SUBMIT)
         service = None if self.emulated else self._live_service()
-        folder = self._check_before_sending() if sending else self.folder(sending=False)
+        preview = self._check_before_sending() if sending else None
+        folder = preview.folder if preview else self.folder(sending=False)
         with ExitStack() as stack:
             ledger = stack.enter_context(self._ledger(folder, create=sending))
             self._check_patterns(ledger)
+            if preview is not None:
+                ledger.write_plan(self.plan_facts(preview))
             if service is None:
                 behaviour = asdict(self.settings.config.faults)
                 address = stack.enter_context(emulator(folder, behaviour))
@@ -286,7 +290,7 @@ class Run:
                     known = replace(batch, **readings_of(reading))
                     ledger.record(known, summary={}, outcomes=outcomes)
                 _replay(roster, batch.state, members, outcomes)
-            ledger.rewrite_experiment({**ledger.experiment(), "patterns": self._patterns()})
+            ledger.rewrite_experiment({**ledger.experiment(), **self._how_read()})
             batches = ledger.batches()
             counts = roster.counts()
             ledger.summarise(summary(counts, batches))
@@ -318,13 +322,10 @@ class Run:
         Raises:
             ConfigError: there is no such file.
         """
-        from runner.reading import Dialect
         from runner.reextract import read_file
 
-        service = self._service(self.provider_class.default_base_url, None)
-        experiment = self.settings.experiment
-        dialect = Dialect(self.provider_class, service, experiment.model, "")
-        return read_file(path, experiment.questions, dialect, output, examples=examples)
+        questions = self.settings.experiment.questions
+        return read_file(path, questions, self._dialect(""), output, examples=examples)
 
     def read_parts(self) -> "Tally":
         """Read the stored answers of this run with today's patterns.
@@ -379,7 +380,7 @@ class Run:
             experiment_id=record["id"],
             tag=self._tag(record["id"]),
             outbox=outbox,
-            intake=self._intake(folder, provider, outbox),
+            intake=self._intake(folder, provider, outbox, record["id"]),
             model=self.settings.experiment.model,
             prices=self.prices,
             stems=frozenset(c.stem for c in self.conditions),
@@ -471,7 +472,7 @@ class Run:
             ),
             roster=roster,
             outbox=outbox,
-            intake=self._intake(ledger.directory, provider, outbox),
+            intake=self._intake(ledger.directory, provider, outbox, ledger.experiment()["id"]),
             model=self.settings.experiment.model,
             prices=self.prices,
             limits=self.settings.limits,
@@ -507,13 +508,27 @@ class Run:
 
     def _reader(self, ledger: Ledger) -> Callable[[Path], Intake]:
         """Return what reads this run's result files and writes what it read below a folder."""
-        provider = self._offline_provider(ledger.experiment()["id"])
+        experiment_id = ledger.experiment()["id"]
+        provider = self._offline_provider(experiment_id)
         outbox = self._outbox(ledger.directory, provider)
-        return lambda folder: self._intake(folder, provider, outbox)
+        return lambda folder: self._intake(folder, provider, outbox, experiment_id)
 
-    def _intake(self, folder: Path, provider: Provider, outbox: Outbox) -> Intake:
-        questions = self.settings.experiment.questions
-        return Intake(folder, questions, provider.decode, self.prices, outbox.proof)
+    def _intake(
+        self, folder: Path, provider: Provider, outbox: Outbox, experiment_id: str = NO_RUN
+    ) -> Intake:
+        return Intake(
+            folder,
+            self.settings.experiment.questions,
+            provider.decode,
+            self.prices,
+            outbox.proof,
+            decoder=self._dialect(self._tag(experiment_id)).decode,
+        )
+
+    def _dialect(self, tag: str) -> Dialect:
+        """Return how to read this provider's result lines in another process."""
+        service = self._service(self.provider_class.default_base_url, None)
+        return Dialect(self.provider_class, service, self.settings.experiment.model, tag)
 
     def _offline_provider(self, experiment_id: str = NO_RUN) -> Provider:
         """Return a client for its pure translations; it is never connected."""
@@ -575,18 +590,15 @@ class Run:
         url = url or self.provider_class.default_base_url
         return self._service(url, key_from(provider.api_key_env)), where
 
-    def _check_before_sending(self) -> Path:
+    def _check_before_sending(self) -> Preview:
         """Refuse a run whose next round may cost more than the budget; nothing was sent yet.
-
-        Returns:
-            The run's folder.
 
         Raises:
             ConfigError: over the budget, an unknown price, or a request too large for any batch.
         """
         preview = self.preview()
         if self.emulated:
-            return preview.folder
+            return preview
         budget = self.settings.config.budget
         if self.price is None:
             if not budget.allow_unknown:
@@ -594,7 +606,7 @@ class Run:
                     f"budget: nobody knows the price of {self.settings.experiment.model.name}, so "
                     "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
                 )
-            return preview.folder
+            return preview
         spent = preview.committed_usd + self.purse.elsewhere(preview.folder)
         low, high = preview.estimate.low or Decimal(0), preview.estimate.high or Decimal(0)
         if preview.to_send and spent + high > Decimal(repr(budget.max_usd)):
@@ -603,7 +615,7 @@ class Run:
                 f"${spent:.2f} spent or reserved: more than budget.max_usd={budget.max_usd:g}; "
                 "ask for less, or allow more with budget.max_usd=…"
             )
-        return preview.folder
+        return preview
 
     def _estimate(self, tokens: int, requests: int) -> Estimate:
         model = self.settings.experiment.model
@@ -620,6 +632,8 @@ class Run:
         with ledger:
             old = ledger.experiment()
             grown = {**old, "definition": merged(old["definition"], self.definition)}
+            if old["patterns"] == self._patterns():
+                grown |= self._how_read()  # an older version did not keep all of it
             if create and grown != old:
                 ledger.rewrite_experiment(grown)
             yield ledger
@@ -630,8 +644,15 @@ class Run:
             "name": self.settings.experiment.name,
             "created_at": time.time(),
             "emulated": self.emulated,
-            "patterns": self._patterns(),
+            **self._how_read(),
             "definition": self.definition,
+        }
+
+    def _how_read(self) -> dict[str, Any]:
+        """Return what the record keeps of how answers are read, for whoever shows them."""
+        return {
+            "patterns": self._patterns(),
+            "question_set": asdict(self.settings.experiment.questions),
         }
 
     def _patterns(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import PriceList, estimate
 from runner.core.errors import (
+    ConfigError,
     LedgerError,
     ProviderBusy,
     ProviderError,
@@ -23,6 +24,7 @@ from runner.core.errors import (
     ProviderSilent,
     ProviderUndecided,
 )
+from runner.core.expand import custom_id
 from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId
 from runner.core.pack import with_a_size_of_its_own
 from runner.core.plan import (
@@ -38,9 +40,11 @@ from runner.core.plan import (
 from runner.core.roster import Counts, Roster
 from runner.core.states import FINAL_STATES, BatchEvent, BatchState, next_state
 from runner.core.stats import summary
+from runner.doubts import abandoned, adopted
 from runner.files import file_sha256, settle
 from runner.intake import BatchReading, Intake
 from runner.ledger import Ledger
+from runner.mailbox import Command, CommandVerb, answer, waiting
 from runner.outbox import Outbox, RequestFile
 from runner.providers.base import Provider
 from runner.purse import Purse
@@ -173,6 +177,8 @@ class Engine:
         self._began: dict[BatchKey, float] = {}
         """When the call under way for a batch began."""
         self._looked: set[BatchKey] = set()
+        self._cancelled: set[BatchKey] = set()
+        """Batches that the user wants to be cancelled while the others go on."""
         self._halted: str | None = None
         self._held: str | None = None
         self._stopping = False
@@ -222,11 +228,12 @@ class Engine:
             pool.shutdown(wait=True, cancel_futures=True)
             beating.set()
             heart.join()
-            self._ledger.beat(self._clock.now(), finished=not self._roster.counts().open)
+            self._ledger.beat(self._clock.now(), finished=not self._roster.counts().open, left=True)
         return self.view
 
     def _loop(self, pool: Executor) -> None:
         while True:
+            self._obey()
             next_steps = plan(self._facts(), self._clock.now())
             self._held = next_steps.held
             if next_steps.done or (self._stopping and not self._running):
@@ -253,6 +260,7 @@ class Engine:
             elsewhere_usd=self._purse.elsewhere(self._ledger.directory),
             settle_seconds=self._timing.settle,
             looked=frozenset(self._looked),
+            cancelled=frozenset(self._cancelled),
             fences=self._provider.fences,
         )
 
@@ -272,6 +280,76 @@ class Engine:
                 self._ledger.beat(self._clock.now())
             except LedgerError:  # the next event meets the same, and ends the run with a message
                 return
+
+    # -- obeying: what somebody who watches has left in the mailbox
+
+    def _obey(self) -> None:
+        """Carry out commands; what cannot be done at this moment stays in the mailbox."""
+        folder = self._ledger.directory
+        for command in waiting(folder):
+            told = self._carry_out(command)
+            if told is not None:
+                applied, detail = told
+                answer(folder, command, applied=applied, detail=detail, now=self._clock.now())
+
+    def _carry_out(self, command: Command) -> tuple[bool, str] | None:
+        """Do what a command says; return whether that was possible, and what became of it."""
+        verb = CommandVerb(command["verb"])
+        if verb is CommandVerb.STOP:
+            self.stop()
+            return True, "the runner is leaving; batches go on at the provider"
+        if verb is CommandVerb.RETRY:
+            return self._retry(frozenset(command["requests"]))
+        batch = self._batches.get(BatchKey(command.get("batch") or ""))
+        if batch is None:
+            return False, f"there is no batch {command.get('batch')}"
+        if any(action.batch == batch.key for action in self._running.values()):
+            return None
+        if verb is CommandVerb.CANCEL:
+            return self._cancel(batch)
+        if verb is CommandVerb.RESUBMIT:
+            self._cancelled.discard(batch.key)
+            return self._again(self._roster.give_back(self._members[batch.key]), "withheld")
+        return self._decide(batch, verb, command.get("remote"))
+
+    def _retry(self, names: frozenset[str]) -> tuple[bool, str]:
+        """Ask failed requests once more: the named ones, or all."""
+        count = self._roster.retry(lambda stem, n: not names or custom_id(stem, n) in names)
+        return self._again(count, "failed")
+
+    def _again(self, count: int, which: str) -> tuple[bool, str]:
+        if not count:
+            return False, f"no request is {which} that could be asked again"
+        self._ledger.summarise(self._summary())
+        sends = self._purpose in (Purpose.RUN, Purpose.SUBMIT) and self._halted is None
+        when = "now" if sends else "by the next run: this one sends nothing"
+        return True, f"{count:,} requests are asked again {when}"
+
+    def _cancel(self, batch: Batch) -> tuple[bool, str] | None:
+        if batch.state in FINAL_STATES or batch.state is BatchState.ENDED:
+            obeyed = batch.key in self._cancelled
+            return obeyed, f"{batch.key} is {batch.state}" + ("" if obeyed else " already")
+        if batch.state is BatchState.CANCELLING:
+            return True, f"{batch.key} is being cancelled; what it has answered is kept and billed"
+        if batch.key not in self._cancelled:
+            self._cancelled.add(batch.key)
+            self._batches[batch.key] = replace(batch, next_at=self._clock.now())
+        return None
+
+    def _decide(self, batch: Batch, verb: CommandVerb, remote: str | None) -> tuple[bool, str]:
+        now = self._clock.now()
+        if batch.realtime:
+            return False, f"{batch.key} is asked here, one by one: stop the runner instead"
+        try:
+            if verb is CommandVerb.ADOPT:
+                decided = replace(adopted(batch, remote, now), next_at=now)
+            else:
+                decided = abandoned(batch, now)
+                self._set_free(batch)
+        except ConfigError as error:
+            return False, str(error)
+        self._write(decided, verb.value)
+        return True, f"{batch.key} is {decided.remote or 'given up; its requests are asked again'}"
 
     # -- doing: what has to be on disk first is written here, then the call goes to a thread
 
@@ -402,12 +480,18 @@ class Engine:
             case Verb.CANCEL:
                 self._step(batch, BatchEvent.CANCEL, next_at=self._clock.now(), **_WELL)
             case Verb.DROP:
-                self._roster.release(self._members[batch.key])
+                self._set_free(batch)
                 self._step(batch, BatchEvent.CANCEL)
             case Verb.COLLECT:
                 self._collected(batch, *result)
             case Verb.PACK:
                 pass
+
+    def _set_free(self, batch: Batch) -> None:
+        """Let the requests of a batch that never ran be asked again; later, if the user cancelled it."""
+        self._roster.release(self._members[batch.key])
+        if batch.key in self._cancelled:
+            self._roster.withhold(self._members[batch.key])
 
     def _packed(self, packed: _Packed) -> None:
         file = packed.file
@@ -505,7 +589,7 @@ class Engine:
         elif event is BatchEvent.END and progress.state == "refused":
             self._halted = f"the provider refused {batch.key}: {progress.message}"
         elif event is BatchEvent.REFUSED:
-            self._roster.release(self._members[batch.key])
+            self._set_free(batch)
             self._halted = f"{batch.key} failed at the provider: {progress.message}"
         self._step(batch, event, **known)
         if event is BatchEvent.END:
@@ -519,6 +603,8 @@ class Engine:
 
     def _collected(self, batch: Batch, reading: BatchReading, raw: Mapping[str, str]) -> None:
         self._roster.arrive(self._members[batch.key], reading.outcomes)
+        if batch.key in self._cancelled:
+            self._roster.withhold(self._members[batch.key], reading.outcomes)
         collected = replace(
             batch,
             state=next_state(batch.state, BatchEvent.COLLECT),

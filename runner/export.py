@@ -17,7 +17,7 @@ from runner import __version__
 from runner.attempts import HEAD, TAIL, all_parts, columns, question_columns
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
-from runner.core.roster import PENDING, STATES, Counts, Roster
+from runner.core.roster import PENDING, STATES, WITHHELD, Counts, Roster
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.core.stats import summary, totals
 from runner.files import write_durably
@@ -194,7 +194,9 @@ def _requests(report: Report) -> pl.DataFrame:
             ),
             *(pl.Series(name, list(codes), dtype=pl.Int64) for name, codes in arrays.items()),
         )
-        .filter((pl.col("trial") <= pl.col("_wanted")) | (pl.col("_state") != PENDING))
+        .filter(
+            (pl.col("trial") <= pl.col("_wanted")) | ~pl.col("_state").is_in([PENDING, WITHHELD])
+        )
         .with_columns(
             status=pl.col("_state").replace_strict(
                 list(range(len(STATES))), [_STATUS[s] for s in STATES], return_dtype=pl.String
@@ -246,6 +248,7 @@ _STATUS = {
     RequestState.SUCCESS: "success",
     RequestState.RETRY_SUCCESS: "retry_success",
     RequestState.FAILED: "failed",
+    RequestState.WITHHELD: "open",
 }
 
 

@@ -8,7 +8,7 @@ batch/<key>       one batch and all that is known of it
 members/<key>     its requests, as spans of trials
 outcomes/<key>    one byte a request: how its attempt ended
 event/<number>    what happened, in order
-summary, heartbeat, rev   for whoever watches
+plan, summary, heartbeat, rev   for whoever watches
 
 Requests have no row of their own and *pending* is stored nowhere: pending = expansion − ledger.
 """
@@ -29,7 +29,13 @@ from typing import Any, Self
 
 import diskcache
 
-from runner.core.errors import LedgerDamaged, LedgerError, LedgerFormatUnknown, LedgerInUse
+from runner.core.errors import (
+    LedgerBusy,
+    LedgerDamaged,
+    LedgerError,
+    LedgerFormatUnknown,
+    LedgerInUse,
+)
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
 from runner.core.states import BatchState
 from runner.files import write_durably
@@ -223,8 +229,18 @@ class Ledger:
         """Write what another process needs to show the run."""
         self._commit({"summary": _text(summary)})
 
-    def beat(self, now: float, *, finished: bool = False) -> None:
-        """Say that the runner is alive; safe to call from another thread."""
+    def write_plan(self, facts: Mapping[str, Any]) -> None:
+        """Write what the runner is about to do, before it does it."""
+        self._commit({"plan": _text(facts)})
+
+    def beat(self, now: float, *, finished: bool = False, left: bool = False) -> None:
+        """Say that the runner is alive; safe to call from another thread.
+
+        Args:
+            now: seconds since the epoch.
+            finished: nothing is left to do.
+            left: this is the last one, and the runner ends by itself.
+        """
         with self._writing():
             self._cache.set(
                 "heartbeat",
@@ -234,6 +250,7 @@ class Ledger:
                         "pid": os.getpid(),
                         "host": socket.gethostname(),
                         "finished": finished,
+                        "left": left,
                     }
                 ),
             )
@@ -271,18 +288,38 @@ class LedgerReader:
     """
 
     def __init__(self, directory: Path) -> None:
-        """Open for reading.
+        """Open for reading; from any thread, but one at a time.
 
         Raises:
-            LedgerDamaged, LedgerFormatUnknown: as `check`.
+            LedgerBusy, LedgerDamaged, LedgerFormatUnknown: as `check`.
         """
         check(directory)
         self.directory = directory
+        self._mark = _mark(directory)
         self._db = _read_only(directory)
+        self._known: dict[str, tuple[str, Batch]] = {}
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    def version(self) -> int:
+        """Return a number that changes whenever another process has written."""
+        found: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        return found
+
+    def is_stale(self) -> bool:
+        """Tell whether this is not the ledger of the folder any more, and has to be opened again."""
+        return _mark(self.directory) != self._mark
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[None]:
+        """Read several things as they were at one moment."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
 
     def get(self, key: str) -> Any:
         """Return one value, decoded when it is JSON text; None when there is none."""
@@ -294,12 +331,17 @@ class LedgerReader:
         return json.loads(row[0]) if isinstance(row[0], str) else row[0]
 
     def batches(self) -> tuple[Batch, ...]:
-        """Return every batch, in the order of packing."""
+        """Return every batch, in the order of packing; one that did not change is the same object."""
         rows = self._db.execute(
-            "SELECT value FROM Cache WHERE key GLOB 'batch/*' AND raw = 1 AND mode = 1 "
+            "SELECT key, value FROM Cache WHERE key GLOB 'batch/*' AND raw = 1 AND mode = 1 "
             "ORDER BY length(key), key"
         )
-        return tuple(_batch(json.loads(row[0])) for row in rows)
+        before, self._known = self._known, {}
+        for key, text in rows:
+            old = before.get(key)
+            same = old is not None and old[0] == text
+            self._known[key] = old if old and same else (text, _batch(_object(text)))
+        return tuple(batch for _, batch in self._known.values())
 
     def members(self, key: BatchKey) -> tuple[Span, ...]:
         """Return a batch's requests."""
@@ -350,6 +392,7 @@ def check(directory: Path) -> None:
     """Make sure that a folder holds a ledger this version can read, without changing it.
 
     Raises:
+        LedgerBusy: another program keeps it to itself at this moment.
         LedgerDamaged: missing, empty, foreign or broken.
         LedgerFormatUnknown: written by another version.
     """
@@ -366,6 +409,8 @@ def check(directory: Path) -> None:
             if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise LedgerDamaged(f"{directory / DATABASE} is damaged; {_KEEP}")
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) in _BUSY:
+            raise LedgerBusy(f"{directory / DATABASE} is locked by another program") from None
         raise LedgerDamaged(f"{directory / DATABASE} cannot be read ({error}); {_KEEP}") from None
     if evil[0] or settings - _SETTINGS_KNOWN:
         raise LedgerDamaged(f"{directory}: {_FOREIGN}")
@@ -377,6 +422,8 @@ def check(directory: Path) -> None:
             "use the version that wrote it"
         )
 
+
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 _KEEP = (
     "nothing was sent: keep the folder (its raw answers are paid for) and "
@@ -461,10 +508,29 @@ def _read_only(directory: Path) -> sqlite3.Connection:
     # Without a -wal file nobody has it open, and `immutable` keeps SQLite from making one.
     quiet = "" if path.with_name(f"{DATABASE}-wal").exists() else "&immutable=1"
     db = sqlite3.connect(
-        f"{path.as_uri()}?mode=ro{quiet}", uri=True, timeout=0.25, isolation_level=None
+        f"{path.as_uri()}?mode=ro{quiet}",
+        uri=True,
+        timeout=0.25,
+        isolation_level=None,
+        check_same_thread=False,
     )
     db.execute("PRAGMA trusted_schema=OFF")
     return db
+
+
+def _mark(directory: Path) -> tuple[int, ...]:
+    """Return what tells one database from another that takes its place.
+
+    Without a -wal file it is read as if it never changed, so a writer that comes changes this, too.
+    """
+    database = directory / DATABASE
+    try:
+        found = database.stat()
+    except FileNotFoundError:
+        return ()
+    if database.with_name(f"{DATABASE}-wal").exists():
+        return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _event_key(number: int) -> str:
@@ -483,7 +549,7 @@ def _text(value: Any) -> str:
 def _object(text: Any) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise LedgerDamaged(f"the ledger holds text that is not JSON ({error}); {_KEEP}") from None
     if not isinstance(value, dict):
         raise LedgerDamaged(f"the ledger holds {type(value).__name__}, not an object; {_KEEP}")

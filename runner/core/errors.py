@@ -9,10 +9,12 @@ RunnerError                    says what happened, to what, and what to do next
 │  ├─ ProviderReplyUnreadable  the reply is not what the service documents
 │  └─ ProviderUndecided        several batches could be ours; which one, time will tell
 ├─ LedgerError
+│  ├─ LedgerBusy               locked by another program at this moment
 │  ├─ LedgerInUse              another runner holds it
 │  ├─ LedgerDamaged            missing, empty, foreign or broken
 │  ├─ LedgerFormatUnknown      written by another version
 │  └─ LedgerOfAnotherExperiment  the same name, but other prompts, texts or parameters
+├─ CrewLost                    a process that worked beside this one died
 └─ IllegalTransition           our own bug: a step the state tables do not have
 """
 
@@ -67,6 +69,10 @@ class LedgerError(RunnerError):
     """The ledger cannot be used."""
 
 
+class LedgerBusy(LedgerError):
+    """Another program keeps the file to itself at this moment: look again."""
+
+
 class LedgerInUse(LedgerError):
     """Another runner is working on this experiment."""
 
@@ -81,6 +87,10 @@ class LedgerFormatUnknown(LedgerError):
 
 class LedgerOfAnotherExperiment(LedgerError):
     """This folder belongs to an experiment with other prompts, texts or parameters."""
+
+
+class CrewLost(RunnerError):
+    """A process that worked beside this one died; nothing was lost, run the command again."""
 
 
 class IllegalTransition(RunnerError):

@@ -71,6 +71,8 @@ class Facts:
     """How long after a doubtful submission the provider's list is believed to be current."""
     looked: frozenset[BatchKey]
     """Batches asked about in this run, for the purposes that ask once."""
+    cancelled: frozenset[BatchKey] = frozenset()
+    """Batches that the user wants to be cancelled while the others go on."""
     fences: bool
     """Whether the provider's input can be taken away, to make a late order harmless."""
 
@@ -98,8 +100,9 @@ def plan(facts: Facts, now: float) -> Plan:
         actions += sending
         if facts.pending and not facts.packing:
             actions.append(Action(Verb.PACK))
-    if facts.purpose is Purpose.CANCEL:
-        actions += [Action(Verb.DROP, b.key) for b in free if b.state in _UNSENT]
+    actions += [
+        Action(Verb.DROP, b.key) for b in free if b.state in _UNSENT and _is_cancelled(b, facts)
+    ]
     waiting = list(_waits(facts, free, now))
     idle = not actions and not facts.busy and not facts.packing
     return Plan(
@@ -123,8 +126,12 @@ def _at_provider(batch: Batch, facts: Facts, now: float) -> Action | None:
         return None
     if batch.state is BatchState.SUBMITTING:
         return Action(_doubt(batch, facts, now), batch.key)
-    cancel = facts.purpose is Purpose.CANCEL and batch.state is BatchState.RUNNING
+    cancel = _is_cancelled(batch, facts) and batch.state is BatchState.RUNNING
     return Action(Verb.CANCEL if cancel else Verb.POLL, batch.key)
+
+
+def _is_cancelled(batch: Batch, facts: Facts) -> bool:
+    return facts.purpose is Purpose.CANCEL or batch.key in facts.cancelled
 
 
 def _doubt(batch: Batch, facts: Facts, now: float) -> Verb:
@@ -170,7 +177,7 @@ def _patient(facts: Facts) -> bool:
 
 def _may_ask(batch: Batch, facts: Facts) -> bool:
     """A run that does not wait asks once a batch: COLLECT about all, SUBMIT about doubts."""
-    if _patient(facts):
+    if _patient(facts) or batch.key in facts.cancelled:
         return True
     wanted = facts.purpose is Purpose.COLLECT or batch.state is BatchState.SUBMITTING
     return wanted and batch.key not in facts.looked
@@ -184,7 +191,7 @@ def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], st
     actions: list[Action] = []
     full = False
     for batch in free:
-        if batch.state not in _UNSENT or batch.next_at > now:
+        if batch.state not in _UNSENT or batch.next_at > now or batch.key in facts.cancelled:
             continue
         if not batch.realtime:  # what is asked one by one waits in no queue
             full = full or not _fits(batch, facts.limits, flying, tokens)

@@ -4,13 +4,13 @@ One byte a request and counter, in arrays by condition: a million requests are a
 a finished batch is a few slice assignments. `pending` is stored nowhere; it is what is left over.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
 from runner.core.states import ASKED, LOST, OUTCOME_CODES, Outcome, RequestState
 
-PENDING, IN_BATCH, SUCCESS, RETRY_SUCCESS, FAILED = range(5)
+PENDING, IN_BATCH, SUCCESS, RETRY_SUCCESS, FAILED, WITHHELD = range(6)
 """Codes of `RequestState` in the arrays, in its order."""
 
 STATES = tuple(RequestState)
@@ -98,7 +98,7 @@ class Roster:
             for index in range(span.first - 1, span.last):
                 if row.state[index] == IN_BATCH:
                     row.state[index] = self._state_after(
-                        OUTCOME_CODES[Outcome.CANCELLED], row.asked[index], row.lost[index]
+                        _CANCELLED, row.asked[index], row.lost[index]
                     )
 
     def arrive(self, spans: Iterable[Span], outcomes: bytes) -> None:
@@ -108,6 +108,51 @@ class Roster:
             self._fold(self._row(span), span, outcomes[at : at + len(span)])
             at += len(span)
 
+    def withhold(self, spans: Iterable[Span], outcomes: bytes | None = None) -> None:
+        """Keep back what a cancelled batch left, until it is given back.
+
+        Args:
+            spans: the requests of the batch.
+            outcomes: how they ended, one byte each; None: it never ran.
+        """
+        at = 0
+        for span in spans:
+            row = self._row(span)
+            for index in range(span.first - 1, span.last):
+                ended = _CANCELLED if outcomes is None else outcomes[at]
+                if row.state[index] == PENDING and ended == _CANCELLED:
+                    row.state[index] = WITHHELD
+                at += 1
+
+    def give_back(self, spans: Iterable[Span]) -> int:
+        """Let what was withheld be asked again; return how many requests that are."""
+        return sum(
+            self._turn(self._row(span), range(span.first - 1, span.last), WITHHELD)
+            for span in spans
+        )
+
+    def retry(self, wanted: Callable[[Stem, int], bool]) -> int:
+        """Let failed requests be asked once more; return how many.
+
+        Args:
+            wanted: tells of a condition and a trial whether it is meant.
+        """
+        return sum(
+            self._turn(row, (i for i in range(row.wanted) if wanted(stem, i + 1)), FAILED)
+            for stem, row in self.rows.items()
+            if row.state.find(FAILED, 0, row.wanted) >= 0
+        )
+
+    @staticmethod
+    def _turn(row: Row, places: Iterable[int], state: int) -> int:
+        """Make requests in a state pending; return how many there were."""
+        count = 0
+        for index in places:
+            if row.state[index] == state:
+                row.state[index] = PENDING
+                count += 1
+        return count
+
     def counts(self) -> Counts:
         """Count; requests outside the configuration count while they are in a batch or decided."""
         tally = [0] * len(STATES)
@@ -115,7 +160,7 @@ class Roster:
             inside, outside = row.state[: row.wanted], row.state[row.wanted :]
             for code in range(len(STATES)):
                 tally[code] += inside.count(code)
-                if code != PENDING and outside:
+                if code not in _UNSENT and outside:
                     tally[code] += outside.count(code)
         return Counts(
             total=sum(tally),
@@ -123,7 +168,7 @@ class Roster:
             retry_success=tally[RETRY_SUCCESS],
             failed=tally[FAILED],
             in_batch=tally[IN_BATCH],
-            pending=tally[PENDING],
+            pending=tally[PENDING] + tally[WITHHELD],
         )
 
     def pending(self, *, again: bool | None = None) -> Iterator[Span]:
@@ -192,6 +237,8 @@ class Roster:
         yield Span(stem, start, last, self.policy.variant(again))
 
 
+_UNSENT = (PENDING, WITHHELD)
+_CANCELLED = OUTCOME_CODES[Outcome.CANCELLED]
 _DEPARTED = bytes(code if code in (SUCCESS, RETRY_SUCCESS) else IN_BATCH for code in range(256))
 """A request that turned out to be answered stays so, although another attempt is under way."""
 _ASKED_BYTE = bytes(code in {OUTCOME_CODES[o] for o in ASKED} for code in range(256))

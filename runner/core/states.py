@@ -115,6 +115,8 @@ class RequestState(StrEnum):
     SUCCESS = "success"
     RETRY_SUCCESS = "retry_success"
     FAILED = "failed"
+    WITHHELD = "withheld"
+    """Left by a batch that the user cancelled: asked again on request, or by the next run."""
 
 
 class Outcome(StrEnum):

@@ -244,6 +244,25 @@ def test_cancel_drops_what_was_never_sent_and_cancels_what_runs():
     ]
 
 
+@pytest.mark.parametrize("purpose", Purpose)
+def test_one_batch_can_be_cancelled_while_the_others_go_on(purpose):
+    batches = [batch(state, n) for n, state in enumerate([*UNSENT, BatchState.RUNNING] * 2, 1)]
+    mine = frozenset(b.key for b in batches[:4])
+    found = plan(facts(purpose, *batches, cancelled=mine), NOW)
+    of_mine = {key: verb for verb, key in asked(found) if key in mine}
+    others = {key: verb for verb, key in asked(found) if key not in mine}
+    assert list(of_mine.values()).count(Verb.DROP) == 3
+    assert of_mine["b0004"] is Verb.CANCEL
+    assert others == {
+        b.key: verb
+        for verb, b in ((v, b) for b in batches[4:] for v in [_alone(purpose, b)] if v is not None)
+    }
+
+
+def _alone(purpose: Purpose, one: Batch) -> Verb | None:
+    return next(iter(verbs(plan(facts(purpose, one), NOW))), None)
+
+
 @pytest.mark.parametrize("state", UNSENT)
 def test_a_halted_run_sends_nothing_more_and_is_done(state):
     found = plan(facts(Purpose.RUN, batch(state), pending=True, halted="refused"), NOW)

@@ -336,3 +336,53 @@ def test_a_million_requests_are_folded_in_a_second():
     assert time.perf_counter() - start < 1
     assert (counts.total, counts.success + counts.pending) == (1_000_008, 1_000_008)
     assert counts.pending == outcomes[: 12 * trials].count(OUTCOME_CODES[Outcome.INVALID])
+
+
+# --- what the user asks for while a run goes on -------------------------------------------------
+
+
+def test_what_a_cancelled_batch_left_is_kept_back_and_still_counts_as_open():
+    one = roster("a", trials=3)
+    one.depart([span("a", 1, 3)])
+    outcomes = codes(Outcome.VALID, Outcome.CANCELLED, Outcome.INVALID)
+    one.arrive([span("a", 1, 3)], outcomes)
+    one.withhold([span("a", 1, 3)], outcomes)
+    assert one.state(Stem("a"), 2) is RequestState.WITHHELD
+    assert [(s.first, s.last) for s in one.pending()] == [(3, 3)]
+    assert one.counts() == Counts(total=3, success=1, pending=2)
+
+
+def test_what_was_kept_back_can_be_given_back():
+    one = roster("a", trials=3)
+    one.depart([span("a", 1, 2)])
+    one.release([span("a", 1, 2)])
+    one.withhold([span("a", 1, 2)])
+    assert [s.first for s in one.pending()] == [3]
+    assert one.give_back([span("a", 1, 2)]) == 2
+    assert one.give_back([span("a", 1, 2)]) == 0
+    assert [(s.first, s.last) for s in one.pending()] == [(1, 3)]
+
+
+def test_a_request_that_was_given_up_is_asked_once_more_and_then_given_up_again():
+    one = ended(Outcome.INVALID, Outcome.INVALID, Outcome.INVALID)
+    assert one.retry(lambda _, __: True) == 1
+    assert one.state(Stem("a"), 1) is RequestState.PENDING
+    one.depart([span("a", 1, 1)])
+    one.arrive([span("a", 1, 1)], codes(Outcome.INVALID))
+    assert one.state(Stem("a"), 1) is RequestState.FAILED
+    assert one.retry(lambda _, __: True) == 1
+
+
+def test_a_request_that_was_answered_well_is_never_asked_once_more():
+    one = ended(Outcome.INVALID, Outcome.VALID)
+    assert one.retry(lambda _, __: True) == 0
+    assert one.state(Stem("a"), 1) is RequestState.RETRY_SUCCESS
+
+
+def test_a_failed_request_outside_the_configuration_stays_as_it_is():
+    one = roster("a", trials=1)
+    one.depart([span("a", 2, 2)])
+    one.arrive([span("a", 2, 2)], codes(Outcome.REFUSED))
+    before = one.counts()
+    assert one.retry(lambda _, __: True) == 0
+    assert one.counts() == before
