@@ -9,9 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from runner import sweep
 from runner.build import Result, Run
 from runner.config import EMULATOR, FORMATS, Settings, words
 from runner.core.cost import Estimate
+from runner.core.errors import ConfigError
 from runner.core.model import Batch
 from runner.core.plan import Purpose
 from runner.core.states import AT_PROVIDER, FINAL_STATES
@@ -19,7 +21,7 @@ from runner.core.stats import days_left, shown_state, totals
 from runner.exits import DONE, INTERRUPTED, WORK_REMAINS
 from runner.ledger import LedgerReader, exists
 from runner.prospect import Preview, temperatures, way
-from runner.purse import Purse
+from runner.schema import Config
 from runner.screen import how_far, screen
 from runner.starter import write_starter
 
@@ -27,30 +29,41 @@ Interruptible = Callable[[Any], Callable[[], bool]]
 
 
 def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible) -> int:
-    """Do the action of every job, which all pay from one budget; return the worst exit code.
+    """Do the action of every job, which all pay from one budget; return the exit code.
 
     Raises:
         RunnerError: with nothing lost.
     """
-    if jobs[0].config.action == "init":
+    action, config = jobs[0].config.action, jobs[0].config
+    if len(jobs) == 1 or action == "init":
         return perform(jobs[0], command, interruptible)
-    if jobs[0].config.action in _WITHOUT_RUN:
+    for key, values in (
+        ("action", {job.config.action for job in jobs}),
+        ("format", {job.config.format for job in jobs}),
+    ):
+        if len(values) > 1:
+            raise ConfigError(f"{key}={','.join(sorted(values))}: a sweep does one thing at a time")
+    as_json = config.format == "json"
+    if action == "plan":
+        return sweep.plan(jobs, as_json=as_json)
+    if action == "status":
+        return sweep.status(jobs, command, as_json=as_json)
+    if action in _PURPOSES or action == "run":
+        if len({job.config.wait for job in jobs}) > 1:
+            raise ConfigError("wait=true,false: a sweep waits for all of its jobs or for none")
+        return sweep.drive(jobs, command, interruptible, _purpose(config), as_json=as_json)
+    if action == "report" or (action == "export" and config.export.over is not None):
+        jobs = list({job.config.name: job for job in jobs}.values())
+    if action in _WITHOUT_RUN or (action == "export" and config.export.over is not None):
         return max(perform(job, command, interruptible) for job in jobs)
-    purse = Purse()
-    if len(jobs) > 1 and jobs[0].config.action == "run":
-        for job in jobs:
-            Run(job, purse).count_earlier_spending()
-    return max(perform(job, command, interruptible, purse) for job in jobs)
+    return sweep.each(jobs, lambda run: _perform_run(run, command, interruptible))
 
 
-def perform(
-    settings: Settings, command: str, interruptible: Interruptible, purse: Purse | None = None
-) -> int:
+def perform(settings: Settings, command: str, interruptible: Interruptible) -> int:
     """Do one job's action and return the exit code.
 
     Args:
         settings: the job.
-        purse: shared with the other jobs.
         command: the command line, as the user can type it again.
         interruptible: lets Ctrl-C stop an engine, and tells whether it did.
 
@@ -58,7 +71,6 @@ def perform(
         RunnerError: with nothing lost.
     """
     config = settings.config
-    as_json = config.format == "json"
     if config.action == "init":
         print(write_starter(config.name))
         return DONE
@@ -66,7 +78,12 @@ def perform(
         return _WITHOUT_RUN[config.action](settings)
     if config.action == "export" and config.export.over is not None:
         return _export_several(settings)
-    run = Run(settings, purse)
+    return _perform_run(Run(settings), command, interruptible)
+
+
+def _perform_run(run: Run, command: str, interruptible: Interruptible) -> int:
+    config = run.settings.config
+    as_json = config.format == "json"
     if config.action == "plan":
         _print_plan(run, run.preview(), as_json=as_json)
         return DONE
@@ -85,7 +102,7 @@ def perform(
     if config.action == "export":
         result = run.reread()
         if config.export.format is not None:
-            _export(settings, [f"{run.settings.experiment.name}/{result.folder.name}"],
+            _export(run.settings, [f"{run.settings.experiment.name}/{result.folder.name}"],
                     result.folder / "export", rehearsals=True)  # fmt: skip
         return _finish(run, result, command, interrupted=False, as_json=as_json)
     return _drive(run, command, interruptible, as_json=as_json)
@@ -143,6 +160,9 @@ def _import(settings: Settings) -> int:
     print("next     report it beside others: python -m runner action=report report.over=all")
     return DONE
 
+
+_PURPOSES = {"collect": Purpose.COLLECT, "cancel": Purpose.CANCEL}
+"""What sends nothing."""
 
 _WITHOUT_RUN: Mapping[str, Callable[[Settings], int]] = {"report": _report, "import": _import}
 """What needs no provider and no ledger."""
@@ -256,9 +276,6 @@ def _decide(run: Run, action: str) -> int:
 
 
 def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: bool) -> int:
-    purposes = {"collect": Purpose.COLLECT, "cancel": Purpose.CANCEL}
-    config = run.settings.config
-    default = Purpose.RUN if config.wait else Purpose.SUBMIT
     was_interrupted: Callable[[], bool] = lambda: False  # noqa: E731
 
     def on_engine(engine: Any) -> None:
@@ -269,8 +286,14 @@ def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: boo
         for warning in run.warnings():
             print(f"note: {warning}")
     with screen(_title(run), json=as_json) as observer:
-        result = run.drive(purposes.get(config.action, default), observer, on_engine)
+        result = run.drive(_purpose(run.settings.config), observer, on_engine)
     return _finish(run, result, command, interrupted=was_interrupted(), as_json=as_json)
+
+
+def _purpose(config: Config) -> Purpose:
+    """Return what a run with this action is for."""
+    default = Purpose.RUN if config.wait else Purpose.SUBMIT
+    return _PURPOSES.get(config.action, default)
 
 
 def _title(run: Run) -> str:

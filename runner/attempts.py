@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.core.model import BatchKey, QuestionSet, Reading
+from runner.core.model import BatchKey, Cause, QuestionSet, Reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 ROWS_A_PART = 2_500
 NO_PATTERN = "none"
 """Under this name the statistics count questions that no pattern found."""
+
+Shape = tuple[tuple[str | None, ...], tuple[Cause | None, ...]]
+"""What was found in an answer: the pattern and the cause of each question."""
 
 HEAD = {
     "custom_id": "String",
@@ -36,11 +39,11 @@ TAIL = {
 
 
 def question_columns(questions: QuestionSet) -> dict[str, str]:
-    """Return the columns of the readings: value, reason, pattern and cause of each question."""
+    """Return the columns of the readings; `written` is what stands where no value can be taken."""
     columns: dict[str, str] = {}
     for question in questions.questions:
         columns[f"{question.id}_value"] = "Int64" if question.integer else "Float64"
-        for part in ("reason", "pattern", "cause"):
+        for part in ("reason", "pattern", "cause", "written"):
             columns[f"{question.id}_{part}"] = "String"
     return columns
 
@@ -56,27 +59,52 @@ def reading_cells(questions: QuestionSet, readings: Mapping[str, Reading]) -> li
     for question in questions.questions:
         reading = readings.get(question.id)
         if reading is None:
-            cells += [None, None, None, None]
+            cells += [None, None, None, None, None]
             continue
         value = reading.value
         number = None if value is None else (int(value) if question.integer else float(value))
         cause = None if reading.cause is None else reading.cause.value
-        cells += [number, reading.reason, reading.pattern, cause]
+        written = " / ".join(reading.written) or None
+        cells += [number, reading.reason, reading.pattern, cause, written]
     return cells
 
 
-class PartWriter:
-    """Collects the rows of one batch and writes them as parquet parts."""
+def by_question(
+    questions: QuestionSet, shapes: Mapping[Shape, int]
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """Return how often each pattern and each cause was found, by question."""
+    ids = [question.id for question in questions.questions]
+    patterns: dict[str, dict[str, int]] = {key: {} for key in ids}
+    causes: dict[str, dict[str, int]] = {key: {} for key in ids}
+    for shape, count in shapes.items():
+        for key, pattern, cause in zip(ids, *shape, strict=True):
+            name = pattern or NO_PATTERN
+            patterns[key][name] = patterns[key].get(name, 0) + count
+            if cause is not None:
+                causes[key][cause.value] = causes[key].get(cause.value, 0) + count
+    return patterns, causes
 
-    def __init__(self, folder: Path, key: BatchKey, questions: QuestionSet) -> None:
-        """Remove what an earlier, interrupted reading of this batch left."""
+
+class PartWriter:
+    """Collects the rows of one batch, or of a piece of its results, and writes parquet parts."""
+
+    def __init__(
+        self, folder: Path, key: BatchKey, questions: QuestionSet, piece: int | None = None
+    ) -> None:
+        """Begin with the first part.
+
+        Args:
+            folder: the run's folder.
+            key: of the batch.
+            questions: what was asked.
+            piece: which piece of the batch; parts of different pieces never collide, and they are
+                read in the order of the pieces.
+        """
         self._folder = folder / "attempts"
-        self._key = key
+        self._name = key if piece is None else f"{key}-{piece:05d}"
         self._columns = columns(questions)
         self._rows: list[list[Any]] = []
         self._number = 0
-        for old in parts(folder, key):
-            old.unlink()
 
     def add(self, row: list[Any]) -> None:
         """Add one row, its cells in the order of `columns`."""
@@ -84,27 +112,42 @@ class PartWriter:
         if len(self._rows) >= ROWS_A_PART:
             self._write()
 
-    def close(self) -> None:
-        """Write what is left."""
-        if self._rows or not self._number:
+    def close(self, *, even_empty: bool = True) -> None:
+        """Write what is left; without any row, a part that is empty."""
+        if self._rows or (even_empty and not self._number):
             self._write()
 
     def _write(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         frame(self._rows, self._columns).write_parquet(
-            self._folder / f"{self._key}-{self._number:04d}.parquet", compression="zstd"
+            self._folder / f"{self._name}-{self._number:04d}.parquet", compression="zstd"
         )
         self._rows = []
         self._number += 1
 
 
 def frame(rows: list[list[Any]], schema: Mapping[str, str]) -> "pl.DataFrame":
-    """Return rows as a typed frame."""
+    """Return rows as a typed frame; half a surrogate pair, which no table can hold, becomes a `?`."""
     import polars as pl
 
-    return pl.DataFrame(
-        rows, schema={name: getattr(pl, kind) for name, kind in schema.items()}, orient="row"
-    )
+    typed = {name: getattr(pl, kind) for name, kind in schema.items()}
+    if not rows:
+        return pl.DataFrame(schema=typed)
+    try:
+        columns = dict(zip(typed, zip(*rows, strict=True), strict=True))
+        return pl.DataFrame(columns, schema=typed, strict=False)
+    except UnicodeEncodeError:
+        return frame([[_storable(cell) for cell in row] for row in rows], schema)
+
+
+def _storable(cell: Any) -> Any:
+    return cell.encode("utf-8", "replace").decode() if isinstance(cell, str) else cell
+
+
+def forget(folder: Path, key: BatchKey) -> None:
+    """Remove what an earlier, interrupted reading of a batch left."""
+    for old in parts(folder, key):
+        old.unlink()
 
 
 def parts(folder: Path, key: BatchKey) -> list[Path]:

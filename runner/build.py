@@ -4,8 +4,9 @@ import importlib
 import json
 import os
 import random
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -33,9 +34,9 @@ from runner.outbox import Outbox
 from runner.prices import prices_of
 from runner.prospect import Preview, facts_of
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
-from runner.purse import Purse
+from runner.purse import Account, Purse
 from runner.reading import Dialect
-from runner.realtime import Pacer, Realtime
+from runner.realtime import Realtime
 from runner.recover import Files, set_aside
 from runner.rehearsal import KEY, emulator
 
@@ -48,7 +49,16 @@ if TYPE_CHECKING:
 NO_RUN = "0" * 8
 """Stands for the id of a run that is not there yet, where only its length counts."""
 TAG_DIGITS = 8
-OPTIONS = ("completion_window", "project", "location", "bucket", "dataset", "source", "sink")
+OPTIONS = (
+    "completion_window",
+    "project",
+    "location",
+    "bucket",
+    "dataset",
+    "source",
+    "sink",
+    "launcher",
+)
 """What a provider's file says of where and how, beside its address."""
 
 
@@ -99,6 +109,11 @@ class Run:
         """
         self.settings = settings
         self.purse = purse or Purse()
+        self.variant: str | None = None
+        """Names the folder where other jobs of the sweep ask the same model something else."""
+        self.address: str | None = None
+        """Where an emulator shows this run's world; None: it starts its own."""
+        self._place: Path | None = None
         self.conditions: list[Condition] = checked_conditions(
             settings.experiment, len(self._tag(NO_RUN))
         )
@@ -145,37 +160,91 @@ class Run:
         Raises:
             LedgerOfAnotherExperiment: prompts, texts or parameters changed; names them.
         """
+        return self._place or self._located(frozenset(), sending=sending)
+
+    def take_place(self, taken: Collection[Path], *, sending: bool) -> Path:
+        """Choose the folder once and for all; not one that is taken by another definition.
+
+        Raises:
+            LedgerOfAnotherExperiment: as `folder`.
+        """
+        self._place = self._located(taken, sending=sending)
+        return self._place
+
+    def _located(self, taken: Collection[Path], *, sending: bool) -> Path:
         base = self.settings.folder
-        changes: list[str] = []
-        number = 1
-        while exists(folder := _numbered(base, number)):
-            changes = differences(_definition_in(folder), self.definition)
-            if not changes:
+        fresh = base if self.variant is None else base.with_name(f"{base.name}_{self.variant}")
+        others: list[tuple[int, Path, list[str]]] = []
+        for folder in _siblings(base, fresh):
+            there = _definition_in(folder)
+            if there["model"]["name"] != self.definition["model"]["name"]:
+                continue
+            changes = differences(there, self.definition)
+            if not changes and folder not in taken:
                 return folder
-            number += 1
-        if number == 1 or (sending and self.settings.config.fork):
+            others.append((len(changes), folder, changes))
+        new_variant = self.variant is not None and not exists(fresh)
+        if new_variant or not others or (sending and self.settings.config.fork):
+            number = 1
+            while exists(folder := _numbered(fresh, number)):
+                number += 1
             return folder
         if not sending:
-            return base
+            return fresh
+        _, nearest, changes = min(others, key=lambda other: other[0])
         raise LedgerOfAnotherExperiment(
-            f"{_numbered(base, number - 1)} was asked something else: {'; '.join(changes[:4])}"
+            f"{nearest} was asked something else: {'; '.join(changes[:4])}"
             + (f"; and {len(changes) - 4} more" if len(changes) > 4 else "")
             + ". Answers to different questions are never mixed: choose another name=…, "
             "or start a folder beside it with fork=true"
         )
 
-    def count_earlier_spending(self) -> None:
-        """Let the purse know what earlier runs of this job have committed."""
-        if not self.emulated:
-            self.purse.look_into(self.folder(sending=False))
+    @cached_property
+    def account(self) -> Account:
+        """Whose limits this run is held to; a rehearsal, to those of the real service."""
+        provider, service = self.settings.config.provider, self._addressed()[0]
+        where = f"{provider._target_} {service.base_url} {provider.project or ''}"
+        return Account(where.strip(), provider.api_key_env, provider.model)
 
-    def preview(self) -> Preview:
-        """Return what a run would do; opens no socket and writes no file."""
+    def enter(self) -> None:
+        """Let the jobs that share the purse know what earlier runs of this one have committed."""
+        folder = self.folder(sending=False)
+        batches: tuple[Batch, ...] = ()
+        if exists(folder):
+            with closing(LedgerReader(folder)) as reader:
+                batches = reader.batches()
+        self.purse.enter(folder, self.account, batches)
+
+    def ready(self, before: Iterable[Span] = (), *, sending: bool) -> Preview | None:
+        """Find out whether this run can start, and what it would send; nothing is sent or written.
+
+        Args:
+            before: requests that are sent by then, by other jobs that share the folder.
+            sending: whether it sends anything.
+
+        Raises:
+            RunnerError: it cannot; says what to do about it.
+        """
+        if not self.emulated:
+            self._live_service()
+        if not sending:
+            return None
+        self._check_price()
+        return self.preview(before)
+
+    def preview(self, before: Iterable[Span] = ()) -> Preview:
+        """Return what a run would do; opens no socket and writes no file.
+
+        Args:
+            before: requests that are sent by then, by other jobs that share the folder.
+        """
         folder = self.folder(sending=True)
         roster, spent = self._roster(), Decimal(0)
         if exists(folder):
             with closing(LedgerReader(folder)) as reader:
                 roster, spent = self.standing(reader), committed(reader.batches())
+        counts = roster.counts()
+        roster.depart(before)
         outbox = self._outbox(folder, self._offline_provider())
         packed = list(outbox.batches(roster.pending()))
         spans = [sized for batch in packed for sized in batch]
@@ -184,7 +253,7 @@ class Run:
         return Preview(
             folder=folder,
             committed_usd=spent,
-            counts=roster.counts(),
+            counts=counts,
             conditions=len(self.conditions),
             batches=len(packed),
             to_send=to_send,
@@ -204,6 +273,7 @@ class Run:
                 default=(0, 0, 0),
             ),
             warnings=self.warnings(),
+            spans=tuple(sized.span for sized in spans),
         )
 
     def plan_facts(self, preview: Preview) -> dict[str, Any]:
@@ -256,18 +326,25 @@ class Run:
             if preview is not None:
                 ledger.write_plan(self.plan_facts(preview))
             if service is None:
-                behaviour = asdict(self.settings.config.faults)
-                address = stack.enter_context(emulator(folder, behaviour))
+                address = self.address or stack.enter_context(emulator(folder, self.behaviour))
                 service = self._emulated_service(address)
+            service = replace(service, folder=ledger.directory)
             provider = self.provider_class(
                 service, self.settings.experiment.model, self._tag(ledger.experiment()["id"])
             )
             stack.callback(provider.close)
             roster = self.standing(ledger)
+            self.purse.enter(folder, self.account, ledger.batches())
+            stack.callback(self.purse.leave, folder)
             engine = self._engine(ledger, provider, roster, purpose, observer)
             on_engine(engine)
             view = engine.run()
             return Result(view=view, folder=folder, tables=self._export(ledger, roster))
+
+    @property
+    def behaviour(self) -> dict[str, Any]:
+        """How badly the emulator behaves in this run's world."""
+        return asdict(self.settings.config.faults)
 
     def reread(self) -> "Result":
         """Read every stored raw answer again with today's patterns and write the tables anew.
@@ -364,7 +441,7 @@ class Run:
             LedgerDamaged: the files do not say enough; nothing was changed then.
             ConfigError: the ledger is sound.
         """
-        folder = self.settings.folder
+        folder = self.folder(sending=False)
         with suppress(LedgerDamaged):
             check(folder)
             raise ConfigError(f"{folder}: its ledger is sound; there is nothing to recover")
@@ -457,7 +534,8 @@ class Run:
                 ledger.directory,
                 outbox.path,
                 provider.ask,
-                Pacer(
+                self.purse.pacer(
+                    self.account,
                     realtime.requests_per_minute,
                     poll.first_seconds,
                     poll.max_seconds,
@@ -546,6 +624,7 @@ class Run:
             key=key,
             timeout_seconds=provider.timeout_seconds,
             options=options | instead,
+            slurm={k: v for k, v in vars(provider.slurm).items() if v is not None},
         )
 
     def _emulated_service(self, address: str) -> Service:
@@ -553,7 +632,7 @@ class Run:
         provider = self.settings.config.provider
         place = provider.location or "anywhere"
         return self._service(
-            address + provider.emulator_path,
+            address + (provider.emulator_path or ""),
             Secret(KEY),
             project="emulated",
             bucket=f"emulated-{place}",
@@ -573,11 +652,13 @@ class Run:
         """
         service, where = self._addressed()
         if missing := self.provider_class.missing(service):
+            provider = self.settings.config.provider
+            instead = ", or rehearse free of charge with service=emulated"
             raise ConfigError(
-                f"provider={self.settings.config.provider.name}: {missing}, or rehearse free of "
-                "charge with service=emulated"
+                f"provider={provider.name}: {missing}{'' if provider.emulator_path is None else instead}"
             )
-        checked_url(service.base_url, where)
+        if service.base_url or self.provider_class.default_base_url:
+            checked_url(service.base_url, where)
         return service
 
     def _addressed(self) -> tuple[Service, str]:
@@ -597,16 +678,10 @@ class Run:
             ConfigError: over the budget, an unknown price, or a request too large for any batch.
         """
         preview = self.preview()
-        if self.emulated:
+        self._check_price()
+        if self.emulated or self.price is None:
             return preview
         budget = self.settings.config.budget
-        if self.price is None:
-            if not budget.allow_unknown:
-                raise ConfigError(
-                    f"budget: nobody knows the price of {self.settings.experiment.model.name}, so "
-                    "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
-                )
-            return preview
         spent = preview.committed_usd + self.purse.elsewhere(preview.folder)
         low, high = preview.estimate.low or Decimal(0), preview.estimate.high or Decimal(0)
         if preview.to_send and spent + high > Decimal(repr(budget.max_usd)):
@@ -616,6 +691,15 @@ class Run:
                 "ask for less, or allow more with budget.max_usd=…"
             )
         return preview
+
+    def _check_price(self) -> None:
+        """Refuse a price that nobody knows, unless the user said that it does not matter."""
+        if self.emulated or self.price is not None or self.settings.config.budget.allow_unknown:
+            return
+        raise ConfigError(
+            f"budget: nobody knows the price of {self.settings.experiment.model.name}, so "
+            "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
+        )
 
     def _estimate(self, tokens: int, requests: int) -> Estimate:
         model = self.settings.experiment.model
@@ -698,10 +782,28 @@ def _numbered(base: Path, number: int) -> Path:
     return base if number == 1 else base.with_name(f"{base.name}-{number}")
 
 
+def _siblings(base: Path, fresh: Path) -> list[Path]:
+    """Return the folders of one provider and model that were started, the likeliest first."""
+    name = re.compile(rf"{re.escape(base.name)}(_[0-9a-f]{{8}})?(?:-([0-9]+))?")
+    if not base.parent.is_dir():
+        return []
+    found = []
+    for folder in base.parent.iterdir():
+        match = name.fullmatch(folder.name)
+        if match is not None and exists(folder):
+            likely = folder.name != fresh.name, match[1] is not None, match[1] or ""
+            found.append((*likely, int(match[2] or 1), folder))
+    return [folder for *_, folder in sorted(found)]
+
+
 def _definition_in(folder: Path) -> dict[str, Any]:
-    with closing(LedgerReader(folder)) as reader:
-        record: dict[str, Any] = reader.get("experiment")["definition"]
-        return record
+    """Return what was asked in a folder; where its ledger is lost, by the file beside it."""
+    try:
+        with closing(LedgerReader(folder)) as reader:
+            definition: dict[str, Any] = reader.get("experiment")["definition"]
+    except LedgerDamaged:
+        definition = experiment_beside(folder)["definition"]
+    return definition
 
 
 def _raw(folder: Path, key: str, name: str, hashes: Any) -> Path:

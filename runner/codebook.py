@@ -143,6 +143,15 @@ COLUMNS: Mapping[str, Column] = {
         ),
         ("読み取れたとき、または回答がないとき", "when it was read, or there is no answer"),
     ),
+    "written": Column(
+        _TEXT,
+        (
+            "値として採れないとき、そこに書かれていたもの（範囲外の数、食い違う二つの数など）。複数なら「 / 」で区切る",
+            "what stands there when it cannot be taken as the value: the number out of range, or both "
+            "of two that contradict each other, with ' / ' between them",
+        ),
+        ("値を採れたとき、何も書かれていないとき、または古い版の表", "when the value was taken, nothing stands there, or the table is of an older version"),
+    ),
     "batch": Column(("例 b0001", "as b0001"), ("こちらでのバッチ名", "our name of the batch"), _NO_ANSWER),
     "remote_batch": Column(_TEXT, ("提供者でのバッチ名", "the provider's name of the batch"), _NO_ANSWER),
     "prompt_variant": Column(
@@ -209,7 +218,7 @@ The columns of study.csv have the names and the order of the published study's t
 """,
 }
 
-_OF_QUESTION = re.compile(r"(?P<key>[A-Za-z0-9_-]+?)_?(?P<part>value|reason|pattern|cause)")
+_OF_QUESTION = re.compile(r"(?P<key>[A-Za-z0-9_-]+?)_?(?P<part>value|reason|pattern|cause|written)")
 
 
 def described(name: str, labels: Mapping[str, str]) -> tuple[Column, str | None]:

@@ -8,7 +8,9 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 from hydra import main as hydra_main
@@ -58,10 +60,11 @@ def compose(argv: list[str]) -> list[Settings]:
     mistakes: list[ConfigError] = []
 
     def task(cfg: DictConfig) -> None:
-        runtime = HydraConfig.get().runtime
-        sources = [Path(s.path) for s in runtime.config_sources if s.schema == "file"]
+        hydra = HydraConfig.get()
+        sources = [Path(s.path) for s in hydra.runtime.config_sources if s.schema == "file"]
         try:
-            prepared.append(settings(cfg, sources))
+            checked = settings(cfg, sources)
+            prepared.append(replace(checked, overrides=tuple(hydra.overrides.task)))
         except ConfigError as error:  # Hydra prints a line of its own for what escapes
             mistakes.append(error)
         except (OmegaConfBaseException, ValueError) as error:
@@ -85,7 +88,10 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
     single = not any(word.startswith("-") for word in arguments)
     sys.argv = ["runner", *arguments, *(["--run"] if single else [])]  # spares a second composing
     try:
-        hydra_main(config_path=str(home), config_name="config", version_base="1.3")(task)()
+        with TemporaryDirectory(prefix="sweep-") as nowhere:
+            if "-m" in arguments and not any(w.startswith(_RUNS_ELSEWHERE) for w in arguments):
+                sys.argv.insert(2, f"hydra.sweep.dir={nowhere}")  # Hydra's own notes serve nobody
+            hydra_main(config_path=str(home), config_name="config", version_base="1.3")(task)()
     except ConfigError:
         raise
     except yaml.MarkedYAMLError as error:
@@ -94,6 +100,10 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
         raise ConfigError(_one_line(error)) from None
     finally:
         sys.argv = before
+
+
+_RUNS_ELSEWHERE = ("hydra/launcher=", "hydra.sweep.dir=")
+"""With these the sweep's folder is asked for, or needed by processes elsewhere."""
 
 
 _KEY_NAMES = re.compile(r"(?i)(api[_-]?key|secret|password|credential|(?<!max_)(?<!_)token)$")
@@ -124,6 +134,9 @@ def _arguments(argv: list[str]) -> tuple[list[str], Path]:
         else:
             _check_choice(name.lstrip("+"), value)
             rest.append(word)
+    sweeps = ("-m", "--multirun")
+    if any(word in sweeps for word in rest):  # Hydra takes no words on both sides of it
+        rest = ["-m", *(word for word in rest if word not in sweeps)]
     return rest, home
 
 

@@ -66,6 +66,12 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
 PROVIDER_PACKAGE = "runner.providers."
 MODES = ("batch", "realtime")
+LAUNCHERS = ("process", "slurm")
+PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,:=+&|*@/-]+")
+LOADS_CODE = re.compile(
+    r"--(trust|config($|=)|middleware|logits-proc|io-proc|input|output|model($|=)|url|.*(-cls|plugin))"
+)
+"""Arguments of vLLM that name code to load, and those that are ours to give; also when shortened."""
 WINDOW = re.compile(r"[1-9][0-9]{0,2}[hd]")
 EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
@@ -84,6 +90,8 @@ class Settings:
     """The whole configuration as plain data; there is no key in it."""
     listed: bool
     """Whether the provider's file says what this model accepts."""
+    overrides: tuple[str, ...] = ()
+    """What the command line says of this job, as `trials=10`."""
 
     @property
     def realtime(self) -> bool:
@@ -214,7 +222,10 @@ def _no_missing_values(cfg: DictConfig) -> None:
         raise ConfigError(f"{', '.join(missing)}: has no value; give it in its YAML file")
 
 
-_PROMPT_PATHS = ("persona", "text", "question", "provider.parameters", "provider.models")
+_PROMPT_PATHS = (
+    *("persona", "text", "question"),
+    *("provider.parameters", "provider.models", "provider.arguments"),
+)
 
 
 def _no_interpolated_prompts(cfg: DictConfig) -> None:
@@ -253,6 +264,7 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         ("retry.mode", config.retry.mode, MODES),
         ("provider.source", provider.source, ("gcs", "bigquery")),
         ("provider.sink", provider.sink, ("gcs", "bigquery")),
+        ("provider.launcher", provider.launcher, LAUNCHERS),
         *(("provider.models: sampling", m.sampling, list(Sampling)) for m in provider.models),
         ("report.lang", config.report.lang, LANGUAGES),
         *(("export.format", name, FORMATS) for name in words(config.export.format)),
@@ -264,6 +276,26 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         "service=live",
         "provider=emulator has no live service; name a provider, as provider=openai",
     )
+    problems.check(
+        not config.service.emulated or provider.emulator_path is not None,
+        "service=emulated",
+        f"provider={provider.name} is a program of yours and no service, so that nothing can stand "
+        "for it: rehearse the study with `python -m runner`, then try the program with trials=1",
+    )
+    for argument in provider.arguments:
+        word = argument.replace("_", "-")
+        problems.check(
+            not word.startswith(("-i", "-o")) and LOADS_CODE.match(word) is None,
+            "provider.arguments",
+            f"{argument!r} is refused: it loads code, or is ours to give; what your machine is to "
+            "do in any case, say in its environment, as CHORUS_VLLM='vllm --trust-remote-code'",
+        )
+    for name, value in vars(provider.slurm).items():
+        problems.check(
+            not isinstance(value, str) or PLAIN_WORD.fullmatch(value) is not None,
+            f"provider.slurm.{name}",
+            f"{value!r}; allowed: letters, digits and _.,:=+&|*@/-",
+        )
     problems.check(
         provider.mode == "batch" or config.wait,
         "wait=false",
@@ -451,6 +483,7 @@ def _model(provider: ProviderConfig, structured: JsonObject) -> Model:
         max_tokens_name=row.max_tokens or provider.max_tokens,
         expected_output_tokens=provider.expected_output_tokens,
         parameters=_plain(OmegaConf.merge(structured, row.parameters, provider.parameters)),
+        arguments=tuple(provider.arguments),
     )
 
 
@@ -554,10 +587,22 @@ def _questions(row: QuestionConfig, problems: Problems) -> QuestionSet:
             f"{where}: items.{key}",
             f"minimum {item.minimum} is not below maximum {item.maximum}",
         )
+    wordings = {Variant.PLAIN: row.plain, Variant.ENHANCED: row.enhanced}
+    if row.answer == "json":
+        wordings = {Variant.PLAIN: row.plain_json, Variant.ENHANCED: row.enhanced_json}
+        for variant, wording in wordings.items():
+            problems.check(
+                "{object}" in wording,
+                f"{where}: {variant}_json",
+                "with question.answer=json this has to ask for a JSON object, with {object} where "
+                "it stands; conf/question/literary.yaml has an example",
+            )
     for key, template, allowed in (
         ("form", row.form, FORM_FIELDS),
         ("plain", row.plain, TEMPLATE_FIELDS),
         ("enhanced", row.enhanced, TEMPLATE_FIELDS),
+        ("plain_json", row.plain_json, TEMPLATE_FIELDS),
+        ("enhanced_json", row.enhanced_json, TEMPLATE_FIELDS),
     ):
         try:
             fill(template, dict.fromkeys(allowed, ""), f"{where}: {key}")
@@ -593,7 +638,7 @@ def _questions(row: QuestionConfig, problems: Problems) -> QuestionSet:
             for key, item in row.items.items()
         ),
         form=row.form,
-        templates={Variant.PLAIN: row.plain, Variant.ENHANCED: row.enhanced},
+        templates=wordings,
         value_patterns=_patterns(row.value_patterns),
         reason_patterns=_patterns(row.reason_patterns),
         end_patterns=_patterns(row.end_patterns),

@@ -7,13 +7,18 @@ import gc
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
+
+from runner.core.errors import CrewLost
 
 PIECE_BYTES = 4 << 20
 WORTH_A_CREW = 24 << 20
@@ -52,6 +57,11 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def is_worth_it(total_bytes: int) -> bool:
+    """Tell whether processes save more time than they take to start."""
+    return cores() > 1 and total_bytes >= WORTH_A_CREW
+
+
 def spread(
     work: Callable[[Piece], Result],
     pieces: Iterable[Piece],
@@ -59,7 +69,8 @@ def spread(
     setup: Callable[..., None],
     arguments: tuple[Any, ...],
     total_bytes: int,
-) -> Iterator[Result]:
+    what: str,
+) -> Generator[Result, None, None]:
     """Yield the result of each piece, in order; only a few pieces are in memory at a time.
 
     Args:
@@ -68,17 +79,26 @@ def spread(
         setup: called with the arguments once in every process, before its first piece.
         arguments: for the setup; they are pickled.
         total_bytes: how much there is; decides whether processes are worth their start.
+        what: a file or a batch, for the message when a process dies.
+
+    Raises:
+        CrewLost: a process died.
     """
-    many = cores()
-    if many < 2 or total_bytes < WORTH_A_CREW:
+    if not is_worth_it(total_bytes):
         setup(*arguments)
         yield from map(work, pieces)
         return
+    many = cores()
     with ProcessPoolExecutor(
         many, mp_context=get_context("spawn"), initializer=_begin, initargs=(setup, arguments)
     ) as pool:
         try:
             yield from _in_order(pool, work, iter(pieces), 2 * many)
+        except BrokenProcessPool:
+            raise CrewLost(
+                f"{what}: a process that read it beside this one died (killed, or out of memory): "
+                "nothing was lost; run the command again"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -89,13 +109,39 @@ def _in_order(
     pieces: Iterator[Piece],
     ahead: int,
 ) -> Iterator[Result]:
-    waiting: deque[Future[Result]] = deque(pool.submit(work, p) for p in islice(pieces, ahead))
+    waiting: deque[Future[Result]] = deque()
+
+    def more(count: int) -> None:
+        with _undisturbed():
+            waiting.extend(pool.submit(work, piece) for piece in islice(pieces, count))
+
+    more(ahead)
     while waiting:
         yield waiting.popleft().result()
-        waiting.extend(pool.submit(work, piece) for piece in islice(pieces, 1))
+        more(1)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C, which is for the one that began this, from processes that begin meanwhile."""
+    resource_tracker.ensure_running()  # it lets Ctrl-C through when it begins
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(setup: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_leave_together, daemon=True).start()
     gc.disable()  # what is made here has no cycles
     setup(*arguments)
+
+
+def _leave_together() -> None:
+    """Wait for the end of the process that began this one, and end: also when it was killed."""
+    began_this = parent_process()
+    assert began_this is not None
+    began_this.join()
+    os._exit(1)

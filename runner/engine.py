@@ -234,13 +234,14 @@ class Engine:
     def _loop(self, pool: Executor) -> None:
         while True:
             self._obey()
-            next_steps = plan(self._facts(), self._clock.now())
-            self._held = next_steps.held
-            if next_steps.done or (self._stopping and not self._running):
-                return
-            if not self._stopping:
-                for action in next_steps.actions:
-                    self._start(action, pool)
+            with self._purse.lock:  # until what is decided is written down, no other job decides
+                next_steps = plan(self._facts(), self._clock.now())
+                self._held = next_steps.held
+                if next_steps.done or (self._stopping and not self._running):
+                    return
+                if not self._stopping:
+                    for action in next_steps.actions:
+                        self._start(action, pool)
             self._observer.tick(self.view)
             self._wait(next_steps)
             for future in [f for f in self._running if f.done()]:
@@ -262,6 +263,7 @@ class Engine:
             looked=frozenset(self._looked),
             cancelled=frozenset(self._cancelled),
             fences=self._provider.fences,
+            elsewhere=self._purse.load(self._ledger.directory),
         )
 
     def _wait(self, next_steps: Plan) -> None:

@@ -95,7 +95,9 @@ def _attempts(report: Report) -> pl.DataFrame:
     collected = [b for b in report.batches if b.state is BatchState.COLLECTED]
     files = all_parts(report.folder, [b.key for b in collected])
     schema = {name: getattr(pl, kind) for name, kind in columns(report.questions).items()}
-    rows = pl.read_parquet(files) if files else pl.DataFrame(schema=schema)
+    rows = pl.DataFrame(schema=schema)
+    if files:  # parts of an older version lack what it did not know of: that is missing
+        rows = pl.read_parquet(files, schema=schema, missing_columns="insert")
     about = pl.DataFrame(
         [
             {

@@ -6,13 +6,14 @@ odd - a duplicate, a stranger, a line that cannot be read - is counted and never
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from threading import Lock
 
-from runner.attempts import NO_PATTERN, PartWriter, reading_cells
-from runner.core.cost import PriceList
+from runner.attempts import PartWriter, Shape, by_question, forget, reading_cells
+from runner.core.cost import Price, PriceList
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.expand import custom_id
 from runner.core.model import (
@@ -29,7 +30,15 @@ from runner.core.model import (
 from runner.core.reader import Reader
 from runner.core.states import OUTCOME_CODES, Outcome
 from runner.core.validate import is_valid
+from runner.crew import PIECE_BYTES, Range, is_worth_it, ranges, spread
 
+Decoder = Callable[[], Callable[[bytes], Reply]]
+"""Makes what reads a result line; it can be sent to another process."""
+Proof = Callable[[Stem, Variant], str | None]
+"""Says what an echo of a condition's prompt has to be."""
+
+WORTH_A_CREW = 96 << 20
+"""Bytes; below this, processes that write tables take longer to start than they save."""
 MAX_LINE = 16 << 20
 """Bytes; a longer line is set aside unread."""
 
@@ -58,7 +67,7 @@ class BatchReading:
 
 
 class Intake:
-    """Reads batches of one experiment."""
+    """Reads batches of one experiment; large ones in several processes, with the same result."""
 
     def __init__(
         self,
@@ -66,7 +75,9 @@ class Intake:
         questions: QuestionSet,
         decode: Callable[[bytes], Reply],
         prices: PriceList,
-        proof: Callable[[Stem, Variant], str | None],
+        proof: Proof,
+        *,
+        decoder: Decoder | None = None,
     ) -> None:
         """Compile the patterns.
 
@@ -76,6 +87,7 @@ class Intake:
             decode: reads one result line.
             prices: what a token costs.
             proof: what an echo of a condition's prompt has to be.
+            decoder: makes `decode` in another process; without it everything is read in this one.
 
         Raises:
             ConfigError: naming the pattern that is wrong.
@@ -86,6 +98,8 @@ class Intake:
         self.decode = decode
         self.prices = prices
         self.proof = proof
+        self._decoder = decoder
+        self._one_crew = Lock()
 
     def read(self, batch: Batch, members: tuple[Span, ...], files: Iterable[Path]) -> BatchReading:
         """Read a batch and write its attempts.
@@ -94,69 +108,174 @@ class Intake:
             batch: whose results they are.
             members: its requests, in order.
             files: the stored result files; output first.
+
+        Raises:
+            CrewLost: a process that read beside this one died; nothing was recorded.
         """
-        return _Pass(self, batch, members).over(files)
+        paths = list(files)
+        total = sum(path.stat().st_size for path in paths)
+        if self._decoder and total >= WORTH_A_CREW and is_worth_it(total):
+            with self._one_crew:
+                together = self._together(batch, members, paths, self._decoder, PIECE_BYTES)
+            if together is not None:
+                return together
+        forget(self.folder, batch.key)
+        sorter = self._sorter(batch, members)
+        sorter.begin(PartWriter(self.folder, batch.key, self.questions), _Found())
+        for path in paths:
+            sorter.over(lines(path))
+        return sorter.close()
+
+    def _together(
+        self,
+        batch: Batch,
+        members: tuple[Span, ...],
+        files: list[Path],
+        decoder: Decoder,
+        piece_bytes: int,
+    ) -> BatchReading | None:
+        """Read a batch in pieces, each in a process; None when two pieces speak of one request.
+
+        Which of the two counts depends on their order, which no single piece knows.
+        """
+        forget(self.folder, batch.key)
+        pieces = list(enumerate(piece for path in files for piece in ranges(path, piece_bytes)))
+        conditions = dict.fromkeys((span.stem, span.variant) for span in members)
+        proofs = {condition: self.proof(*condition) for condition in conditions}
+        results = spread(
+            _sort_piece,
+            pieces,
+            setup=_prepare,
+            arguments=(self._job(batch, members), self.folder, decoder, proofs),
+            total_bytes=sum(path.stat().st_size for path in files),
+            what=f"the results of {batch.key}",
+        )
+        found = _Found()
+        with closing(results):
+            for piece in results:
+                if not found.spoken_of.isdisjoint(piece.spoken_of):
+                    return None
+                found.add(piece)
+        sorter = self._sorter(batch, members)
+        sorter.begin(PartWriter(self.folder, batch.key, self.questions, piece=len(pieces)), found)
+        return sorter.close()
+
+    def _job(self, batch: Batch, members: tuple[Span, ...]) -> "_Job":
+        price = self.prices.at(realtime=batch.realtime)
+        return _Job(batch=batch, members=members, questions=self.questions, price=price)
+
+    def _sorter(self, batch: Batch, members: tuple[Span, ...]) -> "_Sorter":
+        return _Sorter(self._job(batch, members), self.reader, self.decode, self.proof)
 
 
-class _Pass:
-    """One reading of one batch."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What is to be read; it can be sent to another process."""
 
-    def __init__(self, intake: Intake, batch: Batch, members: tuple[Span, ...]) -> None:
-        self._questions = intake.questions
-        self._reader = intake.reader
-        self._decode = intake.decode
-        self._price = intake.prices.at(realtime=batch.realtime)
-        self._proof = intake.proof
-        self._batch = batch
-        self._place = {id_: index for index, (id_, _) in enumerate(_named(members))}
-        self._spans = [span for span in members for _ in range(len(span))]
-        self._outcomes = bytearray(len(self._place))
-        self._parts = PartWriter(intake.folder, batch.key, intake.questions)
-        self._tally: Counter[str] = Counter()
-        self._notices: Counter[str] = Counter()
-        self._patterns: dict[str, Counter[str]] = {
-            q.id: Counter() for q in self._questions.questions
-        }
-        self._causes: dict[str, Counter[str]] = {q.id: Counter() for q in self._questions.questions}
-        self._input = self._output = 0
+    batch: Batch
+    members: tuple[Span, ...]
+    """Its requests, in order."""
+    questions: QuestionSet
+    price: Price | None
+
+
+@dataclass(slots=True)
+class _Found:
+    """What some of the lines say; pieces are added up in order."""
+
+    outcomes: dict[int, int] = field(default_factory=dict)
+    """The code of each request's outcome, by its place in the batch."""
+    misplaced: set[int] = field(default_factory=set)
+    """Requests under whose custom_id an answer to another prompt stands."""
+    tally: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
+    shapes: Counter[Shape] = field(default_factory=Counter)
+    """How many answers have these patterns and these causes."""
+    input: int = 0
+    output: int = 0
+
+    @property
+    def spoken_of(self) -> set[int]:
+        """The requests that any line speaks of."""
+        return self.outcomes.keys() | self.misplaced
+
+    def add(self, piece: "_Found") -> None:
+        """Add what another piece says of other requests."""
+        self.outcomes |= piece.outcomes
+        self.misplaced |= piece.misplaced
+        self.tally.update(piece.tally)
+        self.notices.update(piece.notices)
+        self.shapes.update(piece.shapes)
+        self.input += piece.input
+        self.output += piece.output
+
+
+class _Sorter:
+    """Puts lines to the requests of one batch; made once in each process."""
+
+    def __init__(
+        self, job: _Job, reader: Reader, decode: Callable[[bytes], Reply], proof: Proof
+    ) -> None:
+        self._job = job
+        self._reader = reader
+        self._decode = decode
+        self._proof = proof
+        self._place = {id_: index for index, (id_, _) in enumerate(_named(job.members))}
+        self._spans = [span for span in job.members for _ in range(len(span))]
+
+    def begin(self, parts: PartWriter, found: _Found) -> None:
+        """Write the rows of what comes now into these parts, and count it there."""
+        self._parts = parts
+        self._found = found
         self._first: dict[str, int] = {}
 
-    def over(self, files: Iterable[Path]) -> BatchReading:
-        for path in files:
-            for line in lines(path):
-                self._take(line)
-        unseen = [index for index, code in enumerate(self._outcomes) if code == _OPEN]
-        self._close(unseen, Outcome(self._batch.rest))
-        self._parts.close()
-        usage = Usage(input_tokens=self._input, output_tokens=self._output)
+    def over(self, lines: Iterable[bytes | None]) -> None:
+        """Read lines."""
+        for line in lines:
+            self._take(line)
+
+    def close(self) -> BatchReading:
+        """Enter what no line spoke of, write the last part, and say what it all comes to."""
+        found = self._found
+        names = enumerate(self._place)
+        unseen = [(index, name) for index, name in names if index not in found.outcomes]
+        for index, name in unseen:
+            lost = Reply(custom_id=name, kind=ReplyKind.ERRORED, error="in no result file")
+            self._row(index, Outcome(self._job.batch.rest), {}, lost)
+        self._parts.close(even_empty=not found.outcomes)
+        usage = Usage(input_tokens=found.input, output_tokens=found.output)
+        patterns, causes = by_question(self._job.questions, found.shapes)
+        price = self._job.price
         return BatchReading(
-            outcomes=bytes(self._outcomes),
-            tally=dict(self._tally),
-            patterns={key: dict(row) for key, row in self._patterns.items()},
-            causes={key: dict(row) for key, row in self._causes.items() if row},
-            notices=dict(self._notices),
+            outcomes=bytes(found.outcomes[index] for index in range(len(self._spans))),
+            tally=dict(found.tally),
+            patterns=patterns,
+            causes={key: counts for key, counts in causes.items() if counts},
+            notices=dict(found.notices),
             usage=usage,
-            cost_usd=None if self._price is None else self._price.of(usage),
+            cost_usd=None if price is None else price.of(usage),
             missing=len(unseen),
         )
 
     def _take(self, line: bytes | None) -> None:
+        notices = self._found.notices
         if line is None:
-            self._notices["oversize"] += 1
+            notices["oversize"] += 1
             return
         try:
             reply = self._decode(line)
         except ProviderReplyUnreadable:
-            self._notices["unreadable"] += 1
+            notices["unreadable"] += 1
             return
         index = self._place.get(reply.custom_id)
         if index is None:
-            self._notices["unknown"] += 1
-        elif self._outcomes[index] != _OPEN:
+            notices["unknown"] += 1
+        elif index in self._found.outcomes:
             same = self._first.get(reply.custom_id) == hash(line)
-            self._notices["duplicate" if same else "conflicting"] += 1
+            notices["duplicate" if same else "conflicting"] += 1
         elif self._is_anothers(index, reply):
-            self._notices["misplaced"] += 1
+            self._found.misplaced.add(index)
+            notices["misplaced"] += 1
         else:
             self._first[reply.custom_id] = hash(line)
             self._enter(index, reply)
@@ -173,65 +292,89 @@ class _Pass:
         readings: dict[str, Reading] = {}
         outcome = _OUTCOMES.get(reply.kind)
         if outcome is None:
-            readings = self._read(reply)
+            readings = self._reader.read(reply.text, reply.finish_reason)
+            _, _, patterns, causes, *_ = zip(*readings.values(), strict=True)
+            self._found.shapes[patterns, causes] += 1
             outcome = Outcome.VALID if is_valid(readings) else Outcome.INVALID
-            self._input += reply.usage.input_tokens
-            self._output += reply.usage.output_tokens
+            self._found.input += reply.usage.input_tokens
+            self._found.output += reply.usage.output_tokens
         self._row(index, outcome, readings, reply)
-
-    def _read(self, reply: Reply) -> dict[str, Reading]:
-        readings = self._reader.read(reply.text, reply.finish_reason)
-        for key, reading in readings.items():
-            self._patterns[key][reading.pattern or NO_PATTERN] += 1
-            if reading.cause is not None:
-                self._causes[key][reading.cause.value] += 1
-        return readings
 
     def _row(
         self, index: int, outcome: Outcome, readings: Mapping[str, Reading], reply: Reply
     ) -> None:
-        self._outcomes[index] = OUTCOME_CODES[outcome]
-        self._tally[outcome.value] += 1
+        self._found.outcomes[index] = OUTCOME_CODES[outcome]
+        self._found.tally[outcome.value] += 1
         answered = reply.kind is ReplyKind.ANSWER
-        cost = float(self._price.of(reply.usage)) if self._price and answered else None
+        price = self._job.price
+        cost = float(price.of(reply.usage)) if price and answered else None
         self._parts.add(
             [
                 reply.custom_id,
-                self._batch.key,
+                self._job.batch.key,
                 self._spans[index].variant.value,
                 outcome.value,
-                *(_storable(cell) for cell in reading_cells(self._questions, readings)),
-                _storable(reply.finish_reason),
-                _storable(reply.model),
-                _storable(reply.request_id),
+                *reading_cells(self._job.questions, readings),
+                reply.finish_reason,
+                reply.model,
+                reply.request_id,
                 reply.usage.input_tokens if answered else None,
                 reply.usage.output_tokens if answered else None,
                 cost,
                 reply.answered_at,
-                _storable(reply.error),
-                _storable(reply.text) if answered else None,
+                reply.error,
+                reply.text if answered else None,
             ]
         )
 
-    def _close(self, unseen: list[int], outcome: Outcome) -> None:
-        if not unseen:
-            return
-        names = list(self._place)
-        for index in unseen:
-            lost = Reply(custom_id=names[index], kind=ReplyKind.ERRORED, error="in no result file")
-            self._row(index, outcome, {}, lost)
+
+_sort: Callable[[tuple[int, Range]], _Found] | None = None
 
 
-_OPEN = OUTCOME_CODES[Outcome.OPEN]
+def _prepare(
+    job: _Job,
+    folder: Path,
+    decoder: Decoder,
+    proofs: Mapping[tuple[Stem, Variant], str | None],
+) -> None:
+    """Make this process ready to read pieces of a batch."""
+    global _sort  # noqa: PLW0603
+    sorter = _Sorter(job, Reader(job.questions), decoder(), lambda *which: proofs[which])
+
+    def sort(numbered: tuple[int, Range]) -> _Found:
+        number, piece = numbered
+        found = _Found()
+        parts = PartWriter(folder, job.batch.key, job.questions, piece=number)
+        sorter.begin(parts, found)
+        sorter.over(lines(piece.path, piece.begin, piece.end))
+        parts.close(even_empty=False)
+        return found
+
+    _sort = sort
 
 
-def lines(path: Path) -> Iterator[bytes | None]:
-    """Yield the lines of a file without newline, blank ones left out; None for one too long."""
+def _sort_piece(numbered: tuple[int, Range]) -> _Found:
+    """Read one piece, and write its parts."""
+    assert _sort is not None
+    return _sort(numbered)
+
+
+def lines(path: Path, begin: int = 0, end: int | None = None) -> Iterator[bytes | None]:
+    """Yield the lines of a file without newline, blank ones left out; None for one too long.
+
+    Args:
+        path: the file.
+        begin: where a line begins.
+        end: where one ends; None for the end of the file.
+    """
     with path.open("rb") as source:
-        while line := source.readline(MAX_LINE):
+        at = source.seek(begin)
+        while (end is None or at < end) and (line := source.readline(MAX_LINE)):
+            at += len(line)
             if len(line) == MAX_LINE and not line.endswith(b"\n"):
                 while (rest := source.readline(MAX_LINE)) and not rest.endswith(b"\n"):
-                    pass
+                    at += len(rest)
+                at += len(rest)
                 yield None
             elif stripped := line.strip():
                 yield stripped
@@ -241,10 +384,3 @@ def _named(members: tuple[Span, ...]) -> Iterator[tuple[str, Variant]]:
     for span in members:
         for trial in range(span.first, span.last + 1):
             yield custom_id(span.stem, trial), span.variant
-
-
-def _storable(cell: Any) -> Any:
-    """Replace lone surrogates, which no table can hold; the raw file keeps them."""
-    if isinstance(cell, str):
-        return cell.encode("utf-8", "replace").decode() if not cell.isascii() else cell
-    return cell

@@ -90,6 +90,7 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
                 pl.lit(row["label"]).alias("label"),
                 pl.col(f"{key}_value").cast(pl.Float64).alias("value"),
                 *(pl.col(f"{key}_{part}").alias(part) for part in ("reason", "pattern", "cause")),
+                _known(f"{key}_written", known).alias("written"),
             )
             for key, row in run.definition["questions"].items()
         ]
@@ -104,6 +105,11 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
             .unnest("asked")
         )
     return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _known(name: str, columns: Sequence[str]) -> pl.Expr:
+    """Return a text column, empty where an older or an imported table has none."""
+    return pl.col(name) if name in columns else pl.lit(None, dtype=pl.String)
 
 
 LONG = (

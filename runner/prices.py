@@ -18,11 +18,12 @@ def prices_of(model: str, config: PriceConfig) -> PriceList:
         return PriceList(batch=None, realtime=None)
     share = 1 - Decimal(repr(config.batch_discount))
     since = f" ({config.checked})" if config.checked else ""
+    less = f", less {config.batch_discount:.0%} for batch" if config.batch_discount else ""
     return PriceList(
         batch=Price(
             input_usd=found.input_usd * share,
             output_usd=found.output_usd * share,
-            source=f"{found.source}, less {config.batch_discount:.0%} for batch{since}",
+            source=f"{found.source}{less}{since}",
         ),
         realtime=found,
     )

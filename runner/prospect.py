@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.config import Settings
 from runner.core.cost import Estimate, Price
-from runner.core.model import Condition
+from runner.core.model import Condition, Span
 from runner.core.roster import Counts
 from runner.core.stats import totals
 
@@ -31,6 +31,8 @@ class Preview:
     largest: tuple[int, int, int]
     """The most requests, bytes and input tokens that any one batch has."""
     warnings: tuple[str, ...]
+    spans: tuple[Span, ...] = ()
+    """What is sent first; what is asked again comes later."""
 
 
 def facts_of(
@@ -80,6 +82,9 @@ def way(settings: Settings) -> str:
     if settings.realtime:
         return at_once
     again = f"; again: {at_once}" if settings.config.retry.mode == "realtime" else ""
+    if provider.emulator_path is None:  # a program of the user's, which has no window
+        program = "a Slurm job" if provider.launcher == "slurm" else "a process of this machine"
+        return f"in batches, each as {program}"
     return f"in batches with a window of {provider.completion_window}{again}"
 
 

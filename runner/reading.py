@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import orjson
 
-from runner.attempts import NO_PATTERN
+from runner.attempts import NO_PATTERN, Shape
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import Cause, Model, QuestionSet, Reading, Reply, ReplyKind
 from runner.core.reader import Reader
@@ -106,8 +106,8 @@ class Wanted:
     examples: bool = False
 
 
-_Shape = tuple[tuple[str | None, Cause | None], ...]
-"""Pattern and cause of each question of an answer."""
+_Columns = tuple[Any, ...]
+"""The parts of a `Reading`, each of all questions."""
 _Answers = Iterator[tuple[str, str, str | None]]
 
 
@@ -130,16 +130,17 @@ class Pieces:
             causes={q: Counter() for q in self._integers},
         )
         output: list[bytes] = []
-        shapes: Counter[_Shape] = Counter()
+        shapes: Counter[Shape] = Counter()
         read, line = self._reader.read, self._line
         wants_lines, wants_examples = self._wanted.lines is not None, self._wanted.examples
         answers = self._lines(piece, tally) if isinstance(piece, Range) else _stored(piece)
         for custom_id, text, finish_reason in answers:
             readings = read(text, finish_reason)
             # What was found where: a few shapes, which are quicker to count than each question.
-            shapes[tuple([(r[2], r[3]) for r in readings.values()])] += 1
+            columns: _Columns = tuple(zip(*readings.values(), strict=True))
+            shapes[columns[2], columns[3]] += 1
             if wants_lines:
-                output.append(line(custom_id, readings))
+                output.append(line(custom_id, columns))
             if wants_examples:
                 _show(tally, custom_id, text, readings)
         for shape, count in shapes.items():
@@ -147,13 +148,13 @@ class Pieces:
         if self._wanted.lines is not None:
             tally.output = self._wanted.lines / uuid4().hex
             with tally.output.open("wb") as file:
-                file.writelines(output)
+                file.write(b"".join(output))
         return tally
 
-    def _count(self, tally: Tally, shape: "_Shape", count: int) -> None:
+    def _count(self, tally: Tally, shape: Shape, count: int) -> None:
         tally.answers += count
-        tally.valid += 0 if any(cause for _, cause in shape) else count
-        for question, (pattern, cause) in zip(self._integers, shape, strict=True):
+        tally.valid += 0 if any(shape[1]) else count
+        for question, pattern, cause in zip(self._integers, *shape, strict=True):
             tally.patterns[question][pattern or NO_PATTERN] += count
             if cause is not None:
                 tally.causes[question][cause.value] += count
@@ -162,7 +163,7 @@ class Pieces:
         decode = self._decode
         for line in _split(piece):
             tally.lines += 1
-            if line is not None and not line.strip():
+            if line is not None and line.isspace():
                 continue
             try:
                 if self._results_first and line is not None and decode is not None:
@@ -226,43 +227,39 @@ class AsLine:
         """Keep which questions ask for whole numbers."""
         self._integers = integers
         self._all_whole = all(integers.values())
-        self._whole = b"{" + b",".join(_dumped(q) + b":%d" for q in integers) + b"}"
-        self._endings: dict[_Shape, tuple[bytes, bool]] = {}
+        values = b",".join(_dumped(q).replace(b"%", b"%%") + b":%d" for q in integers)
+        self._whole = b'{"custom_id":%%b,"values":{%b},"reasons":%%b%%b' % values
+        self._endings: dict[Shape, tuple[bytes, bool]] = {}
 
-    def __call__(self, custom_id: str, readings: Mapping[str, Reading]) -> bytes:
+    def __call__(self, custom_id: str, columns: "_Columns") -> bytes:
         """Return the line."""
-        found = readings.values()
-        shape = tuple([(r[2], r[3]) for r in found])
+        values, reasons, patterns, causes, _, written = columns
+        shape = (patterns, causes)
         ending, complete = self._endings.get(shape) or self._ending(shape)
-        reasons = _dumped({q: r[1] for q, r in readings.items()})
         if complete:
-            values = self._whole % tuple([r[0] for r in found])
-        else:
-            integers = self._integers
-            values = _dumped(
-                {
-                    q: None if r[0] is None else int(r[0]) if integers[q] else _plain(r[0])
-                    for q, r in readings.items()
-                }
-            )
-        written = {q: r.written for q, r in readings.items() if r[5]}
-        shown = b',"written":' + _dumped(written) if written else b""
-        return b'{"custom_id":%b,"values":%b,"reasons":%b%b%b' % (
-            _dumped(custom_id), values, reasons, shown, ending,
-        )  # fmt: skip
+            said = _dumped(dict(zip(self._integers, reasons, strict=True)))
+            return self._whole % (_dumped(custom_id), *values, said, ending)
+        row: dict[str, Any] = {
+            "custom_id": custom_id,
+            "values": {
+                q: None if v is None else int(v) if whole else _plain(v)
+                for (q, whole), v in zip(self._integers.items(), values, strict=True)
+            },
+            "reasons": dict(zip(self._integers, reasons, strict=True)),
+        }
+        if any(written):
+            row["written"] = {q: w for q, w in zip(self._integers, written, strict=True) if w}
+        return _dumped(row)[:-1] + ending
 
-    def _ending(self, shape: "_Shape") -> tuple[bytes, bool]:
+    def _ending(self, shape: Shape) -> tuple[bytes, bool]:
         """Return what is the same for all answers in which the same was found.
 
         And whether each of their questions has a value, and all of them are whole.
         """
-        causes = {q: c.value for q, (_, c) in zip(self._integers, shape, strict=True) if c}
-        row = {
-            "patterns": {q: p for q, (p, _) in zip(self._integers, shape, strict=True)},
-            "status": "invalid" if causes or not shape else "valid",
-            "causes": causes,
-        }
-        complete = self._all_whole and {c for _, c in shape} <= {None, Cause.NO_REASON}
+        patterns, causes = (dict(zip(self._integers, of_it, strict=True)) for of_it in shape)
+        why = {q: cause.value for q, cause in causes.items() if isinstance(cause, Cause)}
+        row = {"patterns": patterns, "status": "invalid" if why else "valid", "causes": why}
+        complete = self._all_whole and set(shape[1]) <= {None, Cause.NO_REASON}
         self._endings[shape] = ending = (b"," + _dumped(row)[1:] + b"\n", complete)
         return ending
 
@@ -295,13 +292,20 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
+_BUFFER = 1 << 16
+
+
 def _split(piece: Range) -> Iterator[bytes | None]:
     """Yield the lines of a range; None for one too long."""
-    with piece.path.open("rb") as source:
+    with piece.path.open("rb", buffering=_BUFFER) as source:
         source.seek(piece.begin)
         if piece.end - piece.begin <= MAX_LINE:
-            lines = source.read(piece.end - piece.begin).split(b"\n")
-            yield from lines if lines[-1] else lines[:-1]
+            at = piece.begin
+            for line in source:
+                yield line
+                at += len(line)
+                if at >= piece.end:
+                    return
             return
         while source.tell() < piece.end and (line := source.readline(MAX_LINE)):
             if len(line) == MAX_LINE and not line.endswith(b"\n"):

@@ -4,11 +4,11 @@ Of a run, everything stored is read and compared with what is in its tables; not
 Of any other file, what was read is printed.
 """
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -190,17 +190,25 @@ def read_file(
             setup=prepare,
             arguments=(questions, dialect, wanted),
             total_bytes=size,
+            what=str(path),
         )
         for piece, place in zip(work, ranges(path), strict=True):
             total.add(piece)
             if output is not None and piece.output is not None:
-                with piece.output.open("rb") as lines:
-                    shutil.copyfileobj(lines, output, 1 << 20)
+                _pass_on(piece.output, output)
                 piece.output.unlink()
             advance(place.end - place.begin, f"{total.answers:,} answers")
     if output is not None:
         output.flush()
     return total
+
+
+def _pass_on(path: Path, output: BinaryIO) -> None:
+    """Write what is in a file, without a copy of it in between."""
+    with path.open("rb") as lines:
+        if path.stat().st_size:
+            with mmap(lines.fileno(), 0, access=ACCESS_READ) as whole:
+                output.write(whole)
 
 
 def read_parts(folder: Path, questions: QuestionSet) -> Tally:
@@ -210,7 +218,12 @@ def read_parts(folder: Path, questions: QuestionSet) -> Tally:
     size = sum(path.stat().st_size for path in files) * _PACKED
     total = Tally()
     work = spread(
-        read_piece, files, setup=prepare, arguments=(questions, None, wanted), total_bytes=size
+        read_piece,
+        files,
+        setup=prepare,
+        arguments=(questions, None, wanted),
+        total_bytes=size,
+        what=str(folder),
     )
     with meter("reading again", len(files)) as advance:
         for piece in work:

@@ -31,17 +31,34 @@ def emulator(folder: Path, behaviour: Mapping[str, Any]) -> Iterator[str]:
     Raises:
         RunnerError: when it does not start.
     """
-    world = folder / WORLD
-    world.mkdir(parents=True, exist_ok=True)
-    wanted = world / "behaviour.json"
-    wanted.write_text(json.dumps(dict(behaviour)), encoding="utf-8")
-    trouble = world / "trouble.log"
+    with emulators({folder: behaviour}) as addresses:
+        yield addresses[folder]
+
+
+@contextmanager
+def emulators(behaviours: Mapping[Path, Mapping[str, Any]]) -> Iterator[Mapping[Path, str]]:
+    """Run one emulator with a world for each run's folder, as long as the block lasts.
+
+    Yields:
+        Where each is.
+
+    Raises:
+        RunnerError: when it does not start.
+    """
+    if not behaviours:
+        yield {}
+        return
+    worlds: list[str] = []
+    for folder, behaviour in behaviours.items():
+        world = folder / WORLD
+        world.mkdir(parents=True, exist_ok=True)
+        wanted = world / "behaviour.json"
+        wanted.write_text(json.dumps(dict(behaviour)), encoding="utf-8")
+        worlds += ["--state", str(world), "--behaviour", str(wanted)]
+    trouble = next(iter(behaviours)) / WORLD / "trouble.log"
     with trouble.open("wb") as log:  # a pipe that nobody reads would stop it when it is full
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "runner.emulator", "--until-stdin-closes"),
-                *("--state", str(world), "--behaviour", str(wanted)),
-            ],
+            [sys.executable, "-m", "runner.emulator", "--until-stdin-closes", *worlds],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -51,11 +68,11 @@ def emulator(folder: Path, behaviour: Mapping[str, Any]) -> Iterator[str]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        address = process.stdout.readline().decode().strip()
-        if not address:
+        addresses = [process.stdout.readline().decode().strip() for _ in behaviours]
+        if not all(addresses):
             said = trouble.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise RunnerError(f"the emulator did not start: {said[-1] if said else 'no reason'}")
-        yield address
+        yield dict(zip(behaviours, addresses, strict=True))
     finally:
         process.stdin.close()
         try:

@@ -64,6 +64,8 @@ class QuestionConfig:
     reason_words: list[str] = field(default_factory=lambda: ["理由", "reason"])
     kanji_numbers: bool = False
     answer: str = "text"
+    plain_json: str = ""
+    enhanced_json: str = ""
 
 
 @dataclass
@@ -120,6 +122,21 @@ class RealtimeConfig:
 
 
 @dataclass
+class SlurmConfig:
+    """What a job on a cluster asks for, in sbatch's words."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    gres: str | None = None
+    timeout_min: int = 240
+    gpus_per_node: int | None = None
+    cpus_per_task: int | None = None
+    mem_gb: float | None = None
+
+
+@dataclass
 class ProviderConfig:
     """conf/provider/*.yaml."""
 
@@ -128,7 +145,7 @@ class ProviderConfig:
     model: str = MISSING
     api_key_env: str = MISSING
     base_url: str | None = None
-    emulator_path: str = MISSING
+    emulator_path: str | None = MISSING
     mode: str = "batch"
     timeout_seconds: float = 60
     completion_window: str = "24h"
@@ -147,6 +164,9 @@ class ProviderConfig:
     dataset: str | None = None
     source: str = "gcs"
     sink: str = "gcs"
+    launcher: str = "process"
+    arguments: list[str] = field(default_factory=list)
+    slurm: SlurmConfig = field(default_factory=SlurmConfig)
     parameters: dict[str, Any] = field(default_factory=dict)
     realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
     models: list[ModelConfig] = field(default_factory=list)

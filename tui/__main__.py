@@ -1,15 +1,160 @@
-"""The dashboard is not built yet; say so, and what to use until it is."""
+"""Command line of the dashboard: on a terminal its screens, elsewhere the same as text.
 
+Exit codes: see `python -m tui --help`.
+"""
+
+import json
+import os
+import socket
 import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from runner import __version__
+from runner.core.errors import ConfigError, RunnerError
+from tui.arguments import INTERRUPTED, NO_INPUT, USER_MISTAKE, WELL, WORK_REMAINS, Arguments, parse
+
+if TYPE_CHECKING:
+    from tui.settings import DashboardSettings
 
 
-def main() -> int:
-    """Print one honest line."""
-    print(
-        "the dashboard is not built yet; python -m runner action=status shows a run",
-        file=sys.stderr,
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and return the exit code."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    try:
+        arguments = parse(given)
+        if arguments.version:
+            print(f"chorus {__version__}")
+            return WELL
+        return _run(arguments, given)
+    except ConfigError as error:
+        return _say(error, USER_MISTAKE)
+    except RunnerError as error:
+        return _say(error, WORK_REMAINS)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our lines has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return WELL
+
+
+def _say(error: object, code: int) -> int:
+    from tui.cells import clean
+
+    print(f"error: {clean(str(error))}", file=sys.stderr)
+    return code
+
+
+def _run(arguments: Arguments, given: Sequence[str]) -> int:
+    from tui.plain import NoSuchExperiment, experiment_folder
+
+    try:
+        if arguments.experiment is not None:
+            experiment_folder(arguments.outputs, arguments.experiment)
+        if arguments.serve:
+            from tui.serve import serve
+
+            _settings(arguments)
+            return serve(_without_serve(given), arguments.port)
+        if arguments.text_only or not is_terminal():
+            return _tell(arguments)
+    except NoSuchExperiment as error:
+        return _say(error, NO_INPUT)
+    return _show(arguments)
+
+
+def is_terminal() -> bool:
+    """Tell whether screens can be drawn; a browser's driver needs no terminal."""
+    if os.environ.get("TEXTUAL_DRIVER"):
+        return True
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    there = all(stream is not None and stream.isatty() for stream in streams)
+    return there and os.environ.get("TERM") != "dumb"
+
+
+def _tell(arguments: Arguments) -> int:
+    from tui.plain import Teller
+    from tui.source import wall_clock
+
+    if arguments.words:
+        return _tell_plan(arguments)
+    teller = Teller(
+        outputs=arguments.outputs,
+        say=lambda line: print(line, flush=True),
+        clock=wall_clock,
+        host=socket.gethostname(),
+        as_json=arguments.json,
     )
-    return 2
+    if not arguments.watch:
+        return teller.once(arguments.experiment)
+    assert arguments.experiment is not None
+    return teller.watch(arguments.experiment, _settings(arguments).poll_seconds)
+
+
+def _tell_plan(arguments: Arguments) -> int:
+    """Say what would be run; without a terminal nobody can be asked, so nothing is started."""
+    from tui.launch import planned
+    from tui.plain import plan_lines
+
+    launch = planned(arguments.words)
+    if arguments.json:
+        print(json.dumps({"command": launch.command, "plans": launch.plans}))
+        return WELL
+    for line in plan_lines(launch.plans):
+        print(line)
+    print(f"nothing was started; to run it: {launch.command}")
+    return WELL
+
+
+def _settings(arguments: Arguments) -> "DashboardSettings":
+    """Return the settings of the file, then of the command line, then of NO_COLOR."""
+    from tui.settings import changed, load
+
+    settings = changed(
+        load(arguments.settings),
+        theme=arguments.theme,
+        glyphs="ascii" if arguments.ascii else None,
+        poll_seconds=arguments.poll,
+    )
+    return changed(settings, theme="ansi-dark" if os.environ.get("NO_COLOR") else None)
+
+
+def _check_keymap(settings: "DashboardSettings") -> None:
+    """Refuse a name that no key has."""
+    from tui.screens.help import binding_ids
+
+    known = binding_ids()
+    for name in settings.keymap:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "? in the dashboard shows the names"
+            raise ConfigError(f"keymap: {name}: no key has that name; {hint}")
+
+
+def _without_serve(given: Sequence[str]) -> list[str]:
+    """Return the command line of the dashboard that a browser shows."""
+    rest: list[str] = []
+    words = iter(given)
+    for word in words:
+        if word == "--port":
+            next(words, None)
+        elif word != "--serve" and not word.startswith("--port="):
+            rest.append(word)
+    return rest
+
+
+def _show(arguments: Arguments) -> int:
+    settings = _settings(arguments)
+    if settings.keymap:
+        _check_keymap(settings)
+    from tui.app import Dashboard
+
+    app = Dashboard(
+        arguments.outputs, arguments.experiment, settings=settings, words=arguments.words
+    )
+    app.run()
+    return app.return_code or WELL
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ Read = Callable[[str], Mapping[str, Reading]]
 MOST_WAYS = 12
 MOST_LESSONS = 60
 """Answers from which it tries to learn another layout."""
+LONGEST_LESSON = 20_000
+"""Characters; nothing is learned from a longer answer."""
 
 
 class Asked:
@@ -50,7 +52,11 @@ class Asked:
 
     def learn(self, text: str, readings: Mapping[str, Reading]) -> None:
         """Look at an answer that the patterns read: its layout may be one to know by heart."""
-        if self._lessons >= MOST_LESSONS or len(self._ways) >= MOST_WAYS:
+        if (
+            self._lessons >= MOST_LESSONS
+            or len(self._ways) >= MOST_WAYS
+            or len(text) > LONGEST_LESSON
+        ):
             return
         self._lessons += 1
         lines = self._lines(text)
@@ -91,10 +97,10 @@ class Asked:
         questions = self._questions.questions
         patterns: dict[str, str] = {}
         for probe in _PROBES:
-            for share in (0, 37, 100):
+            for share, digits in ((0, _NARROW), (37, _NARROW), (73, _WIDE), (100, _NARROW)):
                 numbers = [q.minimum + (q.maximum - q.minimum) * share // 100 for q in questions]
                 text = "\n".join(
-                    f"{value}{number}{tail}\n{reason}{probe}"
+                    f"{value}{str(number).translate(digits)}{tail}\n{reason}{probe}"
                     for (value, tail, reason), number in zip(layout, numbers, strict=True)
                 )
                 readings = self._read(text)
@@ -137,20 +143,26 @@ class _Way:
 def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
     readings: dict[str, Reading] = {}
     written, spans = match.groups(), match.regs
-    for number, (question, pattern, numbers) in enumerate(way.places):
-        value = numbers.get(written[2 * number])
+    place = 1
+    for question, pattern, numbers in way.places:
+        value = numbers.get(written[place - 1])
         if value is None:
             return None
-        reason = written[2 * number + 1]
+        reason = written[place]
         # Nothing is trimmed off a reason that begins with a letter and ends in no blank.
         if len(reason) < _LONG_ENOUGH or not reason[0].isalpha() or reason[-1] in _BLANKS:
             reason = trim_reason(reason) or ""
             if not reason:
                 return None
-        readings[question] = Reading(value, reason, pattern, None, spans[2 * number + 1])
+        # As Reading(…) makes it, which would take twice as long.
+        readings[question] = _made(Reading, (value, reason, pattern, None, spans[place], ()))
+        place += 2
     return readings
 
 
+_made = tuple.__new__
+_NARROW: dict[int, int] = {}
+_WIDE = {ord(str(digit)): 0xFF10 + digit for digit in range(10)}
 _BLANKS = frozenset(BLANKS)
 _LONG_ENOUGH = 40
 # One line; thoughts and objects are for the patterns, and so is markdown.
@@ -182,7 +194,7 @@ def _way(
     questions: tuple[Question, ...], layout: tuple[_Heads, ...], patterns: Mapping[str, str]
 ) -> _Way:
     blocks = (
-        f"{re.escape(heads.value)}([0-9]{{1,3}}){re.escape(heads.tail)}\n"
+        f"{re.escape(heads.value)}([0-9０-９]{{1,3}}){re.escape(heads.tail)}\n"
         f"{re.escape(heads.reason)}({_REASON})"
         for heads in layout
     )
@@ -192,8 +204,12 @@ def _way(
 
 
 def _numbers(question: Question) -> dict[str, Decimal]:
-    """Return every whole number within bounds, as it is written."""
+    """Return every whole number within bounds, as it is written, in narrow digits or wide ones."""
     low, high = max(0, question.minimum), min(999, question.maximum)
     if high - low > _MOST_NUMBERS:
         return {}
-    return {str(number): Decimal(number) for number in range(low, high + 1)}
+    return {
+        str(number).translate(digits): Decimal(number)
+        for digits in (_NARROW, _WIDE)
+        for number in range(low, high + 1)
+    }

@@ -4,7 +4,7 @@ Personas, texts and temperatures may be added under the same name; what was alre
 change. The comparison is of contents, so that a changed comma in a text is found.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -24,6 +24,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             "system_role": experiment.model.system_role,
             "max_output_tokens": experiment.model.max_output_tokens,
             "parameters": experiment.model.parameters,
+            **({"arguments": " ".join(a)} if (a := experiment.model.arguments) else {}),
         },
         "prompt": {
             "first": (
@@ -84,6 +85,38 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             if one != two:
                 lines.append(f"{key}: {_excerpt(one, two)} -> {_excerpt(two, one)}")
     return lines
+
+
+def variants(definitions: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """Name what several definitions of one experiment and model ask, 8 hex digits each.
+
+    A name covers what must not change, and of what may grow only the entries that differ between
+    these: an added persona renames nothing.
+
+    Returns:
+        A name a definition, the same for those that share a folder; None when all do.
+    """
+    contested: dict[str, set[str]] = {}
+    for section in GROWING:
+        seen: dict[str, Any] = {}
+        contested[section] = {
+            key
+            for definition in definitions
+            for key, entry in definition[section].items()
+            if seen.setdefault(key, entry) != entry
+        }
+    names = [
+        fingerprint(
+            {
+                section: {k: v for k, v in entries.items() if k in contested[section]}
+                if section in GROWING
+                else entries
+                for section, entries in definition.items()
+            }
+        )[:8]
+        for definition in definitions
+    ]
+    return None if len(set(names)) <= 1 else names
 
 
 def fingerprint(definition: Mapping[str, Any]) -> str:

@@ -367,8 +367,11 @@ def _merged(marks: list[Mark], ends: list[Mark]) -> list[Mark]:
 
 
 def _blanked(text: str, begin: int, end: int) -> str:
-    inside = "".join("\n" if sign == "\n" else " " for sign in text[begin:end])
-    return text[:begin] + inside + text[end:]
+    inside = text[begin:end].encode("latin-1", "replace").translate(_ONLY_NEWLINES)
+    return text[:begin] + inside.decode("latin-1") + text[end:]
+
+
+_ONLY_NEWLINES = bytes(ord("\n") if code == ord("\n") else ord(" ") for code in range(256))
 
 
 def _check_names(group: str, patterns: Sequence[Pattern]) -> None:

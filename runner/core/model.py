@@ -163,6 +163,8 @@ class Model:
     """A guess for the low end of the cost estimate."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """More of the request's body, in the provider's own words; laid over ours, level by level."""
+    arguments: tuple[str, ...] = ()
+    """What the program is told that runs it, where that is one on the user's own machines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+import re2
+
 from runner.core.model import Cause
 from runner.core.names import Meaning, Names
 from runner.core.number import NumberGrammar, Value
@@ -52,12 +54,15 @@ class ObjectReader:
         """Yield each object that answers something, by its place, with what it says."""
         if "{" not in visible or '"' not in visible:
             return
-        at = tries = 0
-        while tries < MOST_TRIES and (start := _START.search(visible, at)):
-            tries += 1
-            node = _Parser(visible, start.start(1)).value()
+        beginnings = _Beginnings(visible)
+        at = 0
+        for _ in range(MOST_TRIES):
+            start = beginnings.next(at)
+            if start is None:
+                return
+            node = _Parser(visible, start).value()
             if node is None:
-                at = start.end()
+                at = start + 1
                 continue
             at = node.end
             found = list(self._walk(node, plain, (), None))
@@ -147,7 +152,8 @@ class ObjectReader:
 
 
 # At the beginning of a line: what stands in a sentence is an example.
-_START = re.compile(r'^[ \t>`*-]*+(?:json|JSON)?[ \t]*+(\{\s*+(?=")|\[\s*+(?=\{))', re.MULTILINE)
+_SPACE = r"[\s\x0b\x1c-\x1f\x85\p{Z}]*"
+_START = re2.compile(rf'(?m)^[ \t>`*-]*(?:json|JSON)?[ \t]*(?:\{{{_SPACE}"|\[{_SPACE}\{{)')
 _TOKEN = re.compile(
     r'\s*+(?:([{}\[\]:,])|("[^"\\]*+(?:\\.[^"\\]*+)*+")'
     r"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|(true|false|null))",
@@ -158,6 +164,25 @@ _LONGEST_NUMBER = 20
 
 def _objection(question: str, node: Node, cause: Cause) -> Entry:
     return Entry(question, value=Value(None, cause, (node.begin, node.end), node.end, node.end))
+
+
+class _Beginnings:
+    """Finds where objects begin, from one place to the next."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._data = text.encode("utf-8", "replace")
+        self._at = self._byte = 0
+
+    def next(self, at: int) -> int | None:
+        """Return where the next one begins; `at` never goes back."""
+        self._byte += len(self._text[self._at : at].encode("utf-8", "replace"))
+        self._at = at
+        match = _START.search(self._data, self._byte)
+        if match is None:
+            return None
+        head = match[0][: match[0].index(b"{")].partition(b"[")[0]
+        return at + len(self._data[self._byte : match.start()].decode()) + len(head)
 
 
 class _Parser:

@@ -48,6 +48,22 @@ class Action:
     batch: BatchKey | None = None
 
 
+ELSEWHERE_SECONDS = 0.5
+"""Between two looks at what other jobs have let go of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What other jobs of the sweep have at the provider, of what has a limit there."""
+
+    batches: int = 0
+    """At the same account; with a place for each job that waits and has fewer there than this one."""
+    tokens: int = 0
+    """Of input, for the same model."""
+    may_free: bool = False
+    """Whether a running job has anything there that will end, and give back room or money."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that a decision needs."""
@@ -75,6 +91,7 @@ class Facts:
     """Batches that the user wants to be cancelled while the others go on."""
     fences: bool
     """Whether the provider's input can be taken away, to make a late order harmless."""
+    elsewhere: Load = Load()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +118,7 @@ def plan(facts: Facts, now: float) -> Plan:
         if facts.pending and not facts.packing:
             actions.append(Action(Verb.PACK))
     actions += [
-        Action(Verb.DROP, b.key) for b in free if b.state in _UNSENT and _is_cancelled(b, facts)
+        Action(Verb.DROP, b.key) for b in free if b.state in UNSENT and _is_cancelled(b, facts)
     ]
     waiting = list(_waits(facts, free, now))
     idle = not actions and not facts.busy and not facts.packing
@@ -113,7 +130,8 @@ def plan(facts: Facts, now: float) -> Plan:
     )
 
 
-_UNSENT = frozenset({BatchState.PACKED, BatchState.STAGING, BatchState.STAGED})
+UNSENT = frozenset({BatchState.PACKED, BatchState.STAGING, BatchState.STAGED})
+"""Nothing was ordered yet, so that nothing can cost."""
 
 
 def _at_provider(batch: Batch, facts: Facts, now: float) -> Action | None:
@@ -186,12 +204,13 @@ def _may_ask(batch: Batch, facts: Facts) -> bool:
 def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], str | None]:
     """Choose what goes out now, within the provider's limits and the budget."""
     there = [b for b in facts.batches if b.state in AT_PROVIDER and not b.realtime]
-    flying, tokens = len(there), sum(b.input_tokens for b in there)
+    flying = len(there) + facts.elsewhere.batches
+    tokens = sum(b.input_tokens for b in there) + facts.elsewhere.tokens
     spent = committed(facts.batches) + facts.elsewhere_usd
     actions: list[Action] = []
     full = False
     for batch in free:
-        if batch.state not in _UNSENT or batch.next_at > now or batch.key in facts.cancelled:
+        if batch.state not in UNSENT or batch.next_at > now or batch.key in facts.cancelled:
             continue
         if not batch.realtime:  # what is asked one by one waits in no queue
             full = full or not _fits(batch, facts.limits, flying, tokens)
@@ -217,7 +236,7 @@ def _fits(batch: Batch, limits: Limits, flying: int, tokens: int) -> bool:
     if limits.batches_in_flight is not None and flying >= limits.batches_in_flight:
         return False
     room = limits.enqueued_tokens
-    return room is None or not flying or tokens + batch.input_tokens <= room
+    return room is None or not tokens or tokens + batch.input_tokens <= room
 
 
 def committed(batches: tuple[Batch, ...]) -> Decimal:
@@ -239,9 +258,11 @@ def _may_be_billed(batch: Batch) -> bool:
 def _waits(facts: Facts, free: list[Batch], now: float) -> Iterator[float]:
     """Yield when each batch that is waited for is due again."""
     for batch in free:
-        if batch.state in _UNSENT:
+        if batch.state in UNSENT:
             sending = facts.purpose is Purpose.RUN and facts.halted is None
             if sending and batch.next_at > now:
                 yield batch.next_at
+            elif sending and facts.elsewhere.may_free:  # there was no room, or no money, for it
+                yield now + ELSEWHERE_SECONDS
         elif batch.state not in FINAL_STATES and _patient(facts):
             yield max(batch.next_at, now)

@@ -1,5 +1,6 @@
 """Condition to prompt: the persona, the text and the question set's wording, put together."""
 
+import json
 import re
 
 from runner.core.errors import ConfigError
@@ -7,7 +8,7 @@ from runner.core.model import Condition, Experiment, Prompt, Question, QuestionS
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
-TEMPLATE_FIELDS = ("title", "author", "text", "questions", "form")
+TEMPLATE_FIELDS = ("title", "author", "text", "questions", "form", "object")
 """What a prompt template may name in braces."""
 
 FORM_FIELDS = ("id", "label", "minimum", "maximum")
@@ -49,6 +50,21 @@ def form_of(questions: QuestionSet, question: Question) -> str:
     return fill(questions.form, values, "question.form").rstrip("\n")
 
 
+def skeleton(questions: QuestionSet) -> str:
+    """Return the JSON object to fill in, a question a line, in the words of the question set."""
+    value, reason = (next(iter(w), "") for w in (questions.value_words, questions.reason_words))
+    rows = (
+        f'  {_quoted(q.id)}: {{"value": [{q.label} {value}: {q.minimum}-{q.maximum}], '
+        f'"reason": {_quoted(f"[{q.label} {reason}]")}}}'
+        for q in questions.questions
+    )
+    return "{\n" + ",\n".join(rows) + "\n}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 def render(experiment: Experiment, condition: Condition, variant: Variant) -> Prompt:
     """Render what is sent for every trial of a condition.
 
@@ -65,6 +81,7 @@ def render(experiment: Experiment, condition: Condition, variant: Variant) -> Pr
             "text": text.body.rstrip("\n"),
             "questions": "\n".join(f"{q.id}. {q.label}" for q in questions.questions),
             "form": form(questions),
+            "object": skeleton(questions),
         },
         f"question.{variant}",
     ).strip("\n")

@@ -29,8 +29,14 @@ _UNTIDY = re.compile("[" + re.escape("".join(_TIDY)) + "]")
 _PLAIN_RUN = re.compile("([\\x00-\\x7f]{200,})")
 _LONG = 20_000
 """Characters; in a longer text, looking at each one is quicker than looking for some."""
+MOST_TAGS = 4_000
+"""An answer that begins or ends a thought more often than this shows nothing at all."""
 _THOUGHTS = ("think", "thought", "scratchpad", "reflection")
-_THOUGHT = re.compile(rf"<(/?)(?:{'|'.join(_THOUGHTS)}|thinking)>", re.IGNORECASE)
+_THOUGHT = re.compile(
+    # What may follow is looked at first: a megabyte of < is passed over five times as fast.
+    rf"<(?=[/{''.join(w[0] + w[0].upper() for w in _THOUGHTS)}])"
+    rf"(/?)(?i:{'|'.join(_THOUGHTS)}|thinking)>"
+)
 
 
 def tidy(text: str) -> str:
@@ -64,15 +70,21 @@ def hide_thoughts(text: str) -> str:
     lowered = text.lower()
     if not any(word in lowered for word in _THOUGHTS):
         return text
-    shown: list[str] = []
+    shown: list[tuple[int, int]] = []
     position, thinking = 0, False
-    for tag in _THOUGHT.finditer(text):
+    for number, tag in enumerate(_THOUGHT.finditer(text)):
+        if number == MOST_TAGS:
+            return " " * len(text)
         if tag[1] and not thinking:
-            shown = [" " * tag.end()]
-        elif tag[1] or thinking:
-            shown.append(" " * (tag.end() - position))
-        else:
-            shown.append(text[position : tag.start()] + " " * (tag.end() - tag.start()))
+            shown = []
+        elif not (tag[1] or thinking):
+            shown.append((position, tag.start()))
         position, thinking = tag.end(), not tag[1]
-    rest = text[position:]
-    return "".join(shown) + (" " * len(rest) if thinking else rest)
+    if not thinking:
+        shown.append((position, len(text)))
+    parts: list[str] = []
+    position = 0
+    for begin, end in shown:
+        parts += (" " * (begin - position), text[begin:end])
+        position = end
+    return "".join(parts) + " " * (len(text) - position)

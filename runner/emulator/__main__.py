@@ -13,23 +13,38 @@ def main() -> int:
     """Read the command line and serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m runner.emulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 = any free port")
-    parser.add_argument("--state", type=Path, help="keep everything in this directory")
-    parser.add_argument("--behaviour", type=Path, help="a JSON file that says how to behave")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        action="append",
+        help="keep everything in this directory; several: a world each, at a port of its own",
+    )
+    parser.add_argument(
+        "--behaviour",
+        type=Path,
+        action="append",
+        help="a JSON file that says how to behave; with several worlds, one for each",
+    )
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with the parent")
     given = parser.parse_args()
+    states: list[Path] = given.state or []
+    wanted: list[Path | None] = given.behaviour or [None] * max(len(states), 1)
+    if len(wanted) != max(len(states), 1):
+        parser.error(f"{len(states)} --state and {len(wanted)} --behaviour: give one for each")
     try:
-        behaviour = load_behaviour(given.behaviour)
+        behaviours = [load_behaviour(path) for path in wanted]
     except BehaviourError as error:
         print(error, file=sys.stderr)
         return 2
     from runner.emulator.server import serve  # slow to import, and not needed for --help
 
     with ExitStack() as stack:
-        directory = given.state or Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="emulator-"))
-        )
+        directories = states or [
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emulator-")))
+        ]
+        worlds = list(zip(directories, behaviours, strict=True))
         try:
-            serve(directory, behaviour, given.port, until_stdin_closes=given.until_stdin_closes)
+            serve(worlds, given.port, until_stdin_closes=given.until_stdin_closes)
         except OSError as error:
             print(f"cannot serve on port {given.port}: {error}", file=sys.stderr)
             return 1

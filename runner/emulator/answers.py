@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import orjson
+
 from runner.emulator.dice import Dice
 from runner.emulator.phrases import AFTERTHOUGHTS, PREAMBLES, PROSE, REFUSALS, VERDICTS
 from runner.emulator.prompts import Prompt, Question, read_prompt
@@ -20,6 +22,8 @@ class Asked:
     temperature: float
     max_tokens: int | None
     reasons_first: bool
+    schema: str | None = None
+    """As JSON: what the answer has to be, where the request says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +84,21 @@ MALFORMATIONS = (
     "refusal",
     "content_filter",
 )
+_IN_SCHEMA = ("too_high", "negative", "reason_missing", "cut_short", "refusal", "content_filter")
+"""What can be wrong with an answer that keeps to a schema: bounds are told there, not enforced."""
 _FORMLESS = ("refusal_text", "cut_short", "empty", "refusal", "content_filter")
 
 
 def answer(seed: int, asked: Asked, nth: int, malformed: float, malformed_enhanced: float) -> Reply:
     """Answer for the n-th time; the same for ever for this seed, model, custom_id and prompt."""
-    prompt = read_prompt(asked.system, asked.user)
+    prompt = read_prompt(asked.system, asked.user, asked.schema)
     dice = Dice(seed, f"answer\x1f{asked.model}\x1f{asked.custom_id}\x1f{nth}")
     share = malformed_enhanced if prompt.is_enhanced else malformed
     flaw = None
     if dice.share() < share:
-        flaws = MALFORMATIONS if prompt.has_form else _FORMLESS
+        flaws: tuple[str, ...] = MALFORMATIONS if prompt.has_form else _FORMLESS
+        if prompt.is_object:
+            flaws = _IN_SCHEMA
         flaw = flaws[dice.roll(len(flaws))]
     content = _content(prompt, asked.temperature, dice, flaw)
     if flaw == "refusal":
@@ -130,12 +138,37 @@ def _content(prompt: Prompt, temperature: float, dice: Dice, flaw: str | None) -
         _reason(question, number, prompt, dice)
         for question, number in zip(prompt.questions, numbers, strict=True)
     ]
+    if prompt.is_object:
+        return _object(prompt.questions, numbers, reasons, dice, flaw)
     values = [str(number) for number in numbers]
     if flaw is not None:
         return _flawed(prompt.questions, values, reasons, dice, flaw)
     layout = PLAIN if dice.share() < 0.7 else LAYOUTS[dice.roll(len(LAYOUTS))]
     text = _lay_out(layout, prompt.questions, values, reasons)
     return PREAMBLES[dice.roll(len(PREAMBLES))] + "\n\n" + text if layout.has_preamble else text
+
+
+def _object(
+    questions: tuple[Question, ...],
+    numbers: list[int],
+    reasons: list[str],
+    dice: Dice,
+    flaw: str | None,
+) -> str:
+    """Write the answer as the JSON object that the schema describes."""
+    where = dice.roll(len(questions))
+    low, high = questions[where].low, questions[where].high
+    if flaw == "too_high":
+        numbers[where] = high + (high - low) // 2
+    elif flaw == "negative":
+        numbers[where] = low - 10
+    elif flaw == "reason_missing":
+        reasons[where] = ""
+    parts = {
+        question.label: {question.number_word: number, question.reason_word: reason}
+        for question, number, reason in zip(questions, numbers, reasons, strict=True)
+    }
+    return orjson.dumps(parts).decode()
 
 
 def _number(question: Question, spread: float, temperature: float, dice: Dice) -> int:

@@ -138,7 +138,15 @@ def asked_in(params: Any, custom_id: str, version: str, *, in_batch: bool = True
         temperature=_temperature(model, params, thinks=thinks),
         max_tokens=cap,
         reasons_first=thinks,
+        schema=_schema(params.get("output_config")),
     )
+
+
+def _schema(config: Any) -> str | None:
+    """Return the JSON schema that an answer has to keep to, if one is in the request."""
+    wanted = config.get("format") if isinstance(config, dict) else None
+    schema = wanted.get("schema") if isinstance(wanted, dict) else None
+    return orjson.dumps(schema).decode() if isinstance(schema, dict) else None
 
 
 def _check_names(params: Mapping[str, Any], version: str, *, in_batch: bool) -> None:

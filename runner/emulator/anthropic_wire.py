@@ -99,9 +99,7 @@ class AnthropicWire:
         key, behaviour = self._chat_key(sent), self._world.behaviour
         if behaviour.all_failed or behaviour.happens("failed_lines", key):
             raise AnthropicError(500, _BROKEN)
-        reply = self._world.chat(
-            asked.model, asked.system, asked.user, asked.temperature, asked.max_tokens
-        )
+        reply = self._world.chat(asked)
         if behaviour.happens("missing_lines", key):
             return LostReply()
         message_id = fingerprint(behaviour.seed, "ids", key)

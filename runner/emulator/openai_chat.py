@@ -53,9 +53,7 @@ class Chat:
         behaviour = self._world.behaviour
         if behaviour.all_failed or behaviour.happens("failed_lines", key):
             raise ApiError(500, "The server had an error while processing your request.")
-        reply = self._world.chat(
-            model, asked.system, asked.user, asked.temperature, asked.max_tokens
-        )
+        reply = self._world.chat(asked)
         if behaviour.happens("missing_lines", key):
             return LostReply()
         digits = fingerprint(behaviour.seed, "ids", key)

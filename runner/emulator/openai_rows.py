@@ -115,6 +115,7 @@ class OpenAIRows:
             temperature=1.0 if temperature is None else float(temperature),
             max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
             reasons_first=self.reasons.match(model) is not None,
+            schema=_schema(body.get("response_format")),
         )
 
     def completion(self, model: str, ids: Ids, reply: Reply, created: int) -> dict[str, object]:
@@ -257,6 +258,13 @@ def _temperature(temperature: object, *, reasons: bool) -> dict[str, object] | N
 def bad(message: str, param: str, code: str) -> dict[str, object]:
     """Write the error of a request that is refused."""
     return {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+
+
+def _schema(wanted: Any) -> str | None:
+    """Return the JSON schema that an answer has to keep to, if one is in the request."""
+    inside = wanted.get("json_schema") if isinstance(wanted, dict) else None
+    schema = inside.get("schema") if isinstance(inside, dict) else None
+    return orjson.dumps(schema).decode() if isinstance(schema, dict) else None
 
 
 def _messages(messages: list[dict[str, Any]]) -> tuple[str, str]:

@@ -5,6 +5,7 @@ A service that differs here and there is a subclass.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 from starlette.concurrency import run_in_threadpool
@@ -114,7 +115,7 @@ class OpenAIWire:
                 raise ApiError(400, "'purpose' is a required property", "purpose")
             if purpose != "batch":
                 raise ApiError(400, f"'{purpose}' is not one of ['batch']", "purpose")
-            if not (source.filename or "").endswith(".jsonl"):
+            if PurePath(source.filename or "upload").suffix not in (".jsonl", ""):
                 raise ApiError(400, "Invalid file format for Batch API. Must be .jsonl", "file")
             if (source.size or 0) > self.max_upload:
                 raise self._too_large()

@@ -1,7 +1,8 @@
 """What a prompt asks for, found in nothing but the text the service receives."""
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -49,6 +50,8 @@ class Prompt:
 
     questions: tuple[Question, ...]
     has_form: bool
+    is_object: bool
+    """Whether the answer has to be an object of JSON."""
     spread: float
     subjects: tuple[str, ...]
     work: str
@@ -63,16 +66,21 @@ _GENERIC = tuple(
 
 
 @lru_cache(maxsize=512)
-def read_prompt(system: str, user: str) -> Prompt:
-    """Find the form, the persona and the title; without a form, four generic questions."""
+def read_prompt(system: str, user: str, schema: str | None = None) -> Prompt:
+    """Find the form, the persona and the title; without a form, four generic questions.
+
+    A schema goes before a form.
+    """
     text = f"{system}\n{user}"
     shift, spread = _persona(text)
-    found = _questions(text, shift)
+    described = _described(schema, text, shift) if schema else ()
+    found = described or _questions(text, shift)
     title = _TITLE.search(text)
     work = f"『{title[1]}』" if title else "この作品"
     return Prompt(
         questions=found or _GENERIC,
         has_form=bool(found),
+        is_object=bool(described),
         spread=float(spread),
         subjects=tuple(subject.format(work=work) for subject in SUBJECTS),
         work=work,
@@ -105,6 +113,26 @@ def _questions(text: str, shift: int) -> tuple[Question, ...]:
         _question(label, word, reasons.get(label, "理由"), low, high, shift, story)
         for label, (word, low, high) in numbers.items()
     )
+
+
+def _described(schema: str, text: str, shift: int) -> tuple[Question, ...]:
+    """Return the questions of a schema: each property that has a number and a text."""
+    story = blake2b(text.encode(), digest_size=8).hexdigest()
+    found = []
+    for label, inside in json.loads(schema).get("properties", {}).items():
+        kinds = {
+            str(part.get("type")).lower(): name
+            for name, part in inside.get("properties", {}).items()
+        }
+        number = kinds.get("integer") or kinds.get("number")
+        if number is None or "string" not in kinds:
+            return ()
+        said = inside["properties"][number].get("description", "")
+        scale = _SCALE.search(said)
+        low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
+        question = _question(label, number, kinds["string"], low, high, shift, story)
+        found.append(replace(question, name=said.partition(":")[0] or label))
+    return tuple(found)
 
 
 def _question(

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import NoReturn, Protocol
@@ -206,29 +206,42 @@ def _is_id(part: str) -> bool:
     return part.startswith(_IDS) or part.isdecimal() or part.endswith(".jsonl")
 
 
+class ByPort:
+    """Several worlds in one process, each behind a port of its own."""
+
+    def __init__(self, apps: Mapping[int, ASGIApp]) -> None:
+        """Take each world's application by its port."""
+        self._apps = apps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a call to the world whose port it came in at."""
+        await self._apps[scope["server"][1]](scope, receive, send)
+
+
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say where it listens once it does, as the only line ever printed."""
+        """Say where it listens once it does, a line a world; nothing else is ever printed."""
         await super().startup(sockets)
-        assert sockets
-        print(f"http://127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)
+        for listener in sockets or []:
+            print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
 
 
 def _leave(*_: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def serve(directory: Path, behaviour: Behaviour, port: int, *, until_stdin_closes: bool) -> None:
-    """Serve on 127.0.0.1 until told to stop."""
+def serve(worlds: Sequence[tuple[Path, Behaviour]], port: int, *, until_stdin_closes: bool) -> None:
+    """Serve on 127.0.0.1 until told to stop; the first world at this port, others at free ones."""
     # uvicorn raises the signal that stopped it once more, when it has shut down.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
-    # asyncio turns Nagle's delay (40 ms a reply) off only where the protocol is named.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listeners = [_listener(port if number == 0 else 0) for number in range(len(worlds))]
+    apps = {
+        listener.getsockname()[1]: make_app(directory, behaviour)
+        for listener, (directory, behaviour) in zip(listeners, worlds, strict=True)
+    }
     config = uvicorn.Config(
-        make_app(directory, behaviour),
+        ByPort(apps),
         http=BreakableProtocol,
         loop="asyncio",
         ws="none",
@@ -244,7 +257,15 @@ def serve(directory: Path, behaviour: Behaviour, port: int, *, until_stdin_close
     server = _Server(config)
     if until_stdin_closes:
         threading.Thread(target=_watch_stdin, args=(server,), daemon=True).start()
-    asyncio.run(server.serve([listener]))
+    asyncio.run(server.serve(listeners))
+
+
+def _listener(port: int) -> socket.socket:
+    # asyncio turns Nagle's delay (40 ms a reply) off only where the protocol is named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    return listener
 
 
 def _watch_stdin(server: uvicorn.Server) -> None:

@@ -218,7 +218,15 @@ def asked_in(request: dict[str, Any], model: str, custom_id: str) -> Asked:
         temperature=float(temperature),
         max_tokens=settings.get("maxOutputTokens"),
         reasons_first=budget != 0 and "lite" not in model,
+        schema=_schema(settings),
     )
+
+
+def _schema(settings: dict[str, Any]) -> str | None:
+    """Return the schema that an answer has to keep to, if one is in the request."""
+    schema = settings.get("responseSchema")
+    is_json = settings.get("responseMimeType") == "application/json"
+    return orjson.dumps(schema).decode() if is_json and isinstance(schema, dict) else None
 
 
 def _settings(request: dict[str, Any]) -> dict[str, Any]:

@@ -280,9 +280,7 @@ class VertexWire:
         key = f"generate\x1f{model}\x1f{secrets.token_hex(8)}"
         if behaviour.all_failed or behaviour.happens("failed_lines", key):
             raise GoogleError(500, "Internal error encountered.")
-        reply = self._world.chat(
-            model, asked.system, asked.user, asked.temperature, asked.max_tokens
-        )
+        reply = self._world.chat(asked)
         if behaviour.happens("missing_lines", key):
             return LostReply()
         digits = fingerprint(behaviour.seed, "response", key)

@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -256,20 +257,19 @@ class World:
             ),
         )
 
-    def chat(
-        self, model: str, system: str, user: str, temperature: float, cap: int | None
-    ) -> Reply:
+    def chat(self, asked: Asked) -> Reply:
         """Answer one request on its own, now, and bill it; the n-th time it is asked differs."""
-        prompt = sha256(f"{system}\x1f{user}\x1f{temperature}".encode()).hexdigest()[:24]
+        said = f"{asked.system}\x1f{asked.user}\x1f{asked.temperature}"
+        prompt = sha256(said.encode()).hexdigest()[:24]
         with self.shelf.transaction() as db:
             db.execute(
                 "INSERT INTO chats VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET billed = billed + 1",
-                (model, prompt),
+                (asked.model, prompt),
             )
             (times,) = db.execute(
-                "SELECT billed FROM chats WHERE model = ? AND prompt = ?", (model, prompt)
+                "SELECT billed FROM chats WHERE model = ? AND prompt = ?", (asked.model, prompt)
             ).fetchone()
-        asked = Asked(model, f"chat-{prompt}", system, user, temperature, cap, reasons_first=False)
+        asked = replace(asked, custom_id=f"chat-{prompt}", reasons_first=False)
         behaviour = self.behaviour
         return answer(
             behaviour.seed, asked, times, behaviour.malformed, behaviour.malformed_enhanced

@@ -54,6 +54,7 @@ class FileBatch:
     fences: ClassVar[bool] = True
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
     _chat_path: ClassVar[str] = "/chat/completions"
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:

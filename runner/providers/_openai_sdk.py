@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 class OpenAIFileBatch(FileBatch):
     """The openai SDK, on whichever address."""
 
+    packages: ClassVar[tuple[str, ...]] = ("httpx2", "openai")
     _takes_openai_settings: ClassVar[bool] = False
     """Whether the organisation, project and headers in OPENAI_* variables are meant for it."""
 

@@ -70,6 +70,7 @@ class AnthropicBatch:
     fences: ClassVar[bool] = False
     tagged: ClassVar[bool] = True
     found_by_size: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("httpx2", "anthropic")
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:
         """Keep the address, the model and the run's tag; nothing is opened yet."""

@@ -46,6 +46,10 @@ class Service:
     timeout_seconds: float
     options: Mapping[str, str | None] = field(default_factory=dict)
     """What else the provider's YAML says of where and how, as completion_window or bucket."""
+    folder: Path | None = None
+    """The run's own folder, for a provider that works on this machine; None while none is there."""
+    slurm: Mapping[str, str | float] = field(default_factory=dict)
+    """What a job on a cluster asks for, where the provider sends jobs."""
 
     @property
     def on_this_machine(self) -> bool:
@@ -86,6 +90,8 @@ class Provider(Protocol):
     """Whether custom_ids carry the run's tag at the provider."""
     found_by_size: ClassVar[bool]
     """Whether a batch of ours is told from others by its number of requests."""
+    packages: ClassVar[tuple[str, ...]]
+    """What it imports when it is first used; not by several threads at once."""
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:
         """Keep the address, the model and the run's tag; nothing is opened yet."""

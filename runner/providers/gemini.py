@@ -64,6 +64,7 @@ class GeminiBatch:
     fences = True
     tagged = True
     found_by_size = False
+    packages = ("runner.providers._google", "google.cloud.aiplatform_v1")
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:
         """Keep the address, the model and the run's tag; nothing is opened yet."""

@@ -591,6 +591,12 @@ def test_an_upload_is_checked(instant: Emulator, name: str, purpose: Any) -> Non
         instant.client.files.create(file=(name, b"{}\n"), purpose=purpose)
 
 
+def test_the_name_the_sdk_gives_to_bare_bytes_is_taken(instant: Emulator) -> None:
+    """Bytes without a name arrive as `upload`, and OpenAI takes them."""
+    file = instant.client.files.create(file=lines("bare", 1), purpose="batch")
+    assert file.filename == "upload"
+
+
 def test_unknown_things_are_not_found(instant: Emulator) -> None:
     """Unknown ids and addresses give the vendor's error object with 404."""
     with pytest.raises(openai.NotFoundError, match="batch_nowhere"):

@@ -13,10 +13,18 @@ from tests.contract.kits.file_batch import FileBatchKit
 from tests.contract.provider_suite import ProviderSuite
 
 
-def offered() -> list[str]:
-    """Return the provider files with a class of their own; the others stand on one of them."""
+def offered(*, services: bool = True) -> list[str]:
+    """Return the provider files with a class of their own; the others stand on one of them.
+
+    Args:
+        services: those with a wire; else the programs on one's own machines.
+    """
     files = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in CONF.glob("*.yaml")}
-    return sorted(name for name, content in files.items() if "_target_" in content)
+    return sorted(
+        name
+        for name, content in files.items()
+        if "_target_" in content and (content["emulator_path"] is not None) == services
+    )
 
 
 def kits_of(name: str) -> tuple[Kit, ...]:
@@ -37,6 +45,11 @@ def test_every_offered_provider_is_under_contract(name: str) -> None:
         "(tests/contract/kits/base.py says how)"
     )
     assert {kit.name for kit in kits_of(name)} == {name}
+
+
+@pytest.mark.parametrize("name", offered(services=False))
+def test_every_offered_program_has_tests_of_its_own(name: str) -> None:
+    assert importlib.util.find_spec(f"tests.contract.test_{name}") is not None
 
 
 @pytest.mark.parametrize("kit", KITS, ids=repr)

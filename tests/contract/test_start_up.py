@@ -35,7 +35,7 @@ def run(folder: Path, *command: str, **environment: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("name", offered())
+@pytest.mark.parametrize("name", [*offered(), *offered(services=False)])
 def test_a_plan_imports_no_sdk_and_opens_no_file(name: str, tmp_path: Path) -> None:
     arguments = ["action=plan", f"provider={name}", *ENOUGH.get(name, [])]
     code = f"""
@@ -63,6 +63,16 @@ def test_without_credentials_one_line_says_what_to_set(name: str, tmp_path: Path
     assert f"provider={name}" in line
     assert any(word in line for word in ("API_KEY", "provider.project", "provider.base_url"))
     assert "service=emulated" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", offered(services=False))
+def test_without_its_program_one_line_says_what_to_install(name: str, tmp_path: Path) -> None:
+    ended = run(tmp_path, "-m", "runner", f"provider={name}", PATH="/nowhere")
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: provider={name}: the program {name!r} is not there: install")
+    assert "service=emulated" not in line
     assert list(tmp_path.iterdir()) == []
 
 

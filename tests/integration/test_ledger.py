@@ -606,6 +606,7 @@ def test_the_heart_beats_from_another_thread_while_events_are_written(ledger):
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "finished": False,
+            "left": False,
         }
         assert reader.get("rev") == 30
 

@@ -116,6 +116,49 @@ def test_applied_it_is_what_the_tables_say(home, outputs):
     assert run.verify() == []
 
 
+def test_read_again_by_several_processes_it_is_what_one_process_reads(home, outputs, monkeypatch):
+    monkeypatch.setattr("runner.crew.cores", lambda: 2)
+    monkeypatch.setattr("runner.crew.WORTH_A_CREW", 0)
+    monkeypatch.setattr("runner.intake.WORTH_A_CREW", 0)
+    run = run_with(home, outputs)
+    table = run.folder(sending=False) / "attempts.parquet"
+    before = pl.read_parquet(table)
+
+    counts = run.reread().view.counts
+
+    assert pl.read_parquet(table).equals(before)
+    assert counts.total == 12
+    assert run.verify() == []
+
+
+def test_what_was_written_where_no_value_is_stands_in_the_tables(home, outputs):
+    """Tables of an older version have no such column: there it is missing, until read again."""
+    run = run_with(home, outputs)
+    folder = run.folder(sending=False)
+    new = pl.read_parquet(folder / "attempts.parquet")
+    written = [name for name in new.columns if name.endswith("_written")]
+    for path in (*folder.rglob("*.parquet"),):
+        pl.read_parquet(path).drop(written).write_parquet(path)
+
+    old = pl.read_parquet(
+        run.drive(Purpose.COLLECT, Silent(), lambda _: None).tables.attempts_parquet
+    )
+    assert run.compare().is_empty
+    assert run.read_parts().answers > 0
+    again = pl.read_parquet(run.reread().tables.attempts_parquet)
+
+    assert old.columns == new.columns
+    assert old.drop(written).equals(new.drop(written))
+    assert all(old[name].null_count() == old.height for name in written)
+    assert again.equals(new)
+    for question in ("Q1", "Q2", "Q3", "Q4"):
+        cause, shown = again[f"{question}_cause"], again[f"{question}_written"]
+        unfit = cause.is_in(["ambiguous", "out_of_range", "not_a_number"])
+        assert shown.filter(unfit).null_count() == 0
+        assert shown.filter(cause.is_null()).null_count() == cause.null_count()
+    assert sum(again[name].drop_nulls().len() for name in written) > 0
+
+
 def test_what_each_pattern_found_adds_up_to_all_answers(home, outputs):
     total = run_with(home, outputs).read_parts()
 

@@ -86,6 +86,22 @@ def test_the_long_table_holds_each_value_of_the_wide_one_once(tmp_path):
         assert set(part["label"]) == {label}
 
 
+def test_what_was_written_is_in_the_long_table_and_missing_in_an_older_one(tmp_path):
+    stored_run(tmp_path, small_study(), "older/openai_gpt-x")
+    new = stored_run(tmp_path, small_study(), "newer/openai_gpt-y")
+    answers = pl.read_parquet(new / "answers.parquet")
+    said = pl.when(pl.col("Q1_cause") == "out_of_range").then(pl.lit("150"))
+    answers.with_columns(said.alias("Q1_written")).write_parquet(new / "answers.parquet")
+
+    exported(tmp_path, tmp_path / "x", "wide", "long")
+
+    wide, long = (pl.read_parquet(tmp_path / f"x/{name}.parquet") for name in ("wide", "long"))
+    for table in (wide.rename({"Q1_written": "written"}), long):
+        shown = table.filter(pl.col("written").is_not_null())
+        assert shown["written"].to_list() == ["150"]
+        assert shown["experiment"].to_list() == ["newer"]
+
+
 def test_csv_and_parquet_of_a_table_say_the_same(tmp_path):
     stored_run(tmp_path, small_study())
     exported(tmp_path, tmp_path / "x", "long")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.core.definition import define, differences, fingerprint, merged
+from runner.core.definition import define, differences, fingerprint, merged, variants
 from runner.core.expand import checked_conditions
 from runner.core.model import Enhance, Experiment, Variant
 
@@ -125,3 +125,13 @@ def test_a_fingerprint_is_twelve_hex_digits_and_stays(experiment):
     found = fingerprint(defined(experiment))
     assert (len(found), set(found) <= set("0123456789abcdef")) == (12, True)
     assert found == fingerprint(json.loads(json.dumps(defined(experiment))))
+
+
+def test_variants_are_named_by_what_differs_and_not_by_what_may_grow(experiment):
+    plain, other = defined(experiment), defined(changed_persona(experiment, system="else"))
+    short = {**plain, "personas": {"p1": plain["personas"]["p1"]}}
+    first, second = variants([plain, other])
+    assert first != second
+    assert variants([other, plain]) == [second, first]
+    assert variants([plain, other, short]) == [first, second, first]
+    assert variants([plain, short]) is None

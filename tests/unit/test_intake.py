@@ -1,7 +1,9 @@
 """Reading result files: the good lines are never lost, whatever stands between them."""
 
 import json
+import os
 import random
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -13,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.cost import Price, PriceList
+from runner.core.errors import CrewLost
 from runner.core.model import Batch, BatchKey, Experiment, Reply, Span, Stem, Usage, Variant
 from runner.core.states import OUTCOME_CODES, BatchState, Outcome
 from runner.intake import MAX_LINE, BatchReading, Intake, lines
+from runner.providers._chat import read_line
 from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
 
@@ -481,3 +485,136 @@ def test_what_is_asked_one_by_one_costs_the_full_price(tmp_path, experiment):
     dear = intake.read(replace(BATCH, realtime=True), MEMBERS, [path])
     assert dear.cost_usd == dear.usage.input_tokens + dear.usage.output_tokens
     assert cheap.cost_usd == PRICE.of(cheap.usage)
+
+
+# --- in several processes ----------------------------------------------------------------------
+
+
+def openai() -> Callable[[bytes], Reply]:
+    """What reads a line, for another process."""
+    return read_line
+
+
+def deadly() -> Callable[[bytes], Reply]:
+    """The same; one of the lines is the end of its process."""
+
+    def decode(line: bytes) -> Reply:
+        if b"\\u6b7b" in line or "死".encode() in line:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read_line(line)
+
+    return decode
+
+
+def echoing() -> Callable[[bytes], Reply]:
+    """The same, of a service that tells which prompt it answered."""
+
+    def decode(line: bytes) -> Reply:
+        reply = read_line(line)
+        return replace(reply, echo=reply.model)
+
+    return decode
+
+
+LINES = st.sampled_from(
+    [
+        *(raw(answer(i, model="p1_t1" if i < "p2" else "p2_t1")) for i in IDS),
+        *(raw(answer(i, BAD, model="p1_t1" if i < "p2" else "p2_t1")) for i in IDS),
+        *(raw(answer(i, model="another prompt")) for i in IDS),
+        *(raw(failure(i, 400)) for i in IDS),
+        *(raw(error(i, "batch_expired")) for i in IDS),
+        raw(answer("stranger")),
+        b"no JSON",
+        b"",
+        b"x" * 5000,
+    ]
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    output=st.lists(LINES, max_size=9),
+    errors=st.lists(LINES, max_size=3),
+    size=st.integers(1, 4000),
+)
+def test_a_batch_read_in_pieces_is_what_it_is_read_in_one(
+    tmp_path_factory, experiment, output, errors, size
+):
+    folder = tmp_path_factory.mktemp("pieces")
+    files = [folder / "output.jsonl", folder / "error.jsonl"]
+    for path, rows in zip(files, (output, errors), strict=True):
+        path.write_bytes(b"\n".join(rows))
+    proof = lambda stem, _: stem  # noqa: E731
+    intake = Intake(folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runner.intake.MAX_LINE", 4000)
+        alone = intake.read(BATCH, MEMBERS, files)
+        rows = table(folder)
+        patch.setattr("runner.intake.WORTH_A_CREW", 0)
+        patch.setattr("runner.intake.is_worth_it", lambda size: True)
+        patch.setattr("runner.intake.PIECE_BYTES", size)
+        together = intake.read(BATCH, MEMBERS, files)
+
+    assert together == alone
+    assert table(folder).equals(rows)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> tuple[list[Path], tuple[Span, ...]]:
+    """Some hundred results in two files, not in order."""
+    ids = [f"p1_t1_n{trial:02d}" for trial in range(1, 401)]
+    random.Random(1).shuffle(ids)
+    files = [tmp_path / "output.jsonl", tmp_path / "error.jsonl"]
+    rows = [raw(answer(i, BAD if i.endswith("7") else GOOD)) for i in ids[:390]]
+    files[0].write_bytes(b"\n".join(rows))
+    files[1].write_bytes(b"\n".join(raw(failure(i, 500)) for i in ids[390:395]))
+    return files, (Span(Stem("p1_t1"), 1, 400, Variant.PLAIN),)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every batch counts as a large one."""
+    monkeypatch.setattr("runner.crew.WORTH_A_CREW", 0)
+    monkeypatch.setattr("runner.intake.WORTH_A_CREW", 0)
+    monkeypatch.setattr("runner.crew.cores", lambda: 2)
+    monkeypatch.setattr("runner.intake.PIECE_BYTES", 30_000)
+
+
+def test_a_batch_read_by_processes_is_what_one_process_reads(tmp_path, experiment, many, request):
+    files, members = many
+    one = Intake(tmp_path, experiment.questions, read_line, PRICES, lambda *_: None)
+    alone, rows = one.read(BATCH, members, files), table(tmp_path)
+    request.getfixturevalue("large")
+    crowd = Intake(
+        tmp_path, experiment.questions, read_line, PRICES, lambda *_: None, decoder=openai
+    )
+
+    assert crowd.read(BATCH, members, files) == alone
+    assert alone.tally == {"valid": 350, "invalid": 40, "errored": 5, "missing": 5}
+    assert len(parts_of(tmp_path)) > 2
+    assert table(tmp_path).equals(rows)
+
+
+def test_a_process_that_dies_is_one_line_and_loses_nothing(tmp_path, experiment, many, large):
+    files, members = many
+    lines_ = files[0].read_bytes().split(b"\n")
+    lines_[200] = raw(answer(json.loads(lines_[200])["custom_id"], GOOD.replace("理由で", "死")))
+    files[0].write_bytes(b"\n".join(lines_))
+    dying = Intake(
+        tmp_path, experiment.questions, read_line, PRICES, lambda *_: None, decoder=deadly
+    )
+
+    with pytest.raises(CrewLost) as died:
+        dying.read(BATCH, members, files)
+
+    assert str(died.value).startswith("the results of b0001: a process that read it beside")
+    assert "\n" not in str(died.value)
+    again = Intake(
+        tmp_path, experiment.questions, read_line, PRICES, lambda *_: None, decoder=openai
+    )
+    reading = again.read(BATCH, members, files)
+    assert sum(reading.tally.values()) == 400 == table(tmp_path).height
+
+
+def parts_of(folder: Path) -> list[Path]:
+    return sorted((folder / "attempts").glob("*.parquet"))

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from runner.core.model import Batch, BatchKey, Limits
 from runner.core.plan import (
+    ELSEWHERE_SECONDS,
     Action,
     Facts,
+    Load,
     Plan,
     Purpose,
     Verb,
@@ -496,3 +498,47 @@ def test_a_fence_comes_only_after_a_look_and_only_where_someone_waits_for_the_pr
 def test_final_batches_are_never_touched():
     for state, purpose in itertools.product(FINAL_STATES, Purpose):
         assert plan(facts(purpose, batch(state)), NOW) == Plan(actions=(), wake_at=None, done=True)
+
+
+ROOM_FOR_ONE = replace(LIMITS, batches_in_flight=1)
+ROOM_FOR_TOKENS = replace(LIMITS, enqueued_tokens=150)
+
+
+@pytest.mark.parametrize(
+    ("limits", "load"),
+    [(ROOM_FOR_ONE, Load(batches=1)), (ROOM_FOR_TOKENS, Load(batches=1, tokens=100))],
+)
+def test_what_other_jobs_have_at_the_account_takes_room_and_is_waited_for(limits, load):
+    staged = batch(BatchState.STAGED)
+    alone = plan(facts(Purpose.RUN, staged, limits=limits), NOW)
+    assert verbs(alone) == [Verb.SUBMIT]
+    waits = replace(load, may_free=True)
+    found = plan(facts(Purpose.RUN, staged, limits=limits, elsewhere=waits), NOW)
+    assert (verbs(found), found.wake_at, found.done) == ([], NOW + ELSEWHERE_SECONDS, False)
+    over = plan(facts(Purpose.RUN, staged, limits=limits, elsewhere=load), NOW)
+    assert over.done, "nobody is there any more who could give room back"
+    leaves = plan(facts(Purpose.SUBMIT, staged, limits=limits, elsewhere=waits), NOW)
+    assert leaves.done, "a run that does not wait for batches does not wait for room"
+
+
+def test_tokens_of_other_models_take_no_room():
+    staged = batch(BatchState.STAGED)
+    found = plan(facts(Purpose.RUN, staged, limits=ROOM_FOR_TOKENS, elsewhere=Load(batches=3)), NOW)
+    assert verbs(found) == [Verb.SUBMIT]
+
+
+@pytest.mark.parametrize("may_free", [True, False])
+def test_money_that_others_may_give_back_is_waited_for(may_free):
+    given = facts(
+        Purpose.RUN,
+        batch(BatchState.STAGED),
+        budget_usd=Decimal(2),
+        elsewhere_usd=Decimal("1.5"),
+        elsewhere=Load(may_free=may_free),
+    )
+    found = plan(given, NOW)
+    assert verbs(found) == []
+    assert "budget" in found.held
+    assert found.done is not may_free
+    halted = plan(replace(given, halted="no such model"), NOW)
+    assert halted.done

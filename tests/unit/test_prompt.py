@@ -55,7 +55,7 @@ def test_an_unknown_placeholder_names_itself_its_place_and_what_is_allowed():
         fill("a {titel} b", dict.fromkeys(TEMPLATE_FIELDS, ""), "question/x.yaml: plain")
     assert str(caught.value) == (
         "question/x.yaml: plain: unknown placeholder {titel}; allowed: "
-        "{title}, {author}, {text}, {questions}, {form}"
+        "{title}, {author}, {text}, {questions}, {form}, {object}"
     )
 
 

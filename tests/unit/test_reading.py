@@ -159,6 +159,7 @@ def test_several_processes_say_the_same_in_the_same_order(tmp_path, dialect):
             setup=prepare,
             arguments=arguments,
             total_bytes=size,
+            what="many.jsonl",
         ):
             total.add(piece)
             output += piece.output.read_bytes()

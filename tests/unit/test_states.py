@@ -129,4 +129,5 @@ def test_the_words_of_the_states_are_those_in_ledgers_and_tables():
         "success",
         "retry_success",
         "failed",
+        "withheld",
     ]

@@ -4,14 +4,17 @@ import json
 from decimal import Decimal
 
 import orjson
+import polars as pl
 import pytest
 
 from runner.build import Run
-from runner.compose import compose
+from runner.compose import SHIPPED, compose
 from runner.core.errors import ConfigError
 from runner.core.model import Variant
-from runner.core.prompt import render
+from runner.core.plan import Purpose
+from runner.core.prompt import form, render, skeleton
 from runner.core.reader import Reader
+from runner.screen import Silent
 from tests.unit.layouts import LABELS
 
 MODELS = {
@@ -87,6 +90,71 @@ def test_what_comes_back_is_read_under_the_name_json_and_judged_alike(experiment
     assert [r.value for r in readings.values()] == [Decimal(80), Decimal(90), Decimal(100), None]
     assert {r.pattern for r in readings.values()} == {"json"}
     assert readings["Q4"].cause == "out_of_range"
+
+
+def test_the_wording_asks_for_an_object_and_not_for_the_form():
+    run = run_with("openai", "gpt-4o-mini", "question.answer=json")
+    experiment = run.settings.experiment
+    for variant in Variant:
+        asked = render(experiment, run.conditions[0], variant).user
+        assert "JSON" in asked
+        assert '"Q1": {"value": [面白さ 数値: 0-100], "reason": "[面白さ 理由]"},' in asked
+        assert "Q1. 面白さ(数値)" not in asked
+        assert "次の形式" not in asked
+
+
+def test_the_wording_of_the_form_is_what_it_was():
+    text, structured = (
+        run_with("openai", "gpt-4o-mini", f"question.answer={a}") for a in ("text", "json")
+    )
+    prompts = [
+        render(r.settings.experiment, r.conditions[0], Variant.PLAIN) for r in (text, structured)
+    ]
+    assert "JSON" not in prompts[0].user
+    assert form(text.settings.experiment.questions) in prompts[0].user
+    assert prompts[0].system == prompts[1].system
+
+
+def test_the_object_to_fill_in_is_no_answer(experiment):
+    readings = Reader(experiment.questions).read(skeleton(experiment.questions))
+
+    assert all(reading.value is None for reading in readings.values())
+
+
+def test_a_question_set_without_such_a_wording_says_what_it_needs(tmp_path):
+    (tmp_path / "question").mkdir()
+    conf = (SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8")
+    lines = conf.split("\n")
+    del lines[lines.index("plain_json: |") : lines.index("enhanced_json: |")]
+    (tmp_path / "question" / "mine.yaml").write_text("\n".join(lines), encoding="utf-8")
+    more = ("--config-dir", str(tmp_path), "question=mine")
+
+    with pytest.raises(ConfigError, match=r"literary.yaml: plain_json: with question.answer=json"):
+        run_with("openai", "gpt-4o-mini", *more, "question.answer=json")
+    assert run_with("openai", "gpt-4o-mini", *more).settings.experiment.questions
+
+
+@pytest.mark.parametrize(
+    ("provider", "mode"), [*((name, "batch") for name in MODELS), ("openai", "realtime")]
+)
+def test_the_bundled_study_is_answered_in_json(tmp_path, provider, mode):
+    model, _ = MODELS[provider]
+    run = run_with(
+        provider, model, "question.answer=json", f"provider.mode={mode}", f"outputs={tmp_path}",
+        "faults=instant", "faults.malformed=0.2", "trials=1", "texts=[t1]", "temperatures=null",
+        "poll.first_seconds=0.02", "poll.max_seconds=0.1",
+    )  # fmt: skip
+    result = run.drive(Purpose.RUN, Silent(), lambda _: None)
+    answers = pl.read_parquet(result.tables.answers_parquet)
+
+    assert result.view.counts.total == 4 == answers.height
+    valid = answers.filter(pl.col("outcome") == "valid")
+    assert valid.height == result.view.counts.success + result.view.counts.retry_success >= 3
+    for key in LABELS:
+        assert set(valid[f"{key}_pattern"]) == {"json"}
+        written = [json.loads(text)[key] for text in valid["raw_answer"]]
+        assert valid[f"{key}_value"].to_list() == [part["value"] for part in written]
+        assert valid[f"{key}_reason"].to_list() == [part["reason"] for part in written]
 
 
 def test_another_word_than_text_or_json_is_refused():

@@ -1,0 +1,356 @@
+"""Open models on one's own GPUs: `vllm run-batch` as a process that is left behind, or a Slurm job.
+
+What vLLM takes and writes: docs.vllm.ai, cli/run-batch, and vllm/entrypoints/openai/run_batch.py.
+Each order has a folder of its own below the run's, `vllm/b0001-1`; _vllm_job.py says what is in it.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderSilent
+from runner.core.model import (
+    Batch,
+    Condition,
+    JsonObject,
+    Model,
+    Progress,
+    Prompt,
+    RemoteId,
+    Reply,
+    ReplyKind,
+)
+from runner.providers import _vllm_job as job
+from runner.providers import _vllm_slurm as slurm
+from runner.providers._chat import read_line, request_frame
+from runner.providers._lines import count, object_of, reason_in, told, word
+from runner.providers.base import Frame, Secret, Service, said
+
+COMMAND_VARIABLE = "CHORUS_VLLM"
+"""The environment variable that names the program; a configuration cannot, it may be a stranger's."""
+
+_QUEUED = "slurm.json"
+_NAME = re.compile(r"b[0-9]+-[0-9]+")
+_BAR = re.compile(rb"Running batch:[^\n]*\| *([0-9]+)/")
+"""vLLM's own progress bar, a line every few seconds: it may write its answers only at the end."""
+_ERROR = re.compile(r"\w*(?:Error|Exception): .+")
+_SEE_ABOVE = "root cause above"
+_TAIL = 1 << 16
+_BLOCK = 1 << 20
+
+
+class VllmBatch:
+    """The client: a program on a machine of one's own, instead of a service."""
+
+    default_base_url: ClassVar[str] = ""
+    base_url_variable: ClassVar[str] = ""
+    fences: ClassVar[bool] = True
+    tagged: ClassVar[bool] = False
+    found_by_size: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
+        """Keep the run's folder and the model; nothing is looked at yet."""
+        self._service = service
+        self._model = model
+
+    @classmethod
+    def missing(cls, service: Service) -> str | None:
+        """Return what has to be installed or set before anything can be run."""
+        if service.options.get("launcher") == "slurm":
+            return slurm.missing()
+        program = _command()[0]
+        if shutil.which(program) is None:
+            return (
+                f"the program {program!r} is not there: install vLLM (pip install vllm, best in an "
+                f"environment of its own) and name it, as {COMMAND_VARIABLE}=/path/to/vllm"
+            )
+        return None
+
+    def encode(self, condition: Condition, prompt: Prompt) -> Frame:
+        """Return the request line of a condition."""
+        return request_frame(self._model, condition, prompt)
+
+    def decode(self, line: bytes) -> Reply:
+        """Read a line of the output file; vLLM leaves out the body of what went wrong."""
+        row = object_of(line)
+        response, error = row.get("response"), row.get("error")
+        if not isinstance(response, dict) or response.get("body") is not None or error is None:
+            return read_line(line)
+        return _failed_line(row, response, error)
+
+    def stage(self, path: Path, name: str, *, look_first: bool) -> Mapping[str, str]:
+        """Do nothing: the request file is where the program will read it."""
+        return {}
+
+    def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
+        """Start the program, or queue it; whatever is started runs only if it gets the claim."""
+        name = f"{batch.key}-{batch.send}"
+        folder = self._folders / name
+        folder.mkdir(parents=True, exist_ok=True)
+        program, *more = _command()
+        inputs = ["-i", str(path.absolute()), "-o", str((folder / job.OUTPUT).absolute())]
+        command = [shutil.which(program) or program, "run-batch", *inputs]
+        record: JsonObject = {
+            "command": [*command, "--model", self._model.name, *more, *self._model.arguments],
+            "cwd": str(Path.cwd()),
+            "requests": batch.count,
+            "labels": dict(labels),
+            "grace_seconds": self._service.timeout_seconds,
+        }
+        job.write(folder / job.JOB, record)
+        keeper = [sys.executable, "-P", job.__file__, str(folder.absolute())]
+        if self._service.options.get("launcher") == "slurm":
+            self._queue(folder, [*keeper, job.STAY], name)
+        else:
+            self._start(folder, keeper)
+        return RemoteId(name)
+
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+        """Look for an order of this batch that was claimed or queued; a folder tells for certain."""
+        for folder in sorted(self._folders.glob(f"{batch.key}-*")):
+            if folder.name in batch.dead or not _NAME.fullmatch(folder.name):
+                continue
+            owner = _read(folder / job.CLAIM)
+            queued = owner is None and (folder / _QUEUED).exists()
+            if queued or (owner is not None and owner["kind"] == "job"):
+                return RemoteId(folder.name)
+        return None
+
+    def fence(self, batch: Batch) -> None:
+        """Claim the batch, so that a start that is still on its way finds it taken."""
+        folder = self._folders / f"{batch.key}-{batch.send}"
+        folder.mkdir(parents=True, exist_ok=True)
+        job.claim(folder, kind="fence")
+
+    def poll(self, remote: RemoteId) -> Progress:
+        """Look whether the program is at work, and else at what it has left."""
+        folder = self._folder(remote)
+        at_work = self._at_work(folder)
+        if at_work is None:
+            return self._over(folder)
+        record = _read(folder / job.JOB) or {}
+        done = _BAR.findall(_tail(folder / job.LOG))
+        return Progress(
+            state=at_work,
+            event="progress",
+            total=count(record.get("requests")),
+            completed=int(done[-1]) if done else None,
+        )
+
+    def download(self, file_id: str, sink: BinaryIO) -> None:
+        """Copy the whole lines of the output; a last one without its end was cut."""
+        folder = self._folder(RemoteId(file_id))
+        try:
+            source = (folder / job.OUTPUT).open("rb")
+        except FileNotFoundError:
+            raise ProviderReplyUnreadable(f"{folder / job.OUTPUT} is gone: put it back") from None
+        with source:
+            sink.writelines(_whole_lines(source))
+
+    def cancel(self, remote: RemoteId) -> None:
+        """Ask the program to stop; what it has written is kept."""
+        folder = self._folder(remote)
+        if self._at_work(folder) is None:
+            return
+        (folder / job.CANCELLED).touch()
+        if queued := _read(folder / _QUEUED):
+            slurm.cancel(queued["job"], self._service.timeout_seconds)
+            return
+        owner = _read(folder / job.CLAIM)
+        if owner is not None:
+            with suppress(ProcessLookupError):  # it has ended between the look and the signal
+                os.killpg(owner["pid"], signal.SIGTERM)
+
+    def ask(self, line: bytes) -> bytes:
+        """Refuse: a program that loads its model for every request would help nobody."""
+        raise ProviderRefused(
+            "vllm run-batch answers batches only: leave provider.mode and retry.mode at batch, or "
+            "run `vllm serve` and ask it with provider=compatible"
+        )
+
+    def close(self) -> None:
+        """Leave; what was started goes on."""
+
+    @property
+    def _folders(self) -> Path:
+        assert self._service.folder is not None, "a client for its translations only"
+        return self._service.folder / "vllm"
+
+    def _folder(self, remote: RemoteId) -> Path:
+        """Return the folder of an order.
+
+        Raises:
+            ProviderReplyUnreadable: it is not there; whether it runs nobody can tell.
+        """
+        folder = self._folders / remote
+        if not _NAME.fullmatch(remote) or not (folder / job.JOB).exists():
+            raise ProviderReplyUnreadable(
+                f"{folder} is not there: put it back, or give the batch up with action=abandon"
+            )
+        return folder
+
+    def _start(self, folder: Path, keeper: list[str]) -> None:
+        """Leave a process behind that has claimed the batch."""
+        with (folder / job.LOG).open("ab") as log:
+            try:
+                subprocess.run(
+                    keeper,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    timeout=self._service.timeout_seconds,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise ProviderSilent(f"{folder.name} was started and says nothing yet") from None
+        owner = _read(folder / job.CLAIM)
+        if owner is None and job.claim(folder, kind="fence"):
+            raise ProviderRefused(
+                f"{folder.name} was not started: {_last_words(folder, self._service.key)}"
+            )
+        if owner is not None and owner["kind"] != "job":
+            raise ProviderSilent(f"{folder.name} is the folder of an order that was taken back")
+
+    def _queue(self, folder: Path, keeper: list[str], name: str) -> None:
+        try:
+            number = slurm.submit(folder / "slurm", f"chorus-{name}", keeper, self._service.slurm)
+        except ProviderRefused:
+            job.claim(folder, kind="fence")  # should it have come through all the same
+            raise
+        job.write(folder / _QUEUED, {"job": number})
+
+    def _at_work(self, folder: Path) -> str | None:
+        """Return a word for what the program is doing; None when it has ended, or never began."""
+        if queued := _read(folder / _QUEUED):
+            state = slurm.state(queued["job"], self._service.timeout_seconds)
+            if state is not None:
+                return f"slurm {queued['job']}: {said(state, None, 40)}"
+            _look_again(folder)
+            return None
+        owner = _read(folder / job.CLAIM)
+        if owner is None or owner["kind"] != "job" or (folder / job.ENDED).exists():
+            return None
+        if job.is_held(folder):
+            return "running"
+        here = socket.gethostname()
+        if owner["host"] != here and not (folder / job.ENDED).exists():
+            raise ProviderSilent(
+                f"{folder.name} was started on {owner['host']}, and this is {here}: go on there, or "
+                "give it up with action=abandon"
+            )
+        return None
+
+    def _over(self, folder: Path) -> Progress:
+        """Tell how it ended; what was written is collected in any case."""
+        ended = _read(folder / job.ENDED)
+        began = not job.claim(folder, kind="fence")  # a job that Slurm gave up must not begin later
+        code = None if ended is None else ended["code"]
+        wrote = _has_a_line(folder / job.OUTPUT)
+        files = {"output": folder.name} if wrote else {}
+        if (folder / job.CANCELLED).exists():
+            return Progress(state="cancelled", event="end", files=files, rest="cancelled")
+        if code == 0 and wrote:
+            return Progress(state="completed", event="end", files=files)
+        how = f"exit {code}" if code is not None else "killed" if began else "never began"
+        why = _last_words(folder, self._service.key)
+        message = f"{how}: {why} ({folder / job.LOG})"
+        if wrote or (began and code is None):  # a restart of the machine is not the batch's fault
+            return Progress(state=how, event="end", files=files, rest="errored", message=message)
+        return Progress(state=how, event="refused", message=message)
+
+
+def _command() -> list[str]:
+    """Return the program, and what the machine's owner wants it to be told in any case."""
+    return shlex.split(os.environ.get(COMMAND_VARIABLE, "")) or ["vllm"]
+
+
+def _failed_line(row: JsonObject, response: JsonObject, error: Any) -> Reply:
+    """Read a line of what went wrong: vLLM's own error object, or the bare text of an exception.
+
+    The status of the second is always 400, also when it is the engine that died: only an error
+    object says that the request is at fault.
+    """
+    custom_id, status = row.get("custom_id"), count(response.get("status_code"))
+    if not isinstance(custom_id, str):
+        raise ProviderReplyUnreadable("a result line without a custom_id")
+    body: JsonObject = error if isinstance(error, dict) else {"message": error}
+    refused = isinstance(error, dict) and status is not None and 400 <= status < 500
+    return Reply(
+        custom_id=custom_id,
+        kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,
+        request_id=word(response.get("request_id")),
+        error=f"{status}: {reason_in(body) or told(None)}",
+    )
+
+
+def _whole_lines(source: BinaryIO) -> Iterator[bytes]:
+    """Yield blocks of a file up to its last newline."""
+    rest = b""
+    while block := source.read(_BLOCK):
+        whole, newline, tail = block.rpartition(b"\n")
+        if newline:
+            yield rest + whole + newline
+            rest = tail
+        else:
+            rest += block
+
+
+def _read(path: Path) -> JsonObject | None:
+    """Return a record of an order; None when there is none.
+
+    Raises:
+        ProviderReplyUnreadable: somebody has damaged it.
+    """
+    try:
+        return job.read(path)
+    except ValueError:
+        raise ProviderReplyUnreadable(f"{path} is damaged: put the original back") from None
+
+
+def _has_a_line(path: Path) -> bool:
+    try:
+        with path.open("rb") as source:
+            return next(_whole_lines(source), None) is not None
+    except FileNotFoundError:
+        return False
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - _TAIL))
+            return log.read()
+    except FileNotFoundError:
+        return b""
+
+
+def _last_words(folder: Path, secret: Secret | None) -> str:
+    """Return the line of the log that says what went wrong, or else the last one."""
+    logs = [folder / job.LOG, *sorted(folder.glob("slurm/*_log.*"))]
+    text = b"\n".join(_tail(path) for path in logs).decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    ended = _read(folder / job.ENDED) or {}
+    errors = [m[0] for line in lines if (m := _ERROR.search(line)) and _SEE_ABOVE not in line]
+    for found in (ended.get("why"), *errors[-1:], *lines[-1:]):
+        if found:
+            return said(found, secret)
+    return "it left no word"
+
+
+def _look_again(folder: Path) -> None:
+    """Change the folder, so that a shared disk shows what other machines have put there."""
+    handle, name = tempfile.mkstemp(".look", dir=folder)
+    os.close(handle)
+    Path(name).unlink()

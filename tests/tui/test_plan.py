@@ -1,0 +1,168 @@
+"""Plan: what was to be sent, and what it may cost."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from tests.tui.made import NOW
+from tests.tui.snap import SMALL, WIDE, dashboard, drive, settled, shown
+from tui.cells import UNICODE
+from tui.source import ExperimentSource
+from tui.views.plan import (
+    Planned,
+    about,
+    about_all,
+    estimate,
+    factor_lines,
+    first_prompt,
+    nearest,
+    planned,
+    rows,
+    short,
+)
+
+
+@pytest.fixture
+def jobs(outputs):
+    source = ExperimentSource(outputs / "literary")
+    reading, _ = source.read(NOW)
+    source.close()
+    return reading.jobs
+
+
+def text_of(lines):
+    return "\n".join("".join(text for text, _ in line) for line in lines)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x36"])
+def test_the_plan_of_a_sweep(outputs, screen, size):
+    assert shown(outputs, "literary", view="Plan", size=size) == screen
+
+
+def test_the_plan_of_one_job_with_its_definition(outputs, screen):
+    assert shown(outputs, "done", "d", view="Plan", size=SMALL) == screen
+
+
+def test_the_first_prompt_as_it_was_sent(outputs, screen):
+    assert shown(outputs, "literary", "e", view="Plan", size=WIDE) == screen
+
+
+def test_the_sum_is_the_sum_of_the_jobs(jobs):
+    plans = [planned(job) for job in jobs]
+    *each, (key, cells) = rows(plans, UNICODE)
+    assert key == "sum"
+    assert cells[2][0] == f"{sum(int(row[2]) for _, row in each):,}" == "900"
+    low = sum(job.plan["cost_usd_low"] for job in jobs)
+    high = sum(job.plan["cost_usd_high"] for job in jobs)
+    assert cells[5][0] == estimate(low, high)
+
+
+def test_a_sum_with_one_unknown_price_is_unknown(jobs):
+    plans = [planned(job) for job in jobs]
+    free = Planned("x", {**plans[0].facts, "cost_usd_low": None, "cost_usd_high": None})
+    *_, (_, cells) = rows([*plans, free], UNICODE)
+    assert cells[5][0] == "$?"
+    assert "unknown, never taken for 0" in text_of(
+        about(Planned("x", {**free.facts, "prices": None}), NOW, UNICODE)
+    )
+
+
+def test_an_older_ledger_says_what_it_knows_and_that_the_rest_was_not_written(jobs):
+    plan = planned(replace(jobs[0], plan=None))
+    assert not plan.told
+    (row,) = rows([plan], UNICODE)
+    assert row[1][1:3] == [str(len(jobs[0].batches)), "160"]
+    assert row[1][5:] == ["—", "—"]
+    said = text_of(about(plan, NOW, UNICODE))
+    assert "An older version ran this" in said
+    assert "at most $1.00 in all" in said
+    assert "already answered" not in text_of(factor_lines([plan], 100, UNICODE))
+    assert "大学１年生" in text_of(factor_lines([plan], 100, UNICODE))
+
+
+def test_notes_come_first_and_a_rehearsal_is_one(jobs):
+    facts = {**jobs[0].plan, "notes": ["temperature is not sent"], "rehearsal": True}
+    lines = about(Planned("x", facts), NOW, UNICODE)
+    assert lines[0] == [("! temperature is not sent", "warn")]
+    assert "REHEARSAL" in text_of(lines)
+    assert "nothing is paid" in text_of(lines)
+    assert "8h00 ago" in text_of(lines)
+
+
+def test_jobs_pay_from_one_budget(jobs):
+    assert text_of(about_all([planned(job) for job in jobs])).startswith("budget   $20.00")
+
+
+def test_factors_that_differ_between_jobs_show_both_ends(jobs):
+    plans = [planned(job) for job in jobs]
+    more = [{**f, "count": 50} if f["name"] == "trials" else f for f in plans[0].facts["factors"]]
+    plans[0] = Planned("x", {**plans[0].facts, "factors": more})
+    assert "25-50" in text_of(factor_lines(plans, 100, UNICODE))
+
+
+def test_the_nearest_limit_is_never_rounded_to_nothing():
+    def facts(value):
+        return {"limits": [{"name": "bytes in a batch", "value": value, "limit": 200_000_000}]}
+
+    assert nearest(facts(1)) == "0.1% of bytes"
+    assert nearest(facts(199_999_999)) == "99.9% of bytes"
+    assert nearest(facts(200_000_000)) == "100% of bytes"
+    assert nearest({"limits": []}) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "0"), (9_999, "9,999"), (10_000, "10k"), (999_499, "999k"), (999_500, "1.00M")],
+)
+def test_large_numbers_are_short(number, said):
+    assert short(number) == said
+
+
+@given(
+    width=st.integers(0, 300),
+    names=st.lists(st.text(max_size=40), max_size=6),
+    count=st.integers(0, 10**9),
+)
+def test_no_factor_is_wider_than_the_screen(width, names, count):
+    facts = {"factors": [{"name": "texts", "count": count, "values": names}], "total": 1}
+    lines = factor_lines([Planned("x", facts)], width, UNICODE)
+    assert cell_len(text_of(lines[:1])) <= max(width, 45)
+    assert "\x1b" not in text_of(lines)
+
+
+@pytest.mark.parametrize("line", [b"", b"[]\n", b"{\n", b"\xff\n", b'"x"\n'])
+def test_a_request_file_that_is_damaged_says_so(tmp_path, line):
+    path = tmp_path / "b0001.jsonl"
+    path.write_bytes(line)
+    assert "not the request it should be" in text_of(first_prompt(path))
+    assert "cannot be read" in text_of(first_prompt(tmp_path / "none.jsonl"))
+
+
+def test_a_prompt_that_wants_to_draw_is_only_text(tmp_path):
+    path = tmp_path / "b0001.jsonl"
+    path.write_text(
+        '{"custom_id":"p1","body":{"messages":[{"role":"user","content":"[red]\\u001b[2J\\nx"}]}}\n'
+    )
+    assert "[red]␛[2J\nx" in text_of(first_prompt(path))
+
+
+def test_enter_shows_the_definition_of_the_job_under_the_cursor(outputs):
+    async def script(pilot):
+        await pilot.press("j", "enter")
+        await settled(pilot)
+        return pilot.app.screen.query("Line").first().text
+
+    found = drive(dashboard(outputs, "literary", view="Plan"), script)
+    assert found == "definition of groq_llama-3.3-70b-versatile"
+
+
+def test_the_table_for_csv_has_a_row_a_job(outputs):
+    async def script(pilot):
+        return pilot.app.screen.view.csv_rows()
+
+    head, *body = drive(dashboard(outputs, "literary", view="Plan"), script)
+    assert [row[head.index("requests to send")] for row in body] == ["300", "300", "300"]
+    assert {len(row) for row in body} == {len(head)}

@@ -1,0 +1,358 @@
+"""What a researcher has to look at, a plain sentence each, the worst first; pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+from statistics import median
+
+from runner.core.model import Batch
+from runner.core.states import BatchState
+from runner.core.stats import days_left
+from tui.cells import Glyphs, age, money, share
+from tui.liveness import Liveness
+from tui.model import Job, totals
+
+SOON = 2 * 3600.0
+"""Seconds before a window closes, from which on missing answers are worth a look."""
+STALLED = 15 * 60.0
+"""Seconds without a successful look at a running batch."""
+INVALID_SHARE = 0.02
+SLOW = 3.0
+"""Times the median of the provider's finished batches."""
+FEWEST_FINISHED = 3
+"""Finished batches without which nobody can say what is slow."""
+HARMLESS = frozenset({"duplicate"})
+"""The same line twice changes no number."""
+
+_S = BatchState
+_ACTIVE = (_S.RUNNING, _S.CANCELLING)
+
+
+class Rank(IntEnum):
+    """The order of what is worst."""
+
+    REFUSED = 0
+    EXPIRED = 1
+    UNKNOWN = 2
+    UNCOLLECTED = 3
+    CLOSING = 4
+    STALLED = 5
+    STRANGE = 6
+    INVALID = 7
+    SLOW = 8
+    BUDGET = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One thing to look at."""
+
+    rank: Rank
+    style: str
+    """bad or warn."""
+    job: str
+    """The job's name."""
+    batch: str | None
+    """The batch's key; None: it is about the job."""
+    sentence: str
+    """What happened and what to do; it begins with the batch's key."""
+
+    def sign(self, glyphs: Glyphs) -> str:
+        """Return the sign that goes with it."""
+        return glyphs.bad if self.style == "bad" else glyphs.warning
+
+
+def attention(jobs: Sequence[Job], now: float, lives: Sequence[Liveness]) -> list[Notice]:
+    """Return what needs to be looked at, worst first.
+
+    Args:
+        jobs: as they were read.
+        now: seconds since the epoch.
+        lives: how the runner of each is.
+    """
+    usual = _usual_durations(jobs)
+    found: list[Notice] = []
+    for job, life in zip(jobs, lives, strict=True):
+        if not job.known:
+            continue
+        for batch in job.batches:
+            found += [
+                Notice(
+                    rank=rank,
+                    style=style,
+                    job=job.name,
+                    batch=batch.key,
+                    sentence=f"{batch.key} {sentence}",
+                )
+                for rank, style, sentence in _of_batch(job, batch, now, life, usual)
+            ]
+    found += _of_money(jobs)
+    return sorted(found, key=lambda notice: (notice.style != "bad", notice.rank))
+
+
+_Found = tuple[Rank, str, str]
+
+
+def _of_batch(
+    job: Job, batch: Batch, now: float, life: Liveness, usual: dict[str, float]
+) -> Iterator[_Found]:
+    yield from _refused(job, batch)
+    yield from _expired(job, batch)
+    yield from _unknown(batch)
+    yield from _uncollected(batch, now, life)
+    yield from _closing(batch, now)
+    yield from _stalled(batch, now, life)
+    yield from _strange(batch)
+    yield from _invalid(batch)
+    yield from _slow(job, batch, now, usual)
+
+
+def _words(batch: Batch) -> str:
+    """Return what was said last, or that nothing was."""
+    return " ".join(batch.error.split()) if batch.error else "no reason was given"
+
+
+def is_refused(job: Job, batch: Batch) -> bool:
+    """Tell whether the provider said a definite no to the whole batch."""
+    if batch.state is _S.DROPPED:
+        ordered = batch.sent_at is not None
+        return batch.abandoned_at is None and ordered and batch.error is not None
+    halted = str(job.summary.get("halted") or "")
+    return batch.state is _S.PACKED and bool(batch.error) and str(batch.error) in halted
+
+
+def _refused(job: Job, batch: Batch) -> Iterator[_Found]:
+    if is_refused(job, batch):
+        what = "failed at the provider" if batch.state is _S.DROPPED else "was refused"
+        yield (
+            Rank.REFUSED,
+            "bad",
+            f"{what}: {_words(batch)}; its {batch.count:,} requests wait: mend the cause, run again",
+        )
+    elif batch.state is _S.COLLECTED and batch.tally.get("refused"):
+        count = batch.tally["refused"]
+        yield (
+            Rank.REFUSED,
+            "bad",
+            f"has {_of(count, batch)} requests refused: Enter shows why, r asks them once more",
+        )
+
+
+def _expired(job: Job, batch: Batch) -> Iterator[_Found]:
+    lost = batch.tally.get("expired", 0)
+    if batch.state is _S.COLLECTED and lost and job.summary.get("open"):
+        yield (
+            Rank.EXPIRED,
+            "bad",
+            f"expired{_after(batch)}: {_of(lost, batch)} answers missing; they are asked again",
+        )
+    elif batch.state is _S.ENDED and _says(batch, "expired") and _missing(batch) != 0:
+        missing = _missing(batch)
+        how_many = "nobody knows how many" if missing is None else _of(missing, batch)
+        yield (
+            Rank.EXPIRED,
+            "bad",
+            f"expired{_after(batch)}: {how_many} answers missing; the rest is paid, to be collected",
+        )
+
+
+def _unknown(batch: Batch) -> Iterator[_Found]:
+    if batch.candidates:
+        names = " or ".join(batch.candidates)
+        yield (
+            Rank.UNKNOWN,
+            "bad",
+            f"is unknown: it may be {names}; never sent again on a guess: a adopts, b gives it up",
+        )
+
+
+def _uncollected(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:
+    if batch.state is not _S.ENDED:
+        return
+    just_now = batch.ended_at is not None and now - batch.ended_at < STALLED
+    if life.at_work and just_now and not batch.tries:
+        return
+    left = days_left(batch, now)
+    todo = "the runner goes on trying" if life.at_work else "start the runner to fetch them"
+    if left is not None and left <= 0:
+        yield (
+            Rank.UNCOLLECTED,
+            "bad",
+            f"was never collected, and its answers were kept until {age(-left * 86_400)} ago: {todo}",
+        )
+        return
+    kept = "for nobody knows how long" if left is None else f"for {age(left * 86_400)} more"
+    tried = f" ({_words(batch)})" if batch.tries else ""
+    style = "bad" if left is not None and left < 2 else "warn"
+    yield (
+        Rank.UNCOLLECTED,
+        style,
+        f"ended and is not collected{tried}; its paid answers are kept {kept}: {todo}",
+    )
+
+
+def _closing(batch: Batch, now: float) -> Iterator[_Found]:
+    if batch.state not in _ACTIVE or batch.expires_at is None or batch.realtime:
+        return
+    left, missing = batch.expires_at - now, _missing(batch)
+    if left > SOON or missing == 0:
+        return
+    how_many = (
+        "the provider reports no progress"
+        if missing is None
+        else f"{_of(missing, batch)} answers missing"
+    )
+    if left <= 0:
+        yield (
+            Rank.CLOSING,
+            "bad",
+            f"should have ended {age(-left)} ago, when its window closed; {how_many}",
+        )
+    else:
+        yield (
+            Rank.CLOSING,
+            "warn",
+            f"has {age(left)} of its window left; {how_many}; what expires is asked again",
+        )
+
+
+def unlooked(batch: Batch, now: float) -> float | None:
+    """Return the seconds since a running batch was last looked at with success."""
+    since = batch.polled_at if batch.polled_at is not None else batch.accepted_at
+    return None if since is None or batch.state not in _ACTIVE else now - since
+
+
+def is_stalled(batch: Batch, now: float, life: Liveness) -> bool:
+    """Tell whether a runner that is at work has not reached its batch for long."""
+    silent = unlooked(batch, now)
+    due = batch.tries > 0 or batch.next_at < now
+    return silent is not None and silent > STALLED and due and life.at_work
+
+
+def _stalled(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:
+    if is_stalled(batch, now, life):
+        silent = unlooked(batch, now)
+        assert silent is not None
+        tries = f" ({_count(batch.tries, 'try', 'tries')})" if batch.tries else ""
+        why = f": {_words(batch)}" if batch.error else ""
+        yield (
+            Rank.STALLED,
+            "warn",
+            f"is stalled: not polled for {age(silent)}{tries}{why}; the runner goes on trying",
+        )
+
+
+def _strange(batch: Batch) -> Iterator[_Found]:
+    odd = {name: n for name, n in batch.notices.items() if n and name not in HARMLESS}
+    if odd:
+        told = ", ".join(f"{count:,} {name}" for name, count in sorted(odd.items()))
+        lines = "line" if sum(odd.values()) == 1 else "lines"
+        yield (
+            Rank.STRANGE,
+            "warn",
+            f"brought {told} {lines} that are not taken for answers: see raw/{batch.key}.*",
+        )
+
+
+def _invalid(batch: Batch) -> Iterator[_Found]:
+    bad = batch.tally.get("invalid", 0)
+    read = bad + batch.tally.get("valid", 0)
+    if not bad or bad < INVALID_SHARE * read:
+        return
+    causes: dict[str, int] = {}
+    for row in batch.causes.values():
+        for cause, count in row.items():
+            causes[cause] = causes.get(cause, 0) + count
+    top = max(sorted(causes), key=lambda cause: causes[cause], default=None)
+    most = "" if top is None else f", most often {top}"
+    yield (
+        Rank.INVALID,
+        "warn",
+        f"has {bad:,} of {read:,} answers invalid ({share(bad, read)} %){most}: Enter shows them",
+    )
+
+
+def _usual_durations(jobs: Sequence[Job]) -> dict[str, float]:
+    """Return the median duration of each provider's finished batches, where there are enough."""
+    took: dict[str, list[float]] = {}
+    for job in jobs:
+        for batch in job.batches:
+            if batch.realtime or batch.accepted_at is None or batch.ended_at is None:
+                continue
+            if batch.state is _S.COLLECTED:
+                took.setdefault(job.provider, []).append(batch.ended_at - batch.accepted_at)
+    return {who: median(rows) for who, rows in took.items() if len(rows) >= FEWEST_FINISHED}
+
+
+def _slow(job: Job, batch: Batch, now: float, usual: dict[str, float]) -> Iterator[_Found]:
+    typical = usual.get(job.provider)
+    if typical is None or batch.state is not _S.RUNNING or batch.accepted_at is None:
+        return
+    since = now - batch.accepted_at
+    if batch.realtime or since <= SLOW * max(typical, 60.0):
+        return
+    yield (
+        Rank.SLOW,
+        "warn",
+        f"is slow: {age(since)}, where {job.provider} took {age(typical)} (median): wait, or c cancels it",
+    )
+
+
+def _of_money(jobs: Sequence[Job]) -> Iterator[Notice]:
+    """Say when reserves go beyond the budget, which all jobs of an experiment share."""
+    known = [job for job in jobs if job.known]
+    together = totals(tuple(known))
+    budget = together.budget_usd
+    if budget is None:
+        return
+    if together.committed_usd > budget:
+        most = max(known, key=lambda job: Decimal(str(job.summary.get("committed_usd", "0"))))
+        yield Notice(
+            rank=Rank.BUDGET,
+            style="bad",
+            job=most.name,
+            batch=None,
+            sentence=f"{money(together.committed_usd)} are spent or reserved, more than the budget "
+            f"of {money(budget)}: nothing more is sent unless you raise budget.max_usd",
+        )
+        return
+    left = budget - together.committed_usd
+    for job in known:
+        for batch in job.batches:
+            waits = batch.state in (_S.PACKED, _S.STAGED)
+            if waits and batch.reserved_usd is not None and batch.reserved_usd > left:
+                yield Notice(
+                    rank=Rank.BUDGET,
+                    style="warn",
+                    job=job.name,
+                    batch=batch.key,
+                    sentence=f"{batch.key} may cost {money(batch.reserved_usd)}, and {money(left)} of "
+                    "the budget are left: raise budget.max_usd, or wait for others to cost less",
+                )
+
+
+# -- words
+
+
+def _says(batch: Batch, word: str) -> bool:
+    return word in (batch.remote_state or "").lower()
+
+
+def _missing(batch: Batch) -> int | None:
+    """Return how many answers are not there yet; None: the provider does not say."""
+    return None if batch.completed is None else max(batch.count - batch.completed, 0)
+
+
+def _after(batch: Batch) -> str:
+    if batch.accepted_at is None or batch.ended_at is None:
+        return ""
+    return f" after {age(batch.ended_at - batch.accepted_at)}"
+
+
+def _of(count: int, batch: Batch) -> str:
+    return f"{count:,} of {batch.count:,}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

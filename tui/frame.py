@@ -1,0 +1,231 @@
+"""What stands above every view: the runner's state, what is wrong, the views, and the counters."""
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.cells import Glyphs, age, bar, clean, money
+from tui.liveness import Life, Liveness
+from tui.model import Health, Job, Reading, Totals
+
+Piece = tuple[str, str]
+"""A text and its style: good, warn, bad, dim, strong or none at all."""
+
+_STYLES = {
+    "good": "$text-success",
+    "warn": "$text-warning",
+    "bad": "bold $text-error",
+    "dim": "$foreground 70%",
+    "strong": "bold",
+    "match": "bold reverse",
+    "": "",
+}
+
+
+def styled(pieces: Iterable[Piece]) -> Content:
+    """Return pieces as something to draw; no text is ever taken for markup or a control sequence."""
+    return Content.assemble(*((clean(text), _STYLES[style]) for text, style in pieces))
+
+
+def paragraphs(lines: Iterable[Iterable[Piece]]) -> Content:
+    """Return lines of pieces as something to draw."""
+    return Content("\n").join([styled(line) for line in lines])
+
+
+class Line(Widget):
+    """One or more lines of pieces, drawn for the width there is."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        """Start blank."""
+        super().__init__(id=id, classes=classes)
+        self._lines: list[list[Piece]] = []
+
+    def set_lines(self, *lines: list[Piece]) -> None:
+        """Draw these, if they are others than before."""
+        if list(lines) != self._lines:
+            self._lines = list(lines)
+            self.refresh()
+
+    @property
+    def text(self) -> str:
+        """Return what stands there."""
+        return "\n".join("".join(text for text, _ in line) for line in self._lines)
+
+    def render(self) -> Content:
+        """Draw."""
+        return paragraphs(self._lines)
+
+
+class StatusLine(Line):
+    """Which experiment this is, and how its runner is."""
+
+
+class TabLine(Line):
+    """The views there are."""
+
+
+class TotalsLine(Widget):
+    """A bar and the counters; drawn anew when the width changes."""
+
+    def __init__(self) -> None:
+        """Start blank."""
+        super().__init__(classes="-two")
+        self._totals = Totals()
+        self._glyphs: Glyphs | None = None
+
+    def set_totals(self, totals: Totals, glyphs: Glyphs) -> None:
+        """Draw these."""
+        if (totals, glyphs) != (self._totals, self._glyphs):
+            self._totals, self._glyphs = totals, glyphs
+            self.refresh()
+
+    def render(self) -> Content:
+        """Draw."""
+        if self._glyphs is None:
+            return Content("")
+        return paragraphs(totals_lines(self._totals, self.size.width, self._glyphs))
+
+
+class Banner(Static):
+    """What is wrong with runner or ledger; not there while all is well."""
+
+    def set_sentences(self, sentences: list[tuple[str, str]]) -> None:
+        """Show sentences with their style, warn or bad."""
+        bad = any(style == "bad" for _, style in sentences)
+        self.set_class(bad, "-bad")
+        self.set_class(bool(sentences) and not bad, "-warn")
+        self.text = "\n".join(text for text, _ in sentences)
+        self.update(Content("\n").join([Content(clean(text)) for text, _ in sentences]))
+
+    text = ""
+
+
+def totals_lines(totals: Totals, width: int, glyphs: Glyphs) -> list[list[Piece]]:
+    """Return the bar with count and cost, and the counters below it."""
+    count = f"{totals.done:,}/{totals.total:,}"
+    cost = money(totals.cost_usd, known=totals.cost_known)
+    right = f"  {count}  {cost} spent"
+    if totals.budget_usd is not None:
+        right += f" of {money(totals.budget_usd)}"
+    parts = [
+        (totals.success, "good"),
+        (totals.retry_success, "warn"),
+        (totals.failed, "bad"),
+    ]
+    line = [*bar(parts, totals.total, max(width - cell_len(right), 8), glyphs), (right, "strong")]
+    counters: list[Piece] = [
+        (f"success {totals.success:,}", "good"),
+        (f"  retry_success {totals.retry_success:,}", "warn" if totals.retry_success else "dim"),
+        (f"  failed {totals.failed:,}", "bad" if totals.failed else "dim"),
+        (f"  open {totals.open:,}", ""),
+        (f"  unreadable {totals.asked_again:,}  lost {totals.lost:,}", "dim"),
+    ]
+    if totals.committed_usd > totals.cost_usd:
+        counters.append((f"  {money(totals.committed_usd)} with what runs", "dim"))
+    if totals.difference:
+        counters.insert(
+            0,
+            (
+                f"! {totals.done + totals.open:,} counted of {totals.total:,}: they do not add up  ",
+                "bad",
+            ),
+        )
+    return [line, counters]
+
+
+_WORD = {
+    Life.ALIVE: ("alive", "good"),
+    Life.LATE: ("late", "warn"),
+    Life.STOPPED: ("stopped", "bad"),
+    Life.DEAD: ("dead", "bad"),
+    Life.LEFT: ("left", "warn"),
+    Life.FINISHED: ("finished", "good"),
+    Life.NEVER: ("never started", "dim"),
+}
+
+
+def runner_pieces(lives: list[Liveness], glyphs: Glyphs) -> list[Piece]:
+    """Say how the runner, or the runners, are."""
+    if not lives:
+        return [("no runner", "dim")]
+    worst = max(lives, key=lambda one: list(_WORST).index(one.life))
+    word, style = _WORD[worst.life]
+    sign = {"good": glyphs.alive, "bad": glyphs.bad, "warn": glyphs.warning, "dim": glyphs.dot}[
+        style
+    ]
+    if worst.life is Life.FINISHED:
+        sign = glyphs.good
+    beat = "" if worst.beat_age is None else f" {age(worst.beat_age)} ago"
+    pieces: list[Piece] = [(f"{sign} runner {word}{beat}", style)]
+    if len({one.life for one in lives}) > 1:
+        alike = sum(1 for one in lives if one.life is worst.life)
+        pieces.append((f" ({alike} of {len(lives)})", style))
+    return pieces
+
+
+_WORST = (Life.FINISHED, Life.NEVER, Life.ALIVE, Life.LEFT, Life.LATE, Life.STOPPED, Life.DEAD)
+
+
+def status_pieces(
+    reading: Reading, scope: tuple[Job, ...], lives: list[Liveness], now: float, glyphs: Glyphs
+) -> list[Piece]:
+    """Return the first line of the screen."""
+    pieces: list[Piece] = [(reading.experiment, "strong")]
+    if len(scope) == 1:
+        job = scope[0]
+        pieces.append((f" {job.name}", ""))
+    else:
+        pieces.append((f" {len(scope)} jobs", ""))
+    known = [job for job in scope if job.known]
+    if known and all(job.emulated for job in known):
+        pieces.append(("  REHEARSAL", "warn"))
+    elif any(job.emulated for job in known):
+        pieces.append(("  REHEARSALS AMONG THEM", "warn"))
+    pieces += [("  ", ""), *runner_pieces(lives, glyphs)]
+    if len(scope) == 1 and known:
+        pieces.append((f"  rev {known[0].rev:,}", "dim"))
+    stale = [
+        job.good_at for job in scope if job.health is not Health.OK and job.good_at is not None
+    ]
+    if stale:
+        pieces.append((f"  data {age(now - min(stale))} old", "bad"))
+    return pieces
+
+
+def trouble_sentences(
+    reading: Reading, scope: tuple[Job, ...], lives: list[Liveness], now: float
+) -> list[tuple[str, str]]:
+    """Return what is wrong with ledgers and runners, a sentence each, at most three."""
+    found: list[tuple[str, str]] = []
+    if reading.trouble:
+        found.append((reading.trouble, "warn"))
+    for job in scope:
+        if job.trouble is None:
+            continue
+        style = "warn" if job.health in (Health.LOCKED, Health.EMPTY) else "bad"
+        since = ""
+        if job.good_at is not None and job.health is not Health.NEWER:
+            since = f" What is shown is {age(now - job.good_at)} old."
+        found.append((f"{job.trouble}.{since}", style))
+    several = len(scope) > 1
+    for job, life in zip(scope, lives, strict=True):
+        if life.sentence is not None:
+            style = "bad" if life.life in (Life.DEAD, Life.STOPPED) else "warn"
+            found.append(((f"{job.name}: " if several else "") + life.sentence, style))
+    for key, style in (("halted", "bad"), ("held", "warn")):
+        found += [(str(job.summary[key]), style) for job in scope if job.summary.get(key)]
+    if len(found) > _MOST:
+        more = len(found) - _MOST + 1
+        found = [*found[: _MOST - 1], (f"and {more} more: see the Batches", "warn")]
+    return found
+
+
+_MOST = 3
+
+
+def tab_pieces(names: list[tuple[str, str]], current: str) -> list[Piece]:
+    """Return the views, the current one marked."""
+    return [(f" {key} {name} ", "match" if name == current else "") for key, name in names]

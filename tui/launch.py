@@ -1,0 +1,175 @@
+"""Starts a runner as a process of its own, which outlives the dashboard; shows its plan first."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.core.errors import ConfigError, RunnerError
+from runner.ledger import Holder, exists, holder
+
+RUNNER = (sys.executable, "-m", "runner")
+PLAN_SECONDS = 120.0
+"""A plan opens no socket; composing a large sweep can take a while."""
+LAST_LINES = 6
+_MOST_LOG = 20_000
+
+Plan = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What would be run: the words as they were typed, and a plan a job."""
+
+    words: tuple[str, ...]
+    plans: tuple[Plan, ...]
+
+    @property
+    def command(self) -> str:
+        """Return the command, as it can be typed."""
+        return command(self.words)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Return the jobs' folders, each once."""
+        return tuple(dict.fromkeys(Path(str(plan["folder"])) for plan in self.plans))
+
+    @property
+    def experiments(self) -> tuple[Path, ...]:
+        """Return the experiments' folders, each once."""
+        return tuple(dict.fromkeys(folder.parent for folder in self.folders))
+
+    def held(self) -> Holder | None:
+        """Return who is at work on any of it already."""
+        found = (holder(folder) for folder in self.folders)
+        return next((one for one in found if one is not None), None)
+
+
+def command(words: Sequence[str]) -> str:
+    """Return what to type to run the same."""
+    import shlex
+
+    return f"python -m runner {shlex.join(words)}".strip()
+
+
+def planned(words: Sequence[str]) -> Launch:
+    """Ask the runner what it would do; it sends nothing and writes nothing.
+
+    Raises:
+        ConfigError: a user's mistake, in the runner's own line.
+        RunnerError: the runner has failed.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module
+            [*RUNNER, *words, "action=plan", "--json"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PLAN_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RunnerError(
+            f"the plan took longer than {PLAN_SECONDS:.0f} s: {command(words)}"
+        ) from None
+    said = _last(done.stderr.decode("utf-8", "replace"))
+    if done.returncode:
+        line = (said or f"the runner ended with exit code {done.returncode}").removeprefix(
+            "error: "
+        )
+        raise (ConfigError if done.returncode == 2 else RunnerError)(line)
+    plans = tuple(_plans(done.stdout.decode("utf-8", "replace")))
+    if not plans:
+        raise RunnerError(
+            "the runner said no plan; see it with: " + command([*words, "action=plan"])
+        )
+    return Launch(tuple(words), plans)
+
+
+def _plans(text: str) -> list[Plan]:
+    """Read one plan after another, or an object that has them all."""
+    found: list[Plan] = []
+    decoder, place = json.JSONDecoder(), 0
+    while (start := text.find("{", place)) >= 0:
+        try:
+            one, place = decoder.raw_decode(text, start)
+        except ValueError as error:
+            raise RunnerError(f"the runner's plan cannot be read ({error})") from None
+        found += one["jobs"] if isinstance(one.get("jobs"), list) else [one]
+    return [plan for plan in found if "folder" in plan]
+
+
+@dataclass(slots=True)
+class Started:
+    """A runner that was started here."""
+
+    launch: Launch
+    log: Path
+    process: "subprocess.Popen[bytes]" = field(repr=False)
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return how it ended; None while it runs."""
+        return self.process.poll()
+
+    def folder(self) -> Path | None:
+        """Return the folder of a job that it has taken; None until it has."""
+        for folder in self.launch.folders:
+            held = holder(folder) if folder.is_dir() else None
+            if held is not None and held.pid == self.process.pid and exists(folder):
+                return folder
+        if self.exit_code in (0, 3):
+            return next((f for f in self.launch.folders if f.is_dir() and exists(f)), None)
+        return None
+
+    def last_words(self) -> list[str]:
+        """Return the last lines of its log."""
+        try:
+            with self.log.open("rb") as source:
+                size = source.seek(0, os.SEEK_END)
+                source.seek(max(size - _MOST_LOG, 0))
+                text = source.read().decode("utf-8", "replace")
+        except OSError as error:
+            return [f"{self.log} cannot be read ({error.strerror})"]
+        return [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
+
+
+def start(launch: Launch) -> Started:
+    """Start the runner; its output goes to a file beside its results.
+
+    Raises:
+        RunnerError: it cannot be started, or one is at work on the same already.
+    """
+    held = launch.held()
+    if held is not None:
+        raise RunnerError(
+            f"a runner is at work on it already (pid {held.pid} on {held.host}): nothing was started"
+        )
+    home = launch.experiments[0]
+    stamp = time.strftime("%Y%m%dT%H%M%S")
+    log = home / f"runner-{stamp}-{os.getpid()}.log"
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own module
+                [*RUNNER, *launch.words],
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=handle,
+                start_new_session=True,
+            )
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise RunnerError(f"{log}: the runner cannot be started ({error.strerror})") from None
+    return Started(launch, log, process)
+
+
+def _last(text: str) -> str:
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    return found[-1] if found else ""

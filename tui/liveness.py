@@ -1,0 +1,93 @@
+"""Whether a runner is at work on a job: told from its lock and its heartbeat, and never guessed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tui.cells import age
+from tui.model import Job
+
+BEAT_SECONDS = 2.0
+"""Between two heartbeats of a runner."""
+LATE = 3 * BEAT_SECONDS
+DEAD = 12 * BEAT_SECONDS
+AHEAD = 5.0
+"""Seconds; a heartbeat that far in the future says that two clocks differ."""
+
+
+class Life(StrEnum):
+    """What can be known of the runner."""
+
+    ALIVE = "alive"
+    LATE = "late"
+    STOPPED = "stopped"
+    """It holds the ledger and does not beat, as after Ctrl-Z."""
+    DEAD = "dead"
+    LEFT = "left"
+    """It ended by itself with work left, as with wait=false or after Ctrl-C."""
+    FINISHED = "finished"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Liveness:
+    """What can be known of the runner, and the sentence that says it."""
+
+    life: Life
+    beat_age: float | None
+    """Seconds since the last heartbeat; None: there was none."""
+    sentence: str | None
+    """What the user has to know; None when all is well."""
+
+    @property
+    def at_work(self) -> bool:
+        """Tell whether states on the screen are current, and requests are taken."""
+        return self.life in (Life.ALIVE, Life.LATE)
+
+
+def liveness(job: Job, now: float, host: str) -> Liveness:
+    """Judge a job's runner.
+
+    Args:
+        job: as it was read.
+        now: seconds since the epoch.
+        host: this machine's name; a lock says something about this machine only.
+    """
+    beat = job.heartbeat
+    if "at" not in beat:
+        return Liveness(life=Life.NEVER, beat_age=None, sentence=None)
+    silent = now - float(beat["at"])
+    there = str(beat.get("host", "?"))
+    here = there == host
+    who = f"pid {beat.get('pid', '?')} on {there}"
+    if silent < -AHEAD:
+        return Liveness(
+            life=Life.ALIVE,
+            beat_age=silent,
+            sentence=f"The clock of {there} is {age(-silent)} ahead of this one; ages are off by that.",
+        )
+    held = job.holder is not None if here else silent <= DEAD
+    if not held and beat.get("finished"):
+        return Liveness(life=Life.FINISHED, beat_age=silent, sentence=None)
+    if not held:
+        left = bool(beat.get("left"))
+        what = "The runner has left" if left else "The runner is gone"
+        return Liveness(
+            life=Life.LEFT if left else Life.DEAD,
+            beat_age=silent,
+            sentence=f"{what}: last heartbeat {age(silent)} ago ({who}). Batches go on at the provider; "
+            "nothing is fetched until you run the same command again.",
+        )
+    if silent > DEAD:
+        return Liveness(
+            life=Life.STOPPED,
+            beat_age=silent,
+            sentence=f"The runner is stopped: {who} holds the ledger and has not beaten for {age(silent)} "
+            "(after Ctrl-Z: fg brings it back).",
+        )
+    if silent > LATE:
+        return Liveness(
+            life=Life.LATE,
+            beat_age=silent,
+            sentence=f"The runner is late: last heartbeat {age(silent)} ago ({who}).",
+        )
+    return Liveness(life=Life.ALIVE, beat_age=max(silent, 0.0), sentence=None)

@@ -1,0 +1,351 @@
+"""Asks before a command is left for a runner: what will happen, and what stays billable."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, OptionList
+from textual.widgets.option_list import Option
+
+from runner.core.model import Batch
+from runner.core.states import AT_PROVIDER, BatchState
+from runner.core.stats import shown_state
+from runner.mailbox import Command, CommandVerb, answered, leave
+from tui.cells import age, clean, money
+from tui.frame import Line, Piece
+from tui.liveness import Liveness, liveness
+from tui.model import Job
+from tui.views.view import Wanted
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from tui.desk import Desk
+
+LOOK_SECONDS = 0.5
+_BEFORE_ORDER = (BatchState.PACKED, BatchState.STAGING, BatchState.STAGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the user."""
+
+    title: str
+    lines: tuple[Piece, ...]
+    """A sentence each."""
+    choices: tuple[str, ...] = ()
+    """The provider's batches that it could be."""
+    possible: bool = True
+    """Whether there is anything to say yes to."""
+
+
+def question(wanted: Wanted, life: Liveness, now: float) -> Question:
+    """Put what is wanted into words, from what the ledger says."""
+    job = wanted.job
+    batch = next((b for b in job.batches if b.key == wanted.batch), None)
+    if wanted.verb not in (CommandVerb.STOP, CommandVerb.RETRY) and batch is None:
+        return Question(
+            f"{_NAMES[wanted.verb]} {wanted.batch}?",
+            ((f"{job.name} has no batch {wanted.batch} any more.", "bad"),),
+            possible=False,
+        )
+    named = "" if batch is None else f" {batch.key}"
+    lines = list(_ASK[wanted.verb](wanted, batch, life))
+    possible = not any(style == "bad" for _, style in lines)
+    if job.emulated:
+        lines.append(("REHEARSAL: nothing is really billed.", "warn"))
+    lines += [
+        (f"The same was asked {age(now - command['at'])} ago, and waits.", "warn")
+        for command in job.commands
+        if command["verb"] == wanted.verb and command.get("batch") == wanted.batch
+    ]
+    if possible and not life.at_work:
+        lines.append((_WAITS, "warn"))
+    choices = batch.candidates if batch and wanted.verb is CommandVerb.ADOPT else ()
+    return Question(f"{_NAMES[wanted.verb]}{named}  ({job.name})?", tuple(lines), choices, possible)
+
+
+_WAITS = (
+    "No runner is at work: this waits until one is started with the same command as before "
+    "(python -m runner …)."
+)
+_NAMES = {
+    CommandVerb.STOP: "Stop the runner",
+    CommandVerb.CANCEL: "Cancel",
+    CommandVerb.RETRY: "Ask failed requests again",
+    CommandVerb.RESUBMIT: "Ask again what is left of",
+    CommandVerb.ADOPT: "Adopt",
+    CommandVerb.ABANDON: "Give up",
+}
+
+
+def _stop(wanted: Wanted, _batch: Batch | None, life: Liveness) -> Iterator[Piece]:
+    if not life.at_work:
+        yield "No runner is at work on this job: there is nothing to stop.", "bad"
+        return
+    there = [b for b in wanted.job.batches if b.state in AT_PROVIDER]
+    if there:
+        count = sum(b.count for b in there)
+        yield (
+            f"{_count(len(there), 'batch', 'batches')} with {count:,} requests go on at the provider, and are billed.",
+            "",
+        )
+    else:
+        yield "Nothing is at the provider.", ""
+    yield "Nothing is lost; nothing is fetched until you run the same command again.", ""
+
+
+def _cancel(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
+    assert batch is not None
+    if batch.state in _BEFORE_ORDER:
+        yield f"It is {batch.state}, and was never ordered: nothing is billed for it.", ""
+        yield f"Its {batch.count:,} requests wait until you ask for them again.", ""
+        return
+    if batch.state is BatchState.SUBMITTING:
+        yield (
+            "Nobody can tell yet whether it was ordered: it is cancelled when that is known.",
+            "warn",
+        )
+        yield (
+            f"What it has answered by then is kept and billed, {_at_most(batch.reserved_usd)}.",
+            "",
+        )
+        return
+    if batch.state not in (BatchState.RUNNING, BatchState.CANCELLING):
+        yield f"It is {batch.state}: there is nothing to cancel any more.", "bad"
+        return
+    if batch.completed is None:
+        yield (
+            f"How many of its {batch.count:,} answers are in is not known: no progress was reported.",
+            "",
+        )
+        yield (
+            f"What is finished is kept and billed, {_at_most(batch.reserved_usd)}; the rest is given up.",
+            "",
+        )
+        return
+    done = min(batch.completed, batch.count)
+    rest = batch.count - done
+    kept = "what is finished is kept and billed"
+    yield (
+        f"{done:,} of {batch.count:,} answers are in; {kept}, the other {rest:,} are given up.",
+        "",
+    )
+    yield "The provider may finish, and bill, a few more before it stops.", "dim"
+
+
+def _retry(wanted: Wanted, _batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
+    count = len(wanted.requests) or int(wanted.job.summary.get("failed", 0))
+    if not count:
+        yield "No request of this job has failed: there is nothing to ask again.", "bad"
+        return
+    which = (
+        wanted.requests[0] if count == 1 and wanted.requests else _count(count, "failed request")
+    )
+    yield (
+        f"{which} {'is' if count == 1 else 'are'} asked once more; what is answered is not touched.",
+        "",
+    )
+    yield _cost(wanted.job, count), ""
+
+
+def _resubmit(wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
+    assert batch is not None
+    read = sum(batch.tally.get(name, 0) for name in ("valid", "invalid", "refused"))
+    count = batch.count - read
+    if count <= 0:
+        yield f"All {batch.count:,} requests of it were answered: nothing is left.", "bad"
+        return
+    yield f"Up to {count:,} requests that it left are asked again, in a batch of their own.", ""
+    yield "What was answered meanwhile is not asked again.", "dim"
+    yield _cost(wanted.job, count), ""
+
+
+def _adopt(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
+    assert batch is not None
+    if batch.state is not BatchState.SUBMITTING or not batch.candidates:
+        yield f"It is {shown_state(batch)}, and no batch at the provider could be it.", "bad"
+        return
+    yield "Choose which batch at the provider it is. Its results have yet to prove it:", ""
+    yield "answers with other custom_ids are never taken. Nothing new is ordered or billed.", ""
+
+
+def _abandon(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
+    assert batch is not None
+    if batch.state not in (*AT_PROVIDER, BatchState.ENDED):
+        yield f"It is {batch.state}: nothing at the provider is to be given up.", "bad"
+        return
+    yield (
+        f"Its answers are never fetched; its {batch.count:,} requests are asked again, and paid again.",
+        "",
+    )
+    yield (
+        f"What the provider may bill for it, {_at_most(batch.reserved_usd)}, stays in the budget.",
+        "warn",
+    )
+
+
+_ASK = {
+    CommandVerb.STOP: _stop,
+    CommandVerb.CANCEL: _cancel,
+    CommandVerb.RETRY: _retry,
+    CommandVerb.RESUBMIT: _resubmit,
+    CommandVerb.ADOPT: _adopt,
+    CommandVerb.ABANDON: _abandon,
+}
+
+
+def _at_most(usd: Decimal | None) -> str:
+    return "an unknown amount" if usd is None else f"at most {money(usd)}"
+
+
+def _cost(job: Job, count: int) -> str:
+    """Say what some requests may cost: the most that any request of the job was reserved for."""
+    each = [b.reserved_usd / b.count for b in job.batches if b.reserved_usd is not None and b.count]
+    if not each or any(b.reserved_usd is None for b in job.batches):
+        return "Nobody knows what that may cost: the price is unknown."
+    return f"That may cost at most {money(max(each) * count)}."
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+class ConfirmScreen(ModalScreen[None]):
+    """Asks; Yes leaves the command for the runner."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "yes", "Yes", id="yes", tooltip="Leave this for the runner to do"),
+        Binding("n,escape", "no", "No", id="no", tooltip="Leave everything as it is"),
+        Binding("left,right", "other", "Other", id="other_button", show=False,
+                tooltip="Go to the other button"),
+    ]  # fmt: skip
+
+    def __init__(self, desk: "Desk", wanted: Wanted) -> None:
+        """Ask about what is wanted."""
+        super().__init__()
+        self._desk = desk
+        self._wanted = wanted
+        now = desk.clock()
+        self._question = question(wanted, liveness(wanted.job, now, desk.host), now)
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        asked = self._question
+        with Vertical(classes="dialog"):
+            yield Line(id="confirm-title")
+            yield Line(id="confirm-lines")
+            if asked.choices:
+                yield OptionList(
+                    *(
+                        Option(Content(clean(name)), id=f"c{n}")
+                        for n, name in enumerate(asked.choices)
+                    )
+                )
+            with Horizontal(id="confirm-buttons"):
+                yield Button("No (n)", id="no", compact=True)
+                if asked.possible:
+                    yield Button("Yes (y)", id="yes", compact=True)
+
+    def on_mount(self) -> None:
+        """Show it, with No under the finger."""
+        asked = self._question
+        self.query_one("#confirm-title", Line).set_lines([(asked.title, "strong")])
+        self.query_one("#confirm-lines", Line).set_lines(
+            [], *([piece] for piece in asked.lines), []
+        )
+        if asked.choices:
+            self.query_one(OptionList).highlighted = 0 if len(asked.choices) == 1 else None
+        self.query_one("#no", Button).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Offer Yes only where there is something to do."""
+        return self._question.possible if action == "yes" else True
+
+    @on(Button.Pressed)
+    def _on_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "yes":
+            self.action_yes()
+        else:
+            self.action_no()
+
+    @on(OptionList.OptionSelected)
+    def _on_chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.query_one("#yes", Button).focus()
+
+    def action_other(self) -> None:
+        """Go to the other button."""
+        self.focus_next(Button)
+
+    def action_no(self) -> None:
+        """Leave everything as it is."""
+        self.dismiss()
+
+    def action_yes(self) -> None:
+        """Leave the command, and tell when it was answered."""
+        wanted, remote = self._wanted, self._remote()
+        if self._question.choices and remote is None:
+            self.notify("choose one of the provider's batches first", severity="warning")
+            self.query_one(OptionList).focus()
+            return
+        app, desk, folder = self.app, self._desk, wanted.job.folder
+        self.dismiss()
+        try:
+            command = leave(
+                folder,
+                wanted.verb,
+                desk.clock(),
+                batch=wanted.batch,
+                remote=remote,
+                requests=wanted.requests,
+            )
+        except OSError as error:
+            app.notify(
+                clean(f"nothing was asked: {folder}/commands cannot be written ({error.strerror})"),
+                severity="error",
+                timeout=20,
+                markup=False,
+            )
+            return
+        app.notify(f"asked for: {_said(command)}", markup=False)
+        follow_up(app, folder, command)
+
+    def _remote(self) -> str | None:
+        choices = self._question.choices
+        if not choices:
+            return None
+        place = self.query_one(OptionList).highlighted
+        return None if place is None else choices[place]
+
+
+def follow_up(app: "App[Any]", folder: Path, command: Command) -> None:
+    """Tell what became of a command as soon as the runner has said so."""
+
+    def look() -> None:
+        told = answered(folder, command["id"])
+        if told is None:
+            return
+        timer.stop()
+        applied = bool(told.get("applied"))
+        app.notify(
+            clean(f"{_said(command)}: {'' if applied else 'not done - '}{told.get('detail', '')}"),
+            severity="information" if applied else "warning",
+            timeout=10 if applied else 20,
+            markup=False,
+        )
+
+    timer = app.set_interval(LOOK_SECONDS, look)
+
+
+def _said(command: Command) -> str:
+    return " ".join(str(word) for word in (command["verb"], command.get("batch")) if word)

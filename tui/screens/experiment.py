@@ -1,0 +1,287 @@
+"""One experiment: the frame, and the views in it."""
+
+import threading
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer, Input, Static
+from textual.worker import get_current_worker
+
+from tui.desk import Desk
+from tui.frame import (
+    Banner,
+    StatusLine,
+    TabLine,
+    TotalsLine,
+    status_pieces,
+    tab_pieces,
+    trouble_sentences,
+)
+from tui.liveness import liveness
+from tui.model import Reading, totals
+from tui.source import ExperimentSource
+from tui.views.answers import AnswersView
+from tui.views.batches import BatchesView
+from tui.views.jobs import JobsView
+from tui.views.patterns import PatternsView
+from tui.views.plan import PlanView
+from tui.views.scores import ScoresView
+from tui.views.view import OpenAnswers, OpenJob, View, Wanted
+
+VIEWS: tuple[tuple[str, str, type[View]], ...] = (
+    ("0", "Jobs", JobsView),
+    ("1", "Plan", PlanView),
+    ("2", "Batches", BatchesView),
+    ("3", "Answers", AnswersView),
+    ("4", "Patterns", PatternsView),
+    ("5", "Scores", ScoresView),
+)
+
+
+class LedgerRead(Message):
+    """The ledgers were looked at, and something has changed."""
+
+    def __init__(self, reading: Reading) -> None:
+        """Carry it."""
+        super().__init__()
+        self.reading = reading
+
+    def can_replace(self, message: Message) -> bool:
+        """Let a burst become one."""
+        return isinstance(message, LedgerRead)
+
+
+class Filter(Input):
+    """Where filter words are typed; Enter applies them, Escape takes them back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", id="leave_filter")]
+
+    class Left(Message):
+        """It was left without a filter."""
+
+    def action_leave(self) -> None:
+        """Take the words back."""
+        self.value = ""
+        self.post_message(self.Left())
+
+
+class ExperimentScreen(Screen[None]):
+    """One experiment."""
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(key, f"view('{name}')", name, id=f"view_{name.lower()}", show=False)
+            for key, name, _ in VIEWS
+        ),
+        Binding("slash", "filter", "Filter", id="filter", key_display="/"),
+        Binding("exclamation_mark", "problems", "Problems", id="problems", key_display="!"),
+        Binding("x", "csv", "CSV", id="write_csv", show=False),
+        Binding("escape", "back", "Back", id="back", show=False),
+        Binding("question_mark", "app.help", "Help", id="help", key_display="?"),
+        Binding("q,ctrl+c", "app.quit", "Quit", id="quit", key_display="q"),
+    ]
+
+    def __init__(self, desk: Desk, source: ExperimentSource, view: str | None = None) -> None:
+        """Show an experiment.
+
+        Args:
+            desk: what every screen needs.
+            source: where its ledgers are.
+            view: the one to begin with; None: the one that fits.
+        """
+        super().__init__()
+        self._desk = desk
+        self._source = source
+        self._view = view
+        self._job: str | None = None
+        self._reading: Reading | None = None
+        self._leaving = threading.Event()
+
+    def compose(self) -> ComposeResult:
+        """Lay out the frame."""
+        with Vertical(id="body"):
+            yield StatusLine()
+            yield Banner()
+            yield TabLine()
+            yield TotalsLine()
+            yield Filter(placeholder="filter")
+            with ContentSwitcher(initial="Batches"):
+                for _, name, kind in VIEWS:
+                    yield kind(self._desk.glyphs, id=name)
+        yield Static("", id="too-small")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Read once, then follow."""
+        reading, _ = self._source.read(self._desk.clock())
+        self._take(reading)
+        self.set_view(self._view or self._first_view(reading))
+        if self._desk.poll_seconds is not None:
+            self._follow(self._desk.poll_seconds)
+            self.set_interval(1.0, self._draw_frame)
+
+    def on_unmount(self) -> None:
+        """Let go of the ledgers."""
+        self._leaving.set()
+        self._source.close()
+
+    @work(thread=True, exclusive=True, group="ledger", exit_on_error=True)
+    def _follow(self, seconds: float) -> None:
+        worker = get_current_worker()
+        while not self._leaving.wait(seconds):
+            if worker.is_cancelled:
+                return
+            reading, changed = self._source.read(self._desk.clock())
+            if changed:
+                self.post_message(LedgerRead(reading))
+
+    @on(LedgerRead)
+    def _on_ledger_read(self, message: LedgerRead) -> None:
+        self._take(message.reading)
+
+    # -- drawing
+
+    @property
+    def reading(self) -> Reading | None:
+        """Return the jobs in scope, as they were read last."""
+        if self._reading is None or self._job is None:
+            return self._reading
+        jobs = tuple(job for job in self._reading.jobs if job.name == self._job)
+        return Reading(
+            experiment=self._reading.experiment,
+            at=self._reading.at,
+            jobs=jobs,
+            trouble=self._reading.trouble,
+        )
+
+    @property
+    def view(self) -> View:
+        """Return the view that is shown."""
+        switcher = self.query_one(ContentSwitcher)
+        return self.query_one(f"#{switcher.current}", View)
+
+    def _take(self, reading: Reading) -> None:
+        self._reading = reading
+        self._draw_frame()
+        self._draw_view()
+
+    def _draw_view(self) -> None:
+        reading = self.reading
+        if reading is not None:
+            self.view.show(reading, self._desk.clock())
+
+    def _draw_frame(self) -> None:
+        reading = self.reading
+        if reading is None:
+            return
+        now, glyphs = self._desk.clock(), self._desk.glyphs
+        lives = [liveness(job, now, self._desk.host) for job in reading.jobs]
+        self.query_one(StatusLine).set_lines(
+            status_pieces(reading, reading.jobs, lives, now, glyphs)
+        )
+        self.query_one(Banner).set_sentences(trouble_sentences(reading, reading.jobs, lives, now))
+        self.query_one(TotalsLine).set_totals(totals(reading.jobs), glyphs)
+        self.query_one(TabLine).set_lines(tab_pieces(self._tabs(), self.view.id or ""))
+
+    def _tabs(self) -> list[tuple[str, str]]:
+        several = self._reading is not None and len(self._reading.jobs) > 1
+        return [(key, name) for key, name, _ in VIEWS if several or name != "Jobs"]
+
+    @staticmethod
+    def _first_view(reading: Reading) -> str:
+        return "Jobs" if len(reading.jobs) > 1 else "Batches"
+
+    # -- doing
+
+    def set_view(self, name: str) -> None:
+        """Show another view."""
+        self.query_one(ContentSwitcher).current = name
+        self._close_filter()
+        self._draw_view()
+        self._draw_frame()
+        self.view.focus_table()
+
+    def set_job(self, name: str | None) -> None:
+        """Narrow everything to one job, or widen it to all again."""
+        self._job = name
+        self._draw_frame()
+        self._draw_view()
+
+    def action_view(self, name: str) -> None:
+        """Show another view."""
+        if any(name == other for _, other in self._tabs()):
+            if name == "Jobs":
+                self.set_job(None)
+            self.set_view(name)
+
+    def action_filter(self) -> None:
+        """Open the line for filter words."""
+        line = self.query_one(Filter)
+        line.add_class("-open")
+        line.focus()
+
+    @on(Input.Submitted)
+    def _on_filter(self, event: Input.Submitted) -> None:
+        wrong = self.view.set_filter(event.value)
+        if wrong is not None:
+            self.notify(wrong, severity="warning", markup=False)
+            return
+        if not event.value:
+            self._close_filter()
+        self.view.focus_table()
+
+    @on(Filter.Left)
+    def _on_filter_left(self) -> None:
+        self.view.set_filter("")
+        self._close_filter()
+        self.view.focus_table()
+
+    def _close_filter(self) -> None:
+        line = self.query_one(Filter)
+        line.remove_class("-open")
+        line.value = ""
+
+    def action_problems(self) -> None:
+        """Show only what needs attention, or everything again."""
+        self.view.only_problems()
+
+    def action_back(self) -> None:
+        """Take back the filter, widen to all jobs, or go to the experiments."""
+        line = self.query_one(Filter)
+        if line.has_class("-open"):
+            self._on_filter_left()
+        elif self._job is not None:
+            self.set_job(None)
+            self.set_view("Jobs")
+        elif len(self.app.screen_stack) > 2:
+            self.dismiss()
+
+    def action_csv(self) -> None:
+        """Write what the view shows to a CSV file."""
+        self._desk.write_csv(self, self.view)
+
+    @on(Wanted)
+    def _on_wanted(self, message: Wanted) -> None:
+        self._desk.ask(self, message)
+
+    @on(OpenJob)
+    def _on_open_job(self, message: OpenJob) -> None:
+        self.set_job(message.name)
+        self.set_view("Batches")
+
+    @on(OpenAnswers)
+    def _on_open_answers(self, message: OpenAnswers) -> None:
+        self.set_view("Answers")
+        line = self.query_one(Filter)
+        line.value = message.words
+        line.add_class("-open")
+        wrong = self.view.set_filter(message.words)
+        if wrong is not None:
+            self.notify(wrong, severity="warning", markup=False)
+        self.view.focus_table()

@@ -1,0 +1,83 @@
+"""The dashboard in a browser of this machine, with the package textual-serve."""
+
+import shlex
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from runner.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.typedefs import Middleware
+
+HOST = "127.0.0.1"
+MISSING = (
+    "--serve needs the package textual-serve: install chorus-runner[serve], or "
+    "python -m pip install 'textual-serve>=1.1.3,<2'"
+)
+POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "connect-src 'self' ws://{address}; frame-ancestors 'none'"
+)
+"""The page may load nothing from anywhere else, and no other page may show it."""
+
+
+def serve(words: Sequence[str], port: int) -> int:
+    """Serve until Ctrl-C; every page that is opened is a dashboard of its own.
+
+    Args:
+        words: the dashboard's own command line, without --serve and --port.
+        port: where to listen, on this machine only.
+
+    Raises:
+        ConfigError: textual-serve is not installed, or the port is taken.
+    """
+    try:
+        from textual_serve.server import Server
+    except ImportError:
+        raise ConfigError(MISSING) from None
+    address = f"{HOST}:{port}"
+
+    class Local(Server):  # type: ignore[misc, unused-ignore]
+        async def _make_app(self) -> "web.Application":
+            app: web.Application = await super()._make_app()
+            app.middlewares.append(_only_from(port))
+            return app
+
+        async def on_startup(self, app: "web.Application") -> None:  # noqa: ARG002
+            print(f"the dashboard is at http://{address}  (this machine only; Ctrl-C ends it)")
+
+        def initialize_logging(self) -> None:
+            """Stay quiet."""
+
+    program = shlex.join([sys.executable, "-m", "tui", *words])
+    try:
+        Local(program, host=HOST, port=port, title="Chorus").serve()
+    except OSError as error:
+        raise ConfigError(f"--port: {address} cannot be used ({error.strerror})") from None
+    return 0
+
+
+def _only_from(port: int) -> "Middleware":
+    """Refuse what another web page, or a name that points here, could send: keys can start a run."""
+    from aiohttp import web
+
+    names = {f"{name}:{port}" for name in (HOST, "localhost")}
+
+    @web.middleware
+    async def check(
+        request: "web.Request",
+        handler: "Callable[[web.Request], Awaitable[web.StreamResponse]]",
+    ) -> "web.StreamResponse":
+        origin = request.headers.get("Origin")
+        if request.host not in names or (
+            origin is not None and origin.removeprefix("http://") not in names
+        ):
+            raise web.HTTPForbidden(text="this dashboard is for this machine only")
+        response = await handler(request)
+        if not response.prepared:
+            response.headers["Content-Security-Policy"] = POLICY.format(address=f"{HOST}:{port}")
+        return response
+
+    return check

@@ -1,0 +1,498 @@
+"""The Answers: a row a request that was sent, and beside it what the model said."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.timer import Timer
+from textual.worker import get_current_worker
+
+from runner.core.states import Outcome
+from runner.mailbox import CommandVerb
+from tui.answers import (
+    BAD,
+    GOOD,
+    GOOD_AGAIN,
+    OPEN,
+    STATE_WORDS,
+    Answers,
+    JobAnswers,
+    Places,
+    Signature,
+    signature,
+    store_of,
+)
+from tui.cells import Glyphs
+from tui.frame import Line, Piece
+from tui.model import Job, Reading
+from tui.reading import ANSWERED, OneAnswer, read_one
+from tui.rowtable import Cell, Col, RowTable
+from tui.screens.answer import (
+    AnswerScreen,
+    Looked,
+    attempt_lines,
+    head_lines,
+    look,
+    raw_lines,
+)
+from tui.textlines import TextLines
+from tui.views.view import View, Wanted
+from tui.words import Words, parse, select
+
+PANE_DELAY = 0.1
+"""Seconds the cursor has to rest before an answer is read."""
+MOST_NOTES = 3
+_CELLS_KEPT = 600
+_SIGNS = {GOOD: "good", GOOD_AGAIN: "warn", BAD: "bad", OPEN: ""}
+
+
+def columns(answers: Answers) -> list[Col]:
+    """Return the table's columns."""
+    several = [Col("job", 14, rank=1, grow=1)] if len(answers.jobs) > 1 else []
+    return [
+        Col("", 1),
+        *several,
+        Col("custom_id", 11, grow=1),
+        Col("persona", 10, rank=3, grow=1),
+        Col("text", 10, rank=4, grow=1),
+        *(
+            Col(question.id[:6], max(len(question.id[:6]), 5), "right")
+            for question in answers.questions
+        ),
+        Col("att", 3, "right", rank=2),
+        Col("why", 14, grow=2),
+    ]
+
+
+class AnswerRows:
+    """The rows of the table; each is made when it comes into sight."""
+
+    def __init__(self, places: Places, glyphs: Glyphs) -> None:
+        """Make no row yet."""
+        self.places = places
+        self._glyphs = glyphs
+        self._made: dict[int, Sequence[Cell]] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.places)
+
+    def key(self, index: int) -> str:
+        """Return what a request is called."""
+        return self.places.key(index)
+
+    def find(self, key: str) -> int | None:
+        """Return where a request is now."""
+        return self.places.find(key)
+
+    def cells(self, index: int) -> Sequence[Cell]:
+        """Return a row's cells."""
+        made = self._made.get(index)
+        if made is None:
+            if len(self._made) >= _CELLS_KEPT:
+                self._made.clear()
+            made = self._made[index] = self._cells(index)
+        return made
+
+    def _cells(self, index: int) -> Sequence[Cell]:
+        one, row = self.places.at(index)
+        found = one.table.row(row, named=True)
+        read = {} if found["at"] is None else one.attempts.row(found["at"], named=True)
+        factors, state = one.factors[found["condition"]], found["state"]
+        answers = self.places.answers
+        several: list[Cell] = [one.name] if len(answers.jobs) > 1 else []
+        values = [_value_cell(read, question.id, self._glyphs) for question in answers.questions]
+        return [
+            self._sign(state, read),
+            *several,
+            found["custom_id"],
+            factors.persona_name,
+            factors.title,
+            *values,
+            str(found["attempts"]),
+            self._why(one, found, read),
+        ]
+
+    def _sign(self, state: int, read: dict[str, Any]) -> Cell:
+        glyphs = self._glyphs
+        if state == OPEN:
+            return (glyphs.warning, "warn") if read else (glyphs.dot, "dim")
+        sign = {GOOD: glyphs.good, GOOD_AGAIN: glyphs.good, BAD: glyphs.bad}[state]
+        return sign, _SIGNS[state]
+
+    def _why(self, one: JobAnswers, found: dict[str, Any], read: dict[str, Any]) -> Cell:
+        state = found["state"]
+        if state == OPEN:
+            batch = one.batches[found["batch"]]
+            where = f"{batch.key} {batch.state.value}"
+            if not read:
+                return f"open: {where}", "dim"
+            again = f", {where}" if read["batch"] != batch.key else ""
+            return f"{causes(one, read)} (open{again})", "warn"
+        if state == BAD:
+            return f"{causes(one, read)} (failed)", "bad"
+        if not read:
+            return _GONE, "warn"
+        return (STATE_WORDS[state], "warn") if state == GOOD_AGAIN else (STATE_WORDS[state], "dim")
+
+
+_GONE = "unreadable"
+
+
+def causes(one: JobAnswers, read: dict[str, Any]) -> str:
+    """Say in a few words what is wrong with an attempt, as `Q2 out_of_range`."""
+    if not read:
+        return _GONE
+    if read["outcome"] not in ANSWERED:
+        return str(read["outcome"])
+    found = [(q.id, read[f"{q.id}_cause"]) for q in one.questions if read[f"{q.id}_cause"]]
+    if len(found) > 1 and len({cause for _, cause in found}) == 1:
+        return f"{found[0][0]}-{found[-1][0]} {found[0][1]}" if _all(one, found) else _listed(found)
+    return _listed(found)
+
+
+def _all(one: JobAnswers, found: list[tuple[str, str]]) -> bool:
+    return len(found) == len(one.questions)
+
+
+def _listed(found: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{question} {cause}" for question, cause in found)
+
+
+def _value_cell(read: dict[str, Any], question: str, glyphs: Glyphs) -> Cell:
+    value, cause = read.get(f"{question}_value"), read.get(f"{question}_cause")
+    if value is None:
+        return glyphs.none, "bad" if cause else "dim"
+    text = f"{value:.15g}"
+    return (text, "warn") if cause else text
+
+
+class AnswersView(View):
+    """The answers of the jobs in scope."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy", id="copy_answer", tooltip="copy the raw answer"),
+        Binding(
+            "r", "again", "Ask again", id="ask_again", tooltip="ask a failed request once more"
+        ),
+    ]
+
+    class Read(Message):
+        """The answers were read, or others were chosen."""
+
+        def __init__(self, answers: Answers, rows: AnswerRows, asked: object) -> None:
+            """Carry them."""
+            super().__init__()
+            self.answers, self.rows, self.asked = answers, rows, asked
+
+    class Searching(Message):
+        """Raw answers are being searched."""
+
+        def __init__(self, text: str) -> None:
+            """Say how far."""
+            super().__init__()
+            self.text = text
+
+        def can_replace(self, message: Message) -> bool:
+            """Let a burst become one."""
+            return isinstance(message, AnswersView.Searching)
+
+    class Beside(Message):
+        """One answer was read from disk."""
+
+        def __init__(self, looked: Looked) -> None:
+            """Carry it."""
+            super().__init__()
+            self.looked = looked
+
+    def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
+        """Start without answers."""
+        super().__init__(glyphs, id=id)
+        self._asked: tuple[Signature, Words, bool] | None = None
+        self._words, self._line = Words(), ""
+        self._problems = False
+        self._answers: Answers | None = None
+        self._looked: Looked | None = None
+        self._timer: Timer | None = None
+        self._possible: tuple[bool | None, bool | None] = (False, False)
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        yield Line(id="answers-head", classes="line")
+        yield Line(id="answers-notes")
+        with Horizontal():
+            yield RowTable([Col("", 1)], empty="reading", id="answers")
+            yield TextLines(id="answer-pane", classes="pane")
+
+    # -- reading
+
+    def draw(self, reading: Reading) -> None:
+        """Read the answers, if there are others than before."""
+        asked = (signature(reading.jobs), self._words, self._problems)
+        if asked != self._asked:
+            self._asked = asked
+            self._head("reading the answers")
+            self._read(reading.jobs, asked)
+
+    @work(thread=True, exclusive=True, group="answers")
+    def _read(self, jobs: tuple[Job, ...], asked: tuple[Signature, Words, bool]) -> None:
+        worker = get_current_worker()
+        _, words, problems = asked
+        answers = store_of(self.app).read(jobs)
+        chosen = []
+        for number, one in enumerate(answers.jobs, start=1):
+            where = f"job {number} of {len(answers.jobs)}, part "
+
+            def progress(done: int, of: int, where: str = where) -> bool:
+                self.post_message(self.Searching(f"searching {where}{done + 1:,} of {of:,}"))
+                return not worker.is_cancelled
+
+            rows = select(one, words, problems=problems, progress=progress)
+            if rows is None:
+                return
+            chosen.append(rows)
+        everything = not words.words and not problems
+        places = Places(answers, None if everything else tuple(chosen))
+        if not worker.is_cancelled:
+            self.post_message(self.Read(answers, AnswerRows(places, self.glyphs), asked))
+
+    def on_answers_view_searching(self, message: Searching) -> None:
+        """Say how far a search is."""
+        self._head(message.text)
+
+    def on_answers_view_read(self, message: Read) -> None:
+        """Show what was read."""
+        if message.asked != self._asked:
+            return
+        before, self._answers = self._answers, message.answers
+        table = self.query_one(RowTable)
+        if before is None or columns(before) != columns(message.answers):
+            table.set_columns(columns(message.answers))
+        narrowed = self._words.words or self._problems
+        table.empty = "nothing fits" if narrowed else "no request was sent yet"
+        table.set_rows(message.rows)
+        self._head(None)
+        self._offer()
+        notes = message.answers.notes
+        more = len(notes) - MOST_NOTES
+        lines: list[list[Piece]] = [
+            [(f"{self.glyphs.warning} {note}", "warn")] for note in notes[:MOST_NOTES]
+        ]
+        if more > 0:
+            lines[-1] = [(f"{self.glyphs.warning} and {more + 1} more like these", "warn")]
+        told = self.query_one("#answers-notes", Line)
+        told.set_lines(*lines)
+        told.set_class(bool(notes), "-some")
+        told.refresh(layout=True)
+        self._show_beside()
+
+    def _head(self, doing: str | None) -> None:
+        answers = self._answers
+        shown = len(self.query_one(RowTable).rows)
+        line: list[Piece] = []
+        if answers is not None:
+            whole = len(answers)
+            count = f"{whole:,} requests" if shown == whole else f"{shown:,} of {whole:,} requests"
+            line.append((count, "strong"))
+        if self._problems:
+            line.append(("  ! only what failed or cannot be read", "warn"))
+        if self._line:
+            line.append((f"  {self._line}", ""))
+        if doing is not None:
+            line.append((f"{'  ' if line else ''}{doing}{self.glyphs.more}", "dim"))
+        self.query_one("#answers-head", Line).set_lines(line)
+
+    # -- choosing
+
+    def set_filter(self, words: str) -> str | None:
+        """Show only what fits the words."""
+        found = parse(words)
+        if isinstance(found, str):
+            return found
+        self._words, self._line = found, words.strip()
+        self._again()
+        return None
+
+    def only_problems(self) -> None:
+        """Show only what failed, or whose answer cannot be used; or everything again."""
+        self._problems = not self._problems
+        self._again()
+
+    def _again(self) -> None:
+        if self.reading is not None:
+            self.draw(self.reading)
+
+    # -- beside the table
+
+    @on(RowTable.Moved)
+    def _on_moved(self) -> None:
+        self._offer()
+        resting = self._timer is None
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(PANE_DELAY, self._rested)
+        if resting:
+            self._show_beside()
+
+    def _rested(self) -> None:
+        self._timer = None
+        self._show_beside()
+
+    def _show_beside(self) -> None:
+        place = self._place()
+        pane = self.query_one("#answer-pane", TextLines)
+        if place is None or not pane.display:
+            pane.set_lines([])
+            self._looked = None
+        elif (
+            self._looked is None
+            or self._looked.answer.key != self.query_one(RowTable).key
+            or self._looked.answer.job is not place[0]
+        ):
+            self._look(*place)
+
+    def _place(self) -> tuple[JobAnswers, int] | None:
+        table = self.query_one(RowTable)
+        rows = table.rows
+        if not isinstance(rows, AnswerRows) or not len(rows):
+            return None
+        return rows.places.at(table.cursor)
+
+    @work(thread=True, exclusive=True, group="beside")
+    def _look(self, one: JobAnswers, row: int) -> None:
+        worker = get_current_worker()
+        answer = read_one(one, row)
+        looked = look(answer, answer.first_shown)
+        if not worker.is_cancelled:
+            self.post_message(self.Beside(looked))
+
+    def on_answers_view_beside(self, message: Beside) -> None:
+        """Draw the answer under the cursor."""
+        looked = message.looked
+        if looked.answer.key != self.query_one(RowTable).key:
+            return
+        self._looked = looked
+        glyphs = self.glyphs
+        lines: list[list[Piece]] = [
+            [(looked.answer.custom_id, "strong")],
+            *head_lines(looked, glyphs),
+            *attempt_lines(looked, glyphs),
+            [],
+            *raw_lines(looked, glyphs),
+        ]
+        self.query_one("#answer-pane", TextLines).set_lines(lines)
+
+    def on_resize(self) -> None:
+        """Read for the pane when it comes into sight."""
+        if self._answers is not None:
+            self._show_beside()
+
+    # -- doing
+
+    @on(RowTable.Opened)
+    def _on_opened(self, message: RowTable.Opened) -> None:
+        message.stop()
+        rows = self.query_one(RowTable).rows
+        place = rows.find(message.key)
+        if isinstance(rows, AnswerRows) and place is not None:
+            screen = AnswerScreen(self.glyphs, rows.places, place, self)
+            self.app.push_screen(screen, self._returned)
+
+    def _returned(self, key: str | None) -> None:
+        if key is not None:
+            self.query_one(RowTable).go_to(key)
+
+    def _offer(self) -> None:
+        """Draw the keys anew when others are possible; the footer is slow to draw."""
+        possible = (self.check_action("copy", ()), self.check_action("again", ()))
+        if possible != self._possible:
+            self._possible = possible
+            self.refresh_bindings()
+
+    def check_action(self, action: str, _: tuple[object, ...]) -> bool | None:
+        """Offer what is possible."""
+        if action not in ("copy", "again"):
+            return True
+        with suppress(IndexError):
+            place = self._place()
+            if place is None:
+                return False
+            one, row = place
+            if action == "again":
+                return bool(one.table["state"][row] == BAD)
+            at = one.table["at"][row]
+            return at is not None and one.attempts["outcome"][at] in ANSWERED
+        return False
+
+    def action_again(self) -> None:
+        """Ask the runner to ask this request again."""
+        place = self._place()
+        if place is not None:
+            one, row = place
+            custom_id = str(one.table["custom_id"][row])
+            self.post_message(Wanted(CommandVerb.RETRY, one.job, requests=(custom_id,)))
+
+    def action_copy(self) -> None:
+        """Copy the raw answer."""
+        place = self._place()
+        if place is not None:
+            self._copy(*place)
+
+    @work(thread=True, exclusive=True, group="copy")
+    def _copy(self, one: JobAnswers, row: int) -> None:
+        answer: OneAnswer = read_one(one, row)
+        raw = answer.attempts[answer.first_shown].raw
+        if raw is not None:
+            self.app.call_from_thread(self.app.copy_to_clipboard, raw)
+            self.app.call_from_thread(
+                self.app.notify, f"{len(raw):,} characters copied", markup=False
+            )
+
+    def csv_rows(self) -> list[list[str]]:
+        """Return what is shown; it may be called in a thread, and should be."""
+        rows = self.query_one(RowTable).rows
+        return csv_of(rows.places) if isinstance(rows, AnswerRows) else []
+
+
+def csv_of(places: Places) -> list[list[str]]:
+    """Return requests as a table of texts, its head first; what is missing is empty."""
+    questions = places.answers.questions
+    names = [f"{q.id}_{part}" for q in questions for part in ("value", "pattern", "cause")]
+    head = [
+        *("job", "provider", "model", "rehearsal", "persona", "persona_name", "text", "title"),
+        *("temperature", "trial", "custom_id", "status", "attempts", "lost", "batch", "outcome"),
+    ]
+    table = [[*head, *names]]
+    for one, frame in places.frames():
+        about = [one.name, one.job.provider, one.job.model, str(one.job.emulated).lower()]
+        conditions = [
+            [f.persona, f.persona_name, f.text, f.title, _csv(f.temperature)] for f in one.factors
+        ]
+        there = [name for name in names if name in one.attempts.columns]
+        reading = one.attempts[["outcome", *there]]
+        read = [reading[name].gather(frame["at"]).to_list() for name in reading.columns]
+        cells = [read[1 + there.index(name)] if name in there else None for name in names]
+        for number, row in enumerate(frame.iter_rows()):
+            custom_id, condition, trial, state, attempts, lost, batch, _ = row
+            outcome = read[0][number] or Outcome.OPEN.value
+            table.append(
+                [
+                    *about,
+                    *conditions[condition],
+                    *(str(trial), custom_id, STATE_WORDS[state], str(attempts), str(lost)),
+                    *(one.batches[batch].key, outcome),
+                    *("" if cell is None else _csv(cell[number]) for cell in cells),
+                ]
+            )
+    return table
+
+
+def _csv(cell: object) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:.15g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,487 @@
+"""Patterns: which one read how many answers, the answers that none read, and why values are missing."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+
+from runner.attempts import NO_PATTERN, parts
+from runner.core.model import Batch
+from runner.core.states import BatchState
+from tui.cells import Glyphs, clean, share
+from tui.frame import Line, Piece
+from tui.model import Job, Reading
+from tui.rowtable import Cell, Col, ListRows, RowTable
+from tui.views.view import OpenAnswers, View
+
+if TYPE_CHECKING:
+    from runner.core.reader import Reader
+
+Counts = Mapping[str, int]
+Stats = Mapping[str, Counts]
+
+ALL = "all"
+EXAMPLES = 3
+ANSWERED = ("valid", "invalid")
+EVERY_PATTERN, WIDEST = 64, 14
+"""Patterns that get a column of their own, and how many cells it has at most."""
+BEFORE, AFTER = 16, 160
+"""Characters of an example on either side of the match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: a job's answers to one question, or to all together."""
+
+    job: Job
+    question: str
+    counts: Counts
+
+    @property
+    def key(self) -> str:
+        """Return what stays the same about it."""
+        return f"{self.job.name}/{self.question}"
+
+    @property
+    def total(self) -> int:
+        """Return how many readings there were."""
+        return sum(self.counts.values())
+
+    @property
+    def missed(self) -> int:
+        """Return how often no pattern found anything."""
+        return self.counts.get(NO_PATTERN, 0)
+
+    @property
+    def answers(self) -> int:
+        """Return how many answers were read; each is read once for every question."""
+        stats = stats_of(self.job, "pattern_match_stats")
+        asked = stats.values() if self.question == ALL else [self.counts]
+        return max((sum(counts.values()) for counts in asked), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One answer that a pattern read, or that none read."""
+
+    custom_id: str
+    question: str
+    pieces: tuple[Piece, ...]
+
+
+# -- counting; pure
+
+
+def stats_of(job: Job, key: str) -> Stats:
+    """Return one of the summary's nested counters."""
+    found = job.summary.get(key, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def added(parts_: Sequence[Counts]) -> dict[str, int]:
+    """Sum counters."""
+    total: dict[str, int] = {}
+    for part in parts_:
+        for name, count in part.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def pattern_rows(jobs: Sequence[Job], *, by_question: bool) -> list[Row]:
+    """Return a row a job, or a row a job and question; the most answers that none read first."""
+    found: list[Row] = []
+    for job in jobs:
+        stats = stats_of(job, "pattern_match_stats")
+        if by_question:
+            found += [Row(job, question, counts) for question, counts in stats.items()]
+        elif stats:
+            found.append(Row(job, ALL, added(list(stats.values()))))
+    return sorted(found, key=lambda row: -row.missed / max(row.total, 1))
+
+
+def known_patterns(jobs: Sequence[Job]) -> list[tuple[str, str]]:
+    """Return the patterns in the order in which they are tried, each with what it looks like."""
+    found: dict[str, str] = {}
+    for job in jobs:
+        questions = job.experiment.get("question_set")
+        listed = questions.get("value_patterns", ()) if isinstance(questions, Mapping) else ()
+        for pattern in listed:
+            if isinstance(pattern, Mapping) and "name" in pattern:
+                form = str(pattern.get("regex") or f"({pattern.get('kind', '?')})")
+                found.setdefault(str(pattern["name"]), form)
+    return list(found.items())
+
+
+def names_in_order(jobs: Sequence[Job], rows: Sequence[Row]) -> list[str]:
+    """Return the patterns that read something: none first, then as they are tried, else by count."""
+    counts = added([row.counts for row in rows])
+    known = [name for name, _ in known_patterns(jobs)]
+    others = sorted((n for n in counts if n not in known), key=lambda n: (-counts[n], n))
+    return [NO_PATTERN, *(n for n in (*known, *others) if counts.get(n) and n != NO_PATTERN)]
+
+
+def matrix_columns(names: Sequence[str], *, by_question: bool) -> list[Col]:
+    """Return the columns; where there is no room, the last patterns go first."""
+    columns = [Col("job", 14, grow=1)]
+    columns += [Col("question", 10)] if by_question else []
+    columns.append(Col("answers", 8, "right"))
+    columns.append(Col(NO_PATTERN, 6, "right"))
+    columns += [
+        Col(name, min(max(cell_len(name), 5), WIDEST), "right", rank=place)
+        for place, name in enumerate(map(clean, names[1:EVERY_PATTERN]), start=1)
+    ]
+    return columns
+
+
+def matrix_cells(row: Row, names: Sequence[str], label: str, *, by_question: bool) -> list[Cell]:
+    """Return a row's cells: shares of its readings, in percent."""
+    cells: list[Cell] = [row.job.name, *([label] if by_question else []), f"{row.answers:,}"]
+    cells.append((share(row.missed, row.total), "warn" if row.missed else "dim"))
+    for name in names[1:EVERY_PATTERN]:
+        count = row.counts.get(name, 0)
+        cells.append((share(count, row.total), "" if count else "dim"))
+    return cells
+
+
+def pattern_cells(
+    name: str, form: str, counts: Counts, glyphs: Glyphs
+) -> tuple[str, Sequence[Cell]]:
+    """Return a row of the list below: one pattern, over all that is in scope."""
+    count, total = counts.get(name, 0), sum(counts.values())
+    style = "warn" if name == NO_PATTERN and count else "" if count else "dim"
+    cells = (name, f"{share(count, total) or glyphs.none}", f"{count:,}", form)
+    return name, [(cell, style) for cell in cells]
+
+
+def cause_rows(jobs: Sequence[Job]) -> Iterator[tuple[str, Sequence[Cell]]]:
+    """Yield a row a question and cause, the most frequent first."""
+    for question, counts in _merged(jobs, "missing_by_cause").items():
+        asked = sum(stats.get(question, 0) for stats in _totals(jobs))
+        for cause, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            cells = (_label(jobs, question), cause, f"{count:,}", share(count, asked))
+            yield f"{question}/{cause}", cells
+
+
+def _totals(jobs: Sequence[Job]) -> Iterator[Counts]:
+    for job in jobs:
+        stats = stats_of(job, "pattern_match_stats")
+        yield {question: sum(counts.values()) for question, counts in stats.items()}
+
+
+def _merged(jobs: Sequence[Job], key: str) -> dict[str, dict[str, int]]:
+    merged: dict[str, dict[str, int]] = {}
+    for job in jobs:
+        for question, counts in stats_of(job, key).items():
+            merged[question] = added([merged.get(question, {}), counts])
+    return merged
+
+
+def _label(jobs: Sequence[Job], question: str) -> str:
+    for job in jobs:
+        row = job.definition.get("questions", {}).get(question)
+        if isinstance(row, Mapping) and row.get("label"):
+            return f"{question} {row['label']}"
+    return question
+
+
+# -- examples; read in a thread
+
+
+def examples(jobs: Sequence[Job], question: str, pattern: str) -> tuple[list[Example], str | None]:
+    """Read a few answers that a pattern read; polars is loaded here.
+
+    Args:
+        jobs: where to look, in order.
+        question: its id, or `all`.
+        pattern: its name, or `none`.
+
+    Returns:
+        The answers, and what kept some from being read, in one line.
+    """
+    import polars as pl
+
+    found: dict[str, Example] = {}
+    trouble: str | None = None
+    for job in jobs:
+        asked = list(job.definition.get("questions", {})) if question == ALL else [question]
+        for batch in job.batches:
+            if batch.state is not BatchState.COLLECTED or not _may_have(batch, asked, pattern):
+                continue
+            for path in parts(job.folder, batch.key):
+                try:
+                    for example in _in_part(job, path, asked, pattern):
+                        found.setdefault(example.custom_id, example)
+                except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+                    trouble = f"{path.name} cannot be read ({' '.join(str(error).split())[:100]})"
+                if len(found) >= EXAMPLES:
+                    return list(found.values())[:EXAMPLES], trouble
+    return list(found.values()), trouble
+
+
+def _may_have(batch: Batch, asked: Sequence[str], pattern: str) -> bool:
+    return any(batch.patterns.get(question, {}).get(pattern) for question in asked)
+
+
+def _in_part(job: Job, path: Path, asked: Sequence[str], pattern: str) -> Iterator[Example]:
+    import polars as pl
+
+    part = pl.scan_parquet(path, glob=False)
+    there = part.collect_schema().names()
+    for question in asked:
+        column = f"{question}_pattern"
+        if column not in there:
+            continue
+        test = pl.col(column).cast(pl.String)
+        fits = (
+            test.is_null() & pl.col("outcome").cast(pl.String).is_in(ANSWERED)
+            if pattern == NO_PATTERN
+            else test == pattern
+        )
+        rows = part.filter(fits & pl.col("raw_answer").is_not_null()).head(EXAMPLES).collect()
+        for row in rows.iter_rows(named=True):
+            pieces = _excerpt(job, question, pattern, row["raw_answer"], row.get("finish_reason"))
+            yield Example(row["custom_id"], question, tuple(pieces))
+
+
+def _excerpt(
+    job: Job, question: str, pattern: str, text: str, finish: str | None
+) -> Iterator[Piece]:
+    """Yield an answer in one line, cut around the match, which is marked where it can be found."""
+    span = None if pattern == NO_PATTERN else _span(job, question, pattern, text, finish)
+    if span is None:
+        yield text[: BEFORE + AFTER] or "(an empty answer)", "" if text else "dim"
+        return
+    begin, end = span
+    yield ("…" if begin > BEFORE else "") + text[max(begin - BEFORE, 0) : begin], ""
+    yield text[begin:end], "match"
+    yield text[end : end + AFTER], ""
+
+
+def _span(
+    job: Job, question: str, pattern: str, text: str, finish: str | None
+) -> tuple[int, int] | None:
+    from tui.reading import MOST_READ
+
+    reader = _reader(json.dumps(job.experiment.get("question_set")))
+    if reader is None or len(text) > MOST_READ:
+        return None
+    found = reader.read(text, finish).get(question)
+    return found.span if found is not None and found.pattern == pattern else None
+
+
+@lru_cache(maxsize=8)
+def _reader(record: str) -> "Reader | None":
+    """Compile a ledger's patterns; None where an older version did not keep them."""
+    from runner.core.errors import ConfigError
+    from runner.core.reader import Reader
+    from tui.reading import question_set
+
+    questions = question_set(json.loads(record))
+    try:
+        return None if questions is None else Reader(questions)
+    except ConfigError:
+        return None
+
+
+class ExamplesRead(Message):
+    """Examples were read."""
+
+    def __init__(self, wanted: tuple[str, str], found: list[Example], trouble: str | None) -> None:
+        """Carry them, and what was wanted."""
+        super().__init__()
+        self.wanted, self.found, self.trouble = wanted, found, trouble
+
+
+class PatternsView(View):
+    """Which pattern read what."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "together", "By question", id="by_question",
+                tooltip="A row a job, or a row a job and question"),
+        Binding("m", "causes", "Missing", id="causes",
+                tooltip="Show why values are missing, in place of the patterns"),
+    ]  # fmt: skip
+
+    def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
+        """Start with all questions together."""
+        super().__init__(glyphs, id=id)
+        self._by_question = False
+        self._rows: dict[str, Row] = {}
+        self._wanted: tuple[str, str] | None = None
+        self._columns: list[Col] = []
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        yield RowTable([Col("job", 14, grow=1)], empty="no answer was read yet", id="matrix")
+        with Horizontal(id="below"):
+            yield RowTable(
+                [Col("pattern", 14), Col("%", 5, "right"), Col("count", 9, "right"),
+                 Col("as it is tried", 20, grow=1)],
+                id="regexes",
+            )  # fmt: skip
+            yield RowTable(
+                [Col("missing", 12, grow=1), Col("why", 13), Col("count", 7, "right"),
+                 Col("%", 5, "right")],
+                empty="nothing is missing",
+                id="causes",
+            )  # fmt: skip
+        yield Line(id="examples", classes="foot")
+
+    # -- drawing
+
+    def draw(self, reading: Reading) -> None:
+        """Draw."""
+        jobs = reading.known
+        rows = pattern_rows(jobs, by_question=self._by_question)
+        self._rows = {row.key: row for row in rows}
+        names = names_in_order(jobs, rows)
+        columns = matrix_columns(names, by_question=self._by_question)
+        matrix = self.query_one("#matrix", RowTable)
+        if columns != self._columns:
+            matrix.set_rows(ListRows())
+            matrix.set_columns(columns)
+            self._columns = columns
+        matrix.set_rows(
+            ListRows(
+                (
+                    row.key,
+                    matrix_cells(
+                        row, names, _label(jobs, row.question), by_question=self._by_question
+                    ),
+                )
+                for row in rows
+            )
+        )
+        matrix.styles.height = max(len(rows), 1) + 1
+        self._draw_patterns(jobs)
+        self.query_one("#causes", RowTable).set_rows(ListRows(cause_rows(jobs)))
+        self._want_examples()
+
+    def _draw_patterns(self, jobs: Sequence[Job]) -> None:
+        row = self._row()
+        counts = added([r.counts for r in self._rows.values() if row is None or _alike(r, row)])
+        forms = dict(known_patterns(jobs))
+        names = [NO_PATTERN, *forms, *(n for n in counts if n not in forms and n != NO_PATTERN)]
+        form = {NO_PATTERN: "answers in which no pattern found a value", **forms}
+        table = self.query_one("#regexes", RowTable)
+        table.set_rows(
+            ListRows(
+                pattern_cells(
+                    name, form.get(name, "(an older version did not keep it)"), counts, self.glyphs
+                )
+                for name in names
+                if counts
+            )
+        )
+
+    def _row(self) -> Row | None:
+        return self._rows.get(self.query_one("#matrix", RowTable).key or "")
+
+    def _pattern(self) -> str | None:
+        return self.query_one("#regexes", RowTable).key
+
+    @on(RowTable.Moved)
+    def _on_moved(self, message: RowTable.Moved) -> None:
+        message.stop()
+        if message.table.id == "matrix" and self.reading is not None:
+            self._draw_patterns(self.reading.known)
+        self._want_examples()
+
+    # -- examples
+
+    def _want_examples(self) -> None:
+        row, pattern = self._row(), self._pattern()
+        if row is None or pattern is None or self.reading is None:
+            self._say()
+            return
+        wanted = (row.key, pattern)
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        self._read_examples(row, pattern)
+
+    @work(thread=True, exclusive=True, group="examples")
+    def _read_examples(self, row: Row, pattern: str) -> None:
+        found, trouble = examples((row.job,), row.question, pattern)
+        self.post_message(ExamplesRead((row.key, pattern), found, trouble))
+
+    @on(ExamplesRead)
+    def _on_examples(self, message: ExamplesRead) -> None:
+        message.stop()
+        if message.wanted != self._wanted:
+            return
+        lines: list[list[Piece]] = [
+            [(f"{example.custom_id} {example.question}  ", "strong"), *example.pieces]
+            for example in message.found
+        ]
+        if message.trouble is not None:
+            lines.append([(message.trouble, "warn")])
+        nothing = [[(f"no answer with {message.wanted[1]} here", "dim")]]
+        form = dict(known_patterns(self.reading.known if self.reading else ()))
+        head = [(form.get(message.wanted[1], ""), "dim")]
+        self._say(*([head] if head[0][0] else []), *(lines or nothing))
+
+    def _say(self, *lines: list[Piece]) -> None:
+        foot = self.query_one("#examples", Line)
+        foot.set_lines(*lines)
+        foot.refresh(layout=True)
+
+    # -- doing
+
+    @on(RowTable.Opened)
+    def _on_opened(self, message: RowTable.Opened) -> None:
+        message.stop()
+        row, pattern = self._row(), self._pattern()
+        if message.table.id == "causes":
+            question, _, cause = message.key.partition("/")
+            self.post_message(OpenAnswers(f"cause:{cause} q:{question}"))
+        elif row is not None and pattern is not None:
+            asked = "" if row.question == ALL else f" q:{row.question}"
+            self.post_message(OpenAnswers(f"pattern:{pattern}{asked} job:{row.job.name}"))
+
+    def action_together(self) -> None:
+        """Show a row a job, or a row a job and question."""
+        self._by_question = not self._by_question
+        self._wanted = None
+        if self.reading is not None:
+            self.draw(self.reading)
+
+    def action_causes(self) -> None:
+        """Show why values are missing, or the patterns again."""
+        self.toggle_class("-causes")
+        table = "#causes" if self.has_class("-causes") else "#regexes"
+        self.query_one(table, RowTable).focus()
+
+    def focus_table(self) -> None:
+        """Put the keys on the jobs."""
+        self.query_one("#matrix", RowTable).focus()
+
+    def csv_rows(self) -> list[list[str]]:
+        """Return counts, a row a job and question."""
+        reading = self.reading
+        if reading is None or not self._rows:
+            return []
+        rows = pattern_rows(reading.known, by_question=True)
+        names = names_in_order(reading.known, rows)
+        head = ["job", "provider", "model", "question", "readings", *names]
+        return [
+            head,
+            *(
+                [row.job.name, row.job.provider, row.job.model, row.question, str(row.total),
+                 *(str(row.counts.get(name, 0)) for name in names)]
+                for row in rows
+            ),
+        ]  # fmt: skip
+
+
+def _alike(one: Row, other: Row) -> bool:
+    return one.question == other.question

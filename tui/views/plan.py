@@ -1,0 +1,427 @@
+"""Plan: what is asked, in how many batches, for how much, and how near that comes to a limit."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from runner.core.model import Batch
+from tui.cells import Glyphs, age, clean, fit, money, share
+from tui.frame import Line, Piece
+from tui.model import Job, Reading
+from tui.rowtable import Cell, Col, ListRows, RowTable
+from tui.views.view import View
+
+Facts = Mapping[str, Any]
+
+SUM = "sum"
+COLUMNS = (
+    Col("job", 14, grow=1),
+    Col("batches", 7, "right"),
+    Col("requests", 9, "right"),
+    Col("tokens in", 9, "right", rank=1),
+    Col("MB", 6, "right", rank=2),
+    Col("estimate", 17, "right"),
+    Col("nearest limit", 20),
+)
+HEAD = ("job", "provider", "model", "rehearsal", "batches", "requests to send", "input tokens",
+        "bytes", "cost_usd_low", "cost_usd_high", "prices", "nearest limit", "its value",
+        "its limit")  # fmt: skip
+_LONGEST_LINE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job's plan, and where it is known from."""
+
+    name: str
+    facts: Facts
+    told: bool = True
+    """Whether a runner wrote it; False: put together from what an older ledger has."""
+
+
+def planned(job: Job) -> Planned:
+    """Return a job's plan, or what an older ledger knows instead."""
+    if job.plan is not None:
+        return Planned(job.name, job.plan)
+    reserve = [b.reserved_usd for b in job.batches]
+    names = {
+        "personas": [str(p.get("name", key)) for key, p in _items(job, "personas")],
+        "texts": [str(t.get("title", key)) for key, t in _items(job, "texts")],
+    }
+    conditions = [condition for _, condition in _items(job, "conditions")]
+    warm = dict.fromkeys(str(condition.get("temperature")) for condition in conditions)
+    total = int(job.summary.get("total", 0))
+    factors = [
+        {"name": name, "count": len(values), "values": values} for name, values in names.items()
+    ]
+    factors.append({"name": "temperatures", "count": len(warm), "values": list(warm)})
+    if conditions and not total % len(conditions):
+        factors.append({"name": "trials", "count": total // len(conditions), "values": []})
+    return Planned(
+        job.name,
+        {
+            "provider": job.provider,
+            "model": job.model,
+            "rehearsal": job.emulated,
+            "factors": factors,
+            "total": total,
+            "to_send": sum(batch.count for batch in job.batches),
+            "batches": len(job.batches),
+            "bytes": sum(batch.bytes for batch in job.batches),
+            "input_tokens": sum(batch.input_tokens for batch in job.batches),
+            "reserved_usd": None if None in reserve else float(sum(filter(None, reserve))),
+        },
+        told=False,
+    )
+
+
+def _items(job: Job, name: str) -> list[tuple[str, Mapping[str, Any]]]:
+    found = job.definition.get(name, {})
+    return list(found.items()) if isinstance(found, Mapping) else []
+
+
+# -- words
+
+
+def short(number: float) -> str:
+    """Return a large number in few cells, as 62k or 1.30M."""
+    if number < 10_000:
+        return f"{number:,.0f}"
+    return f"{number / 1e3:,.0f}k" if number < 999_500 else f"{number / 1e6:,.2f}M"
+
+
+def estimate(low: float | None, high: float | None) -> str:
+    """Return what it may cost; `$?` when nobody knows."""
+    if low is None or high is None:
+        return money(None)
+    return money(low) if low == high else f"{money(low)}-{money(high)}"
+
+
+def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[list[Piece]]:
+    """Return a line a factor, then the requests they make."""
+    lines: list[list[Piece]] = []
+    names = dict.fromkeys(f["name"] for p in plans for f in p.facts.get("factors", ()))
+    for name in names:
+        found = [f for p in plans for f in p.facts["factors"] if f["name"] == name]
+        counts = sorted({int(f["count"]) for f in found})
+        values = dict.fromkeys(str(value) for f in found for value in f["values"])
+        lines.append(_factor(str(name), counts, list(values), width, glyphs))
+    if len(plans) > 1:
+        models = dict.fromkeys(str(p.facts.get("model")) for p in plans)
+        lines.append(_factor("models", [len(models)], list(models), width, glyphs))
+    lines.append([(f"{'':<12} {glyphs.rule * 7}", "dim")])
+    total, success, again, failed, to_send = (
+        sum(int(p.facts.get(key, 0)) for p in plans)
+        for key in ("total", "success", "retry_success", "failed", "to_send")
+    )
+    requests: list[Piece] = [(f"{'requests':<12} {total:>7,}", "strong")]
+    if all(p.told for p in plans):
+        requests += [
+            (f"   already answered {success + again:,}", ""),
+            (f"   failed {failed:,}", "bad") if failed else ("", ""),
+            (f"   to send {to_send:,}", "strong"),
+        ]
+    lines.append(requests)
+    return lines
+
+
+def _factor(
+    name: str, counts: list[int], values: list[str], width: int, glyphs: Glyphs
+) -> list[Piece]:
+    many = "-".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+    text = clean(f" {glyphs.dot} ".join(values))
+    return [
+        (f"{name:<12} {many:>7}", "strong"),
+        ("   " + fit(text, max(width - 23, 10), more=glyphs.more).rstrip(), ""),
+    ]
+
+
+def nearest(facts: Facts) -> str:
+    """Return how near the plan comes to a limit of the provider."""
+    limits = facts.get("limits") or []
+    if not limits:
+        return ""
+    first = limits[0]
+    name = str(first["name"])
+    return f"{share(int(first['value']), int(first['limit'])) or '?'}% of {_LIMITS.get(name, name)}"
+
+
+_LIMITS = {
+    "requests in a batch": "requests",
+    "bytes in a batch": "bytes",
+    "input tokens of a batch, of what may wait there": "queued tokens",
+    "batches, of what may wait there": "queued batches",
+}
+"""Short words for a column; the line below the table has them in full."""
+
+
+def rows(plans: Sequence[Planned], glyphs: Glyphs) -> Iterator[tuple[str, list[Cell]]]:
+    """Yield a row a job, then their sum."""
+    for plan in plans:
+        facts = plan.facts
+        told = plan.told
+        yield (
+            plan.name,
+            [
+                plan.name,
+                f"{facts['batches']:,}",
+                f"{facts['to_send']:,}",
+                short(facts["input_tokens"]),
+                f"{facts['bytes'] / 1e6:,.1f}",
+                estimate(facts["cost_usd_low"], facts["cost_usd_high"]) if told else glyphs.none,
+                (nearest(facts) or "no limit is known") if told else glyphs.none,
+            ],
+        )
+    if len(plans) > 1:
+        yield SUM, [(cell, "strong") for cell in _sum_cells(plans, glyphs)]
+
+
+def _sum_cells(plans: Sequence[Planned], glyphs: Glyphs) -> list[str]:
+    batches, requests, tokens, size = (
+        sum(plan.facts[key] for plan in plans)
+        for key in ("batches", "to_send", "input_tokens", "bytes")
+    )
+    told = all(plan.told for plan in plans)
+    low, high = (_added(plans, key) for key in ("cost_usd_low", "cost_usd_high"))
+    return [
+        f"{len(plans)} jobs",
+        f"{batches:,}",
+        f"{requests:,}",
+        short(tokens),
+        f"{size / 1e6:,.1f}",
+        estimate(low, high) if told else glyphs.none,
+        "",
+    ]
+
+
+def _added(plans: Sequence[Planned], key: str) -> float | None:
+    values = [plan.facts.get(key) for plan in plans]
+    return None if None in values else float(sum(v for v in values if v is not None))
+
+
+def about(plan: Planned, now: float, glyphs: Glyphs) -> list[list[Piece]]:
+    """Return what else is known of one job's plan; what is most in the way first."""
+    facts = plan.facts
+    lines: list[list[Piece]] = [[(f"{glyphs.warning} {n}", "warn")] for n in facts.get("notes", ())]
+    if not plan.told:
+        reserve = money(facts["reserved_usd"])
+        return [
+            [("An older version ran this: it wrote no estimate, limits or prices.", "warn")],
+            [(f"batches, requests and tokens are what was packed; at most {reserve} in all", "")],
+        ]
+    rehearsal = facts.get("rehearsal")
+    spent = f"{money(facts.get('committed_usd'))} spent or reserved when this was planned"
+    budget = facts.get("budget_usd")
+    if rehearsal:
+        said = "budget   a rehearsal: nothing is paid; the estimate is what it would cost"
+    elif budget is None:
+        said = f"budget   none was written; {spent}"
+    else:
+        said = f"budget   {money(budget)}, {spent}"
+    prices = facts.get("prices")
+    lines.append(
+        [(f"planned  {_when(facts, now)}", ""), ("  REHEARSAL" if rehearsal else "", "warn")]
+    )
+    lines.append(
+        [
+            (
+                f"prices   {prices}" if prices else "prices   unknown, never taken for 0",
+                "" if prices else "warn",
+            )
+        ]
+    )
+    lines.append([(said, "")])
+    limits = f"  {glyphs.dot}  ".join(
+        f"{limit['value']:,} of {limit['limit']:,} {limit['name']}"
+        for limit in facts.get("limits", ())
+    )
+    lines.append([(f"limits   {limits or 'none is known'}", "")])
+    retry = facts.get("retry") or {}
+    again = (
+        f"; asked at most {retry.get('max_attempts')} times, lost at most {retry.get('max_lost')}"
+    )
+    lines.append([(f"way      {facts.get('way', '?')}{again if retry else ''}", "")])
+    return lines
+
+
+def about_all(plans: Sequence[Planned]) -> list[list[Piece]]:
+    """Return what holds for all jobs together."""
+    budgets = [p.facts["budget_usd"] for p in plans if p.facts.get("budget_usd") is not None]
+    if not budgets:
+        return []
+    return [[(f"budget   {money(max(budgets))} for all jobs together", "")]]
+
+
+def _when(facts: Facts, now: float) -> str:
+    gone = now - float(facts["at"]) if "at" in facts else None
+    return "at an unknown time" if gone is None else f"{age(gone)} ago"
+
+
+class PlanView(View):
+    """What is asked, and what it may cost."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("e", "prompt", "Example prompt", id="example_prompt",
+                tooltip="Show the first request of this job, as it is sent"),
+        Binding("d", "definition", "Definition", id="definition",
+                tooltip="Show what identifies this job, as YAML"),
+    ]  # fmt: skip
+
+    def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
+        """Start without a plan."""
+        super().__init__(glyphs, id=id)
+        self._plans: list[Planned] = []
+        self._jobs: dict[str, Job] = {}
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        yield Line(id="factors")
+        yield RowTable(COLUMNS, empty="no plan yet")
+        yield Line(id="about-plan", classes="foot")
+
+    def draw(self, reading: Reading) -> None:
+        """Draw."""
+        self._jobs = {job.name: job for job in reading.known}
+        self.show_plans([planned(job) for job in reading.known], self.now)
+
+    def show_plans(self, plans: list[Planned], now: float) -> None:
+        """Draw plans, also of jobs that are not there yet."""
+        self._plans, self.now = plans, now
+        self._draw_factors()
+        self.query_one(RowTable).set_rows(ListRows(rows(plans, self.glyphs)))
+        self._draw_about()
+
+    def on_resize(self) -> None:
+        """Fit the factors to the width."""
+        self._draw_factors()
+
+    def _draw_factors(self) -> None:
+        lines = factor_lines(self._plans, self.size.width - 2, self.glyphs) if self._plans else []
+        self._fill("#factors", lines)
+
+    @on(RowTable.Moved)
+    def _on_moved(self, message: RowTable.Moved) -> None:
+        message.stop()
+        self._draw_about()
+        self.refresh_bindings()
+
+    @on(RowTable.Opened)
+    def _on_opened(self, message: RowTable.Opened) -> None:
+        if self._jobs:  # else the run has not begun, and Enter is the screen's
+            message.stop()
+            self.action_definition()
+
+    def _draw_about(self) -> None:
+        plan = self._current()
+        lines = about(plan, self.now, self.glyphs) if plan else about_all(self._plans)
+        self._fill("#about-plan", lines)
+
+    def _fill(self, place: str, lines: list[list[Piece]]) -> None:
+        line = self.query_one(place, Line)
+        line.set_lines(*lines)
+        line.refresh(layout=True)
+
+    def _current(self) -> Planned | None:
+        key = self.query_one(RowTable).key
+        return next((plan for plan in self._plans if plan.name == key), None)
+
+    def _job(self) -> Job | None:
+        """Return the job under the cursor; the first one on the sum."""
+        plan = self._current() or (self._plans[0] if self._plans else None)
+        return None if plan is None else self._jobs.get(plan.name)
+
+    def csv_rows(self) -> list[list[str]]:
+        """Return a row a job."""
+        return [list(HEAD), *(_csv_row(plan) for plan in self._plans)] if self._plans else []
+
+    # -- what is looked at in full
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Offer only what there is."""
+        if action in ("prompt", "definition") and self.is_mounted:
+            job = self._job()
+            return job is not None and (action == "definition" or bool(job.batches))
+        return True
+
+    def action_definition(self) -> None:
+        """Show what identifies the job."""
+        import yaml
+
+        from tui.screens.text import TextScreen, plain_lines
+
+        job = self._job()
+        if job is None:
+            return
+        text = yaml.dump(
+            job.definition, Dumper=_blocks(), allow_unicode=True, sort_keys=False, width=1000
+        )
+        self.app.push_screen(TextScreen(f"definition of {job.name}", plain_lines(text)))
+
+    def action_prompt(self) -> None:
+        """Show the first request as it was packed."""
+        job = self._job()
+        if job is not None and job.batches:
+            self._read_prompt(job, job.batches[0])
+
+    @work(thread=True, exclusive=True, group="prompt")
+    def _read_prompt(self, job: Job, batch: Batch) -> None:
+        from tui.screens.text import TextScreen
+
+        path = job.folder / "requests" / f"{batch.key}.jsonl"
+        screen = TextScreen(f"first request of {batch.key}, {job.name}", first_prompt(path))
+        self.app.call_from_thread(self.app.push_screen, screen)
+
+
+@cache
+def _blocks() -> Any:
+    """Return a writer of YAML that keeps the lines of a text."""
+    import yaml
+
+    class Blocks(yaml.SafeDumper):  # type: ignore[misc]
+        """Writes a text of several lines as a block."""
+
+    def block(dumper: Any, text: str) -> Any:
+        style = "|" if "\n" in text else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Blocks.add_representer(str, block)
+    return Blocks
+
+
+def first_prompt(path: Path) -> list[list[Piece]]:
+    """Return the first request of a file for reading, or why there is none to show."""
+    from tui.reading import sent
+    from tui.screens.text import plain_lines
+
+    try:
+        with path.open("rb") as source:
+            line = json.loads(source.readline(_LONGEST_LINE))
+    except OSError as error:
+        return [[(f"{path} cannot be read ({error.strerror})", "bad")]]
+    except ValueError:
+        return [[(f"{path}: its first line is not the request it should be", "bad")]]
+    if not isinstance(line, dict):
+        return [[(f"{path}: its first line is not the request it should be", "bad")]]
+    found = sent(line)
+    lines: list[list[Piece]] = [[(str(line.get("custom_id", "")), "strong")]]
+    lines += [[(f"{key}: {value}", "dim")] for key, value in found.rest.items()]
+    for role, text in found.parts:
+        lines += [[], [(role, "strong")], *plain_lines(text)]
+    return lines
+
+
+def _csv_row(plan: Planned) -> list[str]:
+    facts = plan.facts
+    limit = (facts.get("limits") or [{}])[0]
+    cells = [plan.name, facts.get("provider"), facts.get("model"), facts.get("rehearsal"),
+             facts.get("batches"), facts.get("to_send"), facts.get("input_tokens"),
+             facts.get("bytes"), facts.get("cost_usd_low"), facts.get("cost_usd_high"),
+             facts.get("prices"), limit.get("name"), limit.get("value"), limit.get("limit")]  # fmt: skip
+    return ["" if cell is None else str(cell) for cell in cells]

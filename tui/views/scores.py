@@ -1,0 +1,230 @@
+"""The Scores: mean and spread by persona, text, model or temperature, and a histogram of one row."""
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.widget import Widget
+from textual.worker import get_current_worker
+
+from tui.answers import Answers, Signature, signature, store_of
+from tui.cells import Glyphs, fit, share, spark
+from tui.frame import Line, Piece, paragraphs
+from tui.model import Job, Reading
+from tui.rowtable import Cell, Col, ListRows, RowTable
+from tui.scoring import PIVOTS, Pivot, Score, ScoreRow, ScoreTable, score_table
+from tui.views.view import View
+
+MOST_NOTES = 2
+_HEADS = {
+    "persona_name": "persona",
+    "title": "text",
+    "model": "model",
+    "temperature": "temperature",
+}
+
+
+def columns(table: ScoreTable) -> list[Col]:
+    """Return the table's columns."""
+    return [
+        *(Col(_HEADS[name], 10, grow=2) for name in table.pivot.shown),
+        Col("n", 6, "right"),
+        Col("fail%", 5, "right"),
+        Col("open", 5, "right", rank=1),
+        *(
+            Col(f"{q.id} {q.label}", 10, "right", rank=place if place > 4 else 0, grow=1)
+            for place, q in enumerate(table.questions, start=1)
+        ),
+    ]
+
+
+def mean_sd(score: Score, n: int, glyphs: Glyphs) -> str:
+    """Return mean and standard deviation; no deviation of one value, and nothing of none."""
+    if score.mean is None:
+        return glyphs.none
+    spread = "" if score.sd is None else f" {glyphs.plus_minus}{score.sd:.1f}"
+    other = "" if score.n == n else f" n{score.n:,}"
+    return f"{score.mean:.1f}{spread}{other}"
+
+
+def cells(row: ScoreRow, table: ScoreTable, glyphs: Glyphs) -> list[Cell]:
+    """Return a row's cells."""
+    decided = row.n + row.failed
+    failed = share(row.failed, decided) if decided else glyphs.none
+    return [
+        *(_label(label, glyphs) for label in row.labels),
+        f"{row.n:,}",
+        (failed, "bad" if row.failed else "dim"),
+        (f"{row.open:,}", "" if row.open else "dim"),
+        *(mean_sd(row.scores[q.id], row.n, glyphs) for q in table.questions),
+    ]
+
+
+def _label(label: str | float | None, glyphs: Glyphs) -> str:
+    if label is None:
+        return glyphs.none
+    return f"{label:g}" if isinstance(label, float) else label
+
+
+def histogram_lines(
+    row: ScoreRow | None, table: ScoreTable | None, width: int, glyphs: Glyphs
+) -> list[list[Piece]]:
+    """Return a line a question: how its values are spread over its range."""
+    if row is None or table is None:
+        return []
+    names = " ".join(_label(label, glyphs) for label in row.labels)
+    lines: list[list[Piece]] = [[(f"{names}  ", "strong"), (f"{row.n:,} answers", "dim")]]
+    for question in table.questions:
+        score = row.scores[question.id]
+        name = fit(f"{question.id} {question.label}", 14, more=glyphs.more)
+        low, high = f"{question.minimum:g}", f"{question.maximum:g}"
+        bars = spark(list(score.bins), glyphs)
+        wide = 2 if width >= 40 + 2 * len(bars) else 1
+        drawn = "".join(sign * wide for sign in bars) or glyphs.none
+        lines.append(
+            [
+                (f"{name} ", ""),
+                (f"{low:>3} {glyphs.bar}", "dim"),
+                (drawn, ""),
+                (f"{glyphs.bar} {high}", "dim"),
+                (f"  {mean_sd(score, row.n, glyphs)}", ""),
+            ]
+        )
+    return lines
+
+
+class Histogram(Widget):
+    """The selected row's values; drawn anew when the width changes."""
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        """Start blank."""
+        super().__init__(classes="foot")
+        self._glyphs = glyphs
+        self._row: ScoreRow | None = None
+        self._table: ScoreTable | None = None
+
+    def set_row(self, row: ScoreRow | None, table: ScoreTable | None) -> None:
+        """Draw this one."""
+        self._row, self._table = row, table
+        self.refresh(layout=True)
+
+    def _lines(self) -> list[list[Piece]]:
+        return histogram_lines(self._row, self._table, self.size.width, self._glyphs)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """Return how many lines there are."""
+        return len(histogram_lines(self._row, self._table, width, self._glyphs))
+
+    def render(self) -> Content:
+        """Draw."""
+        return paragraphs(self._lines())
+
+
+class ScoresView(View):
+    """The scores of the jobs in scope."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pivot", "Pivot", id="pivot", tooltip="rows by other factors"),
+    ]
+
+    class Computed(Message):
+        """The scores were computed."""
+
+        def __init__(self, answers: Answers, table: ScoreTable, asked: object) -> None:
+            """Carry them."""
+            super().__init__()
+            self.answers, self.table, self.asked = answers, table, asked
+
+    def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
+        """Start without scores."""
+        super().__init__(glyphs, id=id)
+        self._pivot = 0
+        self._asked: tuple[Signature, int] | None = None
+        self._table: ScoreTable | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        yield Line(id="scores-head")
+        yield RowTable([Col("", 1)], empty="reading", id="scores")
+        yield Histogram(self.glyphs)
+
+    def draw(self, reading: Reading) -> None:
+        """Compute the scores, if there are other answers than before."""
+        asked = (signature(reading.jobs), self._pivot)
+        if asked != self._asked:
+            self._asked = asked
+            self._compute(reading.jobs, asked, PIVOTS[self._pivot])
+
+    @work(thread=True, exclusive=True, group="scores")
+    def _compute(self, jobs: tuple[Job, ...], asked: object, pivot: Pivot) -> None:
+        worker = get_current_worker()
+        answers = store_of(self.app).read(jobs)
+        table = score_table(answers, pivot)
+        if not worker.is_cancelled:
+            self.post_message(self.Computed(answers, table, asked))
+
+    def on_scores_view_computed(self, message: Computed) -> None:
+        """Show them."""
+        if message.asked != self._asked:
+            return
+        self._table = table = message.table
+        rows = self.query_one(RowTable)
+        rows.set_columns(columns(table))
+        rows.empty = "no request was sent yet"
+        rows.set_rows(ListRows((row.key, cells(row, table, self.glyphs)) for row in table.rows))
+        following = PIVOTS[(self._pivot + 1) % len(PIVOTS)].name
+        about: list[Piece] = [
+            (table.pivot.name, "strong"),
+            (f"  p: {following}", "dim"),
+        ]
+        if table.rehearsal:
+            about.append(("  rehearsed answers", "warn"))
+        about.append(
+            (f"  mean {self.glyphs.plus_minus}sd over what was answered well; fail% of what is decided",
+             "dim")
+        )  # fmt: skip
+        notes: list[list[Piece]] = [
+            [(f"{self.glyphs.warning} {note}", "warn")] for note in table.notes[:MOST_NOTES]
+        ]
+        head = self.query_one("#scores-head", Line)
+        head.set_lines(about, *notes)
+        head.refresh(layout=True)
+        self._draw_histogram()
+
+    @on(RowTable.Moved)
+    def _draw_histogram(self) -> None:
+        table, key = self._table, self.query_one(RowTable).key
+        row = next((r for r in table.rows if r.key == key), None) if table is not None else None
+        self.query_one(Histogram).set_row(row, table)
+
+    def action_pivot(self) -> None:
+        """Make rows by other factors."""
+        self._pivot = (self._pivot + 1) % len(PIVOTS)
+        if self.reading is not None:
+            self.draw(self.reading)
+
+    def csv_rows(self) -> list[list[str]]:
+        """Return what is shown; what is missing is empty."""
+        table = self._table
+        if table is None:
+            return []
+        parts = [f"{q.id}_{part}" for q in table.questions for part in ("n", "mean", "sd")]
+        found = [[*(_HEADS[name] for name in table.pivot.shown), "n", "failed", "open", *parts]]
+        for row in table.rows:
+            scores = [row.scores[q.id] for q in table.questions]
+            found.append(
+                [
+                    *("" if label is None else str(label) for label in row.labels),
+                    *(str(row.n), str(row.failed), str(row.open)),
+                    *(
+                        "" if part is None else str(part)
+                        for score in scores
+                        for part in (score.n, score.mean, score.sd)
+                    ),
+                ]
+            )
+        return found

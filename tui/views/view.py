@@ -1,0 +1,96 @@
+"""What every view is: it draws a reading, and only while somebody looks at it."""
+
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+from textual.widget import Widget
+
+from runner.mailbox import CommandVerb
+from tui.cells import Glyphs
+from tui.model import Job, Reading
+
+if TYPE_CHECKING:
+    from tui.desk import Desk
+
+
+class Wanted(Message):
+    """The user wants a runner to do something; nothing has been asked of it yet."""
+
+    def __init__(
+        self,
+        verb: CommandVerb,
+        job: Job,
+        *,
+        batch: str | None = None,
+        requests: tuple[str, ...] = (),
+    ) -> None:
+        """Say what, and of which job's runner."""
+        super().__init__()
+        self.verb, self.job, self.batch, self.requests = verb, job, batch, requests
+
+
+class OpenAnswers(Message):
+    """The user wants to see the answers that fit some filter words."""
+
+    def __init__(self, words: str) -> None:
+        """Say which."""
+        super().__init__()
+        self.words = words
+
+
+class OpenJob(Message):
+    """The user wants everything narrowed to one job."""
+
+    def __init__(self, name: str) -> None:
+        """Say which."""
+        super().__init__()
+        self.name = name
+
+
+class View(Widget, can_focus=False):
+    """One of the views; it is given the jobs in scope, as they were read last."""
+
+    def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
+        """Start without a reading."""
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.reading: Reading | None = None
+        self.now = 0.0
+
+    @property
+    def desk(self) -> "Desk":
+        """Return what the app gives to every screen."""
+        app: Any = self.app
+        found: Desk = app.desk
+        return found
+
+    def show(self, reading: Reading, now: float) -> None:
+        """Draw a reading.
+
+        Args:
+            reading: the jobs in scope only.
+            now: seconds since the epoch, for ages.
+        """
+        self.reading, self.now = reading, now
+        self.draw(reading)
+
+    def draw(self, reading: Reading) -> None:
+        """Draw; for each view to say."""
+        raise NotImplementedError
+
+    def set_filter(self, words: str) -> str | None:
+        """Show only what fits the words, and return what is wrong with them; None: nothing is."""
+        return None if not words else "nothing to filter in this view"
+
+    def only_problems(self) -> None:
+        """Show only what needs attention, or everything again."""
+
+    def focus_table(self) -> None:
+        """Put the keys where they are wanted first."""
+        for widget in self.query("RowTable"):
+            widget.focus()
+            return
+
+    def csv_rows(self) -> list[list[str]]:
+        """Return what is shown as a table, its head first; empty when there is none."""
+        return []
