@@ -505,8 +505,9 @@ def _open_cache(directory: Path) -> "diskcache.Cache":
 
 def _read_only(directory: Path) -> sqlite3.Connection:
     path = (directory / DATABASE).resolve()
-    # Without a -wal file nobody has it open, and `immutable` keeps SQLite from making one.
-    quiet = "" if path.with_name(f"{DATABASE}-wal").exists() else "&immutable=1"
+    # Without such a file nobody is writing, and `immutable` keeps SQLite from making one.
+    busy = any(path.with_name(f"{DATABASE}-{kind}").exists() for kind in ("wal", "journal"))
+    quiet = "" if busy else "&immutable=1"
     db = sqlite3.connect(
         f"{path.as_uri()}?mode=ro{quiet}",
         uri=True,

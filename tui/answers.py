@@ -22,6 +22,7 @@ from runner.core.model import Batch, BatchKey, Enhance, Span, Stem
 from runner.core.roster import FAILED, RETRY_SUCCESS, SUCCESS, RetryPolicy, Roster, Row
 from runner.core.states import BatchState, Outcome
 from runner.ledger import LedgerReader
+from tui.cells import clean
 from tui.model import Job
 
 if TYPE_CHECKING:
@@ -286,9 +287,9 @@ def _factors_of(definition: Mapping[str, Any], row: Any, stem: str) -> Factors:
     return Factors(
         stem=stem,
         persona=persona,
-        persona_name=str(definition["personas"].get(persona, {}).get("name", persona)),
+        persona_name=clean(str(definition["personas"].get(persona, {}).get("name", persona))),
         text=text,
-        title=str(definition["texts"].get(text, {}).get("title", text)),
+        title=clean(str(definition["texts"].get(text, {}).get("title", text))),
         temperature=None if temperature is None else float(temperature),
     )
 

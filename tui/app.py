@@ -15,7 +15,7 @@ from textual.binding import BindingType
 from tui.cells import plain_key
 from tui.desk import Desk
 from tui.palette import chorus_commands
-from tui.screens.experiment import ExperimentScreen
+from tui.screens.experiment import LEAST, ExperimentScreen
 from tui.settings import THEMES, DashboardSettings
 from tui.source import ExperimentSource, wall_clock
 
@@ -99,9 +99,10 @@ class Dashboard(App[None], inherit_bindings=False):
         source = ExperimentSource(self.desk.outputs / name)
         self.push_screen(ExperimentScreen(self.desk, source, view))
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Mark what the style sheet cannot know."""
         self.set_class(self._settings.glyphs == "ascii", "-ascii")
+        self.set_class(event.size.width < LEAST[0] or event.size.height < LEAST[1], "-no-room")
 
     def on_key(self, event: events.Key) -> None:
         """Take a full-width letter from an input method for the key that was meant."""

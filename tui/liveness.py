@@ -65,7 +65,7 @@ def liveness(job: Job, now: float, host: str) -> Liveness:
             beat_age=silent,
             sentence=f"The clock of {there} is {age(-silent)} ahead of this one; ages are off by that.",
         )
-    held = job.holder is not None if here else silent <= DEAD
+    held = job.holder is not None if here else silent <= DEAD and not beat.get("left")
     if not held and beat.get("finished"):
         return Liveness(life=Life.FINISHED, beat_age=silent, sentence=None)
     if not held:

@@ -14,7 +14,7 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.cells import Align, clean, fit
+from tui.cells import ASCII, UNICODE, Align, clean, fit
 
 Cell = str | tuple[str, str]
 """A text, or a text and its style: good, warn, bad, dim or strong."""
@@ -251,9 +251,12 @@ class RowTable(ScrollView, can_focus=True):
         if width != self._laid_for:  # the scroll bar came or went
             self._lay()
         base = self.rich_style
+        more = ASCII.more if self.app.has_class("-ascii") else UNICODE.more
         if y == 0:
             style = self.get_component_rich_style("rowtable--head")
-            text = " ".join(fit(col.title, size, col.align) for _, col, size in self._laid)
+            text = " ".join(
+                fit(clean(col.title), size, col.align, more) for _, col, size in self._laid
+            )
             return _line([Segment(text, style)], width, style)
         index = self.scroll_offset.y + y - 1
         if index >= len(self._rows):
@@ -275,7 +278,7 @@ class RowTable(ScrollView, can_focus=True):
             style = line
             if name and not is_cursor:
                 style = line + self.get_component_rich_style(f"rowtable--{name}", partial=True)
-            segments.append(Segment(fit(clean(text), size, col.align), style))
+            segments.append(Segment(fit(clean(text), size, col.align, more), style))
         return _line(segments, width, line)
 
     # -- moving

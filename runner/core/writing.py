@@ -34,7 +34,7 @@ MOST_TAGS = 4_000
 _THOUGHTS = ("think", "thought", "scratchpad", "reflection")
 _THOUGHT = re.compile(
     # What may follow is looked at first: a megabyte of < is passed over five times as fast.
-    rf"<(?=[/{''.join(w[0] + w[0].upper() for w in _THOUGHTS)}])"
+    rf"<(?=/?[{''.join(w[0] + w[0].upper() for w in _THOUGHTS)}])"
     rf"(/?)(?i:{'|'.join(_THOUGHTS)}|thinking)>"
 )
 

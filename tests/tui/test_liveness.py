@@ -41,6 +41,8 @@ def job(beat_age: float | None, host: str = "here", *, held: bool = False, **bea
         (job(7, "there"), Life.LATE),
         (job(25, "there"), Life.DEAD),
         (job(1, "there", finished=True), Life.ALIVE),
+        (job(1, "there", finished=True, left=True), Life.FINISHED),
+        (job(1, "there", left=True), Life.LEFT),
         (job(25, "there", finished=True), Life.FINISHED),
         (job(-40, "there"), Life.ALIVE),
     ],

@@ -154,11 +154,13 @@ def test_a_locked_ledger_is_75(outputs, tmp_path):
     folder = tmp_path / "done"
     shutil.copytree(outputs / "done", folder)
     database = next(folder.glob("*/cache.db"))
-    with sqlite3.connect(database) as db:
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        db.execute("PRAGMA journal_mode=DELETE")
-        db.execute("BEGIN EXCLUSIVE")
-        code, said = tell(tmp_path, "done")
+    db = sqlite3.connect(database, isolation_level=None)
+    db.execute("PRAGMA locking_mode=EXCLUSIVE")
+    db.execute("BEGIN EXCLUSIVE")
+    db.execute("UPDATE Cache SET value = 41 WHERE key = 'rev'")
+    db.execute("COMMIT")
+    code, said = tell(tmp_path, "done")
+    db.close()
     assert code == 75
     assert "ledger=locked" in said[0]
     assert said[1].startswith("ERROR")
@@ -346,7 +348,9 @@ def test_watching_tells_the_beginning_each_change_and_ends_when_all_is_done(tmp_
     said: list[str] = []
     teller = Teller(outputs=tmp_path, say=said.append, clock=lambda: NOW, host="desk-1")
     codes: list[int] = []
-    watching = threading.Thread(target=lambda: codes.append(teller.watch("live", 0.02)))
+    watching = threading.Thread(
+        target=lambda: codes.append(teller.watch("live", 0.02)), daemon=True
+    )
     watching.start()
     wait_for(lambda: len(said) >= 2)
     count = len(said)
@@ -356,7 +360,7 @@ def test_watching_tells_the_beginning_each_change_and_ends_when_all_is_done(tmp_
         assert len(said) == count  # a heartbeat is no news
         ledger.summarise({"total": 12, "success": 12, "retry_success": 0, "failed": 0, "open": 0})
         wait_for(lambda: len(said) > count)
-        ledger.beat(NOW, finished=True)
+        ledger.beat(NOW, finished=True, left=True)
     watching.join(10)
     assert codes == [0]
     assert "answers 12/12 success 12" in said[count]
@@ -410,7 +414,8 @@ def test_a_reader_that_leaves_is_no_error(outputs):
 
 
 def test_a_settings_file_that_is_wrong_stops_watching_before_it_begins(tmp_path, outputs):
-    with pytest.raises(ConfigError, match="poll"):
-        from tui.__main__ import _settings
+    from tui.__main__ import _settings
 
-        _settings(parse(["done", "--watch", "--poll", "0"]))
+    words = parse(["done", "--watch", "--poll", "0"])
+    with pytest.raises(ConfigError, match="poll"):
+        _settings(words)

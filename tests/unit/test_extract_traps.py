@@ -253,15 +253,20 @@ PAIRS = [
         "８ ",
         "年8",
         "(0",
+        *("Q1. ", "Q1. 面白さ\n", "理由: ", "</think>", "<think></think>", "</", "<t", " *", "[_"),
+        *("1927年", "８０", "- - ", "| - |\n", "以上\n\n", "Q1. 面白さ(数値): 80\n"),
     )
 ]
-HEADS = ["", "Q1. 面白さ(数値): ", "Q1. 面白さ(理由): ", "Q1. 面白さ: 80 ", "面白さ"]
+HEADS = [
+    *("", "Q1. 面白さ(数値): ", "Q1. 面白さ(理由): ", "Q1. 面白さ: 80 ", "面白さ"),
+    *('{"Q1": "', "<think>"),
+]
 
 
 def quickest(extractor: Extractor, text: str) -> float:
     """CPU seconds of one reading; the best of some, as the machine may be busy."""
     best = float("inf")
-    for _ in range(4):
+    for _ in range(6):
         before = time.process_time()
         extractor.extract(text)
         best = min(best, time.process_time() - before)
@@ -276,11 +281,19 @@ def test_a_megabyte_of_any_signs_is_read_in_fifty_milliseconds(head: str, unit: 
     extractor = Extractor(question_set()) if head == "" and unit == " " else EXTRACTOR
     text = head + unit * (1_000_000 // len(unit.encode()))
 
-    # 50 ms, and as much again for a machine that does other things meanwhile.
-    assert quickest(extractor, text) < 0.1
+    assert quickest(extractor, text) < 0.05
 
 
 EXTRACTOR = Extractor(question_set())
+
+
+def test_an_answer_that_thinks_thousands_of_times_shows_nothing() -> None:
+    answer = "Q1. 面白さ(数値): 80"
+    often, too_often = (f"{'<think>x</think>' * n}\n{answer}" for n in (1_900, 2_100))
+
+    assert EXTRACTOR.extract(often)["Q1"].number == 80
+    found = EXTRACTOR.extract(too_often)["Q1"]
+    assert (found.number, found.cause) == (None, Cause.MISSING)
 
 
 def test_the_configuration_names_every_kind_of_pattern() -> None:

@@ -43,6 +43,10 @@ VIEWS: tuple[tuple[str, str, type[View]], ...] = (
 )
 
 
+LEAST = (40, 10)
+"""Columns and lines below which there is no room for a view."""
+
+
 class LedgerRead(Message):
     """The ledgers were looked at, and something has changed."""
 
@@ -54,6 +58,15 @@ class LedgerRead(Message):
     def can_replace(self, message: Message) -> bool:
         """Let a burst become one."""
         return isinstance(message, LedgerRead)
+
+
+class TooSmall(Static):
+    """Stands alone on a terminal that has no room for anything else."""
+
+    def on_resize(self) -> None:
+        """Say how large it is, and how large it has to be."""
+        width, height = self.app.size
+        self.update(f"the terminal is {width}x{height}, the dashboard needs {LEAST[0]}x{LEAST[1]}")
 
 
 class Filter(Input):
@@ -114,7 +127,7 @@ class ExperimentScreen(Screen[None]):
             with ContentSwitcher(initial="Batches"):
                 for _, name, kind in VIEWS:
                     yield kind(self._desk.glyphs, id=name)
-        yield Static("", id="too-small")
+        yield TooSmall()
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -125,6 +138,11 @@ class ExperimentScreen(Screen[None]):
         if self._desk.poll_seconds is not None:
             self._follow(self._desk.poll_seconds)
             self.set_interval(1.0, self._draw_frame)
+
+    def on_resize(self) -> None:
+        """Give the keys back to the view when there is room for it again."""
+        if self.focused is None:
+            self.call_after_refresh(self.view.focus_table)
 
     def on_unmount(self) -> None:
         """Let go of the ledgers."""

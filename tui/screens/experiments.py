@@ -115,7 +115,7 @@ class ExperimentsScreen(Screen[None]):
         self._shown = {line.name: line for line in lines if _fits(line, self._words)}
         rows = [(name, experiment_cells(line, glyphs)) for name, line in self._shown.items()]
         table = self.query_one("#experiments", RowTable)
-        table.empty = "nothing fits" if lines else NOTHING.format(self._desk.outputs)
+        table.empty = "nothing fits" if lines else NOTHING
         same = [table.rows.key(i) for i in range(len(table.rows))] == [key for key, _ in rows]
         (table.update_rows if same and rows else table.set_rows)(ListRows(rows))
         self._draw_head(lines)
@@ -180,7 +180,7 @@ class ExperimentsScreen(Screen[None]):
         self.query_one("#experiments", RowTable).focus()
 
 
-NOTHING = "no experiment in {} yet: python -m runner rehearses the bundled one, free of charge"
+NOTHING = "nothing yet: python -m runner rehearses the bundled experiment, free of charge"
 
 
 def _fits(line: ExperimentLine, words: tuple[str, ...]) -> bool:

@@ -42,10 +42,12 @@ from tui.source import events
 from tui.textlines import TextLines
 from tui.views.view import OpenAnswers, View, Wanted
 
+AGE_SECONDS = 0.9
+"""After which ages are drawn anew, though nothing else has changed."""
 MOST_EVENTS = 6
 MOST_SENTENCES, MOST_WHEN_SHORT, MOST_WHEN_FLAT = 8, 3, 1
-_TALL, _FLAT = 22, 10
-"""Lines of the view from which on there is room for more sentences."""
+_TALL, _FLAT, _LEAST = 22, 10, 7
+"""Lines of the view from which on there is room for so many sentences, or for any."""
 _LABEL = 11
 _VERBS = {
     "cancel": CommandVerb.CANCEL,
@@ -107,6 +109,7 @@ class BatchesView(View):
         self._events: tuple[str, Batch, Events | str] | None = None
         self._asked_events: tuple[str, Batch] | None = None
         self._possible: frozenset[str] = frozenset()
+        self._beside: list[list[Piece]] = []
 
     def compose(self) -> ComposeResult:
         """Lay out."""
@@ -122,8 +125,10 @@ class BatchesView(View):
             self.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
-        if self.reading is not None and self.display and self.screen.is_current:
-            self.now = self.desk.clock()
+        now = self.desk.clock()
+        seen = self.display and self.screen.is_current
+        if self.reading is not None and seen and now - self.now >= AGE_SECONDS:
+            self.now = now
             self.draw(self.reading)
 
     def on_resize(self) -> None:
@@ -218,6 +223,7 @@ class BatchesView(View):
             lines.append([(f"{self.glyphs.warning} {more} more: ! shows only these", "warn")])
         if not notices and self._all.lines:
             lines.append([(f"{self.glyphs.good} nothing needs attention", "good")])
+        lines = lines if height >= _LEAST else []
         foot = self.query_one("#attention", Line)
         foot.set_lines(*lines)
         foot.styles.height = len(lines) + 1
@@ -243,7 +249,7 @@ class BatchesView(View):
     def _draw_pane(self, *, top: bool = False) -> None:
         pane, line = self.query_one("#batch-pane", TextLines), self.line
         if line is None or not pane.display:
-            pane.set_lines([])
+            self._set_pane([], top=True)
             return
         asked = (line.key, line.batch)
         if self._asked_events is None or self._asked_events != asked:
@@ -251,7 +257,12 @@ class BatchesView(View):
             self._read_events(line)
         told = self._events
         found = told[2] if told is not None and told[0] == line.key else None
-        pane.set_lines(pane_lines(line, found, self.now, self.glyphs), top=top)
+        self._set_pane(pane_lines(line, found, self.now, self.glyphs), top=top)
+
+    def _set_pane(self, lines: list[list[Piece]], *, top: bool) -> None:
+        if lines != self._beside:
+            self._beside = lines
+            self.query_one("#batch-pane", TextLines).set_lines(lines, top=top)
 
     @work(thread=True, exclusive=True, group="events")
     def _read_events(self, line: BatchLine) -> None:

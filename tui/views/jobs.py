@@ -15,6 +15,8 @@ from tui.model import Reading
 from tui.rowtable import ListRows, RowTable
 from tui.views.view import OpenJob, View, Wanted
 
+AGE_SECONDS = 0.9
+"""After which ages are drawn anew, though nothing else has changed."""
 MOST_SENTENCES, MOST_WHEN_SHORT = 6, 3
 _TALL = 22
 _SUM = "="
@@ -79,8 +81,10 @@ class JobsView(View):
             self.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
-        if self.reading is not None and self.display and self.screen.is_current:
-            self.now = self.desk.clock()
+        now = self.desk.clock()
+        seen = self.display and self.screen.is_current
+        if self.reading is not None and seen and now - self.now >= AGE_SECONDS:
+            self.now = now
             self.draw(self.reading)
 
     def on_resize(self) -> None:
