@@ -118,7 +118,7 @@ class Dashboard(App[None], inherit_bindings=False):
         self.push_screen(HelpScreen(self.screen, self.desk.glyphs))
 
     def _leave_on_signals(self) -> None:
+        """Leave a clean terminal behind; without a terminal (SIGHUP) there is nothing to clean."""
         loop = asyncio.get_running_loop()
-        for name in ("SIGTERM", "SIGHUP"):
-            with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
-                loop.add_signal_handler(getattr(signal, name), self.exit)
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+            loop.add_signal_handler(signal.SIGTERM, self.exit)

@@ -16,6 +16,7 @@ from runner.core.model import BatchKey, RemoteId, Span, Stem, Variant
 from runner.core.states import BatchState
 from runner.ledger import Ledger
 from tests.tui import made
+from tests.tui.snap import dashboard, drive, settled
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCHES, REQUESTS = 200, 5_000
@@ -144,3 +145,23 @@ def test_the_first_paint_of_a_finished_run(tmp_path):
         for heavy in ("polars", "openai", "hydra", "matplotlib"):
             assert f" {heavy}\n" not in process.stderr
     print(f"\nimports of the dashboard: {min(times):.2f} s")
+
+
+def test_a_hundred_thousand_answers(tmp_path):
+    made.finished(tmp_path, "big", trials=8_400, limit=50_000)
+
+    async def script(pilot):
+        took = {}
+        for what, keys in (("load", ["3"]), ("pages", ["pagedown"] * 20), ("filter", ["exclamation_mark"]),
+                           ("scores", ["5"])):  # fmt: skip
+            began = time.process_time()
+            for key in keys:
+                await pilot.press(key)
+            await settled(pilot)
+            took[what] = (time.process_time() - began) / len(keys)
+        return took
+
+    took = drive(dashboard(tmp_path, "big", view="Batches"), script)
+    print("\n100,800 answers, CPU seconds: ", {what: round(cpu, 3) for what, cpu in took.items()})
+    assert took["load"] < 2
+    assert took["pages"] < 0.05

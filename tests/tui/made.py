@@ -98,9 +98,11 @@ def middle(outputs: Path, name: str = "literary") -> Path:
     return outputs / name
 
 
-def finished(outputs: Path, name: str = "done", provider: str = "openai", trials: int = 10) -> Path:
+def finished(
+    outputs: Path, name: str = "done", provider: str = "openai", trials: int = 10, limit: int = 40
+) -> Path:
     """Make one job that is over; returns the experiment's folder."""
-    run = _run(str(outputs), name, provider, MIDDLE[provider][0], trials)
+    run = _run(str(outputs), name, provider, MIDDLE[provider][0], trials, limit)
     folder = run.settings.folder
     with Ledger.create(folder, _record(run)) as ledger:
         roster = run._roster()
@@ -146,15 +148,15 @@ def job(
 
 
 @cache
-def _composed(name: str, provider: str, model: str, trials: int) -> Any:
+def _composed(name: str, provider: str, model: str, trials: int, limit: int) -> Any:
     return compose(
         [f"provider={provider}", f"name={name}", f"trials={trials}", f"provider.model={model}",
-         "provider.limits.requests=40", "provider.limits.margin=0", "budget.max_usd=20"]
+         f"provider.limits.requests={limit}", "provider.limits.margin=0", "budget.max_usd=20"]
     )[0]  # fmt: skip
 
 
-def _run(outputs: str, name: str, provider: str, model: str, trials: int) -> Run:
-    settings = _composed(name, provider, model, trials)
+def _run(outputs: str, name: str, provider: str, model: str, trials: int, limit: int = 40) -> Run:
+    settings = _composed(name, provider, model, trials, limit)
     config = replace(settings.config, outputs=outputs)
     return Run(replace(settings, config=config))
 

@@ -15,7 +15,9 @@ import pytest
 from runner.ledger import holder
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+pytestmark = pytest.mark.skipif(
+    shutil.which("tmux") is None or not Path("/proc").exists(), reason="needs tmux and /proc"
+)
 
 
 class Terminal:
@@ -143,3 +145,14 @@ def test_without_colours_there_is_no_colour_code(outputs, opened):
     codes = terminal.screen("-e")
     assert "[38;" not in codes
     assert "[48;" not in codes
+
+
+def test_nothing_is_left_running_when_the_terminal_goes_away(outputs, opened):
+    terminal = dashboard(opened, f"literary --outputs {outputs}")
+    terminal.wait("Batches")
+    pid = terminal.child()
+    terminal.close()
+    end = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
