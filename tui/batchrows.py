@@ -12,7 +12,7 @@ from tui.attention import Notice, attention, is_refused
 from tui.cells import Glyphs, age, money
 from tui.liveness import Liveness, liveness
 from tui.model import Job, Reading
-from tui.rowtable import Cell, Col
+from tui.rows import Cell, Col
 
 _S = BatchState
 BEFORE_ORDER = (_S.PACKED, _S.STAGING, _S.STAGED)

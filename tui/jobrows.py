@@ -7,7 +7,7 @@ from tui.attention import Notice, attention
 from tui.cells import Glyphs, age, bar, money
 from tui.liveness import Life, Liveness, liveness
 from tui.model import Health, Job, Reading, Totals, totals
-from tui.rowtable import Cell, Col
+from tui.rows import Cell, Col
 
 BAR = 12
 

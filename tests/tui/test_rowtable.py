@@ -6,7 +6,8 @@ import time
 import pytest
 from textual.app import App, ComposeResult
 
-from tui.rowtable import Col, ListRows, RowTable
+from tui.rows import Col, ListRows
+from tui.rowtable import RowTable
 
 COLUMNS = (
     Col("name", 6),

@@ -16,7 +16,8 @@ from textual.worker import get_current_worker
 from tui.frame import Line, Piece
 from tui.jobrows import EXPERIMENT_COLUMNS, ExperimentLine, experiment_cells, experiment_lines
 from tui.model import Reading
-from tui.rowtable import ListRows, RowTable
+from tui.rows import ListRows
+from tui.rowtable import RowTable
 from tui.screens.experiment import Filter
 from tui.source import AllSource
 

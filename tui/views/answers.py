@@ -31,7 +31,8 @@ from tui.cells import Glyphs
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
 from tui.reading import ANSWERED, OneAnswer, read_one
-from tui.rowtable import Cell, Col, RowTable
+from tui.rows import Cell, Col
+from tui.rowtable import RowTable
 from tui.screens.answer import (
     AnswerScreen,
     Looked,
@@ -315,17 +316,13 @@ class AnswersView(View):
         if isinstance(found, str):
             return found
         self._words, self._line = found, words.strip()
-        self._again()
+        self.redraw()
         return None
 
     def only_problems(self) -> None:
         """Show only what failed, or whose answer cannot be used; or everything again."""
         self._problems = not self._problems
-        self._again()
-
-    def _again(self) -> None:
-        if self.reading is not None:
-            self.draw(self.reading)
+        self.redraw()
 
     # -- beside the table
 

@@ -37,13 +37,12 @@ from tui.batchrows import (
 from tui.cells import Glyphs, age, money
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
-from tui.rowtable import Cell, Col, ListRows, RowTable
+from tui.rows import Cell, Col, ListRows
+from tui.rowtable import RowTable
 from tui.source import events
 from tui.textlines import TextLines
 from tui.views.view import OpenAnswers, View, Wanted
 
-AGE_SECONDS = 0.9
-"""After which ages are drawn anew, though nothing else has changed."""
 MOST_EVENTS = 6
 MOST_SENTENCES, MOST_WHEN_SHORT, MOST_WHEN_FLAT = 8, 3, 1
 _TALL, _FLAT, _LEAST = 22, 10, 7
@@ -67,6 +66,7 @@ Events = Sequence[Mapping[str, Any]]
 class BatchesView(View):
     """The batches of the jobs in scope."""
 
+    ages = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "ask('cancel')", "Cancel", id="cancel_batch", tooltip="cancel this batch"),
         Binding("u", "ask('resubmit')", "Resubmit", id="resubmit_batch",
@@ -118,18 +118,6 @@ class BatchesView(View):
             yield RowTable([Col("", 1)], empty="nothing was packed yet", id="batches")
             yield TextLines(id="batch-pane", classes="pane")
         yield Line(id="attention", classes="foot")
-
-    def on_mount(self) -> None:
-        """Let ages go on while nothing else does."""
-        if self.desk.poll_seconds is not None:
-            self.set_interval(1.0, self._tick)
-
-    def _tick(self) -> None:
-        now = self.desk.clock()
-        seen = self.display and self.screen.is_current
-        if self.reading is not None and seen and now - self.now >= AGE_SECONDS:
-            self.now = now
-            self.draw(self.reading)
 
     def on_resize(self) -> None:
         """Say as many sentences as there is room for."""
@@ -288,28 +276,24 @@ class BatchesView(View):
         if isinstance(found, str):
             return found
         self._test, self._words = found, words.strip()
-        self._again()
+        self.redraw()
         return None
 
     def only_problems(self) -> None:
         """Show only what needs attention, or everything again."""
         self._problems = not self._problems
-        self._again()
+        self.redraw()
 
     def action_sort(self) -> None:
         """Take the next order."""
         self._order = (self._order + 1) % len(ORDERS)
-        self._again()
+        self.redraw()
 
     def action_group(self) -> None:
         """Take the next grouping."""
         following = 0 if self._group is None else self._group + 1
         self._group = following if following < len(GROUPS) else None
-        self._again()
-
-    def _again(self) -> None:
-        if self.reading is not None:
-            self.draw(self.reading)
+        self.redraw()
 
     # -- doing
 

@@ -12,11 +12,10 @@ from tui.cells import Glyphs
 from tui.frame import Line
 from tui.jobrows import COLUMNS, JobLine, job_cells, job_lines, job_sentences, sum_cells
 from tui.model import Reading
-from tui.rowtable import ListRows, RowTable
+from tui.rows import ListRows
+from tui.rowtable import RowTable
 from tui.views.view import OpenJob, View, Wanted
 
-AGE_SECONDS = 0.9
-"""After which ages are drawn anew, though nothing else has changed."""
 MOST_SENTENCES, MOST_WHEN_SHORT = 6, 3
 _TALL = 22
 _SUM = "="
@@ -55,6 +54,7 @@ def parse(words: str) -> Test | str:
 class JobsView(View):
     """The jobs in scope."""
 
+    ages = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "ask('retry')", "Retry failed", id="retry_failed",
                 tooltip="ask the failed requests of this job once more"),
@@ -74,18 +74,6 @@ class JobsView(View):
         """Lay out."""
         yield RowTable(COLUMNS, empty="nothing fits", id="jobs")
         yield Line(id="about-job", classes="foot")
-
-    def on_mount(self) -> None:
-        """Let ages go on while nothing else does."""
-        if self.desk.poll_seconds is not None:
-            self.set_interval(1.0, self._tick)
-
-    def _tick(self) -> None:
-        now = self.desk.clock()
-        seen = self.display and self.screen.is_current
-        if self.reading is not None and seen and now - self.now >= AGE_SECONDS:
-            self.now = now
-            self.draw(self.reading)
 
     def on_resize(self) -> None:
         """Say as many sentences as there is room for."""
@@ -139,17 +127,13 @@ class JobsView(View):
         if isinstance(found, str):
             return found
         self._test = found
-        self._again()
+        self.redraw()
         return None
 
     def only_problems(self) -> None:
         """Show only what needs attention, or everything again."""
         self._problems = not self._problems
-        self._again()
-
-    def _again(self) -> None:
-        if self.reading is not None:
-            self.draw(self.reading)
+        self.redraw()
 
     # -- doing
 

@@ -20,7 +20,8 @@ from runner.core.states import BatchState
 from tui.cells import Glyphs, clean, share
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
-from tui.rowtable import Cell, Col, ListRows, RowTable
+from tui.rows import Cell, Col, ListRows
+from tui.rowtable import RowTable
 from tui.views.view import OpenAnswers, View
 
 if TYPE_CHECKING:

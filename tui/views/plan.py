@@ -15,7 +15,8 @@ from runner.core.model import Batch
 from tui.cells import Glyphs, age, clean, fit, money, share
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
-from tui.rowtable import Cell, Col, ListRows, RowTable
+from tui.rows import Cell, Col, ListRows
+from tui.rowtable import RowTable
 from tui.views.view import View
 
 Facts = Mapping[str, Any]

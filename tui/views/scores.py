@@ -15,7 +15,8 @@ from tui.answers import Answers, Signature, signature, store_of
 from tui.cells import Glyphs, fit, share, spark
 from tui.frame import Line, Piece, paragraphs
 from tui.model import Job, Reading
-from tui.rowtable import Cell, Col, ListRows, RowTable
+from tui.rows import Cell, Col, ListRows
+from tui.rowtable import RowTable
 from tui.scoring import PIVOTS, Pivot, Score, ScoreRow, ScoreTable, score_table
 from tui.views.view import View
 

@@ -1,6 +1,6 @@
 """What every view is: it draws a reading, and only while somebody looks at it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.message import Message
 from textual.widget import Widget
@@ -47,8 +47,15 @@ class OpenJob(Message):
         self.name = name
 
 
+AGE_SECONDS = 0.9
+"""A reading younger than this has ages enough."""
+
+
 class View(Widget, can_focus=False):
     """One of the views; it is given the jobs in scope, as they were read last."""
+
+    ages: ClassVar[bool] = False
+    """Whether it shows ages, which go on by themselves."""
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
         """Start without a reading."""
@@ -77,6 +84,22 @@ class View(Widget, can_focus=False):
     def draw(self, reading: Reading) -> None:
         """Draw; for each view to say."""
         raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Draw the last reading again, as when something else of it is to be seen."""
+        if self.reading is not None:
+            self.draw(self.reading)
+
+    def on_mount(self) -> None:
+        """Let ages go on while nothing else does."""
+        if self.ages and self.desk.poll_seconds is not None:
+            self.set_interval(1.0, self._tick)
+
+    def _tick(self) -> None:
+        now = self.desk.clock()
+        if self.display and self.screen.is_current and now - self.now >= AGE_SECONDS:
+            self.now = now
+            self.redraw()
 
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words, and return what is wrong with them; None: nothing is."""
