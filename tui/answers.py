@@ -286,9 +286,9 @@ def _factors_of(definition: Mapping[str, Any], row: Any, stem: str) -> Factors:
     persona, text, temperature = row["persona"], row["text"], row["temperature"]
     return Factors(
         stem=stem,
-        persona=persona,
+        persona=clean(str(persona)),
         persona_name=clean(str(definition["personas"].get(persona, {}).get("name", persona))),
-        text=text,
+        text=clean(str(text)),
         title=clean(str(definition["texts"].get(text, {}).get("title", text))),
         temperature=None if temperature is None else float(temperature),
     )

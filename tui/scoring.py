@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tui.answers import BAD, GOOD, GOOD_AGAIN, OPEN, Answers, Asked, JobAnswers
+from tui.cells import clean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -115,7 +116,7 @@ def _frame(one: JobAnswers, questions: tuple[Asked, ...]) -> "pl.DataFrame":
     table = one.table
     good = table["state"].is_in([GOOD, GOOD_AGAIN]) & table["at"].is_not_null()
     there = {question.id for question in one.questions}
-    model = f"{one.job.model} {one.job.provider}"
+    model = clean(f"{one.job.model} {one.job.provider}")
     values = [
         pl.DataFrame(
             {

@@ -284,7 +284,9 @@ def test_the_name_of_a_request_inside_another_prompt_is_not_taken_for_its_line(o
 
 
 def test_the_question_set_comes_back_from_the_ledger_as_it_was():
-    questions = made._composed("done", "openai", "gpt-4o-mini", 10).experiment.questions
+    questions = made._run(
+        "outputs", "done", "openai", "gpt-4o-mini", 10
+    ).settings.experiment.questions
     assert question_set(json.loads(json.dumps(asdict(questions)))) == questions
 
 

@@ -210,3 +210,12 @@ def test_jobs_with_other_questions_share_a_table_without_borrowing_values(output
     row = table.rows[0]
     assert row.scores["Q1"].n == row.n > 0
     assert (row.scores["Q3"].n, row.scores["Q3"].mean) == (0, None)
+
+
+def test_a_model_whose_name_is_no_text_has_its_row(outputs):
+    answers = answers_of(outputs / "done")
+    (one,) = answers.jobs
+    definition = {**one.job.definition, "model": {"provider": "openai", "name": "a\ud800\x1b[2J"}}
+    job = replace(one.job, experiment={**one.job.experiment, "definition": definition})
+    table = score_table(replace(answers, jobs=(replace(one, job=job),)), MODEL)
+    assert [row.labels for row in table.rows] == [("a\ufffd␛[2J openai",)]
