@@ -12,7 +12,13 @@ CHECKS = (
     ("ruff", "check", "."),
     ("mypy",),
     ("lint-imports",),
-    ("pytest", "-n", str((os.cpu_count() or 1) + 1)),  # tests wait more than they compute
+    (  # tests wait more than they compute, and some much longer than others
+        "pytest",
+        "-n",
+        str((os.cpu_count() or 1) + 1),
+        "--dist",
+        "worksteal",
+    ),
 )
 
 

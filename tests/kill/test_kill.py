@@ -199,7 +199,7 @@ def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
     return bill, settled(folder)
 
 
-EVERY = [8, pytest.param(1, marks=pytest.mark.soak)]
+EVERY = [10, pytest.param(1, marks=pytest.mark.soak)]
 """Every fourth point here; all of them in the soak: python -m pytest -m soak tests/kill."""
 
 

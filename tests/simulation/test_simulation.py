@@ -1,6 +1,6 @@
 """A run's whole life, simulated from a seed: whatever goes wrong, paid once, lost nothing.
 
-Fifty seeds here; the soak lives a thousand: python -m pytest -m soak tests/simulation.
+Thirty seeds here; the soak lives a thousand: python -m pytest -m soak tests/simulation.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from runner.engine import Engine
 from tests.simulation import simulation
 from tests.simulation.simulation import Broken, simulate
 
-SEEDS = {"openai": range(1, 21), "anthropic": range(1, 21), "groq": range(1, 11)}
+SEEDS = {"openai": range(1, 13), "anthropic": range(1, 13), "groq": range(1, 7)}
 SOAK = {"openai": range(1, 401), "anthropic": range(1, 401), "groq": range(1, 201)}
 MUTANT_SEEDS = range(1, 41)
 
