@@ -99,9 +99,10 @@ def _tell_plan(arguments: Arguments) -> int:
 
     launch = planned(arguments.words)
     if arguments.json:
-        print(json.dumps({"command": launch.command, "plans": launch.plans}))
+        told = {"command": launch.command, "plans": launch.plans, "warnings": launch.warnings}
+        print(json.dumps(told))
         return WELL
-    for line in plan_lines(launch.plans):
+    for line in plan_lines(launch.plans, launch.warnings):
         print(line)
     print(f"nothing was started; to run it: {launch.command}")
     return WELL

@@ -6,17 +6,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner.core.errors import ConfigError, RunnerError
+from runner.exits import DONE, USER_MISTAKE, WORK_REMAINS
 from runner.ledger import Holder, exists, holder
 
 RUNNER = (sys.executable, "-m", "runner")
 PLAN_SECONDS = 120.0
 """A plan opens no socket; composing a large sweep can take a while."""
 LAST_LINES = 6
+FINE = (DONE, WORK_REMAINS)
+"""How a runner ends that has done what it could."""
 _MOST_LOG = 20_000
 
 Plan = Mapping[str, Any]
@@ -28,6 +32,8 @@ class Launch:
 
     words: tuple[str, ...]
     plans: tuple[Plan, ...]
+    warnings: tuple[str, ...] = ()
+    """Why some jobs of a sweep will not run, or all of them together cost too much."""
 
     @property
     def command(self) -> str:
@@ -45,9 +51,21 @@ class Launch:
         return tuple(dict.fromkeys(folder.parent for folder in self.folders))
 
     def held(self) -> Holder | None:
-        """Return who is at work on any of it already."""
-        found = (holder(folder) for folder in self.folders)
-        return next((one for one in found if one is not None), None)
+        """Return who is at work on any of it already.
+
+        Raises:
+            RunnerError: that cannot be seen.
+        """
+        for folder in self.folders:
+            try:
+                held = holder(folder)
+            except OSError as error:
+                raise RunnerError(
+                    f"{folder} cannot be looked into ({error.strerror}): nothing was started"
+                ) from None
+            if held is not None:
+                return held
+        return None
 
 
 def command(words: Sequence[str]) -> str:
@@ -76,31 +94,30 @@ def planned(words: Sequence[str]) -> Launch:
         raise RunnerError(
             f"the plan took longer than {PLAN_SECONDS:.0f} s: {command(words)}"
         ) from None
-    said = _last(done.stderr.decode("utf-8", "replace"))
-    if done.returncode:
-        line = (said or f"the runner ended with exit code {done.returncode}").removeprefix(
-            "error: "
-        )
-        raise (ConfigError if done.returncode == 2 else RunnerError)(line)
-    plans = tuple(_plans(done.stdout.decode("utf-8", "replace")))
+    said = _last(done.stderr.decode("utf-8", "replace")).removeprefix("error: ")
+    if done.returncode and said:
+        raise (ConfigError if done.returncode == USER_MISTAKE else RunnerError)(said)
+    plans, warnings = _read(done.stdout.decode("utf-8", "replace"))
     if not plans:
-        raise RunnerError(
-            "the runner said no plan; see it with: " + command([*words, "action=plan"])
-        )
-    return Launch(tuple(words), plans)
+        why = warnings[0] if warnings else "the runner said no plan"
+        raise ConfigError(f"{why}; see it with: {command([*words, 'action=plan'])}")
+    return Launch(tuple(words), plans, warnings)
 
 
-def _plans(text: str) -> list[Plan]:
-    """Read one plan after another, or an object that has them all."""
-    found: list[Plan] = []
-    decoder, place = json.JSONDecoder(), 0
-    while (start := text.find("{", place)) >= 0:
-        try:
-            one, place = decoder.raw_decode(text, start)
-        except ValueError as error:
-            raise RunnerError(f"the runner's plan cannot be read ({error})") from None
-        found += one["jobs"] if isinstance(one.get("jobs"), list) else [one]
-    return [plan for plan in found if "folder" in plan]
+def _read(text: str) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
+    """Read the plans of one job or of a sweep, and what stands in the way of some."""
+    try:
+        found: Any = json.loads(text or "{}")
+    except ValueError as error:
+        raise RunnerError(f"the runner's plan cannot be read ({error})") from None
+    jobs = found.get("jobs", [found])
+    refused = [
+        f"{job['job']}: {str(job['why']).removeprefix(job['job'] + ': ')}"
+        for job in jobs
+        if job.get("why")
+    ]
+    over = [str(found["over_budget"])] if found.get("over_budget") else []
+    return tuple(job for job in jobs if "folder" in job), (*over, *refused)
 
 
 @dataclass(slots=True)
@@ -118,12 +135,13 @@ class Started:
 
     def folder(self) -> Path | None:
         """Return the folder of a job that it has taken; None until it has."""
+        over = self.exit_code in FINE
         for folder in self.launch.folders:
-            held = holder(folder) if folder.is_dir() else None
-            if held is not None and held.pid == self.process.pid and exists(folder):
-                return folder
-        if self.exit_code in (0, 3):
-            return next((f for f in self.launch.folders if f.is_dir() and exists(f)), None)
+            with suppress(OSError):  # it is the runner's to say what is wrong with a folder
+                held = holder(folder)
+                ours = held is not None and held.pid == self.process.pid
+                if (ours or over) and exists(folder):
+                    return folder
         return None
 
     def last_words(self) -> list[str]:

@@ -238,8 +238,8 @@ def _notice_line(notice: Facts) -> str:
     return f"{notice['level']} " + ("" if named else f"{batch} ") + str(notice["sentence"])
 
 
-def plan_lines(plans: Iterable[Facts]) -> Iterator[str]:
-    """Yield what a run would do, a line a job."""
+def plan_lines(plans: Iterable[Facts], warnings: Iterable[str]) -> Iterator[str]:
+    """Yield what a run would do, a line a job, and what stands in the way."""
     for plan in plans:
         low, high = (
             "?" if plan[key] is None else f"${plan[key]:.4f}"
@@ -253,6 +253,8 @@ def plan_lines(plans: Iterable[Facts]) -> Iterator[str]:
         )
         for note in plan["notes"]:
             yield clean(f"WARN {note}")
+    for warning in warnings:
+        yield clean(f"WARN {warning}")
 
 
 # -- once, and again and again

@@ -1,5 +1,6 @@
 """Plan: what was to be sent, and what it may cost."""
 
+import csv
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from rich.cells import cell_len
 from tests.tui.made import NOW
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, settled, shown
 from tui.cells import UNICODE
+from tui.desk import write_table
 from tui.source import ExperimentSource
 from tui.views.plan import (
     Planned,
@@ -103,6 +105,17 @@ def test_factors_that_differ_between_jobs_show_both_ends(jobs):
     assert "25-50" in text_of(factor_lines(plans, 100, UNICODE))
 
 
+def test_jobs_that_share_a_folder_share_its_requests():
+    facts = [
+        {"folder": "same", "factors": [], "total": total, "to_send": send, "success": 0,
+         "retry_success": 0, "failed": 0}
+        for total, send in ((24, 24), (36, 12))
+    ]  # fmt: skip
+    said = text_of(factor_lines([Planned(f"x{n}", f) for n, f in enumerate(facts)], 100, UNICODE))
+    assert "requests          36" in said
+    assert "to send 36" in said
+
+
 def test_the_nearest_limit_is_never_rounded_to_nothing():
     def facts(value):
         return {"limits": [{"name": "bytes in a batch", "value": value, "limit": 200_000_000}]}
@@ -166,3 +179,15 @@ def test_the_table_for_csv_has_a_row_a_job(outputs):
     head, *body = drive(dashboard(outputs, "literary", view="Plan"), script)
     assert [row[head.index("requests to send")] for row in body] == ["300", "300", "300"]
     assert {len(row) for row in body} == {len(head)}
+
+
+def test_a_table_for_spreadsheets_is_whole_and_has_no_formula(tmp_path):
+    path = tmp_path / "new" / "view-plan.csv"
+    write_table(
+        path, [["job", "value"], ["=1+1", "-3"], ["＝cmd", '大学１年生 "a", b'], ["\ud800", ""]]
+    )
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    with path.open(encoding="utf-8-sig", newline="") as source:
+        rows = list(csv.reader(source))
+    assert rows[1:3] == [["'=1+1", "'-3"], ["'＝cmd", '大学１年生 "a", b']]
+    assert [entry.name for entry in path.parent.iterdir()] == ["view-plan.csv"]

@@ -16,18 +16,17 @@ from textual.screen import Screen
 from textual.widgets import Button, Footer
 
 from runner.core.errors import ConfigError, RunnerError
+from runner.exits import USER_MISTAKE, WORK_REMAINS
 from tui.cells import clean, money
 from tui.desk import Desk
 from tui.frame import Banner, Line, Piece, StatusLine
-from tui.launch import Launch, Started, command, planned, start
+from tui.launch import FINE, Launch, Started, command, planned, start
 from tui.rowtable import RowTable
 from tui.source import ExperimentSource
 from tui.views.plan import Planned, PlanView
 
 LOOK_SECONDS = 0.25
-USER_MISTAKE, WORK_REMAINS = 2, 3
-FINE = (0, WORK_REMAINS)
-"""How a runner ends that has done what it could."""
+MOST_WARNINGS = 3
 
 
 class Step(Enum):
@@ -103,7 +102,17 @@ class PlanScreen(Screen[None]):
         view = self.query_one(PlanView)
         view.show_plans(plans, self._desk.clock())
         view.focus_table()
-        held = launch.held()
+        warnings = list(launch.warnings)
+        if len(warnings) > MOST_WARNINGS:
+            more = len(warnings) - MOST_WARNINGS + 1
+            warnings = [*warnings[: MOST_WARNINGS - 1], f"and {more} more: action=plan has all"]
+        self.query_one(Banner).set_sentences([(line, "warn") for line in warnings])
+        try:
+            held = launch.held()
+        except RunnerError as error:
+            self._warn(f"{error}.")
+            self._go(Step.ENDED, [("nothing can be started", "bad")])
+            return
         if held is not None:
             self._warn(
                 f"A runner is at work on it already (pid {held.pid} on {held.host}); o shows it.",

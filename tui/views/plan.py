@@ -118,10 +118,10 @@ def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[l
         models = dict.fromkeys(str(p.facts.get("model")) for p in plans)
         lines.append(_factor("models", [len(models)], list(models), width, glyphs))
     lines.append([(f"{'':<12} {glyphs.rule * 7}", "dim")])
-    total, success, again, failed, to_send = (
-        sum(int(p.facts.get(key, 0)) for p in plans)
-        for key in ("total", "success", "retry_success", "failed", "to_send")
+    total, success, again, failed = (
+        _in_folders(plans, key) for key in ("total", "success", "retry_success", "failed")
     )
+    to_send = sum(int(p.facts.get("to_send", 0)) for p in plans)
     requests: list[Piece] = [(f"{'requests':<12} {total:>7,}", "strong")]
     if all(p.told for p in plans):
         requests += [
@@ -133,15 +133,24 @@ def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[l
     return lines
 
 
+def _in_folders(plans: Sequence[Planned], key: str) -> int:
+    """Add up a counter; jobs of a sweep that share a folder share its requests."""
+    most: dict[str, int] = {}
+    for plan in plans:
+        folder = str(plan.facts.get("folder", plan.name))
+        most[folder] = max(most.get(folder, 0), int(plan.facts.get(key, 0)))
+    return sum(most.values())
+
+
 def _factor(
     name: str, counts: list[int], values: list[str], width: int, glyphs: Glyphs
 ) -> list[Piece]:
     many = "-".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
-    text = clean(f" {glyphs.dot} ".join(values))
-    return [
-        (f"{name:<12} {many:>7}", "strong"),
-        ("   " + fit(text, max(width - 23, 10), more=glyphs.more).rstrip(), ""),
-    ]
+    head = f"{name:<12} {many:>7}"
+    text = fit(
+        clean(f" {glyphs.dot} ".join(values)), max(width - len(head) - 3, 10), more=glyphs.more
+    )
+    return [(head, "strong"), (f"   {text.rstrip()}", "")]
 
 
 def nearest(facts: Facts) -> str:
