@@ -43,7 +43,7 @@ from runner.core.stats import summary
 from runner.doubts import abandoned, adopted
 from runner.files import file_sha256, settle
 from runner.intake import BatchReading, Intake
-from runner.ledger import Ledger
+from runner.ledger import HEARTBEAT_SECONDS, Ledger
 from runner.mailbox import Command, CommandVerb, answer, waiting
 from runner.outbox import Outbox, RequestFile
 from runner.providers.base import Provider
@@ -53,7 +53,6 @@ from runner.realtime import Realtime
 CALLS_AT_ONCE = 4
 DOWNLOADS = 4
 """At most, before a batch whose result files keep changing is left for later."""
-HEARTBEAT_SECONDS = 2.0
 DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""

@@ -58,6 +58,8 @@ LOCK = "runner.lock"
 EXPERIMENT = "experiment.json"
 """What identifies the run, beside the ledger as well: without the ledger, it says whose files these are."""
 LOCK_TRIES = 5
+HEARTBEAT_SECONDS = 2.0
+"""Between two signs of life of a runner."""
 
 
 class PlainDisk(diskcache.Disk):  # type: ignore[misc]
@@ -343,6 +345,15 @@ class LedgerReader:
             self._known[key] = old if old and same else (text, _batch(_object(text)))
         return tuple(batch for _, batch in self._known.values())
 
+    def latest_events(self, most: int) -> Iterator[dict[str, Any]]:
+        """Yield what happened last, the latest first."""
+        rows = self._db.execute(
+            "SELECT value FROM Cache WHERE key > 'event/' AND key < 'event0' AND raw = 1 AND mode = 1 "
+            "ORDER BY key DESC LIMIT ?",
+            (most,),
+        )
+        return (_object(text) for (text,) in rows)
+
     def members(self, key: BatchKey) -> tuple[Span, ...]:
         """Return a batch's requests."""
         return _as_spans(self.get(f"members/{key}"))
@@ -409,7 +420,7 @@ def check(directory: Path) -> None:
             if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise LedgerDamaged(f"{directory / DATABASE} is damaged; {_KEEP}")
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", None) in _BUSY:
+        if is_busy(error):
             raise LedgerBusy(f"{directory / DATABASE} is locked by another program") from None
         raise LedgerDamaged(f"{directory / DATABASE} cannot be read ({error}); {_KEEP}") from None
     if evil[0] or settings - _SETTINGS_KNOWN:
@@ -423,7 +434,11 @@ def check(directory: Path) -> None:
         )
 
 
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether another program only keeps the database to itself at this moment."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
 
 _KEEP = (
     "nothing was sent: keep the folder (its raw answers are paid for) and "

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -75,14 +76,13 @@ def is_terminal() -> bool:
 
 def _tell(arguments: Arguments) -> int:
     from tui.plain import Teller
-    from tui.source import wall_clock
 
     if arguments.words:
         return _tell_plan(arguments)
     teller = Teller(
         outputs=arguments.outputs,
         say=lambda line: print(line, flush=True),
-        clock=wall_clock,
+        clock=time.time,
         host=socket.gethostname(),
         as_json=arguments.json,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from tui.desk import Desk
 from tui.palette import chorus_commands
 from tui.screens.experiment import LEAST, ExperimentScreen
 from tui.settings import THEMES, DashboardSettings
-from tui.source import ExperimentSource, wall_clock
+from tui.source import ExperimentSource
 
 
 class Dashboard(App[None], inherit_bindings=False):
@@ -46,7 +47,7 @@ class Dashboard(App[None], inherit_bindings=False):
         *,
         settings: DashboardSettings | None = None,
         follow: bool = True,
-        clock: Callable[[], float] = wall_clock,
+        clock: Callable[[], float] = time.time,
         host: str | None = None,
         view: str | None = None,
         words: tuple[str, ...] = (),

@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.files import write_durably
 from tui.cells import Glyphs, clean
@@ -37,21 +37,24 @@ class Desk:
 
     def write_csv(self, screen: "Screen[None]", view: "View") -> None:
         """Write what a view shows beside the experiment, in a thread, and say where."""
-        rows, reading = view.csv_rows(), view.reading
-        if not rows or reading is None:
-            screen.notify("nothing to write in this view", severity="warning", markup=False)
-            return
-        path = self.outputs / reading.experiment / f"view-{(view.id or 'view').lower()}.csv"
+        reading = view.reading
+        experiment = "" if reading is None else reading.experiment
+        path = self.outputs / experiment / f"view-{(view.id or 'view').lower()}.csv"
+
+        def say(text: str, **how: Any) -> None:
+            screen.app.call_from_thread(screen.notify, clean(text), markup=False, **how)
 
         def write() -> None:
+            rows = [] if reading is None else view.csv_rows()
+            if not rows:
+                say("nothing to write in this view", severity="warning")
+                return
             try:
                 write_table(path, rows)
             except OSError as error:
-                said = clean(f"{path} cannot be written ({error.strerror})")
-                screen.app.call_from_thread(screen.notify, said, severity="error", markup=False)
+                say(f"{path} cannot be written ({error.strerror})", severity="error")
                 return
-            said = clean(f"{len(rows) - 1:,} rows in {path}")
-            screen.app.call_from_thread(screen.notify, said, timeout=10, markup=False)
+            say(f"{len(rows) - 1:,} rows in {path}", timeout=10)
 
         screen.run_worker(write, thread=True, group="csv")
 

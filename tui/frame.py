@@ -213,10 +213,9 @@ def trouble_sentences(
     several = len(scope) > 1
     for job, life in zip(scope, lives, strict=True):
         if life.sentence is not None:
-            style = "bad" if life.life in (Life.DEAD, Life.STOPPED) else "warn"
-            found.append(((f"{job.name}: " if several else "") + life.sentence, style))
-    for key, style in (("halted", "bad"), ("held", "warn")):
-        found += [(str(job.summary[key]), style) for job in scope if job.summary.get(key)]
+            found.append(((f"{job.name}: " if several else "") + life.sentence, life.life.style))
+    held_up = [pair for job in scope for pair in job.held_up]
+    found += sorted(held_up, key=lambda pair: pair[1] != "bad")
     if len(found) > _MOST:
         more = len(found) - _MOST + 1
         found = [*found[: _MOST - 1], (f"and {more} more: see the Batches", "warn")]

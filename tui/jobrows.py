@@ -212,12 +212,9 @@ def job_sentences(line: JobLine) -> list[tuple[str, str]]:
     if job.trouble is not None:
         found.append((job.trouble, standing(job, line.life).style))
     if line.life.sentence is not None:
-        bad = line.life.life in (Life.DEAD, Life.STOPPED)
-        found.append((line.life.sentence, "bad" if bad else "warn"))
-    for key, style in (("halted", "bad"), ("held", "warn")):
-        if job.summary.get(key):
-            found.append((str(job.summary[key]), style))
-    return found + [(notice.sentence, notice.style) for notice in line.notices]
+        found.append((line.life.sentence, line.life.life.style))
+    notices = ((notice.sentence, notice.style) for notice in line.notices)
+    return [*found, *job.held_up, *notices]
 
 
 # -- experiments

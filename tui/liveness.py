@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runner.ledger import HEARTBEAT_SECONDS
 from tui.cells import age
 from tui.model import Job
 
-BEAT_SECONDS = 2.0
-"""Between two heartbeats of a runner."""
-LATE = 3 * BEAT_SECONDS
-DEAD = 12 * BEAT_SECONDS
+LATE = 3 * HEARTBEAT_SECONDS
+DEAD = 12 * HEARTBEAT_SECONDS
 AHEAD = 5.0
 """Seconds; a heartbeat that far in the future says that two clocks differ."""
 
@@ -26,6 +25,11 @@ class Life(StrEnum):
     """It ended by itself with work left, as with wait=false or after Ctrl-C."""
     FINISHED = "finished"
     NEVER = "never"
+
+    @property
+    def style(self) -> str:
+        """Return how bad it is what is said of such a runner: bad or warn."""
+        return "bad" if self in (Life.DEAD, Life.STOPPED) else "warn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.model import Batch
+from runner.core.states import LOST, Outcome
 from runner.ledger import Holder
 
 
@@ -76,6 +77,13 @@ class Job:
         return bool(self.experiment.get("emulated"))
 
     @property
+    def held_up(self) -> tuple[tuple[str, str], ...]:
+        """Return what keeps the runner from sending more, each with its style."""
+        styles = (("halted", "bad"), ("held", "warn"))
+        said = ((self.summary.get(key), style) for key, style in styles)
+        return tuple((str(text), style) for text, style in said if text)
+
+    @property
     def known(self) -> bool:
         """Tell whether there is anything to draw."""
         return self.good_at is not None and self.health is not Health.NEWER
@@ -128,7 +136,7 @@ class Totals:
         return self.total - self.done - self.open
 
 
-_LOST = ("errored", "expired", "cancelled", "missing")
+_LOST = tuple(outcome.value for outcome in (*LOST, Outcome.CANCELLED))
 
 
 def totals(jobs: tuple[Job, ...]) -> Totals:

@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.core.model import Batch
 from runner.core.states import FINAL_STATES
-from runner.core.stats import shown_state
+from runner.core.stats import by_state, shown_state
 from tui.arguments import LOCKED, NO_INPUT, WELL, WORK_REMAINS
 from tui.attention import Notice, attention
 from tui.cells import age, clean
@@ -89,7 +89,7 @@ def _counters(found: Totals) -> dict[str, Any]:
 
 def _job_facts(job: Job, life: Liveness, now: float, notices: list[Notice]) -> dict[str, Any]:
     beat = job.heartbeat
-    held = [str(job.summary[key]) for key in ("halted", "held") if job.summary.get(key)]
+    held = [text for text, _ in job.held_up]
     return {
         "job": job.name,
         "folder": str(job.folder),
@@ -111,7 +111,7 @@ def _job_facts(job: Job, life: Liveness, now: float, notices: list[Notice]) -> d
         "pattern_match_stats": job.summary.get("pattern_match_stats", {}),
         "missing_by_cause": job.summary.get("missing_by_cause", {}),
         "next_at": job.summary.get("next_at"),
-        "states": _states(job),
+        "states": by_state(job.batches),
         "batches": [_batch_facts(batch) for batch in job.batches],
         "commands_waiting": [
             {"verb": c["verb"], "batch": c.get("batch"), "at": c["at"]} for c in job.commands
@@ -125,14 +125,6 @@ def _job_facts(job: Job, life: Liveness, now: float, notices: list[Notice]) -> d
 
 
 _LEVELS = {"bad": "ERROR", "warn": "WARN"}
-
-
-def _states(job: Job) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for batch in job.batches:
-        state = shown_state(batch)
-        found[state] = found.get(state, 0) + 1
-    return found
 
 
 def _batch_facts(batch: Batch) -> dict[str, Any]:
@@ -205,7 +197,7 @@ def _job_lines(experiment: str, job: Facts) -> Iterator[str]:
 
 def _level(job: Facts) -> str:
     """Return how bad it is what is said of a runner."""
-    return "ERROR" if job["runner"] in (Life.DEAD, Life.STOPPED) else "WARN"
+    return _LEVELS[Life(job["runner"]).style]
 
 
 def counters_line(facts: Facts) -> str:

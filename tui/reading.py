@@ -263,6 +263,11 @@ def question_set(record: Any) -> QuestionSet | None:
         return None
 
 
+def compiled(record: Any) -> "Reader | None":
+    """Return what reads answers as a ledger's record says; None when that cannot be done."""
+    return _reader(json.dumps(record))
+
+
 @lru_cache(maxsize=8)
 def _reader(record: str) -> "Reader | None":
     """Compile the patterns of a record; None when that cannot be done."""
@@ -295,7 +300,7 @@ def marks(one: JobAnswers, attempt: Attempt) -> Marks:
         return Marks(
             note="not marked: written by an older version, which did not keep its patterns"
         )
-    reader = _reader(json.dumps(record))
+    reader = compiled(record)
     if reader is None:
         return Marks(note="not marked: the ledger's patterns cannot be used by this version")
     if len(attempt.raw) > MOST_READ:

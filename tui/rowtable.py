@@ -136,6 +136,12 @@ class RowTable(ScrollView, can_focus=True):
             if old.key(index) != rows.key(index) or old.cells(index) != rows.cells(index):
                 self.refresh_row(index)
 
+    def show_rows(self, rows: Rows) -> None:
+        """Show rows; where they are the ones that stand there, only lines that differ are drawn."""
+        old = self._rows
+        same = len(old) == len(rows) and all(old.key(i) == rows.key(i) for i in range(len(rows)))
+        (self.update_rows if same and len(rows) else self.set_rows)(rows)
+
     def refresh_row(self, index: int) -> None:
         """Draw one row again."""
         y = index - self.scroll_offset.y + 1

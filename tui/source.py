@@ -2,19 +2,17 @@
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from runner.core.errors import LedgerBusy, LedgerError, LedgerFormatUnknown
-from runner.ledger import DATABASE, LedgerReader, exists, holder
+from runner.ledger import DATABASE, LedgerReader, exists, holder, is_busy
 from runner.mailbox import waiting
 from tui.model import Health, Job, Reading
-
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class JobSource:
@@ -102,7 +100,7 @@ class JobSource:
         return self._reader
 
     def _failed(self, error: sqlite3.Error) -> Job:
-        if getattr(error, "sqlite_errorcode", None) in _BUSY:
+        if is_busy(error):
             return self._kept(
                 Health.LOCKED, f"{self._folder / DATABASE} is locked by another program"
             )
@@ -212,30 +210,9 @@ def events(folder: Path, batch: str, most: int) -> list[Mapping[str, Any]]:
     Raises:
         LedgerError, sqlite3.Error: the ledger cannot be read now.
     """
-    found: list[Mapping[str, Any]] = []
-    with closing(LedgerReader(folder)) as reader, reader.moment():
-        last = _count_events(reader) - 1
-        for number in range(last, max(last - MOST_EVENTS_SEARCHED, -1), -1):
-            event = reader.get(f"event/{number:08d}")
-            if event and event.get("batch") == batch:
-                found.append(event)
-                if len(found) == most:
-                    break
-    return found
-
-
-def _count_events(reader: LedgerReader) -> int:
-    """Return how many events there are: they are numbered without a gap."""
-    least, most = 0, 1
-    while reader.get(f"event/{most - 1:08d}") is not None:
-        least, most = most, most * 2
-    while least < most - 1:
-        middle = (least + most) // 2
-        if reader.get(f"event/{middle - 1:08d}") is None:
-            most = middle
-        else:
-            least = middle
-    return least
+    with closing(LedgerReader(folder)) as reader:
+        latest = reader.latest_events(MOST_EVENTS_SEARCHED)
+        return list(islice((event for event in latest if event.get("batch") == batch), most))
 
 
 def job_folders(experiment: Path) -> Iterator[Path]:
@@ -259,8 +236,3 @@ def experiment_folders(outputs: Path) -> list[Path]:
             and any(job_folders(Path(entry.path)))
         ]
     return sorted(found)
-
-
-def wall_clock() -> float:
-    """Return seconds since the epoch."""
-    return time.time()

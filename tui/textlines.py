@@ -12,14 +12,15 @@ from textual.strip import Strip
 
 from tui.cells import clean
 from tui.frame import Piece
+from tui.rows import STYLES
 
-STYLES = ("good", "warn", "bad", "dim", "strong", "match")
+_ALL = (*STYLES, "match")
 
 
 class TextLines(ScrollView, can_focus=True):
     """Lines of pieces, read from top to bottom."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"textlines--{name}" for name in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"textlines--{name}" for name in _ALL}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "scroll_by(1)", "Down", id="text_down", show=False),
         Binding("k,up", "scroll_by(-1)", "Up", id="text_up", show=False),

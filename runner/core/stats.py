@@ -50,7 +50,7 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
         "output_tokens": usage.output_tokens,
         "cost_usd": None if unknown else str(spent),
         "committed_usd": str(committed(batches)),
-        "batches": _by_state(batches),
+        "batches": by_state(batches),
         "next_at": min((b.next_at for b in active), default=None),
     }
 
@@ -76,5 +76,6 @@ def days_left(batch: Batch, now: float) -> float | None:
     return (batch.kept_until - now) / 86_400 if over and batch.kept_until is not None else None
 
 
-def _by_state(batches: tuple[Batch, ...]) -> dict[str, int]:
+def by_state(batches: Iterable[Batch]) -> dict[str, int]:
+    """Count batches by the word that is shown for where they stand."""
     return dict(Counter(shown_state(batch) for batch in batches))

@@ -105,15 +105,20 @@ def test_yes_leaves_one_command_for_the_runner_of_the_batch(mine):
     assert waiting(mine / "literary" / "groq_llama-3.3-70b-versatile") == ()
 
 
+async def cancel(pilot) -> None:
+    """Ask the runner to cancel a batch that runs, and say yes."""
+    await pilot.press("2")
+    await settled(pilot)
+    assert pilot.app.screen.view.query_one("RowTable").go_to("openai_gpt-4o-mini/b0004")
+    await pilot.press("c", "y")
+    await settled(pilot)
+
+
 def test_a_row_changes_only_when_the_ledger_does(mine):
     folder = mine / "literary" / "openai_gpt-4o-mini"
 
     async def script(pilot):
-        await pilot.press("2")
-        await settled(pilot)
-        pilot.app.screen.view.query_one("RowTable").go_to("openai_gpt-4o-mini/b0004")
-        await pilot.press("c", "y")
-        await settled(pilot)
+        await cancel(pilot)
         screen = pilot.app.screen
         reading, _ = screen._source.read(NOW)
         screen._take(reading)
@@ -132,11 +137,7 @@ def test_what_became_of_a_command_is_told(mine):
     folder = mine / "literary" / "openai_gpt-4o-mini"
 
     async def script(pilot):
-        await pilot.press("2")
-        await settled(pilot)
-        pilot.app.screen.view.query_one("RowTable").go_to("openai_gpt-4o-mini/b0004")
-        await pilot.press("c", "y")
-        await settled(pilot)
+        await cancel(pilot)
         answer(folder, waiting(folder)[0], applied=False, detail="b0004 is ended already", now=NOW)
         for _ in range(30):
             await pilot.pause(0.1)

@@ -1,6 +1,7 @@
 """One experiment: the frame, and the views in it."""
 
 import threading
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -77,6 +78,11 @@ class Filter(Input):
     class Left(Message):
         """It was left without a filter."""
 
+    def open(self) -> None:
+        """Let words be typed."""
+        self.add_class("-open")
+        self.focus()
+
     def action_leave(self) -> None:
         """Take the words back."""
         self.value = ""
@@ -113,6 +119,7 @@ class ExperimentScreen(Screen[None]):
         self._source = source
         self._view = view
         self._job: str | None = None
+        """The one that everything is narrowed to; None: all are in scope."""
         self._reading: Reading | None = None
         self._leaving = threading.Event()
 
@@ -171,12 +178,7 @@ class ExperimentScreen(Screen[None]):
         if self._reading is None or self._job is None:
             return self._reading
         jobs = tuple(job for job in self._reading.jobs if job.name == self._job)
-        return Reading(
-            experiment=self._reading.experiment,
-            at=self._reading.at,
-            jobs=jobs,
-            trouble=self._reading.trouble,
-        )
+        return replace(self._reading, jobs=jobs)
 
     @property
     def view(self) -> View:
@@ -218,31 +220,23 @@ class ExperimentScreen(Screen[None]):
     # -- doing
 
     def set_view(self, name: str) -> None:
-        """Show another view."""
+        """Show another view, of the jobs that are in scope now."""
         self.query_one(ContentSwitcher).current = name
         self._close_filter()
         self._draw_view()
         self._draw_frame()
         self.view.focus_table()
 
-    def set_job(self, name: str | None) -> None:
-        """Narrow everything to one job, or widen it to all again."""
-        self._job = name
-        self._draw_frame()
-        self._draw_view()
-
     def action_view(self, name: str) -> None:
         """Show another view."""
         if any(name == other for _, other in self._tabs()):
             if name == "Jobs":
-                self.set_job(None)
+                self._job = None
             self.set_view(name)
 
     def action_filter(self) -> None:
         """Open the line for filter words."""
-        line = self.query_one(Filter)
-        line.add_class("-open")
-        line.focus()
+        self.query_one(Filter).open()
 
     @on(Input.Submitted)
     def _on_filter(self, event: Input.Submitted) -> None:
@@ -275,7 +269,7 @@ class ExperimentScreen(Screen[None]):
         if line.has_class("-open"):
             self._on_filter_left()
         elif self._job is not None:
-            self.set_job(None)
+            self._job = None
             self.set_view("Jobs")
         elif len(self.app.screen_stack) > 2:
             self.dismiss()
@@ -290,7 +284,7 @@ class ExperimentScreen(Screen[None]):
 
     @on(OpenJob)
     def _on_open_job(self, message: OpenJob) -> None:
-        self.set_job(message.name)
+        self._job = message.name
         self.set_view("Batches")
 
     @on(OpenAnswers)

@@ -117,8 +117,7 @@ class ExperimentsScreen(Screen[None]):
         rows = [(name, experiment_cells(line, glyphs)) for name, line in self._shown.items()]
         table = self.query_one("#experiments", RowTable)
         table.empty = "nothing fits" if lines else NOTHING
-        same = [table.rows.key(i) for i in range(len(table.rows))] == [key for key, _ in rows]
-        (table.update_rows if same and rows else table.set_rows)(ListRows(rows))
+        table.show_rows(ListRows(rows))
         self._draw_head(lines)
         self._draw_about()
 
@@ -161,9 +160,7 @@ class ExperimentsScreen(Screen[None]):
 
     def action_filter(self) -> None:
         """Open the line for filter words."""
-        line = self.query_one(Filter)
-        line.add_class("-open")
-        line.focus()
+        self.query_one(Filter).open()
 
     @on(Input.Submitted)
     def _on_filter(self, event: Input.Submitted) -> None:

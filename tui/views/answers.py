@@ -216,7 +216,6 @@ class AnswersView(View):
         super().__init__(glyphs, id=id)
         self._asked: tuple[Signature, Words, bool] | None = None
         self._words, self._line = Words(), ""
-        self._problems = False
         self._answers: Answers | None = None
         self._looked: Looked | None = None
         self._timer: Timer | None = None
@@ -318,11 +317,6 @@ class AnswersView(View):
         self._words, self._line = found, words.strip()
         self.redraw()
         return None
-
-    def only_problems(self) -> None:
-        """Show only what failed, or whose answer cannot be used; or everything again."""
-        self._problems = not self._problems
-        self.redraw()
 
     # -- beside the table
 

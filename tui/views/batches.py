@@ -100,7 +100,6 @@ class BatchesView(View):
         super().__init__(glyphs, id=id)
         self._order = 0
         self._group: int | None = None
-        self._problems = False
         self._words = ""
         self._test: Test = lambda _: True
         self._named: str | None = ""
@@ -148,13 +147,7 @@ class BatchesView(View):
         ]
         self._shown = {line.key: line for line in ordered(chosen, self._order)}
         table.empty = "nothing fits" if self._all.lines else "nothing was packed yet"
-        rows = ListRows(self._rows())
-        old = table.rows
-        same = len(old) == len(rows) and all(old.key(i) == rows.key(i) for i in range(len(rows)))
-        if same and len(rows):
-            table.update_rows(rows)
-        else:
-            table.set_rows(rows)
+        table.show_rows(ListRows(self._rows()))
 
     def _rows(self) -> Iterator[tuple[str, Sequence[Cell]]]:
         if self._group is None:
@@ -278,11 +271,6 @@ class BatchesView(View):
         self._test, self._words = found, words.strip()
         self.redraw()
         return None
-
-    def only_problems(self) -> None:
-        """Show only what needs attention, or everything again."""
-        self._problems = not self._problems
-        self.redraw()
 
     def action_sort(self) -> None:
         """Take the next order."""

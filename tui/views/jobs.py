@@ -67,7 +67,6 @@ class JobsView(View):
         super().__init__(glyphs, id=id)
         self._lines: dict[str, JobLine] = {}
         self._test: Test = lambda _: True
-        self._problems = False
         self._possible: tuple[bool, bool] = (False, False)
 
     def compose(self) -> ComposeResult:
@@ -92,9 +91,7 @@ class JobsView(View):
         ]
         if len(rows) > 1:
             rows.append((_SUM, sum_cells(list(self._lines.values()), self.glyphs)))
-        table = self.query_one(RowTable)
-        same = [table.rows.key(i) for i in range(len(table.rows))] == [key for key, _ in rows]
-        (table.update_rows if same and rows else table.set_rows)(ListRows(rows))
+        self.query_one(RowTable).show_rows(ListRows(rows))
         self._draw_about()
         self._offer()
 
@@ -129,11 +126,6 @@ class JobsView(View):
         self._test = found
         self.redraw()
         return None
-
-    def only_problems(self) -> None:
-        """Show only what needs attention, or everything again."""
-        self._problems = not self._problems
-        self.redraw()
 
     # -- doing
 

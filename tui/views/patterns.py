@@ -1,11 +1,9 @@
 """Patterns: which one read how many answers, the answers that none read, and why values are missing."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import on, work
@@ -17,22 +15,20 @@ from textual.message import Message
 from runner.attempts import NO_PATTERN, parts
 from runner.core.model import Batch
 from runner.core.states import BatchState
+from runner.core.stats import add_up
 from tui.cells import Glyphs, clean, share
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
+from tui.reading import ANSWERED, MOST_READ, compiled
 from tui.rows import Cell, Col, ListRows
 from tui.rowtable import RowTable
 from tui.views.view import OpenAnswers, View
-
-if TYPE_CHECKING:
-    from runner.core.reader import Reader
 
 Counts = Mapping[str, int]
 Stats = Mapping[str, Counts]
 
 ALL = "all"
 EXAMPLES = 3
-ANSWERED = ("valid", "invalid")
 EVERY_PATTERN, WIDEST = 64, 14
 """Patterns that get a column of their own, and how many cells it has at most."""
 BEFORE, AFTER = 16, 160
@@ -88,13 +84,9 @@ def stats_of(job: Job, key: str) -> Stats:
     return found if isinstance(found, Mapping) else {}
 
 
-def added(parts_: Sequence[Counts]) -> dict[str, int]:
+def added(counters: Sequence[Counts]) -> dict[str, int]:
     """Sum counters."""
-    total: dict[str, int] = {}
-    for part in parts_:
-        for name, count in part.items():
-            total[name] = total.get(name, 0) + count
-    return total
+    return add_up({ALL: counts} for counts in counters).get(ALL, {})
 
 
 def pattern_rows(jobs: Sequence[Job], *, by_question: bool) -> list[Row]:
@@ -165,7 +157,8 @@ def pattern_cells(
 
 def cause_rows(jobs: Sequence[Job]) -> Iterator[tuple[str, Sequence[Cell]]]:
     """Yield a row a question and cause, the most frequent first."""
-    for question, counts in _merged(jobs, "missing_by_cause").items():
+    merged = add_up(stats_of(job, "missing_by_cause") for job in jobs)
+    for question, counts in merged.items():
         asked = sum(stats.get(question, 0) for stats in _totals(jobs))
         for cause, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             cells = (_label(jobs, question), cause, f"{count:,}", share(count, asked))
@@ -176,14 +169,6 @@ def _totals(jobs: Sequence[Job]) -> Iterator[Counts]:
     for job in jobs:
         stats = stats_of(job, "pattern_match_stats")
         yield {question: sum(counts.values()) for question, counts in stats.items()}
-
-
-def _merged(jobs: Sequence[Job], key: str) -> dict[str, dict[str, int]]:
-    merged: dict[str, dict[str, int]] = {}
-    for job in jobs:
-        for question, counts in stats_of(job, key).items():
-            merged[question] = added([merged.get(question, {}), counts])
-    return merged
 
 
 def _label(jobs: Sequence[Job], question: str) -> str:
@@ -270,27 +255,11 @@ def _excerpt(
 def _span(
     job: Job, question: str, pattern: str, text: str, finish: str | None
 ) -> tuple[int, int] | None:
-    from tui.reading import MOST_READ
-
-    reader = _reader(json.dumps(job.experiment.get("question_set")))
+    reader = compiled(job.experiment.get("question_set"))
     if reader is None or len(text) > MOST_READ:
         return None
     found = reader.read(text, finish).get(question)
     return found.span if found is not None and found.pattern == pattern else None
-
-
-@lru_cache(maxsize=8)
-def _reader(record: str) -> "Reader | None":
-    """Compile a ledger's patterns; None where an older version did not keep them."""
-    from runner.core.errors import ConfigError
-    from runner.core.reader import Reader
-    from tui.reading import question_set
-
-    questions = question_set(json.loads(record))
-    try:
-        return None if questions is None else Reader(questions)
-    except ConfigError:
-        return None
 
 
 class ExamplesRead(Message):

@@ -205,8 +205,7 @@ class ScoresView(View):
     def action_pivot(self) -> None:
         """Make rows by other factors."""
         self._pivot = (self._pivot + 1) % len(PIVOTS)
-        if self.reading is not None:
-            self.draw(self.reading)
+        self.redraw()
 
     def csv_rows(self) -> list[list[str]]:
         """Return what is shown; what is missing is empty."""

@@ -63,6 +63,8 @@ class View(Widget, can_focus=False):
         self.glyphs = glyphs
         self.reading: Reading | None = None
         self.now = 0.0
+        self._problems = False
+        """Whether only what needs attention is shown, where a view makes that difference."""
 
     @property
     def desk(self) -> "Desk":
@@ -107,6 +109,8 @@ class View(Widget, can_focus=False):
 
     def only_problems(self) -> None:
         """Show only what needs attention, or everything again."""
+        self._problems = not self._problems
+        self.redraw()
 
     def focus_table(self) -> None:
         """Put the keys where they are wanted first."""
@@ -115,5 +119,8 @@ class View(Widget, can_focus=False):
             return
 
     def csv_rows(self) -> list[list[str]]:
-        """Return what is shown as a table, its head first; empty when there is none."""
+        """Return what is shown as a table, its head first; empty when there is none.
+
+        It is called in a thread, and changes nothing.
+        """
         return []
