@@ -21,6 +21,7 @@ from runner.core.errors import (
     RunnerError,
 )
 from runner.exits import DONE, INTERRUPTED, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
+from runner.signals import take_over
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,8 +77,7 @@ def _interruptible(engine: Any) -> Callable[[], bool]:
             os._exit(INTERRUPTED)
         engine.stop()
 
-    for name in ("SIGINT", "SIGTERM"):
-        signal.signal(getattr(signal, name), hit)
+    take_over(hit, signal.SIGINT, signal.SIGTERM)
     return lambda: hits > 0
 
 

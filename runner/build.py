@@ -25,11 +25,22 @@ from runner.core.plan import Purpose, committed
 from runner.core.roster import Roster
 from runner.core.states import BatchState
 from runner.core.stats import summary
+from runner.disks import shared_disk
 from runner.doubts import abandoned, adopted
-from runner.engine import Asking, Engine, Observer, Timing, View, happened, readings_of
+from runner.engine import (
+    Asking,
+    Engine,
+    Observer,
+    Timing,
+    View,
+    beating,
+    happened,
+    readings_of,
+)
 from runner.files import file_sha256
 from runner.intake import Intake
 from runner.ledger import DATABASE, Ledger, LedgerReader, check, exists, experiment_beside
+from runner.meter import Advance, adding_up, meter
 from runner.outbox import Outbox
 from runner.prices import prices_of
 from runner.prospect import Preview, facts_of
@@ -97,12 +108,15 @@ def _since_boot() -> float:
 class Run:
     """One experiment with one provider and model, and the folder it lives in."""
 
-    def __init__(self, settings: Settings, purse: Purse | None = None) -> None:
+    def __init__(
+        self, settings: Settings, purse: Purse | None = None, place: Path | None = None
+    ) -> None:
         """Check what can be checked without touching anything.
 
         Args:
             settings: what to run.
             purse: shared with the other jobs of a sweep, which pay from the same budget.
+            place: the folder, where another process has chosen it.
 
         Raises:
             ConfigError: ids that collide, a target that is no provider.
@@ -113,7 +127,7 @@ class Run:
         """Names the folder where other jobs of the sweep ask the same model something else."""
         self.address: str | None = None
         """Where an emulator shows this run's world; None: it starts its own."""
-        self._place: Path | None = None
+        self._place = place
         self.conditions: list[Condition] = checked_conditions(
             settings.experiment, len(self._tag(NO_RUN))
         )
@@ -303,6 +317,11 @@ class Run:
             )
         if self.price is None:
             found.append(f"nobody knows the price of {experiment.model.name}: cost unknown")
+        if kind := shared_disk(Path(self.settings.config.outputs)):
+            found.append(
+                f"{self.settings.config.outputs} is on a disk that other machines may share ({kind}): "
+                "ledgers there keep a rollback journal and a lease instead of WAL"
+            )
         return tuple(found)
 
     def drive(self, purpose: Purpose, observer: Observer, on_engine: Any) -> "Result":
@@ -338,8 +357,18 @@ class Run:
             stack.callback(self.purse.leave, folder)
             engine = self._engine(ledger, provider, roster, purpose, observer)
             on_engine(engine)
-            view = engine.run()
-            return Result(view=view, folder=folder, tables=self._export(ledger, roster))
+
+            def finish(view: View) -> Result:
+                report = self._report(ledger, roster)
+
+                def show(done: int) -> None:
+                    doing = f"writing the tables  {done / max(report.rows, 1):.0%}"
+                    observer.tick(replace(view, doing=doing))
+
+                tables = self._export(report, adding_up(show))
+                return Result(view=view, folder=folder, tables=tables)
+
+            return engine.run_and(finish)
 
     @property
     def behaviour(self) -> dict[str, Any]:
@@ -353,26 +382,37 @@ class Run:
             LedgerDamaged: a raw file is gone or was changed since it was collected.
         """
         folder = self.folder(sending=False)
-        with self._ledger(folder, create=False) as ledger:
-            intake = self._reader(ledger)(folder)
-            roster = self._roster()
-            ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
-            for batch in ledger.batches():
+        roster = self._roster()
+        with (
+            self._ledger(folder, create=False) as ledger,
+            beating(ledger, SystemClock().now, lambda: not roster.counts().open),
+        ):
+            self._read_again(ledger, roster)
+            batches, counts = ledger.batches(), roster.counts()
+            ledger.summarise(summary(counts, batches))
+            view = View(counts=counts, batches=batches, held=None, halted=None, stopping=False)
+            report = self._report(ledger, roster)
+            with meter("writing the tables", report.rows) as advance:
+                return Result(view=view, folder=folder, tables=self._export(report, advance))
+
+    def _read_again(self, ledger: Ledger, roster: Roster) -> None:
+        folder = ledger.directory
+        intake = self._reader(ledger)(folder)
+        ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
+        known = ledger.batches()
+        with meter("reading again", sum(batch.count for batch in known)) as advance:
+            for batch in known:
                 members = ledger.members(batch.key)
                 outcomes = None
                 if batch.state is BatchState.COLLECTED:
                     files = [_raw(folder, batch.key, name, batch.raw) for name in batch.raw]
                     reading = intake.read(batch, members, files)
                     outcomes = reading.outcomes
-                    known = replace(batch, **readings_of(reading))
-                    ledger.record(known, summary={}, outcomes=outcomes)
+                    read = replace(batch, **readings_of(reading))
+                    ledger.record(read, summary={}, outcomes=outcomes)
                 _replay(roster, batch.state, members, outcomes)
-            ledger.rewrite_experiment({**ledger.experiment(), **self._how_read()})
-            batches = ledger.batches()
-            counts = roster.counts()
-            ledger.summarise(summary(counts, batches))
-            view = View(counts=counts, batches=batches, held=None, halted=None, stopping=False)
-            return Result(view=view, folder=folder, tables=self._export(ledger, roster))
+                advance(batch.count, batch.key)
+        ledger.rewrite_experiment({**ledger.experiment(), **self._how_read()})
 
     def compare(self) -> "Comparison":
         """Read every stored raw answer again with today's patterns; writes nothing.
@@ -465,7 +505,9 @@ class Run:
         found = list(files.batches())
         aside = set_aside(folder, DATABASE)
         now = SystemClock().now()
-        with Ledger.create(folder, {**record, "patterns": self._patterns()}, anew=True) as ledger:
+        shared = self.settings.config.ledger.shared
+        fresh = {**record, "patterns": self._patterns()}
+        with Ledger.create(folder, fresh, anew=True, shared=shared) as ledger:
             for one in found:
                 ledger.record(
                     one.batch,
@@ -497,10 +539,11 @@ class Run:
             ledger.summarise(summary(self.standing(ledger).counts(), ledger.batches()))
         return decided
 
-    def _export(self, ledger: Ledger, roster: Roster) -> "Tables":
+    @staticmethod
+    def _export(report: "Report", advance: Advance) -> "Tables":
         from runner.export import export
 
-        return export(self._report(ledger, roster))
+        return export(report, advance)
 
     def _report(self, ledger: Ledger, roster: Roster) -> "Report":
         from runner.export import Report
@@ -513,6 +556,7 @@ class Run:
             roster=roster,
             events=ledger.events(),
             resolved=self.settings.resolved,
+            dataset=self.settings.config.export.dataset,
         )
 
     def _engine(
@@ -543,6 +587,7 @@ class Run:
                 ),
                 realtime.concurrency,
                 asks=purpose is Purpose.RUN,
+                keep=ledger.keep,
             ),
             asking=Asking(
                 first=self.settings.realtime,
@@ -709,10 +754,11 @@ class Run:
 
     @contextmanager
     def _ledger(self, folder: Path, *, create: bool) -> Iterator[Ledger]:
+        shared = self.settings.config.ledger.shared
         if exists(folder) or not create:
-            ledger = Ledger.open(folder)
+            ledger = Ledger.open(folder, shared=shared)
         else:
-            ledger = Ledger.create(folder, self._record())
+            ledger = Ledger.create(folder, self._record(), shared=shared)
         with ledger:
             old = ledger.experiment()
             grown = {**old, "definition": merged(old["definition"], self.definition)}

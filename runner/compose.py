@@ -4,23 +4,28 @@ A user's folder (`--config-dir`) comes first and the shipped conf/ last, so that
 it changes, from a checkout and from an installed wheel alike.
 """
 
+import copy
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 from hydra import main as hydra_main
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from runner import __version__, schema
@@ -60,21 +65,93 @@ def compose(argv: list[str]) -> list[Settings]:
     mistakes: list[ConfigError] = []
 
     def task(cfg: DictConfig) -> None:
-        hydra = HydraConfig.get()
-        sources = [Path(s.path) for s in hydra.runtime.config_sources if s.schema == "file"]
         try:
-            checked = settings(cfg, sources)
-            prepared.append(replace(checked, overrides=tuple(hydra.overrides.task)))
+            prepared.append(settings_of(cfg))
         except ConfigError as error:  # Hydra prints a line of its own for what escapes
             mistakes.append(error)
-        except (OmegaConfBaseException, ValueError) as error:
-            mistakes.append(ConfigError(_one_line(error)))
 
     _register()
-    _run(task, home, arguments)
+    with _preparing_here() as elsewhere:
+        _run(task, home, arguments)
     if mistakes:
         raise mistakes[0]
-    return prepared
+    return [replace(one, elsewhere=elsewhere[0]) for one in prepared] if elsewhere else prepared
+
+
+def settings_of(cfg: DictConfig) -> Settings:
+    """Return the settings of the job that Hydra has composed, on whatever machine.
+
+    Raises:
+        ConfigError: a user's mistake, in one line.
+    """
+    hydra = HydraConfig.get()
+    sources = [Path(s.path) for s in hydra.runtime.config_sources if s.schema == "file"]
+    try:
+        return replace(settings(cfg, sources), overrides=tuple(hydra.overrides.task))
+    except (OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(_one_line(error)) from None
+
+
+class Elsewhere(BasicLauncher):
+    """Stands for the launcher that was asked for: prepares every job here, and starts it later."""
+
+    def __init__(self, context: HydraContext, config: DictConfig) -> None:
+        """Keep what the real one needs."""
+        super().__init__()
+        self._context = context
+        self._composed = config
+        self._jobs: list[list[str]] = []
+
+    @property
+    def name(self) -> str:
+        """The launcher's name, as submitit_slurm."""
+        return str(self._composed.hydra.runtime.choices["hydra/launcher"])
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
+        """Prepare every job here."""
+        self._jobs = [list(words) for words in job_overrides]
+        return super().launch(job_overrides, initial_job_idx)
+
+    def start(self, jobs: Sequence[int], task: Callable[[DictConfig], Any], folder: Path) -> None:
+        """Run a task for some of the jobs where the launcher runs them, and wait for its results.
+
+        Args:
+            jobs: their numbers, in the order of the sweep.
+            task: called there with the job's configuration; `hydra.job.num` counts through `jobs`.
+            folder: for what the launcher and its jobs write.
+        """
+        config = copy.deepcopy(self._composed)
+        words = [w for w in config.hydra.overrides.hydra if not w.startswith(_SWEEP_DIR)]
+        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+        with read_write(config), open_dict(config):
+            config.hydra.sweep.dir = str(folder)
+            config.hydra.overrides.hydra = [*words, f"{_SWEEP_DIR}'{quoted}'"]
+        HydraConfig.instance().set_config(config)
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self._context, task_function=task, config=config
+        )
+        launcher.launch([self._jobs[number] for number in jobs], 0)
+
+
+@contextmanager
+def _preparing_here() -> Iterator[list[Elsewhere]]:
+    """Let jobs be prepared by this process, whatever is to run them; it is filled when they are."""
+    plugins = Plugins.instance()
+    found: list[Elsewhere] = []
+
+    def instead(*, hydra_context: Any, task_function: Any, config: DictConfig) -> Any:
+        if config.hydra.launcher._target_ == f"{BasicLauncher.__module__}.{BasicLauncher.__name__}":
+            here: BasicLauncher = BasicLauncher()
+        else:
+            found[:] = [here := Elsewhere(hydra_context, config)]
+        here.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        return here
+
+    plugins.instantiate_launcher = instead  # type: ignore[method-assign, assignment]
+    try:
+        yield found
+    finally:
+        del plugins.instantiate_launcher
 
 
 def _register() -> None:
@@ -89,8 +166,8 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
     sys.argv = ["runner", *arguments, *(["--run"] if single else [])]  # spares a second composing
     try:
         with TemporaryDirectory(prefix="sweep-") as nowhere:
-            if "-m" in arguments and not any(w.startswith(_RUNS_ELSEWHERE) for w in arguments):
-                sys.argv.insert(2, f"hydra.sweep.dir={nowhere}")  # Hydra's own notes serve nobody
+            if "-m" in arguments and not any(w.startswith(_SWEEP_DIR) for w in arguments):
+                sys.argv.insert(2, f"{_SWEEP_DIR}{nowhere}")  # Hydra's own notes serve nobody
             hydra_main(config_path=str(home), config_name="config", version_base="1.3")(task)()
     except ConfigError:
         raise
@@ -102,8 +179,7 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
         sys.argv = before
 
 
-_RUNS_ELSEWHERE = ("hydra/launcher=", "hydra.sweep.dir=")
-"""With these the sweep's folder is asked for, or needed by processes elsewhere."""
+_SWEEP_DIR = "hydra.sweep.dir="
 
 
 _KEY_NAMES = re.compile(r"(?i)(api[_-]?key|secret|password|credential|(?<!max_)(?<!_)token)$")
@@ -258,6 +334,8 @@ def _one_line(error: BaseException) -> str:
         if unknown[3] == "experiment" and unknown[2] == "Config":
             hint = "the first line of the file has to be '# @package _global_'"
         return f"{within}{unknown[3]}: no such key; {hint}"
+    if "'hydra/launcher/submitit_" in text:
+        return "hydra/launcher: submitit is not installed: pip install 'chorus-runner[slurm]'"
     choice = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
     if choice:
         places = re.findall(r"path=file://(.+)", text)

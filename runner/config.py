@@ -6,12 +6,12 @@ reports all problems at once, each with its file, its key and what is allowed.
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -35,6 +35,7 @@ from runner.core.model import (
 from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.roster import RetryPolicy
 from runner.core.structured import DIALECTS, parameters
+from runner.dataset import LIVE, REHEARSED
 from runner.schema import (
     Config,
     ModelConfig,
@@ -78,6 +79,19 @@ EMULATOR = "emulator"
 MAX_TRIALS = 10_000_000
 
 
+class Elsewhere(Protocol):
+    """Runs tasks on other machines."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, as submitit_slurm."""
+        ...
+
+    def start(self, jobs: Sequence[int], task: Callable[[DictConfig], Any], folder: Path) -> None:
+        """Run a task for some jobs of the sweep, by their numbers, and wait for all of them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """A checked configuration, ready to run."""
@@ -92,6 +106,8 @@ class Settings:
     """Whether the provider's file says what this model accepts."""
     overrides: tuple[str, ...] = ()
     """What the command line says of this job, as `trials=10`."""
+    elsewhere: "Elsewhere | None" = None
+    """What runs the jobs of this sweep on other machines; None: this process runs them."""
 
     @property
     def realtime(self) -> bool:
@@ -388,6 +404,8 @@ def _check_ids(config: Config, problems: Problems) -> None:
     problems.check(
         IDENTIFIER.fullmatch(config.name) is not None, "name", f"{config.name!r}; {ALLOWED_IDS}"
     )
+    for folder in (LIVE, REHEARSED):
+        problems.check(config.name != folder, "name", f"{folder!r} holds the dataset of all runs")
     for group, ids in (("persona", config.persona), ("text", config.text)):
         for name in ids:
             good = IDENTIFIER.fullmatch(str(name)) is not None

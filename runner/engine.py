@@ -5,12 +5,13 @@ reply that never came leaves the batch *submitting*, and the plan asks the provi
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import PriceList, estimate
@@ -50,7 +51,10 @@ from runner.providers.base import Provider
 from runner.purse import Purse
 from runner.realtime import Realtime
 
+Finished = TypeVar("Finished")
+
 CALLS_AT_ONCE = 4
+"""In each of two lanes: one for short calls, one for whole files."""
 DOWNLOADS = 4
 """At most, before a batch whose result files keep changing is left for later."""
 DAY = 86_400
@@ -93,6 +97,8 @@ class View:
     held: str | None
     halted: str | None
     stopping: bool
+    doing: str | None = None
+    """What goes on beside the batches, and how far it is."""
 
 
 class Observer(Protocol):
@@ -124,6 +130,43 @@ class _Packed:
     key: BatchKey
     file: RequestFile | None
     realtime: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Lanes:
+    """Where calls are made: what moves files keeps no short call waiting."""
+
+    calls: Executor
+    transfers: Executor
+
+
+_LONG = (Verb.PACK, Verb.STAGE, Verb.COLLECT)
+"""What writes, uploads, downloads or reads a whole batch."""
+
+
+@contextmanager
+def beating(
+    ledger: Ledger, now: Callable[[], float], is_finished: Callable[[], bool]
+) -> Iterator[None]:
+    """Let the ledger's heart beat meanwhile, for whoever watches; its last beat says that we left."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(HEARTBEAT_SECONDS):
+            try:
+                ledger.beat(now())
+            except LedgerError:  # the next event meets the same, and ends the run with a message
+                return
+
+    heart = threading.Thread(target=beat, daemon=True)
+    ledger.beat(now())
+    heart.start()
+    try:
+        yield
+    finally:
+        done.set()
+        heart.join()
+        ledger.beat(now(), finished=is_finished(), left=True)
 
 
 class Engine:
@@ -214,23 +257,26 @@ class Engine:
 
     def run(self) -> View:
         """Do all there is to do; return how the run stands."""
-        beating = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(beating,), daemon=True)
-        self._ledger.beat(self._clock.now())
-        self._ledger.summarise(self._summary())
-        heart.start()
-        pool = self._workers()
-        try:
-            self._loop(pool)
-        finally:
-            self._realtime.close()
-            pool.shutdown(wait=True, cancel_futures=True)
-            beating.set()
-            heart.join()
-            self._ledger.beat(self._clock.now(), finished=not self._roster.counts().open, left=True)
-        return self.view
+        return self.run_and(lambda view: view)
 
-    def _loop(self, pool: Executor) -> None:
+    def run_and(self, finish: Callable[[View], Finished]) -> Finished:
+        """Do all there is to do, and what has to be done in the end, before the heart stops.
+
+        Args:
+            finish: makes the result of how the run stands.
+        """
+        with beating(self._ledger, self._clock.now, lambda: not self._roster.counts().open):
+            self._ledger.summarise(self._summary())
+            lanes = _Lanes(self._workers(), self._workers())
+            try:
+                self._loop(lanes)
+            finally:
+                self._realtime.close()
+                for lane in (lanes.calls, lanes.transfers):
+                    lane.shutdown(wait=True, cancel_futures=True)
+            return finish(self.view)
+
+    def _loop(self, lanes: "_Lanes") -> None:
         while True:
             self._obey()
             with self._purse.lock:  # until what is decided is written down, no other job decides
@@ -240,7 +286,7 @@ class Engine:
                     return
                 if not self._stopping:
                     for action in next_steps.actions:
-                        self._start(action, pool)
+                        self._start(action, lanes)
             self._observer.tick(self.view)
             self._wait(next_steps)
             for future in [f for f in self._running if f.done()]:
@@ -274,13 +320,6 @@ class Engine:
             wait(self._running, timeout=LONGEST_SLEEP, return_when=FIRST_COMPLETED)
         elif not next_steps.actions:
             self._clock.sleep(seconds)
-
-    def _beat(self, done: threading.Event) -> None:
-        while not done.wait(HEARTBEAT_SECONDS):
-            try:
-                self._ledger.beat(self._clock.now())
-            except LedgerError:  # the next event meets the same, and ends the run with a message
-                return
 
     # -- obeying: what somebody who watches has left in the mailbox
 
@@ -354,13 +393,14 @@ class Engine:
 
     # -- doing: what has to be on disk first is written here, then the call goes to a thread
 
-    def _start(self, action: Action, pool: Executor) -> None:
+    def _start(self, action: Action, lanes: "_Lanes") -> None:
         if action.batch is None:
             call: Callable[[], Any] = self._pack
         else:
             self._began[action.batch] = self._clock.now()
             call = self._call(action.verb, self._batches[action.batch])
-        self._running[pool.submit(call)] = action
+        lane = lanes.transfers if action.verb in _LONG else lanes.calls
+        self._running[lane.submit(call)] = action
 
     def _call(self, verb: Verb, batch: Batch) -> Callable[[], Any]:
         """Record the intent of an action and return the call to make."""
@@ -377,7 +417,12 @@ class Engine:
                     batch, BatchEvent.SEND, sent_at=self._clock.now(), doubted_at=None
                 )
                 labels = {**self._labels, "batch": f"{batch.key}-{batch.send}"}
-                return lambda: provider.submit(sent, path, labels)
+
+                def order() -> RemoteId:
+                    self._ledger.keep()  # it may have waited in its lane
+                    return provider.submit(sent, path, labels)
+
+                return order
             case Verb.FIND:
                 claimed = {b.remote for b in self._batches.values() if b.remote is not None}
                 return lambda: provider.find(batch, path, claimed)

@@ -14,6 +14,7 @@ Requests have no row of their own and *pending* is stored nowhere: pending = exp
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -38,7 +39,9 @@ from runner.core.errors import (
 )
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
 from runner.core.states import BatchState
+from runner.disks import shared_disk
 from runner.files import write_durably
+from runner.lease import SECONDS, Lease, is_leased, newest
 
 FORMAT = 1
 SETTINGS = {
@@ -52,6 +55,8 @@ SETTINGS = {
     "disk_min_file_size": 2**31 - 1,
 }
 """diskcache evicts and drops by default; these keep everything, synced before a call is made."""
+ON_SHARED_DISKS = {**SETTINGS, "sqlite_journal_mode": "delete", "sqlite_mmap_size": 0}
+"""WAL and mapped files need memory that all who look share; machines do not."""
 
 DATABASE = "cache.db"
 LOCK = "runner.lock"
@@ -112,44 +117,56 @@ class Holder:
 class Ledger:
     """One experiment's ledger, held by this process alone until it is closed."""
 
-    def __init__(self, directory: Path, cache: "diskcache.Cache", lock: int) -> None:
+    def __init__(self, directory: Path, cache: "diskcache.Cache", hold: "_Hold") -> None:
         """Use `create` or `open`."""
         self.directory = directory
         self._cache = cache
-        self._lock = lock
+        self._hold = hold
         self._mutex = threading.Lock()
         self._events = sum(1 for key in cache if key.startswith("event/"))
 
     @classmethod
-    def create(cls, directory: Path, experiment: Mapping[str, Any], *, anew: bool = False) -> Self:
+    def create(
+        cls,
+        directory: Path,
+        experiment: Mapping[str, Any],
+        *,
+        anew: bool = False,
+        shared: bool = False,
+    ) -> Self:
         """Make a new ledger.
 
         Args:
             directory: the run's folder.
             experiment: what identifies the run.
             anew: the folder is a run's whose ledger was lost.
+            shared: other machines may write on this disk, although it does not look so.
 
         Raises:
             LedgerInUse: another runner holds the folder.
             LedgerDamaged: there is a ledger already.
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _holding(directory) as lock:
+        with _holding(directory, shared=shared) as hold:
             if exists(directory) and not anew:
                 raise LedgerDamaged(f"{directory} has a ledger already; please report this")
             for leftover in directory.glob(f"{DATABASE}*"):
                 leftover.unlink()
-            cache = _open_cache(directory)
+            cache = _open_cache(directory, hold.settings)
             with cache.transact():
                 cache.set("format", FORMAT)
                 cache.set("experiment", _text(experiment))
                 cache.set("rev", 0)
             _write_beside(directory, experiment)
-            return cls(directory, cache, lock)
+            return cls(directory, cache, hold)
 
     @classmethod
-    def open(cls, directory: Path) -> Self:
+    def open(cls, directory: Path, *, shared: bool = False) -> Self:
         """Open an existing ledger for writing.
+
+        Args:
+            directory: the run's folder.
+            shared: other machines may write on this disk, although it does not look so.
 
         Raises:
             LedgerInUse: another runner holds it; names its pid and host.
@@ -157,16 +174,30 @@ class Ledger:
             LedgerFormatUnknown: another version wrote it.
         """
         check(directory)
-        with _holding(directory) as lock:
-            ledger = cls(directory, _open_cache(directory), lock)
+        moving = not is_leased(directory) and _is_shared(directory, said=shared)
+        if moving:
+            _check_not_served(directory)
+        with _holding(directory, shared=shared) as hold:
+            if moving:
+                _leave_wal(directory)
+            ledger = cls(directory, _open_cache(directory, hold.settings), hold)
             if not (directory / EXPERIMENT).exists():  # a kill came between the two
                 _write_beside(directory, ledger.experiment())
             return ledger
 
+    def keep(self) -> None:
+        """Make sure, before something that costs money is asked for, that nobody else may ask for it.
+
+        Raises:
+            LedgerError: a runner on another machine has followed this one.
+        """
+        with self._mutex:
+            self._hold.keep()
+
     def close(self) -> None:
         """Let go of the ledger."""
         self._cache.close()
-        os.close(self._lock)
+        self._hold.let_go()
 
     def __enter__(self) -> Self:
         """Use as a context manager."""
@@ -268,6 +299,7 @@ class Ledger:
     def _writing(self) -> Iterator[None]:
         """Write alone, and say it in one line when the disk does not take it."""
         with self._mutex:
+            self._hold.keep()
             try:
                 yield
             except (sqlite3.Error, diskcache.Timeout) as error:
@@ -286,7 +318,8 @@ class Ledger:
 class LedgerReader:
     """A ledger seen by another process: read-only, never waits for the writer, changes nothing.
 
-    SQLite may leave its own empty `-wal` and `-shm` beside the database.
+    SQLite may leave its own empty `-wal` and `-shm` beside the database. On a shared disk it waits
+    for a commit under way, and what a killed runner wrote by half is undone first.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -450,7 +483,21 @@ _SETTINGS_KNOWN = {*diskcache.core.DEFAULT_SETTINGS, *diskcache.core.METADATA}
 
 
 def holder(directory: Path) -> Holder | None:
-    """Return who holds a folder's ledger, asking the operating system; None when nobody does."""
+    """Return who holds a folder's ledger; None when nobody does.
+
+    The operating system knows of this machine; of others, the lease on a shared disk tells.
+    """
+    return _lock_holder(directory) or _lease_holder(directory)
+
+
+def _lease_holder(directory: Path) -> Holder | None:
+    found = newest(directory)
+    if found is None or found.is_of_this_kernel or time.time() - found.touched_at > SECONDS:
+        return None
+    return Holder(pid=found.pid, host=found.host)
+
+
+def _lock_holder(directory: Path) -> Holder | None:
     try:
         handle = os.open(directory / LOCK, os.O_RDWR)
     except FileNotFoundError:
@@ -464,15 +511,73 @@ def holder(directory: Path) -> Holder | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hold:
+    """What keeps everybody else from writing."""
+
+    lock: int
+    lease: Lease | None
+    """None on a disk that is this machine's alone."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How the database is kept."""
+        return SETTINGS if self.lease is None else ON_SHARED_DISKS
+
+    def keep(self) -> None:
+        """Raise LedgerError when somebody else may write by now."""
+        if self.lease is not None:
+            self.lease.keep()
+
+    def let_go(self) -> None:
+        """Let the next one in."""
+        if self.lease is not None:
+            self.lease.release()
+        os.close(self.lock)
+
+
 @contextlib.contextmanager
-def _holding(directory: Path) -> Iterator[int]:
+def _holding(directory: Path, *, shared: bool = False) -> Iterator[_Hold]:
     """Hold a folder, and let go of it again if what is done meanwhile fails."""
     lock = _hold(directory)
     try:
-        yield lock
+        leased = is_leased(directory) or _is_shared(directory, said=shared)
+        hold = _Hold(lock=lock, lease=Lease.take(directory) if leased else None)
     except BaseException:
         os.close(lock)
         raise
+    try:
+        yield hold
+    except BaseException:
+        hold.let_go()
+        raise
+
+
+def _is_shared(directory: Path, *, said: bool) -> bool:
+    return said or shared_disk(directory) is not None
+
+
+def _check_not_served(directory: Path) -> None:
+    """Refuse a ledger that a machine may be writing which takes this disk for its own alone.
+
+    Raises:
+        LedgerInUse: it gave a sign of life a moment ago.
+    """
+    with contextlib.closing(LedgerReader(directory)) as reader:
+        beat = reader.get("heartbeat") or {}
+    elsewhere = beat.get("host", socket.gethostname()) != socket.gethostname()
+    if elsewhere and not beat.get("left") and time.time() - beat["at"] < SECONDS:
+        raise LedgerInUse(
+            f"{directory} is in use by a runner with pid {beat['pid']} on {beat['host']}: "
+            "wait for it, or stop it there with Ctrl-C and run again"
+        )
+
+
+def _leave_wal(directory: Path) -> None:
+    """Turn a database that came from another disk to a rollback journal, without shared memory."""
+    with contextlib.closing(sqlite3.connect(directory / DATABASE, isolation_level=None)) as db:
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("PRAGMA journal_mode=DELETE")
 
 
 def _hold(directory: Path) -> int:
@@ -481,7 +586,13 @@ def _hold(directory: Path) -> int:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
-        except OSError:  # it may be another process's short look in `holder`
+        except OSError as error:  # it may be another process's short look in `holder`
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                os.close(handle)
+                raise LedgerError(
+                    f"{directory / LOCK}: this disk takes no locks ({error.strerror}): "
+                    "choose outputs=… on another one"
+                ) from None
             if attempt + 1 < LOCK_TRIES:
                 time.sleep(0.02)
     else:
@@ -505,33 +616,77 @@ def _is_whole(directory: Path) -> bool:
     """Tell whether a database got past its creation; a kill can leave one without a format."""
     try:
         with contextlib.closing(_read_only(directory)) as db:
+            made = {
+                name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE sql <> ''")
+            }
+            if made <= {"Settings"}:
+                return (directory / EXPERIMENT).exists()
             return bool(db.execute("SELECT count(*) FROM Cache").fetchone()[0])
+    except LedgerBusy:
+        return True
     except sqlite3.DatabaseError:
         return (directory / DATABASE).stat().st_size > 0
 
 
-def _open_cache(directory: Path) -> "diskcache.Cache":
-    cache = diskcache.Cache(str(directory), disk=PlainDisk, timeout=60, **SETTINGS)
-    wrong = {k: v for k, v in SETTINGS.items() if getattr(cache, k) != v}
+def _open_cache(directory: Path, settings: Mapping[str, Any]) -> "diskcache.Cache":
+    cache = diskcache.Cache(str(directory), disk=PlainDisk, timeout=60, **settings)
+    wrong = {k: v for k, v in settings.items() if getattr(cache, k) != v}
     if wrong:
         raise LedgerDamaged(f"{directory}: the ledger's settings are not ours: {wrong}")
     return cache
 
 
 def _read_only(directory: Path) -> sqlite3.Connection:
+    """Open the database for reading, made whole first if a writer was killed on a shared disk."""
+    db = _connected(directory)
+    if is_leased(directory) and _has_half_a_transaction(db):
+        db.close()
+        _roll_back(directory)
+        db = _connected(directory)
+    return db
+
+
+def _connected(directory: Path) -> sqlite3.Connection:
     path = (directory / DATABASE).resolve()
     # Without such a file nobody is writing, and `immutable` keeps SQLite from making one.
     busy = any(path.with_name(f"{DATABASE}-{kind}").exists() for kind in ("wal", "journal"))
-    quiet = "" if busy else "&immutable=1"
+    leased = is_leased(directory)
+    quiet = "" if busy or leased else "&immutable=1"
     db = sqlite3.connect(
         f"{path.as_uri()}?mode=ro{quiet}",
         uri=True,
-        timeout=0.25,
+        timeout=2.0 if leased else 0.25,  # beside a rollback journal readers wait for a commit
         isolation_level=None,
         check_same_thread=False,
     )
     db.execute("PRAGMA trusted_schema=OFF")
     return db
+
+
+def _has_half_a_transaction(db: sqlite3.Connection) -> bool:
+    try:
+        db.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK
+    return False
+
+
+def _roll_back(directory: Path) -> None:
+    """Undo the half of a transaction that a killed runner left; only who holds the folder may.
+
+    Raises:
+        LedgerBusy: it is not left at all, but being written, or cannot be undone from here.
+    """
+    try:
+        with _holding(directory) as hold:
+            with contextlib.closing(sqlite3.connect(directory / DATABASE)) as db:
+                db.execute("PRAGMA schema_version").fetchone()
+            hold.let_go()
+    except (LedgerInUse, OSError, sqlite3.OperationalError) as error:
+        raise LedgerBusy(
+            f"{directory / DATABASE} is in the middle of a transaction, and is read when that is over "
+            f"({error})"
+        ) from None
 
 
 def _mark(directory: Path) -> tuple[int, ...]:
@@ -544,7 +699,7 @@ def _mark(directory: Path) -> tuple[int, ...]:
         found = database.stat()
     except FileNotFoundError:
         return ()
-    if database.with_name(f"{DATABASE}-wal").exists():
+    if is_leased(directory) or database.with_name(f"{DATABASE}-wal").exists():
         return found.st_dev, found.st_ino
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 

@@ -38,6 +38,18 @@ def meter(what: str, total: int) -> Iterator[Advance]:
         yield lambda step, beside: progress.update(task, advance=step, beside=beside)
 
 
+def adding_up(show: Callable[[int], None]) -> Advance:
+    """Return what adds up the steps, and shows how much there is now."""
+    done = 0
+
+    def advance(step: int, _: str) -> None:
+        nonlocal done
+        done += step
+        show(done)
+
+    return advance
+
+
 def _plain(what: str, total: int) -> Advance:
     done, spoke_at = 0, time.monotonic()
 

@@ -96,6 +96,11 @@ class Purse:
                     ),
                 )
 
+    def committed(self, folder: Path) -> Decimal:
+        """Return what one job has committed."""
+        with self.lock:
+            return self._committed.get(folder, Decimal(0))
+
     def elsewhere(self, folder: Path) -> Decimal:
         """Return what all other jobs have committed."""
         with self.lock:

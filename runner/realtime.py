@@ -85,6 +85,7 @@ class Realtime:
         concurrency: int,
         *,
         asks: bool,
+        keep: Callable[[], None],
     ) -> None:
         """Keep what a conversation needs.
 
@@ -95,6 +96,7 @@ class Realtime:
             pacer: how fast.
             concurrency: how many at once, over all conversations.
             asks: whether this run may ask anything new, or only looks at what is there.
+            keep: raises LedgerError when a runner on another machine has this run now.
         """
         self._folder = folder / "raw"
         self._request_file = request_file
@@ -103,6 +105,7 @@ class Realtime:
         self._turns = threading.Semaphore(concurrency)
         self._concurrency = concurrency
         self._asks = asks
+        self._keep = keep
         self._stopped = False
         self._open: dict[BatchKey, Conversation] = {}
 
@@ -130,6 +133,7 @@ class Realtime:
                 answers=self._folder / f"{key}.output.jsonl",
                 requests=self._request_file(key),
                 ask=self._ask,
+                keep=self._keep,
                 pacer=self._pacer,
                 turns=self._turns,
                 stopping=lambda: self._stopped,
@@ -167,6 +171,7 @@ class Conversation:
         answers: Path,
         requests: Path,
         ask: Ask,
+        keep: Callable[[], None],
         pacer: Pacer,
         turns: threading.Semaphore,
         stopping: Callable[[], bool],
@@ -178,6 +183,7 @@ class Conversation:
         self._noted = answers.with_name(f"{answers.name}.asked")
         self._requests = requests
         self._ask = ask
+        self._keep = keep
         self._pacer = pacer
         self._turns = turns
         self._lock = threading.Lock()
@@ -282,6 +288,7 @@ class Conversation:
         with self._turns:
             if not self._pacer.wait(self._is_stopped):
                 return False
+            self._keep()
             with self._lock:
                 name, line = next(self._rest, (b"", b""))
                 if not line:
@@ -289,6 +296,7 @@ class Conversation:
                 self._asked.add(name)
                 _append(self._notes, name)
             while True:
+                self._keep()
                 try:
                     answer = self._ask(line)
                 except ProviderBusy as busy:  # a definite "not now": the same request, later
@@ -307,6 +315,7 @@ class Conversation:
                 else:
                     break
         self._pacer.went_well()
+        self._keep()
         with self._lock:
             _append(self._answers, answer.rstrip(b"\n"))
             self._answered += 1

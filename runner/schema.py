@@ -233,6 +233,13 @@ class BudgetConfig:
 
 
 @dataclass
+class LedgerConfig:
+    """Where ledgers are kept."""
+
+    shared: bool = False
+
+
+@dataclass
 class ReportConfig:
     """action=report: over which runs, and how."""
 
@@ -251,6 +258,7 @@ class ExportConfig:
     format: Any = None
     over: Any = None
     rehearsals: bool = False
+    dataset: bool = True
 
 
 @dataclass
@@ -287,6 +295,7 @@ class Config:
     prompt: PromptConfig = field(default_factory=PromptConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    ledger: LedgerConfig = field(default_factory=LedgerConfig)
     poll: PollConfig = field(default_factory=PollConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)

@@ -95,7 +95,7 @@ class Live:
             bar,
             Text(counts_line(view)),
             *(Text(line, style="dim") for line in batch_lines(view.batches, time.time())),
-            *(Text(line, style="yellow") for line in (view.held, view.halted) if line),
+            *(Text(line, style="yellow") for line in _asides(view)),
             Text("stopping: batches go on at the provider" if view.stopping else "Ctrl-C: stop"),
         )
 
@@ -253,7 +253,7 @@ def job_lines(jobs: Sequence[Watched]) -> Iterator[str]:
             f"{job.name:<{width}}",
             f"{counts.total - counts.open:>7,}/{counts.total:,}",
             job.ended or f"{there} batch{'' if there == 1 else 'es'} open",
-            *(line for line in (job.view.held, job.view.halted) if line and job.ended is None),
+            *(line for line in _asides(job.view) if job.ended is None),
         ]
         yield "  ".join(words)
 
@@ -325,7 +325,12 @@ def progress_line(view: View) -> str:
     if active:
         wait = max(min(b.next_at for b in active) - time.time(), 0)
         parts.append(f"{len(active)} batches open, next look in {wait:.0f} s")
-    return "  ".join([*parts, *(line for line in (view.held, view.halted) if line)])
+    return "  ".join([*parts, *_asides(view)])
+
+
+def _asides(view: View) -> list[str]:
+    """Return what is to be said beside the counters."""
+    return [line for line in (view.doing, view.held, view.halted) if line]
 
 
 def how_far(batch: Batch) -> str:

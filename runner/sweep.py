@@ -42,7 +42,7 @@ DRAW_SECONDS = 0.2
 LONGEST_NAME = 60
 COUNTERS = ("total", "success", "retry_success", "failed", "open")
 REHEARSAL = "REHEARSAL: emulated answers, nothing is paid"
-_MISTAKES = (ConfigError, LedgerInUse, LedgerOfAnotherExperiment)
+MISTAKES = (ConfigError, LedgerInUse, LedgerOfAnotherExperiment)
 
 Interruptible = Callable[[Any], Callable[[], bool]]
 Row = dict[str, Any]
@@ -112,14 +112,9 @@ def drive(
     Raises:
         ConfigError: nothing was sent: the budget is too small for all jobs together.
     """
-    sending = purpose in (Purpose.RUN, Purpose.SUBMIT)
-    jobs = prepared(settings, sending=sending)
-    _check(jobs, sending=sending)
-    _enter(jobs)
-    if over := _over_budget(jobs):
-        raise ConfigError(over)
+    jobs = checked(settings, sending=purpose in (Purpose.RUN, Purpose.SUBMIT))
     if not as_json:
-        for note in _notes(jobs):
+        for note in notes(jobs):
             print(f"note: {note}")
     fleet = Fleet()
     was_interrupted = interruptible(fleet)
@@ -128,8 +123,22 @@ def drive(
     for job in jobs:
         if job.crash is not None:
             print(job.crash, file=sys.stderr)
-    _print_rows(rows, _title(jobs), _next_step(jobs, rows, command), as_json=as_json)
+    print_rows(rows, title(jobs), next_step(jobs, rows, command), as_json=as_json)
     return _exit_code(jobs, rows, interrupted=was_interrupted())
+
+
+def checked(settings: Sequence[Settings], *, sending: bool) -> list[Job]:
+    """Return the jobs, each with what stands in its way; nothing is sent yet.
+
+    Raises:
+        ConfigError: the budget is too small for all jobs together.
+    """
+    jobs = prepared(settings, sending=sending)
+    _check(jobs, sending=sending)
+    _enter(jobs)
+    if over := _over_budget(jobs):
+        raise ConfigError(over)
+    return jobs
 
 
 def prepared(settings: Sequence[Settings], *, sending: bool) -> list[Job]:
@@ -219,31 +228,32 @@ def _enter(jobs: Iterable[Job]) -> None:
 def _over_budget(jobs: Iterable[Job]) -> str | None:
     """Say why the jobs may cost more than there is, all of them together; None when they may not."""
     paying = [job for job in jobs if job.preview is not None and not job.run.emulated]
-    sending = [(_most(job), job) for job in paying if job.preview and job.preview.to_send]
+    sending = [(most(job), job) for job in paying if job.preview and job.preview.to_send]
     if not sending:
         return None
     budget = min(job.run.settings.config.budget.max_usd for _, job in sending)
-    spent, high = sending[0][1].run.purse.total, sum((most for most, _ in sending), Decimal(0))
+    spent, high = sending[0][1].run.purse.total, sum((usd for usd, _ in sending), Decimal(0))
     if spent + high <= Decimal(repr(budget)):
         return None
     requests = sum(job.preview.to_send for _, job in sending if job.preview)
-    most, dearest = max(sending, key=lambda pair: pair[0])
+    dearest_usd, dearest = max(sending, key=lambda pair: pair[0])
     return (
         f"budget: the {requests:,} requests of {len(sending)} jobs may cost up to ${high:.2f} in all "
-        f"(the dearest, {dearest.name}: ${most:.2f}), with ${spent:.2f} spent or reserved: more than "
+        f"(the dearest, {dearest.name}: ${dearest_usd:.2f}), with ${spent:.2f} spent or reserved: more than "
         f"budget.max_usd={budget:g}, which all jobs share; nothing was sent: ask for less, or allow "
         "more with budget.max_usd=…"
     )
 
 
-def _most(job: Job) -> Decimal:
+def most(job: Job) -> Decimal:
+    """Return the most that what a job would send now may cost; 0 where nobody knows."""
     return (job.preview and job.preview.estimate.high) or Decimal(0)
 
 
-def _notes(jobs: Sequence[Job]) -> list[str]:
+def notes(jobs: Sequence[Job]) -> list[str]:
     """Return what a user should know before anything is sent, each once."""
     notes = dict.fromkeys(note for job in jobs for note in job.run.warnings())
-    for folder, sharing in _by_folder(jobs).items():
+    for folder, sharing in by_folder(jobs).items():
         if len(sharing) > 1:
             notes[
                 f"{len(sharing)} jobs share {folder}: they run one after another, and their "
@@ -252,7 +262,8 @@ def _notes(jobs: Sequence[Job]) -> list[str]:
     return list(notes)
 
 
-def _by_folder(jobs: Iterable[Job]) -> dict[Path, list[Job]]:
+def by_folder(jobs: Iterable[Job]) -> dict[Path, list[Job]]:
+    """Return the jobs that can start, by the folder that they share."""
     found: dict[Path, list[Job]] = {}
     for job in jobs:
         if job.folder is not None and job.trouble is None:
@@ -271,12 +282,12 @@ def _run_all(jobs: Sequence[Job], purpose: Purpose, fleet: Fleet, *, as_json: bo
         for job in jobs:
             job.run.address = addresses.get(job.folder) if job.folder else None
         _import_packages(jobs)
-        shown = stack.enter_context(board(_title(jobs), [job.name for job in jobs], json=as_json))
+        shown = stack.enter_context(board(title(jobs), [job.name for job in jobs], json=as_json))
         for job, watched in zip(jobs, shown.jobs, strict=True):
             job.watched = watched
         threads = [
             Thread(target=_work, args=(sharing, purpose, fleet))
-            for sharing in _by_folder(jobs).values()
+            for sharing in by_folder(jobs).values()
         ]
         stack.callback(_wait_for, threads, fleet)  # also when drawing fails: nobody is left behind
         for thread in threads:
@@ -337,9 +348,11 @@ def _state(job: Job, *, interrupted: bool) -> str:
         return "not started"
     view = job.result.view
     if view.counts.open:
+        if view.halted:
+            return "refused"
         if interrupted:
             return "interrupted"
-        return "refused" if view.halted else "held" if view.held else "open"
+        return "held" if view.held else "open"
     return "some failed" if view.counts.failed else "done"
 
 
@@ -380,13 +393,14 @@ def _next(job: Job, state: str) -> str:
     return "run again"
 
 
-def _title(jobs: Sequence[Job]) -> str:
+def title(jobs: Sequence[Job]) -> str:
+    """Return what stands above all that is said of a sweep."""
     names = dict.fromkeys(job.run.settings.experiment.name for job in jobs)
     rehearsals = sum(1 for job in jobs if job.run.emulated)
-    title = f"{', '.join(names)}  sweep of {len(jobs)} jobs"
+    text = f"{', '.join(names)}  sweep of {len(jobs)} jobs"
     if rehearsals == len(jobs):
-        return f"{title}  {REHEARSAL}"
-    return f"{title}  {rehearsals} of them a {REHEARSAL}" if rehearsals else title
+        return f"{text}  {REHEARSAL}"
+    return f"{text}  {rehearsals} of them a {REHEARSAL}" if rehearsals else text
 
 
 def _exit_code(jobs: Sequence[Job], rows: Sequence[Row], *, interrupted: bool) -> int:
@@ -396,11 +410,12 @@ def _exit_code(jobs: Sequence[Job], rows: Sequence[Row], *, interrupted: bool) -
         return INTERRUPTED
     if all(row["state"] == "done" for row in rows):
         return DONE
-    mistakes = all(isinstance(job.trouble, _MISTAKES) and not job.has_begun for job in jobs)
+    mistakes = all(isinstance(job.trouble, MISTAKES) and not job.has_begun for job in jobs)
     return USER_MISTAKE if mistakes else WORK_REMAINS
 
 
-def _next_step(jobs: Sequence[Job], rows: Sequence[Row], command: str) -> str:
+def next_step(jobs: Sequence[Job], rows: Sequence[Row], command: str) -> str:
+    """Say what to do next."""
     if any(row["state"] != "done" for row in rows):
         return f"resume all of it with: {command}"
     if all(row["rehearsal"] for row in rows):
@@ -412,13 +427,14 @@ def _next_step(jobs: Sequence[Job], rows: Sequence[Row], command: str) -> str:
     return f"python -m runner action=report name={next(iter(names))}{over}"
 
 
-def _print_rows(rows: Sequence[Row], title: str, what_next: str, *, as_json: bool) -> None:
+def print_rows(rows: Sequence[Row], heading: str, what_next: str, *, as_json: bool) -> None:
+    """Print the table, or the same as JSON."""
     totals = _totals(rows)
     if as_json:
         found = {"jobs": rows, "totals": totals, "next": what_next}
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    print(title)
+    print(heading)
     columns = ("job", "state", *COUNTERS, "cost", "next")
     table = [[_cell(row, column) for column in columns] for row in rows]
     last = [_cell({**totals, "job": "all"}, column) for column in columns]
@@ -497,7 +513,7 @@ def _print_plan(jobs: Sequence[Job], *, as_json: bool) -> None:
         "to_send": sum(preview.to_send for _, preview in planned),
         "batches": sum(preview.batches for _, preview in planned),
         "cost_usd_low": float(sum(p.estimate.low or Decimal(0) for _, p in planned)),
-        "cost_usd_high": float(sum(map(_most, known), Decimal(0))),
+        "cost_usd_high": float(sum(map(most, known), Decimal(0))),
         "price_unknown": len(planned) - len(known),
     }
     if as_json:
@@ -521,10 +537,10 @@ def _print_plan(jobs: Sequence[Job], *, as_json: bool) -> None:
     ]  # fmt: skip
     unknown = f" and {sums['price_unknown']} unknown" if sums["price_unknown"] else ""
     cost = f"${sums['cost_usd_low']:.4f} to ${sums['cost_usd_high']:.4f}{unknown}"
-    print(_title(jobs))
+    print(title(jobs))
     total = ("all", "", f"{sums['to_send']:,}", f"{sums['batches']:,}", cost, "")
     _print_table([columns, *rows, total])
-    for note in _notes(jobs):
+    for note in notes(jobs):
         print(f"note: {note}")
     for job in jobs:
         if job.trouble is not None:
@@ -536,14 +552,14 @@ def _print_plan(jobs: Sequence[Job], *, as_json: bool) -> None:
 def status(settings: Sequence[Settings], command: str, *, as_json: bool) -> int:
     """Print how every job stands, from the ledgers, also while they run."""
     jobs = prepared(settings, sending=False)
-    rows = [_stored(job) for job in jobs]
+    rows = [stored(job) for job in jobs]
     going = any(row["state"] == "running" for row in rows)
-    what_next = "they are at work" if going else _next_step(jobs, rows, command)
-    _print_rows(rows, _title(jobs), what_next, as_json=as_json)
+    what_next = "they are at work" if going else next_step(jobs, rows, command)
+    print_rows(rows, title(jobs), what_next, as_json=as_json)
     return DONE if all(row["state"] == "done" for row in rows) else WORK_REMAINS
 
 
-def _stored(job: Job) -> Row:
+def stored(job: Job) -> Row:
     """Return a job's line by its ledger."""
     facts: Mapping[str, Any] = {}
     state, what_next = "no run yet", "run"
@@ -592,7 +608,7 @@ def each(settings: Sequence[Settings], perform: Callable[[Run], int]) -> int:
             codes.append(perform(job.run))
         except RunnerError as error:
             print(f"error: {job.name}: {error}", file=sys.stderr)
-            codes.append(USER_MISTAKE if isinstance(error, _MISTAKES) else WORK_REMAINS)
+            codes.append(USER_MISTAKE if isinstance(error, MISTAKES) else WORK_REMAINS)
     if set(codes) <= {DONE, USER_MISTAKE} and DONE in codes and USER_MISTAKE in codes:
         return WORK_REMAINS
     return max(codes)

@@ -9,13 +9,15 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from runner import dataset
 from runner.attempts import parts
 from runner.core.model import Batch
 from runner.core.states import BatchState
-from runner.export import Report, derived
+from runner.export import Report, checked, gathered
 from runner.files import file_sha256
 from runner.intake import Intake
 from runner.ledger import Ledger
+from runner.streams import is_made_of
 
 
 def problems(ledger: Ledger, reader: Callable[[Path], Intake], report: Report) -> Iterator[str]:
@@ -96,9 +98,17 @@ def _strangers(report: Report) -> Iterator[str]:
 
 
 def _tables(report: Report) -> Iterator[str]:
-    for name, wanted in zip(("answers", "attempts"), derived(report), strict=True):
-        path = report.folder / f"{name}.parquet"
+    rows = gathered(report)
+    answers = report.folder / "answers.parquet"
+    tables = {
+        answers: checked(rows.answers(), report.roster.counts()),
+        report.folder / "attempts.parquet": rows.attempts(),
+    }
+    place = dataset.place_of(report.folder, report.experiment)
+    if place.exists():
+        tables[place] = dataset.without_partitions(rows.answers())
+    for path, wanted in tables.items():
         if not path.exists():
             yield f"{path}: is not there: action=export writes it"
-        elif not pl.read_parquet(path).equals(wanted):
+        elif not is_made_of(path, wanted):
             yield f"{path}: is not what the ledger and the results say: action=export mends it"

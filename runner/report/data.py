@@ -6,7 +6,7 @@ Only what the report needs is read, and no raw answer: of a reason, its length.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -96,14 +96,14 @@ def read(selection: Selection) -> Data:
         personas=list(dict.fromkeys(personas.values())),
         texts=list(dict.fromkeys(texts.values())),
     )
-    frames: list[pl.DataFrame] = []
+    frames: dict[str, list[pl.DataFrame]] = {}
     requests = 0
     for run in runs:
-        frames.extend(
-            scale.typed(frame).with_columns(pl.col("cause", "pattern").cast(_CODE))
-            for frame in _readings(run, questions, personas, texts, requests)
-        )
-        requests += frames[-1].height
+        for begin, rows in _some_rows(run):
+            some = rows.with_row_index("request", offset=requests + begin)
+            for question, asked_of in _readings(run, some, questions, personas, texts):
+                frames.setdefault(question, []).append(_slim(asked_of, scale))
+        requests += _scan(run.stored).select(pl.len()).collect().item()
     asked = {
         _question_key(row, key): Asked(
             name=questions[_question_key(row, key)],
@@ -116,7 +116,7 @@ def read(selection: Selection) -> Data:
     return Data(
         runs=tuple(runs),
         questions=tuple(asked.values()),
-        readings=_with_cells(pl.concat(frames)),
+        readings=_with_cells([frames.pop(q) for q in scale.questions if q in frames]),
         statuses=pl.concat(scale.typed(_statuses(run)) for run in runs),
         usage=pl.concat(scale.typed(_usage(run)) for run in runs),
         returned=pl.concat(scale.typed(_returned(run)) for run in runs),
@@ -127,6 +127,7 @@ def read(selection: Selection) -> Data:
     )
 
 
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 _CODE = pl.Categorical()
 """A few words, of which each row has one; a million rows take four bytes each."""
 
@@ -141,7 +142,7 @@ class _Scale:
     personas: list[str]
     texts: list[str]
 
-    def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def typed(self, frame: Frame) -> Frame:
         """Return the frame with its factors as ordered levels."""
         levels = {
             "run": self.runs,
@@ -153,8 +154,14 @@ class _Scale:
         return frame.with_columns(
             pl.col(name).cast(pl.Enum(known))
             for name, known in levels.items()
-            if name in frame.columns
+            if name in frame.collect_schema().names()
         )
+
+
+def _slim(rows: pl.LazyFrame, scale: _Scale) -> pl.DataFrame:
+    """Collect rows with their levels and words as numbers: as texts they take most of the memory."""
+    codes = pl.col("cause", "pattern").cast(_CODE)
+    return scale.typed(rows).with_columns(codes).collect()
 
 
 def _named_runs(selection: Selection) -> list[ReportedRun]:
@@ -265,23 +272,41 @@ def _scan(run: StoredRun) -> pl.LazyFrame:
 
 
 def _rows(run: ReportedRun) -> pl.LazyFrame:
-    return _scan(run.stored).filter(
-        pl.col("provider") == run.provider, pl.col("model") == run.model
-    )
+    return _scan(run.stored).filter(_is_of(run))
+
+
+def _is_of(run: ReportedRun) -> pl.Expr:
+    """Tell of a row whether it is of this run; an imported table may hold several."""
+    return (pl.col("provider") == run.provider) & (pl.col("model") == run.model)
+
+
+ROWS_AT_ONCE = 50_000
+"""Requests whose reasons are in memory at a time."""
+
+
+def _some_rows(run: ReportedRun) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield what the report needs of some requests of a run, and the row of the first of them."""
+    table = _scan(run.stored)
+    parts = ("value", "cause", "pattern", "reason")
+    needed = [f"{key}_{part}" for key in run.stored.definition["questions"] for part in parts]
+    factors = ["persona", "text", "temperature", "status", "outcome", "provider", "model"]
+    for begin in range(0, table.select(pl.len()).collect().item(), ROWS_AT_ONCE):
+        some = table.slice(begin, ROWS_AT_ONCE).select(*factors, *needed)
+        yield begin, some.filter(_is_of(run)).collect()
 
 
 def _readings(
     run: ReportedRun,
+    some: pl.DataFrame,
     questions: Mapping[tuple[Any, ...], str],
     personas: Mapping[tuple[str, str], str],
     texts: Mapping[tuple[str, str], str],
-    first: int,
-) -> Iterator[pl.DataFrame]:
-    """Yield, for each question, one row per request."""
+) -> Iterator[tuple[str, pl.LazyFrame]]:
+    """Yield, for each question, its name and one row per request."""
     experiment = run.stored.experiment
     ours = {key: name for (where, key), name in personas.items() if where == experiment}
     theirs = {key: name for (where, key), name in texts.items() if where == experiment}
-    rows = _rows(run).with_row_index("request", offset=first)
+    rows = some.lazy()
     closed = pl.col("status") != OPEN
     imported = pl.lit(run.stored.imported)
     for key, row in run.stored.definition["questions"].items():
@@ -298,7 +323,9 @@ def _readings(
             .otherwise(pl.lit("request_") + pl.col("outcome").fill_null("unknown"))
         )
         reason = pl.col(f"{key}_reason")
+        name = questions[_question_key(row, key)]
         yield (
+            name,
             rows.select(
                 pl.lit(run.name).alias("run"),
                 pl.lit(run.block).alias("block"),
@@ -306,7 +333,7 @@ def _readings(
                 pl.col("text").replace_strict(theirs, return_dtype=pl.String),
                 "temperature",
                 "request",
-                pl.lit(questions[_question_key(row, key)]).alias("question"),
+                pl.lit(name).alias("question"),
                 value.alias("value"),
                 cause.alias("cause"),
                 pl.when(closed).then(pl.col(f"{key}_pattern")).alias("pattern"),
@@ -314,17 +341,24 @@ def _readings(
                 .then(reason.str.strip_chars().str.len_chars())
                 .alias("reason_chars"),
                 (pl.col("status") == "failed").alias("failed"),
-            ).collect(engine="streaming")
+            ),
         )
 
 
-def _with_cells(readings: pl.DataFrame) -> pl.DataFrame:
-    """Number the cells: one model, persona, text and temperature in one experiment."""
+def _with_cells(by_question: list[list[pl.DataFrame]]) -> pl.DataFrame:
+    """Number the cells: one model, persona, text and temperature in one experiment.
+
+    One question after another is sorted, so that no copy of all of them is made.
+    """
     factors = ["run", "persona", "text", "temperature"]
-    cells = readings.select(factors).unique().sort(factors, nulls_last=True).with_row_index("cell")
-    return readings.join(cells, on=factors, how="left", nulls_equal=True).sort(
-        "question", "cell", "value", "request", nulls_last=True
-    )
+    seen = (frame.select(factors).unique() for frames in by_question for frame in frames)
+    cells = pl.concat(seen).unique().sort(factors, nulls_last=True).with_row_index("cell")
+    whole = []
+    while by_question:
+        rows = pl.concat(by_question.pop(0))
+        numbered = rows.join(cells, on=factors, how="left", nulls_equal=True)
+        whole.append(numbered.sort("cell", "value", "request", nulls_last=True))
+    return pl.concat(whole)
 
 
 def _statuses(run: ReportedRun) -> pl.DataFrame:

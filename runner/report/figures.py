@@ -249,9 +249,7 @@ class Figures:
         }
         means = {
             (run, question): (n, mean)
-            for run, question, n, mean in readings.group_by("run", "question")
-            .agg(pl.col("value").count().alias("n"), pl.col("value").mean().alias("mean"))
-            .iter_rows()
+            for run, question, n, mean in numbers.means(readings).iter_rows()
         }
         tops = [
             100 * top / n

@@ -1,6 +1,6 @@
 """Statistics on frames of readings: nothing is read or written here, and nothing missing is 0."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -63,6 +63,20 @@ def scores(readings: pl.DataFrame, by: Sequence[str], dice: Dice) -> pl.DataFram
         dice: for the bootstrap.
     """
     keys = ["question", *by]
+    return _by_question(readings, lambda some: _scores(some, keys, dice))
+
+
+def _by_question(
+    readings: pl.DataFrame, work: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """Do the same for one question after another: what is in memory beside the readings is small."""
+    names = readings["question"].unique().sort().to_list()
+    if not names:
+        return work(readings)
+    return pl.concat(work(readings.filter(pl.col("question") == name)) for name in names)
+
+
+def _scores(readings: pl.DataFrame, keys: list[str], dice: Dice) -> pl.DataFrame:
     table = readings.group_by(keys).agg(
         pl.len().cast(pl.Int64).alias("total"),
         pl.col("value").count().cast(pl.Int64).alias("n"),
@@ -137,6 +151,11 @@ def _value_means(name: object, value: Numbers, count: Numbers, dice: Dice) -> Nu
 
 def missing(readings: pl.DataFrame) -> pl.DataFrame:
     """Return how many values each run lacks, by question and cause; n + missing = total."""
+    causes = sorted(readings["cause"].drop_nulls().unique().to_list())
+    return _by_question(readings, lambda some: _missing(some, causes)).sort("run", "question")
+
+
+def _missing(readings: pl.DataFrame, causes: list[str]) -> pl.DataFrame:
     keys = ["run", "question"]
     whole = readings.group_by(keys).agg(
         pl.len().cast(pl.Int64).alias("total"),
@@ -151,7 +170,6 @@ def missing(readings: pl.DataFrame) -> pl.DataFrame:
         .cast(pl.Int64)
         .alias("n_without_reason"),
     )
-    causes = sorted(readings["cause"].drop_nulls().unique().to_list())
     counted = (
         readings.group_by(keys).agg(
             (pl.col("cause") == cause).sum().cast(pl.Int64).alias(CAUSE + cause) for cause in causes
@@ -159,21 +177,24 @@ def missing(readings: pl.DataFrame) -> pl.DataFrame:
         if causes
         else readings.select(keys).unique()
     )
-    return whole.join(counted, on=keys, how="left").sort(keys)
+    return whole.join(counted, on=keys, how="left")
 
 
 def patterns(readings: pl.DataFrame) -> pl.DataFrame:
     """Return, by run, question and pattern, in how many counted answers it found the place."""
+    order = ["run", "question", "answers", "pattern"]
+    found = _by_question(readings, _patterns)
+    return found.sort(order, descending=[False, False, True, False])
+
+
+def _patterns(readings: pl.DataFrame) -> pl.DataFrame:
     answered = readings.filter(
         pl.col("pattern").is_not_null() | (pl.col("cause") == "missing").fill_null(value=False)
     )
-    return (
-        answered.group_by("run", "question", pl.col("pattern").cast(pl.String).fill_null("none"))
-        .agg(
-            pl.len().cast(pl.Int64).alias("answers"),
-            pl.col("value").count().cast(pl.Int64).alias("n"),
-        )
-        .sort("run", "question", "answers", "pattern", descending=[False, False, True, False])
+    pattern = pl.col("pattern").cast(pl.String).fill_null("none")
+    return answered.group_by("run", "question", pattern).agg(
+        pl.len().cast(pl.Int64).alias("answers"),
+        pl.col("value").count().cast(pl.Int64).alias("n"),
     )
 
 
@@ -184,6 +205,10 @@ def agreement(readings: pl.DataFrame, dice: Dice) -> pl.DataFrame:
     lies between cells, from a one-way analysis of variance with cells of unequal size; its
     interval comes from drawing cells.
     """
+    return _by_question(readings, lambda some: _agreement(some, dice)).sort("run", "question")
+
+
+def _agreement(readings: pl.DataFrame, dice: Dice) -> pl.DataFrame:
     cells = (
         readings.filter(pl.col("value").is_not_null())
         .group_by("run", "question", "cell")
@@ -253,15 +278,19 @@ def _defined(number: float) -> float | None:
 def correlations(readings: pl.DataFrame, dice: Dice) -> pl.DataFrame:
     """Return the correlation of every two questions by run, over requests that have both values."""
     names = readings["question"].unique().sort().to_list()
-    slim = readings.filter(pl.col("value").is_not_null()).select(
-        "run", "cell", "request", "question", "value"
-    )
+    present = readings.lazy().filter(pl.col("value").is_not_null())
+    of = {
+        name: present.filter(pl.col("question") == name).select("run", "cell", "request", "value")
+        for name in names
+    }
     rows: list[list[Any]] = []
     for one, two in combinations(names, 2):
         both = (
-            slim.filter(pl.col("question") == one)
-            .join(slim.filter(pl.col("question") == two), on=["run", "cell", "request"])
+            of[one]
+            .join(of[two], on=["run", "cell", "request"])
+            .drop("request")
             .sort("run", "cell", "value", "value_right")
+            .collect()
         )
         for (run,), pairs in both.group_by("run", maintain_order=True):
             rows.append([run, one, two, pairs.height, *_correlation(pairs, (run, one, two), dice)])
@@ -318,17 +347,15 @@ def _pearson(sums: Numbers) -> Numbers:
 def cell_spread(readings: pl.DataFrame) -> pl.DataFrame:
     """Return the sd within each cell that has at least two values, with its temperature."""
     keys = ["run", "persona", "text", "temperature", "question", "cell"]
-    return (
-        readings.group_by(keys)
-        .agg(
-            pl.len().cast(pl.Int64).alias("total"),
-            pl.col("value").count().cast(pl.Int64).alias("n"),
-            pl.col("value").null_count().cast(pl.Int64).alias("missing"),
-            pl.col("value").mean().alias("mean"),
-            pl.col("value").std().alias("sd"),
-        )
-        .sort(*keys, nulls_last=True)
+    spread = (
+        pl.len().cast(pl.Int64).alias("total"),
+        pl.col("value").count().cast(pl.Int64).alias("n"),
+        pl.col("value").null_count().cast(pl.Int64).alias("missing"),
+        pl.col("value").mean().alias("mean"),
+        pl.col("value").std().alias("sd"),
     )
+    found = _by_question(readings, lambda some: some.group_by(keys).agg(*spread))
+    return found.sort(*keys, nulls_last=True)
 
 
 def temperature_spread(readings: pl.DataFrame) -> pl.DataFrame:
@@ -359,29 +386,30 @@ def confounded(readings: pl.DataFrame) -> bool:
 
     Then nothing can tell an effect of the temperature from one of the persona and the text.
     """
-    cells = readings.select("run", "persona", "text", "temperature").unique()
+    factors = ["run", "persona", "text", "temperature"]
+    cells = _by_question(readings, lambda some: some.select(factors).unique()).unique()
     levels = cells.group_by("run", "persona", "text").len()
     return cells["temperature"].n_unique() > 1 and bool((levels["len"] == 1).all())
 
 
 def reason_lengths(readings: pl.DataFrame) -> pl.DataFrame:
     """Return how long the reasons are, in characters; an absent reason has no length."""
+    return _by_question(readings, _reason_lengths).sort("run", "question")
+
+
+def _reason_lengths(readings: pl.DataFrame) -> pl.DataFrame:
     length = pl.col("reason_chars").cast(pl.Float64)
-    return (
-        readings.group_by("run", "question")
-        .agg(
-            pl.len().cast(pl.Int64).alias("total"),
-            length.count().cast(pl.Int64).alias("n"),
-            length.null_count().cast(pl.Int64).alias("missing"),
-            length.mean().alias("mean"),
-            length.std().alias("sd"),
-            length.median().alias("median"),
-            length.quantile(0.25, "linear").alias("q1"),
-            length.quantile(0.75, "linear").alias("q3"),
-            length.min().alias("min"),
-            length.max().alias("max"),
-        )
-        .sort("run", "question")
+    return readings.group_by("run", "question").agg(
+        pl.len().cast(pl.Int64).alias("total"),
+        length.count().cast(pl.Int64).alias("n"),
+        length.null_count().cast(pl.Int64).alias("missing"),
+        length.mean().alias("mean"),
+        length.std().alias("sd"),
+        length.median().alias("median"),
+        length.quantile(0.25, "linear").alias("q1"),
+        length.quantile(0.75, "linear").alias("q3"),
+        length.min().alias("min"),
+        length.max().alias("max"),
     )
 
 
@@ -394,6 +422,17 @@ def histogram(readings: pl.DataFrame, minimum: float, maximum: float, bins: int)
         .group_by("run", place.alias("bin"))
         .agg(pl.len().cast(pl.Int64).alias("n"))
         .sort("run", "bin")
+    )
+
+
+def means(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return run, question, n and mean."""
+    value = pl.col("value")
+    return _by_question(
+        readings,
+        lambda some: some.group_by("run", "question").agg(
+            value.count().alias("n"), value.mean().alias("mean")
+        ),
     )
 
 

@@ -109,7 +109,10 @@ def test_all_jobs_are_sent_before_the_first_is_over_and_the_same_command_sends_n
     cells = [desk.cell(f"literary/{name}_emulated") for name in (OPENAI, GROQ)]
     bills = [billed(cell / "emulator") for cell in cells]
     assert bills == [answered(cell) for cell in cells]
-    assert {path.name for path in (desk.folder / "outputs").iterdir()} == {"literary"}
+    assert {path.name for path in (desk.folder / "outputs").iterdir()} == {
+        "literary",
+        "dataset_rehearsal",
+    }
     again = type_(*command, "--json")
     assert again.code == 0
     assert {name: job["state"] for name, job in again.jobs.items()} == {

@@ -65,10 +65,11 @@ def measured(command: list[str], log: Path, **environment: str) -> Cost:
 
 
 def tree(pid: int) -> Iterator[int]:
-    """Yield a process and its descendants."""
+    """Yield a process and its descendants, whichever thread began them."""
     yield pid
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [child for t in threads for child in (t / "children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return
     for child in children:

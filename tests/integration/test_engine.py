@@ -1,6 +1,7 @@
 """The engine on a real ledger and real files, with a provider that does what a test tells it."""
 
 import json
+import os
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import lease
 from runner.build import Run
 from runner.compose import compose
 from runner.core.errors import (
@@ -21,6 +23,7 @@ from runner.core.errors import (
 )
 from runner.core.model import Batch, Progress, RemoteId
 from runner.core.plan import Purpose
+from runner.core.states import BatchEvent
 from runner.engine import Asking, Engine, Timing
 from runner.ledger import Ledger
 from runner.providers._chat import answer_line
@@ -145,18 +148,25 @@ def engine(
     asking=IN_BATCHES,
     purse=None,
     kind=None,
+    shared=False,
 ) -> tuple[Engine, Pretender]:
     """An engine on the ledger of a folder, which is made if it is not there."""
     run = Run(compose([*ARGUMENTS, *arguments])[0])
     provider = (kind or Pretender)(run, script)
     new = not (folder / "cache.db").exists()
-    ledger = Ledger.create(folder, run._record()) if new else Ledger.open(folder)
+    ledger = Ledger.create(folder, run._record(), shared=shared) if new else Ledger.open(folder)
     outbox = run._outbox(folder, provider)
     made = Engine(
         ledger=ledger,
         provider=provider,
         realtime=Realtime(
-            folder, outbox.path, provider.ask, Pacer(None, 0.01, 0.1, 1.0), 4, asks=True
+            folder,
+            outbox.path,
+            provider.ask,
+            Pacer(None, 0.01, 0.1, 1.0),
+            4,
+            asks=True,
+            keep=ledger.keep,
         ),
         asking=asking,
         roster=run.standing(ledger),
@@ -505,6 +515,54 @@ def test_cancel_ends_a_talk_and_its_open_requests_are_free_again(tmp_path):
     assert [b.tally for b in view.batches] == [{"cancelled": 6}]
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
     assert finished(made).counts.success == 6
+
+
+# --- a disk that several machines share -------------------------------------------------------
+
+
+def stopped_for_long_and_followed(folder: Path, made: Engine) -> None:
+    """The machine slept for more than a minute, and a runner on another one has gone on meanwhile."""
+    held = lease.newest(folder)
+    held.path.write_text(json.dumps({"pid": 7, "host": "node7", "kernel": "another"}))
+    os.utime(held.path, (1.0, 1.0))
+    lease.Lease.take(folder)
+    made._ledger._hold.lease._touched = lease._now() - 99
+
+
+def test_an_order_that_waited_while_another_machine_went_on_is_not_sent(tmp_path):
+    made, provider = engine(tmp_path, shared=True)
+    step = made._step
+
+    def sleeps_after(batch, event, **facts):
+        after = step(batch, event, **facts)
+        if event is BatchEvent.SEND:
+            stopped_for_long_and_followed(tmp_path, made)
+        return after
+
+    made._step = sleeps_after
+    with pytest.raises(LedgerError, match="has gone on with its work"):
+        finished(made)
+    assert provider.orders == 0
+    assert "submit" not in provider.calls
+
+
+def test_nothing_is_asked_or_noted_one_by_one_after_another_machine_went_on(tmp_path):
+    made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, shared=True)
+    made._realtime._concurrency = 1
+
+    def sleeps_meanwhile(line: bytes) -> bytes:
+        answer = Talker.ask(provider, line)
+        if len(provider.asked) == 2:
+            stopped_for_long_and_followed(tmp_path, made)
+        return answer
+
+    made._realtime._ask = sleeps_meanwhile
+    with pytest.raises(LedgerError, match="has gone on with its work"):
+        finished(made)
+    assert len(provider.asked) == 2
+    raw = tmp_path / "raw"
+    assert len((raw / "b0001.output.jsonl.journal").read_bytes().splitlines()) == 1
+    assert len((raw / "b0001.output.jsonl.asked").read_bytes().splitlines()) == 2
 
 
 # --- a provider that gives batches no name of ours ---------------------------------------------

@@ -196,7 +196,7 @@ def test_everything_is_there_when_the_ledger_is_opened_again(ledger):
         assert again.members(BATCH.key) == MEMBERS
         assert again.outcomes(BATCH.key) == b"\x01" * 100
         assert list(again.events()) == [{"n": 0}, {"n": 1}]
-    ledger._lock = os.open(os.devnull, os.O_RDONLY)  # for the fixture to close
+    ledger._hold = replace(ledger._hold, lock=os.open(os.devnull, os.O_RDONLY))  # for the fixture
 
 
 def test_batches_come_in_the_order_of_packing_beyond_9999(ledger):
@@ -350,6 +350,15 @@ def test_a_closed_ledger_is_held_by_nobody(folder):
 def test_a_folder_without_a_lock_file_is_held_by_nobody(tmp_path):
     assert holder(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_was_killed_before_its_tables_were_made_is_no_run(tmp_path):
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db:
+        db.execute("CREATE TABLE Settings (key TEXT NOT NULL UNIQUE, value)")
+        db.commit()
+    assert not exists(tmp_path)
+    Ledger.create(tmp_path, {"id": "abc"}).close()
+    assert exists(tmp_path)
 
 
 def test_a_ledger_is_not_created_over_another(folder):

@@ -2,12 +2,24 @@
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import polars as pl
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
+from runner import dataset
+from runner.build import Run
+from runner.compose import compose
+from runner.core.errors import ConfigError, LedgerDamaged
+from runner.core.plan import Purpose
+from runner.export import Report, derived, export
+from runner.gather import Gathering
+from runner.screen import Silent
+from runner.streams import ROWS_A_GROUP, chunks, is_made_of, sink
 from tests.acceptance.conftest import QUICK, Desk
 
 VOLATILE = {"batch", "remote_batch", "submitted_at", "completed_at", "answered_at"}
@@ -86,3 +98,178 @@ def test_a_cell_that_a_spreadsheet_would_run_is_guarded_in_the_csv_only(run):
     assert not FORMULA.match("80点")
     text = (run.cell() / "answers.csv").read_text(encoding="utf-8-sig")
     assert re.search(r'(^|,)"?[=+@]', text, re.MULTILINE) is None
+
+
+# -- chunk by chunk: the same tables as all at once
+
+LIFE = ["texts=[t1,t2]", "temperatures=[0.1,0.9]", "provider.limits.requests=7", *QUICK]
+LIFE += ["faults.malformed=0.5", "faults.malformed_enhanced=0.5", "faults.half_expired=0.3"]
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory) -> Report:
+    """What the tables of a run are made from that grew: lost, asked again, given up, outgrown."""
+    outputs = f"outputs={tmp_path_factory.mktemp('lived')}"
+    for grown in (
+        ["personas=[p1,p2]", "trials=3"],
+        ["personas=[p2,p3]", "trials=5"],
+        ["personas=[p3,p1]", "trials=4"],
+    ):
+        run = Run(compose([*LIFE, *grown, outputs])[0])
+        run.drive(Purpose.RUN, Silent(), lambda _: None)
+    with run._ledger(run.folder(sending=False), create=False) as ledger:
+        report = run._report(ledger, run.standing(ledger))
+        return replace(report, events=tuple(report.events))
+
+
+def by_rows_of(size: int, report: Report) -> Gathering:
+    return Gathering(
+        *(report.folder, report.experiment, report.questions, report.batches, report.roster),
+        rows_a_chunk=size,
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 10_000])
+def test_tables_made_a_few_rows_at_a_time_are_those_made_at_once(lived, size):
+    rows = by_rows_of(size, lived)
+    answers = list(rows.answers())
+    assert max(frame.height for frame in answers) <= size
+    stored = [pl.read_parquet(lived.folder / f"{name}.parquet") for name in ("answers", "attempts")]
+    assert pl.concat(answers).equals(stored[0])
+    assert pl.concat(rows.attempts()).equals(stored[1])
+
+
+def test_of_each_request_the_attempt_counts_that_the_rule_says(lived):
+    answers, attempts = derived(lived)
+    tried = attempts.group_by("custom_id", maintain_order=True).agg(pl.all()).rows(named=True)
+    counts = {}
+    for tries in tried:
+        assert tries["attempt"] == list(range(1, len(tries["attempt"]) + 1))
+        valid = [n for n, outcome in enumerate(tries["outcome"]) if outcome == "valid"]
+        answered = [n for n, outcome in enumerate(tries["outcome"]) if outcome == "invalid"]
+        best = valid[0] if valid else answered[-1] if answered else -1
+        counts[tries["custom_id"]] = tries["batch"][best], tries["raw_answer"][best]
+    found = {row["custom_id"]: row for row in answers.rows(named=True)}
+    assert {name: (row["batch"], row["raw_answer"]) for name, row in found.items()} == counts
+    assert {"valid", "invalid"} <= set(answers["outcome"])
+    assert max(attempts["attempt"]) > 2
+    assert "expired" in set(attempts["outcome"])
+
+
+def test_the_csv_written_in_pieces_is_the_one_written_at_once(lived, tmp_path):
+    from runner.export import guarded
+
+    guarded(derived(lived)[0]).sink_csv(tmp_path / "whole.csv", include_bom=True)
+    written = (lived.folder / "answers.csv").read_bytes()
+    assert written == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.parametrize("spoiled", ["stranger", "twice"])
+def test_parts_that_are_not_the_batches_own_are_refused_and_the_tables_stay(
+    lived, tmp_path, spoiled
+):
+    folder = tmp_path / "outputs/literary/cell"
+    shutil.copytree(lived.folder, folder)
+    before = {path: path.read_bytes() for path in folder.glob("a*.*")}
+    part = sorted((folder / "attempts").glob("*.parquet"))[1]
+    rows = pl.read_parquet(part)
+    strange = rows[:1].with_columns(custom_id=pl.lit("p9_t9_n01"))
+    (pl.concat([rows, strange if spoiled == "stranger" else rows[:1]])).write_parquet(part)
+    with pytest.raises(LedgerDamaged, match=f"{part.name}: holds an attempt"):
+        export(replace(lived, folder=folder))
+    assert {path: path.read_bytes() for path in folder.glob("a*.*")} == before
+
+
+def test_a_table_that_disagrees_with_the_ledger_is_found_at_its_end_and_nothing_is_replaced(
+    lived, tmp_path
+):
+    folder = tmp_path / "outputs/literary/cell"
+    shutil.copytree(lived.folder, folder)
+    before = {path: path.read_bytes() for path in folder.glob("a*.*")}
+
+    class Miscounted(type(lived.roster)):
+        def counts(self):
+            counts = super().counts()
+            return replace(counts, total=counts.total + 1, failed=counts.failed + 1)
+
+    wrong = Miscounted(lived.roster.policy, lived.roster.rows)
+    with pytest.raises(LedgerDamaged, match="nothing was written"):
+        export(replace(lived, folder=folder, roster=wrong))
+    assert {path: path.read_bytes() for path in folder.glob("a*.*")} == before
+
+
+def test_the_meter_is_told_of_every_row(lived, tmp_path):
+    folder = tmp_path / "outputs/literary/cell"
+    shutil.copytree(lived.folder, folder)
+    steps = []
+    export(replace(lived, folder=folder), lambda step, _: steps.append(step))
+    assert sum(steps) == lived.rows
+
+
+def test_a_file_in_many_pieces_is_read_and_compared_piece_by_piece(tmp_path):
+    rows = pl.DataFrame({"n": range(2 * ROWS_A_GROUP + 1)})
+    path = tmp_path / "rows.parquet"
+    sink(iter([rows[:0], rows[:3], rows[3:]]), path)
+    assert [frame.height for frame in chunks(path)] == [0, ROWS_A_GROUP, ROWS_A_GROUP, 1]
+    assert pl.concat(chunks(path)).equals(rows)
+    assert is_made_of(path, [rows[:7], rows[7:]])
+    assert not is_made_of(path, [rows[:7]])
+    assert not is_made_of(path, [rows, rows[:1]])
+    assert not is_made_of(path, [rows.reverse()])
+
+
+# -- the dataset of all runs
+
+
+def scanned(outputs: Path, name: str = dataset.LIVE) -> pl.DataFrame:
+    files = f"{outputs}/{name}/**/*.parquet"
+    return pl.scan_parquet(files, hive_partitioning=True).collect()
+
+
+def as_if_live(report: Report, folder: Path, **model: str) -> Report:
+    shutil.copytree(report.folder, folder)
+    definition = {**report.experiment["definition"]}
+    definition["model"] = {**definition["model"], **model}
+    experiment = {**report.experiment, "emulated": False, "definition": definition}
+    return replace(report, folder=folder, experiment=experiment)
+
+
+def test_a_rehearsal_is_in_the_dataset_of_rehearsals_only(lived):
+    outputs = lived.folder.parent.parent
+    answers = pl.read_parquet(lived.folder / "answers.parquet")
+    assert not (outputs / dataset.LIVE).exists()
+    found = scanned(outputs, dataset.REHEARSED)
+    assert found.select(answers.columns).equals(answers)
+    assert found["rehearsal"].all()
+
+
+def test_two_folders_of_one_model_stand_side_by_side_and_odd_names_come_back(lived, tmp_path):
+    for folder in ("openai_m", "openai_m-2"):
+        export(as_if_live(lived, tmp_path / "literary" / folder, name="org/m 1:8b%=é"))
+    found = scanned(tmp_path)
+    assert found.height == 2 * derived(lived)[0].height
+    assert found.select("experiment", "provider", "model").unique().rows() == [
+        ("literary", "emulator", "org/m 1:8b%=é")
+    ]
+    (one, two) = sorted(tmp_path.glob("dataset/**/*.parquet"))
+    assert not set(pl.read_parquet_schema(one)) & set(dataset.PARTITIONS)
+    assert (one.name, two.name) == ("answers-openai_m-2.parquet", "answers-openai_m.parquet")
+
+
+def test_without_the_dataset_there_is_none_but_one_that_is_there_is_never_left_behind(
+    lived, tmp_path
+):
+    report = as_if_live(lived, tmp_path / "literary/openai_m")
+    export(replace(report, dataset=False))
+    assert not (tmp_path / "dataset").exists()
+    export(report)
+    (path,) = tmp_path.glob("dataset/**/*.parquet")
+    path.write_bytes(b"old")
+    export(replace(report, dataset=False))
+    assert scanned(tmp_path).height == derived(lived)[0].height
+
+
+@pytest.mark.parametrize("name", [dataset.LIVE, dataset.REHEARSED])
+def test_no_experiment_is_called_as_the_dataset_is(name):
+    with pytest.raises(ConfigError, match="holds the dataset of all runs"):
+        compose([f"name={name}"])

@@ -105,3 +105,11 @@ def test_attempts_that_are_not_what_the_results_say_are_found(run, folder):
     table.with_columns(Q2_value=pl.lit(3, pl.Int64)).write_parquet(path)
     found = "\n".join(run.verify())
     assert "b0001: its attempts are not what its results say" in found
+
+
+def test_a_number_that_was_changed_in_the_dataset_is_found(run, folder):
+    (path,) = folder.parent.parent.glob("dataset_rehearsal/**/*.parquet")
+    pl.read_parquet(path).with_columns(Q1_value=pl.lit(100, pl.Int64)).write_parquet(path)
+    assert str(path) in only(run)
+    run.reread()
+    assert run.verify() == []

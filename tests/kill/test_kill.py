@@ -71,6 +71,8 @@ SCENARIOS = {
     "anthropic": Scenario(**ANTHROPIC, faults=LOST),
     "gemini": Scenario(**GEMINI, faults=LOST),
 }
+SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
+"""On a disk that several machines share: a rollback journal and a lease."""
 REALTIME = Scenario(
     provider="openai",
     faults=CALM,
@@ -220,6 +222,20 @@ def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_ans
             assert settled(folder).equals(answers), where
     assert killed > 20 / every
     leave_figure(f"{name}-{share}", killed)
+
+
+@pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("share", range(SHARES))
+def test_a_run_on_a_shared_disk_killed_at_any_point_resumes_as_on_any_other(share, every, tmp_path):
+    with driver(SHARED) as one:
+        bill, answers = undisturbed(one, tmp_path / "undisturbed")
+        for where, folder, service in killed_at(one, tmp_path, share, every):
+            found = service.bill()
+            assert found["unbilled_batches"] == 0, where
+            assert found["billed"] == bill["billed"], where
+            assert settled(folder).equals(answers), where
+            (lease,) = (folder / "outputs/literary").glob("*/runner.lease.[0-9]*")
+            assert lease.stat().st_mtime == 0, where
 
 
 @pytest.mark.parametrize("every", EVERY)

@@ -169,7 +169,13 @@ class Life:
             ledger=opened,
             provider=provider,
             realtime=Realtime(
-                self.folder, outbox.path, provider.ask, Pacer(None, 1, 1, 1), 1, asks=True
+                self.folder,
+                outbox.path,
+                provider.ask,
+                Pacer(None, 1, 1, 1),
+                1,
+                asks=True,
+                keep=opened.keep,
             ),
             asking=Asking(first=False, again=False),
             roster=run.standing(opened),
