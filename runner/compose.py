@@ -162,8 +162,7 @@ def _register() -> None:
 def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     before = sys.argv
-    single = not any(word.startswith("-") for word in arguments)
-    sys.argv = ["runner", *arguments, *(["--run"] if single else [])]  # spares a second composing
+    sys.argv = ["runner", *arguments]
     try:
         with TemporaryDirectory(prefix="sweep-") as nowhere:
             if "-m" in arguments and not any(w.startswith(_SWEEP_DIR) for w in arguments):

@@ -73,7 +73,7 @@ def test_every_answer_is_billed_exactly_as_often_as_the_table_says(desk):
         assert matches == attempts.height
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.soak) for n in (2, 3))])
 def test_a_bad_week_at_the_provider_ends_with_every_request_answered_and_billed_once(desk, seed):
     done = desk.run("faults=rough", f"faults.seed={seed}", "faults.missing_lines=0", *SMALL)
     assert done.returncode == 0, done.stderr

@@ -201,8 +201,8 @@ def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
     return bill, settled(folder)
 
 
-EVERY = [10, pytest.param(1, marks=pytest.mark.soak)]
-"""Every fourth point here; all of them in the soak: python -m pytest -m soak tests/kill."""
+EVERY = [16, pytest.param(1, marks=pytest.mark.soak)]
+"""A share of the points here; all of them in the soak: python -m pytest -m soak tests/kill."""
 
 
 @pytest.mark.parametrize("every", EVERY)
@@ -224,7 +224,7 @@ def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_ans
     leave_figure(f"{name}-{share}", killed)
 
 
-@pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_run_on_a_shared_disk_killed_at_any_point_resumes_as_on_any_other(share, every, tmp_path):
     with driver(SHARED) as one:
