@@ -1,4 +1,7 @@
-"""Scores by persona, text, model or temperature, over what was answered well; nothing missing is 0."""
+"""Scores by persona, text, model or temperature, as in the report; nothing missing is 0.
+
+A failed request may still hold values of other questions; they count, here as there.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,7 +108,7 @@ _FACTORS = ("persona", "persona_name", "text", "title", "temperature")
 
 
 def _frame(one: JobAnswers, questions: tuple[Asked, ...]) -> "pl.DataFrame":
-    """Return a row a request: factors, model, whether it is good, failed or open, and the good values."""
+    """Return a row a request: factors, model, whether it is good, failed or open, and its values."""
     import polars as pl
 
     factors = pl.DataFrame(
@@ -138,7 +141,7 @@ def _frame(one: JobAnswers, questions: tuple[Asked, ...]) -> "pl.DataFrame":
         how="horizontal",
     ).with_columns(
         pl.lit(model).alias("model"),
-        *(pl.when("good").then(pl.col(q.id)).alias(q.id) for q in questions),
+        *(pl.when(~pl.col("open")).then(pl.col(q.id)).alias(q.id) for q in questions),
     )
 
 

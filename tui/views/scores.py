@@ -185,7 +185,7 @@ class ScoresView(View):
         if table.rehearsal:
             about.append(("  rehearsed answers", "warn"))
         about.append(
-            (f"  mean {self.glyphs.plus_minus}sd over what was answered well; fail% of what is decided",
+            (f"  mean {self.glyphs.plus_minus}sd of every value that was read; fail% of requests decided",
              "dim")
         )  # fmt: skip
         notes: list[list[Piece]] = [
