@@ -21,6 +21,7 @@ from runner.core.errors import ConfigError
 from runner.core.model import Experiment, Question
 from runner.export import FORMULA, guarded
 from runner.files import settle, write_durably
+from runner.gather import FACTORS
 from runner.interchange import REHEARSAL, STUDY
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
@@ -302,12 +303,7 @@ _HEAD: dict[str, Any] = {
     "provider": pl.String,
     "model": pl.String,
     "rehearsal": pl.Boolean,
-    "persona": pl.String,
-    "persona_name": pl.String,
-    "text": pl.String,
-    "title": pl.String,
-    "author": pl.String,
-    "temperature": pl.Float64,
+    **FACTORS,
     "trial": pl.Int64,
     "custom_id": pl.String,
     "source_row": pl.Int64,
