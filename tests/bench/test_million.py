@@ -106,11 +106,9 @@ class Heart:
         self.oldest = 0.0
 
     def look(self) -> None:
-        if (self.folder / "cache.db").exists():
-            with closing(LedgerReader(self.folder)) as reader:
-                beat = reader.get("heartbeat") or {}
-            if "at" in beat and not beat.get("left"):
-                self.oldest = max(self.oldest, time.time() - beat["at"])
+        beat = said(self.folder, "heartbeat")
+        if "at" in beat and not beat.get("left"):
+            self.oldest = max(self.oldest, time.time() - beat["at"])
 
 
 def test_time_and_memory_grow_no_faster_than_the_work(tmp_path: Path) -> None:
@@ -166,6 +164,9 @@ def body(place: Path) -> bytes:
     return frame.before + b"HOLE" + frame.after.rstrip()
 
 
+TICKS = {"wall": (1, 10, 100), "cpu": (1, 10, 100), "megabytes": (100, 200, 400, 1_000, 3_000)}
+
+
 def drawn(rows: list[dict]) -> None:
     from matplotlib.figure import Figure
 
@@ -180,6 +181,10 @@ def drawn(rows: list[dict]) -> None:
             sizes = [row["size"] for row in rows]
             axes.plot(sizes, [getattr(row[name], what) for row in rows], mark, label=label)
         axes.set(xscale="log", yscale="log", xlabel="requests", ylabel=unit)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:,.0f}")
+        axes.set_yticks(TICKS[what])
+        axes.yaxis.set_minor_formatter("")
         axes.grid(alpha=0.3)
     axes.axhline(400, color="grey", linewidth=1)
     axes.legend()

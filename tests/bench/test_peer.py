@@ -110,7 +110,7 @@ def instant(tmp_path: Path) -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.mark.parametrize("trials", [2_500, 10_000])
+@pytest.mark.parametrize("trials", [2_500, 10_000, 25_000])
 def test_the_same_requests_beside_curator(
     peer: str, instant: Emulator, tmp_path: Path, trials: int
 ) -> None:

@@ -227,6 +227,7 @@ def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_ans
 @pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_run_on_a_shared_disk_killed_at_any_point_resumes_as_on_any_other(share, every, tmp_path):
+    killed = 0
     with driver(SHARED) as one:
         bill, answers = undisturbed(one, tmp_path / "undisturbed")
         for where, folder, service in killed_at(one, tmp_path, share, every):
@@ -236,6 +237,9 @@ def test_a_run_on_a_shared_disk_killed_at_any_point_resumes_as_on_any_other(shar
             assert settled(folder).equals(answers), where
             (lease,) = (folder / "outputs/literary").glob("*/runner.lease.[0-9]*")
             assert lease.stat().st_mtime == 0, where
+            killed += 1
+    assert killed > 20 / every
+    leave_figure(f"shared-{share}", killed)
 
 
 @pytest.mark.parametrize("every", EVERY)
