@@ -264,6 +264,7 @@ class Conversation:
         return len(self._asked) >= self._total
 
     def _finish(self) -> None:
+        self._keep()
         if not self._journal.exists():
             self._journal.touch()
         settle(self._journal, self._final)
@@ -323,6 +324,7 @@ class Conversation:
 
     def _never_asked(self, name: bytes) -> bool:
         """Take a note back: the service said no before it did anything."""
+        self._keep()
         with self._lock:
             self._asked.discard(name)
             kept = b"".join(known + b"\n" for known in sorted(self._asked))

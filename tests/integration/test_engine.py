@@ -1,7 +1,6 @@
 """The engine on a real ledger and real files, with a provider that does what a test tells it."""
 
 import json
-import os
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -29,8 +28,9 @@ from runner.ledger import Ledger
 from runner.providers._chat import answer_line
 from runner.providers.openai import OpenAIBatch
 from runner.purse import Purse
-from runner.realtime import Pacer, Realtime
+from runner.realtime import Conversation, Pacer, Realtime
 from runner.screen import Silent
+from tests.integration.test_shared_disks import of_another_machine, silent_for
 
 ARGUMENTS = ["provider=openai", "personas=[p1,p2]", "texts=[t1]", "trials=3"]
 IN_BATCHES = Asking(first=False, again=False)
@@ -522,9 +522,7 @@ def test_cancel_ends_a_talk_and_its_open_requests_are_free_again(tmp_path):
 
 def stopped_for_long_and_followed(folder: Path, made: Engine) -> None:
     """The machine slept for more than a minute, and a runner on another one has gone on meanwhile."""
-    held = lease.newest(folder)
-    held.path.write_text(json.dumps({"pid": 7, "host": "node7", "kernel": "another"}))
-    os.utime(held.path, (1.0, 1.0))
+    silent_for(of_another_machine(folder), 99)
     lease.Lease.take(folder)
     made._ledger._hold.lease._touched = lease._now() - 99
 
@@ -563,6 +561,38 @@ def test_nothing_is_asked_or_noted_one_by_one_after_another_machine_went_on(tmp_
     raw = tmp_path / "raw"
     assert len((raw / "b0001.output.jsonl.journal").read_bytes().splitlines()) == 1
     assert len((raw / "b0001.output.jsonl.asked").read_bytes().splitlines()) == 2
+
+
+def test_a_refusal_takes_no_note_back_after_another_machine_went_on(tmp_path):
+    made, _ = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, shared=True)
+    made._realtime._concurrency = 1
+    asked = tmp_path / "raw" / "b0001.output.jsonl.asked"
+
+    def refused_late(line: bytes) -> bytes:
+        stopped_for_long_and_followed(tmp_path, made)
+        with asked.open("ab") as theirs:
+            theirs.write(b"p2_t1_n03\n")
+        raise ProviderRefused("no such key")
+
+    made._realtime._ask = refused_late
+    with pytest.raises(LedgerError, match="has gone on with its work"):
+        finished(made)
+    assert asked.read_bytes().splitlines() == [b"p1_t1_n01", b"p2_t1_n03"]
+
+
+def test_answers_are_not_put_in_place_after_another_machine_went_on(tmp_path, monkeypatch):
+    made, _ = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, shared=True)
+    finish = Conversation._finish
+
+    def sleeps_before(talk: Conversation) -> None:
+        stopped_for_long_and_followed(tmp_path, made)
+        finish(talk)
+
+    monkeypatch.setattr(Conversation, "_finish", sleeps_before)
+    with pytest.raises(LedgerError, match="has gone on with its work"):
+        finished(made)
+    assert (tmp_path / "raw" / "b0001.output.jsonl.journal").exists()
+    assert not (tmp_path / "raw" / "b0001.output.jsonl").exists()
 
 
 # --- a provider that gives batches no name of ours ---------------------------------------------

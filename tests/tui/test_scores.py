@@ -51,8 +51,8 @@ def agrees(table: ScoreTable, theirs: pl.DataFrame, by: list[str]) -> None:
         frame = found[labels]
         good = frame.filter(pl.col("status").is_in(GOOD))
         assert (row.n, row.failed) == (good.height, frame.filter(status="failed").height)
+        closed = frame.filter(pl.col("status") != "open")
         for question in made.LABELS:
-            closed = frame.filter(pl.col("status") != "open")
             values = closed[f"{question}_value"].drop_nulls().cast(pl.Float64)
             score = row.scores[question]
             assert score.n == len(values)
