@@ -47,6 +47,8 @@ _OUTCOMES = {
     ReplyKind.ERRORED: Outcome.ERRORED,
     ReplyKind.EXPIRED: Outcome.EXPIRED,
     ReplyKind.CANCELLED: Outcome.CANCELLED,
+    ReplyKind.UNREADABLE: Outcome.UNREADABLE,
+    ReplyKind.DENIED: Outcome.DENIED,
 }
 
 

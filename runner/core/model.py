@@ -239,6 +239,10 @@ class ReplyKind(StrEnum):
     ERRORED = "errored"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    UNREADABLE = "unreadable"
+    """Our custom_id, and something under it that no rule of ours reads."""
+    DENIED = "denied"
+    """Refused because of the account, whatever the request."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -219,7 +219,7 @@ class Roster:
     def _state_after(self, outcome: int, asked: int, lost: int) -> int:
         if outcome == OUTCOME_CODES[Outcome.VALID]:
             return SUCCESS if asked <= 1 else RETRY_SUCCESS
-        if outcome == OUTCOME_CODES[Outcome.REFUSED]:
+        if outcome in (OUTCOME_CODES[Outcome.REFUSED], OUTCOME_CODES[Outcome.UNREADABLE]):
             return FAILED
         if outcome == OUTCOME_CODES[Outcome.OPEN]:
             return IN_BATCH

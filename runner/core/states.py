@@ -133,6 +133,10 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     MISSING = "missing"
     """In no result file, although the batch ended."""
+    UNREADABLE = "unreadable"
+    """Answered in a form that this version cannot read: kept, paid for, and not asked again."""
+    DENIED = "denied"
+    """Refused for the account's sake (no credit, no access), not the request's: stays pending."""
 
 
 OUTCOME_CODES: dict[Outcome, int] = {outcome: code for code, outcome in enumerate(Outcome)}

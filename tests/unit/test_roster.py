@@ -60,7 +60,7 @@ class Told:
             return
         self.asked += outcome in (Outcome.VALID, Outcome.INVALID)
         self.lost += outcome in (Outcome.ERRORED, Outcome.EXPIRED, Outcome.MISSING)
-        self.refused = outcome is Outcome.REFUSED
+        self.refused = outcome in (Outcome.REFUSED, Outcome.UNREADABLE)
         if outcome is Outcome.VALID:
             self.won_at = self.asked
 
@@ -245,6 +245,8 @@ def ended(*outcomes: Outcome, policy: RetryPolicy = POLICY) -> Roster:
         ([Outcome.MISSING], RequestState.PENDING),
         ([Outcome.MISSING, Outcome.ERRORED], RequestState.FAILED),
         ([Outcome.REFUSED], RequestState.FAILED),
+        ([Outcome.UNREADABLE], RequestState.FAILED),
+        ([Outcome.DENIED] * 9, RequestState.PENDING),
         ([Outcome.CANCELLED] * 9, RequestState.PENDING),
     ],
 )

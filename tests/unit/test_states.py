@@ -100,6 +100,8 @@ def test_the_codes_of_outcomes_never_change_because_ledgers_hold_them():
         "expired": 5,
         "cancelled": 6,
         "missing": 7,
+        "unreadable": 8,
+        "denied": 9,
     }
 
 
@@ -107,7 +109,10 @@ def test_an_outcome_is_asked_or_lost_or_neither():
     neither = set(Outcome) - ASKED - LOST
     assert (set(ASKED & LOST), neither) == (
         set(),
-        {Outcome.OPEN, Outcome.REFUSED, Outcome.CANCELLED},
+        {
+            *(Outcome.OPEN, Outcome.REFUSED, Outcome.CANCELLED),
+            *(Outcome.UNREADABLE, Outcome.DENIED),
+        },
     )
 
 
