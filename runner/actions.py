@@ -50,7 +50,7 @@ def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible
         return sweep.plan(jobs, as_json=as_json)
     if action == "status":
         return sweep.status(jobs, command, as_json=as_json)
-    if action in _PURPOSES or action == "run":
+    if action in _PURPOSES or action in _SENDING:
         if len({job.config.wait for job in jobs}) > 1:
             raise ConfigError("wait=true,false: a sweep waits for all of its jobs or for none")
         if elsewhere:
@@ -171,6 +171,8 @@ def _import(settings: Settings) -> int:
     print("next     report it beside others: python -m runner action=report report.over=all")
     return DONE
 
+
+_SENDING = ("run", "retry")
 
 _PURPOSES = {"collect": Purpose.COLLECT, "cancel": Purpose.CANCEL}
 """What sends nothing."""
@@ -344,11 +346,16 @@ def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> 
         go_on = f"{_batches(there)} at the provider, where they go on; " if there else ""
         return f"next     {go_on}resume with: {command}"
     if view.counts.failed:
-        more = run.settings.retry.max_attempts + 1
-        return f"next     ask the failed ones again: {command} retry.max_attempts={more}"
+        return f"next     ask the failed ones once more: {_instead(command, 'retry')}"
     if run.emulated:
         return f"next     this was a rehearsal; the real thing: {_for_real(run)}"
     return f"next     look at the table; more trials: {command} trials=…"
+
+
+def _instead(command: str, action: str) -> str:
+    """Return a command with another action."""
+    kept = [part for part in command.split(" ") if not part.startswith("action=")]
+    return " ".join([*kept, f"action={action}"])
 
 
 def _for_real(run: Run) -> str:

@@ -40,6 +40,7 @@ from runner.engine import (
 from runner.files import file_sha256
 from runner.intake import Intake
 from runner.ledger import DATABASE, Ledger, LedgerReader, check, exists, experiment_beside
+from runner.mailbox import CommandVerb, leave
 from runner.meter import Advance, adding_up, meter
 from runner.outbox import Outbox
 from runner.prices import prices_of
@@ -339,9 +340,14 @@ class Run:
         service = None if self.emulated else self._live_service()
         preview = self._check_before_sending() if sending else None
         folder = preview.folder if preview else self.folder(sending=False)
+        again = self.settings.config.action == "retry"
+        if again and not exists(folder):
+            raise ConfigError(f"action=retry: {folder}: no run yet, so that nothing has failed")
         with ExitStack() as stack:
             ledger = stack.enter_context(self._ledger(folder, create=sending))
             self._check_patterns(ledger)
+            if again:
+                leave(folder, CommandVerb.RETRY, SystemClock().now())
             if preview is not None:
                 ledger.write_plan(self.plan_facts(preview))
             if service is None:

@@ -48,6 +48,7 @@ from runner.schema import (
 ACTIONS = (
     *(
         "run",
+        "retry",
         "plan",
         "status",
         "collect",

@@ -39,7 +39,7 @@ from runner.core.plan import (
     plan,
 )
 from runner.core.roster import Counts, Roster
-from runner.core.states import FINAL_STATES, BatchEvent, BatchState, next_state
+from runner.core.states import FINAL_STATES, BatchEvent, BatchState, Outcome, next_state
 from runner.core.stats import summary
 from runner.doubts import abandoned, adopted
 from runner.files import file_sha256, settle
@@ -414,7 +414,11 @@ class Engine:
                 return lambda: provider.stage(path, name, look_first=look_first)
             case Verb.SUBMIT:
                 sent = self._step(
-                    batch, BatchEvent.SEND, sent_at=self._clock.now(), doubted_at=None
+                    batch,
+                    BatchEvent.SEND,
+                    sent_at=self._clock.now(),
+                    doubted_at=None,
+                    handle={**batch.handle, "experiment": self._labels["experiment"]},
                 )
                 labels = {**self._labels, "batch": f"{batch.key}-{batch.send}"}
 
@@ -659,6 +663,9 @@ class Engine:
             **readings_of(reading),
             **_WELL,
         )
+        if (why := stops_for(batch, reading)) is not None:
+            self._halted = why
+            collected = replace(collected, error=why)
         self._write(collected, BatchEvent.COLLECT.value, outcomes=reading.outcomes)
 
     def _failed(self, action: Action, error: ProviderError) -> None:
@@ -774,6 +781,25 @@ def happened(batch: Batch, what: str, at: float, error: str | None = None) -> di
 
 _WELL: dict[str, Any] = {"tries": 0, "error": None}
 """What a call that went well clears."""
+
+
+def stops_for(batch: Batch, reading: BatchReading) -> str | None:
+    """Return why nothing more is to be sent after these results; None when all is well."""
+    denied = reading.tally.get(Outcome.DENIED.value)
+    if denied:
+        return (
+            f"{batch.key}: {denied:,} of {batch.count:,} requests were refused, whatever they ask: "
+            f"{reading.reasons.get(Outcome.DENIED.value)}; nothing more is sent, and they wait: mend "
+            "the cause and run the same command again"
+        )
+    unreadable = reading.tally.get(Outcome.UNREADABLE.value)
+    if unreadable:
+        return (
+            f"{batch.key}: {unreadable:,} of {batch.count:,} results cannot be read: "
+            f"{reading.reasons.get(Outcome.UNREADABLE.value)}; nothing more is sent: they are kept in "
+            "raw/ and may be billed, so that only action=retry asks them again"
+        )
+    return None
 
 
 def readings_of(reading: BatchReading) -> dict[str, Any]:

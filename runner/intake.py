@@ -4,6 +4,7 @@ Files are split at newline bytes only (an answer may hold U+2028) and read line 
 odd - a duplicate, a stranger, a line that cannot be read - is counted and never stops the rest.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -12,10 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 
-from runner.attempts import PartWriter, Shape, by_question, forget, reading_cells
+from runner.attempts import PartWriter, Shape, by_question, forget, reading_cells, relabel
 from runner.core.cost import Price, PriceList
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.expand import custom_id
+from runner.core.finish import CONTENT_FILTER
 from runner.core.model import (
     Batch,
     QuestionSet,
@@ -28,7 +30,7 @@ from runner.core.model import (
     Variant,
 )
 from runner.core.reader import Reader
-from runner.core.states import OUTCOME_CODES, Outcome
+from runner.core.states import ASKED, OUTCOME_CODES, Outcome
 from runner.core.validate import is_valid
 from runner.crew import PIECE_BYTES, Range, is_worth_it, ranges, spread
 
@@ -51,6 +53,13 @@ _OUTCOMES = {
     ReplyKind.DENIED: Outcome.DENIED,
 }
 
+_NAMES = {code: outcome.value for outcome, code in OUTCOME_CODES.items()}
+_ANSWERED = frozenset(OUTCOME_CODES[outcome] for outcome in ASKED)
+_TOLD_APART = 2
+_NUMBERS = re.compile(r"\b\w*\d\w*\b")
+"""Sizes, ids and custom_ids, which differ between refusals for one and the same reason."""
+_WORTH_SAYING = frozenset((Outcome.REFUSED, Outcome.DENIED, Outcome.UNREADABLE, Outcome.ERRORED))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReading:
@@ -66,6 +75,8 @@ class BatchReading:
     cost_usd: Decimal | None
     missing: int
     """Requests that are in no file, although every file was read to its end."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """By outcome: the provider's words for the first that ended so."""
 
 
 class Intake:
@@ -167,7 +178,7 @@ class Intake:
         return _Job(batch=batch, members=members, questions=self.questions, price=price)
 
     def _sorter(self, batch: Batch, members: tuple[Span, ...]) -> "_Sorter":
-        return _Sorter(self._job(batch, members), self.reader, self.decode, self.proof)
+        return _Sorter(self._job(batch, members), self.reader, self.decode, self.proof, self.folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +206,10 @@ class _Found:
     """How many answers have these patterns and these causes."""
     input: int = 0
     output: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+    """By outcome: the first line's words."""
+    refusals: set[str] = field(default_factory=set)
+    """What refusals say, without their numbers; more than two are not told apart."""
 
     @property
     def spoken_of(self) -> set[int]:
@@ -210,15 +225,23 @@ class _Found:
         self.shapes.update(piece.shapes)
         self.input += piece.input
         self.output += piece.output
+        self.reasons = piece.reasons | self.reasons
+        self.refusals |= piece.refusals
 
 
 class _Sorter:
     """Puts lines to the requests of one batch; made once in each process."""
 
     def __init__(
-        self, job: _Job, reader: Reader, decode: Callable[[bytes], Reply], proof: Proof
+        self,
+        job: _Job,
+        reader: Reader,
+        decode: Callable[[bytes], Reply],
+        proof: Proof,
+        folder: Path,
     ) -> None:
         self._job = job
+        self._folder = folder
         self._reader = reader
         self._decode = decode
         self._proof = proof
@@ -245,19 +268,38 @@ class _Sorter:
             lost = Reply(custom_id=name, kind=ReplyKind.ERRORED, error="in no result file")
             self._row(index, Outcome(self._job.batch.rest), {}, lost)
         self._parts.close(even_empty=not found.outcomes)
+        if self._is_one_refusal():
+            self._blame_the_account()
         usage = Usage(input_tokens=found.input, output_tokens=found.output)
         patterns, causes = by_question(self._job.questions, found.shapes)
         price = self._job.price
         return BatchReading(
             outcomes=bytes(found.outcomes[index] for index in range(len(self._spans))),
-            tally=dict(found.tally),
+            tally=dict(+found.tally),
             patterns=patterns,
             causes={key: counts for key, counts in causes.items() if counts},
             notices=dict(found.notices),
             usage=usage,
             cost_usd=None if price is None else price.of(usage),
             missing=len(unseen),
+            reasons=found.reasons,
         )
+
+    def _is_one_refusal(self) -> bool:
+        """Tell whether every request was refused with the same words, as no request deserves.
+
+        What a request says may deserve it: a filter's refusals are the requests' own.
+        """
+        found, count = self._found, len(self._spans)
+        all_refused = count > 1 and found.tally[Outcome.REFUSED.value] == count
+        return all_refused and len(found.refusals) == 1 and "" not in found.refusals
+
+    def _blame_the_account(self) -> None:
+        found = self._found
+        found.tally = Counter({Outcome.DENIED.value: len(self._spans)})
+        found.outcomes = dict.fromkeys(found.outcomes, OUTCOME_CODES[Outcome.DENIED])
+        found.reasons = {Outcome.DENIED.value: found.reasons[Outcome.REFUSED.value]}
+        relabel(self._folder, self._job.batch.key, Outcome.DENIED.value)
 
     def _take(self, line: bytes | None) -> None:
         notices = self._found.notices
@@ -275,6 +317,9 @@ class _Sorter:
         elif index in self._found.outcomes:
             same = self._first.get(reply.custom_id) == hash(line)
             notices["duplicate" if same else "conflicting"] += 1
+            if reply.kind is ReplyKind.ANSWER and self._found.outcomes[index] not in _ANSWERED:
+                self._found.tally[_NAMES[self._found.outcomes[index]]] -= 1
+                self._enter(index, reply)  # an answer counts, whatever failure stands before it
         elif self._is_anothers(index, reply):
             self._found.misplaced.add(index)
             notices["misplaced"] += 1
@@ -305,8 +350,14 @@ class _Sorter:
     def _row(
         self, index: int, outcome: Outcome, readings: Mapping[str, Reading], reply: Reply
     ) -> None:
-        self._found.outcomes[index] = OUTCOME_CODES[outcome]
-        self._found.tally[outcome.value] += 1
+        found = self._found
+        found.outcomes[index] = OUTCOME_CODES[outcome]
+        found.tally[outcome.value] += 1
+        if outcome in _WORTH_SAYING:
+            found.reasons.setdefault(outcome.value, reply.error or "no reason given")
+            if outcome is Outcome.REFUSED and len(found.refusals) < _TOLD_APART:
+                is_content = reply.finish_reason == CONTENT_FILTER
+                found.refusals.add("" if is_content else _NUMBERS.sub("#", reply.error or ""))
         answered = reply.kind is ReplyKind.ANSWER
         price = self._job.price
         cost = float(price.of(reply.usage)) if price and answered else None
@@ -341,7 +392,7 @@ def _prepare(
 ) -> None:
     """Make this process ready to read pieces of a batch."""
     global _sort  # noqa: PLW0603
-    sorter = _Sorter(job, Reader(job.questions), decoder(), lambda *which: proofs[which])
+    sorter = _Sorter(job, Reader(job.questions), decoder(), lambda *which: proofs[which], folder)
 
     def sort(numbered: tuple[int, Range]) -> _Found:
         number, piece = numbered

@@ -385,7 +385,7 @@ def _next(job: Job, state: str) -> str:
         case "done":
             return f"look at {job.folder}/answers.csv"
         case "some failed":
-            return f"ask again with retry.max_attempts={job.run.settings.retry.max_attempts + 1}"
+            return "ask again with action=retry"
         case "not started" | "refused" | "held":
             return "see below" if job.trouble or job.result else "run again"
         case "our fault":

@@ -11,27 +11,34 @@ from typing import Any, Final
 import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
+from runner.core.finish import CONTENT_FILTER, LENGTH, REFUSAL, normal
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
-from runner.providers._lines import count, object_of, overlaid, told, word
+from runner.providers._lines import (
+    count,
+    holds_text,
+    object_of,
+    overlaid,
+    places_of_text,
+    told,
+    word,
+)
+from runner.providers._refusals import finish_of, kind_of
 from runner.providers.base import Frame, untagged
 
 _HOLE = "\x00"
-_REFUSALS: Final = {
-    "invalid_request_error",
-    "authentication_error",
-    "permission_error",
-    "not_found_error",
-    "request_too_large",
+_STATUSES: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
 }
-"""Types of error that asking again will not change."""
-_NO_CREDIT: Final = "credit balance"
-"""An account without money is told so by an invalid_request_error, too; nothing else differs."""
-_FINISH_REASONS: Final = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-}
+"""The status of each type of error; a line has only the type."""
 _LONGEST_LINE: Final = 16 << 20
 _INPUT: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
@@ -82,7 +89,7 @@ def read_line(line: bytes, tag: str) -> Reply:
         raise ProviderReplyUnreadable("a result line without a custom_id")
     custom_id = untagged(custom_id, tag)
     if not isinstance(result, dict):
-        raise ProviderReplyUnreadable(f"result line {custom_id!r} has no result")
+        return _unknown(custom_id, row)
     match result.get("type"):
         case "succeeded":
             return _answer(custom_id, result.get("message"))
@@ -92,39 +99,83 @@ def read_line(line: bytes, tag: str) -> Reply:
             return Reply(custom_id=custom_id, kind=ReplyKind.CANCELLED, error="canceled")
         case "expired":
             return Reply(custom_id=custom_id, kind=ReplyKind.EXPIRED, error="expired")
-    raise ProviderReplyUnreadable(f"result line {custom_id!r} has a result of no known type")
+    return _unknown(custom_id, result)
+
+
+def _unknown(custom_id: str, result: JsonObject) -> Reply:
+    """Read a result of no known type: a message or an error is one wherever it stands."""
+    message, error = result.get("message"), result.get("error")
+    if isinstance(message, dict) and "content" in message:
+        return _answer(custom_id, message)
+    if isinstance(error, dict):
+        return _error(custom_id, error if isinstance(error.get("error"), dict) else result)
+    if isinstance(result.get("content"), list):
+        return _answer(custom_id, result)
+    places = places_of_text(result, _ABOUT_A_LINE)
+    if places:
+        return _unreadable(custom_id, f"its text stands in {places}")
+    said_type = told(result.get("type"))
+    return Reply(custom_id=custom_id, kind=ReplyKind.ERRORED, error=f"no outcome: {said_type}")
+
+
+_ABOUT_A_LINE: Final = frozenset(("id", "custom_id", "type", "status", "request_id"))
+_THOUGHTS: Final = frozenset(("thinking", "redacted_thinking"))
 
 
 def _answer(custom_id: str, message: Any) -> Reply:
-    content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, list):
-        raise ProviderReplyUnreadable(f"result line {custom_id!r} is answered without content")
-    texts = [
-        block["text"]
-        for block in content
-        if isinstance(block, dict)
-        if block.get("type") == "text" and isinstance(block.get("text"), str)
-    ]
+    message = message if isinstance(message, dict) else {"content": message}
+    content = message.get("content")
+    texts: list[str] = [content] if isinstance(content, str) else []
+    strange: str | None = None
+    for block in content if isinstance(content, list) else ():
+        kind = block.get("type") if isinstance(block, dict) else None
+        text = block.get("text") if isinstance(block, dict) and kind == "text" else None
+        if isinstance(text, str):
+            texts.append(text)
+        elif kind not in _THOUGHTS and holds_text(block):
+            strange = f"a block of type {told(kind)}"
+    if not texts and (strange or content is None):
+        reason = _refusal_of(message)
+        if reason is None:
+            return _unreadable(custom_id, strange and f"its text stands in {strange}")
     reason, usage = word(message.get("stop_reason")), message.get("usage")
     return Reply(
         custom_id=custom_id,
         kind=ReplyKind.ANSWER,
         text="".join(texts),
-        finish_reason=_FINISH_REASONS.get(reason or "", reason),
+        finish_reason=normal(reason),
         model=word(message.get("model")),
         usage=_usage(usage if isinstance(usage, dict) else {}),
         request_id=word(message.get("id")),
     )
 
 
-def _error(custom_id: str, error: Any) -> Reply:
-    kind, reason, _ = _what_is_wrong(error)
-    refused = kind in _REFUSALS and _NO_CREDIT not in reason
+def _refusal_of(message: JsonObject) -> str | None:
+    """Return why a message may well be empty: withheld, or cut while it thought."""
+    reason = normal(word(message.get("stop_reason")))
+    return reason if reason in (REFUSAL, CONTENT_FILTER, LENGTH) else None
+
+
+def _unreadable(custom_id: str, why: str | None) -> Reply:
+    reason = why or "it succeeded, and has no content"
     return Reply(
         custom_id=custom_id,
-        kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,
+        kind=ReplyKind.UNREADABLE,
+        error=f"answered in a form that is not known: {reason}",
+    )
+
+
+def _error(custom_id: str, error: Any) -> Reply:
+    named, reason, details = _what_is_wrong(error)
+    codes = details.values() if isinstance(details, dict) else ()
+    words = (named, reason, *(code for code in codes if isinstance(code, str)))
+    kind = kind_of(_STATUSES.get(named), *words)
+    return Reply(
+        custom_id=custom_id,
+        kind=kind,
+        finish_reason=finish_of(kind, *words),
         request_id=word(error.get("request_id")) if isinstance(error, dict) else None,
-        error=f"{kind}: {reason}",
+        error=f"{named}: {reason}",
     )
 
 
@@ -147,12 +198,13 @@ def refuses_one(status: int, reply: Any) -> bool:
 
     What has a code in its details is about the account: on hold, without its encryption key.
     """
-    kind, reason, details = _what_is_wrong(reply)
-    is_about_params = status in (400, 413, 422) and kind in (
+    named, reason, details = _what_is_wrong(reply)
+    is_about_params = status in (400, 413, 422) and named in (
         "invalid_request_error",
         "request_too_large",
     )
-    return is_about_params and _NO_CREDIT not in reason and not details
+    is_ones = kind_of(status, named, reason) is ReplyKind.REFUSED
+    return is_about_params and is_ones and not details
 
 
 def succeeded_line(custom_id: str, message: bytes) -> bytes:

@@ -1,15 +1,17 @@
-"""The chat-completions line of a batch file, out and in, as every OpenAI-compatible service has it.
+"""The chat-completions line of a batch file, as every OpenAI-compatible service has it: out.
 
-Pure. Out: one line a request, UTF-8 and not escaped. In: a line of an output or an error file.
+Pure. One line a request, UTF-8 and not escaped; and the reply to a single request, as a batch
+would have written it. `_chat_reply` reads lines.
 """
 
 from typing import Final
 
 import orjson
 
-from runner.core.errors import ProviderReplyUnreadable
-from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
-from runner.providers._lines import count, object_of, overlaid, reason_in, seconds, told, word
+from runner.core.errors import ProviderBusy, ProviderRefused, ProviderReplyUnreadable
+from runner.core.model import Condition, JsonObject, Model, Prompt, ReplyKind
+from runner.providers._chat_reply import read_line
+from runner.providers._lines import count, object_of, overlaid, seconds, told, word
 from runner.providers.base import Frame
 
 __all__ = [
@@ -46,84 +48,13 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt) -> Frame:
     return Frame(before=before, after=after + b"\n")
 
 
-def read_line(line: bytes) -> Reply:
-    """Read one result line.
-
-    Raises:
-        ProviderReplyUnreadable: when it is none.
-    """
-    row = object_of(line)
-    custom_id = row.get("custom_id")
-    if not isinstance(custom_id, str):
-        raise ProviderReplyUnreadable("a result line without a custom_id")
-    response, error = row.get("response"), row.get("error")
-    if isinstance(response, dict):
-        return _from_response(custom_id, response)
-    if isinstance(error, dict):
-        return _from_error(custom_id, error)
-    raise ProviderReplyUnreadable(f"result line {custom_id!r} has neither response nor error")
-
-
-def _from_response(custom_id: str, response: JsonObject) -> Reply:
-    status, body = count(response.get("status_code")), response.get("body")
-    request_id = word(response.get("request_id"))
-    if status is None or not isinstance(body, dict):
-        raise ProviderReplyUnreadable(f"result line {custom_id!r}: no status_code or no body")
-    if not 200 <= status < 300:
-        refused = 400 <= status < 500 and status not in (408, 409, 429)
-        reason = reason_in(body) or told(None)
-        return Reply(
-            custom_id=custom_id,
-            kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,
-            request_id=request_id,
-            error=f"{status}: {reason}",
-        )
-    choice = _first_choice(custom_id, body)
-    message = choice.get("message")
-    message = message if isinstance(message, dict) else {}
-    text, refusal = message.get("content"), message.get("refusal")
-    usage = body.get("usage")
-    return Reply(
-        custom_id=custom_id,
-        kind=ReplyKind.ANSWER,
-        text=text if isinstance(text, str) else word(refusal) or "",
-        finish_reason="refusal" if refusal else word(choice.get("finish_reason")),
-        model=word(body.get("model")),
-        usage=_usage(usage if isinstance(usage, dict) else {}),
-        request_id=request_id,
-        answered_at=seconds(body.get("created")),
-    )
-
-
-def _first_choice(custom_id: str, body: JsonObject) -> JsonObject:
-    choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    raise ProviderReplyUnreadable(f"result line {custom_id!r} is answered without choices")
-
-
-def _from_error(custom_id: str, error: JsonObject) -> Reply:
-    code = told(error.get("code"))
-    kinds = {"batch_expired": ReplyKind.EXPIRED, "batch_cancelled": ReplyKind.CANCELLED}
-    return Reply(
-        custom_id=custom_id,
-        kind=kinds.get(code, ReplyKind.ERRORED),
-        error=f"{code}: {told(error.get('message'))}",
-    )
-
-
-def _usage(usage: JsonObject) -> Usage:
-    return Usage(
-        input_tokens=count(usage.get("prompt_tokens")) or 0,
-        output_tokens=count(usage.get("completion_tokens")) or 0,
-    )
-
-
 def answer_line(custom_id: str, status: int, request_id: str | None, body: bytes) -> bytes:
     """Write the reply to one chat completion as a batch would have written it, its body as it is.
 
     Raises:
-        ProviderReplyUnreadable: when the body is no JSON object, or says 200 and answers nothing.
+        ProviderRefused: the account's fault, whatever is asked.
+        ProviderBusy: not now, said with a status of 200.
+        ProviderReplyUnreadable: the body is no JSON object, or says 200 and answers nothing.
     """
     object_of(body)
     known = orjson.dumps(
@@ -131,5 +62,15 @@ def answer_line(custom_id: str, status: int, request_id: str | None, body: bytes
     )
     one_line = body.replace(b"\n", b" ").replace(b"\r", b" ")  # between tokens only: it is JSON
     line = known.removesuffix(b"}}") + b',"body":' + one_line.strip() + b'},"error":null}\n'
-    read_line(line)
+    reply = read_line(line)
+    reason = f"chat: {reply.error}"
+    if reply.kind is ReplyKind.DENIED:
+        raise ProviderRefused(reason)
+    if reply.kind is ReplyKind.ERRORED and 200 <= status < 300:
+        if reply.error and reply.error.startswith(_TOO_MANY):
+            raise ProviderBusy(reason)
+        raise ProviderReplyUnreadable(reason)
     return line
+
+
+_TOO_MANY: Final = "429:"

@@ -25,6 +25,7 @@ from runner.providers._chat import (
     word,
 )
 from runner.providers._lists import Listing, Next, cursor_of, reach_back
+from runner.providers._speaking import ORDER
 from runner.providers._stainless import CHUNK, Dialect, field, id_of, object_in, result_file
 from runner.providers.base import Frame, Service, missing_key, said
 
@@ -108,7 +109,7 @@ class FileBatch:
 
     def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
         """Create the batch; sent once."""
-        with self._speaking("create"):
+        with self._speaking(ORDER):
             created = self._client.batches.create(
                 input_file_id=batch.handle["input_file_id"],
                 endpoint=ENDPOINT,
@@ -285,15 +286,21 @@ def _next_of(page: Any) -> Next:
 
 
 def _is_of(batch: Batch, other: Any) -> bool:
-    """Tell whether a batch on the list was made from our input, or else carries our labels."""
-    if "input_file_id" in batch.handle:
-        return bool(field(other, "input_file_id") == batch.handle["input_file_id"])
+    """Tell whether a batch on the list was made from our input, or carries our labels.
+
+    A gateway may show another name for the input. A label names the sending, too: what an earlier
+    one of the same requests became is known, and is not this one.
+    """
+    known = batch.handle.get("input_file_id")
+    if known is not None and field(other, "input_file_id") == known:
+        return True
     labels = field(other, "metadata")
-    return (
-        isinstance(labels, dict)
-        and labels.get("experiment") == batch.handle.get("experiment")
-        and str(labels.get("batch")).partition("-")[0] == batch.key
-    )
+    experiment = batch.handle.get("experiment")
+    if not isinstance(labels, dict) or experiment is None:
+        return False
+    key, _, send = str(labels.get("batch")).partition("-")
+    is_this_sending = known is None or send == str(batch.send)
+    return labels.get("experiment") == experiment and key == batch.key and is_this_sending
 
 
 def _rank(status: Any) -> int:

@@ -34,7 +34,7 @@ from runner.core.errors import (
 )
 from runner.core.model import JsonObject
 from runner.providers._lines import object_of
-from runner.providers._speaking import Speaking, can_be_a_header, retry_after
+from runner.providers._speaking import ORDER, Speaking, can_be_a_header, retry_after
 from runner.providers.base import Secret, Service, said
 
 Value = TypeVar("Value")
@@ -235,6 +235,8 @@ class Meaning:
         """Translate one exception."""
         message = f"{self._what}: {said(error, self._key)}"
         if isinstance(error, Strange):
+            if self._what == ORDER and 300 <= error.status < 500:
+                return ProviderSilent(message)  # not the service's own: it proves nothing
             return self._of_status(error.status, message)
         if isinstance(error, api.GoogleAPICallError) and error.code is not None:
             return self._of_reply(error, error.response, int(error.code))
@@ -258,6 +260,8 @@ class Meaning:
         own = _error_in(response) if isinstance(response, requests.Response) else None
         reason = said((own or {}).get("message") or error, self._key)
         message = f"{self._what}: {status}: {reason}"
+        if own is None and self._what == ORDER and 300 <= status < 500:
+            return ProviderSilent(f"{message} (not the service's own words)")
         if status == 429 and own is not None:
             headers: Mapping[str, str] = response.headers
             return ProviderBusy(message, retry_after=retry_after(headers))

@@ -91,3 +91,18 @@ def reason_in(body: JsonObject) -> str | None:
             if isinstance(text := place.get(name), str) and text:
                 return said(text, None)
     return None
+
+
+def places_of_text(thing: JsonObject, known: frozenset[str], path: str = "") -> str:
+    """Name the fields that nobody documents and that hold text."""
+    strange = (name for name, value in thing.items() if name not in known and holds_text(value))
+    return ", ".join(f"{path}{said(name, None, 40)}" for name in strange)
+
+
+def holds_text(value: Any) -> bool:
+    """Tell whether any text stands in a value, however deep."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    if isinstance(value, dict):
+        return any(map(holds_text, value.values()))
+    return isinstance(value, list) and any(map(holds_text, value))

@@ -6,6 +6,9 @@ from email.utils import parsedate_to_datetime
 
 from runner.core.errors import ProviderError
 
+ORDER = "create"
+"""What the call is named that costs money: a refusal that is not the service's own is a doubt."""
+
 
 class Speaking:
     """Translates every exception of an SDK and its transport, and keeps no hold of the original.

@@ -18,7 +18,7 @@ from runner.core.errors import (
 )
 from runner.core.model import JsonObject
 from runner.providers._lines import reason_in
-from runner.providers._speaking import Speaking, can_be_a_header, retry_after
+from runner.providers._speaking import ORDER, Speaking, can_be_a_header, retry_after
 from runner.providers.base import Service, said
 
 CHUNK = 1 << 20
@@ -117,7 +117,10 @@ class Dialect:
     def _translated(self, error: Exception, service: Service, what: str) -> ProviderError:
         key = service.key
         if isinstance(error, self.sdk.APIStatusError):
-            return _from_status(error, f"{what}: {said(_in_its_words(error), key)}", service)
+            message = f"{what}: {said(_in_its_words(error), key)}"
+            if what == ORDER and not _is_its_own(error):
+                return ProviderSilent(f"{message} (not the service's own words)")
+            return _from_status(error, message, service)
         message = f"{what}: {said(error, key)}"
         causes = {type(cause).__name__: cause for cause in _causes(error)}
         for name in causes.keys() & _NOT_SENT:
@@ -144,6 +147,17 @@ def _from_status(error: Any, message: str, service: Service) -> ProviderError:
     if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
         return ProviderRefused(message)
     return ProviderSilent(message)
+
+
+def _is_its_own(error: Any) -> bool:
+    """Tell whether a refusal is the service's own, and not a proxy's, which may come after the fact."""
+    if error.status_code not in _REFUSALS and error.status_code >= 400:
+        return True  # in doubt, whoever says it; 429 is looked at where it is translated
+    body = object_in(error)
+    if body is None or error.status_code < 400:
+        return False
+    says_what = {"type", "code", "object"} & body.keys()
+    return bool({"error", "detail", "errors"} & body.keys() or ("message" in body and says_what))
 
 
 def object_in(error: Any) -> JsonObject | None:

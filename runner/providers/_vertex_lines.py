@@ -16,23 +16,26 @@ from typing import Any
 import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
+from runner.core.finish import CONTENT_FILTER, STOP, normal
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
-from runner.providers._lines import count, object_of, overlaid, told, word
+from runner.providers._lines import (
+    count,
+    holds_text,
+    object_of,
+    overlaid,
+    places_of_text,
+    told,
+    word,
+)
+from runner.providers._refusals import finish_of, kind_of, number_in
 from runner.providers.base import Frame, untagged
 
 _HOLE = "\x00"
 
-_FINISHED = {"STOP": "stop", "MAX_TOKENS": "length"}
-_BLOCKED = {
-    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"),
-    *("JAILBREAK", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
-}
-"""Finish reasons that say that the answer was withheld."""
-
-_ASK_AGAIN = {408, 409, 429, 499}
-"""Statuses of a row that are in the 400s and yet no fault of the request."""
-_RPC_REFUSALS = {3, 5, 7, 9, 11, 12, 16}
-"""The same refusals as numbers of google.rpc.Code."""
+_RPC_STATUSES = dict(
+    enumerate((499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 400, 500, 503, 500, 401), 1)
+)
+"""The numbers of google.rpc.Code as HTTP counts."""
 _PHRASES = {
     "bad request": 400,
     "invalid_argument": 400,
@@ -154,8 +157,6 @@ def read_line(line: bytes, tag: str) -> Reply:
     custom_id = row.get("custom_id")
     if not isinstance(custom_id, str):
         raise ProviderReplyUnreadable("a result line without a custom_id")
-    if "response" not in row and "status" not in row:
-        raise ProviderReplyUnreadable(f"result line {custom_id!r} has neither response nor status")
     known: dict[str, Any] = {
         "custom_id": untagged(custom_id, tag),
         "answered_at": _moment(row.get("processed_time")),
@@ -171,9 +172,15 @@ def read_line(line: bytes, tag: str) -> Reply:
         return _failure(_error_in(status), known)
     if isinstance(status, dict) and status:
         return _failure(status, known)
-    if response or not isinstance(status, str | None):
-        raise ProviderReplyUnreadable(f"result line {custom_id!r} has no outcome")
+    if holds_text(response):
+        return _unreadable("a response without candidates", known)
     return Reply(kind=ReplyKind.ERRORED, error="no response, and no reason given", **known)
+
+
+def _unreadable(why: str, known: dict[str, Any]) -> Reply:
+    return Reply(
+        kind=ReplyKind.UNREADABLE, error=f"answered in a form that is not known: {why}", **known
+    )
 
 
 def _unfolded(value: Any) -> Any:
@@ -203,15 +210,20 @@ def is_answer(response: JsonObject) -> bool:
 
 def _answer(response: JsonObject, known: dict[str, Any]) -> Reply:
     candidates, usage = response.get("candidates"), response.get("usageMetadata")
+    known["usage"] = _usage(usage if isinstance(usage, dict) else {})
     if candidates and (not isinstance(candidates, list) or not isinstance(candidates[0], dict)):
-        raise ProviderReplyUnreadable(f"result line {known['custom_id']!r}: no candidate")
+        return _unreadable("its candidates are no objects", known)
     candidate = candidates[0] if candidates else None
+    content = {} if candidate is None else candidate.get("content")
+    finish = CONTENT_FILTER if candidate is None else normal(word(candidate.get("finishReason")))
+    text = _said_in(content)
+    if not text and finish in (STOP, None) and (places := _unsaid_in(content)):
+        return _unreadable(f"its text stands in {places}", known)
     return Reply(
         kind=ReplyKind.ANSWER,
-        text="" if candidate is None else _said_in(candidate.get("content")),
-        finish_reason="content_filter" if candidate is None else _ending(candidate),
+        text=text,
+        finish_reason=finish,
         model=word(response.get("modelVersion")),
-        usage=_usage(usage if isinstance(usage, dict) else {}),
         request_id=word(response.get("responseId")),
         **known,
     )
@@ -224,11 +236,17 @@ def _said_in(content: Any) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _ending(candidate: JsonObject) -> str | None:
-    reason = word(candidate.get("finishReason"))
-    if reason is None:
-        return None
-    return "content_filter" if reason in _BLOCKED else _FINISHED.get(reason, reason.lower())
+def _unsaid_in(content: Any) -> str:
+    """Name what holds text in an answer and is not its text: a call of a function, a list."""
+    if not isinstance(content, dict):
+        return "content" if holds_text(content) else ""
+    parts = [part for part in _objects(content.get("parts")) if part.get("thought") is not True]
+    in_parts = (places_of_text(part, _ABOUT_A_PART, "parts.") for part in parts)
+    return next(filter(None, in_parts), "") or places_of_text(content, _ABOUT_CONTENT, "content.")
+
+
+_ABOUT_A_PART = frozenset(("text", "thought", "thoughtSignature"))
+_ABOUT_CONTENT = frozenset(("role", "parts"))
 
 
 def _usage(usage: JsonObject) -> Usage:
@@ -254,15 +272,16 @@ def _error_in(status: str) -> JsonObject:
 
 
 def _failure(error: JsonObject, known: dict[str, Any]) -> Reply:
-    code = count(error.get("code"))
+    code = number_in(error.get("code"))
+    named = str(word(error.get("status")) or "")
     if code is None:
-        code = _PHRASES.get(str(word(error.get("status"))).lower())
-    refused = code is not None and (
-        code in _RPC_REFUSALS or (400 <= code < 500 and code not in _ASK_AGAIN)
-    )
+        code = _PHRASES.get(named.lower())
+    reason = told(error.get("message"))
+    kind = kind_of(_RPC_STATUSES.get(code, code) if code is not None else None, named, reason)
     return Reply(
-        kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,
-        error=f"{'error' if code is None else code}: {told(error.get('message'))}",
+        kind=kind,
+        finish_reason=finish_of(kind, named, reason),
+        error=f"{'error' if code is None else code}: {reason}",
         **known,
     )
 

@@ -40,7 +40,7 @@ from runner.providers._anthropic_lines import (
     succeeded_line,
 )
 from runner.providers._lines import object_of
-from runner.providers._speaking import retry_after
+from runner.providers._speaking import ORDER, retry_after
 from runner.providers._stainless import CHUNK, Dialect, field, id_of, items_of, result_file
 from runner.providers.base import Frame, Service, missing_key
 
@@ -131,7 +131,7 @@ class AnthropicBatch:
 
     def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
         """Create the batch, its request file streamed into the body; sent once."""
-        with path.open("rb") as requests, self._speaking("create"):
+        with path.open("rb") as requests, self._speaking(ORDER):
             from anthropic.types.messages import MessageBatch
 
             size = path.stat().st_size

@@ -18,6 +18,7 @@ import orjson
 from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
 from runner.providers._lines import word
+from runner.providers._speaking import ORDER
 from runner.providers._vertex_jobs import (
     JOB_NAME,
     is_over,
@@ -121,7 +122,7 @@ class GeminiBatch:
 
     def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
         """Create the job; sent once."""
-        with self._speaking("create"):
+        with self._speaking(ORDER):
             jobs = self._jobs
             from google.cloud import aiplatform_v1
             from google.protobuf import json_format
