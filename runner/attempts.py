@@ -3,11 +3,12 @@
 The parts are derived: they can be made again from the raw result files at any time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.core.model import BatchKey, Cause, QuestionSet, Reading
+from runner.core.states import ASKED
 
 if TYPE_CHECKING:
     import polars as pl
@@ -154,9 +155,25 @@ def relabel(folder: Path, key: BatchKey, outcome: str) -> None:
     """Give every attempt of a batch another outcome."""
     import polars as pl
 
+    _rewrite(folder, key, lambda part: part.with_columns(outcome=pl.lit(outcome)))
+
+
+def leave_out_failures(folder: Path, key: BatchKey, names: Iterable[str]) -> None:
+    """Take away what stands in a batch's parts beside an answer to the same request."""
+    import polars as pl
+
+    answered = pl.col("outcome").is_in(list(ASKED))
+    beside = pl.col("custom_id").is_in(list(names)) & ~answered
+    _rewrite(folder, key, lambda part: part.filter(~beside))
+
+
+def _rewrite(
+    folder: Path, key: BatchKey, change: Callable[["pl.DataFrame"], "pl.DataFrame"]
+) -> None:
+    import polars as pl
+
     for path in parts(folder, key):
-        frame_of_part = pl.read_parquet(path)
-        frame_of_part.with_columns(outcome=pl.lit(outcome)).write_parquet(path, compression="zstd")
+        change(pl.read_parquet(path)).write_parquet(path, compression="zstd")
 
 
 def parts(folder: Path, key: BatchKey) -> list[Path]:

@@ -158,7 +158,7 @@ COLUMNS: Mapping[str, Column] = {
         ("plain, enhanced",) * 2, ("質問文の種類", "which wording was sent"), _NO_ANSWER
     ),
     "outcome": Column(
-        ("valid, invalid, refused, errored, expired, cancelled, missing",) * 2,
+        ("valid, invalid, refused, denied, unreadable, errored, expired, cancelled, missing",) * 2,
         ("採用された試みの結末", "how the attempt that counts ended"),
         ("まだ試みがないとき", "before any attempt ended"),
     ),

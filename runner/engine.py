@@ -665,7 +665,7 @@ class Engine:
         )
         if (why := stops_for(batch, reading)) is not None:
             self._halted = why
-            collected = replace(collected, error=why)
+            collected = replace(collected, error=_words_of(reading))
         self._write(collected, BatchEvent.COLLECT.value, outcomes=reading.outcomes)
 
     def _failed(self, action: Action, error: ProviderError) -> None:
@@ -781,6 +781,11 @@ def happened(batch: Batch, what: str, at: float, error: str | None = None) -> di
 
 _WELL: dict[str, Any] = {"tries": 0, "error": None}
 """What a call that went well clears."""
+
+
+def _words_of(reading: BatchReading) -> str | None:
+    stops = (Outcome.DENIED.value, Outcome.UNREADABLE.value)
+    return next((reading.reasons[name] for name in stops if name in reading.reasons), None)
 
 
 def stops_for(batch: Batch, reading: BatchReading) -> str | None:

@@ -209,7 +209,10 @@ class _Placer:
 _TRIAL = r"_n(\d+)$"
 _RANKS = {Outcome.VALID.value: 0, Outcome.INVALID.value: 1, "any other": 2}
 """A valid attempt comes before an answered one, and that before any other."""
-_ERRORS = [Outcome.REFUSED.value, Outcome.ERRORED.value]
+_ERRORS = [
+    outcome.value
+    for outcome in (Outcome.REFUSED, Outcome.ERRORED, Outcome.DENIED, Outcome.UNREADABLE)
+]
 
 
 def _about(collected: Iterable[Batch]) -> pl.DataFrame:

@@ -13,7 +13,15 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 
-from runner.attempts import PartWriter, Shape, by_question, forget, reading_cells, relabel
+from runner.attempts import (
+    PartWriter,
+    Shape,
+    by_question,
+    forget,
+    leave_out_failures,
+    reading_cells,
+    relabel,
+)
 from runner.core.cost import Price, PriceList
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.expand import custom_id
@@ -208,6 +216,8 @@ class _Found:
     output: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
     """By outcome: the first line's words."""
+    answered_after_all: list[str] = field(default_factory=list)
+    """custom_ids of requests under which a failure stands before their answer."""
     refusals: set[str] = field(default_factory=set)
     """What refusals say, without their numbers; more than two are not told apart."""
 
@@ -227,6 +237,7 @@ class _Found:
         self.output += piece.output
         self.reasons = piece.reasons | self.reasons
         self.refusals |= piece.refusals
+        self.answered_after_all += piece.answered_after_all
 
 
 class _Sorter:
@@ -268,6 +279,8 @@ class _Sorter:
             lost = Reply(custom_id=name, kind=ReplyKind.ERRORED, error="in no result file")
             self._row(index, Outcome(self._job.batch.rest), {}, lost)
         self._parts.close(even_empty=not found.outcomes)
+        if found.answered_after_all:
+            leave_out_failures(self._folder, self._job.batch.key, found.answered_after_all)
         if self._is_one_refusal():
             self._blame_the_account()
         usage = Usage(input_tokens=found.input, output_tokens=found.output)
@@ -319,6 +332,7 @@ class _Sorter:
             notices["duplicate" if same else "conflicting"] += 1
             if reply.kind is ReplyKind.ANSWER and self._found.outcomes[index] not in _ANSWERED:
                 self._found.tally[_NAMES[self._found.outcomes[index]]] -= 1
+                self._found.answered_after_all.append(reply.custom_id)
                 self._enter(index, reply)  # an answer counts, whatever failure stands before it
         elif self._is_anothers(index, reply):
             self._found.misplaced.add(index)

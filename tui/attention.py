@@ -130,6 +130,20 @@ def _refused(job: Job, batch: Batch) -> Iterator[_Found]:
             "bad",
             f"{what}: {_words(batch)}; its {batch.count:,} requests wait: mend the cause, run again",
         )
+    elif batch.state is _S.COLLECTED and batch.tally.get("denied"):
+        count = batch.tally["denied"]
+        yield (
+            Rank.REFUSED,
+            "bad",
+            f"has {_of(count, batch)} requests refused whatever they ask: {_words(batch)}",
+        )
+    elif batch.state is _S.COLLECTED and batch.tally.get("unreadable"):
+        count = batch.tally["unreadable"]
+        yield (
+            Rank.REFUSED,
+            "bad",
+            f"has {_of(count, batch)} results that cannot be read, kept in raw/: {_words(batch)}",
+        )
     elif batch.state is _S.COLLECTED and batch.tally.get("refused"):
         count = batch.tally["refused"]
         yield (

@@ -119,7 +119,7 @@ def _unknown(custom_id: str, result: JsonObject) -> Reply:
 
 
 _ABOUT_A_LINE: Final = frozenset(("id", "custom_id", "type", "status", "request_id"))
-_THOUGHTS: Final = frozenset(("thinking", "redacted_thinking"))
+_THOUGHTS: Final = ("thinking", "redacted_thinking")
 
 
 def _answer(custom_id: str, message: Any) -> Reply:

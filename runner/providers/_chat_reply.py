@@ -175,8 +175,8 @@ _ABOUT_A_CHOICE = frozenset(
     )
 )
 _ABOUT_A_MESSAGE = frozenset(("role", "name", "refusal", "content", "annotations"))
-_THOUGHTS = frozenset(("thinking", "reasoning", "reasoning_text", "redacted_thinking", "thought"))
-_SPOKEN = frozenset(("text", "output_text", None))
+_THOUGHTS = ("thinking", "reasoning", "reasoning_text", "redacted_thinking", "thought")
+_SPOKEN = ("text", "output_text", None)
 
 
 def _text_of(content: Any) -> tuple[str, str | None]:
@@ -242,7 +242,8 @@ class Failure:
     @property
     def shown(self) -> str:
         """Status or code, and the service's own words."""
-        return f"{self.status or self.code or 'error'}: {self.reason}"
+        named = self.code or "error" if self.status is None else self.status
+        return f"{named}: {self.reason}"
 
 
 def failure_of(status: int | None, error: Any, body: JsonObject) -> Failure:

@@ -162,7 +162,10 @@ def read_line(line: bytes, tag: str) -> Reply:
         "answered_at": _moment(row.get("processed_time")),
         "echo": _echo(row.get("request")),
     }
-    response = _unfolded(row.get("response"))
+    try:
+        response = _unfolded(row.get("response"))
+    except ProviderReplyUnreadable:
+        return _unreadable("a response that is no JSON", known)
     if isinstance(response, dict) and is_answer(response):
         return _answer(response, known)
     status = row.get("status")

@@ -821,17 +821,17 @@ NO_CREDIT = "Your credit balance is too low to access the Anthropic API. Please 
     ("kind", "message", "expected"),
     [
         ("invalid_request_error", "m", ReplyKind.REFUSED),
-        ("authentication_error", "m", ReplyKind.REFUSED),
-        ("permission_error", "m", ReplyKind.REFUSED),
-        ("not_found_error", "m", ReplyKind.REFUSED),
+        ("authentication_error", "m", ReplyKind.DENIED),
+        ("permission_error", "m", ReplyKind.DENIED),
+        ("not_found_error", "m", ReplyKind.DENIED),
         ("request_too_large", "m", ReplyKind.REFUSED),
         ("api_error", "m", ReplyKind.ERRORED),
         ("overloaded_error", "m", ReplyKind.ERRORED),
         ("rate_limit_error", "m", ReplyKind.ERRORED),
         ("timeout_error", "m", ReplyKind.ERRORED),
         ("brand_new_error", "m", ReplyKind.ERRORED),
-        ("billing_error", "m", ReplyKind.ERRORED),
-        ("invalid_request_error", NO_CREDIT, ReplyKind.ERRORED),
+        ("billing_error", "m", ReplyKind.DENIED),
+        ("invalid_request_error", NO_CREDIT, ReplyKind.DENIED),
     ],
 )
 def test_an_error_says_whether_to_ask_again(kind: str, message: str, expected: ReplyKind) -> None:

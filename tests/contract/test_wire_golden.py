@@ -160,7 +160,6 @@ def answered(message: Any, finish: str = "stop", **body: Any) -> Reply:
         ({"content": None}, "stop", ("", "stop")),
         ({}, "tool_calls", ("", "tool_calls")),
         (None, "stop", ("", "stop")),
-        ({"content": 80}, "stop", ("", "stop")),
         ({"content": None, "refusal": "申し訳"}, "stop", ("申し訳", "refusal")),
         ({"content": "A", "refusal": "No"}, "stop", ("A", "refusal")),
         ({"content": "a\u2028b\u0085c\x1c"}, "stop", ("a\u2028b\u0085c\x1c", "stop")),
@@ -202,8 +201,10 @@ def test_a_time_may_be_a_word(created: Any, expected: float | None) -> None:
     ("status", "expected"),
     [
         (400, ReplyKind.REFUSED),
-        (401, ReplyKind.REFUSED),
-        (404, ReplyKind.REFUSED),
+        (401, ReplyKind.DENIED),
+        (402, ReplyKind.DENIED),
+        (403, ReplyKind.DENIED),
+        (404, ReplyKind.DENIED),
         (408, ReplyKind.ERRORED),
         (409, ReplyKind.ERRORED),
         (422, ReplyKind.REFUSED),
@@ -226,7 +227,7 @@ def test_a_rows_status_says_whether_to_ask_again(status: int, expected: ReplyKin
         ({"code": "batch_cancelled", "message": "m"}, ReplyKind.CANCELLED, "batch_cancelled: m"),
         ({"code": "request_timeout", "message": "m"}, ReplyKind.ERRORED, "request_timeout: m"),
         ({"code": 500, "message": "a\n\x1b[2Jb"}, ReplyKind.ERRORED, "500: a [2Jb"),
-        ({"message": ["deep"]}, ReplyKind.ERRORED, "no reason given: no reason given"),
+        ({"message": ["deep"]}, ReplyKind.ERRORED, "error: no reason given"),
     ],
 )
 def test_an_error_line_says_what_happened(

@@ -259,11 +259,6 @@ UNREADABLE = {
     "null": b"null",
     "no custom_id": b'{"response": {}}',
     "a number for a custom_id": b'{"custom_id": 1, "response": {}}',
-    "neither response nor error": b'{"custom_id": "p1_t1_n01"}',
-    "a response that is a list": b'{"custom_id": "p1_t1_n01", "response": []}',
-    "no status": b'{"custom_id": "p1_t1_n01", "response": {"body": {}}}',
-    "no choices": raw(answer(IDS[0], choices=[])),
-    "choices that are text": raw(answer(IDS[0], choices="x")),
     "a NUL": b"\x00",
     "many NULs": b"\x00" * 4096,
     "a NUL inside": raw(ALL_GOOD[0])[:50] + b"\x00" + raw(ALL_GOOD[0])[50:],
@@ -290,6 +285,77 @@ def test_a_line_that_cannot_be_read_is_noted_and_loses_nothing(read, what):
     assert (outcomes(reading), reading.notices) == (VALID, {"unreadable": 1})
 
 
+NO_OUTCOME = {
+    "neither response nor error": b'{"custom_id": "p1_t1_n01"}',
+    "a response that is a list": b'{"custom_id": "p1_t1_n01", "response": []}',
+    "no status": b'{"custom_id": "p1_t1_n01", "response": {"body": {}}}',
+    "no choices": raw(answer(IDS[0], choices=[])),
+}
+NOWHERE_KNOWN = {
+    "choices that are text": raw(answer(IDS[0], choices="x")),
+    "content that is a list of numbers": raw(
+        answer(IDS[0], BAD, choices=[{"message": {"content": [1]}}])
+    ),
+    "content that is a number": raw(answer(IDS[0], BAD, choices=[{"message": {"content": 80}}])),
+    "reasoning alone": raw(
+        answer(IDS[0], choices=[{"message": {"content": "", "reasoning": GOOD}}])
+    ),
+    "a text beside no message": raw(answer(IDS[0], choices=[{"text": GOOD}])),
+}
+
+
+@pytest.mark.parametrize("what", list(NO_OUTCOME))
+def test_a_line_without_an_outcome_is_an_error_and_asked_again(read, what):
+    reading = read(NO_OUTCOME[what], *ALL_GOOD[1:])
+    assert (outcomes(reading), reading.notices) == ([Outcome.ERRORED, *VALID[:4]], {})
+
+
+@pytest.mark.parametrize("what", list(NOWHERE_KNOWN))
+def test_text_in_an_unknown_place_is_unreadable_and_says_where(read, what):
+    reading = read(NOWHERE_KNOWN[what], *ALL_GOOD[1:])
+    assert outcomes(reading) == [Outcome.UNREADABLE, *VALID[:4]]
+    assert "stands in" in reading.reasons["unreadable"]
+
+
+@pytest.mark.parametrize("what", list(NO_OUTCOME))
+def test_an_answer_counts_whatever_failure_stands_before_it(read, tmp_path, what):
+    reading = read(NO_OUTCOME[what], *ALL_GOOD)
+    assert (outcomes(reading), reading.notices) == (VALID, {"conflicting": 1})
+    assert reading.tally == {"valid": 5}
+    rows = table(tmp_path)
+    assert (rows["custom_id"].to_list(), rows["outcome"].to_list()) == (IDS, ["valid"] * 5)
+
+
+def refusal(id_, code="x", message="No."):
+    error = {"error": {"code": code, "message": message}}
+    return {"custom_id": id_, "response": {"status_code": 400, "body": error}}
+
+
+def test_a_batch_refused_with_one_and_the_same_reason_is_nobody_s_fault(read, tmp_path):
+    lines = (refusal(id_, message=f"No: {n} tokens too many.") for n, id_ in enumerate(IDS))
+    reading = read(*map(raw, lines))
+    assert outcomes(reading) == [Outcome.DENIED] * 5
+    assert (reading.tally, reading.reasons) == (
+        {"denied": 5},
+        {"denied": "400: No: 0 tokens too many."},
+    )
+    assert table(tmp_path)["outcome"].to_list() == ["denied"] * 5
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*(refusal(id_) for id_ in IDS[:4]), refusal(IDS[4], message="Another.")],
+        [*(refusal(id_) for id_ in IDS[:4]), ALL_GOOD[4]],
+        [refusal(id_, "content_filter", "filtered") for id_ in IDS],
+    ],
+    ids=["two reasons", "one answer", "a filter"],
+)
+def test_what_is_not_refused_as_a_whole_is_each_request_s_own(read, lines):
+    reading = read(*(line if isinstance(line, bytes) else raw(line) for line in lines))
+    assert {Outcome.REFUSED} == set(outcomes(reading)[:4])
+
+
 ODD_ANSWERS = {
     "lone surrogates, escaped": rb'{"custom_id": "p1_t1_n01", "response": {"status_code": 200, "body": {"choices": [{"message": {"content": "\ud83d"}}]}}}',
     "a usage beyond 64 bits": raw(answer(IDS[0], BAD, usage={"prompt_tokens": 2**64 - 1})),
@@ -303,7 +369,6 @@ ODD_ANSWERS = {
     "a time of text": raw(answer(IDS[0], BAD, created="yesterday")),
     "a time of 1e999": raw(answer(IDS[0], BAD, created=1)).replace(b'"created": 1', b'"created": 1e999'),
     "a message of null": raw(answer(IDS[0], BAD, choices=[{"message": None}])),
-    "content that is a list": raw(answer(IDS[0], BAD, choices=[{"message": {"content": [1]}}])),
     "content of null": raw(answer(IDS[0], BAD, choices=[{"message": {"content": None}}])),
     "a model of lone surrogates": raw(answer(IDS[0], BAD)).replace(b"gpt-4o-mini", rb"gpt\ud83d"),
     "a request id of lone surrogates": raw(answer(IDS[0], BAD)).replace(b"req_1", rb"\udc00"),

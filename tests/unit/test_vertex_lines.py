@@ -428,7 +428,7 @@ def said(code: Any, message: Any = "No.", status: str | None = None) -> str:
     ("status", "kind", "error"),
     [
         (f"Bad Request: {said(400)}", ReplyKind.REFUSED, "400: No."),
-        (f"Not Found: {said(404)}", ReplyKind.REFUSED, "404: No."),
+        (f"Not Found: {said(404)}", ReplyKind.DENIED, "404: No."),
         (f"Too Many Requests: {said(429)}", ReplyKind.ERRORED, "429: No."),
         (f"Request Timeout: {said(408)}", ReplyKind.ERRORED, "408: No."),
         (f"Client Closed Request: {said(499)}", ReplyKind.ERRORED, "499: No."),

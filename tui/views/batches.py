@@ -481,7 +481,8 @@ def event_lines(told: Events | str | None, now: float) -> list[list[Piece]]:
 
 _CSV = (
     "job", "provider", "model", "batch", "state", "provider_state", "remote", "requests",
-    "completed", "valid", "invalid", "refused", "errored", "expired", "cancelled", "missing",
+    "completed", "valid", "invalid", "refused", "denied", "unreadable", "errored", "expired", "cancelled",
+    "missing",
     "sent_at", "input_tokens", "output_tokens", "cost_usd", "reserved_usd", "error",
 )  # fmt: skip
 
@@ -490,7 +491,10 @@ def csv_row(line: BatchLine) -> list[str]:
     """Return a batch as texts; what is missing is empty."""
     batch, job = line.batch, line.job
     read = batch.state is BatchState.COLLECTED
-    counted = ("valid", "invalid", "refused", "errored", "expired", "cancelled", "missing")
+    counted = (
+        *("valid", "invalid", "refused", "denied", "unreadable"),
+        *("errored", "expired", "cancelled", "missing"),
+    )
     cells: list[object] = [
         *(job.name, job.provider, job.model, batch.key, shown_state(batch), batch.remote_state),
         *(batch.remote, batch.count, batch.completed),

@@ -69,11 +69,17 @@ class AnthropicKit(Kit):
         }
 
     def no_results(self) -> tuple[bytes, ...]:
-        """Write what is no result, or no answer."""
+        """Write what names no request, or is no JSON."""
         return (
             b'{"custom_id": 7, "result": {"type": "canceled"}}',
             b'{"custom_id": null, "result": {"type": "canceled"}}',
             b'{"result": {"type": "expired"}}',
+            b'{"custom_id": "x", "result": {"type": "canceled", "message": NaN}}',
+        )
+
+    def no_outcomes(self) -> tuple[bytes, ...]:
+        """Write lines of a request whose outcome stands nowhere that is documented."""
+        return (
             b'{"custom_id": "x"}',
             b'{"custom_id": "x", "result": null}',
             b'{"custom_id": "x", "result": []}',
@@ -84,7 +90,6 @@ class AnthropicKit(Kit):
             b'{"custom_id": "x", "result": {"type": "succeeded", "message": "Q1. 80"}}',
             b'{"custom_id": "x", "result": {"type": "succeeded", "message": {}}}',
             b'{"custom_id": "x", "result": {"type": "succeeded", "message": {"content": "Q1"}}}',
-            b'{"custom_id": "x", "result": {"type": "canceled", "message": NaN}}',
         )
 
     @property

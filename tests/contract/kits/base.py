@@ -169,6 +169,10 @@ class Kit(ABC):
         """Return more lines (JSON, beside the usual nonsense) that are no result lines."""
         return ()
 
+    def no_outcomes(self) -> tuple[bytes, ...]:
+        """Return lines of a request whose outcome stands nowhere that is documented."""
+        return ()
+
     def poll_replies(self, state: str) -> dict[Route, bytes]:
         """Return the replies to all calls that one poll makes, for a batch in this state."""
         return {self.poll: reply(200, self.batch_object(state))}

@@ -53,17 +53,22 @@ class FileBatchKit(Kit):
         return {"id": "batch_req_1", "custom_id": custom_id, "response": response, "error": None}
 
     def no_results(self) -> tuple[bytes, ...]:
-        """Return lines that stop short of an outcome."""
+        """Write what names no request, or is no JSON."""
         return (
             b'{"custom_id": 7}',
             b'{"custom_id": null, "response": null, "error": null}',
+            b'{"custom_id": "x", "response": {"status_code": NaN, "body": {}}}',
+        )
+
+    def no_outcomes(self) -> tuple[bytes, ...]:
+        """Write lines of a request whose outcome stands nowhere that is documented."""
+        return (
             b'{"custom_id": "x"}',
             b'{"custom_id": "x", "response": 7, "error": []}',
             b'{"custom_id": "x", "response": {}}',
             b'{"custom_id": "x", "response": {"status_code": 200, "body": {}}}',
             b'{"custom_id": "x", "response": {"status_code": true, "body": {}}}',
             b'{"custom_id": "x", "response": {"status_code": 200, "body": {"choices": [7]}}}',
-            b'{"custom_id": "x", "response": {"status_code": NaN, "body": {}}}',
         )
 
     @property

@@ -79,11 +79,17 @@ class GeminiKit(Kit):
         }
 
     def no_results(self) -> tuple[bytes, ...]:
-        """Write what is no result."""
+        """Write what names no request, or is no JSON."""
         return (
             b'{"custom_id": 0, "status": "", "response": {"candidates": [{}]}}',
             b'{"custom_id": null, "status": "Bad Request: {}"}',
             b'{"status": "", "response": {"candidates": [{}]}}',
+            b'{"custom_id": "x", "status": "", "response": NaN}',
+        )
+
+    def no_outcomes(self) -> tuple[bytes, ...]:
+        """Write lines of a request whose outcome stands nowhere that is documented."""
+        return (
             b'{"custom_id": "x"}',
             b'{"custom_id": "x", "request": {}}',
             b'{"custom_id": "x", "status": 7, "response": {}}',
@@ -93,7 +99,6 @@ class GeminiKit(Kit):
             b'{"custom_id": "x", "status": "", "response": {"candidates": [7]}}',
             b'{"custom_id": "x", "status": "", "response": {"candidates": "x"}}',
             b'{"custom_id": "x", "status": "", "response": {"id": "x"}}',
-            b'{"custom_id": "x", "status": "", "response": NaN}',
         )
 
     @property

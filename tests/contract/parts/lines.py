@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.errors import ProviderReplyUnreadable
-from runner.core.model import Reply
+from runner.core.model import Reply, ReplyKind
 from tests.contract.case import Case, condition_of, prompt_of
 from tests.contract.kits.base import Kit, result_line
 from tests.contract.parts.orders import nested
@@ -96,6 +96,15 @@ class Lines:
         for line in (*kit.no_results(), whole[:-2], whole[: len(whole) // 2], whole + whole):
             with subtests.test(line), pytest.raises(ProviderReplyUnreadable):
                 kit.provider(None, kit.model).decode(line)
+
+    def test_whatever_stands_under_a_custom_id_is_an_outcome(
+        self, kit: Kit, subtests: pytest.Subtests
+    ) -> None:
+        for line in kit.no_outcomes():
+            with subtests.test(line):
+                reply = kit.provider(None, kit.model).decode(line)
+                assert reply.kind in (ReplyKind.ERRORED, ReplyKind.UNREADABLE, ReplyKind.ANSWER)
+                assert reply.error if reply.kind is not ReplyKind.ANSWER else reply.text
 
     def test_nothing_but_a_call_imports_the_sdk(self, case: Case, kit: Kit) -> None:
         target, model = kit.yaml["_target_"].rpartition("."), kit.model

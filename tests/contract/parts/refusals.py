@@ -136,7 +136,8 @@ class Refusals:
         raw = reply(status, location=f"{stranger.url}{kit.prefix}/x")
         stub = answering(server, kit, raw)
         for verb, call in case.every_verb(case.client(stub)).items():
-            with pytest.raises(ProviderRefused):
+            in_doubt = verb == "submit"  # whoever redirects may have passed the order on
+            with pytest.raises(ProviderSilent if in_doubt else ProviderRefused):
                 call()
             assert stranger.calls == [], verb
 
