@@ -110,10 +110,10 @@ class Realtime:
         (line,) = self.lines(case, 1)
         client = case.client(stub)
         try:
-            reply = client.decode(client.ask(line))
+            found = client.decode(client.ask(line))
         except (ProviderReplyUnreadable, ProviderSilent):
             return
-        assert reply.kind is ReplyKind.UNREADABLE
+        assert found.kind is ReplyKind.UNREADABLE
 
     def test_many_can_ask_at_once(self, case: Case, well: Any) -> None:
         client = case.client(well)
