@@ -86,7 +86,7 @@ def _cause(
         return item.cause or Cause.MISSING
     if question.integer and "." in str(item.number):
         whole = item.number == item.number.to_integral_value()
-        if share or not whole:
+        if not whole or (share and item.number <= 1):
             return Cause.NOT_A_NUMBER
     if not question.minimum <= item.number <= question.maximum:
         return Cause.OUT_OF_RANGE
@@ -116,4 +116,4 @@ def _breaks_off(item: Found, text: str) -> bool:
     return _GOES_ON.search(text, item.span[1]) is None
 
 
-_GOES_ON = re.compile(r"[\n}|]|[-‐–—、。（(:：] ?[^\W\d]")
+_GOES_ON = re.compile(r"[\n}|]|</|[-‐–—、。（(:：] ?[^\W\d]")

@@ -99,15 +99,18 @@ def test_a_whole_number_with_a_point_and_zeros_is_that_number(number: str) -> No
     assert "." not in str(reading.value)
 
 
-def test_one_point_zero_beside_a_share_may_be_all_of_the_scale() -> None:
+@pytest.mark.parametrize(("number", "expected"), [("1.0", None), ("0.0", None), ("72.0", 72)])
+def test_one_point_zero_beside_a_share_may_be_all_of_the_scale(
+    number: str, expected: int | None
+) -> None:
     one, two = asked(), replace(asked().questions[0], id="Q2")
     questions = replace(one, questions=(*one.questions, two))
 
     readings = judge(
-        questions, {"Q1": found("1.0"), "Q2": found("0.8")}, text=TEXT, finish_reason="stop"
+        questions, {"Q1": found(number), "Q2": found("0.8")}, text=TEXT, finish_reason="stop"
     )
 
-    assert [r.value for r in readings.values()] == [None, None]
+    assert [r.value for r in readings.values()] == [expected, None]
 
 
 def test_a_decimal_is_kept_exactly_where_decimals_are_asked() -> None:
