@@ -270,25 +270,22 @@ def _control(inner: str) -> _Mark:
     closes_only = inner[0] not in _BARS
     name = inner.strip("|｜").strip().lower().replace("▁", "_").replace(" ", "_")
     name = name.removesuffix("_token")
-    if name == "channel":
-        return (
-            _Mark(_Role.THOUGHT, _CONTROL)
-            if closes_only
-            else _Mark(_Role.THINKS, _CONTROL, reads_on=True)
-        )
-    if name in _HEADERS and not closes_only:
-        return _Mark(_Role.OURS, reads_on=True)
+    if name == "channel" and closes_only:
+        return _Mark(_Role.THOUGHT, _CONTROL)
     if known := _CONTROLS.get(name):
         return known
+    if name in _HEADERS and not closes_only:
+        return _Mark(_Role.OURS, reads_on=True)
     if name in _HEADERS or name in _ENDINGS:
         return _Mark(_Role.ENDS)
-    closes = closes_only or name.startswith(_CLOSING)
+    closes = closes_only or name.startswith(_CLOSING) or name.endswith("_end")
     if _THINKING.search(name):
         return _Mark(_Role.THOUGHT if closes else _Role.THINKS, _CONTROL)
-    if name in _OURS:
-        return _Mark(_Role.OURS)
-    if name in _OTHERS:
-        return _Mark(_Role.NOT_OURS)
+    who = name.removesuffix("_start").removesuffix("_end")
+    if who in _OURS:
+        return _Mark(_Role.ENDS if closes else _Role.OURS)
+    if who in _OTHERS:
+        return _Mark(_Role.SILENT if closes else _Role.NOT_OURS)
     if _ANSWERING.search(name):
         return _Mark(_Role.SILENT if closes else _Role.ANSWERS, _CONTROL)
     return _Mark(_Role.SILENT, where="tail") if closes else _Mark(_Role.STRANGE)
@@ -298,6 +295,8 @@ def _spoken(mark: _Mark, word: str) -> _Mark:
     """Return what a header says, by the word in it: whose turn, or which channel."""
     if word in ("final", "answer", "response"):
         return _Mark(_Role.ANSWERS, _CONTROL)
+    if mark.role is _Role.SILENT:
+        return mark
     if mark.role is _Role.THINKS or _THINKING.search(word):
         return _Mark(_Role.THINKS, _CONTROL)
     return _Mark(_Role.OURS if word in _OURS or not word else _Role.NOT_OURS)
@@ -333,9 +332,7 @@ _IS_SHOWN: Final = re.compile(
     re.IGNORECASE,
 )
 """What folds an answer, not a thought."""
-_BARE: Final = re.compile(
-    r"\s*(?:assistant)?(?:analysis|commentary|thought)(?=\n|\s*\Z|[A-Z]|[^\x00-\x7f])"
-)
+_BARE: Final = re.compile(r"\s*(?:assistant)?(?:analysis|commentary|thought)(?=[^a-z ,.:;)'-]|\Z)")
 """Harmony's and Gemma's first header without its marks."""
 _WORD: Final = re.compile(r"[ \t]*([a-z_]+|[A-Z][a-z]+|[A-Z]+)")
 _TAG_INSIDE: Final = re.compile(r"\s*(/?)\s*([^\W\d][\w:.▁-]*)(?:\s[^<>]*)?/?\s*")
@@ -383,12 +380,14 @@ _OTHERS: Final = {
 }
 _SILENT: Final = _Mark(_Role.SILENT)
 _CONTROLS: Final = {
-    **dict.fromkeys(("message", "constrain", "call", "pad", "bos", "begin_of_text"), _SILENT),
+    **dict.fromkeys(("message", "call", "pad", "bos", "begin_of_text"), _SILENT),
     **dict.fromkeys(
         ("begin_of_sentence", "startoftext", "start_of_text", "end_header_id"), _SILENT
     ),
     **dict.fromkeys(("header_end", "end_of_role", "start_of_turn", "im_middle", "im_sep"), _SILENT),
     **dict.fromkeys(("begin_of_box", "end_of_box", "box_start", "box_end"), _SILENT),
+    "channel": _Mark(_Role.THINKS, _CONTROL, reads_on=True),
+    "constrain": _Mark(_Role.SILENT, reads_on=True),
     "end": _Mark(_Role.MESSAGE, _CONTROL),
 }
 _TAGS: Final = {
