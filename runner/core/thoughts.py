@@ -83,6 +83,8 @@ class _Walk:
         self._at = 0
         self._hidden: str | None = None
         """The family of what is hidden just now."""
+        self._inside = 0
+        """How many thoughts of that family are one inside the other."""
         self._said = False
         self._answered = False
         self._strange: list[tuple[int, int]] = []
@@ -118,7 +120,11 @@ class _Walk:
         """Do what a mark says; tell whether what is shown or hidden goes on behind it."""
         role, family, hidden = mark.role, mark.family, self._hidden
         if role in (_Role.THOUGHT, _Role.LEAVES, _Role.MESSAGE) and hidden == family:
-            self._hidden = None
+            self._inside -= 1
+            self._hidden = family if self._inside > 0 else None
+        elif role is _Role.THINKS and hidden == family != _CONTROL:
+            # One that is only spoken of stands in a sentence.
+            self._inside += start == self._at or _stands(self._text, start, start, "line")
         elif role is _Role.LEAVES:
             return False
         elif role is _Role.THOUGHT and hidden in (None, _TURN):
@@ -130,7 +136,7 @@ class _Walk:
         elif hidden is None:
             self._keep(start)
             if role is _Role.THINKS:
-                self._hidden = family
+                self._hidden, self._inside = family, 1
             elif role is _Role.NOT_OURS or (role is _Role.ENDS and self._said):
                 self._hidden = _TURN
         else:

@@ -207,6 +207,20 @@ def test_a_draft_alone_under_a_heading_has_no_value(heading: str) -> None:
     assert values(READER.read(text[:-3], "length")) == [None] * 4
 
 
+def test_a_thought_in_a_thought_ends_neither() -> None:
+    inner = f"<think>\n{written(FORM, DRAFT)}\n</think>\n"
+    text = f"<think>\n{inner}{written(FORM, DRAFT)}\n</think>\n{written(FORM, FINAL)}"
+
+    assert values(READER.read(text)) == FINAL
+    assert values(READER.read(text[: text.rindex("</think>")], "length")) == [None] * 4
+
+
+def test_a_thought_may_speak_of_its_marks() -> None:
+    text = f"<think>\nThe <think> tag is mine.\n</think>\n{written(FORM, FINAL)}"
+
+    assert values(READER.read(text)) == FINAL
+
+
 def test_a_final_part_in_other_words_speaks_against_what_stands_before() -> None:
     text = f"{written(FORM, DRAFT)}\n\n最終回答\n\n{written(PROSE, [31, 72, 33, 34])}"
 
