@@ -4,6 +4,7 @@ Unlike the marks of a template, a heading is prose: what it says is believed whe
 away, never where it would decide between two.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -40,7 +41,9 @@ def answer_part(text: str, ours: frozenset[str]) -> Part:
     visible, plain = shown.text, tidy(shown.text)
     if shown.strange is not None:
         return Part(visible, plain, strange=shown.strange)
-    drafts = _drafts(visible, plain, ours)
+    drafts = [*_drafts(visible, plain, ours), *_blocks(visible, ours)]
+    if shown.last:
+        drafts.append(_Draft(shown.last, len(visible), hidden=False))
     if not drafts:
         return Part(visible, plain)
     if len(visible) > LONGEST or len(drafts) > MOST_DRAFTS:
@@ -103,6 +106,29 @@ def _drafts(visible: str, plain: str, ours: frozenset[str]) -> list[_Draft]:
     return found
 
 
+def _blocks(visible: str, ours: frozenset[str]) -> Iterator[_Draft]:
+    """Yield what stands over some lines in a tag that is none of HTML, and none for an answer."""
+    if "<" not in visible:
+        return
+    until = 0
+    for number, (begin, end) in enumerate(places(_OPENING, visible)):
+        name = visible[begin:end].strip(" \t<").split(maxsplit=1)[0].rstrip("/>").lower()
+        if begin < until or name in ours or _ANSWERING.search(name):
+            continue
+        if number == MOST_HEADINGS:
+            return
+        closing = _closing(visible, name, end)
+        if "\n" in visible[begin:closing]:
+            until = closing
+            yield _Draft(begin, closing)
+
+
+def _closing(visible: str, name: str, at: int) -> int:
+    """Return where a tag is closed; the end when it is not."""
+    found = re.compile(rf"</\s*{re.escape(name)}\s*>", re.IGNORECASE).search(visible, at)
+    return found.end() if found else len(visible)
+
+
 class _Head(NamedTuple):
     begin: int
     end: int
@@ -138,14 +164,21 @@ def _may_be_draft(head: _Head, later: list[_Head], plain: str) -> bool:
     return head.word not in _OFTEN_ANSWERS and not any(sign.isdigit() for sign in before)
 
 
-_NOTHING: Final = r"[^\x00-\x{10FFFF}]"
-_BEFORE: Final = (
-    r"(?:[ \[\](){}<>>*+■□▪◆◇●○◎・•▼▽▶★☆※|-]|</?[a-z][^<>]{0,30}>|[0-9]{1,2}[.)]|\p{So})*"
+_OPENING: Final = linear(r"(?m)^[ \t>]*<[a-z][a-z0-9_.-]*(?: [^<>]{0,100})?>", capture=False)
+_ANSWERING: Final = re.compile(
+    r"^(?!pre_|before_)(?:.*(?:answer|rating|evaluat|assess|scor|result|respon|output|survey|question|item|value"
+    r"|reason|number|point|label|explan|justif|comment).*|q[0-9]*|form|format|review|report|root|xml|data|document"
+    r"|content|message|assistant|summary|conclusion|solution|final|poem|quote|title|author|text"
+    r"|p|div|span|ul|ol|li|table|thead|tbody|tfoot|tr|td|th|b|i|u|s|em|strong|h[1-6]|br|hr|pre|code|kbd|blockquote"
+    r"|section|article|main|body|html|head|header|footer|nav|aside|dl|dt|dd|details|center|font|small|big|sup|sub"
+    r"|mark|a|img|fieldset|legend|ruby|rt|rb|rp|q|cite|figure|figcaption|caption|col|colgroup|style|script|meta)$"
 )
-_BEHIND: Final = r"(?:[ \])}>:.。*|…-]|</?[a-z][^<>]{0,30}>|[(\[][^()\[\]]{0,30}[)\]])*$"
+_NOTHING: Final = r"[^\x00-\x{10FFFF}]"
+_BEFORE: Final = r"(?:[ \[\](){}<>*=~+■□▪◆◇●○◎・•▼▽▶★☆※|-]|</?[a-z][^<>]{0,30}>|[0-9]{1,2}[.)]|(?:step|phase|part|ステップ|手順|段階) *[0-9]{1,2} *[:.)]?|\p{So})*"
+_BEHIND: Final = r"(?:[ \])}>:.。*=~|…■◆●-]|</?[a-z][^<>]{0,30}>|[(\[][^()\[\]]{0,30}[)\]])*$"
 _DRAFT: Final = (
     r"(?:(?:私の|仮の|最初の|内部|内的|心の中の|段階的な)*"
-    r"(?:思考(?:過程|プロセス|の過程|の流れ|ステップ|メモ|ログ|内容|段階)?|下書き|下書|草案|草稿|素案|たたき台|試案"
+    r"(?:思考(?:過程|プロセス|の過程|の流れ|ステップ|メモ|ログ|内容|段階|中)?|下書き|下書|草案|草稿|素案|たたき台|試案"
     r"|仮(?:の)?(?:回答|評価|採点|スコア|案)|(?:最初|初期|初め)の(?:案|回答|評価|印象)|初案|第[一1]案|初稿|第[一1]稿|ドラフト"
     r"|検討(?:過程|プロセス|メモ|内容|中|段階)?|推論(?:過程|プロセス)|熟考|内省|独白|思案|作業メモ|(?:評価|採点|分析|判断)(?:過程|プロセス)"
     r"|考え(?:方|中|を整理)|スクラッチパッド|ブレインストーミング)"
@@ -154,11 +187,12 @@ _DRAFT: Final = (
     r"|chains? *(?:-| ) *of *(?:-| ) *thoughts?|drafts?(?: +(?:answers?|response|scores?|ratings?))?|drafting|scratch *pad"
     r"|(?:inner|internal) +monologue|brainstorm(?:ing)?|deliberation|first pass|let'?s think(?: step by step)?"
     r"|(?:preliminary|initial|tentative|provisional) +(?:answers?|scores?|ratings?|assessment|thoughts?|impressions?)"
-    r"|working(?:s| out| notes?)|think))"
+    r"|working(?:s| out| notes?)|think|(?:internal|hidden|private|initial) +(?:reasoning|analysis|notes?)))"
+    r"(?: *(?:開始|ここから|start|begins?))?"
 )
 _MAYBE: Final = (
-    r"(?:(?:my |the )?(?:reasoning|thoughts?|reflections?|planning|plan|notes?|analysis|considerations?)"
-    r"|推論|考え|メモ|分析|考察)"
+    r"(?:(?:my |the |some )?(?:reasoning|thoughts?|reflections?|planning|plan|notes?|analysis|considerations?)"
+    r"|(?:私の|自分の|内部の)?(?:推論|考え|メモ|分析|考察))"
 )
 _OFTEN_ANSWERS: Final = ("analysis", "the analysis", "my analysis", "分析", "考察")
 _FINAL: Final = (
@@ -175,7 +209,10 @@ _INLINE: Final = r"[ \])>]*:"
 """What makes a heading of the beginning of a line."""
 _SAID: Final = r"(?:here is|here's) my (?:thought|thinking|reasoning) process *:?"
 _SAID_FINAL: Final = r"(?:here is|here's) my (?:final )?(?:response|answer) *:?"
-_CLOSED: Final = rf"\[ */ *(?:{_DRAFT}|{_MAYBE}) *\]"
+_CLOSED: Final = (
+    rf"\[ */ *(?:{_DRAFT}|{_MAYBE}) *\]|\[ *(?:{_DRAFT}|{_MAYBE}) *(?:終了|終わり|おわり|ここまで|ends?) *\]"
+    r"|\.{3} ?done thinking\.?"
+)
 _HEADING: Final = linear(
     rf"(?m)^{_BEFORE}(?:(?:{_DRAFT}[0-9]*|{_MAYBE}|{_FINAL}|{_ANSWER}|{_STYLED}){_BEHIND}"
     rf"|(?:{_DRAFT}[0-9]*|{_FINAL}){_INLINE})|{_CLOSED}|{_SAID}|{_SAID_FINAL}",

@@ -1,5 +1,6 @@
 """Reads the objects of an answer: every number and reason with the place where it stands."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -54,10 +55,10 @@ class ObjectReader:
             text = trim_reason("\n".join(lines))
             yield from (Entry(q, reason=text, end=node.end) for q in questions)
             return
-        for meaning, member in named:
+        for (key, _), (meaning, member) in zip(node.items, named, strict=True):
             inner = _alone(member) if meaning else member
             if meaning is None:
-                if not questions and inner.items is not None:
+                if not questions and inner.items is not None and not _DRAFT.search(key):
                     yield from self._walk(inner, plain, (), part)
                 continue
             whose = meaning.questions or questions
@@ -134,3 +135,8 @@ def _objection(question: str, node: Node, cause: Cause) -> Entry:
 
 
 _LONGEST_NUMBER = 20
+_DRAFT = re.compile(
+    r"think|thought|draft|scratch|monolog|brainstorm|reflection|思考|下書|草案|草稿|検討|仮の?(?:回答|評価)",
+    re.IGNORECASE,
+)
+"""In a key: what stands below it is no answer."""

@@ -22,6 +22,8 @@ class Shown(NamedTuple):
 
     text: str
     """Of the same length, what is no answer blanked out."""
+    last: int = 0
+    """Where the part begins that follows a thought, if the answer had begun before it."""
     strange: str | None = None
     """A mark of a template that nobody knows: what it means for the rest, nobody knows either."""
 
@@ -55,7 +57,7 @@ class _Mark(NamedTuple):
     reads_on: bool = False
     """Whether the word behind it says what it is."""
     where: str = ""
-    """line, start, end or tail: counts there only; else it is text."""
+    """line, start, end, tail, or unopened: counts there only; else it is text."""
 
 
 def hide_thoughts(text: str, ours: frozenset[str] = frozenset()) -> Shown:
@@ -83,6 +85,7 @@ class _Walk:
         self._at = 0
         self._hidden: str | None = None
         """The family of what is hidden just now."""
+        self._last = 0
         self._inside = 0
         """How many thoughts of that family are one inside the other."""
         self._said = False
@@ -97,6 +100,8 @@ class _Walk:
                 self._strange.append((start, end))
             elif self._takes(start, mark):
                 self._at = end
+                if self._said and self._hidden is None and mark.role in _GOES_ON:
+                    self._last = end
         if self._hidden is None:
             self._keep(len(text))
         parts: list[str] = []
@@ -106,7 +111,7 @@ class _Walk:
             at = end
         visible = "".join(parts) + " " * (len(text) - at)
         strange = (text[a:b] for a, b in self._strange if visible[a:b] == text[a:b])
-        return Shown(visible, next(strange, None))
+        return Shown(visible, self._last, next(strange, None))
 
     def _keep(self, end: int) -> None:
         if self._at < end:
@@ -114,7 +119,7 @@ class _Walk:
             self._said = self._said or not self._text[self._at : end].isspace()
 
     def _forget(self) -> None:
-        self._kept, self._said, self._hidden = [], False, None
+        self._kept, self._said, self._hidden, self._last = [], False, None, 0
 
     def _takes(self, start: int, mark: _Mark) -> bool:
         """Do what a mark says; tell whether what is shown or hidden goes on behind it."""
@@ -172,6 +177,7 @@ def _marks(text: str, ours: frozenset[str]) -> "list[tuple[int, int, _Mark]]":
     found: list[tuple[int, int, _Mark]] = []
     if begins := _BARE.match(text):
         found.append((0, begins.end(), _Mark(_Role.THINKS, _CONTROL)))
+    struck = text.find("<s>", 1)
     number = 0
     for start, end in places(_ANY, text):
         number += 1
@@ -182,7 +188,10 @@ def _marks(text: str, ours: frozenset[str]) -> "list[tuple[int, int, _Mark]]":
             continue
         if mark.family == _DETAILS and _IS_SHOWN.match(text, end):
             continue
-        if mark.where and not _stands(text, start, end, mark.where):
+        if mark.where == "unopened":
+            if 0 <= struck < start:
+                continue
+        elif mark.where and not _stands(text, start, end, mark.where):
             if mark.where != "tail":
                 continue
             mark = _Mark(_Role.STRANGE)
@@ -216,7 +225,13 @@ def _known(written: str) -> _Mark | None:
         return _thought(name, "◁") if _THINKING.search(name) else _Mark(_Role.STRANGE)
     if first == "[":
         return _bracketed(inner)
-    if first == "<":
+    if written in ("<!--", "-->"):
+        return _Mark(_Role.THINKS if first == "<" else _Role.LEAVES, _COMMENT)
+    if first == "&":
+        inner = written.removeprefix("&lt;").removesuffix("&gt;")
+    if first in "<＜&":
+        if first == "＜" and not inner.isascii():
+            return None  # a heading, as ＜理由＞
         if inner[0] in _BARS or inner[-1] in _BARS:
             return _control(inner)
         return _tag(inner)
@@ -237,6 +252,8 @@ def _bracketed(inner: str) -> _Mark | None:
     if not name.isupper():
         return None
     low = name.strip().lower()
+    if low.startswith("unused") or low in _BRACKETED_ENDS:
+        return _Mark(_Role.ENDS, where="" if "_" in low else "end")
     if low == "inst":
         return _Mark(_Role.OURS if closes else _Role.NOT_OURS)
     if _THINKING.search(low):
@@ -316,19 +333,34 @@ def _thought(name: str, kind: str, *, closes: bool | None = None) -> _Mark:
 
 
 def _name(written: str) -> str:
-    return written.strip("<>[]/ ").lower()
+    return written.strip("<>[]＜＞/ ").lower()
 
 
+_GOES_ON: Final = (_Role.THOUGHT, _Role.LEAVES, _Role.MESSAGE, _Role.ANSWERS, _Role.OURS)
 _BARS: Final = "|｜"
 _TAG: Final = "tag"
 _CONTROL: Final = "control"
 _TURN: Final = "turn"
 _FENCE: Final = "fence"
 _DETAILS: Final = "details"
+_COMMENT: Final = "comment"
 _FAR: Final = 200
-_SIGNS: Final = ("<", "◁", "[", "```", "~~~", "assistant", "analysis", "commentary", "thought")
+_SIGNS: Final = (
+    "<",
+    "＜",
+    "&lt;",
+    "◁",
+    "[",
+    "```",
+    "~~~",
+    "assistant",
+    "analysis",
+    "commentary",
+    "thought",
+)
 _ANY: Final = linear(
-    r"(?m)<[^<>]{1,120}>|◁[^◁▷]{1,40}▷|\[/?[a-z][a-z_ ]{2,40}\]"
+    r"(?m)<!--|-->|<[^<>]{1,120}>|＜[^＜＞<>]{1,120}＞|&lt;[^&<>]{1,120}&gt;|◁[^◁▷]{1,40}▷"
+    r"|\[/?[a-z][a-z0-9_ ]{2,40}\]"
     r"|assistant(?:final|analysis|commentary)|^[ \t]*(?:`{3,}|~{3,})[ \t]*[a-z_-]{0,40}",
     capture=False,
 )
@@ -362,6 +394,7 @@ _ENDINGS: Final = {
     *("im_end", "eot_id", "eom_id", "eot", "eom", "eos", "eod", "endoftext", "end_of_text"),
     *("end_of_turn", "endofturn", "end_turn", "end_of_sentence", "end_of_document", "return", "/s"),
 }
+_BRACKETED_ENDS: Final = {"eos", "eot", "eod", "end", "done", "stop"}
 _HEADERS: Final = {
     "im_start",
     "start",
@@ -400,10 +433,12 @@ _TAGS: Final = {
     "unused94": _Mark(_Role.THINKS, _CONTROL),  # Gemma
     "unused95": _Mark(_Role.THOUGHT, _CONTROL),
     "start_of_turn": _Mark(_Role.OURS, reads_on=True),
-    **dict.fromkeys(("end_of_turn", "eos", "eod", "eot", "/eos", "im_end"), _Mark(_Role.ENDS)),
+    **dict.fromkeys(
+        ("end_of_turn", "eos", "eod", "eot", "eoa", "eom", "endoftext", "im_end"), _Mark(_Role.ENDS)
+    ),
     **dict.fromkeys(("bos", "pad"), _SILENT),
     "s": _Mark(_Role.SILENT, where="start"),
-    "/s": _Mark(_Role.ENDS, where="end"),
+    "/s": _Mark(_Role.ENDS, where="unopened"),
     "special_12": _Mark(_Role.ENDS),  # Nemotron
 }
 _RESERVED: Final = re.compile(r"(?:unused|special|extra_id|reserved|extra)[_0-9]+.*")

@@ -1,5 +1,7 @@
 """A thought is not the answer: every family's marks and headings, closed, cut, or without an end."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,6 +101,12 @@ MARKS = {
         "\n</details>\n",
         "",
     ),
+    "a comment": ("<!--\n", "\n-->\n", ""),
+    "escaped": ("&lt;think&gt;\n", "\n&lt;/think&gt;\n", ""),
+    "wide": ("＜think＞\n", "\n＜/think＞\n", ""),
+    "small brackets": ("[think]\n", "\n[/think]\n", ""),
+    "ollama": ("Thinking...\n", "\n...done thinking.\n\n", ""),
+    "begun and ended": ("【思考開始】\n", "\n【思考終了】\n", ""),
     "japanese brackets": ("【思考】\n", "\n【/思考】\n", ""),
     "granite": ("Here is my thought process:\n", "\nHere is my response:\n", ""),
 }
@@ -120,6 +128,15 @@ HEADINGS = {
     "first draft": ("First draft:\n", "\nMy final answer:\n"),
     "chain": ("Chain of Thought:\n", "\nAnswer:\n"),
     "one title, another": ("### 思考過程\n", "\n### 評価\n\n"),
+    "rules": ("=== Draft ===\n", "\n=== Final Answer ===\n"),
+    "dashes": ("--- 思考 ---\n", "\n--- 回答 ---\n"),
+    "steps": ("Step 1: 下書き\n", "\nStep 2: 最終回答\n"),
+    "an icon": ("## 🤔 思考過程\n", "\n## ✅ 最終回答\n"),
+    "round brackets": ("（思考中）\n", "\n（回答）\n"),
+    "mine": ("【私の考え】\n", "\n【回答】\n"),
+    "inside": ("Internal reasoning:\n", "\nFinal answer:\n"),
+    "a tag of its own": ("<work>\n", "\n</work>\n"),
+    "another tag": ("<pre_answer>\n", "\n</pre_answer>\n"),
     "in one line": ("下書き: まず書いてみる。\n", "\n最終回答: 次のとおり。\n"),
     "html": ("<h3>思考過程</h3>\n", "\n<h3>最終回答</h3>\n"),
     "a first plan": ("最初の案：\n", "\n見直した最終案：\n"),
@@ -213,6 +230,36 @@ def test_a_thought_in_a_thought_ends_neither() -> None:
 
     assert values(READER.read(text)) == FINAL
     assert values(READER.read(text[: text.rindex("</think>")], "length")) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "<think>x</think>",
+        "<|return|><|start|>assistant<|channel|>final<|message|>",
+        "<|im_end|>\n<|im_start|>assistant\n",
+        "\n```thinking\nx\n```\n",
+    ],
+)
+def test_two_answers_with_a_thought_between_have_to_agree(between: str) -> None:
+    begun = "<|channel|>final<|message|>"
+    text = f"{begun}{written(FORM, DRAFT)}{between}{written(PROSE, [31, 72, 33, 34])}"
+
+    assert values(READER.read(text)) == [31, None, 33, 34]
+
+
+@pytest.mark.parametrize(
+    "tag", ["answers", "ratings", "回答", "output", "Q1", "p", "form", "evaluation", "survey_response"]
+)  # fmt: skip
+def test_a_tag_for_an_answer_holds_one(tag: str) -> None:
+    assert values(READER.read(f"<{tag}>\n{written(FORM, FINAL)}\n</{tag}>")) == FINAL
+
+
+def test_what_stands_in_a_field_for_thoughts_is_no_answer() -> None:
+    draft, final = (dict(zip(LABELS, numbers, strict=True)) for numbers in (DRAFT, FINAL))
+
+    assert values(READER.read(json.dumps({"thinking": draft, "answer": final}))) == FINAL
+    assert values(READER.read(json.dumps({"draft": draft}))) == [None] * 4
 
 
 def test_a_thought_may_speak_of_its_marks() -> None:
