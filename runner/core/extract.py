@@ -88,7 +88,7 @@ class Extractor:
         """Return what was found for every question, by question id; never raises."""
         part = answer_part(text, self._ours)
         if part.strange is not None:
-            nothing = Found(cause=Cause.AMBIGUOUS, written=(part.strange,))
+            nothing = Found(cause=Cause.NOT_A_NUMBER, written=(part.strange,))
             return dict.fromkeys(self._tools.order, nothing)
         found = _Answer(self._tools, part.visible, part.plain).read()
         for other in part.others:

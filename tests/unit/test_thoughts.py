@@ -383,7 +383,7 @@ def test_beside_a_mark_that_nobody_knows_nothing_is_believed(mark: str, place: s
     readings = READER.read(text)
 
     assert values(readings) == [None] * 4
-    assert {r.cause for r in readings.values()} == {Cause.AMBIGUOUS}
+    assert {r.cause for r in readings.values()} == {Cause.NOT_A_NUMBER}
     assert {r.written for r in readings.values()} == {(mark,)}
 
 
