@@ -80,7 +80,7 @@ class Extractor:
             marker=Marker(names, patterns),
             json=ranks.get(PatternKind.JSON),
             table=ranks.get(PatternKind.TABLE),
-            objects=ObjectReader(names, numbers),
+            objects=ObjectReader(names, numbers, {q.id: q.maximum for q in questions.questions}),
             tables=TableReader(names, numbers),
         )
 

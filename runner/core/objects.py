@@ -1,7 +1,7 @@
 """Reads the objects of an answer: every number and reason with the place where it stands."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -26,10 +26,13 @@ class Entry:
 class ObjectReader:
     """Reads objects whose keys name our questions, in whatever arrangement."""
 
-    def __init__(self, names: Names, numbers: dict[str, NumberGrammar]) -> None:
-        """Keep what keys may be called, and who reads the numbers."""
+    def __init__(
+        self, names: Names, numbers: dict[str, NumberGrammar], tops: Mapping[str, int]
+    ) -> None:
+        """Keep what keys may be called, who reads the numbers, and how high they go."""
         self._names = names
         self._numbers = numbers
+        self._tops = tops
 
     def read(self, visible: str, plain: str) -> Iterator[tuple[tuple[int, int], list[Entry]]]:
         """Yield each object that answers something, by its place, with what it says."""
@@ -41,6 +44,16 @@ class ObjectReader:
                 yield (node.begin, node.end), found
 
     def _walk(
+        self, node: Node, plain: str, questions: tuple[str, ...], part: str | None
+    ) -> Iterator[Entry]:
+        top = _top(node)
+        for entry in self._entries(node, plain, questions, part):
+            value = entry.value
+            if value and value.number is not None and top not in (None, self._tops[entry.question]):
+                value.number, value.cause = None, _OTHER_SCALE
+            yield entry
+
+    def _entries(
         self, node: Node, plain: str, questions: tuple[str, ...], part: str | None
     ) -> Iterator[Entry]:
         if node.items is None:
@@ -130,11 +143,31 @@ def _alone(node: Node) -> Node:
     return node.items[0][1] if alone and node.items else node
 
 
+def _top(node: Node) -> Decimal | None:
+    """Return the highest number of the scale that an object announces, as in {"max": 10, …}."""
+    if node.kind != "object" or node.items is None:
+        return None
+    scale = next((inner for key, inner in node.items if _SCALE.fullmatch(tidy(key))), None)
+    if scale is not None and scale.kind == "array" and scale.items:
+        scale = scale.items[-1][1]
+    if scale is None or scale.items is not None:
+        return scale and _top(scale)
+    numbers = _NUMBER.findall(tidy(scale.text))
+    return Decimal(numbers[-1]) if numbers else None
+
+
 def _objection(question: str, node: Node, cause: Cause) -> Entry:
     return Entry(question, value=Value(None, cause, (node.begin, node.end), node.end, node.end))
 
 
 _LONGEST_NUMBER = 20
+_OTHER_SCALE = Cause.NOT_A_NUMBER
+_SCALE = re.compile(
+    r"[ _]*(?:(?:score|rating|scale|value|point)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"
+    r"[ _]*(?:score|value|rating|marks?|points?|値|点)?[ _]*",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _DRAFT = re.compile(
     r"think|thought|draft|scratch|monolog|brainstorm|reflection|思考|下書|草案|草稿|検討|仮の?(?:回答|評価)",
     re.IGNORECASE,

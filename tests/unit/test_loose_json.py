@@ -97,6 +97,24 @@ def test_what_is_no_one_number_gives_none(written: str) -> None:
     assert readings["Q1"].value is None
 
 
+@pytest.mark.parametrize(
+    ("scale", "same"),
+    [
+        *(({"max": 10}, False), ({"max": 100}, True), ({"scale": "1-10"}, False)),
+        *(({"scale": "0〜100"}, True), ({"満点": 5}, False), ({"out_of": "10点"}, False)),
+        *(({"max_score": 50}, False), ({"scale": {"min": 0, "max": 10}}, False)),
+        *(({"Range": [0, 100]}, True), ({"range": [1, 7]}, False), ({"maximum": "１００"}, True)),
+    ],
+)
+def test_a_scale_that_an_object_announces_counts(scale: dict[str, object], same: bool) -> None:
+    within = ANSWER | {"Q1": scale | ANSWER["Q1"]}
+
+    assert values(READER.read(json.dumps(scale | ANSWER))) == (
+        [80, 45, 20, 10] if same else [None] * 4
+    )
+    assert values(READER.read(json.dumps(within))) == [80 if same else None, 45, 20, 10]
+
+
 OPEN = [
     DUMPED[:-30],
     LINES[: LINES.index("20")],
