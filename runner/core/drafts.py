@@ -150,7 +150,7 @@ def _heads(visible: str, plain: str) -> Iterator[_Head]:
         kind = next(kind for kind, regex in _KINDS if regex.search(data))
         style = "".join(sign for sign in visible[begin:end].strip()[:3] if sign in "#*【[_")
         word = line.strip(" []():0123456789.").lower()
-        yield _Head(begin, end, kind, style, word, word.startswith("here"))
+        yield _Head(begin, end, kind, style, word, word.startswith("here") and "process" in word)
 
 
 def _may_be_draft(head: _Head, later: list[_Head], plain: str) -> bool:
@@ -177,21 +177,21 @@ _NOTHING: Final = r"[^\x00-\x{10FFFF}]"
 _BEFORE: Final = r"(?:[ \[\](){}<>*=~+■□▪◆◇●○◎・•▼▽▶★☆※|-]|</?[a-z][^<>]{0,30}>|[0-9]{1,2}[.)]|(?:step|phase|part|ステップ|手順|段階) *[0-9]{1,2} *[:.)]?|\p{So})*"
 _BEHIND: Final = r"(?:[ \])}>:.。*=~|…■◆●-]|</?[a-z][^<>]{0,30}>|[(\[][^()\[\]]{0,30}[)\]])*$"
 _DRAFT: Final = (
-    r"(?:(?:私の|仮の|最初の|内部|内的|心の中の|段階的な)*"
+    r"(?:(?:以下(?:は|が|に)?|まずは?|これは|私の|仮の|最初の|内部|内的|心の中の|段階的な)*"
     r"(?:思考(?:過程|プロセス|の過程|の流れ|ステップ|メモ|ログ|内容|段階|中)?|下書き|下書|草案|草稿|素案|たたき台|試案"
     r"|仮(?:の)?(?:回答|評価|採点|スコア|案)|(?:最初|初期|初め)の(?:案|回答|評価|印象)|初案|第[一1]案|初稿|第[一1]稿|ドラフト"
     r"|検討(?:過程|プロセス|メモ|内容|中|段階)?|推論(?:過程|プロセス)|熟考|内省|独白|思案|作業メモ|(?:評価|採点|分析|判断)(?:過程|プロセス)"
     r"|考え(?:方|中|を整理)|スクラッチパッド|ブレインストーミング)"
-    r"|(?:(?:my|the|here is|here's|internal|initial|first|rough|preliminary|step[- ]by[- ]step) +)*"
-    r"(?:(?:thought|thinking|reasoning|evaluation|scoring|rating) +(?:process|steps?)|thinking(?: +(?:out loud|aloud))?"
+    r"|(?:(?:my|the|an?|here(?:'s| is| are)|this is|internal|initial|first|rough|preliminary|step[- ]by[- ]step) +)*"
+    r"(?:(?:thought|thinking|reasoning|evaluation|scoring|rating) +(?:process|steps?)|thinking(?: +(?:out loud|aloud))?|thought"
     r"|chains? *(?:-| ) *of *(?:-| ) *thoughts?|drafts?(?: +(?:answers?|response|scores?|ratings?))?|drafting|scratch *pad"
     r"|(?:inner|internal) +monologue|brainstorm(?:ing)?|deliberation|first pass|let'?s think(?: step by step)?"
     r"|(?:preliminary|initial|tentative|provisional) +(?:answers?|scores?|ratings?|assessment|thoughts?|impressions?)"
-    r"|working(?:s| out| notes?)|think|(?:internal|hidden|private|initial) +(?:reasoning|analysis|notes?)))"
-    r"(?: *(?:開始|ここから|start|begins?))?"
+    r"|working(?:s| out| notes?)|think|(?:internal|hidden|private|initial) +(?:reasoning|analysis|thoughts?|notes?)))"
+    r"(?: *(?:開始|ここから|start|begins?)|です|は?(?:以下|次)の(?:通り|とおり)(?:です)?|を(?:以下に|次に)?(?:示|記|書き|述べ|作成)[しすま]+す?)?"
 )
 _MAYBE: Final = (
-    r"(?:(?:my |the |some )?(?:reasoning|thoughts?|reflections?|planning|plan|notes?|analysis|considerations?)"
+    r"(?:(?:my |the |some )?(?:reasoning|thoughts?|(?:self[- ])?reflections?|planning|plan|notes?|analysis|considerations?)"
     r"|(?:私の|自分の|内部の)?(?:推論|考え|メモ|分析|考察))"
 )
 _OFTEN_ANSWERS: Final = ("analysis", "the analysis", "my analysis", "分析", "考察")

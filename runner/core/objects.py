@@ -150,8 +150,10 @@ def _top(node: Node) -> Decimal | None:
     scale = next((inner for key, inner in node.items if _SCALE.fullmatch(tidy(key))), None)
     if scale is not None and scale.kind == "array" and scale.items:
         scale = scale.items[-1][1]
-    if scale is None or scale.items is not None:
-        return scale and _top(scale)
+    if scale is None:
+        return None
+    if scale.items is not None:
+        return _top(scale)
     numbers = _NUMBER.findall(tidy(scale.text))
     return Decimal(numbers[-1]) if numbers else None
 

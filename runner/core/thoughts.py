@@ -191,6 +191,8 @@ def _marks(text: str, ours: frozenset[str]) -> "list[tuple[int, int, _Mark]]":
         if mark.where == "unopened":
             if 0 <= struck < start:
                 continue
+        elif mark.where == "line" and found and found[-1][1] == start:
+            pass
         elif mark.where and not _stands(text, start, end, mark.where):
             if mark.where != "tail":
                 continue
@@ -224,7 +226,7 @@ def _known(written: str) -> _Mark | None:
         name = inner.strip().lower()
         return _thought(name, "◁") if _THINKING.search(name) else _Mark(_Role.STRANGE)
     if first == "[":
-        return _bracketed(inner)
+        return _control(inner) if inner[0] == "|" else _bracketed(inner)
     if written in ("<!--", "-->"):
         return _Mark(_Role.THINKS if first == "<" else _Role.LEAVES, _COMMENT)
     if first == "&":
@@ -242,6 +244,8 @@ def _stripped(written: str) -> _Mark | None:
     """Harmony's headers without their marks, run together: assistantfinal."""
     if not written.islower():
         return None
+    if written[-6:] in ("final", " final"):
+        return _Mark(_Role.LEAVES, _CONTROL)
     final = written.endswith("final")
     return _Mark(_Role.ANSWERS if final else _Role.THINKS, _CONTROL)
 
@@ -281,7 +285,7 @@ def _tag(inner: str) -> _Mark | None:
     if _THINKING.search(name):
         alone = inner.rstrip().endswith("/") and not closes
         return _Mark(_Role.SILENT) if alone else _thought(name, "<", closes=closes)
-    if name in _ANSWERS:
+    if name.partition(":")[0] in _ANSWERS:
         return _Mark(
             _Role.SILENT if closes else _Role.ANSWERS, _TAG, where="" if closes else "line"
         )
@@ -360,8 +364,8 @@ _SIGNS: Final = (
 )
 _ANY: Final = linear(
     r"(?m)<!--|-->|<[^<>]{1,120}>|＜[^＜＞<>]{1,120}＞|&lt;[^&<>]{1,120}&gt;|◁[^◁▷]{1,40}▷"
-    r"|\[/?[a-z][a-z0-9_ ]{2,40}\]"
-    r"|assistant(?:final|analysis|commentary)|^[ \t]*(?:`{3,}|~{3,})[ \t]*[a-z_-]{0,40}",
+    r"|\[/?[a-z][a-z0-9_ ]{2,40}\]|\[\|[^\[\]|]{1,40}\|\]"
+    r"|assistant(?:final|analysis|commentary)|assistant +final\b|^final$|^[ \t]*(?:`{3,}|~{3,})[ \t]*[a-z_-]{0,40}",
     capture=False,
 )
 _IS_SHOWN: Final = re.compile(
@@ -370,7 +374,9 @@ _IS_SHOWN: Final = re.compile(
     re.IGNORECASE,
 )
 """What folds an answer, not a thought."""
-_BARE: Final = re.compile(r"\s*(?:assistant)?(?:analysis|commentary|thought)(?=[^a-z ,.:;)'-]|\Z)")
+_BARE: Final = re.compile(
+    r"\s*(?:assistant)?(?:analysis|commentary|thought)(?=[^a-z ,.:;)'-]|\Z| +[^a-z (&])"
+)
 """Harmony's and Gemma's first header without its marks."""
 _WORD: Final = re.compile(r"[ \t]*([a-z_]+|[A-Z][a-z]+|[A-Z]+)")
 _TAG_INSIDE: Final = re.compile(r"\s*(/?)\s*([^\W\d][\w:.▁-]*)(?:\s[^<>]*)?/?\s*")
@@ -439,6 +445,12 @@ _TAGS: Final = {
     **dict.fromkeys(("bos", "pad"), _SILENT),
     "s": _Mark(_Role.SILENT, where="start"),
     "/s": _Mark(_Role.ENDS, where="unopened"),
+    "role": _Mark(_Role.OURS, reads_on=True),  # Ling
+    "/role": _SILENT,
+    "longcat_assistant": _Mark(_Role.OURS),
+    "longcat_user": _Mark(_Role.NOT_OURS),
+    "longcat_s": _Mark(_Role.SILENT),
+    "/longcat_s": _Mark(_Role.ENDS),
     "special_12": _Mark(_Role.ENDS),  # Nemotron
 }
 _RESERVED: Final = re.compile(r"(?:unused|special|extra_id|reserved|extra)[_0-9]+.*")
