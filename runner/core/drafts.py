@@ -41,6 +41,12 @@ def answer_part(text: str, ours: frozenset[str]) -> Part:
     visible, plain = shown.text, tidy(shown.text)
     if shown.strange is not None:
         return Part(visible, plain, strange=shown.strange)
+    if (
+        not shown.last
+        and "<" not in visible
+        and not _HEADING.search(plain.encode("utf-8", "replace"))
+    ):
+        return Part(visible, plain)
     drafts = [*_drafts(visible, plain, ours), *_blocks(visible, ours)]
     if shown.last:
         drafts.append(_Draft(shown.last, len(visible), hidden=False))
@@ -108,8 +114,6 @@ def _drafts(visible: str, plain: str, ours: frozenset[str]) -> list[_Draft]:
 
 def _blocks(visible: str, ours: frozenset[str]) -> Iterator[_Draft]:
     """Yield what stands over some lines in a tag that is none of HTML, and none for an answer."""
-    if "<" not in visible:
-        return
     until = 0
     for number, (begin, end) in enumerate(places(_OPENING, visible)):
         name = visible[begin:end].strip(" \t<").split(maxsplit=1)[0].rstrip("/>").lower()
