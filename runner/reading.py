@@ -198,7 +198,7 @@ class Pieces:
         if isinstance(custom_id, str) and isinstance(text, str):
             self._results_first = False
             reason = row.get("finish_reason")
-            return custom_id, text, reason if isinstance(reason, str) else None
+            return custom_id, text, None if reason is None else str(reason)
         if self._decode and "answer" not in row and (reply := self._reply(line)):
             self._results_first = True
             return _answered(reply)

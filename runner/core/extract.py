@@ -6,9 +6,10 @@ has the same length, character by character, so that every place holds in the te
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from runner.core.drafts import answer_part
 from runner.core.errors import ConfigError
 from runner.core.marks import MOST_MARKS, RULE, STRANGER, Mark, Marker, follows_blank, refusals
 from runner.core.model import Cause, Pattern, PatternKind, QuestionSet
@@ -17,7 +18,7 @@ from runner.core.number import NumberGrammar, Value
 from runner.core.objects import Entry, ObjectReader
 from runner.core.reason import first_paragraph, trim_reason, trim_remark
 from runner.core.tables import TableReader
-from runner.core.writing import BLANKS, HIDDEN_MARKS, hide_thoughts, tidy
+from runner.core.writing import BLANKS, HIDDEN_MARKS, tidy
 
 __all__ = ["Extractor", "Found", "tidy", "trim_reason"]
 
@@ -56,6 +57,7 @@ class Extractor:
             ConfigError: names the pattern or question that cannot be used.
         """
         names = Names(questions)
+        self._ours = frozenset((*names.ids, *names.labels))
         numbers = {
             question.id: NumberGrammar(
                 question, questions.reason_words, kanji=questions.kanji_numbers
@@ -78,22 +80,29 @@ class Extractor:
             marker=Marker(names, patterns),
             json=ranks.get(PatternKind.JSON),
             table=ranks.get(PatternKind.TABLE),
-            objects=ObjectReader(names, numbers),
+            objects=ObjectReader(names, numbers, {q.id: q.maximum for q in questions.questions}),
             tables=TableReader(names, numbers),
         )
 
     def extract(self, text: str) -> dict[str, Found]:
         """Return what was found for every question, by question id; never raises."""
-        return _Answer(self._tools, text).read()
+        part = answer_part(text, self._ours)
+        if part.strange is not None:
+            nothing = Found(cause=Cause.NOT_A_NUMBER, written=(part.strange,))
+            return dict.fromkeys(self._tools.order, nothing)
+        found = _Answer(self._tools, part.visible, part.plain).read()
+        for other in part.others:
+            found = _weighed(found, _Answer(self._tools, *other).read())
+        return found
 
 
 class _Answer:
     """One answer while it is read."""
 
-    def __init__(self, tools: "_Tools", text: str) -> None:
+    def __init__(self, tools: "_Tools", visible: str, plain: str) -> None:
         self._with = tools
-        self._visible = self._shown = hide_thoughts(text)
-        self._plain = tidy(self._visible)
+        self._visible = self._shown = visible
+        self._plain = plain
         self._values: dict[str, list[Value]] = {}
         self._reasons: dict[str, _Reason] = {}
         self._read_marks: dict[int, Value] = {}
@@ -372,6 +381,21 @@ def _blanked(text: str, begin: int, end: int) -> str:
 
 
 _ONLY_NEWLINES = bytes(ord("\n") if code == ord("\n") else ord(" ") for code in range(256))
+
+
+def _weighed(found: dict[str, Found], draft: dict[str, Found]) -> dict[str, Found]:
+    """Take no number against which a draft of the same answer speaks."""
+    return {
+        question: item
+        if None in (item.number, draft[question].number) or item.number == draft[question].number
+        else replace(
+            item,
+            number=None,
+            cause=Cause.AMBIGUOUS,
+            written=(str(draft[question].number), str(item.number)),
+        )
+        for question, item in found.items()
+    }
 
 
 def _check_names(group: str, patterns: Sequence[Pattern]) -> None:

@@ -1,23 +1,16 @@
-"""Reads the JSON objects of an answer: every number and reason with the place where it stands."""
+"""Reads the objects of an answer: every number and reason with the place where it stands."""
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-import re2
-
+from runner.core.loose_json import NOTHING, Node, nodes
 from runner.core.model import Cause
 from runner.core.names import Meaning, Names
 from runner.core.number import NumberGrammar, Value
 from runner.core.reason import trim_reason
 from runner.core.writing import tidy
-
-MOST_TRIES = 20
-"""Beginnings of objects that are looked at in one answer."""
-MOST_TOKENS = 5_000
-DEEPEST = 20
 
 
 @dataclass(slots=True)
@@ -30,46 +23,37 @@ class Entry:
     end: int = 0
 
 
-@dataclass(slots=True)
-class Node:
-    """One JSON value and where it stands."""
-
-    kind: str
-    """object, array, string, number or word."""
-    begin: int
-    end: int
-    text: str = ""
-    items: "list[tuple[str, Node]] | None" = None
-
-
 class ObjectReader:
     """Reads objects whose keys name our questions, in whatever arrangement."""
 
-    def __init__(self, names: Names, numbers: dict[str, NumberGrammar]) -> None:
-        """Keep what keys may be called, and who reads the numbers."""
+    def __init__(
+        self, names: Names, numbers: dict[str, NumberGrammar], tops: Mapping[str, int]
+    ) -> None:
+        """Keep what keys may be called, who reads the numbers, and how high they go."""
         self._names = names
         self._numbers = numbers
+        self._tops = tops
 
     def read(self, visible: str, plain: str) -> Iterator[tuple[tuple[int, int], list[Entry]]]:
         """Yield each object that answers something, by its place, with what it says."""
-        if "{" not in visible or '"' not in visible:
+        if "{" not in visible and "｛" not in visible:
             return
-        beginnings = _Beginnings(visible)
-        at = 0
-        for _ in range(MOST_TRIES):
-            start = beginnings.next(at)
-            if start is None:
-                return
-            node = _Parser(visible, start).value()
-            if node is None:
-                at = start + 1
-                continue
-            at = node.end
+        for node in nodes(visible):
             found = list(self._walk(node, plain, (), None))
             if found:
                 yield (node.begin, node.end), found
 
     def _walk(
+        self, node: Node, plain: str, questions: tuple[str, ...], part: str | None
+    ) -> Iterator[Entry]:
+        top = _top(node)
+        for entry in self._entries(node, plain, questions, part):
+            value = entry.value
+            if value and value.number is not None and top not in (None, self._tops[entry.question]):
+                value.number, value.cause = None, _OTHER_SCALE
+            yield entry
+
+    def _entries(
         self, node: Node, plain: str, questions: tuple[str, ...], part: str | None
     ) -> Iterator[Entry]:
         if node.items is None:
@@ -84,9 +68,10 @@ class ObjectReader:
             text = trim_reason("\n".join(lines))
             yield from (Entry(q, reason=text, end=node.end) for q in questions)
             return
-        for meaning, inner in named:
+        for (key, _), (meaning, member) in zip(node.items, named, strict=True):
+            inner = _alone(member) if meaning else member
             if meaning is None:
-                if not questions and inner.items is not None:
+                if not questions and inner.items is not None and not _DRAFT.search(key):
                     yield from self._walk(inner, plain, (), part)
                 continue
             whose = meaning.questions or questions
@@ -135,9 +120,10 @@ class ObjectReader:
         span = (node.begin, node.end)
         if node.kind == "number" and len(node.text) <= _LONGEST_NUMBER:
             number = Decimal(node.text)
-            if "e" not in node.text.lower() and (number or not number.is_signed()):
-                return Value(number, None, span, node.end, node.end)
-        elif node.kind == "word" and node.text == "null":
+            if "e" not in node.text.lower() and (number or node.text[0] != "-"):
+                begin = node.begin + (node.text[0] == "+")
+                return Value(number, None, (begin, node.end), node.end, node.end)
+        elif node.kind == "word" and node.text in NOTHING:
             return Value(None, Cause.MISSING, span, node.end, node.end)
         elif node.kind == "string":
             begin, end = node.begin + 1, node.end - 1
@@ -151,100 +137,41 @@ class ObjectReader:
         return Value(None, Cause.NOT_A_NUMBER, span, node.end, node.end)
 
 
-# At the beginning of a line: what stands in a sentence is an example.
-_SPACE = r"[\s\x0b\x1c-\x1f\x85\p{Z}]*"
-_START = re2.compile(rf'(?m)^[ \t>`*-]*(?:json|JSON)?[ \t]*(?:\{{{_SPACE}"|\[{_SPACE}\{{)')
-_TOKEN = re.compile(
-    r'\s*+(?:([{}\[\]:,])|("[^"\\]*+(?:\\.[^"\\]*+)*+")'
-    r"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|(true|false|null))",
-    re.DOTALL,
-)
-_LONGEST_NUMBER = 20
+def _alone(node: Node) -> Node:
+    """Return the one value of a list of one."""
+    alone = node.kind == "array" and node.items and len(node.items) == 1
+    return node.items[0][1] if alone and node.items else node
+
+
+def _top(node: Node) -> Decimal | None:
+    """Return the highest number of the scale that an object announces, as in {"max": 10, …}."""
+    if node.kind != "object" or node.items is None:
+        return None
+    scale = next((inner for key, inner in node.items if _SCALE.fullmatch(tidy(key))), None)
+    if scale is not None and scale.kind == "array" and scale.items:
+        scale = scale.items[-1][1]
+    if scale is None:
+        return None
+    if scale.items is not None:
+        return _top(scale)
+    numbers = _NUMBER.findall(tidy(scale.text))
+    return Decimal(numbers[-1]) if numbers else None
 
 
 def _objection(question: str, node: Node, cause: Cause) -> Entry:
     return Entry(question, value=Value(None, cause, (node.begin, node.end), node.end, node.end))
 
 
-class _Beginnings:
-    """Finds where objects begin, from one place to the next."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._data = text.encode("utf-8", "replace")
-        self._at = self._byte = 0
-
-    def next(self, at: int) -> int | None:
-        """Return where the next one begins; `at` never goes back."""
-        self._byte += len(self._text[self._at : at].encode("utf-8", "replace"))
-        self._at = at
-        match = _START.search(self._data, self._byte)
-        if match is None:
-            return None
-        head = match[0][: match[0].index(b"{")].partition(b"[")[0]
-        return at + len(self._data[self._byte : match.start()].decode()) + len(head)
-
-
-class _Parser:
-    """A reader of JSON that knows where everything stands; a comma too many is forgiven."""
-
-    def __init__(self, text: str, at: int) -> None:
-        self._text = text
-        self._at = at
-        self._left = MOST_TOKENS
-
-    def value(self, depth: int = 0) -> Node | None:
-        """Read one value; None when it is no JSON."""
-        token = self._next()
-        if token is None or depth > DEEPEST:
-            return None
-        mark, string, number, word = token.groups()
-        place = token.span(token.lastindex or 0)
-        if mark == "{":
-            return self._members(place[0], depth, "}")
-        if mark == "[":
-            return self._members(place[0], depth, "]")
-        if string is not None:
-            try:
-                return Node("string", *place, json.loads(string, strict=False))
-            except ValueError:
-                return None
-        if number is not None:
-            return Node("number", *place, number)
-        return None if word is None else Node("word", *place, word)
-
-    def _members(self, begin: int, depth: int, closing: str) -> Node | None:
-        kind = "object" if closing == "}" else "array"
-        items: list[tuple[str, Node]] = []
-        while True:
-            if self._take(closing):
-                return Node(kind, begin, self._at, items=items)
-            if items and not self._comma:
-                return None
-            key = ""
-            if kind == "object":
-                name = self.value(depth + 1)
-                if name is None or name.kind != "string" or not self._take(":"):
-                    return None
-                key = name.text
-            inner = self.value(depth + 1)
-            if inner is None:
-                return None
-            items.append((key, inner))
-            self._comma = self._take(",")
-
-    _comma = False
-
-    def _next(self) -> re.Match[str] | None:
-        self._left -= 1
-        token = _TOKEN.match(self._text, self._at) if self._left >= 0 else None
-        if token:
-            self._at = token.end()
-        return token
-
-    def _take(self, mark: str) -> bool:
-        token = _TOKEN.match(self._text, self._at)
-        if token is None or token[1] != mark:
-            return False
-        self._at = token.end()
-        return True
+_LONGEST_NUMBER = 20
+_OTHER_SCALE = Cause.NOT_A_NUMBER
+_SCALE = re.compile(
+    r"[ _]*(?:(?:score|rating|scale|value|point)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"
+    r"[ _]*(?:score|value|rating|marks?|points?|値|点)?[ _]*",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_DRAFT = re.compile(
+    r"think|thought|draft|scratch|monolog|brainstorm|reflection|思考|下書|草案|草稿|検討|仮の?(?:回答|評価)",
+    re.IGNORECASE,
+)
+"""In a key: what stands below it is no answer."""

@@ -2,6 +2,7 @@
 
 from runner.core.asked import Asked
 from runner.core.extract import Extractor
+from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
 from runner.core.validate import judge
 
@@ -21,7 +22,7 @@ class Reader:
 
     def read(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
         """Return a reading for every question, by question id; never raises."""
-        if finish_reason not in _WHOLE:
+        if finish_reason not in _WHOLE and normal(finish_reason) != STOP:
             return self.by_patterns(text, finish_reason)
         known = self._asked.read(text)
         if known is not None:
@@ -36,5 +37,5 @@ class Reader:
         return judge(self._questions, found, text=text, finish_reason=finish_reason)
 
 
-_WHOLE = (None, "stop", "end_turn", "STOP")
-"""How a model stops that has said what it had to say; None: nobody knows how it stopped."""
+_WHOLE = (None, STOP)
+"""How most models stop that have said all; None: nobody knows how it stopped."""

@@ -1,12 +1,15 @@
 """What was found -> a verdict for each question."""
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 from runner.core.extract import Found
+from runner.core.finish import CONTENT_FILTER, REFUSAL, STOP, normal
 from runner.core.marks import says_no
 from runner.core.model import Cause, Question, QuestionSet, Reading
 
-_GIVEN_UP = {"refusal": Cause.REFUSED, "content_filter": Cause.BLOCKED}
+_GIVEN_UP = {REFUSAL: Cause.REFUSED, CONTENT_FILTER: Cause.BLOCKED}
 
 
 def judge(
@@ -21,19 +24,22 @@ def judge(
         questions: What was asked.
         found: What `Extractor.extract` found in `text`; a question may be absent.
         text: The whole answer.
-        finish_reason: Why the model stopped, in the words of `Reply.finish_reason`.
+        finish_reason: Why the model stopped, in any dialect; every word that is not known to mean
+            that it had said all is taken for a cut, None for "nobody knows".
     """
+    finish_reason = normal(finish_reason)
     if finish_reason not in _GIVEN_UP and _refuses(questions, found, text):
-        finish_reason = "refusal"
+        finish_reason = REFUSAL
+    share = _are_shares(found)
     readings = {}
     for question in questions.questions:
         item = found.get(question.id) or Found(cause=Cause.MISSING)
-        cause = _cause(question, item, text, finish_reason)
+        cause = _cause(question, item, text, finish_reason, share=share)
         written = item.written
         if cause not in (None, Cause.NO_REASON) and item.number is not None and not written:
             written = (str(item.number),)
         readings[question.id] = Reading(
-            value=item.number if cause in (None, Cause.NO_REASON) else None,
+            value=_value(question, item) if cause in (None, Cause.NO_REASON) else None,
             reason=item.reason,
             pattern=item.pattern,
             cause=cause,
@@ -54,17 +60,34 @@ def _refuses(questions: QuestionSet, found: Mapping[str, Found], text: str) -> b
     return nothing and says_no(questions.refusal_patterns, text)
 
 
-def _cause(question: Question, item: Found, text: str, finish_reason: str | None) -> Cause | None:
+def _value(question: Question, item: Found) -> Decimal | None:
+    """Return the number as the table holds it: 80.0 is 80 where whole numbers are asked."""
+    number = item.number
+    if number is None or not question.integer or "." not in str(number):
+        return number
+    return number.quantize(Decimal(1))
+
+
+def _are_shares(found: Mapping[str, Found]) -> bool:
+    """Tell whether some number is between 0 and 1: then 1.0 beside it may be all of a scale."""
+    return any(f.number is not None and 0 < f.number < 1 for f in found.values())
+
+
+def _cause(
+    question: Question, item: Found, text: str, finish_reason: str | None, *, share: bool
+) -> Cause | None:
     if finish_reason in _GIVEN_UP:
         return _GIVEN_UP[finish_reason]
-    if finish_reason == "length" and _touches_end(item, text):
+    if finish_reason not in (STOP, None) and _touches_end(item, text):
         return Cause.TRUNCATED
     if finish_reason is None and question.reason_required and _breaks_off(item, text):
         return Cause.TRUNCATED
     if item.number is None:
         return item.cause or Cause.MISSING
     if question.integer and "." in str(item.number):
-        return Cause.NOT_A_NUMBER
+        whole = item.number == item.number.to_integral_value()
+        if not whole or (share and item.number <= 1):
+            return Cause.NOT_A_NUMBER
     if not question.minimum <= item.number <= question.maximum:
         return Cause.OUT_OF_RANGE
     if question.reason_required and not (item.reason or "").strip():
@@ -84,7 +107,13 @@ def _touches_end(item: Found, text: str) -> bool:
 
 
 def _breaks_off(item: Found, text: str) -> bool:
-    """Tell whether an answer ends in the line of this value, with its reason still to come."""
+    """Tell whether an answer ends in the line of this value, with its reason still to come.
+
+    "100点" may go on as "100点満点中80"; a number with a remark behind it is all there.
+    """
     if item.number is None or (item.reason or "").strip() or item.span is None:
         return False
-    return not any(sign in text[item.span[1] :] for sign in "\n}|")
+    return _GOES_ON.search(text, item.span[1]) is None
+
+
+_GOES_ON = re.compile(r"[\n}|]|</|[-‐–—、。（(:：] ?[^\W\d]")

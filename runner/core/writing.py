@@ -1,4 +1,4 @@
-"""One writing for what means the same, and no thoughts; every character keeps its place."""
+"""One writing for what means the same; every character keeps its place."""
 
 import re
 from functools import lru_cache
@@ -29,14 +29,6 @@ _UNTIDY = re.compile("[" + re.escape("".join(_TIDY)) + "]")
 _PLAIN_RUN = re.compile("([\\x00-\\x7f]{200,})")
 _LONG = 20_000
 """Characters; in a longer text, looking at each one is quicker than looking for some."""
-MOST_TAGS = 4_000
-"""An answer that begins or ends a thought more often than this shows nothing at all."""
-_THOUGHTS = ("think", "thought", "scratchpad", "reflection")
-_THOUGHT = re.compile(
-    # What may follow is looked at first: a megabyte of < is passed over five times as fast.
-    rf"<(?=/?[{''.join(w[0] + w[0].upper() for w in _THOUGHTS)}])"
-    rf"(/?)(?i:{'|'.join(_THOUGHTS)}|thinking)>"
-)
 
 
 def tidy(text: str) -> str:
@@ -58,33 +50,3 @@ def _tables() -> tuple[dict[int, str], list[int]]:
 
 def _tidy_one(match: re.Match[str]) -> str:
     return _TIDY[match[0]]
-
-
-def hide_thoughts(text: str) -> str:
-    """Blank out what a model thought aloud, keeping the length.
-
-    A thought without a beginning began with the text; one without an end goes on to its end.
-    """
-    if "<" not in text or ">" not in text:
-        return text
-    lowered = text.lower()
-    if not any(word in lowered for word in _THOUGHTS):
-        return text
-    shown: list[tuple[int, int]] = []
-    position, thinking = 0, False
-    for number, tag in enumerate(_THOUGHT.finditer(text)):
-        if number == MOST_TAGS:
-            return " " * len(text)
-        if tag[1] and not thinking:
-            shown = []
-        elif not (tag[1] or thinking):
-            shown.append((position, tag.start()))
-        position, thinking = tag.end(), not tag[1]
-    if not thinking:
-        shown.append((position, len(text)))
-    parts: list[str] = []
-    position = 0
-    for begin, end in shown:
-        parts += (" " * (begin - position), text[begin:end])
-        position = end
-    return "".join(parts) + " " * (len(text) - position)

@@ -156,6 +156,30 @@ def test_of_each_request_the_attempt_counts_that_the_rule_says(lived):
     assert "expired" in set(attempts["outcome"])
 
 
+def test_of_two_valid_attempts_the_first_counts(lived, tmp_path):
+    """As after answers that were read anew by a better pattern: none is asked a second time."""
+    folder = tmp_path / "outputs/literary/cell"
+    shutil.copytree(lived.folder, folder)
+    tried = derived(lived)[1].group_by("custom_id", maintain_order=True).agg(pl.all())
+    again = {
+        row["custom_id"]: row["batch"]
+        for row in tried.rows(named=True)
+        if row["outcome"][0] == "invalid" and row["outcome"][-1] == "valid"
+    }
+    for part in (folder / "attempts").glob("*.parquet"):
+        readable = pl.when(pl.col("custom_id").is_in(list(again))).then(pl.lit("valid"))
+        rows = pl.read_parquet(part)
+        rows.with_columns(outcome=readable.otherwise("outcome")).write_parquet(part)
+
+    answers = pl.concat(by_rows_of(10, replace(lived, folder=folder)).answers())
+
+    counted = dict(answers.select("custom_id", "batch").rows())
+    assert again
+    assert {name: counted[name] for name in again} == {
+        name: batches[0] for name, batches in again.items()
+    }
+
+
 def test_the_csv_written_in_pieces_is_the_one_written_at_once(lived, tmp_path):
     from runner.export import guarded
 

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from runner.core.model import Cause, Reading
 from runner.core.reader import Reader
+from runner.core.validate import is_valid
 from tests.unit.layouts import (
     ENGLISH,
     ENGLISH_REASONS,
+    FORM,
     LABELS,
     LAYOUTS,
     LONG_REASONS,
@@ -20,6 +22,7 @@ from tests.unit.layouts import (
     Answer,
     Layout,
     answers,
+    block,
     rows,
 )
 from tests.unit.test_extract import question_set
@@ -85,7 +88,23 @@ def test_what_is_known_by_heart_is_read_as_the_patterns_read_it() -> None:
 
 SHORT_CUT_PIECES = st.sampled_from(
     [
-        *("春の日。", "1927年", "a", "**", "_x_", "`", "<think>", "{", "[", "「", "」", "（80点）"),
+        *(
+            "春の日。",
+            "1927年",
+            "a",
+            "**",
+            "_x_",
+            "`",
+            "<think>",
+            "<|end|>",
+            "◁/think▷",
+            "[/THINK]",
+            "{",
+            "[",
+            "「",
+            "」",
+            "（80点）",
+        ),
         *("- ", "\n", "\r", "\u2028", " ", "\u3000", "なし", "説明", "80", "[説明]", "理由: ", "#"),
     ]
 )
@@ -112,6 +131,18 @@ def test_whatever_is_filled_in_the_short_cut_never_reads_otherwise(
     for good in (REASONS[:4], REASONS[4:]):
         READER.read(layout.write(rows([1, 2, 3, 4], good, LABELS)))
     assert READER.read(text, finish) == READER.by_patterns(text, finish)
+
+
+@pytest.mark.parametrize("finish", ["length", "abort", "model_length", "a word of tomorrow"])
+def test_a_cut_answer_in_the_layout_known_by_heart_is_not_valid(finish: str) -> None:
+    whole = block(FORM)(rows([81, 82, 83, 84], REASONS[:4], LABELS))
+    assert is_valid(READER.read(whole, "stop"))
+
+    readings = READER.read(whole[:-3], finish)
+
+    assert readings["Q4"].cause is Cause.TRUNCATED
+    assert readings["Q4"].value is None
+    assert [readings[q].value for q in ("Q1", "Q2", "Q3")] == [81, 82, 83]
 
 
 NO_NUMBERS = [

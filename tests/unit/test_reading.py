@@ -114,6 +114,15 @@ def test_half_a_surrogate_pair_is_read_and_written(tmp_path, dialect):
     assert (row["status"], total.valid) == ("valid", 1)
 
 
+@pytest.mark.parametrize("reason", ["abort", "model_length", "OTHER", 5, {"type": "length"}])
+def test_a_reason_to_stop_that_nobody_knows_is_a_cut(tmp_path, dialect, reason):
+    text = FILLED.partition("\nQ4")[0] + "\nQ4. 怒り(数値): 1"
+    _, (row,) = read(tmp_path / "a.jsonl", dialect, line("a", text, finish_reason=reason))
+
+    assert row["values"] == {"Q1": 80, "Q2": 60, "Q3": 10, "Q4": None}
+    assert row["causes"] == {"Q4": "truncated"}
+
+
 def test_a_cut_off_answer_says_so_when_its_reason_to_stop_is_given(tmp_path, dialect):
     text = FILLED.partition("\nQ3")[0] + "\nQ3. 悲しみ(数値): 1"
     _, (row,) = read(tmp_path / "a.jsonl", dialect, line("a", text, finish_reason="length"))

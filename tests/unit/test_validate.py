@@ -1,5 +1,6 @@
 """The verdict on what was found: valid, or the one cause why not."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -77,7 +78,8 @@ def test_a_whole_number_in_range_with_a_reason_is_valid() -> None:
         ("-1", Cause.OUT_OF_RANGE),
         ("-5", Cause.OUT_OF_RANGE),
         ("72.5", Cause.NOT_A_NUMBER),
-        ("80.0", Cause.NOT_A_NUMBER),
+        ("80.05", Cause.NOT_A_NUMBER),
+        ("0.8", Cause.NOT_A_NUMBER),
     ],
 )
 def test_bounds_are_included_and_decimals_are_not_what_was_asked(
@@ -87,6 +89,28 @@ def test_bounds_are_included_and_decimals_are_not_what_was_asked(
 
     assert reading.cause == expected
     assert reading.value == (Decimal(number) if expected is None else None)
+
+
+@pytest.mark.parametrize("number", ["80.0", "80.00", "0.0", "100.0"])
+def test_a_whole_number_with_a_point_and_zeros_is_that_number(number: str) -> None:
+    reading = verdict(found(number))
+
+    assert (reading.value, reading.cause) == (Decimal(number), None)
+    assert "." not in str(reading.value)
+
+
+@pytest.mark.parametrize(("number", "expected"), [("1.0", None), ("0.0", None), ("72.0", 72)])
+def test_one_point_zero_beside_a_share_may_be_all_of_the_scale(
+    number: str, expected: int | None
+) -> None:
+    one, two = asked(), replace(asked().questions[0], id="Q2")
+    questions = replace(one, questions=(*one.questions, two))
+
+    readings = judge(
+        questions, {"Q1": found(number), "Q2": found("0.8")}, text=TEXT, finish_reason="stop"
+    )
+
+    assert [r.value for r in readings.values()] == [expected, None]
 
 
 def test_a_decimal_is_kept_exactly_where_decimals_are_asked() -> None:
@@ -161,10 +185,43 @@ def test_of_a_cut_off_answer_nothing_is_taken_that_may_go_on(
     assert not (cut and reading.value is not None)
 
 
-def test_the_end_of_an_answer_that_was_not_cut_off_is_no_objection() -> None:
-    reading = verdict(found(reason_end=len(TEXT)), finish_reason="stop")
+@pytest.mark.parametrize(
+    "finish_reason",
+    [
+        *("length", "max_tokens", "MAX_TOKENS", "model_length", "abort", "error", "OTHER"),
+        *("insufficient_system_resource", "pause_turn", "tool_calls", "a word of tomorrow"),
+    ],
+)
+def test_only_a_word_that_means_it_said_all_is_no_cut(finish_reason: str) -> None:
+    item = found("1", span=(29, 30), reason_end=16)
+
+    reading = verdict(item, text=CUT_IN_VALUE, finish_reason=finish_reason)
+
+    assert (reading.value, reading.cause) == (None, Cause.TRUNCATED)
+
+
+@pytest.mark.parametrize("finish_reason", ["stop", "STOP", "end_turn", "stop_sequence", "eos"])
+def test_the_end_of_an_answer_that_was_not_cut_off_is_no_objection(finish_reason: str) -> None:
+    reading = verdict(found(reason_end=len(TEXT)), finish_reason=finish_reason)
 
     assert reading.cause is None
+
+
+@pytest.mark.parametrize(
+    ("rest", "cause"),
+    [
+        *(("", Cause.TRUNCATED), ("点", Cause.TRUNCATED), (" ", Cause.TRUNCATED)),
+        *((" - な", Cause.NO_REASON), ("点（軽", Cause.NO_REASON), ("\n", Cause.NO_REASON)),
+    ],
+)
+def test_of_an_end_that_nobody_knows_a_number_is_believed_when_text_follows_it(
+    rest: str, cause: Cause
+) -> None:
+    item = found(reason=None, reason_end=None)
+
+    reading = verdict(item, text=f"Q1. 面白さ(数値): 80{rest}", finish_reason=None)
+
+    assert reading.cause is cause
 
 
 def test_a_question_of_which_nothing_was_found_is_missing() -> None:
