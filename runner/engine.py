@@ -15,14 +15,14 @@ from typing import Any, Protocol, TypeVar
 
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import PriceList, estimate
+from runner.core.ends import End, Found, contradiction, found_in, judge, way_out
 from runner.core.errors import (
     ConfigError,
     LedgerError,
     ProviderBusy,
     ProviderError,
+    ProviderForgot,
     ProviderRefused,
-    ProviderReplyUnreadable,
-    ProviderSilent,
     ProviderUndecided,
 )
 from runner.core.expand import custom_id
@@ -55,8 +55,8 @@ Finished = TypeVar("Finished")
 
 CALLS_AT_ONCE = 4
 """In each of two lanes: one for short calls, one for whole files."""
-DOWNLOADS = 4
-"""At most, before a batch whose result files keep changing is left for later."""
+LEAST_PAUSE = 2.0
+"""Seconds at least between two looks at an end that contradicts itself."""
 DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
@@ -130,6 +130,18 @@ class _Packed:
     key: BatchKey
     file: RequestFile | None
     realtime: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetched:
+    """Result files as they came, and read."""
+
+    reading: BatchReading
+    hashes: Mapping[str, str]
+    """sha256 by name."""
+    found: int
+    doubt: str | None
+    """Why they are not believed to be all there is; None when they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +242,22 @@ class Engine:
 
         A doubt is waited out anew: the wall clock may have been set between two runs.
         """
+        now = self._clock.now()
         batch = replace(batch, next_at=0.0)
+        if batch.unsettled_at is not None:
+            since = min(batch.unsettled_at, now)
+            held_at = batch.held_at if now >= since + self._timing.settle else None
+            batch = replace(batch, unsettled_at=since, held_at=held_at)
+            if self._waits:  # the two downloads that have to agree are both its own
+                batch = replace(batch, downloads=None)
         if batch.state is not BatchState.SUBMITTING:
             return batch
-        now = self._clock.now()
         return replace(batch, doubted_at=now, fenced_at=None if batch.fenced_at is None else now)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether this run waits for the provider."""
+        return self._purpose in (Purpose.RUN, Purpose.CANCEL)
 
     @property
     def view(self) -> View:
@@ -283,6 +306,7 @@ class Engine:
                 next_steps = plan(self._facts(), self._clock.now())
                 self._held = next_steps.held
                 if next_steps.done or (self._stopping and not self._running):
+                    self._ledger.summarise(self._summary())
                     return
                 if not self._stopping:
                     for action in next_steps.actions:
@@ -385,11 +409,15 @@ class Engine:
                 decided = replace(adopted(batch, remote, now), next_at=now)
             else:
                 decided = abandoned(batch, now)
-                self._set_free(batch)
+                if decided.state is BatchState.DROPPED:
+                    self._set_free(batch)
         except ConfigError as error:
             return False, str(error)
         self._write(decided, verb.value)
-        return True, f"{batch.key} is {decided.remote or 'given up; its requests are asked again'}"
+        if verb is CommandVerb.ADOPT:
+            return True, f"{batch.key} is {decided.remote}"
+        left = "what it did not answer is" if batch.found else "its requests are"
+        return True, f"{batch.key} is given up; {left} asked again"
 
     # -- doing: what has to be on disk first is written here, then the call goes to a thread
 
@@ -455,39 +483,40 @@ class Engine:
     def _sizes_in_flight(self) -> set[int]:
         return {b.count for b in self._batches.values() if b.state not in FINAL_STATES}
 
-    def _fetch(self, batch: Batch) -> tuple[BatchReading, dict[str, str]]:
+    def _fetch(self, batch: Batch) -> _Fetched:
         """Store the result files as they are, then read them from disk.
 
-        A download may end early without an error, so requests are believed to be missing only when
-        two downloads in a row brought the same bytes. A file under its final name is whole and is
-        never fetched again.
+        A download may end early without an error, and a file may come later than the word that all
+        is over. Files that are not believed keep a name of their own, the fullest ones; a file
+        under its final name is whole and is never fetched again.
         """
-        before: dict[str, str] = {}
-        for _ in range(DOWNLOADS):
-            stored = {name: self._store(batch, name) for name in sorted(batch.files, reverse=True)}
-            paths = [final if final.exists() else part for final, part in stored.values()]
-            reading = self._intake.read(batch, self._members[batch.key], paths)
-            hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
-            if not reading.missing or hashes == before:
-                break
-            before = hashes
-        else:
-            raise ProviderSilent(f"every download of {batch.remote} brings something else")
-        strange = {"unreadable", "misplaced"} & reading.notices.keys() or (
-            batch.adopted and reading.notices
-        )
-        if stored and reading.missing == batch.count and strange:
-            raise ProviderReplyUnreadable(
-                f"the result files of {batch.remote} hold no answer to this batch's requests: if it "
-                f"is another batch, give it up with action=abandon batch={batch.key}"
-            )
+        fetch = self._kept if batch.abandoned_at is not None else self._store
+        stored = {name: fetch(batch, name) for name in sorted(batch.files, reverse=True)}
+        paths = [final if final.exists() else part for final, part in stored.values()]
+        reading = self._intake.read(batch, self._members[batch.key], paths)
+        hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
+        found = found_in(reading.tally, reading.missing, batch.rest, reading.notices)
+        doubt = None if batch.abandoned_at is not None else self._doubt(batch, found, hashes)
         for final, part in stored.values():
-            if part.exists():
+            if doubt is not None:
+                _keep_the_fullest(part, _kept_of(final))
+            elif part.exists():
                 settle(part, final)
-        return reading, hashes
+                _kept_of(final).unlink(missing_ok=True)
+        return _Fetched(reading=reading, hashes=hashes, found=found.lines, doubt=doubt)
+
+    def _doubt(self, batch: Batch, found: Found, hashes: Mapping[str, str]) -> str | None:
+        """Return why result files are not believed to be all there is; None when they are."""
+        end = judge(batch, found)
+        since = batch.unsettled_at
+        settled = since is not None and self._began[batch.key] >= since + self._timing.settle
+        if end is End.WHOLE or (end is End.UNPROVEN and settled and hashes == batch.downloads):
+            return None
+        return contradiction(batch, found)
 
     def _store(self, batch: Batch, name: str) -> tuple[Path, Path]:
-        final = self._ledger.directory / "raw" / f"{batch.key}.{name}.jsonl"
+        """Fetch a result file, unless it is here; return its final name and that of a fresh one."""
+        final = self._raw(batch, name)
         part = final.with_name(final.name + ".part")
         if not final.exists():
             final.parent.mkdir(exist_ok=True)
@@ -495,6 +524,18 @@ class Engine:
             with part.open("wb") as sink:
                 service.download(batch.files[name], sink)
         return final, part
+
+    def _kept(self, batch: Batch, name: str) -> tuple[Path, Path]:
+        """Return a result file's names as `_store` does; it is as full as it will ever be."""
+        final = self._raw(batch, name)
+        kept = _kept_of(final)
+        if not final.exists() and not kept.exists():
+            final.parent.mkdir(exist_ok=True)
+            kept.touch()
+        return final, kept
+
+    def _raw(self, batch: Batch, name: str) -> Path:
+        return self._ledger.directory / "raw" / f"{batch.key}.{name}.jsonl"
 
     # -- recording: what a call brought, one event and one ledger transaction each
 
@@ -529,7 +570,7 @@ class Engine:
                 self._set_free(batch)
                 self._step(batch, BatchEvent.CANCEL)
             case Verb.COLLECT:
-                self._collected(batch, *result)
+                self._fetched(batch, result)
             case Verb.PACK:
                 pass
 
@@ -576,6 +617,8 @@ class Engine:
             next_at=now + self._pause(0),
             polls=0,
             looks=0,
+            unsettled_at=None,
+            held_at=None,
             candidates=(),
             remote_state=None,
             total=None,
@@ -624,6 +667,10 @@ class Engine:
             "error": progress.message,
         }
         event = _meaning(batch, BatchEvent(progress.event))
+        if batch.state is BatchState.ENDED:
+            self._said_again(batch, event, known, progress)
+            return
+        known |= {"held_at": None} if batch.looks else _SETTLED
         if event is BatchEvent.END:
             known |= {"files": dict(progress.files), "ended_at": now, "next_at": now}
         elif event is not BatchEvent.PROGRESS:  # it never ran, and never will
@@ -641,11 +688,62 @@ class Engine:
         if event is BatchEvent.END:
             self._wake_deferred(now)
 
+    def _said_again(
+        self, batch: Batch, event: BatchEvent, known: dict[str, Any], progress: Progress
+    ) -> None:
+        """Take up what the provider says now of a batch whose end was found wanting."""
+        if event not in (BatchEvent.END, BatchEvent.PROGRESS):
+            self._unsettled(batch, f"it had ended, and now the provider says {progress.state}")
+            return
+        for name in ("total", "completed", "failed"):  # a count that was there stays
+            known[name] = getattr(batch, name) if known[name] is None else known[name]
+        known |= {"error": batch.error, "is_stale": False}
+        if event is BatchEvent.END:
+            known |= {"files": {**batch.files, **progress.files}, "next_at": self._clock.now()}
+        else:
+            known |= {"ended_at": None, "held_at": None}
+        moved = replace(batch, state=next_state(batch.state, event), **known)
+        same = event is BatchEvent.END and moved.remote_state == batch.remote_state
+        self._write(moved, None if same else event.value)
+
+    def _unsettled(self, batch: Batch, doubt: str, **changes: Any) -> None:
+        """Take note of what contradicts what: it is looked at again, ever later, and held in the end.
+
+        Nothing of it is ordered again. A run that waits waits for it over the settle time; after
+        that it goes on being looked at while there is anything else to wait for.
+        """
+        now = self._clock.now()
+        since = now if batch.unsettled_at is None else batch.unsettled_at
+        left = max(since + self._timing.settle - now, 0.0)
+        held = not self._waits or (not left and batch.unsettled_at is not None)
+        found = changes.get("found", batch.found)
+        error = f"{doubt}; {way_out(batch, found)}" if held else doubt
+        pause = min(max(self._pause(batch.looks), LEAST_PAUSE), left)
+        moved = replace(
+            batch,
+            unsettled_at=since,
+            held_at=(batch.held_at or now) if held else None,
+            is_stale=batch.state is BatchState.ENDED,
+            looks=batch.looks + (batch.state is BatchState.ENDED),
+            error=error,
+            next_at=now + (self._timing.longest if held else pause),
+            **changes,
+        )
+        what = "held" if held else "unsettled"
+        self._write(moved, None if error == batch.error else what, error=error)
+
     def _wake_deferred(self, now: float) -> None:
         """Let batches that wait for room try again: one has just ended."""
         for batch in self._batches.values():
             if batch.state is BatchState.STAGED and batch.dead:
                 self._batches[batch.key] = replace(batch, next_at=now)
+
+    def _fetched(self, batch: Batch, fetched: _Fetched) -> None:
+        if fetched.doubt is None:
+            self._collected(batch, fetched.reading, fetched.hashes)
+            return
+        found = max(batch.found, fetched.found)
+        self._unsettled(batch, fetched.doubt, downloads=fetched.hashes, found=found)
 
     def _collected(self, batch: Batch, reading: BatchReading, raw: Mapping[str, str]) -> None:
         self._roster.arrive(self._members[batch.key], reading.outcomes)
@@ -658,6 +756,7 @@ class Engine:
             raw=raw,
             **readings_of(reading),
             **_WELL,
+            **_SETTLED,
         )
         self._write(collected, BatchEvent.COLLECT.value, outcomes=reading.outcomes)
 
@@ -678,6 +777,14 @@ class Engine:
         if isinstance(error, ProviderUndecided):
             changes["candidates"] = error.candidates
         self._looked.add(batch.key)
+        if action.verb is Verb.POLL and isinstance(error, ProviderForgot):
+            self._unsettled(batch, f"the provider does not know {batch.remote} any more ({error})")
+            return
+        if action.verb is Verb.COLLECT and isinstance(error, ProviderRefused):
+            self._unsettled(batch, f"its result files cannot be fetched ({error})")
+            return
+        if not batch.looks:
+            changes |= {"unsettled_at": None, "held_at": None}
         sending = action.verb in (Verb.STAGE, Verb.SUBMIT)
         if sending and isinstance(error, ProviderBusy):
             self._step(batch, BatchEvent.DEFERRED, **changes)
@@ -688,9 +795,9 @@ class Engine:
             if action.verb is Verb.SUBMIT:
                 changes["doubted_at"] = now
             undecided = isinstance(error, ProviderUndecided)
-            self._note(
-                batch, "undecided" if undecided else f"{action.verb.value} failed", **changes
-            )
+            what = "undecided" if undecided else f"{action.verb.value} failed"
+            said = batch.tries > 0 and batch.error == changes["error"]
+            self._write(replace(batch, **changes), None if said else what, error=str(error))
 
     def _until_next_look(self, batch: Batch, progress: Progress) -> float:
         """Return the seconds until a batch is looked at again."""
@@ -774,6 +881,31 @@ def happened(batch: Batch, what: str, at: float, error: str | None = None) -> di
 
 _WELL: dict[str, Any] = {"tries": 0, "error": None}
 """What a call that went well clears."""
+
+_SETTLED: dict[str, Any] = {
+    "unsettled_at": None,
+    "is_stale": False,
+    "downloads": None,
+    "found": 0,
+    "held_at": None,
+    "looks": 0,
+}
+"""What an end without contradictions clears."""
+
+
+def _kept_of(final: Path) -> Path:
+    """Return where a result file stands while it is not believed to be whole."""
+    return final.with_name(final.name + ".kept")
+
+
+def _keep_the_fullest(part: Path, kept: Path) -> None:
+    """Keep the larger of two downloads of one file: one that is cut begins as the other does."""
+    if not part.exists():
+        return
+    if kept.exists() and kept.stat().st_size > part.stat().st_size:
+        part.unlink()
+    else:
+        settle(part, kept)
 
 
 def readings_of(reading: BatchReading) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
+from runner.core.errors import ProviderForgot, ProviderReplyUnreadable
 from runner.core.model import Batch, Progress, RemoteId
 from runner.providers._lines import count
 from runner.providers._stainless import field, id_of
@@ -72,11 +72,11 @@ def progress_of(batch: Any, wait: float | None, key: Secret | None) -> Progress:
     """Say how it stands; until all of it has ended, nobody knows how much is done.
 
     Raises:
-        ProviderRefused: when its results are gone.
+        ProviderForgot: when its results are gone.
     """
     archived_at = field(batch, "archived_at")
     if archived_at is not None:
-        raise ProviderRefused(
+        raise ProviderForgot(
             f"the results of {id_of(batch)} are gone since {said(archived_at, key)}: "
             "they are kept for 29 days"
         )

@@ -28,6 +28,7 @@ from requests.adapters import HTTPAdapter
 from runner.core.errors import (
     ProviderBusy,
     ProviderError,
+    ProviderForgot,
     ProviderRefused,
     ProviderReplyUnreadable,
     ProviderSilent,
@@ -261,6 +262,8 @@ class Meaning:
         if status == 429 and own is not None:
             headers: Mapping[str, str] = response.headers
             return ProviderBusy(message, retry_after=retry_after(headers))
+        if status == 404 and own is not None:
+            return ProviderForgot(message)
         return self._of_status(status, message)
 
     def _of_status(self, status: int, message: str) -> ProviderError:
