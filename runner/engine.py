@@ -21,7 +21,6 @@ from runner.core.errors import (
     LedgerError,
     ProviderBusy,
     ProviderError,
-    ProviderForgot,
     ProviderRefused,
     ProviderUndecided,
 )
@@ -697,7 +696,7 @@ class Engine:
             return
         for name in ("total", "completed", "failed"):  # a count that was there stays
             known[name] = getattr(batch, name) if known[name] is None else known[name]
-        known |= {"error": batch.error, "is_stale": False}
+        known |= {"error": batch.error, "tries": batch.tries, "is_stale": False}
         if event is BatchEvent.END:
             known |= {"files": {**batch.files, **progress.files}, "next_at": self._clock.now()}
         else:
@@ -718,13 +717,12 @@ class Engine:
         held = not self._waits or (not left and batch.unsettled_at is not None)
         found = changes.get("found", batch.found)
         error = f"{doubt}; {way_out(batch, found)}" if held else doubt
-        pause = min(max(self._pause(batch.looks), LEAST_PAUSE), left)
+        pause = min(max(self._pause(batch.looks + batch.tries), LEAST_PAUSE), left)
         moved = replace(
             batch,
             unsettled_at=since,
             held_at=(batch.held_at or now) if held else None,
             is_stale=batch.state is BatchState.ENDED,
-            looks=batch.looks + (batch.state is BatchState.ENDED),
             error=error,
             next_at=now + (self._timing.longest if held else pause),
             **changes,
@@ -743,7 +741,9 @@ class Engine:
             self._collected(batch, fetched.reading, fetched.hashes)
             return
         found = max(batch.found, fetched.found)
-        self._unsettled(batch, fetched.doubt, downloads=fetched.hashes, found=found)
+        self._unsettled(
+            batch, fetched.doubt, looks=batch.looks + 1, downloads=fetched.hashes, found=found
+        )
 
     def _collected(self, batch: Batch, reading: BatchReading, raw: Mapping[str, str]) -> None:
         self._roster.arrive(self._members[batch.key], reading.outcomes)
@@ -777,18 +777,21 @@ class Engine:
         if isinstance(error, ProviderUndecided):
             changes["candidates"] = error.candidates
         self._looked.add(batch.key)
-        if action.verb is Verb.POLL and isinstance(error, ProviderForgot):
-            self._unsettled(batch, f"the provider does not know {batch.remote} any more ({error})")
+        refused = isinstance(error, ProviderRefused)
+        if action.verb is Verb.POLL and isinstance(error, ProviderRefused) and error.forgotten:
+            doubt = f"the provider does not know {batch.remote} any more ({error})"
+            self._unsettled(batch, doubt, tries=batch.tries + 1)
             return
-        if action.verb is Verb.COLLECT and isinstance(error, ProviderRefused):
-            self._unsettled(batch, f"its result files cannot be fetched ({error})")
+        if action.verb is Verb.COLLECT and refused:
+            doubt = f"its result files cannot be fetched ({error})"
+            self._unsettled(batch, doubt, tries=batch.tries + 1)
             return
         if not batch.looks:
             changes |= {"unsettled_at": None, "held_at": None}
         sending = action.verb in (Verb.STAGE, Verb.SUBMIT)
         if sending and isinstance(error, ProviderBusy):
             self._step(batch, BatchEvent.DEFERRED, **changes)
-        elif sending and isinstance(error, ProviderRefused):
+        elif sending and refused:
             self._halted = f"the provider refused {batch.key}: {error}"
             self._step(batch, BatchEvent.REFUSED, **changes | _anew(batch))
         else:

@@ -5,7 +5,6 @@ RunnerError                    says what happened, to what, and what to do next
 ├─ ProviderError               a service said no, or nothing; never carries a key
 │  ├─ ProviderBusy             a definite "not now": try later
 │  ├─ ProviderRefused          a definite no: asking again will not help
-│  │  └─ ProviderForgot        it does not know what it was asked about, any more
 │  ├─ ProviderSilent           no answer: it may have happened
 │  ├─ ProviderReplyUnreadable  the reply is not what the service documents
 │  └─ ProviderUndecided        several batches could be ours; which one, time will tell
@@ -48,9 +47,10 @@ class ProviderBusy(ProviderError):
 class ProviderRefused(ProviderError):
     """The provider said no; nothing was done there."""
 
-
-class ProviderForgot(ProviderRefused):
-    """The provider does not know what it was asked about, or has thrown it away."""
+    def __init__(self, message: str, *, forgotten: bool = False) -> None:
+        """Keep whether it does not know what it was asked about, or has thrown it away."""
+        super().__init__(message)
+        self.forgotten = forgotten
 
 
 class ProviderSilent(ProviderError):

@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from runner.core.errors import ProviderForgot, ProviderReplyUnreadable
+from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import Batch, Progress, RemoteId
 from runner.providers._lines import count
 from runner.providers._stainless import field, id_of
@@ -72,13 +72,14 @@ def progress_of(batch: Any, wait: float | None, key: Secret | None) -> Progress:
     """Say how it stands; until all of it has ended, nobody knows how much is done.
 
     Raises:
-        ProviderForgot: when its results are gone.
+        ProviderRefused: when its results are gone.
     """
     archived_at = field(batch, "archived_at")
     if archived_at is not None:
-        raise ProviderForgot(
+        raise ProviderRefused(
             f"the results of {id_of(batch)} are gone since {said(archived_at, key)}: "
-            "they are kept for 29 days"
+            "they are kept for 29 days",
+            forgotten=True,
         )
     state = said(field(batch, "processing_status"), key)
     total, expires_at = total_of(batch), _seconds(field(batch, "expires_at"))

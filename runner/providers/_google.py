@@ -28,7 +28,6 @@ from requests.adapters import HTTPAdapter
 from runner.core.errors import (
     ProviderBusy,
     ProviderError,
-    ProviderForgot,
     ProviderRefused,
     ProviderReplyUnreadable,
     ProviderSilent,
@@ -263,7 +262,7 @@ class Meaning:
             headers: Mapping[str, str] = response.headers
             return ProviderBusy(message, retry_after=retry_after(headers))
         if status == 404 and own is not None:
-            return ProviderForgot(message)
+            return ProviderRefused(message, forgotten=True)
         return self._of_status(status, message)
 
     def _of_status(self, status: int, message: str) -> ProviderError:

@@ -12,7 +12,6 @@ import orjson
 from runner.core.errors import (
     ProviderBusy,
     ProviderError,
-    ProviderForgot,
     ProviderRefused,
     ProviderReplyUnreadable,
     ProviderSilent,
@@ -143,7 +142,7 @@ def _from_status(error: Any, message: str, service: Service) -> ProviderError:
     if status in (401, 403):
         return ProviderRefused(f"{message}: check {service.key_variable}")
     if status == 404 and object_in(error) is not None:
-        return ProviderForgot(message)
+        return ProviderRefused(message, forgotten=True)
     if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
         return ProviderRefused(message)
     return ProviderSilent(message)

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from runner.core.errors import (
-    ProviderForgot,
     ProviderRefused,
     ProviderReplyUnreadable,
     ProviderSilent,
@@ -196,11 +195,14 @@ class VllmBatch:
         """Return the folder of an order.
 
         Raises:
-            ProviderForgot: it is not there; whether it runs nobody can tell.
+            ProviderRefused: it is not there; whether it runs nobody can tell.
         """
         folder = self._folders / remote
         if not _NAME.fullmatch(remote) or not (folder / job.JOB).exists():
-            raise ProviderForgot(f"{folder} is not there: put it back")
+            raise ProviderRefused(
+                f"{folder} is not there: put it back, or give the batch up with action=abandon",
+                forgotten=True,
+            )
         return folder
 
     def _start(self, folder: Path, keeper: list[str]) -> None:
