@@ -55,7 +55,7 @@ Finished = TypeVar("Finished")
 CALLS_AT_ONCE = 4
 """In each of two lanes: one for short calls, one for whole files."""
 LEAST_PAUSE = 2.0
-"""Seconds at least between two looks at an end that contradicts itself."""
+"""Seconds at least between two looks at an end that contradicts itself; a quarter of a short settle time."""
 DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
@@ -717,7 +717,8 @@ class Engine:
         held = not self._waits or (not left and batch.unsettled_at is not None)
         found = changes.get("found", batch.found)
         error = f"{doubt}; {way_out(batch, found)}" if held else doubt
-        pause = min(max(self._pause(batch.looks + batch.tries), LEAST_PAUSE), left)
+        least = min(LEAST_PAUSE, self._timing.settle / 4)
+        pause = max(min(self._pause(batch.looks + batch.tries), left), least)
         moved = replace(
             batch,
             unsettled_at=since,
