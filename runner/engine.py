@@ -151,7 +151,7 @@ class _Lanes:
     transfers: Executor
 
 
-_LONG = (Verb.PACK, Verb.STAGE, Verb.COLLECT)
+_LONG = (Verb.PACK, Verb.STAGE, Verb.COLLECT, Verb.FETCH)
 """What writes, uploads, downloads or reads a whole batch."""
 
 
@@ -230,6 +230,7 @@ class Engine:
         self._began: dict[BatchKey, float] = {}
         """When the call under way for a batch began."""
         self._looked: set[BatchKey] = set()
+        self._gone = {key for key, batch in self._batches.items() if self._is_gone(batch)}
         self._cancelled: set[BatchKey] = set()
         """Batches that the user wants to be cancelled while the others go on."""
         self._halted: str | None = None
@@ -329,6 +330,7 @@ class Engine:
             elsewhere_usd=self._purse.elsewhere(self._ledger.directory),
             settle_seconds=self._timing.settle,
             looked=frozenset(self._looked),
+            gone=frozenset(self._gone),
             cancelled=frozenset(self._cancelled),
             fences=self._provider.fences,
             elsewhere=self._purse.load(self._ledger.directory),
@@ -461,6 +463,8 @@ class Engine:
                 return lambda: provider.cancel(remote)
             case Verb.COLLECT:
                 return lambda: self._fetch(batch)
+            case Verb.FETCH:
+                return lambda: self._fetch_again(batch)
             case Verb.DROP | Verb.PACK:
                 return lambda: None
 
@@ -504,6 +508,25 @@ class Engine:
                 _kept_of(final).unlink(missing_ok=True)
         return _Fetched(reading=reading, hashes=hashes, found=found.lines, doubt=doubt)
 
+    def _fetch_again(self, batch: Batch) -> None:
+        """Put result files back that were collected and are gone, if the provider still has them.
+
+        Raises:
+            ProviderError: it does not, or what it has now is something else.
+        """
+        for name in batch.raw:
+            if self._raw(batch, name).exists():
+                continue
+            if name not in batch.files:
+                raise ProviderRefused(f"nobody knows where {self._raw(batch, name)} came from")
+            final, part = self._store(batch, name)
+            if file_sha256(part) != batch.raw[name]:
+                settle(part, _kept_of(final))
+                raise ProviderRefused(
+                    f"what the provider has now is not {final}: it is kept beside it as .kept"
+                )
+            settle(part, final)
+
     def _doubt(self, batch: Batch, found: Found, hashes: Mapping[str, str]) -> str | None:
         """Return why result files are not believed to be all there is; None when they are."""
         end = judge(batch, found)
@@ -532,6 +555,11 @@ class Engine:
             final.parent.mkdir(exist_ok=True)
             kept.touch()
         return final, kept
+
+    def _is_gone(self, batch: Batch) -> bool:
+        """Tell whether result files that were collected are not here any more."""
+        known = batch.raw if batch.state is BatchState.COLLECTED and not batch.realtime else ()
+        return any(not self._raw(batch, name).exists() for name in known)
 
     def _raw(self, batch: Batch, name: str) -> Path:
         return self._ledger.directory / "raw" / f"{batch.key}.{name}.jsonl"
@@ -570,6 +598,9 @@ class Engine:
                 self._step(batch, BatchEvent.CANCEL)
             case Verb.COLLECT:
                 self._fetched(batch, result)
+            case Verb.FETCH:
+                self._gone.discard(batch.key)
+                self._write(batch, "fetched again")
             case Verb.PACK:
                 pass
 
@@ -778,8 +809,12 @@ class Engine:
         if isinstance(error, ProviderUndecided):
             changes["candidates"] = error.candidates
         self._looked.add(batch.key)
+        if action.verb is Verb.FETCH:
+            self._write(batch, "fetch failed", error=str(error))
+            return
         refused = isinstance(error, ProviderRefused)
-        if action.verb is Verb.POLL and isinstance(error, ProviderRefused) and error.forgotten:
+        forgotten = isinstance(error, ProviderRefused) and error.forgotten
+        if forgotten and action.verb in (Verb.POLL, Verb.CANCEL):
             doubt = f"the provider does not know {batch.remote} any more ({error})"
             self._unsettled(batch, doubt, tries=batch.tries + 1)
             return

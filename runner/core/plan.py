@@ -39,6 +39,8 @@ class Verb(StrEnum):
     CANCEL = "cancel"
     DROP = "drop"
     COLLECT = "collect"
+    FETCH = "fetch"
+    """Result files once more that were collected and are not here any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Facts:
     """How long after a doubtful submission the provider's list is believed to be current."""
     looked: frozenset[BatchKey]
     """Batches asked about in this run, for the purposes that ask once."""
+    gone: frozenset[BatchKey] = frozenset()
+    """Collected batches whose result files are not here any more."""
     cancelled: frozenset[BatchKey] = frozenset()
     """Batches that the user wants to be cancelled while the others go on."""
     fences: bool
@@ -137,6 +141,8 @@ UNSENT = frozenset({BatchState.PACKED, BatchState.STAGING, BatchState.STAGED})
 
 def _at_provider(batch: Batch, facts: Facts, now: float) -> Action | None:
     """Return what to do next with a batch the provider may know."""
+    if batch.key in facts.gone and batch.key not in facts.looked:
+        return Action(Verb.FETCH, batch.key)
     if batch.next_at > now:
         return None
     if batch.state is BatchState.ENDED:

@@ -192,3 +192,37 @@ def test_collect_looks_once_and_says_why(bench):
     assert ran.line("^! b0001: the provider counts 4 answered, it names no result file")
     assert [here.run("action=collect").code for _ in range(2)][-1] == 0
     assert here.bill == [1, 1, 1, 1]
+
+
+# --- result files that are gone here, and still there ------------------------------------------
+
+
+def test_result_files_that_are_gone_are_fetched_again_and_nothing_is_ordered(bench):
+    here = bench(REFUSED)
+    assert here.run().code == 3
+    raw = here.folder / "raw"
+    before = {path.name: path.read_bytes() for path in raw.iterdir()}
+    assert sorted(before) == ["b0001.error.jsonl", "b0001.output.jsonl"]
+    for path in raw.iterdir():
+        path.unlink()
+    assert "fetch it again with action=collect" in here.run("action=export").out
+    assert here.run("action=collect").line("b0001 its result files were gone and are fetched again")
+    assert {path.name: path.read_bytes() for path in raw.iterdir()} == before
+    assert here.run("action=verify").code == 0
+    assert here.bill == [1, 1, 1, 1]
+
+
+def test_what_the_provider_throws_away_or_changes_is_said_and_not_taken(bench):
+    here = bench(s.WELL)
+    assert here.run().code == 0
+    (file,) = (here.folder / "raw").iterdir()
+    original = file.read_bytes()
+    file.unlink()
+    here.server.scenario = s.cut(s.EVER, s.lines(2))
+    assert here.run("action=collect").line("b0001 .*could not be fetched again - .*is not")
+    here.server.scenario = s.cut(s.EVER, s.not_found)
+    assert here.run("action=collect").line("b0001 .*could not be fetched again - .*404")
+    assert not file.exists()
+    file.write_bytes(original)
+    assert here.run("action=verify").code == 0
+    assert here.bill == [1, 1, 1, 1]

@@ -99,8 +99,7 @@ SAID = [
     (
         batch(),
         found(others=4),
-        "the result files of batch-9 hold no answer to this batch's requests, but 4 lines of "
-        "something else: it may be another batch",
+        "the result files of batch-9 hold no answer to this batch's requests, but 4 lines of something else: it may be another batch",
     ),
 ]
 
