@@ -32,6 +32,8 @@ class Found:
     """Requests with an answer, readable or not."""
     failed: int
     """Requests with a line that says why there is none."""
+    unrun: int = 0
+    """Requests with a line that says that they expired, or were cancelled; some count these as failed."""
     unread: int = 0
     """Lines that may be one of ours: broken ones, and answers to another prompt."""
     others: int = 0
@@ -40,10 +42,11 @@ class Found:
     @property
     def lines(self) -> int:
         """Requests that have a line."""
-        return self.answered + self.failed
+        return self.answered + self.failed + self.unrun
 
 
 _ANSWERED = {Outcome.VALID, Outcome.INVALID, Outcome.UNREADABLE}
+_UNRUN = {Outcome.EXPIRED, Outcome.CANCELLED}
 _UNREAD = ("unreadable", "oversize", "misplaced")
 
 
@@ -60,9 +63,11 @@ def found_in(
     """
     lines = {**tally, rest: tally.get(rest, 0) - missing}
     answered = sum(lines.get(outcome.value, 0) for outcome in _ANSWERED)
+    unrun = sum(lines.get(outcome.value, 0) for outcome in _UNRUN)
     return Found(
         answered=answered,
-        failed=sum(lines.values()) - answered,
+        failed=sum(lines.values()) - answered - unrun,
+        unrun=unrun,
         unread=sum(notices.get(name, 0) for name in _UNREAD),
         others=notices.get("unknown", 0),
     )
@@ -76,24 +81,20 @@ def judge(batch: Batch, found: Found) -> End:
     """
     if found.lines >= batch.count or batch.realtime:  # what was asked here was noted here
         return End.WHOLE
-    if found.unread or _counted(batch) > _comparable(batch, found):
+    if found.unread or _lacks(batch, found):
         return End.CONTRADICTED
     broken_off = batch.rest != Outcome.MISSING
     if not found.lines and (found.others or not broken_off):
         return End.CONTRADICTED
-    counted = batch.completed is not None and batch.failed is not None
-    if broken_off and counted and found.lines and _counted(batch) == found.lines:
-        return End.WHOLE
-    return End.UNPROVEN
+    agreed = batch.completed == found.answered
+    agreed &= batch.failed in (found.failed, found.failed + found.unrun)
+    return End.WHOLE if broken_off and agreed and found.lines else End.UNPROVEN
 
 
-def _counted(batch: Batch) -> int:
-    return (batch.completed or 0) + (batch.failed or 0)
-
-
-def _comparable(batch: Batch, found: Found) -> int:
-    """Return the lines that the counts are about: a service that counts no failures says nothing of them."""
-    return found.lines if batch.failed is not None else found.answered
+def _lacks(batch: Batch, found: Found) -> bool:
+    """Tell whether more was counted than is there, answers with answers and the others with them."""
+    fewer_answers = found.answered < (batch.completed or 0)
+    return fewer_answers or found.failed + found.unrun < (batch.failed or 0)
 
 
 def contradiction(batch: Batch, found: Found) -> str:
@@ -103,18 +104,19 @@ def contradiction(batch: Batch, found: Found) -> str:
             f"the result files of {batch.remote} hold no answer to this batch's requests, but "
             f"{_lines(found.others + found.unread)} of something else: it may be another batch"
         )
-    counts = [
-        f"{count:,} {name}"
-        for name, count in (("answered", batch.completed), ("failed", batch.failed))
-        if count
-    ]
-    if _counted(batch) > _comparable(batch, found):
-        says = f"the provider counts {' and '.join(counts)}"
+    if _lacks(batch, found):
+        says = f"the provider counts {_told(batch.completed, batch.failed)}"
     else:
         says = f"the provider says {batch.remote_state} of {batch.count:,} requests"
-    holds = f"its files hold {found.lines:,}" if batch.files else "it names no result file"
+    held = _told(found.answered, found.failed + found.unrun)
+    holds = f"its files hold {held}" if batch.files else "it names no result file"
     unread = f", and {_lines(found.unread)} that cannot be read" if found.unread else ""
     return f"{says}, {holds}{unread}"
+
+
+def _told(answered: int | None, failed: int | None) -> str:
+    counts = ((answered, "answered"), (failed, "failed"))
+    return " and ".join(f"{count:,} {name}" for count, name in counts if count) or "none"
 
 
 def _lines(count: int) -> str:

@@ -66,9 +66,9 @@ HELD = {
     ),
     "no error file, ever": (s.both(s.late(s.EVER, "error_file_id"), REFUSED),
                             r"counts 3 answered and 1 failed, its files hold 3"),
-    "always empty": (s.cut(s.EVER, s.nothing), r"counts 4 answered, its files hold 0"),
+    "always empty": (s.cut(s.EVER, s.nothing), r"counts 4 answered, its files hold none"),
     "always empty, no counts": (s.both(s.counting(None), s.cut(s.EVER, s.nothing)),
-                                r"says completed of 4 requests, its files hold 0"),
+                                r"says completed of 4 requests, its files hold none"),
     "always cut at a line's end": (s.cut(s.EVER, s.lines(2)), r"4 answered, its files hold 2"),
     "always cut in mid-line": (s.cut(s.EVER, s.in_mid_line), r"and 1 line that cannot be read"),
     "always cut in mid-line, no counts": (

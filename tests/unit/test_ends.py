@@ -52,6 +52,9 @@ TABLE = [
     ("cancelled, and less than was counted", batch(1, 1, "cancelled"), found(1), CONTRADICTED),
     ("failures are not counted, answers lack", batch(3, None), found(2, 1), CONTRADICTED),
     ("answers are not counted, failures lack", batch(None, 2), found(0, 1), CONTRADICTED),
+    ("expired lines do not stand for answers", batch(1, 0, "expired"), found(0, unrun=1),
+     CONTRADICTED),
+    ("errors do not stand for answers", batch(3, 0), found(2, 1), CONTRADICTED),
     # a line that nobody can read may be the one that is missing
     ("a broken line", batch(), found(3, unread=1), CONTRADICTED),
     ("a broken line in an expired batch", batch(2, 0, "expired"), found(2, unread=1), CONTRADICTED),
@@ -63,6 +66,8 @@ TABLE = [
     # the rest never ran, and the counts say how much did
     ("expired half way", batch(2, 0, "expired"), found(2), WHOLE),
     ("cancelled half way", batch(1, 1, "cancelled"), found(1, 1), WHOLE),
+    ("expired, some with a line", batch(2, 0, "expired"), found(2, unrun=1), WHOLE),
+    ("expired, and counted as failed", batch(2, 1, "expired"), found(2, unrun=1), WHOLE),
     # nothing says that more is there, and nothing that it is not
     ("counts agree on one too few", batch(3, 0), found(3), UNPROVEN),
     ("no counts", batch(), found(3), UNPROVEN),
@@ -87,14 +92,18 @@ def test_what_was_asked_here_was_noted_here():
 
 
 SAID = [
-    (batch(4, 0), found(3), "the provider counts 4 answered, its files hold 3"),
-    (batch(3, 1), found(3), "the provider counts 3 answered and 1 failed, its files hold 3"),
+    (batch(4, 0), found(3), "the provider counts 4 answered, its files hold 3 answered"),
+    (
+        batch(3, 1),
+        found(3),
+        "the provider counts 3 answered and 1 failed, its files hold 3 answered",
+    ),
     (batch(4, 0, files={}), found(), "the provider counts 4 answered, it names no result file"),
-    (batch(), found(3), "the provider says completed of 4 requests, its files hold 3"),
+    (batch(), found(3), "the provider says completed of 4 requests, its files hold 3 answered"),
     (
         batch(4, 0),
         found(3, unread=1),
-        "the provider counts 4 answered, its files hold 3, and 1 line that cannot be read",
+        "the provider counts 4 answered, its files hold 3 answered, and 1 line that cannot be read",
     ),
     (
         batch(),
@@ -114,7 +123,7 @@ def test_a_reading_is_counted_by_what_its_lines_say():
     notices = {"unreadable": 1, "oversize": 2, "misplaced": 3, "unknown": 5, "duplicate": 7}
     assert found_in(tally, 2, "missing", notices) == found(5, 1, unread=6, others=5)
     both = found_in({"valid": 1, "expired": 3}, 2, Outcome.EXPIRED, {})
-    assert both == found(1, 1), "an expiry that has a line is a line"
+    assert both == found(1, unrun=1), "an expiry that has a line is a line"
     assert found_in({"missing": 4}, 4, "missing", {}) == found()
 
 
