@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import PriceList, estimate
-from runner.core.ends import End, Found, contradiction, found_in, judge, way_out
+from runner.core.ends import End, contradiction, found_in, judge, way_out
 from runner.core.errors import (
     ConfigError,
     LedgerError,
@@ -141,6 +141,7 @@ class _Fetched:
     found: int
     doubt: str | None
     """Why they are not believed to be all there is; None when they are."""
+    end: End
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +244,9 @@ class Engine:
         A doubt is waited out anew: the wall clock may have been set between two runs.
         """
         now = self._clock.now()
-        batch = replace(batch, next_at=0.0)
+        batch = replace(batch, next_at=0.0, held_at=None)
         if batch.unsettled_at is not None:
-            since = min(batch.unsettled_at, now)
-            held_at = batch.held_at if now >= since + self._timing.settle else None
-            batch = replace(batch, unsettled_at=since, held_at=held_at)
+            batch = replace(batch, unsettled_at=min(batch.unsettled_at, now))
             if self._waits:  # the two downloads that have to agree are both its own
                 batch = replace(batch, downloads=None)
         if batch.state is not BatchState.SUBMITTING:
@@ -499,14 +498,15 @@ class Engine:
         reading = self._intake.read(batch, self._members[batch.key], paths)
         hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
         found = found_in(reading.tally, reading.missing, batch.rest, reading.notices)
-        doubt = None if batch.abandoned_at is not None else self._doubt(batch, found, hashes)
+        end = End.WHOLE if batch.abandoned_at is not None else judge(batch, found)
+        doubt = None if self._believes(batch, end, hashes) else contradiction(batch, found)
         for final, part in stored.values():
             if doubt is not None:
                 _keep_the_fullest(part, _kept_of(final))
             elif part.exists():
                 settle(part, final)
                 _kept_of(final).unlink(missing_ok=True)
-        return _Fetched(reading=reading, hashes=hashes, found=found.lines, doubt=doubt)
+        return _Fetched(reading=reading, hashes=hashes, found=found.lines, doubt=doubt, end=end)
 
     def _fetch_again(self, batch: Batch) -> None:
         """Put result files back that were collected and are gone, if the provider still has them.
@@ -527,14 +527,12 @@ class Engine:
                 )
             settle(part, final)
 
-    def _doubt(self, batch: Batch, found: Found, hashes: Mapping[str, str]) -> str | None:
-        """Return why result files are not believed to be all there is; None when they are."""
-        end = judge(batch, found)
+    def _believes(self, batch: Batch, end: End, hashes: Mapping[str, str]) -> bool:
+        """Tell whether result files are believed to be all there is."""
         since = batch.unsettled_at
         settled = since is not None and self._began[batch.key] >= since + self._timing.settle
-        if end is End.WHOLE or (end is End.UNPROVEN and settled and hashes == batch.downloads):
-            return None
-        return contradiction(batch, found)
+        unchanged = end is End.UNPROVEN and hashes == batch.downloads
+        return end is End.WHOLE or (settled and unchanged)
 
     def _store(self, batch: Batch, name: str) -> tuple[Path, Path]:
         """Fetch a result file, unless it is here; return its final name and that of a fresh one."""
@@ -736,16 +734,25 @@ class Engine:
         same = event is BatchEvent.END and moved.remote_state == batch.remote_state
         self._write(moved, None if same else event.value)
 
-    def _unsettled(self, batch: Batch, doubt: str, **changes: Any) -> None:
+    def _unsettled(
+        self, batch: Batch, doubt: str, *, compares: bool = False, **changes: Any
+    ) -> None:
         """Take note of what contradicts what: it is looked at again, ever later, and held in the end.
 
         Nothing of it is ordered again. A run that waits waits for it over the settle time; after
         that it goes on being looked at while there is anything else to wait for.
+
+        Args:
+            batch: what was looked at.
+            doubt: what contradicts what.
+            compares: whether one more download, to compare with this one, may settle it.
+            changes: what else is new.
         """
         now = self._clock.now()
         since = now if batch.unsettled_at is None else batch.unsettled_at
         left = max(since + self._timing.settle - now, 0.0)
-        held = not self._waits or (not left and batch.unsettled_at is not None)
+        late = not left and batch.unsettled_at is not None and not compares
+        held = late or not self._waits
         found = changes.get("found", batch.found)
         error = f"{doubt}; {way_out(batch, found)}" if held else doubt
         least = min(LEAST_PAUSE, self._timing.settle / 4)
@@ -774,7 +781,12 @@ class Engine:
             return
         found = max(batch.found, fetched.found)
         self._unsettled(
-            batch, fetched.doubt, looks=batch.looks + 1, downloads=fetched.hashes, found=found
+            batch,
+            fetched.doubt,
+            compares=fetched.end is End.UNPROVEN and batch.downloads is None,
+            looks=batch.looks + 1,
+            downloads=fetched.hashes,
+            found=found,
         )
 
     def _collected(self, batch: Batch, reading: BatchReading, raw: Mapping[str, str]) -> None:
@@ -822,8 +834,9 @@ class Engine:
             doubt = f"its result files cannot be fetched ({error})"
             self._unsettled(batch, doubt, tries=batch.tries + 1)
             return
+        changes["held_at"] = None  # only what the provider said is a reason not to wait
         if not batch.looks:
-            changes |= {"unsettled_at": None, "held_at": None}
+            changes["unsettled_at"] = None
         sending = action.verb in (Verb.STAGE, Verb.SUBMIT)
         if sending and isinstance(error, ProviderBusy):
             self._step(batch, BatchEvent.DEFERRED, **changes)
