@@ -282,8 +282,10 @@ def _decide(run: Run, action: str) -> int:
         print(f"{batch.key} is {batch.remote}: run again to collect it")
     else:
         cost = "" if batch.reserved_usd is None else f" (up to ${batch.reserved_usd:.2f})"
+        left = batch.count - batch.found
+        here = f"the {batch.found:,} answered here stay; " if batch.found else ""
         print(
-            f"{batch.key} is given up: its {batch.count:,} requests are asked again by the next run; "
+            f"{batch.key} is given up: {here}{left:,} requests are asked again by the next run; "
             f"what the provider may bill for it{cost} stays in the budget"
         )
     return DONE
@@ -342,7 +344,7 @@ def _finish(run: Run, result: Result, command: str, *, interrupted: bool, as_jso
 def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> str:
     view = result.view
     if interrupted or view.counts.open:
-        there = sum(1 for b in view.batches if b.state in AT_PROVIDER)
+        there = sum(1 for b in view.batches if b.state in AT_PROVIDER and not b.is_held)
         go_on = f"{_batches(there)} at the provider, where they go on; " if there else ""
         return f"next     {go_on}resume with: {command}"
     if view.counts.failed:

@@ -37,7 +37,7 @@ from runner.engine import (
     happened,
     readings_of,
 )
-from runner.files import file_sha256
+from runner.files import GONE, file_sha256
 from runner.intake import Intake
 from runner.ledger import DATABASE, Ledger, LedgerReader, check, exists, experiment_beside
 from runner.mailbox import CommandVerb, leave
@@ -404,15 +404,19 @@ class Run:
     def _read_again(self, ledger: Ledger, roster: Roster) -> None:
         folder = ledger.directory
         intake = self._reader(ledger)(folder)
-        ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
         known = ledger.batches()
+        stored = {  # all of them, before anything is marked
+            batch.key: [_raw(folder, batch.key, name, batch.raw) for name in batch.raw]
+            for batch in known
+            if batch.state is BatchState.COLLECTED
+        }
+        ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
         with meter("reading again", sum(batch.count for batch in known)) as advance:
             for batch in known:
                 members = ledger.members(batch.key)
                 outcomes = None
                 if batch.state is BatchState.COLLECTED:
-                    files = [_raw(folder, batch.key, name, batch.raw) for name in batch.raw]
-                    reading = intake.read(batch, members, files)
+                    reading = intake.read(batch, members, stored[batch.key])
                     outcomes = reading.outcomes
                     read = replace(batch, **readings_of(reading))
                     ledger.record(read, summary={}, outcomes=outcomes)
@@ -861,7 +865,7 @@ def _definition_in(folder: Path) -> dict[str, Any]:
 def _raw(folder: Path, key: str, name: str, hashes: Any) -> Path:
     path = folder / "raw" / f"{key}.{name}.jsonl"
     if not path.exists():
-        raise LedgerDamaged(f"{path} is gone: put it back; it holds paid answers")
+        raise LedgerDamaged(f"{path} is gone: {GONE}")
     if file_sha256(path) != hashes[name]:
         raise LedgerDamaged(f"{path} was changed since it was collected: put the original back")
     return path

@@ -37,6 +37,8 @@ def adopted(batch: Batch, remote: str | None, now: float) -> Batch:
 def abandoned(batch: Batch, now: float) -> Batch:
     """Return a batch given up: its requests are free again, and its reserve stays spent.
 
+    Answers that are here already stay: then it is only not waited for what its files lack.
+
     Raises:
         ConfigError: there is nothing at the provider that could be given up.
     """
@@ -44,10 +46,7 @@ def abandoned(batch: Batch, now: float) -> Batch:
         raise ConfigError(
             f"batch={batch.key}: it is {batch.state}: nothing at the provider is to be given up"
         )
-    return replace(
-        batch,
-        state=next_state(batch.state, BatchEvent.ABANDON),
-        candidates=(),
-        abandoned_at=now,
-        error=None,
-    )
+    given_up = replace(batch, candidates=(), abandoned_at=now, held_at=None, error=None)
+    if batch.state is BatchState.ENDED and batch.found:
+        return replace(given_up, is_stale=False, next_at=0.0)
+    return replace(given_up, state=next_state(batch.state, BatchEvent.ABANDON))

@@ -15,14 +15,13 @@ from typing import Any, Protocol, TypeVar
 
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import PriceList, estimate
+from runner.core.ends import End, contradiction, found_in, judge, way_out
 from runner.core.errors import (
     ConfigError,
     LedgerError,
     ProviderBusy,
     ProviderError,
     ProviderRefused,
-    ProviderReplyUnreadable,
-    ProviderSilent,
     ProviderUndecided,
 )
 from runner.core.expand import custom_id
@@ -55,8 +54,8 @@ Finished = TypeVar("Finished")
 
 CALLS_AT_ONCE = 4
 """In each of two lanes: one for short calls, one for whole files."""
-DOWNLOADS = 4
-"""At most, before a batch whose result files keep changing is left for later."""
+LEAST_PAUSE = 2.0
+"""Seconds at least between two looks at an end that contradicts itself; a quarter of a short settle time."""
 DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
@@ -132,6 +131,19 @@ class _Packed:
     realtime: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetched:
+    """Result files as they came, and read."""
+
+    reading: BatchReading
+    hashes: Mapping[str, str]
+    """sha256 by name."""
+    found: int
+    doubt: str | None
+    """Why they are not believed to be all there is; None when they are."""
+    end: End
+
+
 @dataclass(frozen=True, slots=True)
 class _Lanes:
     """Where calls are made: what moves files keeps no short call waiting."""
@@ -140,7 +152,7 @@ class _Lanes:
     transfers: Executor
 
 
-_LONG = (Verb.PACK, Verb.STAGE, Verb.COLLECT)
+_LONG = (Verb.PACK, Verb.STAGE, Verb.COLLECT, Verb.FETCH)
 """What writes, uploads, downloads or reads a whole batch."""
 
 
@@ -219,6 +231,7 @@ class Engine:
         self._began: dict[BatchKey, float] = {}
         """When the call under way for a batch began."""
         self._looked: set[BatchKey] = set()
+        self._gone = {key for key, batch in self._batches.items() if self._is_gone(batch)}
         self._cancelled: set[BatchKey] = set()
         """Batches that the user wants to be cancelled while the others go on."""
         self._halted: str | None = None
@@ -230,11 +243,20 @@ class Engine:
 
         A doubt is waited out anew: the wall clock may have been set between two runs.
         """
-        batch = replace(batch, next_at=0.0)
+        now = self._clock.now()
+        batch = replace(batch, next_at=0.0, held_at=None)
+        if batch.unsettled_at is not None:
+            batch = replace(batch, unsettled_at=min(batch.unsettled_at, now))
+            if self._waits:  # the two downloads that have to agree are both its own
+                batch = replace(batch, downloads=None)
         if batch.state is not BatchState.SUBMITTING:
             return batch
-        now = self._clock.now()
         return replace(batch, doubted_at=now, fenced_at=None if batch.fenced_at is None else now)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether this run waits for the provider."""
+        return self._purpose in (Purpose.RUN, Purpose.CANCEL)
 
     @property
     def view(self) -> View:
@@ -283,6 +305,7 @@ class Engine:
                 next_steps = plan(self._facts(), self._clock.now())
                 self._held = next_steps.held
                 if next_steps.done or (self._stopping and not self._running):
+                    self._ledger.summarise(self._summary())
                     return
                 if not self._stopping:
                     for action in next_steps.actions:
@@ -306,6 +329,7 @@ class Engine:
             elsewhere_usd=self._purse.elsewhere(self._ledger.directory),
             settle_seconds=self._timing.settle,
             looked=frozenset(self._looked),
+            gone=frozenset(self._gone),
             cancelled=frozenset(self._cancelled),
             fences=self._provider.fences,
             elsewhere=self._purse.load(self._ledger.directory),
@@ -385,11 +409,15 @@ class Engine:
                 decided = replace(adopted(batch, remote, now), next_at=now)
             else:
                 decided = abandoned(batch, now)
-                self._set_free(batch)
+                if decided.state is BatchState.DROPPED:
+                    self._set_free(batch)
         except ConfigError as error:
             return False, str(error)
         self._write(decided, verb.value)
-        return True, f"{batch.key} is {decided.remote or 'given up; its requests are asked again'}"
+        if verb is CommandVerb.ADOPT:
+            return True, f"{batch.key} is {decided.remote}"
+        left = "what it did not answer is" if batch.found else "its requests are"
+        return True, f"{batch.key} is given up; {left} asked again"
 
     # -- doing: what has to be on disk first is written here, then the call goes to a thread
 
@@ -438,6 +466,8 @@ class Engine:
                 return lambda: provider.cancel(remote)
             case Verb.COLLECT:
                 return lambda: self._fetch(batch)
+            case Verb.FETCH:
+                return lambda: self._fetch_again(batch)
             case Verb.DROP | Verb.PACK:
                 return lambda: None
 
@@ -459,39 +489,58 @@ class Engine:
     def _sizes_in_flight(self) -> set[int]:
         return {b.count for b in self._batches.values() if b.state not in FINAL_STATES}
 
-    def _fetch(self, batch: Batch) -> tuple[BatchReading, dict[str, str]]:
+    def _fetch(self, batch: Batch) -> _Fetched:
         """Store the result files as they are, then read them from disk.
 
-        A download may end early without an error, so requests are believed to be missing only when
-        two downloads in a row brought the same bytes. A file under its final name is whole and is
-        never fetched again.
+        A download may end early without an error, and a file may come later than the word that all
+        is over. Files that are not believed keep a name of their own, the fullest ones; a file
+        under its final name is whole and is never fetched again.
         """
-        before: dict[str, str] = {}
-        for _ in range(DOWNLOADS):
-            stored = {name: self._store(batch, name) for name in sorted(batch.files, reverse=True)}
-            paths = [final if final.exists() else part for final, part in stored.values()]
-            reading = self._intake.read(batch, self._members[batch.key], paths)
-            hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
-            if not reading.missing or hashes == before:
-                break
-            before = hashes
-        else:
-            raise ProviderSilent(f"every download of {batch.remote} brings something else")
-        strange = {"unreadable", "misplaced"} & reading.notices.keys() or (
-            batch.adopted and reading.notices
-        )
-        if stored and reading.missing == batch.count and strange:
-            raise ProviderReplyUnreadable(
-                f"the result files of {batch.remote} hold no answer to this batch's requests: if it "
-                f"is another batch, give it up with action=abandon batch={batch.key}"
-            )
+        fetch = self._kept if batch.abandoned_at is not None else self._store
+        stored = {name: fetch(batch, name) for name in sorted(batch.files, reverse=True)}
+        paths = [final if final.exists() else part for final, part in stored.values()]
+        reading = self._intake.read(batch, self._members[batch.key], paths)
+        hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
+        found = found_in(reading.tally, reading.missing, batch.rest, reading.notices)
+        end = End.WHOLE if batch.abandoned_at is not None else judge(batch, found)
+        doubt = None if self._believes(batch, end, hashes) else contradiction(batch, found)
         for final, part in stored.values():
-            if part.exists():
+            if doubt is not None:
+                _keep_the_fullest(part, _kept_of(final))
+            elif part.exists():
                 settle(part, final)
-        return reading, hashes
+                _kept_of(final).unlink(missing_ok=True)
+        return _Fetched(reading=reading, hashes=hashes, found=found.lines, doubt=doubt, end=end)
+
+    def _fetch_again(self, batch: Batch) -> None:
+        """Put result files back that were collected and are gone, if the provider still has them.
+
+        Raises:
+            ProviderError: it does not, or what it has now is something else.
+        """
+        for name in batch.raw:
+            if self._raw(batch, name).exists():
+                continue
+            if name not in batch.files:
+                raise ProviderRefused(f"nobody knows where {self._raw(batch, name)} came from")
+            final, part = self._store(batch, name)
+            if file_sha256(part) != batch.raw[name]:
+                settle(part, _kept_of(final))
+                raise ProviderRefused(
+                    f"what the provider has now is not {final}: it is kept beside it as .kept"
+                )
+            settle(part, final)
+
+    def _believes(self, batch: Batch, end: End, hashes: Mapping[str, str]) -> bool:
+        """Tell whether result files are believed to be all there is."""
+        since = batch.unsettled_at
+        settled = since is not None and self._began[batch.key] >= since + self._timing.settle
+        unchanged = end is End.UNPROVEN and hashes == batch.downloads
+        return end is End.WHOLE or (settled and unchanged)
 
     def _store(self, batch: Batch, name: str) -> tuple[Path, Path]:
-        final = self._ledger.directory / "raw" / f"{batch.key}.{name}.jsonl"
+        """Fetch a result file, unless it is here; return its final name and that of a fresh one."""
+        final = self._raw(batch, name)
         part = final.with_name(final.name + ".part")
         if not final.exists():
             final.parent.mkdir(exist_ok=True)
@@ -499,6 +548,23 @@ class Engine:
             with part.open("wb") as sink:
                 service.download(batch.files[name], sink)
         return final, part
+
+    def _kept(self, batch: Batch, name: str) -> tuple[Path, Path]:
+        """Return a result file's names as `_store` does; it is as full as it will ever be."""
+        final = self._raw(batch, name)
+        kept = _kept_of(final)
+        if not final.exists() and not kept.exists():
+            final.parent.mkdir(exist_ok=True)
+            kept.touch()
+        return final, kept
+
+    def _is_gone(self, batch: Batch) -> bool:
+        """Tell whether result files that were collected are not here any more."""
+        known = batch.raw if batch.state is BatchState.COLLECTED and not batch.realtime else ()
+        return any(not self._raw(batch, name).exists() for name in known)
+
+    def _raw(self, batch: Batch, name: str) -> Path:
+        return self._ledger.directory / "raw" / f"{batch.key}.{name}.jsonl"
 
     # -- recording: what a call brought, one event and one ledger transaction each
 
@@ -533,7 +599,10 @@ class Engine:
                 self._set_free(batch)
                 self._step(batch, BatchEvent.CANCEL)
             case Verb.COLLECT:
-                self._collected(batch, *result)
+                self._fetched(batch, result)
+            case Verb.FETCH:
+                self._gone.discard(batch.key)
+                self._write(batch, "fetched again")
             case Verb.PACK:
                 pass
 
@@ -580,6 +649,8 @@ class Engine:
             next_at=now + self._pause(0),
             polls=0,
             looks=0,
+            unsettled_at=None,
+            held_at=None,
             candidates=(),
             remote_state=None,
             total=None,
@@ -628,6 +699,10 @@ class Engine:
             "error": progress.message,
         }
         event = _meaning(batch, BatchEvent(progress.event))
+        if batch.state is BatchState.ENDED:
+            self._said_again(batch, event, known, progress)
+            return
+        known |= {"held_at": None} if batch.looks else _SETTLED
         if event is BatchEvent.END:
             known |= {"files": dict(progress.files), "ended_at": now, "next_at": now}
         elif event is not BatchEvent.PROGRESS:  # it never ran, and never will
@@ -645,11 +720,78 @@ class Engine:
         if event is BatchEvent.END:
             self._wake_deferred(now)
 
+    def _said_again(
+        self, batch: Batch, event: BatchEvent, known: dict[str, Any], progress: Progress
+    ) -> None:
+        """Take up what the provider says now of a batch whose end was found wanting."""
+        if event not in (BatchEvent.END, BatchEvent.PROGRESS):
+            self._unsettled(batch, f"it had ended, and now the provider says {progress.state}")
+            return
+        for name in ("total", "completed", "failed"):  # a count that was there stays
+            known[name] = getattr(batch, name) if known[name] is None else known[name]
+        known |= {"error": batch.error, "tries": batch.tries, "is_stale": False}
+        if event is BatchEvent.END:
+            known |= {"files": {**batch.files, **progress.files}, "next_at": self._clock.now()}
+        else:
+            known |= {"ended_at": None, "held_at": None}
+        moved = replace(batch, state=next_state(batch.state, event), **known)
+        same = event is BatchEvent.END and moved.remote_state == batch.remote_state
+        self._write(moved, None if same else event.value)
+
+    def _unsettled(
+        self, batch: Batch, doubt: str, *, compares: bool = False, **changes: Any
+    ) -> None:
+        """Take note of what contradicts what: it is looked at again, ever later, and held in the end.
+
+        Nothing of it is ordered again. A run that waits waits for it over the settle time; after
+        that it goes on being looked at while there is anything else to wait for.
+
+        Args:
+            batch: what was looked at.
+            doubt: what contradicts what.
+            compares: whether one more download, to compare with this one, may settle it.
+            changes: what else is new.
+        """
+        now = self._clock.now()
+        since = now if batch.unsettled_at is None else batch.unsettled_at
+        left = max(since + self._timing.settle - now, 0.0)
+        late = not left and batch.unsettled_at is not None and not compares
+        held = late or not self._waits
+        found = changes.get("found", batch.found)
+        error = f"{doubt}; {way_out(batch, found)}" if held else doubt
+        least = min(LEAST_PAUSE, self._timing.settle / 4)
+        pause = max(min(self._pause(batch.looks + batch.tries), left), least)
+        moved = replace(
+            batch,
+            unsettled_at=since,
+            held_at=(batch.held_at or now) if held else None,
+            is_stale=batch.state is BatchState.ENDED,
+            error=error,
+            next_at=now + (self._timing.longest if held else pause),
+            **changes,
+        )
+        what = "held" if held else "unsettled"
+        self._write(moved, None if error == batch.error else what, error=error)
+
     def _wake_deferred(self, now: float) -> None:
         """Let batches that wait for room try again: one has just ended."""
         for batch in self._batches.values():
             if batch.state is BatchState.STAGED and batch.dead:
                 self._batches[batch.key] = replace(batch, next_at=now)
+
+    def _fetched(self, batch: Batch, fetched: _Fetched) -> None:
+        if fetched.doubt is None:
+            self._collected(batch, fetched.reading, fetched.hashes)
+            return
+        found = max(batch.found, fetched.found)
+        self._unsettled(
+            batch,
+            fetched.doubt,
+            compares=fetched.end is End.UNPROVEN and batch.downloads is None,
+            looks=batch.looks + 1,
+            downloads=fetched.hashes,
+            found=found,
+        )
 
     def _collected(self, batch: Batch, reading: BatchReading, raw: Mapping[str, str]) -> None:
         self._roster.arrive(self._members[batch.key], reading.outcomes)
@@ -662,6 +804,7 @@ class Engine:
             raw=raw,
             **readings_of(reading),
             **_WELL,
+            **_SETTLED,
         )
         if (why := stops_for(batch, reading)) is not None:
             self._halted = why
@@ -685,19 +828,35 @@ class Engine:
         if isinstance(error, ProviderUndecided):
             changes["candidates"] = error.candidates
         self._looked.add(batch.key)
+        if action.verb is Verb.FETCH:
+            self._write(batch, "fetch failed", error=str(error))
+            return
+        refused = isinstance(error, ProviderRefused)
+        forgotten = isinstance(error, ProviderRefused) and error.forgotten
+        if forgotten and action.verb in (Verb.POLL, Verb.CANCEL):
+            doubt = f"the provider does not know {batch.remote} any more ({error})"
+            self._unsettled(batch, doubt, tries=batch.tries + 1)
+            return
+        if action.verb is Verb.COLLECT and refused:
+            doubt = f"its result files cannot be fetched ({error})"
+            self._unsettled(batch, doubt, tries=batch.tries + 1)
+            return
+        changes["held_at"] = None  # only what the provider said is a reason not to wait
+        if not batch.looks:
+            changes["unsettled_at"] = None
         sending = action.verb in (Verb.STAGE, Verb.SUBMIT)
         if sending and isinstance(error, ProviderBusy):
             self._step(batch, BatchEvent.DEFERRED, **changes)
-        elif sending and isinstance(error, ProviderRefused):
+        elif sending and refused:
             self._halted = f"the provider refused {batch.key}: {error}"
             self._step(batch, BatchEvent.REFUSED, **changes | _anew(batch))
         else:
             if action.verb is Verb.SUBMIT:
                 changes["doubted_at"] = now
             undecided = isinstance(error, ProviderUndecided)
-            self._note(
-                batch, "undecided" if undecided else f"{action.verb.value} failed", **changes
-            )
+            what = "undecided" if undecided else f"{action.verb.value} failed"
+            said = batch.tries > 0 and batch.error == changes["error"]
+            self._write(replace(batch, **changes), None if said else what, error=str(error))
 
     def _until_next_look(self, batch: Batch, progress: Progress) -> float:
         """Return the seconds until a batch is looked at again."""
@@ -781,6 +940,31 @@ def happened(batch: Batch, what: str, at: float, error: str | None = None) -> di
 
 _WELL: dict[str, Any] = {"tries": 0, "error": None}
 """What a call that went well clears."""
+
+_SETTLED: dict[str, Any] = {
+    "unsettled_at": None,
+    "is_stale": False,
+    "downloads": None,
+    "found": 0,
+    "held_at": None,
+    "looks": 0,
+}
+"""What an end without contradictions clears."""
+
+
+def _kept_of(final: Path) -> Path:
+    """Return where a result file stands while it is not believed to be whole."""
+    return final.with_name(final.name + ".kept")
+
+
+def _keep_the_fullest(part: Path, kept: Path) -> None:
+    """Keep the larger of two downloads of one file: one that is cut begins as the other does."""
+    if not part.exists():
+        return
+    if kept.exists() and kept.stat().st_size > part.stat().st_size:
+        part.unlink()
+    else:
+        settle(part, kept)
 
 
 def _words_of(reading: BatchReading) -> str | None:

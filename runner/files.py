@@ -5,6 +5,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+GONE = "it holds paid answers: put it back, or fetch it again with action=collect"
+"""What to do about a result file that is not there any more."""
+
 
 def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
     """Write a file that is either whole and on disk, or not there."""

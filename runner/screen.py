@@ -288,7 +288,11 @@ _SAID = {
     "find failed": "the provider's list could not be read; asking again",
     "fence failed": "its input could not be taken away; trying again",
     "undecided": "UNKNOWN: it is not sent again",
+    "unsettled": "does not add up; looking again",
+    "held": "HELD: nothing of it is asked again",
     "collect failed": "its answers could not be fetched; fetching again",
+    "fetched again": "its result files were gone and are fetched again",
+    "fetch failed": "its result files are gone and could not be fetched again",
     "cancel failed": "could not be cancelled; trying again",
     "stage failed": "the upload was cut short; looking whether it arrived",
 }

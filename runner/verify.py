@@ -14,7 +14,7 @@ from runner.attempts import parts
 from runner.core.model import Batch
 from runner.core.states import BatchState
 from runner.export import Report, checked, gathered
-from runner.files import file_sha256
+from runner.files import GONE, file_sha256
 from runner.intake import Intake
 from runner.ledger import Ledger
 from runner.streams import is_made_of
@@ -50,7 +50,7 @@ def _requests(ledger: Ledger, batch: Batch) -> Iterator[str]:
 def _results(ledger: Ledger, reader: Callable[[Path], Intake], batch: Batch) -> Iterator[str]:
     files = [ledger.directory / "raw" / f"{batch.key}.{name}.jsonl" for name in batch.raw]
     wrong = [
-        f"{path}: is gone: put it back; it holds paid answers"
+        f"{path}: is gone: {GONE}"
         if not path.exists()
         else f"{path}: was changed since it was collected: put the original back"
         for path, name in zip(files, batch.raw, strict=True)

@@ -35,13 +35,14 @@ class Rank(IntEnum):
     REFUSED = 0
     EXPIRED = 1
     UNKNOWN = 2
-    UNCOLLECTED = 3
-    CLOSING = 4
-    STALLED = 5
-    STRANGE = 6
-    INVALID = 7
-    SLOW = 8
-    BUDGET = 9
+    HELD = 3
+    UNCOLLECTED = 4
+    CLOSING = 5
+    STALLED = 6
+    STRANGE = 7
+    INVALID = 8
+    SLOW = 9
+    BUDGET = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,9 @@ _Found = tuple[Rank, str, str]
 def _of_batch(
     job: Job, batch: Batch, now: float, life: Liveness, usual: dict[str, float]
 ) -> Iterator[_Found]:
+    if batch.is_held:
+        yield Rank.HELD, "bad", f"is held: {_words(batch)}"
+        return
     yield from _refused(job, batch)
     yield from _expired(job, batch)
     yield from _unknown(batch)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from runner.core.model import Batch
 from runner.core.states import AT_PROVIDER, BATCH_TABLE, FINAL_STATES, BatchEvent, BatchState
-from runner.core.stats import UNKNOWN, shown_state
+from runner.core.stats import HELD, UNKNOWN, shown_state
 from runner.mailbox import Command, CommandVerb
 from tui.attention import Notice, attention, is_refused
 from tui.cells import Glyphs, age, money
@@ -134,7 +134,7 @@ def grouped(lines: Sequence[BatchLine], group: int) -> list[tuple[str, list[Batc
 
 KEYS = ("state", "model", "provider", "job", "batch")
 STALLED_WORD = "stalled"
-_STATE_WORDS = (*(state.value for state in BatchState), UNKNOWN, STALLED_WORD)
+_STATE_WORDS = (*(state.value for state in BatchState), UNKNOWN, HELD, STALLED_WORD)
 
 Test = Callable[[BatchLine], bool]
 

@@ -47,6 +47,11 @@ class ProviderBusy(ProviderError):
 class ProviderRefused(ProviderError):
     """The provider said no; nothing was done there."""
 
+    def __init__(self, message: str, *, forgotten: bool = False) -> None:
+        """Keep whether it does not know what it was asked about, or has thrown it away."""
+        super().__init__(message)
+        self.forgotten = forgotten
+
 
 class ProviderSilent(ProviderError):
     """The provider did not answer; what was asked may have happened all the same."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, NewType
 
-from runner.core.states import BatchState
+from runner.core.states import FINAL_STATES, BatchState
 
 CustomId = NewType("CustomId", str)
 """A request's name at the provider, `^[a-zA-Z0-9_-]{1,64}$`; nobody parses it back."""
@@ -302,7 +302,9 @@ class Progress:
     """A `BatchEvent`: progress, end, deferred or refused."""
     total: int | None = None
     completed: int | None = None
+    """Requests that were answered: each has a line in a result file once the batch has ended."""
     failed: int | None = None
+    """Requests that came to something else which has a line there, as an error or an expiry."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Result files by our name (output, error) and the provider's id."""
     expires_at: float | None = None
@@ -351,7 +353,8 @@ class Batch:
     tries: int = 0
     """Failed or fruitless calls in a row, for the back-off."""
     looks: int = 0
-    """How often a doubtful submission was looked for and not found."""
+    """How often a doubtful submission was looked for and not found, or result files did not hold
+    what they should."""
     candidates: tuple[str, ...] = ()
     """Provider's batches that could be this one, while nobody can tell; it is not sent again."""
     realtime: bool = False
@@ -368,6 +371,16 @@ class Batch:
     """How requests that stand in no result file ended, as the provider's last word has it."""
     raw: Mapping[str, str] = field(default_factory=dict)
     """sha256 of each stored result file, by name."""
+    unsettled_at: float | None = None
+    """Since when the provider contradicts itself about its end, or does not know it any more."""
+    is_stale: bool = False
+    """What is known of its end was found wanting: the provider is asked before the next download."""
+    downloads: Mapping[str, str] | None = None
+    """sha256 of each result file as it came last, while something is lacking in them."""
+    found: int = 0
+    """Requests that the result files spoke of so far, while something is lacking in them."""
+    held_at: float | None = None
+    """Since when nobody waits for what it lacks; it is still looked at, and never asked again."""
     expires_at: float | None = None
     """When the provider's window closes."""
     kept_until: float | None = None
@@ -383,6 +396,11 @@ class Batch:
     """Oddities of the result files: duplicate, conflicting, unknown, unreadable lines."""
     usage: Usage = Usage()
     cost_usd: Decimal | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether it is open, and this run does not wait for it."""
+        return self.held_at is not None and self.state not in FINAL_STATES
 
 
 JsonObject = dict[str, Any]

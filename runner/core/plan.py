@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from runner.core.ends import held_up
 from runner.core.model import Batch, BatchKey, Limits
 from runner.core.states import AT_PROVIDER, FINAL_STATES, BatchState
 
@@ -38,6 +39,8 @@ class Verb(StrEnum):
     CANCEL = "cancel"
     DROP = "drop"
     COLLECT = "collect"
+    FETCH = "fetch"
+    """Result files once more that were collected and are not here any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Facts:
     """How long after a doubtful submission the provider's list is believed to be current."""
     looked: frozenset[BatchKey]
     """Batches asked about in this run, for the purposes that ask once."""
+    gone: frozenset[BatchKey] = frozenset()
+    """Collected batches whose result files are not here any more."""
     cancelled: frozenset[BatchKey] = frozenset()
     """Batches that the user wants to be cancelled while the others go on."""
     fences: bool
@@ -103,7 +108,7 @@ class Plan:
     """Seconds since the epoch; None when only a finished call can change anything."""
     done: bool
     held: str | None = None
-    """Why something that could be sent is not; shown to the user."""
+    """Why something that could be sent is not, or a batch is not waited for; shown to the user."""
 
 
 def plan(facts: Facts, now: float) -> Plan:
@@ -126,7 +131,7 @@ def plan(facts: Facts, now: float) -> Plan:
         actions=tuple(actions),
         wake_at=min(waiting, default=None),
         done=idle and not waiting,
-        held=held,
+        held="; ".join(filter(None, (held, held_up(facts.batches)))) or None,
     )
 
 
@@ -136,10 +141,12 @@ UNSENT = frozenset({BatchState.PACKED, BatchState.STAGING, BatchState.STAGED})
 
 def _at_provider(batch: Batch, facts: Facts, now: float) -> Action | None:
     """Return what to do next with a batch the provider may know."""
+    if batch.key in facts.gone and batch.key not in facts.looked:
+        return Action(Verb.FETCH, batch.key)
     if batch.next_at > now:
         return None
     if batch.state is BatchState.ENDED:
-        return Action(Verb.COLLECT, batch.key)
+        return Action(Verb.POLL if batch.is_stale else Verb.COLLECT, batch.key)
     if batch.state not in AT_PROVIDER or not _may_ask(batch, facts):
         return None
     if batch.state is BatchState.SUBMITTING:
@@ -264,5 +271,5 @@ def _waits(facts: Facts, free: list[Batch], now: float) -> Iterator[float]:
                 yield batch.next_at
             elif sending and facts.elsewhere.may_free:  # there was no room, or no money, for it
                 yield now + ELSEWHERE_SECONDS
-        elif batch.state not in FINAL_STATES and _patient(facts):
+        elif batch.state not in FINAL_STATES and _patient(facts) and not batch.is_held:
             yield max(batch.next_at, now)

@@ -40,6 +40,7 @@ class BatchEvent(StrEnum):
     PROGRESS = "progress"
     CANCEL = "cancel"
     END = "end"
+    """It is over; said again, with other files or counts, when the first word was not the last."""
     COLLECT = "collect"
     ABANDON = "abandon"
     """The user gives it up, whether or not the provider bills it."""
@@ -81,7 +82,12 @@ BATCH_TABLE: dict[BatchState, dict[BatchEvent, BatchState]] = {
         _E.END: _S.ENDED,
         _E.ABANDON: _S.DROPPED,
     },
-    _S.ENDED: {_E.COLLECT: _S.COLLECTED, _E.ABANDON: _S.DROPPED},
+    _S.ENDED: {
+        _E.END: _S.ENDED,
+        _E.PROGRESS: _S.RUNNING,
+        _E.COLLECT: _S.COLLECTED,
+        _E.ABANDON: _S.DROPPED,
+    },
     _S.COLLECTED: {},
     _S.DROPPED: {},
 }

@@ -59,9 +59,15 @@ UNKNOWN = "unknown"
 """The state that is shown while the provider may have a batch and nobody can tell which it is."""
 
 
+HELD = "held"
+"""The state that is shown while a batch contradicts itself, and no run waits for it any more."""
+
+
 def shown_state(batch: Batch) -> str:
     """Return the word that screens and summaries have for where a batch stands."""
-    return UNKNOWN if batch.candidates else batch.state.value
+    if batch.candidates:
+        return UNKNOWN
+    return HELD if batch.is_held else batch.state.value
 
 
 def days_left(batch: Batch, now: float) -> float | None:

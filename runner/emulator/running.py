@@ -181,7 +181,6 @@ class _Runner:
             behaviour.seed, wanted, nth, behaviour.malformed, behaviour.malformed_enhanced
         )
         outcome.asked.append((model, custom_id, 1))
-        outcome.completed += 1
         outcome.input_tokens += reply.prompt_tokens
         outcome.output_tokens += reply.completion_tokens
         outcome.reasoning_tokens += reply.reasoning_tokens
@@ -189,6 +188,7 @@ class _Runner:
         ids, created = self._ids(key), int(self.batch.validated_at)
         line = self.dialect.answered(custom_id, model, ids, reply, created)
         if not behaviour.happens("missing_lines", key):
+            outcome.completed += 1
             self.output.write(line)
             if behaviour.happens("duplicate_lines", key):
                 self.output.write(line)

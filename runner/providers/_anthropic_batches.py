@@ -78,7 +78,8 @@ def progress_of(batch: Any, wait: float | None, key: Secret | None) -> Progress:
     if archived_at is not None:
         raise ProviderRefused(
             f"the results of {id_of(batch)} are gone since {said(archived_at, key)}: "
-            "they are kept for 29 days"
+            "they are kept for 29 days",
+            forgotten=True,
         )
     state = said(field(batch, "processing_status"), key)
     total, expires_at = total_of(batch), _seconds(field(batch, "expires_at"))

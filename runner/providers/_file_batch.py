@@ -14,16 +14,17 @@ import orjson
 
 from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
+from runner.core.states import Outcome
 from runner.providers._chat import (
     ENDPOINT,
     answer_line,
-    count,
     read_line,
     request_frame,
     seconds,
     told,
     word,
 )
+from runner.providers._lines import tally
 from runner.providers._lists import Listing, Next, cursor_of, reach_back
 from runner.providers._speaking import ORDER
 from runner.providers._stainless import CHUNK, Dialect, field, id_of, object_in, result_file
@@ -34,6 +35,8 @@ PAGE = 100
 
 _PROGRESS = {"pre_schedule", "validating", "in_progress", "finalizing", "cancelling"}
 _END = {"completed", "expired", "cancelled"}
+_REST = {"expired": Outcome.EXPIRED, "cancelled": Outcome.CANCELLED}
+"""How requests without a line ended, where the state says it; a completed batch has lost them."""
 _FURTHEST = (
     *("completed", "finalizing", "in_progress", "validating"),
     *("cancelling", "expired", "cancelled"),
@@ -268,12 +271,13 @@ class FileBatch:
         return Progress(
             state=state,
             event=event,
-            total=count(field(counts, "total")),
-            completed=count(field(counts, "completed")),
-            failed=count(field(counts, "failed")),
+            total=tally(field(counts, "total")),
+            completed=tally(field(counts, "completed")),
+            failed=tally(field(counts, "failed")),
             files={name: file_id for name, file_id in files.items() if word(file_id)},
             expires_at=seconds(field(batch, "expires_at")),
             message=None if message is None else said(message, self._service.key),
+            rest=_REST.get(state.lower(), Outcome.MISSING).value,
         )
 
     def _speaking(self, what: str) -> Any:

@@ -265,6 +265,8 @@ class Meaning:
         if status == 429 and own is not None:
             headers: Mapping[str, str] = response.headers
             return ProviderBusy(message, retry_after=retry_after(headers))
+        if status == 404 and own is not None:
+            return ProviderRefused(message, forgotten=True)
         return self._of_status(status, message)
 
     def _of_status(self, status: int, message: str) -> ProviderError:

@@ -68,6 +68,15 @@ def count(value: Any) -> int | None:
     return None
 
 
+def tally(value: Any) -> int | None:
+    """Return a count that a service made; some write it as text, and -1 where it is unknown."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
+        value = int(value)
+    return count(value)
+
+
 def told(value: Any) -> str:
     """Return a word or a number that a service gave; what is nested is left in the raw file."""
     return said(value, None) if isinstance(value, str | int | float) else "no reason given"

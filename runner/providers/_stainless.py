@@ -144,6 +144,8 @@ def _from_status(error: Any, message: str, service: Service) -> ProviderError:
         return ProviderBusy(message, retry_after=retry_after(error.response.headers))
     if status in (401, 403):
         return ProviderRefused(f"{message}: check {service.key_variable}")
+    if status == 404 and object_in(error) is not None:
+        return ProviderRefused(message, forgotten=True)
     if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
         return ProviderRefused(message)
     return ProviderSilent(message)

@@ -7,10 +7,9 @@ import re
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 
-from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import JsonObject, Progress
 from runner.core.states import Outcome
-from runner.providers._lines import count, told, word
+from runner.providers._lines import count, tally, told, word
 from runner.providers.base import Secret, said
 
 APP = "chorus"
@@ -25,6 +24,13 @@ _FURTHEST = (
     *("cancelling", "expired", "cancelled"),
 )
 """Which of several jobs from one input to adopt: the furthest on, and a failed one last."""
+
+_REST = {
+    "cancelled": Outcome.CANCELLED,
+    "expired": Outcome.EXPIRED,
+    "failed": Outcome.ERRORED,
+}
+"""How requests without a row ended, where the state says it; a job that succeeded has lost them."""
 
 _REFUSALS = {3, 5, 7, 9, 11, 12, 16}
 """Codes of a failed job that will fail again; with no results, nothing ran."""
@@ -169,20 +175,15 @@ def progress_of(job: JsonObject, files: Mapping[str, str], key: Secret | None) -
         files: every output found, when it has ended.
         key: what must not be shown.
 
-    Raises:
-        ProviderReplyUnreadable: it succeeded and no output is there; to believe that would be to
-            pay for all of it again.
+    A job that has succeeded and left nothing says where its results should be.
     """
     state, stats = state_of(job), _stats(job)
     completed, failed, unfinished = (stats.get(name) for name in _COUNTS)
-    if state in ("succeeded", "partially_succeeded") and not files and completed != 0:
-        raise ProviderReplyUnreadable(
-            f"{job.get('name')} has succeeded, but there is no result in {_place(job)}: "
-            "put it back if it was deleted; nothing is asked again"
-        )
     event, message = _event(job, state, ran=bool(files) or bool(completed))
+    if state in ("succeeded", "partially_succeeded") and not files:
+        message = f"there is no result in {_place(job)}: put it back if it was deleted"
     known = [number for number in (completed, failed, unfinished) if number is not None]
-    rest = {"cancelled": Outcome.CANCELLED, "expired": Outcome.EXPIRED}.get(state, Outcome.MISSING)
+    rest = _REST.get(state, Outcome.MISSING)
     return Progress(
         state=said(state, key),
         event=event,
@@ -203,11 +204,7 @@ def _stats(job: JsonObject) -> dict[str, int | None]:
     stats = job.get("completionStats")
     if not isinstance(stats, dict):
         return {}
-    return {name: count(_whole(stats.get(name, 0))) for name in _COUNTS}
-
-
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value) else value
+    return {name: tally(stats.get(name, 0)) for name in _COUNTS}
 
 
 def _event(job: JsonObject, state: str, *, ran: bool) -> tuple[str, str | None]:

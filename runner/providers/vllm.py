@@ -18,7 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
-from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderSilent
+from runner.core.errors import (
+    ProviderRefused,
+    ProviderReplyUnreadable,
+    ProviderSilent,
+)
 from runner.core.model import (
     Batch,
     Condition,
@@ -191,12 +195,13 @@ class VllmBatch:
         """Return the folder of an order.
 
         Raises:
-            ProviderReplyUnreadable: it is not there; whether it runs nobody can tell.
+            ProviderRefused: it is not there; whether it runs nobody can tell.
         """
         folder = self._folders / remote
         if not _NAME.fullmatch(remote) or not (folder / job.JOB).exists():
-            raise ProviderReplyUnreadable(
-                f"{folder} is not there: put it back, or give the batch up with action=abandon"
+            raise ProviderRefused(
+                f"{folder} is not there: put it back, or give the batch up with action=abandon",
+                forgotten=True,
             )
         return folder
 

@@ -564,10 +564,13 @@ def test_a_listing_is_read_to_its_end(case: Case, server: Serve) -> None:
 
 
 @both
-def test_a_success_without_output_is_asked_about_again(case: Case, kit: Any, server: Serve) -> None:
+def test_a_success_without_output_says_where_it_should_be(
+    case: Case, kit: Any, server: Serve
+) -> None:
     found = kit.batch_object("succeeded", completionStats={"successfulCount": "3"})
-    with pytest.raises(ProviderReplyUnreadable, match="nothing is asked again"):
-        polled(case, server, found)
+    progress = polled(case, server, found)
+    assert (progress.event, progress.completed, progress.files) == ("end", 3, {})
+    assert "there is no result in" in str(progress.message)
 
 
 @objects

@@ -430,8 +430,9 @@ def test_a_program_that_does_not_listen_is_killed_in_the_end(machine: Machine) -
 def test_an_order_that_is_not_there_is_never_taken_to_be_over(machine: Machine, name: str) -> None:
     machine.ended(machine.submit(machine.batch()))
     for call in (machine.client().poll, machine.client().cancel):
-        with pytest.raises(ProviderReplyUnreadable, match="action=abandon"):
+        with pytest.raises(ProviderRefused, match="action=abandon") as caught:
             call(RemoteId(name))
+        assert caught.value.forgotten
 
 
 def test_a_damaged_record_is_named(machine: Machine) -> None:

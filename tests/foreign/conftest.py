@@ -12,7 +12,7 @@ import pytest
 from runner.__main__ import main
 from tests.foreign.server import Scenario, Server
 
-SETTLE = 1.0
+SETTLE = 0.5
 STUDY = (
     *("provider=compatible", "service=live", "personas=[p1]", "texts=[t1]", "trials=4"),
     *("budget.allow_unknown=true", "poll.first_seconds=0.05", "poll.max_seconds=0.2"),

@@ -1,5 +1,6 @@
 """The engine on a real ledger and real files, with a provider that does what a test tells it."""
 
+import itertools
 import json
 import threading
 from collections.abc import Collection, Mapping
@@ -295,6 +296,97 @@ def test_requests_are_believed_missing_only_when_two_downloads_agree(tmp_path):
     assert finished(made).counts.success == 6
     assert provider.orders == 1
     assert provider.calls.count("download") == 4
+
+
+COUNTED = Progress(
+    state="completed", event="end", completed=6, failed=0, files={"output": "file-0"}
+)
+
+
+def known(made: Engine) -> Batch:
+    return made.view.batches[0]
+
+
+def test_the_first_contradiction_is_remembered_over_restarts(tmp_path, monkeypatch):
+    made, provider = engine(tmp_path, {"poll": [COUNTED] * 99})
+    provider.cut = 99
+    sleep, stops = made._clock.sleep, []
+
+    def stop(seconds):
+        sleep(seconds)
+        if known(made).unsettled_at is not None and not stops:
+            stops.append(made.stop())
+
+    made._clock.sleep = stop
+    finished(made)
+    since = known(made).unsettled_at
+    assert known(made).held_at is None
+    assert since is not None
+    monkeypatch.setattr(Clock, "__init__", lambda self: setattr(self, "time", since + 10))
+    made, later = engine(tmp_path, {"poll": [COUNTED] * 99})
+    later.files, later.batches, later.cut = provider.files, provider.batches, 99
+    view = finished(made)
+    assert known(made).unsettled_at == since
+    assert "its files hold" in view.held
+    assert later.calls == ["poll", "download"], "one look, and it is held again"
+    assert (later.orders, view.counts.open) == (0, 6)
+
+
+def test_without_counts_both_downloads_that_agree_are_of_one_process(tmp_path, monkeypatch):
+    made, provider = engine(tmp_path, purpose=Purpose.SUBMIT)
+    finished(made)
+    provider.cut = 1
+    working, later = engine(tmp_path, purpose=Purpose.COLLECT)
+    later.files, later.batches, later.cut = provider.files, provider.batches, 1
+    finished(working)
+    assert known(working).downloads is not None
+    later_than = working._clock.time + 40_000  # the wall clock was set meanwhile
+    monkeypatch.setattr(Clock, "__init__", lambda self: setattr(self, "time", later_than))
+    made, last = engine(tmp_path)
+    last.files, last.batches, last.cut = provider.files, provider.batches, 1
+    looked = []
+    download = last.download
+
+    def timed(file_id, sink):
+        looked.append(made._clock.now())
+        last.cut = int(file_id == "file-0")
+        download(file_id, sink)
+
+    last.download = timed
+    assert finished(made).counts.open == 0
+    assert len(looked) >= 2
+    assert looked[1] - looked[0] >= 2
+
+
+def test_looks_at_a_contradiction_are_ever_further_apart_and_said_once(tmp_path):
+    made, provider = engine(tmp_path, {"poll": [COUNTED] * 99})
+    provider.cut = 99
+    at, said = [], []
+    download = provider.download
+
+    def timed(file_id, sink):
+        at.append(made._clock.now())
+        provider.cut = 3
+        download(file_id, sink)
+
+    provider.download = timed
+    made._observer.happened = lambda event: said.append(event["event"])
+    view = finished(made)
+    gaps = [b - a for a, b in itertools.pairwise(at)]
+    assert gaps[:-1] == sorted(gaps[:-1])
+    assert min(gaps) >= 1
+    assert sum(gaps) == pytest.approx(made._timing.settle)
+    assert (said.count("unsettled"), said.count("held")) == (1, 1)
+    assert "counts 6 answered, its files hold 3" in view.held
+    assert provider.orders == 1
+
+
+def test_a_failure_that_repeats_itself_is_said_once(tmp_path):
+    made, _ = engine(tmp_path, {"poll": [ProviderSilent("500")] * 9})
+    said = []
+    made._observer.happened = lambda event: said.append(event["event"])
+    finished(made)
+    assert said.count("poll failed") == 1
 
 
 def test_only_what_cannot_be_read_is_asked_again_in_the_next_batch(tmp_path):

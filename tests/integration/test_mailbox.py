@@ -39,8 +39,14 @@ class Cancelling(Pretender):
     def poll(self, remote):
         if remote in self.cancelled:
             file = self.batches[remote]
+            answered = len(self.files[file]) - 1
             return Progress(
-                state="cancelled", event="end", files={"output": file}, rest="cancelled"
+                state="cancelled",
+                event="end",
+                completed=answered,
+                failed=0,
+                files={"output": file},
+                rest="cancelled",
             )
         return super().poll(remote)
 

@@ -98,7 +98,7 @@ class Life:
         self.provider = provider
         self.weather = Weather(seed, LATEST[provider])
         if calm:
-            self.weather.faults_left = 0
+            self.weather.faults_left = self.weather.twists_left = 0
         dice = random.Random(seed * 7 + 1)
         faults = {} if calm else _faults(dice)
         self.behaviour = Behaviour(

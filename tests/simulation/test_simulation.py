@@ -5,6 +5,7 @@ Thirty seeds here; the soak lives a thousand: python -m pytest -m soak tests/sim
 
 import pytest
 
+from runner.core.ends import End
 from runner.core.errors import ProviderBusy
 from runner.engine import Engine
 from tests.simulation import simulation
@@ -50,6 +51,20 @@ def believes_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runner.engine.absence_is_proved", lambda *_, **__: True)
 
 
+def believes_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take what a result file does not hold for lost, at once."""
+    monkeypatch.setattr("runner.engine.judge", lambda *_: End.WHOLE)
+
+
+def does_not_look_at_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe files that came twice the same way over the settle time, whatever was counted."""
+
+    def mutated(batch, found):
+        return End.WHOLE if found.lines >= batch.count else End.UNPROVEN
+
+    monkeypatch.setattr("runner.engine.judge", mutated)
+
+
 def first_broken(provider: str) -> Broken | None:
     for seed in MUTANT_SEEDS:
         try:
@@ -59,7 +74,15 @@ def first_broken(provider: str) -> Broken | None:
     return None
 
 
-@pytest.mark.parametrize("mutate", [sends_again_at_once, believes_the_first_look])
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        sends_again_at_once,
+        believes_the_first_look,
+        believes_every_file,
+        does_not_look_at_counts,
+    ],
+)
 def test_a_runner_that_pays_twice_is_found_out(mutate, monkeypatch):
     mutate(monkeypatch)
     monkeypatch.setattr(simulation, "LIVES", 60)

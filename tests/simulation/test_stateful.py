@@ -27,6 +27,7 @@ from tests.simulation.weather import Weather
 FAULTS = (
     *("unreachable", "busy", "down", "not found", "never arrives", "arrives late", "reply lost"),
     *("bad gateway", "garbage", "cut short", "disk full", "asleep", "stopped"),
+    *("files named late", "cut the same way", "usage unknown"),
 )
 
 LOCAL = ("disk full", "asleep", "stopped")
@@ -41,7 +42,7 @@ class Script(Weather):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.faults_left = 0
+        self.faults_left = self.twists_left = 0
         self.coming: list[list[Any]] = []
         self.next_kill = 0
 
@@ -55,6 +56,8 @@ class Script(Weather):
                     self.log.append(what)
                     return True
         return False
+
+    twists = strikes
 
     def begin_process(self) -> None:
         self.dead, self.points = False, 0

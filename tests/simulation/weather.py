@@ -63,12 +63,23 @@ class Weather:
         self.dice = random.Random(self.seed)
         self.share = self.dice.choice([0.02, 0.08, 0.2, 0.5])
         self.faults_left = self.dice.randrange(40)
+        self.ends = self.dice.choice(["counts", "cuts"])
+        """What goes wrong with ends; a cut is seen by the counts, so that only one of them lies."""
+        self.twists_left = self.dice.randrange(8)
 
     def strikes(self, what: str) -> bool:
         """Tell whether a fault happens here, and note it."""
         if self.faults_left <= 0 or self.dice.random() >= self.share:
             return False
         self.faults_left -= 1
+        self.log.append(f"{self.time.true - START:10.2f} {what}")
+        return True
+
+    def twists(self, what: str) -> bool:
+        """Tell whether an end contradicts itself here; these have a share of their own."""
+        if self.twists_left <= 0 or self.dice.random() < 0.5:
+            return False
+        self.twists_left -= 1
         self.log.append(f"{self.time.true - START:10.2f} {what}")
         return True
 

@@ -1,12 +1,14 @@
 """The SDKs' own HTTP clients on an emulator in this process, with a network that can do anything."""
 
 import asyncio
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.simulation.weather import Weather
 
 READING = ("GET", "HEAD")
+_OVER = {"completed", "expired", "cancelled", "ended"}
 
 
 class Network:
@@ -16,6 +18,8 @@ class Network:
         self._app = app
         self._weather = weather
         self._loop = asyncio.new_event_loop()
+        self._cuts: dict[str, list[int]] = {}
+        """Where a result file ends early, and how often it will again."""
 
     def close(self) -> None:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
@@ -63,8 +67,49 @@ class Network:
             headers = [(b"content-type", b"application/json")]
         elif method == "GET" and len(content) > 300 and weather.strikes(f"cut short {where}"):
             content = content[: weather.dice.randrange(len(content))]
+        elif status == 200 and method == "GET":
+            content = self._twisted(urlsplit(str(request.url)).path, where, content)
         kept = [(n, v) for n, v in headers if n.lower() != b"content-length"]
         return transport.Response(status, headers=kept, content=content, request=request)
+
+    def _twisted(self, path: str, where: str, content: bytes) -> bytes:
+        """Let a batch contradict itself, or a result file end early the same way again and again."""
+        if path.endswith(("/content", "/results")):
+            return self._result_file(path, where, content)
+        try:
+            shown = json.loads(content)
+        except ValueError:
+            return content
+        counts = shown.get("request_counts") if isinstance(shown, dict) else None
+        over = counts and shown.get("status", shown.get("processing_status")) in _OVER
+        if not over:
+            return content
+        weather = self._weather
+        if "output_file_id" in shown and weather.twists(f"files named late {where}"):
+            shown |= {"output_file_id": None, "error_file_id": weather.dice.choice([None, ""])}
+        if weather.ends == "counts" and weather.twists(f"counts disagree {where}"):
+            answered = "completed" if "completed" in counts else "succeeded"
+            wrong = [dict.fromkeys(counts, 0), counts | {answered: counts[answered] + 1}]
+            if answered == "completed":
+                wrong += [None, {n: str(v) for n, v in counts.items()}]
+            shown["request_counts"] = weather.dice.choice(wrong)
+        return json.dumps(shown).encode()
+
+    def _result_file(self, path: str, where: str, content: bytes) -> bytes:
+        weather = self._weather
+        cuttable = weather.ends == "cuts" and path not in self._cuts
+        if cuttable and weather.twists(f"cut the same way {where}"):
+            place = weather.dice.choice([0, weather.dice.randrange(len(content) + 1)])
+            if weather.dice.random() < 0.5:
+                place = content[:place].rfind(b"\n") + 1
+            self._cuts[path] = [place, weather.dice.randrange(1, 9)]
+        place, left = self._cuts.get(path, (0, 0))
+        if left:
+            self._cuts[path][1] -= 1
+            content = content[:place]
+        if weather.twists(f"usage unknown {where}"):
+            content = b"".join(map(_without_usage, content.splitlines(keepends=True)))
+        return content
 
     async def _call(
         self, request: Any, body: bytes
@@ -100,6 +145,22 @@ class Network:
         start = next(m for m in got if m["type"] == "http.response.start")
         content = b"".join(m.get("body", b"") for m in got if m["type"] == "http.response.body")
         return start["status"], list(start["headers"]), content
+
+
+def _without_usage(line: bytes) -> bytes:
+    """Return a result line that says nothing of tokens, or null; one that is cut stays as it is."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return line
+    message = (row.get("response") or {}).get("body") or (row.get("result") or {}).get("message")
+    if not message or "usage" not in message:
+        return line
+    if row["custom_id"][-1] in "13579":
+        del message["usage"]
+    else:
+        message["usage"] = None
+    return json.dumps(row).encode() + b"\n"
 
 
 class _Plain:

@@ -65,6 +65,11 @@ EXPIRED = batch(S.ENDED, remote_state="expired", completed=88)
 HALF_EXPIRED = batch(S.COLLECTED, tally={"valid": 88, "expired": 12}, remote_state="expired")
 UNKNOWN = batch(S.SUBMITTING, sent_at=NOW - 60, candidates=("m_1", "m_2"), error="two could be it")
 OLD_END = batch(S.ENDED, ended_at=NOW - HOUR, tries=4, error="HTTP 500")
+HELD = replace(
+    OLD_END,
+    held_at=NOW - 60,
+    error="the provider counts 4 answered, its files hold 3; run again",
+)
 CLOSING = batch(expires_at=NOW + 1.5 * HOUR, completed=40)
 STALLED = batch(polled_at=NOW - 2400, tries=6, error="HTTP 503", next_at=NOW + 60)
 STRANGE = batch(S.COLLECTED, notices={"conflicting": 2, "unknown": 1})
@@ -92,6 +97,8 @@ SLOW = batch(key="b0009", accepted_at=NOW - 3700)
          "b0001 expired after 55m00: 12 of 100 answers missing; they are asked again"),
         (job(UNKNOWN), "UNKNOWN", "bad",
          "b0001 is unknown: it may be m_1 or m_2; never sent again on a guess: a adopts, b gives it up"),
+        (job(HELD), "HELD", "bad",
+         "b0001 is held: the provider counts 4 answered, its files hold 3; run again"),
         (job(OLD_END), "UNCOLLECTED", "warn",
          ("b0001 ended and is not collected (HTTP 500); its paid answers are kept for 20d00h more: "
          "the runner goes on trying")),

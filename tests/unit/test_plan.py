@@ -134,6 +134,47 @@ def test_only_one_request_file_is_written_at_a_time(purpose):
     assert (found.actions, found.done) == ((), False)
 
 
+# --- an end that contradicts itself ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_an_end_that_was_found_wanting_is_asked_about_before_the_next_download(purpose):
+    wanting = batch(BatchState.ENDED, is_stale=True)
+    assert verbs(plan(facts(purpose, wanting), NOW)) == [Verb.POLL]
+    assert verbs(plan(facts(purpose, replace(wanting, is_stale=False)), NOW)) == [Verb.COLLECT]
+
+
+@pytest.mark.parametrize("state", [BatchState.ENDED, BatchState.RUNNING])
+def test_what_is_held_is_looked_at_when_due_and_never_waited_for(state):
+    held = batch(state, held_at=NOW - 9, error="it does not add up", next_at=NOW + 7)
+    found = plan(facts(Purpose.RUN, held), NOW)
+    assert (found.actions, found.wake_at, found.done) == ((), None, True)
+    assert found.held == "b0001: it does not add up"
+    assert len(plan(facts(Purpose.RUN, replace(held, next_at=NOW)), NOW).actions) == 1
+
+
+def test_what_is_held_keeps_its_reserve_and_lets_the_rest_go_on():
+    held = batch(BatchState.ENDED, held_at=NOW - 9, error="x", next_at=NOW + 7)
+    found = plan(facts(Purpose.RUN, held, batch(BatchState.STAGED, 2), pending=True), NOW)
+    assert verbs(found) == [Verb.SUBMIT, Verb.PACK]
+    assert committed((held,)) == held.reserved_usd
+
+
+def test_a_reason_to_hold_and_a_budget_are_both_said():
+    held = batch(BatchState.ENDED, held_at=NOW - 9, error="x", next_at=NOW + 7)
+    poor = facts(Purpose.RUN, held, batch(BatchState.STAGED, 2), budget_usd=Decimal(1))
+    assert "budget.max_usd" in str(plan(poor, NOW).held)
+    assert "b0001: x" in str(plan(poor, NOW).held)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_result_files_that_are_gone_are_fetched_once_in_a_run(purpose):
+    gone = batch(BatchState.COLLECTED)
+    known = facts(purpose, gone, gone=frozenset({gone.key}))
+    assert verbs(plan(known, NOW)) == [Verb.FETCH]
+    assert plan(replace(known, looked=frozenset({gone.key})), NOW).done
+
+
 # --- the doubt protocol: look, fence, wait, look again, and only then believe ------------------
 
 
@@ -398,6 +439,8 @@ def some_facts(draw: st.DrawFn) -> Facts:
             number,
             next_at=draw(st.sampled_from([0.0, NOW, NOW + 5])),
             looks=draw(st.integers(0, 2)),
+            is_stale=draw(st.booleans()),
+            held_at=draw(st.sampled_from([None, NOW - 1])),
             fenced_at=draw(st.sampled_from([None, NOW - 500, NOW - 1])),
             sent_at=draw(st.sampled_from([None, NOW - 500, NOW - 1])),
             input_tokens=draw(st.integers(0, 300)),
@@ -422,6 +465,7 @@ def some_facts(draw: st.DrawFn) -> Facts:
         ),
         budget_usd=draw(st.none() | st.integers(0, 8).map(Decimal)),
         looked=draw(some),
+        gone=draw(some),
     )
 
 

@@ -25,7 +25,7 @@ staged      .        .       submitting  .         .         .       .        . 
 submitting  .        .       .           running   staged    packed  packed   .           .           .      .          dropped
 running     .        .       .           .         staged    packed  dropped  running     cancelling  ended  .          dropped
 cancelling  .        .       .           .         .         packed  dropped  cancelling  cancelling  ended  .          dropped
-ended       .        .       .           .         .         .       .        .           .           .      collected  dropped
+ended       .        .       .           .         .         .       .        running     .           ended  collected  dropped
 collected   .        .       .           .         .         .       .        .           .           .      .          .
 dropped     .        .       .           .         .         .       .        .           .           .      .          .
 """

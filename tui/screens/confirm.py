@@ -183,10 +183,12 @@ def _abandon(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[
     if batch.state not in (*AT_PROVIDER, BatchState.ENDED):
         yield f"It is {batch.state}: nothing at the provider is to be given up.", "bad"
         return
-    yield (
-        f"Its answers are never fetched; its {batch.count:,} requests are asked again, and paid again.",
-        "",
-    )
+    if batch.found:
+        left = batch.count - batch.found
+        what = f"The {batch.found:,} answered here stay; the other {left:,} are asked again"
+    else:
+        what = f"Its answers are never fetched; its {batch.count:,} requests are asked again"
+    yield f"{what}, and paid again.", ""
     yield (
         f"What the provider may bill for it, {_at_most(batch.reserved_usd)}, stays in the budget.",
         "warn",
