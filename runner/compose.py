@@ -25,18 +25,15 @@ from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from runner import __version__, schema
-from runner.config import ALLOWED_IDS, IDENTIFIER, Settings, did_you_mean, settings
+from runner import __version__, conffiles, schema
+from runner.conffiles import SHIPPED, broken_yaml, check_files
+from runner.config import Settings, did_you_mean, settings
 from runner.core.errors import ConfigError
-from runner.schema import Config
-
-_HERE = Path(__file__).resolve().parent
-SHIPPED = next(p for p in (_HERE / "conf", _HERE.parent / "conf") if p.is_dir())
-"""Inside the package when installed, beside it in a checkout."""
-
+from runner.schema import GROUPS, Config
+from runner.typed import as_typed
 
 class ShippedConf(SearchPathPlugin):
     """Looks in the shipped conf/ last."""
@@ -59,8 +56,7 @@ def compose(argv: list[str]) -> list[Settings]:
         print(f"chorus {__version__}")
         return []
     arguments, home = _arguments(argv)
-    for folder in dict.fromkeys((home, SHIPPED)):
-        check_files(folder)
+    check_files(home, SHIPPED)
     prepared: list[Settings] = []
     mistakes: list[ConfigError] = []
 
@@ -156,7 +152,15 @@ def _preparing_here() -> Iterator[list[Elsewhere]]:
 
 def _register() -> None:
     Plugins.instance().register(ShippedConf)
-    ConfigStore.instance().store(name="schema", node=Config)
+    conffiles.register()
+    node = OmegaConf.structured(Config)
+    for path in _OPEN:
+        OmegaConf.set_struct(OmegaConf.select(node, path), False)
+    ConfigStore.instance().store(name="schema", node=node)
+
+
+_OPEN = ("provider.parameters", "provider.price.per_million")
+"""Settings that take keys of the user's own, also on the command line."""
 
 
 def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -> None:
@@ -171,7 +175,7 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
     except ConfigError:
         raise
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(_broken_yaml(error)) from None
+        raise ConfigError(broken_yaml(error)) from None
     except (HydraException, OmegaConfBaseException, ValueError, AttributeError) as error:
         raise ConfigError(_one_line(error)) from None
     finally:
@@ -208,7 +212,7 @@ def _arguments(argv: list[str]) -> tuple[list[str], Path]:
             )
         else:
             _check_choice(name.lstrip("+"), value)
-            rest.append(word)
+            rest.append(as_typed(word))
     sweeps = ("-m", "--multirun")
     if any(word in sweeps for word in rest):  # Hydra takes no words on both sides of it
         rest = ["-m", *(word for word in rest if word not in sweeps)]
@@ -217,7 +221,7 @@ def _arguments(argv: list[str]) -> tuple[list[str], Path]:
 
 def _check_choice(group: str, value: str) -> None:
     """Refuse ids that Hydra would not take for text; it stumbles over them without a word."""
-    if group not in ("persona", "text"):
+    if group not in GROUPS:
         return
     for item in value.strip("[] ").split(","):
         if _NOT_TEXT.fullmatch(item.strip()):
@@ -232,87 +236,6 @@ def _folder(text: str) -> Path:
     if not text or not path.is_dir():
         raise ConfigError(f"--config-dir: {text or '(nothing)'} is not a folder")
     return path
-
-
-MAX_YAML_BYTES = 1 << 20
-MAX_YAML_NODES = 5_000
-"""What Hydra composes in about a second; a few aliases (*name) can unfold to billions."""
-MAX_YAML_DEPTH = 50
-_HEADED = ("persona", "text")
-"""Groups whose files say in their first line under which id they are known."""
-
-
-def check_files(folder: Path) -> None:
-    """Refuse files that Hydra would stumble over, before it reads any.
-
-    Raises:
-        ConfigError: naming the file, and the line when there is one.
-    """
-    groups = [p.name for p in SHIPPED.iterdir() if p.is_dir()]
-    for group in ("", *groups):
-        for path in sorted((folder / group).glob("*.yaml")):
-            name = f"{group}/{path.name}".lstrip("/")
-            text = _checked_text(path, name)
-            if group in _HEADED:
-                _check_header(path.stem, group, text)
-
-
-def _checked_text(path: Path, name: str) -> str:
-    if path.stat().st_size > MAX_YAML_BYTES:
-        raise ConfigError(f"{name}: {path} is larger than {MAX_YAML_BYTES:,} bytes")
-    try:
-        text = path.read_text(encoding="utf-8")
-        if _unfolded(text, name) > MAX_YAML_NODES:
-            raise ConfigError(f"{name}: unfolds to more than {MAX_YAML_NODES:,} values")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name}: {path} is not UTF-8 text ({error.reason})") from None
-    except yaml.MarkedYAMLError as error:
-        raise ConfigError(_broken_yaml(error, name)) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: {' '.join(str(error).split())}") from None
-    return text
-
-
-def _unfolded(text: str, name: str) -> float:
-    """Return how many values a YAML text unfolds to; endless when one holds itself."""
-    anchors: dict[str, float] = {}
-    open_nodes: list[tuple[str | None, float]] = [(None, 0)]
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            open_nodes.append((event.anchor, 1))
-            if len(open_nodes) > MAX_YAML_DEPTH:
-                raise ConfigError(f"{name}: nested too deeply")
-            continue
-        if isinstance(event, yaml.AliasEvent):
-            anchor, size = None, anchors.get(event.anchor, float("inf"))
-        elif isinstance(event, yaml.ScalarEvent):
-            anchor, size = event.anchor, 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, size = open_nodes.pop()
-        else:
-            continue
-        if anchor is not None:
-            anchors[anchor] = size
-        open_nodes[-1] = (open_nodes[-1][0], open_nodes[-1][1] + size)
-    return open_nodes[0][1]
-
-
-def _check_header(stem: str, group: str, text: str) -> None:
-    name = f"{group}/{stem}.yaml"
-    if not IDENTIFIER.fullmatch(stem):
-        raise ConfigError(f"{name}: id {stem!r}; {ALLOWED_IDS}")
-    found = re.search(r"(?m)^# *@package +(\S+)", text)
-    if found is None or found[1] != f"{group}.{stem}":
-        raise ConfigError(
-            f"{name}: its first line has to be '# @package {group}.{stem}', "
-            f"so that it is known as {stem}"
-        )
-
-
-def _broken_yaml(error: yaml.MarkedYAMLError, name: str = "") -> str:
-    mark = error.problem_mark or error.context_mark
-    where = "" if mark is None else f", line {mark.line + 1}"
-    return f"{name or (mark.name if mark else 'YAML')}{where}: {error.problem or error.context}"
 
 
 def _one_line(error: BaseException) -> str:

@@ -5,6 +5,10 @@ from typing import Any
 
 from omegaconf import MISSING
 
+GROUPS = ("provider", "question", "faults", "persona", "text", "service", "experiment")
+"""The folders of conf/ from which files are chosen."""
+WORDS = {"type": "nothing, one word, or several"}
+"""Marks a setting that OmegaConf has no type for."""
 
 @dataclass
 class PersonaConfig:
@@ -144,6 +148,7 @@ class ProviderConfig:
     name: str = MISSING
     model: str = MISSING
     api_key_env: str = MISSING
+    trust: Any = field(default=None, metadata=WORDS)
     base_url: str | None = None
     emulator_path: str | None = MISSING
     mode: str = "batch"
@@ -243,7 +248,7 @@ class LedgerConfig:
 class ReportConfig:
     """action=report: over which runs, and how."""
 
-    over: Any = None
+    over: Any = field(default=None, metadata=WORDS)
     lang: str = "en"
     rehearsals: bool = False
     folder: str | None = None
@@ -255,8 +260,8 @@ class ReportConfig:
 class ExportConfig:
     """action=export: more tables, in other shapes."""
 
-    format: Any = None
-    over: Any = None
+    format: Any = field(default=None, metadata=WORDS)
+    over: Any = field(default=None, metadata=WORDS)
     rehearsals: bool = False
     dataset: bool = True
 
