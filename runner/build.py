@@ -43,6 +43,7 @@ from runner.ledger import DATABASE, Ledger, LedgerReader, check, exists, experim
 from runner.mailbox import CommandVerb, leave
 from runner.meter import Advance, adding_up, meter
 from runner.outbox import Outbox
+from runner.permitted import check_addresses, check_parameters, note_on_addresses, one_seed
 from runner.prices import prices_of
 from runner.prospect import Preview, facts_of
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
@@ -159,6 +160,8 @@ class Run:
             found = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
             raise ConfigError(f"provider._target_: {target} does not exist") from None
+        if not isinstance(found, type) or not hasattr(found, "settled"):
+            raise ConfigError(f"provider._target_: {target} is no provider")
         made: type[Provider] = found
         return made
 
@@ -253,6 +256,7 @@ class Run:
         Args:
             before: requests that are sent by then, by other jobs that share the folder.
         """
+        check_parameters(self.settings, self.provider_class)
         folder = self.folder(sending=True)
         roster, spent = self._roster(), Decimal(0)
         if exists(folder):
@@ -316,6 +320,8 @@ class Run:
                 f"provider/{provider.name}.yaml does not list {provider.model}: it is taken to honour "
                 "a temperature; if it does not, say temperatures=null"
             )
+        said = one_seed(self.settings), note_on_addresses(self.settings, self.provider_class)
+        found += [note for note in said if note is not None]
         if self.price is None:
             found.append(f"nobody knows the price of {experiment.model.name}: cost unknown")
         if kind := shared_disk(Path(self.settings.config.outputs)):
@@ -703,8 +709,10 @@ class Run:
         """Return where the real service is.
 
         Raises:
-            ConfigError: no key, or an address that keys must not be sent to.
+            ConfigError: no key, or an address that keys must not be sent to, or that only a file
+                names.
         """
+        check_addresses(self.settings, self.provider_class)
         service, where = self._addressed()
         if missing := self.provider_class.missing(service):
             provider = self.settings.config.provider

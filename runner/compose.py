@@ -35,6 +35,7 @@ from runner.core.errors import ConfigError
 from runner.schema import GROUPS, Config
 from runner.typed import as_typed
 
+
 class ShippedConf(SearchPathPlugin):
     """Looks in the shipped conf/ last."""
 
@@ -194,12 +195,19 @@ _NOT_TEXT = re.compile(r"(?i)true|false|null|[+-]?(\d[\d_]*|\d*\.\d+|\d+\.\d*)(e
 def _arguments(argv: list[str]) -> tuple[list[str], Path]:
     """Take out our own flags and the configuration folder, and refuse keys."""
     rest: list[str] = []
-    home = SHIPPED
+    homes: list[Path] = []
     words = iter(argv)
     for word in words:
         name, equals, value = word.partition("=")
         if name in ("--config-dir", "-cd", "--config-path", "-cp"):
-            home = _folder(value if equals else next(words, ""))
+            homes.append(_folder(value if equals else next(words, "")))
+            if len(homes) > 1:
+                raise ConfigError(
+                    f"--config-dir: given twice, {homes[0]} and {homes[1]}; one folder is taken, and "
+                    "the shipped conf/ behind it: put what you need into one"
+                )
+        elif name.startswith("--conf") and name != "--config-name":  # Hydra would complete it
+            raise ConfigError(f"{name}: no such option; did you mean --config-dir?")
         elif word == "--json":
             rest.append("format=json")
         elif _KEY_NAMES.search(name.lstrip("+~")) or _KEY_VALUES.search(word):
@@ -216,7 +224,7 @@ def _arguments(argv: list[str]) -> tuple[list[str], Path]:
     sweeps = ("-m", "--multirun")
     if any(word in sweeps for word in rest):  # Hydra takes no words on both sides of it
         rest = ["-m", *(word for word in rest if word not in sweeps)]
-    return rest, home
+    return rest, homes[0] if homes else SHIPPED
 
 
 def _check_choice(group: str, value: str) -> None:
@@ -281,8 +289,8 @@ def _one_line(error: BaseException) -> str:
     reason = reasons[0] if reasons else ""
     if reason.startswith("Ambiguous value"):
         reason += ": write [a,b] for a list, or add -m to run one after the other"
-    if "Unsupported item value in defaults" in reason:
-        reason += ": put quotes around ids that YAML reads as something else (no, on, 7)"
+    if reason.endswith("is not Optional"):
+        reason += ": it needs a value; put quotes around null if that word is meant"
     return within + (f"{full_key}: {reason}" if full_key and full_key not in reason else reason)
 
 

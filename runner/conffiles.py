@@ -114,9 +114,14 @@ def _read(path: Path, folder: Path) -> _Read:
     if foreign and not path.resolve().is_relative_to(folder.resolve()):
         raise ConfigError(f"{name}: {path} is a link that leaves the folder; copy the file")
     text = _text(path, name)
-    header = ConfigSource._get_header_dict(text[:512])  # noqa: SLF001 - as Hydra will
     group, _, file = name.rpartition("/")
     stem = file.removesuffix(".yaml")
+    if group in _HEADED and not IDENTIFIER.fullmatch(stem):
+        raise ConfigError(f"{name}: id {stem!r}; {ALLOWED_IDS}")
+    try:
+        header = ConfigSource._get_header_dict(text[:512])  # noqa: SLF001 - as Hydra will
+    except ValueError as error:
+        raise ConfigError(f"{name}: its first line: {error}") from None
     if group in _HEADED:
         _check_header(stem, group, header.get("package"))
     package = _package(header.get("package"), group, stem, name)
@@ -142,7 +147,7 @@ def _text(path: Path, name: str) -> str:
             raise ConfigError(f"{name}: {path} is no file")
         if status.st_size > MAX_YAML_BYTES:
             raise ConfigError(f"{name}: {path} is larger than {MAX_YAML_BYTES:,} bytes")
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: {path} is not UTF-8 text ({error.reason})") from None
     except OSError as error:
@@ -175,8 +180,6 @@ def _unfolded(text: str, name: str) -> float:
 
 def _check_header(stem: str, group: str, package: str | None) -> None:
     name = f"{group}/{stem}.yaml"
-    if not IDENTIFIER.fullmatch(stem):
-        raise ConfigError(f"{name}: id {stem!r}; {ALLOWED_IDS}")
     if package != f"{group}.{stem}":
         raise ConfigError(
             f"{name}: its first line has to be '# @package {group}.{stem}', "
@@ -330,14 +333,14 @@ class _File:
             self._check_package(package, node)
 
     def _check_package(self, package: str, node: yaml.Node) -> None:
-        known = package.split(".")[0] in ROOT
+        known = package.split(".", maxsplit=1)[0] in ROOT
         if self._foreign and not (_PACKAGE.fullmatch(package) and known):
             raise ConfigError(
                 f"{self._at(node)}: defaults: '@{package}': {did_you_mean(package, GROUPS)}"
             )
 
     def _check_group(self, group: str, choices: list[yaml.Node], node: yaml.Node) -> None:
-        if not self._foreign or group.split("/")[0] in GROUPS:
+        if not self._foreign or group.split("/", maxsplit=1)[0] in GROUPS:
             return
         allowed = _HYDRAS_GROUPS.get(group, ())
         for choice in choices:

@@ -66,7 +66,9 @@ LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
-PROVIDER_PACKAGE = "runner.providers."
+PROVIDER_CLASS = re.compile(r"runner\.providers\.[a-z][a-z0-9_]*\.[A-Z][A-Za-z0-9]*")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
 MODES = ("batch", "realtime")
 LAUNCHERS = ("process", "slurm")
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,:=+&|*@/-]+")
@@ -77,6 +79,8 @@ LOADS_CODE = re.compile(
 WINDOW = re.compile(r"[1-9][0-9]{0,2}[hd]")
 EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
+MAX_NUMBER = 2**63
+"""No whole number from here on, and nothing that is not finite, gets into a request."""
 MAX_TRIALS = 10_000_000
 
 
@@ -256,6 +260,9 @@ def _no_interpolated_prompts(cfg: DictConfig) -> None:
                 raise ConfigError(
                     f"{path}: half a character (\\ud83d…): write the character itself"
                 )
+            is_sent = ".parameters" in path and isinstance(value, int | float)
+            if is_sent and not abs(value) < MAX_NUMBER:
+                raise ConfigError(f"{path}: {value} is no number that JSON can carry")
 
 
 def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
@@ -319,9 +326,19 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         "with provider.mode=realtime nothing is left to run elsewhere; leave wait=false out",
     )
     problems.check(
-        provider._target_.startswith(PROVIDER_PACKAGE),
+        PROVIDER_CLASS.fullmatch(provider._target_) is not None,
         "provider._target_",
-        f"{provider._target_!r}; allowed: a class under {PROVIDER_PACKAGE}",
+        f"{provider._target_!r}; allowed: a class under runner.providers.",
+    )
+    problems.check(
+        VARIABLE.fullmatch(provider.api_key_env) is not None,
+        "provider.api_key_env",
+        f"{provider.api_key_env!r}; allowed: the name of an environment variable",
+    )
+    problems.check(
+        provider.emulator_path is None or PATH.fullmatch(provider.emulator_path) is not None,
+        "provider.emulator_path",
+        f"{provider.emulator_path!r}; allowed: a path on this machine's emulator, as /v1",
     )
     problems.check(
         WINDOW.fullmatch(provider.completion_window) is not None,

@@ -10,6 +10,7 @@ GROUPS = ("provider", "question", "faults", "persona", "text", "service", "exper
 WORDS = {"type": "nothing, one word, or several"}
 """Marks a setting that OmegaConf has no type for."""
 
+
 @dataclass
 class PersonaConfig:
     """conf/persona/*.yaml."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runner.compose import SHIPPED
+from runner.conffiles import SHIPPED
 from runner.core.errors import ConfigError
 
 EXPERIMENT = """\

@@ -11,6 +11,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from runner import schema
 from runner.core.errors import ConfigError
 from runner.schema import GROUPS, WORDS, Config
 
@@ -44,12 +45,12 @@ class Words:
 
 def inner(kind: Any, key: str) -> Any:
     """Return the type of what stands under a key of a mapping or in a list; Any when unknown."""
-    kind = _bare(kind)[0]
-    if is_dataclass(kind):
-        return _fields(kind).get(key, Any)
-    if get_origin(kind) in (dict, list):
-        return get_args(kind)[-1]
-    return Words if kind is Words else Any
+    bare: Any = _bare(kind)[0]
+    if isinstance(bare, type) and is_dataclass(bare):
+        return _fields(bare.__name__).get(key, Any)
+    if get_origin(bare) in (dict, list):
+        return get_args(bare)[-1]
+    return Words if bare is Words else Any
 
 
 def at(path: str) -> Any:
@@ -61,7 +62,8 @@ def at(path: str) -> Any:
 
 
 @cache
-def _fields(kind: Any) -> dict[str, Any]:
+def _fields(name: str) -> dict[str, Any]:
+    kind = getattr(schema, name)
     hints = get_type_hints(kind)
     return {f.name: Words if f.metadata == WORDS else hints[f.name] for f in fields(kind)}
 

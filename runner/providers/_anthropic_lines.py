@@ -13,6 +13,7 @@ import orjson
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.finish import CONTENT_FILTER, LENGTH, REFUSAL, normal
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
+from runner.providers import _settled as say
 from runner.providers._lines import (
     count,
     holds_text,
@@ -26,6 +27,26 @@ from runner.providers._refusals import finish_of, kind_of
 from runner.providers.base import Frame, untagged
 
 _HOLE = "\x00"
+
+SETTLED: Final = {
+    "model": say.ANOTHER_MODEL,
+    **dict.fromkeys(("messages", "system", "prompt", "input", "instructions"), say.ANOTHER_PROMPT),
+    "temperature": say.ANOTHER_TEMPERATURE,
+    **dict.fromkeys(
+        (
+            *("max_tokens", "max_tokens_to_sample", "max_completion_tokens"),
+            "max_output_tokens",
+        ),
+        say.ANOTHER_CAP,
+    ),
+    **dict.fromkeys(("n", "candidate_count", "best_of"), say.MORE_ANSWERS),
+    **dict.fromkeys(("output_config.format", "output_format", "response_format"), say.AS_JSON),
+    "stream": say.NO_STREAM,
+    **dict.fromkeys(("stop_sequences", "stop"), say.NO_STOP),
+    **dict.fromkeys(("tools", "tool_choice", "mcp_servers", "container"), say.NO_TOOLS),
+    **dict.fromkeys(("service_tier", "speed", "inference_geo"), say.NO_TIER),
+}
+"""What parameters must not say."""
 _STATUSES: Final = {
     "invalid_request_error": 400,
     "authentication_error": 401,

@@ -10,12 +10,14 @@ import orjson
 
 from runner.core.errors import ProviderBusy, ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import Condition, JsonObject, Model, Prompt, ReplyKind
+from runner.providers import _settled as say
 from runner.providers._chat_reply import read_line
 from runner.providers._lines import count, object_of, overlaid, seconds, told, word
 from runner.providers.base import Frame
 
 __all__ = [
     "ENDPOINT",
+    "SETTLED",
     "answer_line",
     "count",
     "overlaid",
@@ -28,6 +30,41 @@ __all__ = [
 
 ENDPOINT: Final = "/v1/chat/completions"
 _HOLE = "\x00"
+
+SETTLED: Final = {
+    **dict.fromkeys(("model", "models", "fallbacks"), say.ANOTHER_MODEL),
+    **dict.fromkeys(("messages", "prompt", "input", "system", "instructions"), say.ANOTHER_PROMPT),
+    **dict.fromkeys(("temperature", "options.temperature"), say.ANOTHER_TEMPERATURE),
+    **dict.fromkeys(
+        (
+            *("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens"),
+            *("num_predict", "options.num_predict"),
+        ),
+        say.ANOTHER_CAP,
+    ),
+    **dict.fromkeys(("n", "best_of", "candidate_count", "num_return_sequences"), say.MORE_ANSWERS),
+    **dict.fromkeys(
+        (
+            *("response_format", "format", "json_schema", "structured_outputs", "grammar"),
+            *("guided_json", "guided_regex", "guided_choice", "guided_grammar"),
+        ),
+        say.AS_JSON,
+    ),
+    **dict.fromkeys(("stream", "stream_options"), say.NO_STREAM),
+    **dict.fromkeys(("stop", "stop_sequences", "stop_token_ids", "options.stop"), say.NO_STOP),
+    **dict.fromkeys(
+        (
+            *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
+            *("web_search_options", "plugins", "modalities", "audio"),
+        ),
+        say.NO_TOOLS,
+    ),
+    **dict.fromkeys(("truncate_prompt_tokens", "truncation", "transforms"), say.NO_CUT),
+    "service_tier": say.NO_TIER,
+    "echo": "leave it out: the question would be read as part of the answer",
+    "extra_body": "write what it holds beside the other parameters",
+}
+"""What parameters must not say, in the spellings of all services that speak this dialect."""
 
 
 def request_frame(model: Model, condition: Condition, prompt: Prompt) -> Frame:

@@ -17,6 +17,7 @@ from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteI
 from runner.core.states import Outcome
 from runner.providers._chat import (
     ENDPOINT,
+    SETTLED,
     answer_line,
     read_line,
     request_frame,
@@ -55,6 +56,8 @@ class FileBatch:
 
     default_base_url: ClassVar[str]
     base_url_variable: ClassVar[str]
+    key_variable: ClassVar[str]
+    settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = True
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False

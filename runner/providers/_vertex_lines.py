@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.finish import CONTENT_FILTER, STOP, normal
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
+from runner.providers import _settled as say
 from runner.providers._lines import (
     count,
     holds_text,
@@ -31,6 +32,30 @@ from runner.providers._refusals import finish_of, kind_of, number_in
 from runner.providers.base import Frame, untagged
 
 _HOLE = "\x00"
+
+_CAPS = ("maxOutputTokens", "maxTokens", "maxCompletionTokens")
+_COUNTS = ("candidateCount", "n")
+_SHAPES = ("responseMimeType", "responseSchema", "responseJsonSchema", "responseFormat")
+_SAID = {
+    "temperature": say.ANOTHER_TEMPERATURE,
+    **dict.fromkeys(_CAPS, say.ANOTHER_CAP),
+    **dict.fromkeys(_COUNTS, say.MORE_ANSWERS),
+    **dict.fromkeys(_SHAPES, say.AS_JSON),
+    **dict.fromkeys(("stopSequences", "stop"), say.NO_STOP),
+    **dict.fromkeys(("responseModalities", "speechConfig", "imageConfig"), say.NO_TOOLS),
+}
+SETTLED: Final = {
+    "model": say.ANOTHER_MODEL,
+    **dict.fromkeys(
+        ("contents", "messages", "systemInstruction", "cachedContent"), say.ANOTHER_PROMPT
+    ),
+    **_SAID,
+    **{f"generationConfig.{name}": instead for name, instead in _SAID.items()},
+    "stream": say.NO_STREAM,
+    **dict.fromkeys(("tools", "toolConfig"), say.NO_TOOLS),
+    "serviceTier": say.NO_TIER,
+}
+"""What parameters must not say."""
 
 _RPC_STATUSES = dict(
     enumerate((499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 400, 500, 503, 500, 401), 1)

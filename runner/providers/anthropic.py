@@ -31,6 +31,7 @@ from runner.providers._anthropic_batches import (
     total_of,
 )
 from runner.providers._anthropic_lines import (
+    SETTLED,
     custom_ids_in,
     errored_line,
     lines_of,
@@ -67,6 +68,8 @@ class AnthropicBatch:
 
     default_base_url: ClassVar[str] = "https://api.anthropic.com"
     base_url_variable: ClassVar[str] = "ANTHROPIC_BASE_URL"
+    key_variable: ClassVar[str] = "ANTHROPIC_API_KEY"
+    settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = False
     tagged: ClassVar[bool] = True
     found_by_size: ClassVar[bool] = True

@@ -84,6 +84,11 @@ class Provider(Protocol):
     default_base_url: ClassVar[str]
     base_url_variable: ClassVar[str]
     """The environment variable that names another address."""
+    key_variable: ClassVar[str]
+    """The environment variable whose key may go to this service; another needs the user's word."""
+    settled: ClassVar[Mapping[str, str]]
+    """Places in a request that a setting decides, in the service's spelling, each with what to say
+    instead of a parameter: a parameter there would make the table say what was not sent."""
     fences: ClassVar[bool]
     """Whether an order that is still on its way can be made harmless."""
     tagged: ClassVar[bool]

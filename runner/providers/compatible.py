@@ -15,6 +15,7 @@ class CompatibleBatch(OpenAIFileBatch):
 
     default_base_url: ClassVar[str] = ""
     base_url_variable: ClassVar[str] = "COMPATIBLE_BASE_URL"
+    key_variable: ClassVar[str] = "COMPATIBLE_API_KEY"
 
     @property
     def _reached(self) -> Service:

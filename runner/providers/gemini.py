@@ -5,6 +5,7 @@ docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-g
 """
 
 import os
+import re
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -28,7 +29,7 @@ from runner.providers._vertex_jobs import (
     rank,
     shard_of,
 )
-from runner.providers._vertex_lines import is_answer, read_line, request_frame, result_line
+from runner.providers._vertex_lines import SETTLED, is_answer, read_line, request_frame, result_line
 from runner.providers.base import Frame, Service
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 PAGE = 100
 _GCS, _BIGQUERY = "gcs", "bigquery"
+_REGION = re.compile(r"[A-Za-z0-9-]+")
 _MACHINE = Path("/sys/class/dmi/id/product_name")
 _AT_GOOGLE = (
     "GCE_METADATA_HOST",
@@ -62,6 +64,8 @@ class GeminiBatch:
 
     default_base_url = "https://aiplatform.googleapis.com"
     base_url_variable = "VERTEX_BASE_URL"
+    key_variable = "GOOGLE_OAUTH_ACCESS_TOKEN"
+    settled = SETTLED
     fences = True
     tagged = True
     found_by_size = False
@@ -82,7 +86,10 @@ class GeminiBatch:
                 not _project(service),
                 "no project: set provider.project, or the variable GOOGLE_CLOUD_PROJECT",
             ),
-            (not _option(service, "location"), "no region: set provider.location"),
+            (
+                _REGION.fullmatch(_option(service, "location") or "") is None,
+                "no region: set provider.location, as europe-west4",
+            ),
             (
                 _GCS in stores and not _option(service, "bucket"),
                 "no bucket: set provider.bucket to the name of one in that region",

@@ -19,6 +19,7 @@ class GroqBatch(FileBatch):
 
     default_base_url: ClassVar[str] = "https://api.groq.com"
     base_url_variable: ClassVar[str] = "GROQ_BASE_URL"
+    key_variable: ClassVar[str] = "GROQ_API_KEY"
     packages: ClassVar[tuple[str, ...]] = ("httpx", "groq")
     _chat_path: ClassVar[str] = "/openai/v1/chat/completions"
 

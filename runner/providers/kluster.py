@@ -10,5 +10,6 @@ class KlusterBatch(OpenAIFileBatch):
 
     default_base_url: ClassVar[str] = "https://api.kluster.ai/v1"
     base_url_variable: ClassVar[str] = "KLUSTER_BASE_URL"
+    key_variable: ClassVar[str] = "KLUSTERAI_API_KEY"
     fences: ClassVar[bool] = False
     """Its documents know no call that deletes a file."""

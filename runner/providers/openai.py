@@ -10,4 +10,5 @@ class OpenAIBatch(OpenAIFileBatch):
 
     default_base_url: ClassVar[str] = "https://api.openai.com/v1"
     base_url_variable: ClassVar[str] = "OPENAI_BASE_URL"
+    key_variable: ClassVar[str] = "OPENAI_API_KEY"
     _takes_openai_settings = True

@@ -36,7 +36,7 @@ from runner.core.model import (
 )
 from runner.providers import _vllm_job as job
 from runner.providers import _vllm_slurm as slurm
-from runner.providers._chat import read_line, request_frame
+from runner.providers._chat import SETTLED, read_line, request_frame
 from runner.providers._lines import count, object_of, reason_in, told, word
 from runner.providers.base import Frame, Secret, Service, said
 
@@ -58,6 +58,8 @@ class VllmBatch:
 
     default_base_url: ClassVar[str] = ""
     base_url_variable: ClassVar[str] = ""
+    key_variable: ClassVar[str] = "HF_TOKEN"
+    settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = True
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False

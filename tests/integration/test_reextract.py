@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from runner.build import Run
-from runner.compose import SHIPPED, compose
+from runner.compose import compose
+from runner.conffiles import SHIPPED
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
 from runner.reextract import Comparison

@@ -8,57 +8,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner.compose import SHIPPED, compose
-from runner.config import Settings
-from runner.core.errors import ConfigError
+from runner.compose import compose
+from runner.conffiles import SHIPPED
 from runner.core.expand import checked_conditions
 from runner.core.model import Enhance
 from runner.core.roster import RetryPolicy
+from tests.unit.composing import fill, head, mistake, only
 
 PERSONA = "name: 教授\nsystem: あなたは教授です。\ntemperature: 0.5\n"
 TEXT = "title: 私の話\nauthor: 私\nfile: mine.txt\n"
 LITERARY = yaml.safe_load((SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8"))
 
 
-def head(package: str, body: str) -> str:
-    return f"# @package {package}\n{body}"
-
-
 def question(**changes: object) -> dict[str, str]:
     """A question set of the user's own, some keys changed."""
     body = yaml.safe_dump(LITERARY | {"name": "own"} | changes, allow_unicode=True)
     return {"question/own.yaml": head("question", body)}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The user's own folder, empty."""
-    home = tmp_path / "my_conf"
-    home.mkdir()
-    return home
-
-
-def fill(folder: Path, files: dict[str, str | bytes]) -> list[str]:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return ["--config-dir", str(folder)]
-
-
-def only(argv: list[str]) -> Settings:
-    (settings,) = compose(argv)
-    return settings
-
-
-def mistake(argv: list[str], capfd: pytest.CaptureFixture[str]) -> str:
-    """The one line that a user gets."""
-    with pytest.raises(ConfigError) as caught:
-        compose(argv)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert capfd.readouterr() == ("", "")  # Hydra says nothing of its own
-    return message
 
 
 # --- mistakes on the command line: each names the key, and what would be right -----------------
@@ -352,12 +317,6 @@ FOLDERS: list[tuple[str, dict[str, str | bytes], list[str], list[str]]] = [
         ["question/own.yaml", "items.Q 1", "letters, digits"],
     ),
     (
-        "a question's id that is a number",
-        question(items={1: {"label": "x"}}),
-        ["question=own"],
-        ["question/own.yaml", "question.items.1"],
-    ),
-    (
         "an unknown placeholder",
         question(enhanced="{texte}"),
         ["question=own"],
@@ -368,28 +327,6 @@ FOLDERS: list[tuple[str, dict[str, str | bytes], list[str], list[str]]] = [
         question(plain="${oc.env:HOME}"),
         ["question=own"],
         ["question.plain", "not allowed"],
-    ),
-    (
-        "an id that YAML reads as false",
-        {
-            "persona/no.yaml": head("persona.no", PERSONA),
-            "experiment/own.yaml": head(
-                "_global_", "defaults:\n  - override /persona: [no]\nname: own\n"
-            ),
-        },
-        ["experiment=own"],
-        ["defaults", "quotes"],
-    ),
-    (
-        "an id that YAML reads as an octal number",
-        {
-            "persona/0777.yaml": head("persona.0777", PERSONA),
-            "experiment/own.yaml": head(
-                "_global_", "defaults:\n  - override /persona: [0777]\nname: own\n"
-            ),
-        },
-        ["experiment=own"],
-        ["defaults", "quotes"],
     ),
     (
         "a list that is not closed",

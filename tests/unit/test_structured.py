@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from runner.build import Run
-from runner.compose import SHIPPED, compose
+from runner.compose import compose
+from runner.conffiles import SHIPPED
 from runner.core.errors import ConfigError
 from runner.core.model import Variant
 from runner.core.plan import Purpose
