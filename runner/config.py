@@ -36,6 +36,7 @@ from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.roster import RetryPolicy
 from runner.core.structured import DIALECTS, parameters
 from runner.dataset import LIVE, REHEARSED
+from runner.providers._lines import overlaid
 from runner.schema import (
     Config,
     ModelConfig,
@@ -518,15 +519,16 @@ def _model(provider: ProviderConfig, structured: JsonObject) -> Model:
         max_output_tokens=provider.max_output_tokens,
         max_tokens_name=row.max_tokens or provider.max_tokens,
         expected_output_tokens=provider.expected_output_tokens,
-        parameters=_plain(OmegaConf.merge(structured, row.parameters, provider.parameters)),
+        parameters=_as_json(overlaid(overlaid(structured, row.parameters), provider.parameters)),
         arguments=tuple(provider.arguments),
     )
 
 
-def _plain(tree: Any) -> dict[str, Any]:
-    found = OmegaConf.to_container(tree)
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
+def _as_json(tree: Any) -> Any:
+    """Return plain data with text for keys; {50256: -100} on the command line has a number there."""
+    if isinstance(tree, dict):
+        return {str(key): _as_json(value) for key, value in tree.items()}
+    return [_as_json(item) for item in tree] if isinstance(tree, list) else tree
 
 
 def _temperatures(

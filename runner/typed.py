@@ -32,6 +32,8 @@ _RETYPED = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 """What Hydra takes for something else than text, unless it is quoted."""
+_SAME_AGAIN = re.compile(r"[0-9]+|-[1-9][0-9]*", re.ASCII)
+"""What of that comes out as the same characters."""
 _PLAIN_TEXT = re.compile(r"[^\[\]{}()'\"\\$,=]*")
 
 
@@ -171,6 +173,10 @@ def _quoted(text: str, kind: Any, where: str) -> str:
 def _pair(text: str, kind: Any, where: str) -> str:
     key, colon, value = text.partition(":")
     name = key.strip()
+    if _RETYPED.fullmatch(name) and not _SAME_AGAIN.fullmatch(name):
+        raise ConfigError(
+            f"{where}: Hydra would take the key {name} for something else; write it into a YAML file"
+        )
     return f"{key}{colon}{_quoted(value, inner(kind, name), f'{where}.{name}')}" if colon else text
 
 

@@ -35,7 +35,11 @@ def test_text_in_a_file_goes_out_as_it_stands_there(folder, word):
 
 
 def test_yaml_alone_would_have_changed_most_of_them():
-    changed = [word for word in RETYPED if word != "=" and yaml.safe_load(f"- {word}") != [word]]
+    changed = [
+        word
+        for word in RETYPED
+        if word not in ("=", "<<") and yaml.safe_load(f"- {word}") != [word]
+    ]
     assert len(changed) > 20
 
 
