@@ -8,7 +8,12 @@ from runner.core.definition import differences
 from runner.core.errors import ConfigError
 from runner.core.model import Variant
 from runner.core.prompt import render
+from runner.providers._settled import overruling
+from runner.providers.anthropic import AnthropicBatch
 from runner.providers.base import Service
+from runner.providers.gemini import GeminiBatch
+from runner.providers.openai import OpenAIBatch
+from runner.providers.vllm import VllmBatch
 from tests.unit.composing import fill, head, only
 
 SMALL = ["personas=[p1]", "texts=[t1]", "temperatures=null"]
@@ -89,10 +94,16 @@ ANTHROPIC = {
     "outputConfig.format": "output_config",
     "service_tier": LEAVE,
 }
+CLASSES = {
+    "openai": OpenAIBatch,
+    "vllm": VllmBatch,
+    "gemini": GeminiBatch,
+    "anthropic": AnthropicBatch,
+}
 ALL = [
     *(
         (provider, name, instead)
-        for provider in ("openai", "groq", "kluster", "compatible", "vllm")
+        for provider in ("openai", "vllm")
         for name, instead in CHAT.items()
     ),
     *(("gemini", name, instead) for name, instead in GEMINI.items()),
@@ -103,10 +114,29 @@ ALL = [
 @pytest.mark.parametrize(
     ("provider", "name", "instead"), ALL, ids=[f"{provider} {name}" for provider, name, _ in ALL]
 )
-@pytest.mark.parametrize("value", ["1", "null", "[]"])
+@pytest.mark.parametrize("value", [1, None, []], ids=str)
 def test_a_parameter_may_not_overrule_a_setting(provider, name, instead, value):
-    said = refusal(run_of(provider, f"provider.parameters.{name}={value}"))
-    assert said.startswith("provider.parameters.")
+    given: object = value
+    for key in reversed(name.split(".")):
+        given = {key: given}
+    ((where, said),) = overruling(given, CLASSES[provider].settled)
+    assert name.startswith(where)
+    assert instead in said
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "instead"),
+    [
+        ("openai", "n", TRIALS),
+        ("vllm", "max_tokens", CAP),
+        ("anthropic", "system", PROMPT),
+        ("gemini", "generationConfig.temperature", TEMPERATURE),
+        ("gemini", "generationConfig", "generationConfig"),
+    ],
+)
+def test_a_plan_says_so(provider, name, instead):
+    said = refusal(run_of(provider, f"provider.parameters.{name}=[]"))
+    assert said.startswith(f"provider.parameters.{name}: ")
     assert instead in said
 
 
@@ -139,16 +169,21 @@ LEFT = [
 
 
 @pytest.mark.parametrize(("provider", "given"), LEFT, ids=[f"{p} {g}" for p, g in LEFT])
-@pytest.mark.parametrize("plus", ["", "+", "++"])
 def test_what_is_left_is_taken_as_the_comments_write_it_and_is_part_of_what_is_asked(
-    provider, given, plus
+    provider, given
 ):
-    bare, more = run_of(provider), run_of(provider, f"{plus}provider.parameters={given}")
+    bare, more = run_of(provider), run_of(provider, f"provider.parameters={given}")
     assert more.preview().to_send == 10
     changes = differences(bare.definition, more.definition)
     assert changes
     assert all(line.startswith("model.parameters.") for line in changes)
     assert line_of(bare) != line_of(more)
+
+
+@pytest.mark.parametrize("plus", ["+", "++"])
+def test_a_plus_changes_nothing(plus):
+    run = run_of("openai", f"{plus}provider.parameters={{seed: 1}}")
+    assert run.settings.experiment.model.parameters == {"seed": 1}
 
 
 def test_each_word_of_a_parameter_can_be_given_by_itself():

@@ -252,8 +252,14 @@ def live(run: Run) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "value", "word"), NAMED, ids=[f"{n} {v}" for n, v, _ in NAMED])
-@pytest.mark.parametrize("how", ["an experiment", "a copy", "a file of its own"])
+@pytest.mark.parametrize(
+    ("how", "name", "value", "word"),
+    [
+        *(("an experiment", *row) for row in NAMED),
+        ("a copy", *NAMED[0]),
+        ("a file of its own", *NAMED[3]),
+    ],
+)
 def test_an_address_of_a_file_is_shown_and_wants_a_word(
     folder, how, name, value, word, monkeypatch
 ):

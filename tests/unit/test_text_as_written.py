@@ -19,19 +19,19 @@ RETYPED = [
 """What YAML turns into a number, a truth, a date or nothing, when it has no quotes; and its like."""
 
 
-@pytest.mark.parametrize("word", RETYPED)
-def test_text_in_a_file_goes_out_as_it_stands_there(folder, word):
-    argv = fill(
-        folder,
-        {
-            "persona/x.yaml": head("persona.x", PERSONA.format(word)),
-            "text/x.yaml": head("text.x", TEXT.format(word)),
-            "text/mine.txt": "話",
-        },
-    )
-    experiment = only([*argv, "persona=[x]", "text=[x]"]).experiment
-    persona, text = experiment.personas["x"], experiment.texts["x"]
-    assert {persona.name, persona.system, text.title, text.author, text.year} == {word}
+def test_text_in_a_file_goes_out_as_it_stands_there(folder):
+    files: dict[str, str | bytes] = {"text/mine.txt": "話"}
+    for number, word in enumerate(RETYPED):
+        files[f"persona/x{number}.yaml"] = head(f"persona.x{number}", PERSONA.format(word))
+        files[f"text/x{number}.yaml"] = head(f"text.x{number}", TEXT.format(word))
+    names = ",".join(f"x{number}" for number in range(len(RETYPED)))
+    words = [f"persona=[{names}]", f"text=[{names}]"]
+    experiment = only([*fill(folder, files), *words]).experiment
+    assert [p.name for p in experiment.personas.values()] == RETYPED
+    assert [p.system for p in experiment.personas.values()] == RETYPED
+    assert [(t.title, t.author, t.year) for t in experiment.texts.values()] == [
+        (word, word, word) for word in RETYPED
+    ]
 
 
 def test_yaml_alone_would_have_changed_most_of_them():
@@ -61,16 +61,11 @@ def test_quotes_and_blocks_mean_what_they_mean_in_yaml(folder, written, meant):
     assert only([*argv, "persona=[x]"]).experiment.personas["x"].name == meant
 
 
-@pytest.mark.parametrize("name", ["no", "0777", "7", "1e3", "true", "1_0", "null"])
-def test_an_id_in_a_defaults_list_needs_no_quotes(folder, name):
-    argv = fill(
-        folder,
-        {
-            f"persona/{name}.yaml": head(f"persona.{name}", PERSONA.format("x")),
-            "experiment/own.yaml": head("_global_", EXPERIMENT.format(name)),
-        },
-    )
-    assert list(only([*argv, "experiment=own"]).experiment.personas) == [name]
+def test_an_id_in_a_defaults_list_needs_no_quotes(folder):
+    names = ["no", "0777", "7", "1e3", "true", "1_0", "null"]
+    files = {f"persona/{n}.yaml": head(f"persona.{n}", PERSONA.format("x")) for n in names}
+    files["experiment/own.yaml"] = head("_global_", EXPERIMENT.format(", ".join(names)))
+    assert list(only([*fill(folder, files), "experiment=own"]).experiment.personas) == names
 
 
 def test_keys_and_lists_of_words_are_text_as_well(folder):
