@@ -37,6 +37,8 @@ _TAGS = {
     for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
 }
 _MERGE = "tag:yaml.org,2002:merge"
+_SCHEMA = "schema.yaml"
+"""Hydra would read such a file in place of runner.schema."""
 _HYDRAS_KEY = re.compile(r"_[a-z]+_")
 _MAKES = "provider._target_"
 _COMMAND_LINE_ONLY = "provider.trust"
@@ -113,6 +115,8 @@ def _read(path: Path, folder: Path) -> _Read:
     foreign = not folder.samefile(SHIPPED)
     if foreign and not path.resolve().is_relative_to(folder.resolve()):
         raise ConfigError(f"{name}: {path} is a link that leaves the folder; copy the file")
+    if foreign and name == _SCHEMA:
+        raise ConfigError(f"{name}: that name is taken; rename it")
     text = _text(path, name)
     group, _, file = name.rpartition("/")
     stem = file.removesuffix(".yaml")

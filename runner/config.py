@@ -175,6 +175,11 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     Raises:
         ConfigError: all that is wrong, on one line.
     """
+    if OmegaConf.get_type(cfg) is not Config:
+        raise ConfigError(
+            "config.yaml: its defaults have to begin with '- schema'; leave the file out, or copy the "
+            "shipped conf/config.yaml"
+        )
     _only_known_keys(cfg, Config, "")
     _no_missing_values(cfg)
     _no_interpolated_prompts(cfg)

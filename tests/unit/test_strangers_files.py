@@ -223,6 +223,16 @@ def test_a_file_that_holds_no_settings_is_said(folder, capfd, text):
     assert refused(folder, capfd, {"faults/x.yaml": text}, "faults=x").startswith("faults/x.yaml")
 
 
+@pytest.mark.parametrize("text", ["", "trials: 3\n", "defaults: [{question: literary}, _self_]\n"])
+def test_the_schema_cannot_be_left_out_or_replaced(folder, capfd, text):
+    assert "- schema" in refused(folder, capfd, {"config.yaml": text})
+    (folder / "config.yaml").unlink()
+    assert (
+        refused(folder, capfd, {"schema.yaml": text})
+        == "schema.yaml: that name is taken; rename it"
+    )
+
+
 def test_two_folders_are_one_too_many(folder, tmp_path, capfd):
     (tmp_path / "two").mkdir()
     for flags in (["--config-dir", "-cd"], ["--config-dir", "--config-path"], ["-cp", "-cp"]):
