@@ -42,13 +42,13 @@ def capability_of(provider: ProviderConfig, *, heated: bool) -> Capability:
     asked, said = provider.reasoning, _said(provider)
     notes = []
     only = row.honoured_when.reasoning if row.honoured_when else None
-    if heated and only is not None and asked is None and not said:
-        if row.reasoning.default != only:
-            asked = only
-            notes.append(
-                f"temperature is honoured by {provider.model} only with provider.reasoning={only}: "
-                "that is what is sent; temperatures=null lets it reason"
-            )
+    silent = asked is None and said is None
+    if heated and silent and only is not None and row.reasoning.default != only:
+        asked = only
+        notes.append(
+            f"temperature is honoured by {provider.model} only with provider.reasoning={only}: "
+            "that is what is sent; temperatures=null lets it reason"
+        )
     level = asked or said or row.reasoning.default
     own = _plain(row.parameters)
     if asked is not None and not problems:
@@ -59,13 +59,11 @@ def capability_of(provider: ProviderConfig, *, heated: bool) -> Capability:
         own = _plain(OmegaConf.merge(own, says))
         least = reasoning.least_cap(way, asked)
         if provider.max_output_tokens < least:
-            problems.append(
-                (
-                    f"provider.reasoning={asked}",
-                    f"may take {least - 1:,} tokens of provider.max_output_tokens="
-                    f"{provider.max_output_tokens}, which has to be larger; or reason less",
-                )
+            what = (
+                f"may take {least - 1:,} tokens of provider.max_output_tokens="
+                f"{provider.max_output_tokens}, which has to be larger; or reason less"
             )
+            problems.append((f"provider.reasoning={asked}", what))
     cut_off = reasoning.cut_off_note(
         provider.model, level, provider.max_output_tokens, provider.expected_output_tokens
     )
@@ -108,8 +106,9 @@ def _problems(row: ModelConfig, provider: ProviderConfig) -> Iterator[tuple[str,
         return
     if asked not in row.reasoning.levels:
         unsaid = "" if row.reasoning.levels else _unsaid(provider)
-        yield f"provider.reasoning={asked}", (
-            f"not for {provider.model}; allowed: {', '.join(allowed)}{unsaid}"
+        yield (
+            f"provider.reasoning={asked}",
+            (f"not for {provider.model}; allowed: {', '.join(allowed)}{unsaid}"),
         )
     if _said(provider) is not None:
         yield (

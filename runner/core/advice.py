@@ -13,26 +13,23 @@ _NOT_TAKEN: Final = re.compile(
 )
 """How services say that they do not take something, rather than that a number is too large."""
 
+_HEAT: Final = r"\b(?:temperature|top_p|topP|sampling)\b"
+_REASONING: Final = (
+    r"\b(?:reasoning[._]effort|reasoning|thinking(?:[._ ]?(?:level|budget|config|type))?"
+    r"|thinkingLevel|thinkingBudget|thinkingConfig|budget_tokens|output_config\.effort|effort"
+    r"|enable_thinking)\b"
+)
+_SCHEMA: Final = (
+    r"\b(?:response_format|json_schema|responseSchema|response_schema|responseMimeType"
+    r"|output_config(?:\.format)?|structured outputs?)\b"
+)
+_SYSTEM: Final = r"\bsystem_?(?:role|instructions?|messages?|prompts?)?\b|\bdeveloper instruction"
+
 _ROWS: Final = (
-    (r"\b(?:temperature|top_p|topP|sampling)\b", "sampling: rejected", "temperatures=null"),
-    (
-        r"\b(?:reasoning[._]effort|reasoning|thinking(?:[._ ]?(?:level|budget|config|type))?"
-        r"|thinkingLevel|thinkingBudget|thinkingConfig|budget_tokens|output_config\.effort|effort"
-        r"|enable_thinking)\b",
-        "reasoning: {levels: []}",
-        "provider.reasoning=null",
-    ),
-    (
-        r"\b(?:response_format|json_schema|responseSchema|response_schema|responseMimeType"
-        r"|output_config(?:\.format)?|structured outputs?)\b",
-        "structured_output: false",
-        "question.answer=text",
-    ),
-    (
-        r"\bsystem_?(?:role|instructions?|messages?|prompts?)?\b|\bdeveloper instruction",
-        "system_role: false",
-        "provider.system_role=false",
-    ),
+    (_HEAT, "sampling: rejected", "temperatures=null"),
+    (_REASONING, "reasoning: {levels: []}", "provider.reasoning=null"),
+    (_SCHEMA, "structured_output: false", "question.answer=text"),
+    (_SYSTEM, "system_role: false", "provider.system_role=false"),
 )
 """What a refusal names, the row that keeps it from being sent, and the setting that does at once."""
 

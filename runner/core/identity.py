@@ -48,19 +48,25 @@ def counted(names: Mapping[str, int]) -> dict[str, int]:
     for name, count in names.items():
         word = "".join(c if c.isprintable() else "?" for c in name[:120])
         clean[word] = clean.get(word, 0) + count
+    rest = clean.pop(OTHERS, 0)
     ranked = sorted(clean.items(), key=lambda row: (-row[1], row[0]))
-    kept, rest = dict(ranked[:_MOST]), sum(count for _, count in ranked[_MOST:])
-    return kept | ({OTHERS: kept.get(OTHERS, 0) + rest} if rest else {})
+    rest += sum(count for _, count in ranked[_MOST:])
+    return dict(ranked[:_MOST]) | ({OTHERS: rest} if rest else {})
+
+
+def others(asked: str, answered: Mapping[str, int]) -> dict[str, int]:
+    """Return the answers that came from other models, by their names, the most frequent first."""
+    found = {name: count for name, count in answered.items() if not is_same(asked, name)}
+    return dict(sorted(found.items(), key=lambda row: (-row[1], row[0])))
 
 
 def replaced(asked: str, answered: Mapping[str, int]) -> str | None:
     """Say which other models answered; None when none did, or nobody knows."""
-    others = {name: count for name, count in answered.items() if not is_same(asked, name)}
-    if not others:
-        return None
     by_whom = [
         f"{count:,} answer{'' if count == 1 else 's'} came from {name}"
-        for name, count in sorted(others.items(), key=lambda row: (-row[1], row[0]))
+        for name, count in others(asked, answered).items()
     ]
+    if not by_whom:
+        return None
     more = f" and {len(by_whom) - 3} more" if len(by_whom) > 3 else ""
     return f"asked {asked}, {', '.join(by_whom[:3])}{more}"

@@ -94,7 +94,9 @@ class OpenAIRows:
         temperature, quiet = body.get("temperature"), body.get("reasoning_effort") == "none"
         reasons = self.reasons.match(model) is not None
         if quiet and reasons and self.stops.match(model) is None:
-            message = "Unsupported value: 'reasoning_effort' does not support 'none' with this model."
+            message = (
+                "Unsupported value: 'reasoning_effort' does not support 'none' with this model."
+            )
             return bad(message, "reasoning_effort", "unsupported_value")
         fixed = reasons and not (quiet and self.honours.match(model))
         if temperature is not None and (complaint := _temperature(temperature, reasons=fixed)):
