@@ -29,7 +29,7 @@ def parts_of(name: str) -> tuple[str, str | None]:
     snapshot: str | None = None
     while found := _VERSION.search(plain):  # as in gemini-2.0-flash-001@default
         plain, word = plain[: found.start()], found[0][1:].replace("-", "")
-        snapshot = snapshot or (None if word in _NO_VERSION else word)
+        snapshot = snapshot if word in _NO_VERSION else word
     return plain, snapshot
 
 

@@ -26,6 +26,7 @@ SAME = [
     ("gpt-oss-120b", "openai/gpt-oss-120b:free"),
     ("meta-llama/Llama-3.3-70B-Instruct", "meta-llama/llama-3.3-70b-instruct:nitro"),
     ("llama3.1", "llama3.1:latest"),
+    ("gpt-4o-mini-2024-07-18", "gpt-4o-mini-2024-07-18-2026-01-01"),
     ("llama3.1:8b", "llama3.1:8b"),
     ("deepseek-ai/DeepSeek-V3-0324", "deepseek-ai/DeepSeek-V3-0324"),
     ("ft:gpt-4o-mini-2024-07-18:org::abc", "ft:gpt-4o-mini-2024-07-18:org::abc"),
