@@ -13,12 +13,14 @@ from typing import Any
 from runner import sweep
 from runner.build import Result, Run
 from runner.config import EMULATOR, FORMATS, Settings, words
+from runner.core.advice import advice
 from runner.core.cost import Estimate
 from runner.core.errors import ConfigError
+from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.plan import Purpose
-from runner.core.states import AT_PROVIDER, FINAL_STATES
-from runner.core.stats import days_left, shown_state, totals
+from runner.core.states import AT_PROVIDER, FINAL_STATES, Outcome
+from runner.core.stats import days_left, models_returned, shown_state, totals
 from runner.exits import DONE, INTERRUPTED, WORK_REMAINS
 from runner.ledger import LedgerReader, exists
 from runner.prospect import Preview, temperatures, way
@@ -328,9 +330,12 @@ def _finish(run: Run, result: Result, command: str, *, interrupted: bool, as_jso
             "  ".join(f"{name} {count:,}" for name, count in totals(view.counts).items())
             + f"  ({_batches(len(view.batches))}, {_money(view.batches)})"
         )
-        for line in (view.held, view.halted):
+        others = replaced(run.settings.config.provider.model, models_returned(view.batches))
+        for line in (view.held, view.halted, others):
             if line:
                 print(f"! {line}")
+        if what_to_do := _about_a_refusal(run, result):
+            print(f"refused  {what_to_do}")
         print(f"table    {tables.answers_csv}  (and .parquet)")
         print(f"summary  {tables.summary_json}")
         if view.counts.failed:
@@ -339,6 +344,18 @@ def _finish(run: Run, result: Result, command: str, *, interrupted: bool, as_jso
     if interrupted:
         return INTERRUPTED
     return WORK_REMAINS if view.counts.open or view.counts.failed else DONE
+
+
+def _about_a_refusal(run: Run, result: Result) -> str | None:
+    """Return what keeps a parameter from being refused again, where that is what happened."""
+    provider, said = run.settings.config.provider, result.view.halted
+    if said is None and any(b.tally.get(Outcome.REFUSED) for b in result.view.batches):
+        import polars as pl
+
+        attempts = pl.scan_parquet(result.tables.attempts_parquet)
+        refused = attempts.filter(pl.col("outcome") == Outcome.REFUSED.value)
+        said = next(iter(refused.select("error").head(1).collect()["error"]), None)
+    return advice(provider.name, provider.model, said) if said else None
 
 
 def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> str:
@@ -441,6 +458,9 @@ def _status(run: Run, *, as_json: bool) -> int:
         "runner": None if holder is None else {"pid": holder.pid, "host": holder.host},
         "heartbeat_age_seconds": round(now - beat["at"], 1) if "at" in beat else None,
         **summary,
+        "answered_by_another": replaced(
+            run.settings.config.provider.model, summary.get("models_returned", {})
+        ),
         "open_batches": [
             {
                 "batch": b.key,
@@ -478,6 +498,8 @@ def _print_status(run: Run, facts: dict[str, Any], folder: Path) -> None:
         print("  answers  " + "  ".join(f"{name} {facts[name]:,}" for name in names))
         cost = facts["cost_usd"]
         print(f"  cost     {'unknown' if cost is None else f'${float(cost):.4f}'}")
+    if facts["answered_by_another"]:
+        print(f"! {facts['answered_by_another']}")
     for row in facts["open_batches"]:
         print(
             f"  {row['batch']}  {row['state']} ({row['remote_state'] or 'nothing heard yet'})  "

@@ -15,11 +15,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from runner.config import Settings, did_you_mean
+from runner.config import EMULATOR, Settings, did_you_mean
 from runner.core.cost import Estimate, Price, PriceList, estimate
 from runner.core.definition import define, differences, fingerprint, merged
 from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
 from runner.core.expand import calculated_temperature, checked_conditions
+from runner.core.lifetime import has_ended
+from runner.core.lifetime import note as ending_note
+from runner.core.lifetime import refusal as ended
 from runner.core.model import Batch, BatchKey, Condition, Span
 from runner.core.plan import Purpose, committed
 from runner.core.roster import Roster
@@ -111,7 +114,11 @@ class Run:
     """One experiment with one provider and model, and the folder it lives in."""
 
     def __init__(
-        self, settings: Settings, purse: Purse | None = None, place: Path | None = None
+        self,
+        settings: Settings,
+        purse: Purse | None = None,
+        place: Path | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """Check what can be checked without touching anything.
 
@@ -119,6 +126,7 @@ class Run:
             settings: what to run.
             purse: shared with the other jobs of a sweep, which pay from the same budget.
             place: the folder, where another process has chosen it.
+            now: the time by which a model has ended, in seconds since the epoch.
 
         Raises:
             ConfigError: ids that collide, a target that is no provider.
@@ -130,6 +138,7 @@ class Run:
         self.address: str | None = None
         """Where an emulator shows this run's world; None: it starts its own."""
         self._place = place
+        self._now = now
         self.conditions: list[Condition] = checked_conditions(
             settings.experiment, len(self._tag(NO_RUN))
         )
@@ -247,6 +256,7 @@ class Run:
             self._live_service()
         if not sending:
             return None
+        self._check_model()
         self._check_price()
         return self.preview(before)
 
@@ -322,6 +332,9 @@ class Run:
             )
         said = one_seed(self.settings), note_on_addresses(self.settings, self.provider_class)
         found += [note for note in said if note is not None]
+        found += self.settings.capability.notes
+        if ends := self._ending_note():
+            found.append(ends)
         if self.price is None:
             found.append(f"nobody knows the price of {experiment.model.name}: cost unknown")
         if kind := shared_disk(Path(self.settings.config.outputs)):
@@ -740,6 +753,7 @@ class Run:
         Raises:
             ConfigError: over the budget, an unknown price, or a request too large for any batch.
         """
+        self._check_model()
         preview = self.preview()
         self._check_price()
         if self.emulated or self.price is None:
@@ -754,6 +768,25 @@ class Run:
                 "ask for less, or allow more with budget.max_usd=…"
             )
         return preview
+
+    def _check_model(self) -> None:
+        """Refuse to send anything to a model that its provider does not answer with any more.
+
+        Raises:
+            ConfigError: it has ended; a rehearsal of it is no matter.
+        """
+        ending, provider = self.settings.capability.ending, self.settings.config.provider
+        if ending is not None and not self.emulated and has_ended(ending, self._now()):
+            where = f"provider/{provider.name}.yaml"
+            raise ConfigError(ended(provider.model, ending, where))
+
+    def _ending_note(self) -> str | None:
+        """Say that the model ends soon, or has; a pretended service of no provider's has no end."""
+        provider = self.settings.config.provider
+        if provider.name == EMULATOR:
+            return None
+        ending = self.settings.capability.ending
+        return ending_note(provider.model, ending, self._now(), emulated=self.emulated)
 
     def _check_price(self) -> None:
         """Refuse a price that nobody knows, unless the user said that it does not matter."""

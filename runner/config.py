@@ -36,6 +36,7 @@ from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.roster import RetryPolicy
 from runner.core.structured import DIALECTS, parameters
 from runner.dataset import LIVE, REHEARSED
+from runner.models import Capability, capability_of
 from runner.providers._lines import overlaid
 from runner.schema import (
     Config,
@@ -110,6 +111,8 @@ class Settings:
     """The whole configuration as plain data; there is no key in it."""
     listed: bool
     """Whether the provider's file says what this model accepts."""
+    capability: Capability
+    """What it says of this model."""
     overrides: tuple[str, ...] = ()
     """What the command line says of this job, as `trials=10`."""
     elsewhere: "Elsewhere | None" = None
@@ -190,7 +193,10 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     _check_scalars(config, problems)
     _check_ids(config, problems)
     problems.raise_any()
-    experiment = _experiment(config, list(sources), problems)
+    capability = capability_of(config.provider, heated=config.temperatures is not None)
+    for where, what in capability.problems:
+        problems.add(where, what)
+    experiment = _experiment(config, capability, list(sources), problems)
     problems.raise_any()
     Extractor(experiment.questions)  # says which pattern or label cannot be used
     resolved = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
@@ -211,6 +217,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
             results_days=config.provider.limits.results_days,
         ),
         listed=bool(config.provider.models),
+        capability=capability,
         config=config,
         resolved={str(key): value for key, value in resolved.items()},
     )
@@ -451,10 +458,12 @@ def _check_ids(config: Config, problems: Problems) -> None:
         problems.check(len(set(wanted or [])) == len(wanted or []), key, "names an id twice")
 
 
-def _experiment(config: Config, sources: list[Path], problems: Problems) -> Experiment:
+def _experiment(
+    config: Config, capability: Capability, sources: list[Path], problems: Problems
+) -> Experiment:
     questions = _questions(config.question, problems)
-    model = _model(config.provider, _structured(config, questions, problems))
-    temperatures, calculated = _temperatures(config.temperatures, model, problems)
+    model = _model(config.provider, capability, _structured(config, questions, problems))
+    temperatures, calculated = _temperatures(config.temperatures, model, capability, problems)
     personas = {
         name: Persona(
             id=name,
@@ -507,24 +516,23 @@ def _structured(config: Config, questions: QuestionSet, problems: Problems) -> J
     return parameters(questions, provider.dialect)
 
 
-def _model(provider: ProviderConfig, structured: JsonObject) -> Model:
-    """Return the model: what the first row says that matches, else what the provider's file says.
-
-    `provider.models` holds the rows that match this model only.
-    """
-    row = provider.models[0] if provider.models else ModelConfig()
+def _model(provider: ProviderConfig, capability: Capability, structured: JsonObject) -> Model:
+    """Return the model: what its row says, else what the provider's file says."""
+    row = capability.row
     hottest = provider.temperature_max if row.temperature_max is None else row.temperature_max
     return Model(
         provider=provider.name,
         name=provider.model,
         system_role=provider.system_role if row.system_role is None else row.system_role,
-        sampling=Sampling(row.sampling),
+        sampling=capability.sampling,
         temperature_min=_decimal(provider.temperature_min),
         temperature_max=_decimal(hottest),
         max_output_tokens=provider.max_output_tokens,
         max_tokens_name=row.max_tokens or provider.max_tokens,
         expected_output_tokens=provider.expected_output_tokens,
-        parameters=_as_json(overlaid(overlaid(structured, row.parameters), provider.parameters)),
+        parameters=_as_json(
+            overlaid(overlaid(structured, capability.parameters), provider.parameters)
+        ),
         arguments=tuple(provider.arguments),
     )
 
@@ -537,7 +545,7 @@ def _as_json(tree: Any) -> Any:
 
 
 def _temperatures(
-    value: Any, model: Model, problems: Problems
+    value: Any, model: Model, capability: Capability, problems: Problems
 ) -> tuple[tuple[Decimal, ...] | None, bool]:
     """Return the temperature factor, and whether temperatures are calculated instead."""
     if value is None:
@@ -547,9 +555,11 @@ def _temperatures(
             Sampling.IGNORED: "takes a temperature and ignores it",
             Sampling.REJECTED: "refuses a temperature",
         }
+        only = capability.honoured_with
+        honoured = f" (temperature is honoured only with provider.reasoning={only})" if only else ""
         problems.add(
             f"temperatures={value}",
-            f"{model.name} {does[model.sampling]}, so that it would measure nothing: "
+            f"{model.name} {does[model.sampling]}, so that it would measure nothing{honoured}: "
             "send none with temperatures=null, or choose another provider.model",
         )
         return None, False

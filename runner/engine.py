@@ -997,6 +997,7 @@ def readings_of(reading: BatchReading) -> dict[str, Any]:
         "patterns": reading.patterns,
         "causes": reading.causes,
         "notices": reading.notices,
+        "models": reading.models,
         "usage": reading.usage,
         "cost_usd": reading.cost_usd,
         "tally": reading.tally,

@@ -26,6 +26,7 @@ from runner.core.cost import Price, PriceList
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.expand import custom_id
 from runner.core.finish import CONTENT_FILTER
+from runner.core.identity import counted
 from runner.core.model import (
     Batch,
     QuestionSet,
@@ -81,6 +82,8 @@ class BatchReading:
     notices: Mapping[str, int]
     usage: Usage
     cost_usd: Decimal | None
+    models: Mapping[str, int]
+    """How many answers came under which returned name; answers without one are not in it."""
     missing: int
     """Requests that are in no file, although every file was read to its end."""
     reasons: Mapping[str, str] = field(default_factory=dict)
@@ -212,6 +215,7 @@ class _Found:
     notices: Counter[str] = field(default_factory=Counter)
     shapes: Counter[Shape] = field(default_factory=Counter)
     """How many answers have these patterns and these causes."""
+    models: Counter[str] = field(default_factory=Counter)
     input: int = 0
     output: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
@@ -233,6 +237,7 @@ class _Found:
         self.tally.update(piece.tally)
         self.notices.update(piece.notices)
         self.shapes.update(piece.shapes)
+        self.models.update(piece.models)
         self.input += piece.input
         self.output += piece.output
         self.reasons = piece.reasons | self.reasons
@@ -294,6 +299,7 @@ class _Sorter:
             notices=dict(found.notices),
             usage=usage,
             cost_usd=None if price is None else price.of(usage),
+            models=counted(found.models),
             missing=len(unseen),
             reasons=found.reasons,
         )
@@ -357,6 +363,8 @@ class _Sorter:
             _, _, patterns, causes, *_ = zip(*readings.values(), strict=True)
             self._found.shapes[patterns, causes] += 1
             outcome = Outcome.VALID if is_valid(readings) else Outcome.INVALID
+            if reply.model:
+                self._found.models[reply.model] += 1
             self._found.input += reply.usage.input_tokens
             self._found.output += reply.usage.output_tokens
         self._row(index, outcome, readings, reply)

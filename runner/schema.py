@@ -106,11 +106,39 @@ class PriceConfig:
 
 
 @dataclass
+class EndsConfig:
+    """From which day on a model is not answered with any more, and who says so."""
+
+    date: str = MISSING
+    source: str = MISSING
+    successor: str | None = None
+
+
+@dataclass
+class ReasoningConfig:
+    """How much a model can be told to reason, and what it does when it is told nothing."""
+
+    how: str | None = None
+    levels: list[str] = field(default_factory=list)
+    default: str | None = None
+
+
+@dataclass
+class WhenConfig:
+    """With which setting something holds."""
+
+    reasoning: str = MISSING
+
+
+@dataclass
 class ModelConfig:
     """What the models of a name, or of a pattern of names, accept."""
 
     match: str = MISSING
+    ends: EndsConfig | None = None
     sampling: str = "honoured"
+    honoured_when: WhenConfig | None = None
+    reasoning: ReasoningConfig = field(default_factory=ReasoningConfig)
     system_role: bool | None = None
     max_tokens: str | None = None
     structured_output: bool = False
@@ -164,6 +192,7 @@ class ProviderConfig:
     temperature_max: float = 2.0
     max_output_tokens: int = MISSING
     expected_output_tokens: int = MISSING
+    reasoning: str | None = None
     project: str | None = None
     location: str | None = None
     bucket: str | None = None

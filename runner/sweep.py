@@ -27,6 +27,7 @@ from runner.core.errors import (
     LedgerOfAnotherExperiment,
     RunnerError,
 )
+from runner.core.identity import replaced
 from runner.core.model import Span
 from runner.core.plan import Purpose
 from runner.core.stats import summary
@@ -363,6 +364,7 @@ def _row(job: Job, *, interrupted: bool) -> Row:
     view = job.result.view if job.result else job.watched.view if job.watched else None
     facts = summary(view.counts, view.batches) if view else {}
     why = job.trouble or (view and (view.halted or view.held)) or (job.crash and _last(job.crash))
+    why = why or _answered_by_another(job, facts)
     return {
         "job": job.name,
         "state": state,
@@ -559,6 +561,10 @@ def status(settings: Sequence[Settings], command: str, *, as_json: bool) -> int:
     return DONE if all(row["state"] == "done" for row in rows) else WORK_REMAINS
 
 
+def _answered_by_another(job: Job, facts: Mapping[str, Any]) -> str | None:
+    return replaced(job.run.settings.config.provider.model, facts.get("models_returned") or {})
+
+
 def stored(job: Job) -> Row:
     """Return a job's line by its ledger."""
     facts: Mapping[str, Any] = {}
@@ -573,6 +579,7 @@ def stored(job: Job) -> Row:
     if job.trouble is not None:
         state, what_next = "not readable", "see below"
     why = job.trouble or facts.get("halted") or facts.get("held")
+    why = why or _answered_by_another(job, facts)
     return {
         "job": job.name,
         "state": state,

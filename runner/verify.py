@@ -11,8 +11,10 @@ import polars as pl
 
 from runner import dataset
 from runner.attempts import parts
+from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import BatchState
+from runner.core.stats import models_returned
 from runner.export import Report, checked, gathered
 from runner.files import GONE, file_sha256
 from runner.intake import Intake
@@ -32,6 +34,7 @@ def problems(ledger: Ledger, reader: Callable[[Path], Intake], report: Report) -
         yield from _requests(ledger, batch)
         if batch.state is BatchState.COLLECTED:
             yield from _results(ledger, reader, batch)
+    yield from _replaced(report)
     yield from _strangers(report)
     yield from _tables(report)
 
@@ -87,6 +90,13 @@ def _read_again(
 def _rows(folder: Path, batch: Batch) -> pl.DataFrame:
     files = parts(folder, batch.key)
     return pl.concat([pl.read_parquet(path) for path in files]) if files else pl.DataFrame()
+
+
+def _replaced(report: Report) -> Iterator[str]:
+    """Say that another model answered than was asked; the ledger knows by the names it was told."""
+    asked = report.experiment["definition"]["model"]["name"]
+    if others := replaced(asked, models_returned(report.batches)):
+        yield f"{others}: tell them apart by the column model_returned"
 
 
 def _strangers(report: Report) -> Iterator[str]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import IntEnum
 from statistics import median
 
+from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import BatchState
 from runner.core.stats import days_left
@@ -43,6 +44,7 @@ class Rank(IntEnum):
     INVALID = 8
     SLOW = 9
     BUDGET = 10
+    REPLACED = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ def attention(jobs: Sequence[Job], now: float, lives: Sequence[Liveness]) -> lis
                 )
                 for rank, style, sentence in _of_batch(job, batch, now, life, usual)
             ]
+        found += _of_model(job)
     found += _of_money(jobs)
     return sorted(found, key=lambda notice: (notice.style != "bad", notice.rank))
 
@@ -315,6 +318,18 @@ def _slow(job: Job, batch: Batch, now: float, usual: dict[str, float]) -> Iterat
         "warn",
         f"is slow: {age(since)}, where {job.provider} took {age(typical)} (median): wait, or c cancels it",
     )
+
+
+def _of_model(job: Job) -> Iterator[Notice]:
+    """Say that another model answered than was asked."""
+    if others := replaced(job.model, job.summary.get("models_returned") or {}):
+        yield Notice(
+            rank=Rank.REPLACED,
+            style="bad",
+            job=job.name,
+            batch=None,
+            sentence=f"{others}: the column model_returned tells them apart",
+        )
 
 
 def _of_money(jobs: Sequence[Job]) -> Iterator[Notice]:

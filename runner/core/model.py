@@ -396,6 +396,8 @@ class Batch:
     """Oddities of the result files: duplicate, conflicting, unknown, unreadable lines."""
     usage: Usage = Usage()
     cost_usd: Decimal | None = None
+    models: Mapping[str, int] = field(default_factory=dict)
+    """How many answers came under which model's name, as the provider returned it."""
 
     @property
     def is_held(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from runner.core.identity import counted
 from runner.core.model import Batch, Usage
 from runner.core.plan import committed
 from runner.core.roster import Counts
@@ -46,6 +47,7 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
         "missing_by_cause": add_up(b.causes for b in batches),
         "outcomes": add_up({"all": b.tally} for b in batches).get("all", {}),
         "notices": add_up({"all": b.notices} for b in batches).get("all", {}),
+        "models_returned": models_returned(batches),
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": None if unknown else str(spent),
@@ -53,6 +55,11 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
         "batches": by_state(batches),
         "next_at": min((b.next_at for b in active), default=None),
     }
+
+
+def models_returned(batches: Iterable[Batch]) -> dict[str, int]:
+    """Return how many answers came under which model's name; older batches do not know."""
+    return counted(add_up({"all": b.models} for b in batches).get("all", {}))
 
 
 UNKNOWN = "unknown"

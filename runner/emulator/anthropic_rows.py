@@ -129,7 +129,7 @@ def asked_in(params: Any, custom_id: str, version: str, *, in_batch: bool = True
         raise ParamsError("max_tokens: Input should be a valid integer")
     if cap < 1:
         raise ParamsError("max_tokens: Input should be greater than or equal to 1")
-    thinks = _thinks(params.get("thinking"), cap)
+    thinks = _thinks(model, params.get("thinking"), cap)
     return Asked(
         model=model,
         custom_id=custom_id,
@@ -180,13 +180,18 @@ def _temperature(model: str, params: Mapping[str, Any], *, thinks: bool) -> floa
     return float(temperature)
 
 
-def _thinks(thinking: Any, cap: int) -> bool:
+def _thinks(model: str, thinking: Any, cap: int) -> bool:
     if thinking is None:
         return False
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if kind not in ("enabled", "adaptive", "disabled"):
         raise ParamsError("thinking: Input should have a type of enabled, adaptive or disabled")
     if kind == "enabled":
+        if _HONOURS.match(model) is None:
+            raise ParamsError(
+                '"thinking.type.enabled" is not supported for this model. Use '
+                '"thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
+            )
         budget = thinking.get("budget_tokens")
         if not _is_whole(budget) or budget < 1024:
             raise ParamsError(

@@ -33,6 +33,10 @@ class OpenAIRows:
     fails_whole = True
     reasons = re.compile(r"^(?:o\d|gpt-[5-9])")
     """Models that reason first, take no temperature and call the cap max_completion_tokens."""
+    stops = re.compile(r"^gpt-(?:5\.[1-9]|6)")
+    """Those of them that can be told not to reason, with reasoning_effort none."""
+    honours = re.compile(r"^gpt-(?:5\.6|6-luna|6-sol|6\.1-terra)")
+    """Those of them that then do what a temperature says."""
 
     def first_model(self, path: Path) -> str | None:
         """Return the model the first line asks for, if it can be read."""
@@ -87,9 +91,15 @@ class OpenAIRows:
         if not all(isinstance(said, dict) and "role" in said for said in messages):
             message = "Invalid 'messages': every message needs a role."
             return bad(message, "messages", "invalid_value")
-        temperature = body.get("temperature")
+        temperature, quiet = body.get("temperature"), body.get("reasoning_effort") == "none"
         reasons = self.reasons.match(model) is not None
-        if temperature is not None and (complaint := _temperature(temperature, reasons=reasons)):
+        if quiet and reasons and self.stops.match(model) is None:
+            message = (
+                "Unsupported value: 'reasoning_effort' does not support 'none' with this model."
+            )
+            return bad(message, "reasoning_effort", "unsupported_value")
+        fixed = reasons and not (quiet and self.honours.match(model))
+        if temperature is not None and (complaint := _temperature(temperature, reasons=fixed)):
             return complaint
         if "max_tokens" in body and reasons:
             message = (
@@ -114,7 +124,8 @@ class OpenAIRows:
             user=user,
             temperature=1.0 if temperature is None else float(temperature),
             max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-            reasons_first=self.reasons.match(model) is not None,
+            reasons_first=self.reasons.match(model) is not None
+            and body.get("reasoning_effort") != "none",
             schema=_schema(body.get("response_format")),
         )
 

@@ -122,6 +122,10 @@ class _Report:
             banners.append(("alarm", words("rehearsal_all" if all_of_it else "rehearsal_some")))
         if data.imported:
             banners.append(("note", words("imported_note")))
+        for run, others in data.replaced:
+            by_whom = ", ".join(f"{name} ({count:,})" for name, count in others.items())
+            text = words("replaced", run=run.name, asked=run.model, others=by_whom)
+            banners.append(("alarm", text))
         for some, key in ((data.left_out, "left_out"), (data.without_tables, "without_tables")):
             if some:
                 text = words(key, count=len(some), names=counts(some, words))

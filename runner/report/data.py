@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from runner.core.identity import counted, others
 from runner.files import file_sha256
 from runner.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
@@ -58,6 +59,8 @@ class Data:
     """run, attempts, answers, tokens and cost; what is unknown is counted, never taken for 0."""
     returned: pl.DataFrame
     """run, model_returned, answers, first and last: the models as the provider names them."""
+    replaced: tuple[tuple[ReportedRun, Mapping[str, int]], ...]
+    """Runs that other models answered than were asked, and how many answers came from which."""
     sources: tuple[Mapping[str, str], ...]
     """What each run was asked, and the hashes of the files it was read from."""
     kinds: frozenset[Kind]
@@ -113,13 +116,15 @@ def read(selection: Selection) -> Data:
         for run in selection.runs
         for key, row in run.definition["questions"].items()
     }
+    returned = pl.concat(scale.typed(_returned(run)) for run in runs)
     return Data(
         runs=tuple(runs),
         questions=tuple(asked.values()),
         readings=_with_cells([frames.pop(q) for q in scale.questions if q in frames]),
         statuses=pl.concat(scale.typed(_statuses(run)) for run in runs),
         usage=pl.concat(scale.typed(_usage(run)) for run in runs),
-        returned=pl.concat(scale.typed(_returned(run)) for run in runs),
+        returned=returned,
+        replaced=tuple(_replaced(runs, returned)),
         sources=tuple(_source(run) for run in selection.runs),
         kinds=selection.kinds,
         left_out=tuple(run.name for run in selection.rehearsals_left_out),
@@ -442,6 +447,19 @@ def _returned(run: ReportedRun) -> pl.DataFrame:
         .collect()
         .select(pl.lit(run.name).alias("run"), "model_returned", "answers", "first", "last")
     )
+
+
+def _replaced(
+    runs: Sequence[ReportedRun], returned: pl.DataFrame
+) -> Iterator[tuple[ReportedRun, Mapping[str, int]]]:
+    """Yield the runs that another model answered; what a table of somebody else calls it is theirs."""
+    for run in runs:
+        rows = returned.filter(
+            (pl.col("run").cast(pl.String) == run.name) & pl.col("model_returned").is_not_null()
+        )
+        answered = counted(dict(rows.select("model_returned", "answers").iter_rows()))
+        if not run.stored.imported and (found := others(run.model, answered)):
+            yield run, found
 
 
 def _source(run: StoredRun) -> dict[str, str]:

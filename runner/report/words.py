@@ -28,6 +28,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Models marked [imported] come from a table of somebody else: how often was asked, why a "
         "value is missing and what it cost are not known here.",
     ),
+    "replaced": (
+        "{run}：{asked} に依頼したが、答えたのは別のモデルである（回答数）：{others}。",
+        "{run}: {asked} was asked, and other models answered (number of answers): {others}.",
+    ),
     "left_out": (
         "模擬実行 {count} 件は含めていない：{names}",
         "{count} rehearsals are left out: {names}",

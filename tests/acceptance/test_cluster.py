@@ -20,8 +20,8 @@ from tests.acceptance.test_sweep import Ended, answered, billed
 PLUGIN = {"PYTHONPATH": f"{ROOT}:{Path(__file__).parent / 'plugin'}"}
 ELSEWHERE = ["-m", "hydra/launcher=here", "provider=openai,groq", "service=emulated", *SMALL]
 OPENAI, GROQ = (
-    "literary/openai_gpt-4o-mini_emulated",
-    "literary/groq_llama-3.3-70b-versatile_emulated",
+    "literary/openai_gpt-6-luna_emulated",
+    "literary/groq_openai-gpt-oss-120b_emulated",
 )
 
 
@@ -85,7 +85,7 @@ def test_one_that_is_killed_is_said_to_be_lost_and_is_resumed(desk: Desk) -> Non
 def test_jobs_that_share_a_folder_are_refused_before_anything_is_started(desk: Desk) -> None:
     ended = typed(desk, *ELSEWHERE[:2], "trials=1,2", "provider=openai", "service=emulated")
     assert ended.code == 2
-    assert "share outputs/literary/openai_gpt-4o-mini_emulated, and a ledger has one" in ended.err
+    assert "share outputs/literary/openai_gpt-6-luna_emulated, and a ledger has one" in ended.err
     assert "outputs" not in desk.files()
 
 

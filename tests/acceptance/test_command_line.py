@@ -15,7 +15,7 @@ import pytest
 
 from tests.acceptance.conftest import QUICK, ROOT, SMALL, Emulator
 
-LIVE_CELL = "literary/openai_gpt-4o-mini"
+LIVE_CELL = "literary/openai_gpt-6-luna"
 TIMES = ["submitted_at", "completed_at", "answered_at"]
 
 

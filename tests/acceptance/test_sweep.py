@@ -22,7 +22,7 @@ from tests.acceptance.conftest import INSTANT, SMALL, Desk, Emulator
 
 FAST = ["poll.first_seconds=0.02", "poll.max_seconds=0.1"]
 QUICK = ["faults=instant", *FAST]
-OPENAI, GROQ = "openai_gpt-4o-mini", "groq_llama-3.3-70b-versatile"
+OPENAI, GROQ = "openai_gpt-6-luna", "groq_openai-gpt-oss-120b"
 BOTH = ["-m", "provider=openai,groq", *SMALL]
 KEYS = {"OPENAI_API_KEY": "test-key", "GROQ_API_KEY": "test-key"}
 _TAG = re.compile(r"^c[0-9a-f]{8}-")
@@ -174,7 +174,7 @@ def test_the_budget_is_one_for_all_jobs_and_held_before_anything_is_sent(
         "OPENAI_BASE_URL": f"{live.address}/v1",
         "GROQ_BASE_URL": f"{live.address}/groq",
     }
-    models = ["-m", "provider=openai", "provider.model=gpt-4o-mini,gpt-4o-mini-2024-07-18", *SMALL]
+    models = ["-m", "provider=openai", "provider.model=gpt-6-luna,gpt-6-luna-2026-09-22", *SMALL]
     facts = json.loads(type_(*models, "action=plan", "--json").out)
     assert facts["over_budget"] is None
     assert facts["totals"]["to_send"] == sum(job["to_send"] for job in facts["jobs"]) == 24

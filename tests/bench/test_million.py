@@ -95,7 +95,7 @@ def runner(*words: str) -> list[str]:
     return [sys.executable, "-m", "runner", *words]
 
 
-FOLDER = "growth/openai_gpt-4o-mini"
+FOLDER = "growth/openai_gpt-6-luna"
 
 
 class Heart:

@@ -144,7 +144,7 @@ def test_the_same_requests_beside_curator(
                 PYTHONPATH=str(ROOT),
             )
         )
-    table = tmp_path / f"out/peer{ROUNDS - 1}/openai_gpt-4o-mini/answers.parquet"
+    table = tmp_path / f"out/peer{ROUNDS - 1}/openai_gpt-6-luna/answers.parquet"
     assert pl.read_parquet(table)["status"].to_list() == ["success"] * PERSONAS * trials
     assert pl.read_parquet(tmp_path / f"peer{ROUNDS - 1}.parquet").height == PERSONAS * trials
     them, we = min(theirs), min(ours)

@@ -73,7 +73,7 @@ def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_p
                 OPENAI_API_KEY="test-key",
             )
         )
-    table = tmp_path / "outputs/speed2/openai_gpt-4o-mini/answers.parquet"
+    table = tmp_path / "outputs/speed2/openai_gpt-6-luna/answers.parquet"
     assert dict(pl.read_parquet(table).group_by("status").len().iter_rows()) == {"success": 10_000}
     (floor, floor_mb), (our, our_mb) = min(floors), min(ours)
     print(

@@ -85,6 +85,7 @@ FULL = {
     "notices": {"duplicate": 1},
     "usage": Usage(input_tokens=100, output_tokens=2**40),
     "cost_usd": Decimal("1E-9"),
+    "models": {"gpt-4o-mini-2024-07-18": 2, "另": 1},
 }
 BATCH = Batch(**FULL)
 NEW = Batch(

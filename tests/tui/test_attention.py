@@ -234,3 +234,15 @@ def test_whatever_a_ledger_holds_each_sentence_is_one_line_about_one_batch(
         assert notice.sentence.startswith("b0001 ")
         assert "\n" not in notice.sentence
         assert notice.batch == "b0001"
+
+
+def test_answers_of_another_model_are_said_once_a_job():
+    asked = {"model": {"provider": "openai", "name": "gpt-4o-mini"}}
+    swapped = replace(
+        job(batch(S.COLLECTED), models_returned={"gpt-4o-mini-2024-07-18": 90, "gpt-4.1-mini": 10}),
+        experiment={"definition": asked},
+    )
+    (found,) = [line for line in said(swapped) if line[0] == "REPLACED"]
+    assert found[2].startswith("asked gpt-4o-mini, 10 answers came from gpt-4.1-mini")
+    same = replace(swapped, summary={"models_returned": {"gpt-4o-mini-2024-07-18": 100}})
+    assert [line for line in said(same) if line[0] == "REPLACED"] == []

@@ -449,8 +449,8 @@ def test_a_selection_keeps_its_order_and_leaves_the_rest_out():
 @pytest.mark.parametrize(
     ("argv", "folder"),
     [
-        (["provider=openai"], "outputs/literary/openai_gpt-4o-mini"),
-        (["provider=openai", "service=emulated"], "outputs/literary/openai_gpt-4o-mini_emulated"),
+        (["provider=openai"], "outputs/literary/openai_gpt-6-luna"),
+        (["provider=openai", "service=emulated"], "outputs/literary/openai_gpt-6-luna_emulated"),
         (["prompt.enhance=always"], "outputs/literary/emulator_gpt-4o-mini_enhanced"),
         (["name=x", "outputs=o", "provider.model=a/b:c"], "o/x/emulator_a-b-c"),
     ],

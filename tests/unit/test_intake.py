@@ -683,3 +683,9 @@ def test_a_process_that_dies_is_one_line_and_loses_nothing(tmp_path, experiment,
 
 def parts_of(folder: Path) -> list[Path]:
     return sorted((folder / "attempts").glob("*.parquet"))
+
+
+def test_answers_are_counted_by_the_name_of_the_model_that_gave_them(read) -> None:
+    by = [answer(i, model=m) for i, m in zip(IDS, ["a", "b", "a", None, ""], strict=True)]
+    assert read(*by).models == {"a": 2, "b": 1}
+    assert read(answer(IDS[0], BAD, model="a"), failure(IDS[1], 400)).models == {"a": 1}

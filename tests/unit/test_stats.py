@@ -25,6 +25,7 @@ COLLECTED = Batch(
     patterns={"Q1": {"form": 4, "none": 1}},
     causes={"Q1": {"missing": 1}},
     notices={"duplicate": 1},
+    models={"m-2026-01-01": 3},
     usage=Usage(input_tokens=100, output_tokens=50),
     cost_usd=Decimal("0.10"),
 )
@@ -75,6 +76,7 @@ def test_a_summary_sums_what_was_collected_and_names_what_is_due():
         "missing_by_cause": {"Q1": {"missing": 2}},
         "outcomes": {"valid": 8, "invalid": 2},
         "notices": {"duplicate": 2},
+        "models_returned": {"m-2026-01-01": 6},
         "input_tokens": 200,
         "output_tokens": 100,
         "cost_usd": "0.20",

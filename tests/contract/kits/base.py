@@ -72,6 +72,9 @@ class Kit(ABC):
     unknown_file = "file-unknown"
     """What `Progress.files` could hold, for a file that nobody has."""
 
+    asks: ClassVar[str | None] = None
+    """The model of its clients; None: the YAML's default. Pinned, so that lines stay what they are."""
+
     # -- How it behaves
 
     conflict_means_done = False
@@ -192,6 +195,7 @@ class Kit(ABC):
     def yaml(self) -> dict[str, Any]:
         """Return conf/provider/NAME.yaml."""
         content: dict[str, Any] = yaml.safe_load((CONF / f"{self.name}.yaml").read_text("utf-8"))
+        content["model"] = self.asks or content["model"]
         return content
 
     @cached_property

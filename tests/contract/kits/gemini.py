@@ -24,6 +24,7 @@ _DATASET = "bq://emulated.emulated_us_central1"
 class GeminiKit(Kit):
     """Vertex AI with what it reads and writes in Cloud Storage."""
 
+    asks = "gemini-2.5-flash"
     create = ("POST", _JOBS)
     find = ("GET", _JOBS)
     poll = ("GET", f"{_JOBS}/[^/]+")

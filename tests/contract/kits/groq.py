@@ -9,6 +9,7 @@ from tests.contract.kits.file_batch import FileBatchKit
 class GroqKit(FileBatchKit):
     """What Groq does in its own way."""
 
+    asks = "llama-3.3-70b-versatile"
     page_parameter = None
     page_size = 20
 

@@ -2,4 +2,11 @@
 
 from tests.contract.kits.file_batch import FileBatchKit
 
-KITS = (FileBatchKit("openai", "/v1"),)
+
+class OpenAIKit(FileBatchKit):
+    """OpenAI itself."""
+
+    asks = "gpt-4o-mini"
+
+
+KITS = (OpenAIKit("openai", "/v1"),)

@@ -1,0 +1,92 @@
+"""How much a model reasons before it answers: one word for every provider, and what it is sent as."""
+
+from typing import Final
+
+from runner.core.model import JsonObject
+
+LEVELS: Final = ("none", "minimal", "low", "medium", "high")
+
+_CLAUDE_TOKENS: Final = {"minimal": 1024, "low": 2048, "medium": 4096, "high": 16_384}
+"""What thinking may take at most; 1024 is the least that the service takes."""
+_GEMINI_TOKENS: Final = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
+"""As Google itself translates the levels for models that want a number."""
+_ROOM: Final = {"low": 1000, "medium": 4000, "high": 16_000}
+"""Tokens that reasoning may well take, on top of the answer; a rule of thumb."""
+
+_EFFORT: Final = "effort"
+_BUDGET: Final = "budget"
+_ADAPTIVE: Final = "adaptive"
+_THINKING_BUDGET: Final = "thinking_budget"
+_THINKING_LEVEL: Final = "thinking_level"
+_TEMPLATE: Final = "template"
+
+WAYS: Final = (_EFFORT, _BUDGET, _ADAPTIVE, _THINKING_BUDGET, _THINKING_LEVEL, _TEMPLATE)
+"""reasoning_effort of chat completions; thinking with a number of tokens, or adaptive with an effort,
+of Anthropic's Messages API; thinkingBudget and thinkingLevel of Gemini; enable_thinking of a chat
+template, as Qwen's."""
+
+WAYS_OF: Final = {
+    "chat": (_EFFORT, _TEMPLATE),
+    "messages": (_BUDGET, _ADAPTIVE),
+    "gemini": (_THINKING_BUDGET, _THINKING_LEVEL),
+}
+"""Which of them each dialect has."""
+NAMES: Final = {
+    "chat": (("reasoning_effort",), ("chat_template_kwargs", "enable_thinking")),
+    "messages": (("thinking",), ("output_config", "effort")),
+    "gemini": (("generationConfig", "thinkingConfig"),),
+}
+"""Where a request of each dialect says it."""
+
+
+def parameters(way: str, level: str, usual: str | None) -> JsonObject:
+    """Return what a request has to say so that a model reasons this much.
+
+    Args:
+        way: one of `WAYS`.
+        level: one of `LEVELS`.
+        usual: what the model does when nothing is said; None when that is not known.
+    """
+    match way:
+        case "budget" | "adaptive" if level == "none":
+            return {} if usual == "none" else {"thinking": {"type": "disabled"}}
+        case "budget":
+            return {"thinking": {"type": "enabled", "budget_tokens": _CLAUDE_TOKENS[level]}}
+        case "adaptive":
+            return {"thinking": {"type": "adaptive"}, "output_config": {"effort": level}}
+        case "thinking_budget":
+            return _thinking({"thinkingBudget": _GEMINI_TOKENS[level]})
+        case "thinking_level":
+            return _thinking({"thinkingLevel": level.upper()})
+        case "template":
+            return {"chat_template_kwargs": {"enable_thinking": level != "none"}}
+    return {"reasoning_effort": level}
+
+
+def _thinking(config: JsonObject) -> JsonObject:
+    return {"generationConfig": {"thinkingConfig": config}}
+
+
+def least_cap(way: str, level: str) -> int:
+    """Return the smallest cap on an answer with which a service takes a request at all."""
+    return _CLAUDE_TOKENS.get(level, 0) + 1 if way == _BUDGET else 1
+
+
+def cut_off_note(model: str, level: str | None, cap: int, answer: int) -> str | None:
+    """Say that reasoning may use up the cap before the answer is written; None when it has room.
+
+    Args:
+        model: its name.
+        level: how much it reasons, whether asked for or by itself.
+        cap: the most tokens an answer may have, reasoning included.
+        answer: the tokens that the answer itself is expected to have.
+    """
+    wanted = answer + _ROOM.get(level or "none", 0)
+    if level not in _ROOM or cap >= wanted:
+        return None
+    more = -(-wanted // 1000) * 1000
+    return (
+        f"{model} reasons before it answers ({level}), out of the same "
+        f"provider.max_output_tokens={cap}: answers may be cut off; allow more, as "
+        f"provider.max_output_tokens={more}, or let it reason less with provider.reasoning=…"
+    )

@@ -1,0 +1,89 @@
+"""Another model answered than was asked: said in the end, by status, by verify and by the report."""
+
+import json
+import shutil
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner.__main__ import main
+from runner.build import Run
+from runner.compose import compose
+from runner.core.plan import Purpose
+from runner.files import file_sha256
+from runner.ledger import Ledger, LedgerReader
+from runner.screen import Silent
+
+ARGUMENTS = [
+    *("personas=[p1]", "texts=[t1,t3]", "trials=4", "faults=instant", "faults.malformed=0"),
+    *("poll.first_seconds=0.02", "poll.max_seconds=0.1"),
+]
+SENTENCE = "asked gpt-4o-mini, 3 answers came from gpt-4.1-mini-2026-01-01"
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rehearsal that is over."""
+    outputs = tmp_path_factory.mktemp("answered")
+    run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
+    run.drive(Purpose.RUN, Silent(), lambda _: None)
+    return outputs
+
+
+def swapped(outputs: Path) -> None:
+    """Let three of the stored answers come from another model, as a provider would have sent it."""
+    folder = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0]).folder(sending=False)
+    path = folder / "raw" / "b0001.output.jsonl"
+    whole = path.read_bytes()
+    assert whole.count(b'"model":"gpt-4o-mini') == 8
+    path.write_bytes(whole.replace(b'"model":"gpt-4o-mini', b'"model":"gpt-4.1-mini', 3))
+    with Ledger.open(folder) as ledger:
+        (batch,) = ledger.batches()
+        ledger.record(replace(batch, raw={"output": file_sha256(path)}), summary={})
+
+
+def words(outputs: Path, *more: str) -> list[str]:
+    return [*ARGUMENTS, f"outputs={outputs}", *more]
+
+
+def test_the_emulators_own_names_say_nothing(answered: Path, tmp_path: Path, capsys) -> None:
+    shutil.copytree(answered, tmp_path / "o")
+    assert main(words(tmp_path / "o", "action=export")) == 0
+    assert main(words(tmp_path / "o", "action=status")) == 0
+    assert main(words(tmp_path / "o", "action=verify")) == 0
+    assert "came from" not in capsys.readouterr().out
+
+
+def test_it_is_said_wherever_somebody_looks(answered: Path, tmp_path: Path, capsys) -> None:
+    outputs = tmp_path / "o"
+    shutil.copytree(answered, outputs)
+    swapped(outputs)
+    assert main(words(outputs, "action=export")) == 0
+    assert f"! {SENTENCE}\n" in capsys.readouterr().out
+    assert main(words(outputs, "action=status")) == 0
+    assert f"! {SENTENCE}\n" in capsys.readouterr().out
+    main(words(outputs, "action=status", "--json"))
+    assert json.loads(capsys.readouterr().out)["answered_by_another"] == SENTENCE
+    assert main(words(outputs, "action=verify")) == 3
+    assert f"! {SENTENCE}: tell them apart" in capsys.readouterr().out
+    more = ("action=report", "report.rehearsals=true", "report.bootstrap=100")
+    assert main(words(outputs, *more)) == 0
+    page = next(outputs.rglob("*.html")).read_text(encoding="utf-8")
+    assert "gpt-4o-mini was asked, and other models answered" in page
+    assert "gpt-4.1-mini-2026-01-01 (3)" in page
+
+
+def test_a_ledger_that_never_counted_says_nothing(answered: Path, tmp_path: Path, capsys) -> None:
+    outputs = tmp_path / "o"
+    shutil.copytree(answered, outputs)
+    folder = Run(compose(words(outputs))[0]).folder(sending=False)
+    with closing(LedgerReader(folder)) as reader:
+        summary = {k: v for k, v in reader.get("summary").items() if k != "models_returned"}
+    with Ledger.open(folder) as ledger:
+        (batch,) = ledger.batches()
+        ledger.record(replace(batch, models={}), summary=summary)
+    assert main(words(outputs, "action=status")) == 0
+    assert main(words(outputs, "action=verify")) == 0
+    assert "came from" not in capsys.readouterr().out
