@@ -42,6 +42,7 @@ from runner.core.roster import Counts, Roster
 from runner.core.states import FINAL_STATES, BatchEvent, BatchState, next_state
 from runner.core.stats import summary
 from runner.doubts import abandoned, adopted
+from runner.events import next_key
 from runner.files import file_sha256, settle
 from runner.intake import BatchReading, Intake
 from runner.ledger import HEARTBEAT_SECONDS, Ledger
@@ -441,7 +442,7 @@ class Engine:
         return f"{self._labels['experiment']}-{batch.key}-{batch.send}-{batch.sha256[:16]}.jsonl"
 
     def _pack(self) -> _Packed:
-        key = BatchKey(f"b{len(self._batches) + 1:04d}")
+        key = BatchKey(next_key(self._batches))
         mixed = self._asking.first == self._asking.again
         for again in (None,) if mixed else (True, False):
             realtime = self._asking.again if again else self._asking.first

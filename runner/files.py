@@ -1,16 +1,54 @@
-"""Files that are whole and on disk, or not there."""
+"""Files that are whole and on disk, or not there; none is written through a link."""
 
 import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
+
+
+def fresh(path: Path) -> BinaryIO:
+    """Open a new, empty file, instead of whatever has its name; it is as private as its folder.
+
+    A link is removed, not followed: a folder from somebody else may hold any.
+    """
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    return os.fdopen(os.open(path, flags, path.parent.stat().st_mode & 0o666), "wb")
+
+
+def appending(path: Path) -> int:
+    """Open a file to append to it, and make it if need be.
+
+    Raises:
+        OSError: it is a link.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+
+
+def append(handle: int, line: bytes) -> None:
+    """Append one whole line; it is on disk when this returns."""
+    rest = memoryview(line + b"\n")
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+    os.fsync(handle)
+
+
+def make_folder(path: Path, mode: int = 0o777) -> None:
+    """Make a folder, and those above it that are missing; each is on disk in the one above it."""
+    missing = [path, *path.parents][
+        : next(n for n, p in enumerate((path, *path.parents)) if p.is_dir())
+    ]
+    for folder in reversed(missing):
+        folder.mkdir(mode=mode, exist_ok=True)
+        sync(folder.parent)
 
 
 def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
     """Write a file that is either whole and on disk, or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as sink:
+    with fresh(part) as sink:
         for block in blocks:
             sink.write(block)
     settle(part, path)

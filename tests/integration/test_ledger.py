@@ -258,6 +258,7 @@ def test_large_values_stay_inside_the_database(ledger):
         ".db-shm",
         ".lock",
         ".json",
+        ".jsonl",
     }
 
 
