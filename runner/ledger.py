@@ -41,7 +41,6 @@ from runner.core.errors import (
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
 from runner.core.states import BatchState
 from runner.disks import shared_disk
-from runner.events import NAME as EVENTS
 from runner.events import Beside, Events
 from runner.files import make_folder, write_durably
 from runner.lease import SECONDS, Lease, is_leased, newest
@@ -493,7 +492,7 @@ def exists(directory: Path) -> bool:
     A kill in the first moment can leave a lock or an empty database: that is not a run. Where
     something was packed or collected there has to be a ledger, and `check` will say so.
     """
-    if any((directory / name).exists() for name in ("requests", "raw", EVENTS)):
+    if any((directory / name).exists() for name in ("requests", "raw")):
         return True
     return (directory / DATABASE).exists() and _is_whole(directory)
 
