@@ -82,7 +82,7 @@ def _interruptible(engine: Any) -> Callable[[], bool]:
         hits += 1
         if hits > 1:  # what is on disk is enough to go on from
             os._exit(INTERRUPTED)
-        engine.stop()
+        engine.stop(leaving=True)
 
     take_over(hit, signal.SIGINT, signal.SIGTERM)
     return lambda: hits > 0

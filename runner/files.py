@@ -17,6 +17,13 @@ def fresh(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, flags, path.parent.stat().st_mode & 0o666), "wb")
 
 
+def part_of(path: Path) -> Path:
+    """Return where to write a file until it is whole: a new, empty one beside it."""
+    part = path.with_name(path.name + ".part")
+    fresh(part).close()
+    return part
+
+
 def appending(path: Path) -> int:
     """Open a file to append to it, and make it if need be.
 
@@ -34,6 +41,25 @@ def append(handle: int, line: bytes) -> None:
     os.fsync(handle)
 
 
+def leaving(folder: Path) -> Path | None:
+    """Return a link below a folder that leads out of it; None when there is none."""
+    home = folder.resolve()
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                return path
+    return None
+
+
+def privacy(folders: Iterable[Path]) -> int:
+    """Return the mode of a folder that is as private as the most private of these."""
+    mode = 0o777
+    for folder in folders:
+        mode &= folder.stat().st_mode
+    return mode
+
+
 def make_folder(path: Path, mode: int = 0o777) -> None:
     """Make a folder, and those above it that are missing; each is on disk in the one above it."""
     missing = [path, *path.parents][
@@ -47,8 +73,8 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
 def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
     """Write a file that is either whole and on disk, or not there."""
     make_folder(path.parent)
-    part = path.with_name(path.name + ".part")
-    with fresh(part) as sink:
+    part = part_of(path)
+    with part.open("r+b") as sink:
         for block in blocks:
             sink.write(block)
     settle(part, path)

@@ -42,7 +42,7 @@ from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Vari
 from runner.core.states import BatchState
 from runner.disks import shared_disk
 from runner.events import Beside, Events
-from runner.files import make_folder, write_durably
+from runner.files import leaving, make_folder, write_durably
 from runner.lease import SECONDS, Lease, is_leased, newest
 
 FORMAT = 1
@@ -65,6 +65,10 @@ LOCK = "runner.lock"
 EXPERIMENT = "experiment.json"
 """What identifies the run, beside the ledger as well: without the ledger, it says whose files these are."""
 LOCK_TRIES = 5
+PATIENCE_SECONDS = 30.0
+"""How long a runner waits for another program that keeps the ledger locked."""
+LOOK_SECONDS = 1.0
+"""Between two tries meanwhile."""
 HEARTBEAT_SECONDS = 2.0
 """Between two signs of life of a runner."""
 
@@ -134,6 +138,7 @@ class Ledger:
         self._cache = cache
         self._hold = hold
         self._mutex = threading.Lock()
+        self._patience = PATIENCE_SECONDS
         self._events = sum(1 for key in cache if key.startswith("event/"))
         self._beside = Events(directory)
         for number in range(self._beside.count, self._events):  # a kill came between the two
@@ -159,6 +164,7 @@ class Ledger:
             LedgerInUse: another runner holds the folder.
             LedgerDamaged: there is a ledger already.
         """
+        make_folder(directory.parent)
         make_folder(directory, 0o700)
         with _holding(directory, shared=shared) as hold:
             if exists(directory):
@@ -232,6 +238,7 @@ class Ledger:
             LedgerOutdated: it is an older copy.
             LedgerFormatUnknown: another version wrote it.
         """
+        _refuse_links(directory)
         check(directory)
         moving = not is_leased(directory) and _is_shared(directory, said=shared)
         if moving:
@@ -353,12 +360,27 @@ class Ledger:
         text = self._cache.get(f"batch/{key}")
         return None if text is None else _object(text)
 
+    def hurry(self) -> None:
+        """Wait for no other program any more; takes no lock, since a signal handler may call it."""
+        self._patience = 0.0
+
     def _commit(self, rows: Mapping[str, Any]) -> None:
-        with self._writing(), self._cache.transact(retry=True):
+        began = time.monotonic()
+        while True:
+            try:
+                self._commit_now(rows)
+            except LedgerBusy:
+                if time.monotonic() - began >= self._patience:
+                    raise
+            else:
+                return
+
+    def _commit_now(self, rows: Mapping[str, Any]) -> None:
+        with self._writing(), self._cache.transact():
             for key, value in rows.items():
-                if not self._cache.set(key, value, retry=True):
+                if not self._cache.set(key, value):
                     raise LedgerError(f"{self.directory}: the ledger did not take {key}")
-            self._cache.incr("rev", retry=True)
+            self._cache.incr("rev")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -368,13 +390,21 @@ class Ledger:
             try:
                 yield
             except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+                cause = error.__context__ if isinstance(error, diskcache.Timeout) else error
+                if isinstance(cause, sqlite3.Error) and is_busy(cause):
+                    raise LedgerBusy(_LOCKED.format(self.directory / DATABASE)) from None
                 raise LedgerError(
                     f"{self.directory}: the ledger cannot be written ({error}): nothing more is "
                     "sent; make room or access, and run again - what was sent is found again"
                 ) from None
 
     def _get(self, key: str) -> Any:
-        value = self._cache.get(key)
+        try:
+            value = self._cache.get(key)
+        except sqlite3.OperationalError as error:
+            if is_busy(error):
+                raise LedgerBusy(_LOCKED.format(self.directory / DATABASE)) from None
+            raise
         if value is None:
             raise LedgerDamaged(f"{self.directory}: the ledger has no {key}")
         return value
@@ -522,7 +552,7 @@ def check(directory: Path) -> None:
                 raise LedgerDamaged(f"{directory / DATABASE} is damaged; {_KEEP}")
     except sqlite3.DatabaseError as error:
         if is_busy(error):
-            raise LedgerBusy(f"{directory / DATABASE} is locked by another program") from None
+            raise LedgerBusy(_LOCKED.format(directory / DATABASE)) from None
         raise LedgerDamaged(f"{directory / DATABASE} cannot be read ({error}); {_KEEP}") from None
     if evil[0] or settings - _SETTINGS_KNOWN:
         raise LedgerDamaged(f"{directory}: {_FOREIGN}")
@@ -564,6 +594,11 @@ def is_busy(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+_LOCKED = (
+    "{} is locked by another program (a backup, or a program for SQLite): close it there, and run "
+    "again; nothing more was sent, and what was sent is found again"
+)
+
 _KEEP = (
     "nothing was sent: keep the folder (its raw answers are paid for) and "
     "make the ledger again from the files beside it with action=recover"
@@ -590,9 +625,13 @@ def _lease_holder(directory: Path) -> Holder | None:
 
 def _lock_holder(directory: Path) -> Holder | None:
     try:
-        handle = os.open(directory / LOCK, os.O_RDWR)
+        handle = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link, which no runner makes
+            return None
+        raise
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
@@ -630,6 +669,7 @@ class _Hold:
 @contextlib.contextmanager
 def _holding(directory: Path, *, shared: bool = False) -> Iterator[_Hold]:
     """Hold a folder, and let go of it again if what is done meanwhile fails."""
+    _refuse_links(directory)
     lock = _hold(directory)
     try:
         leased = is_leased(directory) or _is_shared(directory, said=shared)
@@ -642,6 +682,14 @@ def _holding(directory: Path, *, shared: bool = False) -> Iterator[_Hold]:
     except BaseException:
         hold.let_go()
         raise
+
+
+def _refuse_links(directory: Path) -> None:
+    if link := leaving(directory):
+        raise LedgerError(
+            f"{link} is a link to {link.readlink()}: nothing is written through a link that leaves "
+            "a run's folder; put the file or folder itself there, or take the link away"
+        )
 
 
 def _is_shared(directory: Path, *, said: bool) -> bool:
@@ -672,7 +720,7 @@ def _leave_wal(directory: Path) -> None:
 
 
 def _hold(directory: Path) -> int:
-    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     for attempt in range(LOCK_TRIES):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -734,7 +782,12 @@ def _is_whole(directory: Path) -> bool:
 
 
 def _open_cache(directory: Path, settings: Mapping[str, Any]) -> "diskcache.Cache":
-    cache = diskcache.Cache(str(directory), disk=PlainDisk, timeout=60, **settings)
+    try:
+        cache = diskcache.Cache(str(directory), disk=PlainDisk, timeout=LOOK_SECONDS, **settings)
+    except sqlite3.OperationalError as error:
+        if is_busy(error):
+            raise LedgerBusy(_LOCKED.format(directory / DATABASE)) from None
+        raise
     wrong = {k: v for k, v in settings.items() if getattr(cache, k) != v}
     if wrong:
         raise LedgerDamaged(f"{directory}: the ledger's settings are not ours: {wrong}")

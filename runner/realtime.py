@@ -155,11 +155,12 @@ class Realtime:
         """Take up nothing new; takes no lock, since a signal handler may call it."""
         self._stopped = True
 
-    def close(self) -> None:
-        """Stop asking and wait for the answers that are on their way."""
+    def close(self, seconds: float | None = None) -> None:
+        """Stop asking and wait for the answers that are on their way; no longer than so long."""
         self.stop()
+        until = None if seconds is None else time.monotonic() + seconds
         for talk in self._open.values():
-            talk.join()
+            talk.join(until)
 
 
 class Conversation:
@@ -241,10 +242,12 @@ class Conversation:
         self._cancelled = self._stopped = True
         self.join()
 
-    def join(self) -> None:
-        """Wait for what is on its way."""
+    def join(self, until: float | None = None) -> None:
+        """Wait for what is on its way; what comes after that time is still written down."""
         for thread in self._threads:
-            thread.join()
+            thread.join(None if until is None else max(until - time.monotonic(), 0))
+        if any(thread.is_alive() for thread in self._threads):
+            return
         for handle in (self._answers, self._notes):
             if handle is not None:
                 os.close(handle)

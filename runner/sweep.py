@@ -78,19 +78,21 @@ class Fleet:
     def __init__(self) -> None:
         """Start without any."""
         self.stopping = False
+        self._leaving = False
         self._engines: list[Engine] = []
 
     def add(self, engine: Engine) -> None:
         """Take an engine that is about to run."""
         self._engines.append(engine)
         if self.stopping:
-            engine.stop()
+            engine.stop(leaving=self._leaving)
 
-    def stop(self) -> None:
-        """Stop them all; takes no lock, since a signal handler calls it."""
+    def stop(self, *, leaving: bool = False) -> None:
+        """Stop them all, as `Engine.stop`; takes no lock, since a signal handler calls it."""
         self.stopping = True
+        self._leaving = leaving
         for engine in self._engines:
-            engine.stop()
+            engine.stop(leaving=leaving)
 
 
 def drive(
