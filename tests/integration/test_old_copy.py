@@ -24,7 +24,7 @@ WORDS = [
     *("poll.first_seconds=0.02", "poll.max_seconds=0.1", "poll.settle_seconds=0.2"),
 ]
 REALTIME = ["provider.mode=realtime"]
-EVERY = 6
+EVERY = 12
 """Of the copies, one in so many is recovered and run to its end; all are refused."""
 
 
