@@ -16,6 +16,7 @@ from typing import Any
 from runner.core.errors import (
     ConfigError,
     IllegalTransition,
+    LedgerDamaged,
     LedgerInUse,
     LedgerOfAnotherExperiment,
     RunnerError,
@@ -57,9 +58,15 @@ def _run(arguments: list[str]) -> int:
     if not jobs:  # --help, --cfg and the like
         return DONE
     from runner import actions
+    from runner.command import doing
 
     command = "python -m runner " + shlex.join(arguments)
-    return actions.perform_all(jobs, command.strip(), _interruptible)
+    try:
+        return actions.perform_all(jobs, command.strip(), _interruptible)
+    except LedgerDamaged as error:
+        if not str(error).endswith("action=recover"):
+            raise
+        raise LedgerDamaged(f"{error}: {doing(command, 'recover')}") from None
 
 
 def _interruptible(engine: Any) -> Callable[[], bool]:
@@ -75,7 +82,7 @@ def _interruptible(engine: Any) -> Callable[[], bool]:
         hits += 1
         if hits > 1:  # what is on disk is enough to go on from
             os._exit(INTERRUPTED)
-        engine.stop()
+        engine.stop(leaving=True)
 
     take_over(hit, signal.SIGINT, signal.SIGTERM)
     return lambda: hits > 0

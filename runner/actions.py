@@ -12,6 +12,7 @@ from typing import Any
 
 from runner import sweep
 from runner.build import Result, Run
+from runner.command import for_real
 from runner.config import EMULATOR, FORMATS, Settings, words
 from runner.core.advice import advice
 from runner.core.cost import Estimate
@@ -367,7 +368,7 @@ def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> 
     if view.counts.failed:
         return f"next     ask the failed ones once more: {_instead(command, 'retry')}"
     if run.emulated:
-        return f"next     this was a rehearsal; the real thing: {_for_real(run)}"
+        return f"next     this was a rehearsal; the real thing: {_for_real(run, command)}"
     return f"next     look at the table; more trials: {command} trials=…"
 
 
@@ -377,12 +378,11 @@ def _instead(command: str, action: str) -> str:
     return " ".join([*kept, f"action={action}"])
 
 
-def _for_real(run: Run) -> str:
-    """Say what to type, and what to set, to leave the emulator."""
-    provider = run.settings.config.provider
-    name = "openai" if provider.name == EMULATOR else provider.name
+def _for_real(run: Run, command: str) -> str:
+    """Say what to type, and what to set before, to leave the emulator."""
+    real = for_real(command, nameless=run.settings.config.provider.name == EMULATOR)
     needs = run.missing
-    return f"python -m runner provider={name}" + (f"  ({needs})" if needs else "")
+    return real + (f"\n         which needs more: {needs}" if needs else "")
 
 
 def _batches(count: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.core.model import BatchKey, Cause, QuestionSet, Reading
 from runner.core.states import ASKED
+from runner.files import fresh, make_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -119,10 +120,10 @@ class PartWriter:
             self._write()
 
     def _write(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        frame(self._rows, self._columns).write_parquet(
-            self._folder / f"{self._name}-{self._number:04d}.parquet", compression="zstd"
-        )
+        make_folder(self._folder)
+        path = self._folder / f"{self._name}-{self._number:04d}.parquet"
+        fresh(path).close()
+        frame(self._rows, self._columns).write_parquet(path, compression="zstd")
         self._rows = []
         self._number += 1
 

@@ -6,7 +6,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from runner.config import EMULATOR, Settings, did_you_mean
 from runner.core.cost import Estimate, Price, PriceList, estimate
 from runner.core.definition import define, differences, fingerprint, merged
-from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
+from runner.core.errors import (
+    ConfigError,
+    LedgerDamaged,
+    LedgerOfAnotherExperiment,
+    LedgerOutdated,
+)
 from runner.core.expand import calculated_temperature, checked_conditions
 from runner.core.lifetime import has_ended
 from runner.core.lifetime import note as ending_note
@@ -40,9 +45,11 @@ from runner.engine import (
     happened,
     readings_of,
 )
+from runner.events import NAME as EVENTS
+from runner.events import Line, lines
 from runner.files import GONE, file_sha256
 from runner.intake import Intake
-from runner.ledger import DATABASE, Ledger, LedgerReader, check, exists, experiment_beside
+from runner.ledger import Ledger, LedgerReader, Recovered, check, exists, experiment_beside
 from runner.mailbox import CommandVerb, leave
 from runner.meter import Advance, adding_up, meter
 from runner.outbox import Outbox
@@ -53,7 +60,7 @@ from runner.providers.base import Provider, Secret, Service, checked_url, key_fr
 from runner.purse import Account, Purse
 from runner.reading import Dialect
 from runner.realtime import Realtime
-from runner.recover import Files, set_aside
+from runner.recover import Files
 from runner.rehearsal import KEY, emulator
 
 if TYPE_CHECKING:
@@ -495,6 +502,10 @@ class Run:
         from runner.verify import problems
 
         folder = self.folder(sending=False)
+        try:
+            check(folder)
+        except LedgerOutdated as error:
+            return [str(error)]
         with self._ledger(folder, create=False) as ledger:
             self._check_patterns(ledger)
             report = self._report(ledger, self.standing(ledger))
@@ -531,21 +542,23 @@ class Run:
             prices=self.prices,
             stems=frozenset(c.stem for c in self.conditions),
         )
-        found = list(files.batches())
-        aside = set_aside(folder, DATABASE)
         now = SystemClock().now()
-        shared = self.settings.config.ledger.shared
-        fresh = {**record, "patterns": self._patterns()}
-        with Ledger.create(folder, fresh, anew=True, shared=shared) as ledger:
-            for one in found:
-                ledger.record(
-                    one.batch,
-                    summary={},
-                    event=happened(one.batch, "recovered", now),
-                    members=one.members,
-                    outcomes=one.outcomes,
-                )
-            ledger.summarise(summary(self.standing(ledger).counts(), ledger.batches()))
+        found: list[Recovered] = []
+
+        def read() -> tuple[list[Mapping[str, Any]], list[Recovered]]:
+            before = _lines_of(folder)
+            found.extend(files.batches(before))
+            told = [happened(one.batch, "recovered", now) for one in found]
+            return [*(line["event"] for line in before), *told], found
+
+        ledger, aside = Ledger.remake(
+            folder,
+            {**record, "patterns": self._patterns()},
+            read,
+            lambda made: summary(self.standing(made).counts(), made.batches()),
+            shared=self.settings.config.ledger.shared,
+        )
+        ledger.close()
         return [one.batch for one in found], aside
 
     def decide(self, action: str, key: str, remote: str | None) -> Batch:
@@ -891,6 +904,17 @@ def _siblings(base: Path, fresh: Path) -> list[Path]:
             likely = folder.name != fresh.name, match[1] is not None, match[1] or ""
             found.append((*likely, int(match[2] or 1), folder))
     return [folder for *_, folder in sorted(found)]
+
+
+def _lines_of(folder: Path) -> list[Line]:
+    """Return what happened in a folder, by the file beside its ledger."""
+    try:
+        return lines(folder)
+    except ValueError as error:
+        raise LedgerDamaged(
+            f"{folder / EVENTS} is damaged ({error}): put a copy of it back, or take it away, and "
+            "recover again: every batch without its results is then looked for at the provider"
+        ) from None
 
 
 def _definition_in(folder: Path) -> dict[str, Any]:

@@ -74,10 +74,28 @@ PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
 MODES = ("batch", "realtime")
 LAUNCHERS = ("process", "slurm")
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,:=+&|*@/-]+")
-LOADS_CODE = re.compile(
-    r"--(trust|config($|=)|middleware|logits-proc|io-proc|input|output|model($|=)|url|.*(-cls|plugin))"
+VLLM_WORDS = frozenset(
+    {
+        *("block-size", "cpu-offload-gb", "data-parallel-size", "disable-custom-all-reduce"),
+        *("disable-sliding-window", "dtype", "enable-chunked-prefill", "enable-expert-parallel"),
+        *("enable-prefix-caching", "enforce-eager", "generation-config", "gpu-memory-utilization"),
+        *("kv-cache-dtype", "long-prefill-token-threshold", "max-concurrent-batches"),
+        *("max-logprobs", "max-long-partial-prefills", "max-model-len", "max-num-batched-tokens"),
+        *(
+            "max-num-partial-prefills",
+            "max-num-seqs",
+            "max-seq-len-to-capture",
+            "num-gpu-blocks-override",
+        ),
+        *("num-scheduler-steps", "pipeline-parallel-size", "quantization", "reasoning-parser"),
+        *("revision", "scheduling-policy", "seed", "swap-space", "tensor-parallel-size"),
+        *("tokenizer-revision", "async-scheduling", "enable-log-requests", "disable-log-requests"),
+        *("disable-log-stats", "max-parallel-loading-workers"),
+    }
 )
-"""Arguments of vLLM that name code to load, and those that are ours to give; also when shortened."""
+"""Arguments of vLLM that are numbers, switches or the name of something that it has; no others are
+taken from a configuration, since many name code, a file or JSON in which a class can stand."""
+VLLM_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 WINDOW = re.compile(r"[1-9][0-9]{0,2}[hd]")
 EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
@@ -320,12 +338,12 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         "for it: rehearse the study with `python -m runner`, then try the program with trials=1",
     )
     for argument in provider.arguments:
-        word = argument.replace("_", "-")
         problems.check(
-            not word.startswith(("-i", "-o")) and LOADS_CODE.match(word) is None,
+            _is_plain(argument),
             "provider.arguments",
-            f"{argument!r} is refused: it loads code, or is ours to give; what your machine is to "
-            "do in any case, say in its environment, as CHORUS_VLLM='vllm --trust-remote-code'",
+            f"{argument!r} is refused: it is ours to give, or loads code, or may (known as harmless are "
+            "numbers, switches and names, as --max-model-len); what your machine is to do in any "
+            "case, say in its environment, as CHORUS_VLLM='vllm --trust-remote-code'",
         )
     for name, value in vars(provider.slurm).items():
         problems.check(
@@ -591,6 +609,16 @@ def _decimal(value: float) -> Decimal:
     return Decimal(repr(value)).normalize() + 0
 
 
+def _is_plain(argument: str) -> bool:
+    """Tell whether a word for vLLM can load no code: a known argument, or a plain value of one."""
+    if not argument.startswith("-"):
+        return VLLM_VALUE.fullmatch(argument) is not None
+    name, equals, value = argument.partition("=")
+    word = name.removeprefix("--").replace("_", "-")
+    known = name.startswith("--") and {word, word.removeprefix("no-")} & VLLM_WORDS
+    return bool(known) and (not equals or VLLM_VALUE.fullmatch(value) is not None)
+
+
 def _within(number: Decimal, low: Decimal | int, high: Decimal | int) -> bool:
     """Tell whether a number is one, and between two bounds."""
     return number.is_finite() and low <= number <= high
@@ -609,6 +637,8 @@ def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -
     )
     if Path(row.file).name != row.file:
         problems.add(where, f"{row.file!r}; allowed: a file name, in the folder of the YAML")
+    elif not path.resolve().is_relative_to(path.parent.parent.resolve()):
+        problems.add(where, f"{path} is a link that leaves its folder: put the text itself there")
     else:
         try:
             body = path.read_text(encoding="utf-8").removeprefix("\ufeff")

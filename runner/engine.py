@@ -6,22 +6,25 @@ reply that never came leaves the batch *submitting*, and the plan asks the provi
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from runner.callers import Callers
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import PriceList, estimate
 from runner.core.ends import End, contradiction, found_in, judge, way_out
 from runner.core.errors import (
     ConfigError,
+    LedgerBusy,
     LedgerError,
     ProviderBusy,
     ProviderError,
     ProviderRefused,
+    ProviderSilent,
     ProviderUndecided,
 )
 from runner.core.expand import custom_id
@@ -41,7 +44,8 @@ from runner.core.roster import Counts, Roster
 from runner.core.states import FINAL_STATES, BatchEvent, BatchState, Outcome, next_state
 from runner.core.stats import summary
 from runner.doubts import abandoned, adopted
-from runner.files import file_sha256, settle
+from runner.events import next_key
+from runner.files import file_sha256, fresh, make_folder, settle
 from runner.intake import BatchReading, Intake
 from runner.ledger import HEARTBEAT_SECONDS, Ledger
 from runner.mailbox import Command, CommandVerb, answer, waiting
@@ -52,6 +56,8 @@ from runner.realtime import Realtime
 
 Finished = TypeVar("Finished")
 
+GRACE_SECONDS = 3.0
+"""How long a call under way is waited for after Ctrl-C."""
 CALLS_AT_ONCE = 4
 """In each of two lanes: one for short calls, one for whole files."""
 LEAST_PAUSE = 2.0
@@ -167,6 +173,8 @@ def beating(
         while not done.wait(HEARTBEAT_SECONDS):
             try:
                 ledger.beat(now())
+            except LedgerBusy:
+                continue
             except LedgerError:  # the next event meets the same, and ends the run with a message
                 return
 
@@ -178,7 +186,8 @@ def beating(
     finally:
         done.set()
         heart.join()
-        ledger.beat(now(), finished=is_finished(), left=True)
+        with suppress(LedgerBusy):  # whoever waited for it has said so
+            ledger.beat(now(), finished=is_finished(), left=True)
 
 
 class Engine:
@@ -204,7 +213,7 @@ class Engine:
         timing: Timing,
         clock: Clock,
         observer: Observer,
-        workers: Callable[[], Executor] = lambda: ThreadPoolExecutor(CALLS_AT_ONCE),
+        workers: Callable[[], Executor] = lambda: Callers(CALLS_AT_ONCE),
     ) -> None:
         """Take up what the ledger knows; `workers` make the calls."""
         self._ledger = ledger
@@ -237,6 +246,9 @@ class Engine:
         self._halted: str | None = None
         self._held: str | None = None
         self._stopping = False
+        self._leaves_at: float | None = None
+        self._fetching: set[BatchKey] = set()
+        """Batches whose results are on their way from the provider."""
 
     def _taken_up(self, batch: Batch) -> Batch:
         """Return a batch as a new run finds it: due at once.
@@ -269,13 +281,20 @@ class Engine:
             stopping=self._stopping,
         )
 
-    def stop(self) -> None:
+    def stop(self, *, leaving: bool = False) -> None:
         """Start nothing new; finish and record the calls under way, then return.
 
         Called from a signal handler, so it takes no lock: the main thread may be holding it.
+
+        Args:
+            leaving: this process ends now, so that a call nobody answers is left behind after a
+                moment: an order is then in doubt, and all else is done again.
         """
         self._stopping = True
         self._realtime.stop()
+        if leaving:
+            self._ledger.hurry()
+            self._leaves_at = self._clock.now() + GRACE_SECONDS
 
     def run(self) -> View:
         """Do all there is to do; return how the run stands."""
@@ -293,10 +312,24 @@ class Engine:
             try:
                 self._loop(lanes)
             finally:
-                self._realtime.close()
+                self._realtime.close(self._time_left())
                 for lane in (lanes.calls, lanes.transfers):
-                    lane.shutdown(wait=True, cancel_futures=True)
+                    lane.shutdown(wait=self._time_left() != 0, cancel_futures=True)
             return finish(self.view)
+
+    def _time_left(self) -> float | None:
+        """Return for how many seconds calls are still waited for; None: until they end."""
+        if self._leaves_at is None:
+            return None
+        return max(self._leaves_at - self._clock.now(), 0.0)
+
+    def _leaves(self) -> bool:
+        """Tell whether the calls under way are left behind; what works on this machine is not."""
+        here = (Verb.PACK, Verb.COLLECT)
+        return self._time_left() == 0 and all(
+            action.verb not in here or action.batch in self._fetching
+            for action in self._running.values()
+        )
 
     def _loop(self, lanes: "_Lanes") -> None:
         while True:
@@ -304,7 +337,7 @@ class Engine:
             with self._purse.lock:  # until what is decided is written down, no other job decides
                 next_steps = plan(self._facts(), self._clock.now())
                 self._held = next_steps.held
-                if next_steps.done or (self._stopping and not self._running):
+                if next_steps.done or (self._stopping and (not self._running or self._leaves())):
                     self._ledger.summarise(self._summary())
                     return
                 if not self._stopping:
@@ -475,7 +508,7 @@ class Engine:
         return f"{self._labels['experiment']}-{batch.key}-{batch.send}-{batch.sha256[:16]}.jsonl"
 
     def _pack(self) -> _Packed:
-        key = BatchKey(f"b{len(self._batches) + 1:04d}")
+        key = BatchKey(next_key(self._batches))
         mixed = self._asking.first == self._asking.again
         for again in (None,) if mixed else (True, False):
             realtime = self._asking.again if again else self._asking.first
@@ -543,10 +576,16 @@ class Engine:
         final = self._raw(batch, name)
         part = final.with_name(final.name + ".part")
         if not final.exists():
-            final.parent.mkdir(exist_ok=True)
+            make_folder(final.parent)
             service = self._realtime if batch.realtime else self._provider
-            with part.open("wb") as sink:
-                service.download(batch.files[name], sink)
+            with fresh(part) as sink:
+                self._fetching.add(batch.key)
+                try:
+                    service.download(batch.files[name], sink)
+                    if self._time_left() == 0:
+                        raise ProviderSilent(f"{part} was left behind")
+                finally:
+                    self._fetching.discard(batch.key)
         return final, part
 
     def _kept(self, batch: Batch, name: str) -> tuple[Path, Path]:
@@ -554,8 +593,9 @@ class Engine:
         final = self._raw(batch, name)
         kept = _kept_of(final)
         if not final.exists() and not kept.exists():
-            final.parent.mkdir(exist_ok=True)
-            kept.touch()
+            make_folder(final.parent)
+            with fresh(kept):
+                pass
         return final, kept
 
     def _is_gone(self, batch: Batch) -> bool:

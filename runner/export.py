@@ -21,7 +21,7 @@ from runner.core.model import Batch, QuestionSet
 from runner.core.roster import Counts, Roster
 from runner.core.states import BatchState, Outcome
 from runner.core.stats import summary, totals
-from runner.files import write_durably
+from runner.files import make_folder, part_of, privacy, write_durably
 from runner.gather import Gathering
 from runner.meter import Advance
 from runner.streams import chunks, sink
@@ -92,8 +92,10 @@ def export(report: Report, advance: Advance = lambda *_: None) -> Tables:
         sink(_counted(rows.attempts(), advance), attempts_part)
     place = dataset.place_of(folder, report.experiment)
     if report.dataset or place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
+        private = privacy([folder])
+        make_folder(place.parent, private)
         with _replacing(place) as (part,):
+            part.chmod(part.stat().st_mode & private)
             sink(dataset.without_partitions(chunks(tables.answers_parquet)), part)
     _json(tables.summary_json, _summary(report, counts))
     _json(tables.manifest_json, _manifest(report))
@@ -144,7 +146,7 @@ def checked(answers: Iterable[pl.DataFrame], counts: Counts) -> Iterator[pl.Data
 @contextmanager
 def _replacing(*paths: Path) -> Iterator[list[Path]]:
     """Give files to write instead; when all of them are written, they take the places."""
-    parts = [path.with_name(path.name + ".part") for path in paths]
+    parts = [part_of(path) for path in paths]
     try:
         yield parts
         for part, path in zip(parts, paths, strict=True):

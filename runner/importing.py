@@ -20,7 +20,7 @@ from runner.config import did_you_mean
 from runner.core.errors import ConfigError
 from runner.core.model import Experiment, Question
 from runner.export import FORMULA, guarded
-from runner.files import settle, write_durably
+from runner.files import part_of, settle, write_durably
 from runner.gather import FACTORS
 from runner.interchange import REHEARSAL, STUDY
 
@@ -377,9 +377,10 @@ def _store(folder: Path, content: bytes, frame: pl.DataFrame, manifest: dict[str
     }  # fmt: skip
     whole = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in columns.items())
     write_durably(folder / "source.csv", [content])
-    part = folder / "answers.part"
+    part = part_of(folder / "answers")
     guarded(whole).sink_csv(part, include_bom=True)
     settle(part, folder / "answers.csv")
+    part_of(folder / "answers")
     whole.write_parquet(part, compression="zstd")
     settle(part, folder / "answers.parquet")
     text = json.dumps(manifest, ensure_ascii=False, indent=2)

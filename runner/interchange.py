@@ -10,7 +10,7 @@ import polars as pl
 from runner.codebook import codebook
 from runner.core.errors import ConfigError
 from runner.export import guarded
-from runner.files import settle, write_durably
+from runner.files import make_folder, part_of, privacy, settle, write_durably
 from runner.runs import ANSWERS, Selection, StoredRun
 
 EXCEL_ROWS = 1_048_575
@@ -45,7 +45,7 @@ def write(
         "long": lambda: _both(long(runs), folder / "long"),
         "xlsx": lambda: [_xlsx(runs, folder / "answers.xlsx", language)],
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, privacy(run.folder for run in runs))
     paths = [path for name in dict.fromkeys(formats) for path in writers[name]()]
     columns = {
         "study.csv": study(runs).collect_schema(),
@@ -203,7 +203,7 @@ def _shown(runs: Sequence[StoredRun], group: str, name: str) -> dict[str, dict[s
 
 
 def _csv(frame: pl.LazyFrame, path: Path) -> Path:
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     guarded(frame).sink_csv(part, include_bom=True)
     settle(part, path)
     return path
@@ -211,7 +211,7 @@ def _csv(frame: pl.LazyFrame, path: Path) -> Path:
 
 def _both(frame: pl.LazyFrame, stem: Path) -> list[Path]:
     parquet = stem.with_suffix(".parquet")
-    part = parquet.with_name(parquet.name + ".part")
+    part = part_of(parquet)
     frame.sink_parquet(part, compression="zstd")
     settle(part, parquet)
     return [_csv(frame, stem.with_suffix(".csv")), parquet]
@@ -232,7 +232,7 @@ def _xlsx(runs: Sequence[StoredRun], path: Path, language: str) -> Path:
             f"export.format=xlsx: {frame.height:,} rows; a sheet holds {EXCEL_ROWS:,}: use "
             "export.format=wide, or fewer runs with export.over=[…]"
         )
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     safe = {
         "strings_to_formulas": False,
         "strings_to_urls": False,

@@ -219,7 +219,7 @@ def _made(draft: Path, path: Path) -> bool:
 def _touch(path: Path) -> bool:
     """Write what a file has already, so that the disk notes when; False when it is gone."""
     try:
-        file = os.open(path, os.O_WRONLY)
+        file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
         try:
             os.pwrite(file, b"{", 0)
             os.fsync(file)

@@ -22,7 +22,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -36,11 +36,13 @@ from runner.core.errors import (
     LedgerError,
     LedgerFormatUnknown,
     LedgerInUse,
+    LedgerOutdated,
 )
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
 from runner.core.states import BatchState
 from runner.disks import shared_disk
-from runner.files import write_durably
+from runner.events import Beside, Events
+from runner.files import leaving, make_folder, write_durably
 from runner.lease import SECONDS, Lease, is_leased, newest
 
 FORMAT = 1
@@ -63,6 +65,10 @@ LOCK = "runner.lock"
 EXPERIMENT = "experiment.json"
 """What identifies the run, beside the ledger as well: without the ledger, it says whose files these are."""
 LOCK_TRIES = 5
+PATIENCE_SECONDS = 30.0
+"""How long a runner waits for another program that keeps the ledger locked."""
+LOOK_SECONDS = 1.0
+"""Between two tries meanwhile."""
 HEARTBEAT_SECONDS = 2.0
 """Between two signs of life of a runner."""
 
@@ -102,7 +108,7 @@ class PlainDisk(diskcache.Disk):  # type: ignore[misc]
 
 _FOREIGN = (
     "the ledger has rows that this program never writes; it is not opened: "
-    "keep the folder, and start the experiment under another name"
+    "keep the folder, and make the ledger again from the files beside it with action=recover"
 )
 
 
@@ -114,6 +120,15 @@ class Holder:
     host: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """A batch as the files of a run tell of it."""
+
+    batch: Batch
+    members: tuple[Span, ...]
+    outcomes: bytes | None
+
+
 class Ledger:
     """One experiment's ledger, held by this process alone until it is closed."""
 
@@ -123,7 +138,12 @@ class Ledger:
         self._cache = cache
         self._hold = hold
         self._mutex = threading.Lock()
+        self._patience = PATIENCE_SECONDS
         self._events = sum(1 for key in cache if key.startswith("event/"))
+        self._beside = Events(directory)
+        for number in range(self._beside.count, self._events):  # a kill came between the two
+            event = _object(self._get(_event_key(number)))
+            self._beside.append({"event": event, "batch": self._row(event.get("batch"))})
 
     @classmethod
     def create(
@@ -131,7 +151,6 @@ class Ledger:
         directory: Path,
         experiment: Mapping[str, Any],
         *,
-        anew: bool = False,
         shared: bool = False,
     ) -> Self:
         """Make a new ledger.
@@ -139,26 +158,71 @@ class Ledger:
         Args:
             directory: the run's folder.
             experiment: what identifies the run.
-            anew: the folder is a run's whose ledger was lost.
             shared: other machines may write on this disk, although it does not look so.
 
         Raises:
             LedgerInUse: another runner holds the folder.
             LedgerDamaged: there is a ledger already.
         """
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(directory.parent)
+        make_folder(directory, 0o700)
         with _holding(directory, shared=shared) as hold:
-            if exists(directory) and not anew:
+            if exists(directory):
                 raise LedgerDamaged(f"{directory} has a ledger already; please report this")
             for leftover in directory.glob(f"{DATABASE}*"):
                 leftover.unlink()
-            cache = _open_cache(directory, hold.settings)
-            with cache.transact():
-                cache.set("format", FORMAT)
-                cache.set("experiment", _text(experiment))
-                cache.set("rev", 0)
-            _write_beside(directory, experiment)
-            return cls(directory, cache, hold)
+            return cls._made(directory, hold, _first_rows(experiment), experiment)
+
+    @classmethod
+    def remake(
+        cls,
+        directory: Path,
+        experiment: Mapping[str, Any],
+        found: Callable[[], tuple[Iterable[Mapping[str, Any]], Iterable[Recovered]]],
+        summary: Callable[[Self], Mapping[str, Any]],
+        *,
+        shared: bool = False,
+    ) -> tuple[Self, Path | None]:
+        """Make a ledger again, whole or not at all; the one that is there is kept beside it.
+
+        Args:
+            directory: the run's folder.
+            experiment: what identifies the run.
+            found: returns its events and batches, once the folder is held; nothing was changed then.
+            summary: what the new ledger sums up to.
+            shared: as `create`.
+
+        Returns:
+            The ledger, and where the one before was put; None when there was none.
+
+        Raises:
+            LedgerInUse: a runner holds the folder.
+        """
+        with _holding(directory, shared=shared) as hold:
+            events, batches = found()
+            rows = _first_rows(experiment)
+            for one in batches:
+                rows |= _rows(one.batch, members=one.members, outcomes=one.outcomes)
+            rows |= {_event_key(number): _text(event) for number, event in enumerate(events)}
+            aside = _set_aside(directory)
+            ledger = cls._made(directory, hold, rows, experiment)
+            ledger.summarise(summary(ledger))
+            return ledger, aside
+
+    @classmethod
+    def _made(
+        cls,
+        directory: Path,
+        hold: "_Hold",
+        rows: Mapping[str, Any],
+        experiment: Mapping[str, Any],
+    ) -> Self:
+        cache = _open_cache(directory, hold.settings)
+        with cache.transact():
+            for key, value in rows.items():
+                cache.set(key, value)
+        _write_beside(directory, experiment)
+        return cls(directory, cache, hold)
 
     @classmethod
     def open(cls, directory: Path, *, shared: bool = False) -> Self:
@@ -171,8 +235,10 @@ class Ledger:
         Raises:
             LedgerInUse: another runner holds it; names its pid and host.
             LedgerDamaged: it is missing, empty, foreign or broken.
+            LedgerOutdated: it is an older copy.
             LedgerFormatUnknown: another version wrote it.
         """
+        _refuse_links(directory)
         check(directory)
         moving = not is_leased(directory) and _is_shared(directory, said=shared)
         if moving:
@@ -197,6 +263,7 @@ class Ledger:
     def close(self) -> None:
         """Let go of the ledger."""
         self._cache.close()
+        self._beside.close()
         self._hold.let_go()
 
     def __enter__(self) -> Self:
@@ -214,7 +281,7 @@ class Ledger:
     def batches(self) -> tuple[Batch, ...]:
         """Return every batch, in the order of packing."""
         keys = sorted((k for k in self._cache if k.startswith("batch/")), key=_packing_order)
-        return tuple(_batch(_object(self._get(key))) for key in keys)
+        return tuple(batch_of(_object(self._get(key))) for key in keys)
 
     def members(self, key: BatchKey) -> tuple[Span, ...]:
         """Return a batch's requests."""
@@ -245,18 +312,13 @@ class Ledger:
         outcomes: bytes | None = None,
     ) -> None:
         """Write one event about one batch; it is on disk, whole, when this returns."""
-        rows: dict[str, Any] = {f"batch/{batch.key}": _text(_plain(batch))}
-        if members is not None:
-            rows[f"members/{batch.key}"] = _text(
-                [[s.stem, s.first, s.last, s.variant.value] for s in members]
-            )
-        if outcomes is not None:
-            rows[f"outcomes/{batch.key}"] = outcomes
-        rows["summary"] = _text(summary)
-        if event is not None:
-            rows[_event_key(self._events)] = _text(event)
-        self._commit(rows)
-        self._events += event is not None
+        rows = _rows(batch, members=members, outcomes=outcomes) | {"summary": _text(summary)}
+        if event is None:
+            self._commit(rows)
+            return
+        self._commit(rows | {_event_key(self._events): _text(event)})
+        self._events += 1
+        self._say_beside({"event": event, "batch": _plain(batch)})
 
     def summarise(self, summary: Mapping[str, Any]) -> None:
         """Write what another process needs to show the run."""
@@ -288,12 +350,37 @@ class Ledger:
                 ),
             )
 
+    def _say_beside(self, line: Mapping[str, Any]) -> None:
+        """Write an event beside the ledger, too."""
+        with self._writing():
+            self._beside.append(line)
+
+    def _row(self, key: str | None) -> dict[str, Any] | None:
+        """Return a batch as it is stored."""
+        text = self._cache.get(f"batch/{key}")
+        return None if text is None else _object(text)
+
+    def hurry(self) -> None:
+        """Wait for no other program any more; takes no lock, since a signal handler may call it."""
+        self._patience = 0.0
+
     def _commit(self, rows: Mapping[str, Any]) -> None:
-        with self._writing(), self._cache.transact(retry=True):
+        began = time.monotonic()
+        while True:
+            try:
+                self._commit_now(rows)
+            except LedgerBusy:
+                if time.monotonic() - began >= self._patience:
+                    raise
+            else:
+                return
+
+    def _commit_now(self, rows: Mapping[str, Any]) -> None:
+        with self._writing(), self._cache.transact():
             for key, value in rows.items():
-                if not self._cache.set(key, value, retry=True):
+                if not self._cache.set(key, value):
                     raise LedgerError(f"{self.directory}: the ledger did not take {key}")
-            self._cache.incr("rev", retry=True)
+            self._cache.incr("rev")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -302,14 +389,22 @@ class Ledger:
             self._hold.keep()
             try:
                 yield
-            except (sqlite3.Error, diskcache.Timeout) as error:
+            except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+                cause = error.__context__ if isinstance(error, diskcache.Timeout) else error
+                if isinstance(cause, sqlite3.Error) and is_busy(cause):
+                    raise LedgerBusy(_LOCKED.format(self.directory / DATABASE)) from None
                 raise LedgerError(
                     f"{self.directory}: the ledger cannot be written ({error}): nothing more is "
                     "sent; make room or access, and run again - what was sent is found again"
                 ) from None
 
     def _get(self, key: str) -> Any:
-        value = self._cache.get(key)
+        try:
+            value = self._cache.get(key)
+        except sqlite3.OperationalError as error:
+            if is_busy(error):
+                raise LedgerBusy(_LOCKED.format(self.directory / DATABASE)) from None
+            raise
         if value is None:
             raise LedgerDamaged(f"{self.directory}: the ledger has no {key}")
         return value
@@ -375,7 +470,7 @@ class LedgerReader:
         for key, text in rows:
             old = before.get(key)
             same = old is not None and old[0] == text
-            self._known[key] = old if old and same else (text, _batch(_object(text)))
+            self._known[key] = old if old and same else (text, batch_of(_object(text)))
         return tuple(batch for _, batch in self._known.values())
 
     def latest_events(self, most: int) -> Iterator[dict[str, Any]]:
@@ -438,8 +533,10 @@ def check(directory: Path) -> None:
     Raises:
         LedgerBusy: another program keeps it to itself at this moment.
         LedgerDamaged: missing, empty, foreign or broken.
+        LedgerOutdated: an older copy than the files beside it.
         LedgerFormatUnknown: written by another version.
     """
+    beside = Beside.of(directory)
     if not (directory / DATABASE).exists():
         raise LedgerDamaged(f"{directory} has no ledger ({DATABASE}); {_KEEP}")
     try:
@@ -450,11 +547,12 @@ def check(directory: Path) -> None:
                 "WHERE raw IS NOT 1 OR mode IS NOT 1 OR filename IS NOT NULL"
             ).fetchone()
             settings = {key for (key,) in db.execute("SELECT key FROM Settings")}
+            unknown = list(_unknown(db, beside))
             if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise LedgerDamaged(f"{directory / DATABASE} is damaged; {_KEEP}")
     except sqlite3.DatabaseError as error:
         if is_busy(error):
-            raise LedgerBusy(f"{directory / DATABASE} is locked by another program") from None
+            raise LedgerBusy(_LOCKED.format(directory / DATABASE)) from None
         raise LedgerDamaged(f"{directory / DATABASE} cannot be read ({error}); {_KEEP}") from None
     if evil[0] or settings - _SETTINGS_KNOWN:
         raise LedgerDamaged(f"{directory}: {_FOREIGN}")
@@ -465,6 +563,29 @@ def check(directory: Path) -> None:
             f"{directory} has ledger format {found[0]}, this program reads {FORMAT}: "
             "use the version that wrote it"
         )
+    if unknown:
+        raise LedgerOutdated(
+            f"{directory / DATABASE} is an older copy than the files beside it: "
+            f"{'; '.join(unknown)}, which it does not know and which may be paid for. Nothing was "
+            "sent: make the ledger again from these files with action=recover"
+        )
+
+
+def _unknown(db: sqlite3.Connection, beside: Beside) -> Iterator[str]:
+    """Yield what the files beside a ledger know, and it does not."""
+    batches = {
+        key.removeprefix("batch/")
+        for (key,) in db.execute("SELECT key FROM Cache WHERE key GLOB 'batch/*'")
+    }
+    (events,) = db.execute(
+        "SELECT count(*) FROM Cache WHERE key > 'event/' AND key < 'event0'"
+    ).fetchone()
+
+    def event(number: int) -> Any:
+        row = db.execute("SELECT value FROM Cache WHERE key = ?", (_event_key(number),)).fetchone()
+        return None if row is None else _object(row[0])
+
+    return beside.unknown(batches, events, event)
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -473,9 +594,14 @@ def is_busy(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+_LOCKED = (
+    "{} is locked by another program (a backup, or a program for SQLite): close it there, and run "
+    "again; nothing more was sent, and what was sent is found again"
+)
+
 _KEEP = (
     "nothing was sent: keep the folder (its raw answers are paid for) and "
-    "start under another name, or put back a copy of the ledger"
+    "make the ledger again from the files beside it with action=recover"
 )
 
 
@@ -499,9 +625,13 @@ def _lease_holder(directory: Path) -> Holder | None:
 
 def _lock_holder(directory: Path) -> Holder | None:
     try:
-        handle = os.open(directory / LOCK, os.O_RDWR)
+        handle = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link, which no runner makes
+            return None
+        raise
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
@@ -539,6 +669,7 @@ class _Hold:
 @contextlib.contextmanager
 def _holding(directory: Path, *, shared: bool = False) -> Iterator[_Hold]:
     """Hold a folder, and let go of it again if what is done meanwhile fails."""
+    _refuse_links(directory)
     lock = _hold(directory)
     try:
         leased = is_leased(directory) or _is_shared(directory, said=shared)
@@ -551,6 +682,14 @@ def _holding(directory: Path, *, shared: bool = False) -> Iterator[_Hold]:
     except BaseException:
         hold.let_go()
         raise
+
+
+def _refuse_links(directory: Path) -> None:
+    if link := leaving(directory):
+        raise LedgerError(
+            f"{link} is a link to {link.readlink()}: nothing is written through a link that leaves "
+            "a run's folder; put the file or folder itself there, or take the link away"
+        )
 
 
 def _is_shared(directory: Path, *, said: bool) -> bool:
@@ -581,7 +720,7 @@ def _leave_wal(directory: Path) -> None:
 
 
 def _hold(directory: Path) -> int:
-    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     for attempt in range(LOCK_TRIES):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -612,6 +751,20 @@ def _named(handle: int) -> Holder:
     return Holder(pid=int(pid) if pid.isdigit() else 0, host=host or "an unknown host")
 
 
+def _set_aside(directory: Path) -> Path | None:
+    """Move a ledger out of the way; it is kept. None when there is none."""
+    found = sorted(directory.glob(f"{DATABASE}*"))
+    if not found:
+        return None
+    number = 1
+    while (aside := directory / f"damaged-{number}").exists():
+        number += 1
+    make_folder(aside, 0o700)
+    for path in found:
+        path.replace(aside / path.name)
+    return aside
+
+
 def _is_whole(directory: Path) -> bool:
     """Tell whether a database got past its creation; a kill can leave one without a format."""
     try:
@@ -629,7 +782,12 @@ def _is_whole(directory: Path) -> bool:
 
 
 def _open_cache(directory: Path, settings: Mapping[str, Any]) -> "diskcache.Cache":
-    cache = diskcache.Cache(str(directory), disk=PlainDisk, timeout=60, **settings)
+    try:
+        cache = diskcache.Cache(str(directory), disk=PlainDisk, timeout=LOOK_SECONDS, **settings)
+    except sqlite3.OperationalError as error:
+        if is_busy(error):
+            raise LedgerBusy(_LOCKED.format(directory / DATABASE)) from None
+        raise
     wrong = {k: v for k, v in settings.items() if getattr(cache, k) != v}
     if wrong:
         raise LedgerDamaged(f"{directory}: the ledger's settings are not ours: {wrong}")
@@ -733,6 +891,24 @@ def _as_spans(rows: Any) -> tuple[Span, ...]:
     )
 
 
+def _first_rows(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    return {"format": FORMAT, "experiment": _text(experiment), "rev": 0}
+
+
+def _rows(
+    batch: Batch, *, members: tuple[Span, ...] | None = None, outcomes: bytes | None = None
+) -> dict[str, Any]:
+    """Return what the ledger keeps of a batch."""
+    rows: dict[str, Any] = {f"batch/{batch.key}": _text(_plain(batch))}
+    if members is not None:
+        rows[f"members/{batch.key}"] = _text(
+            [[s.stem, s.first, s.last, s.variant.value] for s in members]
+        )
+    if outcomes is not None:
+        rows[f"outcomes/{batch.key}"] = outcomes
+    return rows
+
+
 _DECIMALS = ("reserved_usd", "cost_usd")
 
 
@@ -746,8 +922,8 @@ def _plain(batch: Batch) -> dict[str, Any]:
     return row
 
 
-def _batch(row: dict[str, Any]) -> Batch:
-    """Return the batch that `_plain` wrote."""
+def batch_of(row: dict[str, Any]) -> Batch:
+    """Return the batch that a row of the ledger, or a line beside it, tells of."""
     for name in _DECIMALS:
         row[name] = None if row[name] is None else Decimal(row[name])
     row["state"] = BatchState(row["state"])

@@ -24,7 +24,7 @@ from runner.core.errors import (
 )
 from runner.core.model import Batch, BatchKey, Progress, RemoteId
 from runner.core.states import Outcome
-from runner.files import settle
+from runner.files import append, appending, fresh, settle
 
 PREFIX = "realtime-"
 LOOK_SECONDS = 0.5
@@ -155,11 +155,12 @@ class Realtime:
         """Take up nothing new; takes no lock, since a signal handler may call it."""
         self._stopped = True
 
-    def close(self) -> None:
-        """Stop asking and wait for the answers that are on their way."""
+    def close(self, seconds: float | None = None) -> None:
+        """Stop asking and wait for the answers that are on their way; no longer than so long."""
         self.stop()
+        until = None if seconds is None else time.monotonic() + seconds
         for talk in self._open.values():
-            talk.join()
+            talk.join(until)
 
 
 class Conversation:
@@ -241,10 +242,12 @@ class Conversation:
         self._cancelled = self._stopped = True
         self.join()
 
-    def join(self) -> None:
-        """Wait for what is on its way."""
+    def join(self, until: float | None = None) -> None:
+        """Wait for what is on its way; what comes after that time is still written down."""
         for thread in self._threads:
-            thread.join()
+            thread.join(None if until is None else max(until - time.monotonic(), 0))
+        if any(thread.is_alive() for thread in self._threads):
+            return
         for handle in (self._answers, self._notes):
             if handle is not None:
                 os.close(handle)
@@ -295,7 +298,8 @@ class Conversation:
                 if not line:
                     return False
                 self._asked.add(name)
-                _append(self._notes, name)
+                assert self._notes is not None
+                append(self._notes, name)
             while True:
                 self._keep()
                 try:
@@ -318,7 +322,8 @@ class Conversation:
         self._pacer.went_well()
         self._keep()
         with self._lock:
-            _append(self._answers, answer.rstrip(b"\n"))
+            assert self._answers is not None
+            append(self._answers, answer.rstrip(b"\n"))
             self._answered += 1
         return True
 
@@ -329,7 +334,8 @@ class Conversation:
             self._asked.discard(name)
             kept = b"".join(known + b"\n" for known in sorted(self._asked))
             part = self._noted.with_name(f"{self._noted.name}.part")
-            part.write_bytes(kept)
+            with fresh(part) as sink:
+                sink.write(kept)
             settle(part, self._noted)
             if self._notes is not None:
                 os.close(self._notes)
@@ -339,19 +345,11 @@ class Conversation:
 
 def _appending(path: Path) -> int:
     """Open a file to append whole lines; one that a power cut tore is closed first."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    handle = appending(path)
     size = os.fstat(handle).st_size
     if size and os.pread(handle, 1, size - 1) != b"\n":
         os.write(handle, b"\n")
     return handle
-
-
-def _append(handle: int | None, line: bytes) -> None:
-    assert handle is not None
-    rest = memoryview(line + b"\n")
-    while rest:
-        rest = rest[os.write(handle, rest) :]
-    os.fsync(handle)
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:

@@ -1,13 +1,15 @@
 """`action=recover`: a ledger that is gone or damaged, made again from the files beside it.
 
-Nothing is asked of a provider and nothing is sent. What the stored results answer is collected
-again; every other batch is in doubt: the next run looks for it at the provider, and never sends it
-again before it is proved that it was not ordered.
+Nothing is asked of a provider and nothing is sent. What happened stands in `events.jsonl`, and so
+does what became of each batch; the stored results are read again. A batch without a line there is in
+doubt: the next run looks for it at the provider, and never sends it again before it is proved that
+it was not ordered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -17,21 +19,14 @@ from runner.core.expand import custom_id
 from runner.core.model import Batch, BatchKey, Model, Span, Stem, Variant
 from runner.core.states import BatchState
 from runner.engine import readings_of
+from runner.events import Beside, Line
 from runner.files import file_sha256
 from runner.intake import Intake
+from runner.ledger import Recovered, batch_of
 from runner.outbox import Outbox
 from runner.providers.base import untagged
 
 _SUFFIX = ".jsonl"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
-    """A batch as its files tell of it."""
-
-    batch: Batch
-    members: tuple[Span, ...]
-    outcomes: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +43,53 @@ class Files:
     prices: PriceList
     stems: frozenset[Stem]
 
-    def batches(self) -> Iterator[Recovered]:
+    def batches(self, lines: Iterable[Line]) -> Iterator[Recovered]:
         """Yield every batch whose request file is there, in the order of packing.
 
+        Args:
+            lines: what `events.jsonl` has.
+
         Raises:
-            LedgerDamaged: a request file is not what this configuration would have written.
+            LedgerDamaged: a file is gone, or is not what this configuration would have written.
         """
-        paths = (self.folder / "requests").glob(f"*{_SUFFIX}")
-        for path in sorted(paths, key=lambda p: (len(p.name), p.name)):
-            yield self._recovered(path)
+        known = {str(row["key"]): batch_of(dict(row)) for row in _rows(lines)}
+        paths = {path.name.removesuffix(_SUFFIX): path for path in self._requests()}
+        gone = (known.keys() | Beside.of(self.folder).answered) - paths.keys()
+        for key in sorted(gone):
+            raise LedgerDamaged(
+                f"{self.folder / 'requests' / (key + _SUFFIX)} is gone, and only it says what was "
+                f"asked in {key}, which may be paid for: put it back, or, if {key} is not this "
+                f"run's, take raw/{key}.* away; and recover again"
+            )
+        for key, path in sorted(paths.items(), key=lambda item: (len(item[0]), item[0])):
+            yield self._known(known[key], path) if key in known else self._recovered(path)
+
+    def _requests(self) -> Iterator[Path]:
+        return (self.folder / "requests").glob(f"*{_SUFFIX}")
+
+    def _known(self, batch: Batch, path: Path) -> Recovered:
+        """Return a batch as its last event left it, its results read again."""
+        if file_sha256(path) != batch.sha256:
+            raise LedgerDamaged(
+                f"{path} is not what was sent as {batch.key}: put the original back"
+            )
+        members, _ = self._members(path)
+        if batch.state is not BatchState.COLLECTED:
+            return Recovered(batch=batch, members=members, outcomes=None)
+        files = [self.folder / "raw" / f"{batch.key}.{name}{_SUFFIX}" for name in batch.raw]
+        for file, digest in zip(files, batch.raw.values(), strict=True):
+            if not file.exists() and not batch.realtime and batch.remote is not None:
+                again = replace(batch, state=BatchState.RUNNING, raw={}, collected_at=None)
+                return Recovered(batch=again, members=members, outcomes=None)
+            if not file.exists():
+                raise LedgerDamaged(f"{file} is gone: put it back; it holds paid answers")
+            if file_sha256(file) != digest:
+                raise LedgerDamaged(
+                    f"{file} was changed since it was collected: put the original back"
+                )
+        reading = self.intake.read(batch, members, files)
+        read = replace(batch, **readings_of(reading))
+        return Recovered(batch=read, members=members, outcomes=reading.outcomes)
 
     def _recovered(self, path: Path) -> Recovered:
         key = BatchKey(path.name.removesuffix(_SUFFIX))
@@ -131,18 +164,8 @@ class Files:
         )
 
 
-def set_aside(folder: Path, database: str) -> Path | None:
-    """Move a damaged ledger out of the way; it is kept. None when there is none."""
-    found = sorted(folder.glob(f"{database}*"))
-    if not found:
-        return None
-    number = 1
-    while (aside := folder / f"damaged-{number}").exists():
-        number += 1
-    aside.mkdir()
-    for path in found:
-        path.replace(aside / path.name)
-    return aside
+def _rows(lines: Iterable[Line]) -> Iterator[Mapping[str, Any]]:
+    return (line["batch"] for line in lines if line["batch"] is not None)
 
 
 def _name_of(file: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.errors import RunnerError
+from runner.files import fresh
 
 KEY = "emulated"
 """The only kind of key the emulator takes."""
@@ -53,10 +54,11 @@ def emulators(behaviours: Mapping[Path, Mapping[str, Any]]) -> Iterator[Mapping[
         world = folder / WORLD
         world.mkdir(parents=True, exist_ok=True)
         wanted = world / "behaviour.json"
-        wanted.write_text(json.dumps(dict(behaviour)), encoding="utf-8")
+        with fresh(wanted) as file:
+            file.write(json.dumps(dict(behaviour)).encode())
         worlds += ["--state", str(world), "--behaviour", str(wanted)]
     trouble = next(iter(behaviours)) / WORLD / "trouble.log"
-    with trouble.open("wb") as log:  # a pipe that nobody reads would stop it when it is full
+    with fresh(trouble) as log:  # a pipe that nobody reads would stop it when it is full
         process = subprocess.Popen(
             [sys.executable, "-m", "runner.emulator", "--until-stdin-closes", *worlds],
             stdin=subprocess.PIPE,

@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Any
 
 from runner.build import Result, Run
+from runner.command import for_real
 from runner.config import EMULATOR, Settings
 from runner.core.definition import variants
 from runner.core.errors import (
@@ -78,19 +79,21 @@ class Fleet:
     def __init__(self) -> None:
         """Start without any."""
         self.stopping = False
+        self._leaving = False
         self._engines: list[Engine] = []
 
     def add(self, engine: Engine) -> None:
         """Take an engine that is about to run."""
         self._engines.append(engine)
         if self.stopping:
-            engine.stop()
+            engine.stop(leaving=self._leaving)
 
-    def stop(self) -> None:
-        """Stop them all; takes no lock, since a signal handler calls it."""
+    def stop(self, *, leaving: bool = False) -> None:
+        """Stop them all, as `Engine.stop`; takes no lock, since a signal handler calls it."""
         self.stopping = True
+        self._leaving = leaving
         for engine in self._engines:
-            engine.stop()
+            engine.stop(leaving=leaving)
 
 
 def drive(
@@ -422,8 +425,7 @@ def next_step(jobs: Sequence[Job], rows: Sequence[Row], command: str) -> str:
         return f"resume all of it with: {command}"
     if all(row["rehearsal"] for row in rows):
         nameless = any(job.run.settings.config.provider.name == EMULATOR for job in jobs)
-        how = "with providers named, as provider=openai" if nameless else "without service=emulated"
-        return f"this was a rehearsal; the real thing: the same {how}"
+        return f"this was a rehearsal; the real thing: {for_real(command, nameless=nameless)}"
     names = dict.fromkeys(job.run.settings.experiment.name for job in jobs)
     over = "" if len(names) == 1 else f" report.over=[{','.join(names)}]"
     return f"python -m runner action=report name={next(iter(names))}{over}"

@@ -172,7 +172,7 @@ def start(launch: Launch) -> Started:
     log = home / f"runner-{stamp}-{os.getpid()}.log"
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         try:
             process = subprocess.Popen(  # noqa: S603 - our own module
                 [*RUNNER, *launch.words],

@@ -1,5 +1,6 @@
 """The dashboard in a browser of this machine, with the package textual-serve."""
 
+import secrets
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
 HOST = "127.0.0.1"
+TOKEN_BYTES = 16
+NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 MISSING = (
     "--serve needs the package textual-serve: install chorus-runner[serve], or "
     "python -m pip install 'textual-serve>=1.1.3,<2'"
@@ -38,15 +41,20 @@ def serve(words: Sequence[str], port: int) -> int:
     except ImportError:
         raise ConfigError(MISSING) from None
     address = f"{HOST}:{port}"
+    token = secrets.token_urlsafe(TOKEN_BYTES)
 
     class Local(Server):  # type: ignore[misc, unused-ignore]
         async def _make_app(self) -> "web.Application":
             app: web.Application = await super()._make_app()
-            app.middlewares.append(_only_from(port))
+            app.middlewares.append(_only_with(token, port))
             return app
 
         async def on_startup(self, app: "web.Application") -> None:  # noqa: ARG002
-            print(f"the dashboard is at http://{address}  (this machine only; Ctrl-C ends it)")
+            print(
+                f"the dashboard is at http://{address}/?token={token}  (this machine only, and "
+                "whoever has this address; Ctrl-C ends it)",
+                flush=True,
+            )
 
         def initialize_logging(self) -> None:
             """Stay quiet."""
@@ -59,11 +67,18 @@ def serve(words: Sequence[str], port: int) -> int:
     return 0
 
 
-def _only_from(port: int) -> "Middleware":
-    """Refuse what another web page, or a name that points here, could send: keys can start a run."""
+def _only_with(token: str, port: int) -> "Middleware":
+    """Refuse other users of this machine, other web pages, and names that point here.
+
+    Keys can start a run. The token of the printed address becomes a cookie.
+    """
     from aiohttp import web
 
-    names = {f"{name}:{port}" for name in (HOST, "localhost")}
+    address, cookie = f"{HOST}:{port}", f"chorus-{port}"
+    names = {address, f"localhost:{port}"}
+
+    def is_ours(said: str | None) -> bool:
+        return said is not None and secrets.compare_digest(said.encode(), token.encode())
 
     @web.middleware
     async def check(
@@ -75,9 +90,18 @@ def _only_from(port: int) -> "Middleware":
             origin is not None and origin.removeprefix("http://") not in names
         ):
             raise web.HTTPForbidden(text="this dashboard is for this machine only")
+        if is_ours(request.query.get("token")):
+            if request.host != address:  # the cookie has to be the one that the page's calls send
+                raise web.HTTPSeeOther(f"http://{address}/?token={token}")
+            entered = web.Response(status=303, headers={"Location": "/", **NOT_KEPT})
+            entered.set_cookie(cookie, token, httponly=True, samesite="Strict")
+            return entered
+        if not is_ours(request.cookies.get(cookie)):
+            raise web.HTTPForbidden(text="open the whole address that the dashboard printed")
         response = await handler(request)
         if not response.prepared:
-            response.headers["Content-Security-Policy"] = POLICY.format(address=f"{HOST}:{port}")
+            response.headers["Content-Security-Policy"] = POLICY.format(address=address)
+            response.headers.update(NOT_KEPT)
         return response
 
     return check

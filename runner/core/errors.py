@@ -12,6 +12,7 @@ RunnerError                    says what happened, to what, and what to do next
 │  ├─ LedgerBusy               locked by another program at this moment
 │  ├─ LedgerInUse              another runner holds it
 │  ├─ LedgerDamaged            missing, empty, foreign or broken
+│  │  └─ LedgerOutdated        an older copy than the files beside it
 │  ├─ LedgerFormatUnknown      written by another version
 │  └─ LedgerOfAnotherExperiment  the same name, but other prompts, texts or parameters
 ├─ CrewLost                    a process that worked beside this one died
@@ -84,6 +85,10 @@ class LedgerInUse(LedgerError):
 
 class LedgerDamaged(LedgerError):
     """The ledger is missing, empty, foreign or broken."""
+
+
+class LedgerOutdated(LedgerDamaged):
+    """The ledger is an older copy: files beside it tell of what it does not know."""
 
 
 class LedgerFormatUnknown(LedgerError):

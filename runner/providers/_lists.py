@@ -11,6 +11,22 @@ from runner.providers._stainless import field, id_of, items_of
 _A_WHOLE_LIST = 20
 """No service gives less than this at once, so that a shorter list is whole."""
 
+MOST_PAGES = 1_000
+"""A list that is longer is taken for one without an end."""
+
+
+def without_end(pages: int) -> None:
+    """Stop at a list that never ends: each of its pages may name something new.
+
+    Raises:
+        ProviderReplyUnreadable: it has had too many pages; so it proves nothing.
+    """
+    if pages >= MOST_PAGES:
+        raise ProviderReplyUnreadable(
+            f"a list that goes on after {pages:,} pages, so that nobody can tell what is not on it"
+        )
+
+
 _CLOCKS_DIFFER = 86_400.0
 """Seconds by which the clock of a service may be off."""
 
@@ -35,8 +51,11 @@ class Listing:
             ProviderReplyUnreadable: when a page is none; half a list proves nothing.
         """
         seen: set[str] = set()
+        pages = 0
         ask: Callable[[], Any] | None = self._ask
         while ask is not None:
+            without_end(pages)
+            pages += 1
             try:
                 page = ask()
             except (AttributeError, TypeError):  # what the SDK makes of a reply that is no object

@@ -94,7 +94,7 @@ def _keep(folder: Path, *, alone: bool, claimed: Callable[[], None]) -> int:
     job = read(folder / JOB)
     if job is None:
         return _failed(f"{folder / JOB} is not there")
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

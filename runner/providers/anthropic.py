@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
 from urllib.parse import quote
@@ -41,6 +41,7 @@ from runner.providers._anthropic_lines import (
     succeeded_line,
 )
 from runner.providers._lines import object_of
+from runner.providers._lists import without_end
 from runner.providers._speaking import ORDER, retry_after
 from runner.providers._stainless import CHUNK, Dialect, field, id_of, items_of, result_file
 from runner.providers.base import Frame, Service, missing_key
@@ -242,7 +243,8 @@ class AnthropicBatch:
         """
         cursor: dict[str, str] = {}
         seen: set[str] = set()
-        while True:
+        for pages in count():
+            without_end(pages)
             reply = self._client.messages.batches.with_raw_response.list(limit=1000, **cursor)
             since = sent_at - _CLOCKS_DIFFER - seconds_ahead(reply.headers)
             page = _page(reply)

@@ -19,6 +19,7 @@ import orjson
 from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
 from runner.providers._lines import word
+from runner.providers._lists import without_end
 from runner.providers._speaking import ORDER
 from runner.providers._vertex_jobs import (
     JOB_NAME,
@@ -239,7 +240,8 @@ class GeminiBatch:
             request=request, retry=None, timeout=self._service.timeout_seconds
         )
         seen: set[str] = set()
-        for page in pager.pages:
+        for number, page in enumerate(pager.pages):
+            without_end(number)
             for job in map(_rest, page.batch_prediction_jobs):
                 if _name_of(job) and job.get("labels", {}).get("shard") == shard:
                     yield job

@@ -10,7 +10,7 @@ import polars as pl
 
 from runner import __version__
 from runner.export import guarded
-from runner.files import write_durably
+from runner.files import make_folder, privacy, write_durably
 from runner.report import numbers
 from runner.report.data import Data, read
 from runner.report.figures import Drawn, Figures
@@ -60,6 +60,9 @@ def write_report(
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]
     drawn = {f"{f.name}.{kind}": getattr(f, kind) for f in figures for kind in ("png", "svg")}
     written = {f"{table.name}.csv": _csv(table.frame) for table in tables}
+    private = privacy(run.folder for run in selection.runs)
+    for place in (folder, folder / "figures", folder / "tables"):
+        make_folder(place, private)
     paths = (*_replace(folder / "figures", drawn), *_replace(folder / "tables", written))
     page = html(report.page(sections), words)
     write_durably(folder / "report.html", [page.encode("utf-8", "replace")])

@@ -1,6 +1,7 @@
 """Whether a list proves that a batch is not there, at services that only resemble OpenAI."""
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import Batch
+from runner.providers import _lists
 from runner.providers.compatible import CompatibleBatch
 from tests.contract.case import batch_of, write_requests
 from tests.contract.kits.compatible import KITS
@@ -68,3 +70,24 @@ def test_a_service_that_ignores_the_cursor_proves_absence_only_if_it_can(
     else:
         assert client.find(sought, Path(), ()) == expected
     assert len(stub.calls) <= 2
+
+
+def test_a_list_that_never_ends_proves_nothing(
+    server: Callable[..., Spoiled],
+    connect: Callable[..., Any],
+    sought: Batch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_lists, "MOST_PAGES", 25)
+    stub = server()
+    names = count()
+
+    def page(deed: Deed) -> None:
+        data = [row(f"b{next(names)}", 1) for _ in range(20)]
+        deed.caller.sendall(reply(200, {"object": "list", "data": data, "has_more": True}))
+
+    stub.spoil(KIT.find, page)
+    client = connect(f"{stub.url}/compatible/v1", provider=CompatibleBatch, model=KIT.model)
+    with pytest.raises(ProviderReplyUnreadable, match="goes on after 25 pages"):
+        client.find(sought, Path(), ())
+    assert len(stub.calls) == 25

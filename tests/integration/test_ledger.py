@@ -22,6 +22,7 @@ import diskcache
 import pytest
 
 from runner.core.errors import (
+    LedgerBusy,
     LedgerDamaged,
     LedgerError,
     LedgerFormatUnknown,
@@ -259,6 +260,7 @@ def test_large_values_stay_inside_the_database(ledger):
         ".db-shm",
         ".lock",
         ".json",
+        ".jsonl",
     }
 
 
@@ -690,3 +692,67 @@ def test_a_transaction_that_fails_half_way_leaves_nothing(ledger):
         ledger._commit({"batch/b0002": "{}", "outcomes/b0002": 1.5})
     assert ledger.batches() == (NEW,)
     assert ledger._cache.get("rev") == 1
+
+
+@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_ledger_that_another_program_locks_is_named_in_the_end_and_writable_after(
+    ledger, monkeypatch, begin
+):
+    monkeypatch.setattr(ledger, "_patience", 1.5)
+    with closing(sqlite3.connect(ledger.directory / DATABASE, isolation_level=None)) as other:
+        other.execute(begin)
+        with pytest.raises(LedgerBusy, match=r"cache\.db is locked by another program"):
+            ledger.record(NEW, summary={})
+        with pytest.raises(LedgerBusy):
+            ledger.beat(1.0)
+        other.execute("COMMIT")
+    ledger.beat(2.0)
+    ledger.record(NEW, summary={})
+    assert ledger.batches() == (NEW,)
+
+
+def test_a_lock_that_ends_in_time_is_waited_for(ledger):
+    other = sqlite3.connect(
+        ledger.directory / DATABASE, isolation_level=None, check_same_thread=False
+    )
+    other.execute("BEGIN IMMEDIATE")
+    over = threading.Timer(1.5, other.execute, ["COMMIT"])
+    over.start()
+    ledger.record(NEW, summary={})
+    over.join()
+    other.close()
+    assert ledger.batches() == (NEW,)
+
+
+def test_opening_a_ledger_that_is_locked_says_so(folder, monkeypatch):
+    monkeypatch.setattr(diskcache.core.time, "time", iter(range(0, 10**6, 61)).__next__)
+    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LedgerBusy, match="locked by another program"):
+            Ledger.open(folder)
+
+
+@pytest.mark.parametrize("name", ["runner.lock", "raw", "events.jsonl", "cache.db-wal"])
+def test_nothing_is_written_through_a_link_that_leaves_the_folder(folder, tmp_path, name):
+    mine = tmp_path / "mine"
+    if name == "raw":
+        mine.mkdir()
+    else:
+        mine.write_text("mine")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(mine)
+    with pytest.raises(LedgerError, match="link"):
+        Ledger.open(folder)
+    assert mine.is_dir() or mine.read_text() == "mine"
+    assert holder(folder) is None
+
+
+@pytest.mark.parametrize("name", ["runner.lock", "events.jsonl"])
+def test_no_file_is_opened_through_a_link_inside_the_folder_either(folder, name):
+    mine = folder / "mine"
+    mine.write_text("mine")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(mine)
+    with pytest.raises((LedgerError, OSError)):
+        Ledger.open(folder)
+    assert mine.read_text() == "mine"

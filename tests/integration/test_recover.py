@@ -68,13 +68,20 @@ def test_a_finished_run_is_whole_again_without_a_word_to_the_provider(live, tmp_
     assert run_of(live, tmp_path).verify() == []
 
 
-def test_a_batch_that_is_still_at_the_provider_is_found_there_and_not_sent_again(live, tmp_path):
+@pytest.mark.parametrize(
+    ("lines", "state"), [(True, BatchState.RUNNING), (False, BatchState.SUBMITTING)]
+)
+def test_a_batch_that_is_still_at_the_provider_is_found_there_and_not_sent_again(
+    live, tmp_path, lines, state
+):
     go(run_of(live, tmp_path), Purpose.SUBMIT)
     run = run_of(live, tmp_path)
     shutil.copytree(run.settings.folder, tmp_path / "copy")
     (run.settings.folder / "cache.db").unlink()
+    if not lines:  # an older version wrote none
+        (run.settings.folder / "events.jsonl").unlink()
     found, _ = run.recover()
-    assert {b.state for b in found} == {BatchState.SUBMITTING}
+    assert {b.state for b in found} == {state}
     result = go(run_of(live, tmp_path))
     assert result.view.counts.open == 0
     first = {f"p1_t{t}_n0{n}" for t in (1, 3) for n in range(1, 5)}
@@ -121,7 +128,7 @@ def test_files_of_another_experiment_are_not_taken_for_ours(live, tmp_path):
     with pytest.raises(LedgerOfAnotherExperiment):
         run_of(live, tmp_path, "provider.max_output_tokens=99").recover()
     (run.settings.folder / "requests/b0001.jsonl").write_bytes(b'{"custom_id":"p1_t1_n01"}\n')
-    with pytest.raises(LedgerDamaged, match=r"b0001.jsonl, line 1"):
+    with pytest.raises(LedgerDamaged, match=r"b0001.jsonl is not what was sent"):
         run_of(live, tmp_path).recover()
     (run.settings.folder / "experiment.json").unlink()
     with pytest.raises(LedgerDamaged, match=r"experiment\.json"):

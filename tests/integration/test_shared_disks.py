@@ -248,7 +248,7 @@ def test_kills_beside_a_rollback_journal_leave_whole_events_only(tmp_path):
     for number in range(12):
         with child(WRITE, str(directory)) as writer:
             assert writer.stdout.readline() == "ready\n"
-            time.sleep(dice.uniform(0.0, 0.06))
+            time.sleep(dice.uniform(0.0, 0.15))
             writer.send_signal(signal.SIGKILL)
             writer.wait()
         halves += (directory / f"{DATABASE}-journal").exists()

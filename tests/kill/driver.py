@@ -49,11 +49,12 @@ class Points:
 
 def install(points: Points, provider: Any) -> None:
     """Wrap every write to disk and every call to the provider."""
-    from runner import attempts, engine, export, files, lease, ledger, realtime
+    from runner import attempts, engine, events, export, files, lease, ledger, realtime
 
     for verb in ("stage", "submit", "find", "fence", "poll", "download", "cancel", "ask"):
         points.around(provider, verb)
-    points.around(realtime, "_append")
+    points.around(realtime, "append")
+    points.around(events.Events, "append")
     points.around(ledger.Ledger, "_commit")
     points.around(ledger, "_open_cache")
     points.around(lease, "_made")
