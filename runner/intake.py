@@ -7,13 +7,13 @@ odd - a duplicate, a stranger, a line that cannot be read - is counted and never
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 
 from runner.attempts import PartWriter, Shape, by_question, forget, reading_cells
-from runner.core.cost import Price, PriceList
+from runner.core.cost import Price, PriceList, counted, may_be_billed
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.expand import custom_id
 from runner.core.model import (
@@ -36,6 +36,10 @@ Decoder = Callable[[], Callable[[bytes], Reply]]
 """Makes what reads a result line; it can be sent to another process."""
 Proof = Callable[[Stem, Variant], str | None]
 """Says what an echo of a condition's prompt has to be."""
+_Asked = tuple[Stem, Variant]
+"""What was asked: a condition, in a wording."""
+Highest = Callable[[Stem, Variant, Price], Decimal | None]
+"""Says the most that one request of a condition may cost; None for one that is no longer known."""
 
 WORTH_A_CREW = 96 << 20
 """Bytes; below this, processes that write tables take longer to start than they save."""
@@ -63,7 +67,15 @@ class BatchReading:
     causes: Mapping[str, Mapping[str, int]]
     notices: Mapping[str, int]
     usage: Usage
+    """Of the replies whose tokens the provider counted."""
     cost_usd: Decimal | None
+    """None as long as it is not known of every attempt."""
+    known_usd: Decimal | None
+    """What the others cost; None when the price is unknown."""
+    cost_unknown: int
+    """Attempts that may be billed, and nobody can tell how much."""
+    held_usd: Decimal
+    """The most that those may cost."""
     missing: int
     """Requests that are in no file, although every file was read to its end."""
 
@@ -80,6 +92,7 @@ class Intake:
         proof: Proof,
         *,
         decoder: Decoder | None = None,
+        highest: Highest = lambda *_: None,
     ) -> None:
         """Compile the patterns.
 
@@ -90,6 +103,7 @@ class Intake:
             prices: what a token costs.
             proof: what an echo of a condition's prompt has to be.
             decoder: makes `decode` in another process; without it everything is read in this one.
+            highest: the most that one request may cost; without it, its share of the reservation.
 
         Raises:
             ConfigError: naming the pattern that is wrong.
@@ -101,6 +115,7 @@ class Intake:
         self.prices = prices
         self.proof = proof
         self._decoder = decoder
+        self._highest = highest
         self._one_crew = Lock()
 
     def read(self, batch: Batch, members: tuple[Span, ...], files: Iterable[Path]) -> BatchReading:
@@ -126,7 +141,7 @@ class Intake:
         sorter.begin(PartWriter(self.folder, batch.key, self.questions), _Found())
         for path in paths:
             sorter.over(lines(path))
-        return sorter.close()
+        return sorter.close(self._highest)
 
     def _together(
         self,
@@ -160,7 +175,7 @@ class Intake:
                 found.add(piece)
         sorter = self._sorter(batch, members)
         sorter.begin(PartWriter(self.folder, batch.key, self.questions, piece=len(pieces)), found)
-        return sorter.close()
+        return sorter.close(self._highest)
 
     def _job(self, batch: Batch, members: tuple[Span, ...]) -> "_Job":
         price = self.prices.at(realtime=batch.realtime)
@@ -195,6 +210,12 @@ class _Found:
     """How many answers have these patterns and these causes."""
     input: int = 0
     output: int = 0
+    cached: Usage = field(default_factory=Usage)
+    """Of the input, what a cache had or took."""
+    cost: Decimal = Decimal(0)
+    """Of the replies whose tokens are known, where the price is."""
+    uncounted: Counter[_Asked] = field(default_factory=Counter)
+    """Replies that may be billed although nobody counted their tokens."""
 
     @property
     def spoken_of(self) -> set[int]:
@@ -210,6 +231,16 @@ class _Found:
         self.shapes.update(piece.shapes)
         self.input += piece.input
         self.output += piece.output
+        self.cached += piece.cached
+        self.cost += piece.cost
+        self.uncounted.update(piece.uncounted)
+
+    def count(self, usage: Usage) -> None:
+        """Add the tokens of one reply."""
+        self.input += usage.input_tokens
+        self.output += usage.output_tokens
+        if usage.cache_read_tokens or usage.cache_write_tokens or usage.cache_write_1h_tokens:
+            self.cached += replace(usage, input_tokens=0, output_tokens=0)
 
 
 class _Sorter:
@@ -236,7 +267,7 @@ class _Sorter:
         for line in lines:
             self._take(line)
 
-    def close(self) -> BatchReading:
+    def close(self, highest: Highest) -> BatchReading:
         """Enter what no line spoke of, write the last part, and say what it all comes to."""
         found = self._found
         names = enumerate(self._place)
@@ -244,20 +275,57 @@ class _Sorter:
         for index, name in unseen:
             lost = Reply(custom_id=name, kind=ReplyKind.ERRORED, error="in no result file")
             self._row(index, Outcome(self._job.batch.rest), {}, lost)
+        gone = self._lost(len(unseen))
         self._parts.close(even_empty=not found.outcomes)
-        usage = Usage(input_tokens=found.input, output_tokens=found.output)
         patterns, causes = by_question(self._job.questions, found.shapes)
-        price = self._job.price
+        known = None if self._job.price is None else found.cost
+        unknown = found.uncounted.total() + gone
         return BatchReading(
             outcomes=bytes(found.outcomes[index] for index in range(len(self._spans))),
             tally=dict(found.tally),
             patterns=patterns,
             causes={key: counts for key, counts in causes.items() if counts},
             notices=dict(found.notices),
-            usage=usage,
-            cost_usd=None if price is None else price.of(usage),
+            usage=replace(found.cached, input_tokens=found.input, output_tokens=found.output),
+            cost_usd=None if unknown else known,
+            known_usd=known,
+            cost_unknown=unknown,
+            held_usd=self._held(highest, Counter(self._asked(n) for n, _ in unseen), gone),
             missing=len(unseen),
         )
+
+    def _asked(self, index: int) -> _Asked:
+        span = self._spans[index]
+        return span.stem, span.variant
+
+    def _lost(self, unseen: int) -> int:
+        """Return how many of the requests in no file may be billed all the same.
+
+        The provider says of the rest how it ended; what it does not say was lost. A line that
+        could not be put to a request may belong to any of them, and so may a question, asked on
+        its own, whose reply never came.
+        """
+        batch, notices = self._job.batch, self._found.notices
+        if Outcome(batch.rest) is Outcome.MISSING:
+            return unseen
+        strange = len(self._found.misplaced) + notices["unreadable"] + notices["oversize"]
+        silent = (batch.failed or 0) if batch.realtime else 0
+        return min(unseen, strange + silent)
+
+    def _held(self, highest: Highest, unseen: Counter[_Asked], lost: int) -> Decimal:
+        """Return the most that the attempts may cost whose cost nobody knows; the dearest count."""
+        price, batch = self._job.price, self._job.batch
+        if price is None:
+            return Decimal(0)
+        most: dict[_Asked, Decimal] = {}
+        for which in self._found.uncounted.keys() | unseen.keys():
+            usd = highest(*which, price)
+            most[which] = (batch.reserved_usd or Decimal(0)) / batch.count if usd is None else usd
+        held = sum((n * most[which] for which, n in self._found.uncounted.items()), Decimal(0))
+        for which in sorted(unseen, key=lambda one: most[one], reverse=True):
+            taken = min(unseen[which], lost)
+            held, lost = held + taken * most[which], lost - taken
+        return held
 
     def _take(self, line: bytes | None) -> None:
         notices = self._found.notices
@@ -298,18 +366,23 @@ class _Sorter:
             _, _, patterns, causes, *_ = zip(*readings.values(), strict=True)
             self._found.shapes[patterns, causes] += 1
             outcome = Outcome.VALID if is_valid(readings) else Outcome.INVALID
-            self._found.input += reply.usage.input_tokens
-            self._found.output += reply.usage.output_tokens
         self._row(index, outcome, readings, reply)
 
     def _row(
         self, index: int, outcome: Outcome, readings: Mapping[str, Reading], reply: Reply
     ) -> None:
-        self._found.outcomes[index] = OUTCOME_CODES[outcome]
-        self._found.tally[outcome.value] += 1
+        found = self._found
+        found.outcomes[index] = OUTCOME_CODES[outcome]
+        found.tally[outcome.value] += 1
         answered = reply.kind is ReplyKind.ANSWER
-        price = self._job.price
-        cost = float(price.of(reply.usage)) if price and answered else None
+        usage, cost = counted(reply), None
+        if usage is not None:
+            found.count(usage)
+            if self._job.price is not None:
+                cost = self._job.price.of(usage)
+                found.cost += cost
+        elif may_be_billed(reply):
+            found.uncounted[self._asked(index)] += 1
         self._parts.add(
             [
                 reply.custom_id,
@@ -320,14 +393,26 @@ class _Sorter:
                 reply.finish_reason,
                 reply.model,
                 reply.request_id,
-                reply.usage.input_tokens if answered else None,
-                reply.usage.output_tokens if answered else None,
-                cost,
+                *(_UNCOUNTED if usage is None else _cells(usage)),
+                None if cost is None else float(cost),
                 reply.answered_at,
                 reply.error,
                 reply.text if answered else None,
             ]
         )
+
+
+_UNCOUNTED = (None,) * 5
+
+
+def _cells(usage: Usage) -> tuple[int, ...]:
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+    )
 
 
 _sort: Callable[[tuple[int, Range]], _Found] | None = None

@@ -17,7 +17,16 @@ import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
-from runner.providers._lines import count, object_of, overlaid, told, word
+from runner.providers._lines import (
+    count,
+    object_of,
+    overlaid,
+    parts_of,
+    tokens,
+    told,
+    usage_with_cache,
+    word,
+)
 from runner.providers.base import Frame, untagged
 
 _HOLE = "\x00"
@@ -211,7 +220,7 @@ def _answer(response: JsonObject, known: dict[str, Any]) -> Reply:
         text="" if candidate is None else _said_in(candidate.get("content")),
         finish_reason="content_filter" if candidate is None else _ending(candidate),
         model=word(response.get("modelVersion")),
-        usage=_usage(usage if isinstance(usage, dict) else {}),
+        usage=_usage(usage) if isinstance(usage, dict) else None,
         request_id=word(response.get("responseId")),
         **known,
     )
@@ -231,12 +240,22 @@ def _ending(candidate: JsonObject) -> str | None:
     return "content_filter" if reason in _BLOCKED else _FINISHED.get(reason, reason.lower())
 
 
-def _usage(usage: JsonObject) -> Usage:
-    said_tokens = count(usage.get("candidatesTokenCount")) or 0
-    thought = count(usage.get("thoughtsTokenCount")) or 0
-    return Usage(
-        input_tokens=count(usage.get("promptTokenCount")) or 0,
-        output_tokens=count(said_tokens + thought) or 0,
+def _usage(usage: JsonObject) -> Usage | None:
+    """Read the tokens of a reply; None when one is not a number, or the prompt has none.
+
+    A count of 0 is left out. The total has thoughts and the prompts of tools in it.
+    """
+    names = ("candidatesTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount")
+    counts = [tokens(0 if usage.get(name) is None else usage[name]) for name in names]
+    prompt, total = tokens(usage.get("promptTokenCount")), tokens(usage.get("totalTokenCount"))
+    if prompt is None or None in counts:
+        return None
+    answered, thought, tools = (part or 0 for part in counts)
+    asked = prompt + tools
+    return usage_with_cache(
+        input_tokens=asked,
+        output_tokens=max(answered + thought, 0 if total is None else total - asked),
+        parts=(parts_of(usage, "cachedContentTokenCount"), 0, 0),
     )
 
 
