@@ -20,8 +20,8 @@ from runner.core.errors import ConfigError
 from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.plan import Purpose
-from runner.core.states import AT_PROVIDER, FINAL_STATES, Outcome
-from runner.core.stats import days_left, models_returned, shown_state, totals
+from runner.core.states import AT_PROVIDER, FINAL_STATES, BatchState, Outcome
+from runner.core.stats import Cost, cost_of, days_left, models_returned, shown_state, totals
 from runner.exits import DONE, INTERRUPTED, WORK_REMAINS
 from runner.ledger import LedgerReader, exists
 from runner.prospect import Preview, temperatures, way
@@ -390,14 +390,13 @@ def _batches(count: int) -> str:
 
 
 def _money(batches: tuple[Batch, ...]) -> str:
-    known = [b.cost_usd for b in batches if b.cost_usd is not None]
-    if len(known) < sum(1 for b in batches if b.collected_at is not None):
-        return "cost unknown"
-    ways = {b.realtime for b in batches if b.cost_usd is not None}
+    cost = cost_of(batches)
+    ways = {b.realtime for b in batches if b.state is BatchState.COLLECTED}
+    if not ways:
+        return "$0"
     at = {True: "full prices", False: "batch prices"}
-    return (
-        f"${sum(known):.4f} at {' and '.join(at[way] for way in sorted(ways))}" if known else "$0"
-    )
+    named = f" at {' and '.join(at[way] for way in sorted(ways))}" if cost.known else ""
+    return f"{cost}{named}"
 
 
 def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
@@ -418,6 +417,7 @@ def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
         ("sent", way(run.settings)),
         ("size", f"{preview.bytes:,} bytes, about {preview.input_tokens:,} input tokens"),
         ("cost", _cost(preview.estimate, preview.price)),
+        *([("earlier", str(preview.cost))] if preview.cost.unknown else []),
         ("folder", str(preview.folder)),
     ]
     print(_title(run))
@@ -482,11 +482,11 @@ def _status(run: Run, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
-        _print_status(run, facts, folder)
+        _print_status(run, facts, folder, cost_of(batches))
     return DONE if summary and not summary["open"] and not summary["failed"] else WORK_REMAINS
 
 
-def _print_status(run: Run, facts: dict[str, Any], folder: Path) -> None:
+def _print_status(run: Run, facts: dict[str, Any], folder: Path, cost: Cost) -> None:
     print(_title(run))
     print(f"  folder   {folder}")
     runner = facts["runner"]
@@ -496,8 +496,7 @@ def _print_status(run: Run, facts: dict[str, Any], folder: Path) -> None:
     if "total" in facts:
         names = ("total", "success", "retry_success", "failed", "open")
         print("  answers  " + "  ".join(f"{name} {facts[name]:,}" for name in names))
-        cost = facts["cost_usd"]
-        print(f"  cost     {'unknown' if cost is None else f'${float(cost):.4f}'}")
+        print(f"  cost     {cost}")
     if facts["answered_by_another"]:
         print(f"! {facts['answered_by_another']}")
     for row in facts["open_batches"]:

@@ -29,10 +29,11 @@ from runner.core.lifetime import has_ended
 from runner.core.lifetime import note as ending_note
 from runner.core.lifetime import refusal as ended
 from runner.core.model import Batch, BatchKey, Condition, Span
+from runner.core.pack import SizedSpan
 from runner.core.plan import Purpose, committed
 from runner.core.roster import Roster
 from runner.core.states import BatchState
-from runner.core.stats import summary
+from runner.core.stats import cost_of, summary
 from runner.disks import shared_disk
 from runner.doubts import abandoned, adopted
 from runner.engine import (
@@ -155,7 +156,9 @@ class Run:
     def prices(self) -> PriceList:
         """What a token costs."""
         provider = self.settings.config.provider
-        return prices_of(provider.model, provider.price)
+        caches = "cache_control" in repr(self.settings.experiment.model.parameters)
+        now = SystemClock().now()
+        return prices_of(provider.model, provider.price, caches=caches, now=now)
 
     @property
     def price(self) -> Price | None:
@@ -275,10 +278,10 @@ class Run:
         """
         check_parameters(self.settings, self.provider_class)
         folder = self.folder(sending=True)
-        roster, spent = self._roster(), Decimal(0)
+        roster, known = self._roster(), tuple[Batch, ...]()
         if exists(folder):
             with closing(LedgerReader(folder)) as reader:
-                roster, spent = self.standing(reader), committed(reader.batches())
+                roster, known = self.standing(reader), reader.batches()
         counts = roster.counts()
         roster.depart(before)
         outbox = self._outbox(folder, self._offline_provider())
@@ -288,14 +291,15 @@ class Run:
         to_send = sum(len(s.span) for s in spans)
         return Preview(
             folder=folder,
-            committed_usd=spent,
+            committed_usd=committed(known),
+            cost=cost_of(known),
             counts=counts,
             conditions=len(self.conditions),
             batches=len(packed),
             to_send=to_send,
             bytes=sum(s.line_bytes * len(s.span) for s in spans),
             input_tokens=tokens,
-            estimate=self._estimate(tokens, to_send),
+            estimate=self._estimate(spans),
             price=self.price,
             largest=max(
                 (
@@ -344,6 +348,8 @@ class Run:
             found.append(ends)
         if self.price is None:
             found.append(f"nobody knows the price of {experiment.model.name}: cost unknown")
+        else:
+            found += self.price.notes
         if kind := shared_disk(Path(self.settings.config.outputs)):
             found.append(
                 f"{self.settings.config.outputs} is on a disk that other machines may share ({kind}): "
@@ -688,6 +694,7 @@ class Run:
             self.prices,
             outbox.proof,
             decoder=self._dialect(self._tag(experiment_id)).decode,
+            highest=outbox.highest,
         )
 
     def _dialect(self, tag: str) -> Dialect:
@@ -810,11 +817,10 @@ class Run:
             "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
         )
 
-    def _estimate(self, tokens: int, requests: int) -> Estimate:
+    def _estimate(self, spans: Iterable[SizedSpan]) -> Estimate:
         model = self.settings.experiment.model
-        return estimate(
-            self.price, tokens, requests, model.expected_output_tokens, model.max_output_tokens
-        )
+        sizes = ((sized.tokens, len(sized.span)) for sized in spans)
+        return estimate(self.price, sizes, model.expected_output_tokens, model.max_output_tokens)
 
     @contextmanager
     def _ledger(self, folder: Path, *, create: bool) -> Iterator[Ledger]:

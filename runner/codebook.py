@@ -177,6 +177,27 @@ COLUMNS: Mapping[str, Column] = {
     "output_tokens": Column(
         ("トークン", "tokens"), ("提供者が数えた出力", "output, as the provider counted it"), _UNKNOWN
     ),
+    "cache_read_tokens": Column(
+        ("トークン", "tokens"),
+        ("入力のうち、キャッシュから読まれたもの", "of the input: what a cache had already"),
+        _UNKNOWN,
+    ),
+    "cache_write_tokens": Column(
+        ("トークン", "tokens"),
+        (
+            "入力のうち、数分のキャッシュに書かれたもの",
+            "of the input: what was put into a cache for minutes",
+        ),
+        _UNKNOWN,
+    ),
+    "cache_write_1h_tokens": Column(
+        ("トークン", "tokens"),
+        (
+            "入力のうち、一時間のキャッシュに書かれたもの",
+            "of the input: what was put into a cache for an hour",
+        ),
+        _UNKNOWN,
+    ),
     "cost_usd": Column(
         ("米ドル", "US dollars"),
         (

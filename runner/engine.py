@@ -28,7 +28,7 @@ from runner.core.errors import (
     ProviderUndecided,
 )
 from runner.core.expand import custom_id
-from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId
+from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId, Span
 from runner.core.pack import with_a_size_of_its_own
 from runner.core.plan import (
     Action,
@@ -37,6 +37,7 @@ from runner.core.plan import (
     Purpose,
     Verb,
     absence_is_proved,
+    committed,
     doubt_settles_at,
     plan,
 )
@@ -52,7 +53,7 @@ from runner.mailbox import Command, CommandVerb, answer, waiting
 from runner.outbox import Outbox, RequestFile
 from runner.providers.base import Provider
 from runner.purse import Purse
-from runner.realtime import Realtime
+from runner.realtime import Allowance, Realtime
 
 Finished = TypeVar("Finished")
 
@@ -493,6 +494,8 @@ class Engine:
                 return lambda: provider.find(batch, path, claimed)
             case Verb.FENCE:
                 return lambda: provider.fence(batch)
+            case Verb.POLL if batch.realtime:
+                return lambda: self._realtime.poll(remote, self._allowance(batch))
             case Verb.POLL:
                 return lambda: provider.poll(remote)
             case Verb.CANCEL:
@@ -503,6 +506,31 @@ class Engine:
                 return lambda: self._fetch_again(batch)
             case Verb.DROP | Verb.PACK:
                 return lambda: None
+
+    def _allowance(self, batch: Batch) -> Allowance:
+        """Return what is needed to hold a batch to the budget that is asked one by one."""
+        price = self._prices.at(realtime=True)
+        share = (batch.reserved_usd or Decimal(0)) / batch.count
+
+        def most(span: Span) -> Decimal:
+            usd = None if price is None else self._outbox.highest(span.stem, span.variant, price)
+            return share if usd is None else usd
+
+        return Allowance(
+            price=price,
+            most=lambda: ((most(span), len(span)) for span in self._members[batch.key]),
+            room=lambda: self._room_for(batch.key),
+            decode=self._intake.decode,
+        )
+
+    def _room_for(self, key: BatchKey) -> Decimal | None:
+        """Return how much a batch may come to, beside all others; None: there is no limit."""
+        if self._budget is None:
+            return None
+        with self._purse.lock:
+            others = tuple(batch for batch in self._batches.values() if batch.key != key)
+            elsewhere = self._purse.elsewhere(self._ledger.directory)
+            return self._budget - committed(others) - elsewhere
 
     def _upload_name(self, batch: Batch) -> str:
         return f"{self._labels['experiment']}-{batch.key}-{batch.send}-{batch.sha256[:16]}.jsonl"
@@ -658,8 +686,7 @@ class Engine:
             return
         high = estimate(
             self._prices.at(realtime=packed.realtime),
-            file.input_tokens,
-            file.count,
+            file.sizes,
             self._model.expected_output_tokens,
             self._model.max_output_tokens,
         ).high
@@ -737,6 +764,7 @@ class Engine:
             "expires_at": progress.expires_at,
             "tries": 0,
             "error": progress.message,
+            "bound_usd": progress.bound_usd,
         }
         event = _meaning(batch, BatchEvent(progress.event))
         if batch.state is BatchState.ENDED:
@@ -926,8 +954,9 @@ class Engine:
     def _write(
         self, batch: Batch, what: str | None, *, error: str | None = None, **rows: Any
     ) -> None:
-        self._batches[batch.key] = batch
-        self._purse.settle(self._ledger.directory, tuple(self._batches.values()))
+        with self._purse.lock:  # who asks one by one looks at them, too
+            self._batches[batch.key] = batch
+            self._purse.settle(self._ledger.directory, tuple(self._batches.values()))
         event = None
         if what is not None:
             event = happened(batch, what, self._clock.now(), error)
@@ -1040,5 +1069,8 @@ def readings_of(reading: BatchReading) -> dict[str, Any]:
         "models": reading.models,
         "usage": reading.usage,
         "cost_usd": reading.cost_usd,
+        "known_usd": reading.known_usd,
+        "cost_unknown": reading.cost_unknown,
+        "held_usd": reading.held_usd,
         "tally": reading.tally,
     }

@@ -372,7 +372,8 @@ def _store(folder: Path, content: bytes, frame: pl.DataFrame, manifest: dict[str
     columns: dict[str, Any] = {
         "remote_batch": pl.String, "batch": pl.String, "prompt_variant": pl.String,
         "outcome": pl.String, "finish_reason": pl.String, "request_id": pl.String,
-        "input_tokens": pl.Int64, "output_tokens": pl.Int64, "cost_usd": pl.Float64,
+        "input_tokens": pl.Int64, "output_tokens": pl.Int64, "cache_read_tokens": pl.Int64,
+        "cache_write_tokens": pl.Int64, "cache_write_1h_tokens": pl.Int64, "cost_usd": pl.Float64,
         "error": pl.String, "submitted_at": _TIME, "completed_at": _TIME, "raw_answer": pl.String,
     }  # fmt: skip
     whole = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in columns.items())

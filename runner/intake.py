@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
@@ -22,11 +22,11 @@ from runner.attempts import (
     reading_cells,
     relabel,
 )
-from runner.core.cost import Price, PriceList
+from runner.core.cost import Price, PriceList, counted, may_be_billed
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.expand import custom_id
 from runner.core.finish import CONTENT_FILTER
-from runner.core.identity import counted
+from runner.core.identity import counted as by_model
 from runner.core.model import (
     Batch,
     QuestionSet,
@@ -47,6 +47,10 @@ Decoder = Callable[[], Callable[[bytes], Reply]]
 """Makes what reads a result line; it can be sent to another process."""
 Proof = Callable[[Stem, Variant], str | None]
 """Says what an echo of a condition's prompt has to be."""
+_Asked = tuple[Stem, Variant]
+"""What was asked: a condition, in a wording."""
+Highest = Callable[[Stem, Variant, Price], Decimal | None]
+"""Says the most that one request of a condition may cost; None for one that is no longer known."""
 
 WORTH_A_CREW = 96 << 20
 """Bytes; below this, processes that write tables take longer to start than they save."""
@@ -81,9 +85,17 @@ class BatchReading:
     causes: Mapping[str, Mapping[str, int]]
     notices: Mapping[str, int]
     usage: Usage
+    """Of the replies whose tokens the provider counted."""
     cost_usd: Decimal | None
     models: Mapping[str, int]
     """How many answers came under which returned name; answers without one are not in it."""
+    """None as long as it is not known of every attempt."""
+    known_usd: Decimal | None
+    """What the others cost; None when the price is unknown."""
+    cost_unknown: int
+    """Attempts that may be billed, and nobody can tell how much."""
+    held_usd: Decimal
+    """The most that those may cost."""
     missing: int
     """Requests that are in no file, although every file was read to its end."""
     reasons: Mapping[str, str] = field(default_factory=dict)
@@ -102,6 +114,7 @@ class Intake:
         proof: Proof,
         *,
         decoder: Decoder | None = None,
+        highest: Highest = lambda *_: None,
     ) -> None:
         """Compile the patterns.
 
@@ -112,6 +125,7 @@ class Intake:
             prices: what a token costs.
             proof: what an echo of a condition's prompt has to be.
             decoder: makes `decode` in another process; without it everything is read in this one.
+            highest: the most that one request may cost; without it, its share of the reservation.
 
         Raises:
             ConfigError: naming the pattern that is wrong.
@@ -123,6 +137,7 @@ class Intake:
         self.prices = prices
         self.proof = proof
         self._decoder = decoder
+        self._highest = highest
         self._one_crew = Lock()
 
     def read(self, batch: Batch, members: tuple[Span, ...], files: Iterable[Path]) -> BatchReading:
@@ -148,7 +163,7 @@ class Intake:
         sorter.begin(PartWriter(self.folder, batch.key, self.questions), _Found())
         for path in paths:
             sorter.over(lines(path))
-        return sorter.close()
+        return sorter.close(self._highest)
 
     def _together(
         self,
@@ -182,7 +197,7 @@ class Intake:
                 found.add(piece)
         sorter = self._sorter(batch, members)
         sorter.begin(PartWriter(self.folder, batch.key, self.questions, piece=len(pieces)), found)
-        return sorter.close()
+        return sorter.close(self._highest)
 
     def _job(self, batch: Batch, members: tuple[Span, ...]) -> "_Job":
         price = self.prices.at(realtime=batch.realtime)
@@ -224,6 +239,12 @@ class _Found:
     """custom_ids of requests under which a failure stands before their answer."""
     refusals: set[str] = field(default_factory=set)
     """What refusals say, without their numbers; more than two are not told apart."""
+    cached: Usage = field(default_factory=Usage)
+    """Of the input, what a cache had or took."""
+    cost: Decimal = Decimal(0)
+    """Of the replies whose tokens are known, where the price is."""
+    uncounted: Counter[_Asked] = field(default_factory=Counter)
+    """Replies that may be billed although nobody counted their tokens."""
 
     @property
     def spoken_of(self) -> set[int]:
@@ -243,6 +264,16 @@ class _Found:
         self.reasons = piece.reasons | self.reasons
         self.refusals |= piece.refusals
         self.answered_after_all += piece.answered_after_all
+        self.cached += piece.cached
+        self.cost += piece.cost
+        self.uncounted.update(piece.uncounted)
+
+    def count(self, usage: Usage) -> None:
+        """Add the tokens of one reply."""
+        self.input += usage.input_tokens
+        self.output += usage.output_tokens
+        if usage.cache_read_tokens or usage.cache_write_tokens or usage.cache_write_1h_tokens:
+            self.cached += replace(usage, input_tokens=0, output_tokens=0)
 
 
 class _Sorter:
@@ -275,7 +306,7 @@ class _Sorter:
         for line in lines:
             self._take(line)
 
-    def close(self) -> BatchReading:
+    def close(self, highest: Highest) -> BatchReading:
         """Enter what no line spoke of, write the last part, and say what it all comes to."""
         found = self._found
         names = enumerate(self._place)
@@ -283,23 +314,27 @@ class _Sorter:
         for index, name in unseen:
             lost = Reply(custom_id=name, kind=ReplyKind.ERRORED, error="in no result file")
             self._row(index, Outcome(self._job.batch.rest), {}, lost)
+        gone = self._lost(len(unseen))
         self._parts.close(even_empty=not found.outcomes)
         if found.answered_after_all:
             leave_out_failures(self._folder, self._job.batch.key, found.answered_after_all)
         if self._is_one_refusal():
             self._blame_the_account()
-        usage = Usage(input_tokens=found.input, output_tokens=found.output)
         patterns, causes = by_question(self._job.questions, found.shapes)
-        price = self._job.price
+        known = None if self._job.price is None else found.cost
+        unknown = found.uncounted.total() + gone
         return BatchReading(
             outcomes=bytes(found.outcomes[index] for index in range(len(self._spans))),
             tally=dict(+found.tally),
             patterns=patterns,
             causes={key: counts for key, counts in causes.items() if counts},
             notices=dict(found.notices),
-            usage=usage,
-            cost_usd=None if price is None else price.of(usage),
-            models=counted(found.models),
+            usage=replace(found.cached, input_tokens=found.input, output_tokens=found.output),
+            cost_usd=None if unknown else known,
+            known_usd=known,
+            cost_unknown=unknown,
+            held_usd=self._held(highest, Counter(self._asked(n) for n, _ in unseen), gone),
+            models=by_model(found.models),
             missing=len(unseen),
             reasons=found.reasons,
         )
@@ -319,6 +354,39 @@ class _Sorter:
         found.outcomes = dict.fromkeys(found.outcomes, OUTCOME_CODES[Outcome.DENIED])
         found.reasons = {Outcome.DENIED.value: found.reasons[Outcome.REFUSED.value]}
         relabel(self._folder, self._job.batch.key, Outcome.DENIED.value)
+
+    def _asked(self, index: int) -> _Asked:
+        span = self._spans[index]
+        return span.stem, span.variant
+
+    def _lost(self, unseen: int) -> int:
+        """Return how many of the requests in no file may be billed all the same.
+
+        The provider says of the rest how it ended; what it does not say was lost. A line that
+        could not be put to a request may belong to any of them, and so may a question, asked on
+        its own, whose reply never came.
+        """
+        batch, notices = self._job.batch, self._found.notices
+        if Outcome(batch.rest) is Outcome.MISSING:
+            return unseen
+        strange = len(self._found.misplaced) + notices["unreadable"] + notices["oversize"]
+        silent = (batch.failed or 0) if batch.realtime else 0
+        return min(unseen, strange + silent)
+
+    def _held(self, highest: Highest, unseen: Counter[_Asked], lost: int) -> Decimal:
+        """Return the most that the attempts may cost whose cost nobody knows; the dearest count."""
+        price, batch = self._job.price, self._job.batch
+        if price is None:
+            return Decimal(0)
+        most: dict[_Asked, Decimal] = {}
+        for which in self._found.uncounted.keys() | unseen.keys():
+            usd = highest(*which, price)
+            most[which] = (batch.reserved_usd or Decimal(0)) / batch.count if usd is None else usd
+        held = sum((n * most[which] for which, n in self._found.uncounted.items()), Decimal(0))
+        for which in sorted(unseen, key=lambda one: most[one], reverse=True):
+            taken = min(unseen[which], lost)
+            held, lost = held + taken * most[which], lost - taken
+        return held
 
     def _take(self, line: bytes | None) -> None:
         notices = self._found.notices
@@ -365,8 +433,6 @@ class _Sorter:
             outcome = Outcome.VALID if is_valid(readings) else Outcome.INVALID
             if reply.model:
                 self._found.models[reply.model] += 1
-            self._found.input += reply.usage.input_tokens
-            self._found.output += reply.usage.output_tokens
         self._row(index, outcome, readings, reply)
 
     def _row(
@@ -381,8 +447,14 @@ class _Sorter:
                 is_content = reply.finish_reason == CONTENT_FILTER
                 found.refusals.add("" if is_content else _NUMBERS.sub("#", reply.error or ""))
         answered = reply.kind is ReplyKind.ANSWER
-        price = self._job.price
-        cost = float(price.of(reply.usage)) if price and answered else None
+        usage, cost = counted(reply), None
+        if usage is not None:
+            found.count(usage)
+            if self._job.price is not None:
+                cost = self._job.price.of(usage)
+                found.cost += cost
+        elif may_be_billed(reply):
+            found.uncounted[self._asked(index)] += 1
         self._parts.add(
             [
                 reply.custom_id,
@@ -393,14 +465,26 @@ class _Sorter:
                 reply.finish_reason,
                 reply.model,
                 reply.request_id,
-                reply.usage.input_tokens if answered else None,
-                reply.usage.output_tokens if answered else None,
-                cost,
+                *(_UNCOUNTED if usage is None else _cells(usage)),
+                None if cost is None else float(cost),
                 reply.answered_at,
                 reply.error,
                 reply.text if answered else None,
             ]
         )
+
+
+_UNCOUNTED = (None,) * 5
+
+
+def _cells(usage: Usage) -> tuple[int, ...]:
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+    )
 
 
 _sort: Callable[[tuple[int, Range]], _Found] | None = None

@@ -909,14 +909,16 @@ def _rows(
     return rows
 
 
-_DECIMALS = ("reserved_usd", "cost_usd")
+_DECIMALS = ("reserved_usd", "cost_usd", "known_usd", "held_usd", "bound_usd")
+_TOKENS = tuple(f.name for f in fields(Usage))
+"""In the order in which a batch's row has them; an older one has the first two."""
 
 
 def _plain(batch: Batch) -> dict[str, Any]:
     """Return a batch as JSON-ready data."""
     row: dict[str, Any] = {f.name: getattr(batch, f.name) for f in fields(batch)}
     row["state"] = batch.state.value
-    row["usage"] = [batch.usage.input_tokens, batch.usage.output_tokens]
+    row["usage"] = [getattr(batch.usage, name) for name in _TOKENS]
     for name in _DECIMALS:
         row[name] = None if row[name] is None else str(row[name])
     return row
@@ -925,9 +927,10 @@ def _plain(batch: Batch) -> dict[str, Any]:
 def batch_of(row: dict[str, Any]) -> Batch:
     """Return the batch that a row of the ledger, or a line beside it, tells of."""
     for name in _DECIMALS:
-        row[name] = None if row[name] is None else Decimal(row[name])
+        if row.get(name) is not None:  # an older version did not know of all of them
+            row[name] = Decimal(row[name])
     row["state"] = BatchState(row["state"])
-    row["usage"] = Usage(input_tokens=row["usage"][0], output_tokens=row["usage"][1])
+    row["usage"] = Usage(**dict(zip(_TOKENS, row["usage"], strict=False)))
     row["dead"], row["candidates"] = tuple(row["dead"]), tuple(row["candidates"])
     row["key"] = BatchKey(row["key"])
     row["remote"] = None if row["remote"] is None else RemoteId(row["remote"])

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from runner.core.cost import estimate_tokens
+from runner.core.cost import Price, estimate_tokens
 from runner.core.expand import custom_id
 from runner.core.model import BatchKey, Condition, Experiment, Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan, pack
@@ -29,6 +30,8 @@ class RequestFile:
     bytes: int
     sha256: str
     input_tokens: int
+    sizes: tuple[tuple[int, int], ...]
+    """Estimated input tokens of a request, and how many requests of that length follow."""
 
 
 class Outbox:
@@ -52,6 +55,8 @@ class Outbox:
         """The request line of a condition, and its estimated input tokens."""
         self.proof = cache(self._proof)
         """What an echo of a condition's prompt has to be, by stem and variant."""
+        self.tokens = cache(self._tokens)
+        """Estimated input tokens of a condition's request, by stem and variant."""
 
     def path(self, key: BatchKey) -> Path:
         """Return where a batch's request file is."""
@@ -82,11 +87,23 @@ class Outbox:
             bytes=size,
             sha256=digest.hexdigest(),
             input_tokens=sum(sized.tokens * len(sized.span) for sized in spans),
+            sizes=tuple((sized.tokens, len(sized.span)) for sized in spans),
         )
 
     def _proof(self, stem: Stem, variant: Variant) -> str | None:
         """Return None where nothing is echoed, or the condition is no longer in the experiment."""
         return self.frame(stem, variant)[0].proof if stem in self._conditions else None
+
+    def _tokens(self, stem: Stem, variant: Variant) -> int | None:
+        """Return None for a condition that is no longer in the experiment."""
+        return self.frame(stem, variant)[1] if stem in self._conditions else None
+
+    def highest(self, stem: Stem, variant: Variant, price: Price) -> Decimal | None:
+        """Return the most that one request of a condition may cost; None: it is no longer known."""
+        tokens = self.tokens(stem, variant)
+        if tokens is None:
+            return None
+        return price.highest(tokens, self._experiment.model.max_output_tokens)
 
     def _sized(self, span: Span) -> SizedSpan:
         frame, tokens = self.frame(span.stem, span.variant)

@@ -10,7 +10,7 @@ from runner.config import Settings
 from runner.core.cost import Estimate, Price
 from runner.core.model import Condition, Span
 from runner.core.roster import Counts
-from runner.core.stats import totals
+from runner.core.stats import Cost, totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,9 @@ class Preview:
 
     folder: Path
     committed_usd: Decimal
-    """Spent already, or reserved by batches at the provider."""
+    """Spent already, or reserved by batches at the provider, or for what was lost there."""
+    cost: Cost
+    """What earlier runs cost, as far as anybody knows."""
     counts: Counts
     conditions: int
     batches: int
@@ -66,6 +68,8 @@ def facts_of(
         "prices": preview.price.source if preview.price else None,
         "budget_usd": None if emulated else settings.config.budget.max_usd,
         "committed_usd": float(preview.committed_usd),
+        "cost_unknown": preview.cost.unknown,
+        "cost_unknown_usd": float(preview.cost.held),
         "limits": list(_limits(settings, preview)),
         "retry": {
             "max_attempts": settings.retry.max_attempts,

@@ -9,20 +9,25 @@ but count as lost, and the engine asks them anew within `retry.max_lost`.
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import repeat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
 from runner.core.backoff import after_refusal, backoff
+from runner.core.bill import Bill
+from runner.core.cost import Price
 from runner.core.errors import (
     ProviderBusy,
     ProviderError,
     ProviderRefused,
     ProviderReplyUnreadable,
 )
-from runner.core.model import Batch, BatchKey, Progress, RemoteId
+from runner.core.model import Batch, BatchKey, Progress, RemoteId, Reply
 from runner.core.states import Outcome
 from runner.files import append, appending, fresh, settle
 
@@ -124,8 +129,14 @@ class Realtime:
     def fence(self, batch: Batch) -> None:
         """Do nothing: no order is ever on its way."""
 
-    def poll(self, remote: RemoteId) -> Progress:
+    def poll(self, remote: RemoteId, allowance: "Allowance | None" = None) -> Progress:
         """Go on for a moment and tell how far it is."""
+        return self._talk(remote, allowance, asks=self._asks).look()
+
+    def _talk(
+        self, remote: RemoteId, allowance: "Allowance | None", *, asks: bool
+    ) -> "Conversation":
+        """Return a conversation; one that was left begins again."""
         key = BatchKey(remote.removeprefix(PREFIX))
         talk = self._open.get(key)
         if talk is None:
@@ -137,10 +148,11 @@ class Realtime:
                 pacer=self._pacer,
                 turns=self._turns,
                 stopping=lambda: self._stopped,
+                allowance=allowance,
             )
-            if self._asks:
+            if asks:
                 talk.start(self._concurrency)
-        return talk.look()
+        return talk
 
     def download(self, file_id: str, sink: BinaryIO) -> None:  # noqa: ARG002
         """Never called: the answers are where downloads go."""
@@ -148,8 +160,7 @@ class Realtime:
 
     def cancel(self, remote: RemoteId) -> None:
         """Ask nothing more; what is answered stays."""
-        self.poll(remote)
-        self._open[BatchKey(remote.removeprefix(PREFIX))].cancel()
+        self._talk(remote, None, asks=False).cancel()
 
     def stop(self) -> None:
         """Take up nothing new; takes no lock, since a signal handler may call it."""
@@ -161,6 +172,19 @@ class Realtime:
         until = None if seconds is None else time.monotonic() + seconds
         for talk in self._open.values():
             talk.join(until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What holds a conversation to the budget."""
+
+    price: Price | None
+    most: Callable[[], Iterable[tuple[Decimal, int]]]
+    """Returns the most that one request may cost, and how many such follow, in the file's order."""
+    room: Callable[[], Decimal | None]
+    """Says how much the conversation may come to by now; None: no limit."""
+    decode: Callable[[bytes], Reply]
+    """Reads a result line."""
 
 
 class Conversation:
@@ -176,8 +200,9 @@ class Conversation:
         pacer: Pacer,
         turns: threading.Semaphore,
         stopping: Callable[[], bool],
+        allowance: Allowance | None = None,
     ) -> None:
-        """Read what earlier runs have asked and got."""
+        """Read what earlier runs have asked and got, and what that cost."""
         answers.parent.mkdir(exist_ok=True)
         self._final = answers
         self._journal = answers.with_name(f"{answers.name}.journal")
@@ -201,7 +226,12 @@ class Conversation:
         self._answered = sum(1 for _ in _whole_lines(whole))
         self._asked = set(_whole_lines(self._noted))
         self._total = sum(1 for _ in _whole_lines(requests))
+        self._allowance = allowance
+        self._bill = None if allowance is None else self._opened(allowance, whole)
         self._rest = self._unasked()
+        self._waiting: _Request | None = None
+        """The next request, while there is no money for it."""
+        self._held: str | None = None
         self._is_over = answers.exists()
 
     def start(self, concurrency: int) -> None:
@@ -222,7 +252,8 @@ class Conversation:
         if self._broken is not None:
             raise self._broken
         working = any(thread.is_alive() for thread in self._threads)
-        ended = self._refusal is not None or self._cancelled or self._all_asked()
+        stopped = self._refusal is not None or self._held is not None or self._cancelled
+        ended = stopped or self._all_asked()
         if ended and not working and not self._is_over:
             self._finish()
         return Progress(
@@ -232,10 +263,44 @@ class Conversation:
             completed=self._answered,
             failed=len(self._asked) - self._answered if self._is_over else None,
             files={"output": self._final.name} if self._is_over else {},
-            message=self._refusal or self._last_error,
+            message=self._refusal or self._held or self._last_error,
             rest=Outcome.MISSING if self._all_asked() else Outcome.CANCELLED,
             wait=0.0,
+            bound_usd=self._bound(),
         )
+
+    def _opened(self, allowance: Allowance, answered: Path) -> Bill:
+        """Return the account as earlier runs left it.
+
+        Which questions were asked and never answered is not looked up: the dearest are taken.
+        """
+        sizes = sorted(allowance.most(), reverse=True)
+        rest = sum((usd * count for usd, count in sizes), Decimal(0))
+        bill = Bill(price=allowance.price, room=allowance.room, rest=rest)
+        dearest = sizes[0][0] if sizes else Decimal(0)
+        for line in _whole_lines(answered):
+            bill.enter(dearest, self._read(allowance, line))
+        bill.unknown += dearest * max(len(self._asked) - self._answered, 0)
+        asked = len(self._asked)
+        for usd, count in reversed(sizes):
+            known = min(count, asked)
+            bill.rest, asked = bill.rest - usd * known, asked - known
+        return bill
+
+    @staticmethod
+    def _read(allowance: Allowance, line: bytes) -> Reply | None:
+        try:
+            return allowance.decode(line)
+        except ProviderReplyUnreadable:
+            return None
+
+    def _bound(self) -> Decimal | None:
+        """Return the most that it all can come to by now; when it is over, nothing more is asked."""
+        if self._bill is None:
+            return None
+        with self._lock:
+            most = self._bill.most
+            return most if most is None or not self._is_over else self._bill.used
 
     def cancel(self) -> None:
         """Ask nothing more."""
@@ -261,6 +326,8 @@ class Conversation:
             return "refused"
         if self._cancelled:
             return "cancelled"
+        if self._held is not None:
+            return "held"
         return "completed" if self._is_over else "asking"
 
     def _all_asked(self) -> bool:
@@ -273,11 +340,47 @@ class Conversation:
         settle(self._journal, self._final)
         self._is_over = True
 
-    def _unasked(self) -> Iterator[tuple[bytes, bytes]]:
-        for line in _whole_lines(self._requests):
+    def _unasked(self) -> "Iterator[_Request]":
+        most: Iterator[Decimal] = repeat(Decimal(0))
+        if self._allowance is not None:
+            most = (usd for usd, count in self._allowance.most() for _ in range(count))
+        for line, usd in zip(_whole_lines(self._requests), most, strict=False):
             name = orjson.loads(line)["custom_id"].encode()
             if name not in self._asked:
-                yield name, line
+                yield _Request(name, line, usd)
+
+    def _next(self) -> "_Request | None":
+        """Return the next request, once it is noted and there is money for it; None: no more.
+
+        What is on its way may cost less than it might, so that is waited for before giving up.
+        """
+        while True:
+            self._keep()
+            with self._lock:
+                request = self._waiting or next(self._rest, None)
+                self._waiting = request
+                if request is None:
+                    return None
+                if self._bill is None or self._bill.fits(request.most):
+                    self._waiting = None
+                    self._asked.add(request.name)
+                    assert self._notes is not None
+                    append(self._notes, request.name)
+                    if self._bill is not None:
+                        self._bill.ask(request.most)
+                    return request
+                if not self._bill.flying:
+                    self._held = _no_money(request, self._bill)
+                    self._stopped = True
+            if self._is_stopped():
+                return None
+            time.sleep(NAP_SECONDS)
+
+    def _settle(self, request: "_Request", answer: bytes | None) -> None:
+        """Count what a request cost; None: it was lost. The lock is held."""
+        if self._bill is not None and self._allowance is not None:
+            reply = None if answer is None else self._read(self._allowance, answer)
+            self._bill.settle(request.most, reply)
 
     def _work(self) -> None:
         try:
@@ -292,30 +395,27 @@ class Conversation:
         with self._turns:
             if not self._pacer.wait(self._is_stopped):
                 return False
-            self._keep()
-            with self._lock:
-                name, line = next(self._rest, (b"", b""))
-                if not line:
-                    return False
-                self._asked.add(name)
-                assert self._notes is not None
-                append(self._notes, name)
+            request = self._next()
+            if request is None:
+                return False
             while True:
                 self._keep()
                 try:
-                    answer = self._ask(line)
+                    answer = self._ask(request.line)
                 except ProviderBusy as busy:  # a definite "not now": the same request, later
                     self._last_error = str(busy)
                     self._pacer.failed(busy.retry_after)
                     if not self._pacer.wait(self._is_stopped):
-                        return self._never_asked(name)
+                        return self._never_asked(request)
                 except ProviderRefused as refused:
                     self._refusal = str(refused)
                     self._stopped = True
-                    return self._never_asked(name)
+                    return self._never_asked(request)
                 except ProviderError as silent:
                     self._last_error = str(silent)
                     self._pacer.failed()
+                    with self._lock:
+                        self._settle(request, None)
                     return True  # lost: it may have been billed, so it is not asked again here
                 else:
                     break
@@ -325,13 +425,16 @@ class Conversation:
             assert self._answers is not None
             append(self._answers, answer.rstrip(b"\n"))
             self._answered += 1
+            self._settle(request, answer)
         return True
 
-    def _never_asked(self, name: bytes) -> bool:
+    def _never_asked(self, request: "_Request") -> bool:
         """Take a note back: the service said no before it did anything."""
         self._keep()
         with self._lock:
-            self._asked.discard(name)
+            self._asked.discard(request.name)
+            if self._bill is not None:
+                self._bill.take_back(request.most)
             kept = b"".join(known + b"\n" for known in sorted(self._asked))
             part = self._noted.with_name(f"{self._noted.name}.part")
             with fresh(part) as sink:
@@ -341,6 +444,25 @@ class Conversation:
                 os.close(self._notes)
             self._notes = _appending(self._noted)
         return False
+
+
+class _Request(NamedTuple):
+    """One line of a request file."""
+
+    name: bytes
+    """Its custom_id."""
+    line: bytes
+    most: Decimal
+    """The most it may cost, in US dollars."""
+
+
+def _no_money(request: _Request, bill: Bill) -> str:
+    room = bill.room() or Decimal(0)
+    return (
+        f"budget: the next request may cost ${request.most:.4f}, and ${bill.used:.4f} of "
+        f"${max(room, Decimal(0)):.4f} are spent or reserved: nothing more is asked, the rest stays "
+        "open; run again with a larger budget.max_usd"
+    )
 
 
 def _appending(path: Path) -> int:

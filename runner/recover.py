@@ -6,6 +6,7 @@ doubt: the next run looks for it at the provider, and never sends it again befor
 it was not ordered.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,7 +94,7 @@ class Files:
 
     def _recovered(self, path: Path) -> Recovered:
         key = BatchKey(path.name.removesuffix(_SUFFIX))
-        members, tokens = self._members(path)
+        members, weights = self._members(path)
         count = sum(len(span) for span in members)
         files = sorted((self.folder / "raw").glob(f"{key}.*{_SUFFIX}"), reverse=True)
         realtime = any((self.folder / "raw").glob(f"{key}.*{_SUFFIX}.asked"))
@@ -104,11 +105,10 @@ class Files:
             count=count,
             bytes=path.stat().st_size,
             sha256=file_sha256(path),
-            input_tokens=tokens,
+            input_tokens=sum(tokens * number for tokens, number in weights.items()),
             reserved_usd=estimate(
                 self.prices.at(realtime=realtime),
-                tokens,
-                count,
+                weights.items(),
                 self.model.expected_output_tokens,
                 self.model.max_output_tokens,
             ).high,
@@ -131,20 +131,20 @@ class Files:
         )
         return Recovered(batch=collected, members=members, outcomes=reading.outcomes)
 
-    def _members(self, path: Path) -> tuple[tuple[Span, ...], int]:
-        """Return the requests of a file as spans, and their estimated input tokens."""
+    def _members(self, path: Path) -> tuple[tuple[Span, ...], Counter[int]]:
+        """Return the requests of a file as spans, and how many have how many input tokens."""
         spans: list[Span] = []
-        tokens = 0
+        weights: Counter[int] = Counter()
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 stem, trial, variant, weight = self._request(line, f"{path}, line {number}")
-                tokens += weight
+                weights[weight] += 1
                 last = spans[-1] if spans else None
                 if last and (last.stem, last.variant, last.last) == (stem, variant, trial - 1):
                     spans[-1] = replace(last, last=trial)
                 else:
                     spans.append(Span(stem, trial, trial, variant))
-        return tuple(spans), tokens
+        return tuple(spans), weights
 
     def _request(self, line: bytes, where: str) -> tuple[Stem, int, Variant, int]:
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runner.core.model import Batch
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
-from runner.core.stats import shown_state
+from runner.core.stats import cost_of, shown_state
 from runner.engine import View
 
 if TYPE_CHECKING:
@@ -314,11 +314,12 @@ def event_line(event: Mapping[str, Any]) -> str | None:
 def counts_line(view: View) -> str:
     """Return the five counters and the cost on one line."""
     c = view.counts
-    spent = sum((b.cost_usd for b in view.batches if b.cost_usd is not None), start=0)
+    cost = cost_of(view.batches)
+    spent = f"{cost} spent" if cost.spent is not None else str(cost)
     return (
         f"{c.total - c.open:,}/{c.total:,}  success {c.success:,}  retry_success "
         f"{c.retry_success:,}  failed {c.failed:,}  open {c.open:,}  "
-        f"${spent:.4f} spent, ${committed(view.batches):.4f} with what runs"
+        f"{spent}, ${committed(view.batches):.4f} with what runs"
     )
 
 

@@ -43,6 +43,7 @@ from runner.screen import Watched, board
 DRAW_SECONDS = 0.2
 LONGEST_NAME = 60
 COUNTERS = ("total", "success", "retry_success", "failed", "open")
+MONEY = ("cost_usd", "cost_known_usd", "cost_unknown_usd")
 REHEARSAL = "REHEARSAL: emulated answers, nothing is paid"
 MISTAKES = (ConfigError, LedgerInUse, LedgerOfAnotherExperiment)
 
@@ -374,7 +375,7 @@ def _row(job: Job, *, interrupted: bool) -> Row:
         "folder": None if job.folder is None else str(job.folder),
         "rehearsal": job.run.emulated,
         **{name: facts.get(name) for name in COUNTERS},
-        "cost_usd": facts.get("cost_usd"),
+        **{name: facts.get(name) for name in MONEY},
         "next": _next(job, state),
         "why": None if why is None else str(why),
     }
@@ -453,12 +454,13 @@ def _totals(rows: Sequence[Row]) -> Row:
     """Sum the rows; of those that share a folder, whose counters are the folder's, only the last."""
     counted = {row["folder"]: row for row in rows if row["total"] is not None}.values()
     costs = [row["cost_usd"] for row in counted]
-    known = [Decimal(cost) for cost in costs if cost is not None]
+    sure = [Decimal(cost) for cost in costs if cost is not None]
+    known = [Decimal(row.get("cost_known_usd") or row["cost_usd"] or 0) for row in counted]
     return {
         **{name: sum(row[name] for row in counted) for name in COUNTERS},
-        "cost_usd": str(sum(known, Decimal(0))) if len(known) == len(costs) else None,
+        "cost_usd": str(sum(sure, Decimal(0))) if len(sure) == len(costs) else None,
         "cost_known_usd": str(sum(known, Decimal(0))),
-        "cost_unknown": len(costs) - len(known),
+        "cost_unknown": len(costs) - len(sure),
     }
 
 
@@ -466,9 +468,10 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
     if column == "cost":
         if row.get("total") is None:
             return "-"
-        if row.get("cost_unknown"):
-            return f"${float(row['cost_known_usd']):.4f} + unknown"
-        return "unknown" if row["cost_usd"] is None else f"${float(row['cost_usd']):.4f}"
+        if row["cost_usd"] is not None:
+            return f"${float(row['cost_usd']):.4f}"
+        known = float(row.get("cost_known_usd") or 0)
+        return f"${known:.4f} + unknown" if known else "unknown"
     value = row.get(column, "")
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
@@ -588,7 +591,7 @@ def stored(job: Job) -> Row:
         "folder": None if job.folder is None else str(job.folder),
         "rehearsal": job.run.emulated,
         **{name: facts.get(name) for name in COUNTERS},
-        "cost_usd": facts.get("cost_usd"),
+        **{name: facts.get(name) for name in MONEY},
         "next": what_next,
         "why": None if why is None else str(why),
     }

@@ -114,7 +114,7 @@ def sent_at(batch: Batch) -> float:
 
 
 def _paid(batch: Batch) -> Decimal:
-    return batch.cost_usd or Decimal(0)
+    return (batch.known_usd or batch.cost_usd or Decimal(0)) + batch.held_usd
 
 
 def ordered(lines: Iterable[BatchLine], order: int) -> list[BatchLine]:

@@ -103,6 +103,14 @@ class Banner(Static):
     text = ""
 
 
+def unknown_cost(totals: Totals) -> str:
+    """Say of how many attempts nobody knows the cost."""
+    kept = f", up to {money(totals.cost_unknown_usd)} stays reserved"
+    return f"cost unknown for {totals.cost_unknown:,} answers" + kept * (
+        totals.cost_unknown_usd > 0
+    )
+
+
 def totals_lines(totals: Totals, width: int, glyphs: Glyphs) -> list[list[Piece]]:
     """Return the bar with count and cost, and the counters below it."""
     count = f"{totals.done:,}/{totals.total:,}"
@@ -123,6 +131,8 @@ def totals_lines(totals: Totals, width: int, glyphs: Glyphs) -> list[list[Piece]
         (f"  open {totals.open:,}", ""),
         (f"  unreadable {totals.asked_again:,}  lost {totals.lost:,}", "dim"),
     ]
+    if totals.cost_unknown:
+        counters.append((f"  {unknown_cost(totals)}", "warn"))
     if totals.committed_usd > totals.cost_usd:
         counters.append((f"  {money(totals.committed_usd)} with what runs", "dim"))
     if totals.difference:

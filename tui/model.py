@@ -121,6 +121,10 @@ class Totals:
     """Attempts that brought no answer."""
     cost_usd: Decimal = Decimal(0)
     cost_known: bool = True
+    cost_unknown: int = 0
+    """Attempts that may be billed, and nobody can tell how much."""
+    cost_unknown_usd: Decimal = Decimal(0)
+    """The most that those may cost, which stays reserved."""
     committed_usd: Decimal = Decimal(0)
     """Spent, plus the most that running, doubtful or abandoned batches may cost."""
     budget_usd: Decimal | None = None
@@ -154,6 +158,10 @@ def totals(jobs: tuple[Job, ...]) -> Totals:
         lost=sum(row.get(name, 0) for row in outcomes for name in _LOST),
         cost_usd=sum((Decimal(usd) for usd in spent if usd is not None), Decimal(0)),
         cost_known=None not in spent,
+        cost_unknown=sum(int(row.get("cost_unknown", 0)) for row in told),
+        cost_unknown_usd=sum(
+            (Decimal(row.get("cost_unknown_usd", "0")) for row in told), Decimal(0)
+        ),
         committed_usd=sum((Decimal(row.get("committed_usd", "0")) for row in told), Decimal(0)),
         budget_usd=Decimal(str(max(budgets))) if budgets else None,
     )

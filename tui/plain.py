@@ -82,6 +82,8 @@ def _counters(found: Totals) -> dict[str, Any]:
         "lost": found.lost,
         "adds_up": found.difference == 0,
         "cost_usd": float(found.cost_usd) if found.cost_known else None,
+        "cost_unknown": found.cost_unknown,
+        "cost_unknown_usd": float(found.cost_unknown_usd),
         "committed_usd": float(found.committed_usd),
         "budget_usd": None if found.budget_usd is None else float(found.budget_usd),
     }
@@ -204,6 +206,8 @@ def counters_line(facts: Facts) -> str:
     """Return the counters and the money of a job, or of all."""
     done = facts["success"] + facts["retry_success"] + facts["failed"]
     cost = "?" if facts["cost_usd"] is None else f"{facts['cost_usd']:.4f}"
+    if facts["cost_unknown"]:
+        cost += f" (unknown for {facts['cost_unknown']}, up to {facts['cost_unknown_usd']:.4f})"
     of = "" if facts["budget_usd"] is None else f"/{facts['budget_usd']:.2f}"
     wrong = "" if facts["adds_up"] else "  ! they do not add up"
     return (

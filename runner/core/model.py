@@ -221,13 +221,24 @@ class Usage:
     """Tokens, as the provider counted them."""
 
     input_tokens: int = 0
+    """All input, whatever a cache had of it."""
     output_tokens: int = 0
+    """All output, with what was thought."""
+    cache_read_tokens: int = 0
+    """Of the input: what a cache had already."""
+    cache_write_tokens: int = 0
+    """Of the input: what was put into a cache, for minutes."""
+    cache_write_1h_tokens: int = 0
+    """Of the input: what was put into a cache for an hour."""
 
     def __add__(self, other: "Usage") -> "Usage":
         """Add up."""
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
         )
 
 
@@ -255,7 +266,8 @@ class Reply:
     finish_reason: str | None = None
     """stop, length, content_filter or refusal; the provider's own word if it is another."""
     model: str | None = None
-    usage: Usage = Usage()
+    usage: Usage | None = None
+    """None: the provider did not say."""
     request_id: str | None = None
     answered_at: float | None = None
     """Seconds since the epoch, from the provider."""
@@ -313,6 +325,8 @@ class Progress:
     """How requests that stand in no result file ended, in the words of `Outcome`."""
     wait: float | None = None
     """Seconds after which the provider wants to be asked again; None when it does not say."""
+    bound_usd: Decimal | None = None
+    """The most it can come to by now, with what it has cost; None where that is not followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,7 +409,17 @@ class Batch:
     notices: Mapping[str, int] = field(default_factory=dict)
     """Oddities of the result files: duplicate, conflicting, unknown, unreadable lines."""
     usage: Usage = Usage()
+    """Of the answers whose tokens the provider counted."""
     cost_usd: Decimal | None = None
+    """What all its attempts cost; None as long as that is not known of every one."""
+    known_usd: Decimal | None = None
+    """What those attempts cost of which it is known; None when the price is unknown."""
+    cost_unknown: int = 0
+    """Attempts that may be billed, and nobody can tell how much."""
+    held_usd: Decimal = Decimal(0)
+    """The most that those may cost: it stays reserved."""
+    bound_usd: Decimal | None = None
+    """The most it can come to by now, with what it has cost; None where that is not followed."""
     models: Mapping[str, int] = field(default_factory=dict)
     """How many answers came under which model's name, as the provider returned it."""
 

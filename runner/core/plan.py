@@ -247,14 +247,23 @@ def _fits(batch: Batch, limits: Limits, flying: int, tokens: int) -> bool:
 
 
 def committed(batches: tuple[Batch, ...]) -> Decimal:
-    """Return what is spent, plus the most that running, doubtful or abandoned batches may cost."""
-    total = Decimal(0)
-    for batch in batches:
-        if batch.state is BatchState.COLLECTED:
-            total += batch.cost_usd or Decimal(0)
-        elif _may_be_billed(batch):
-            total += batch.reserved_usd or Decimal(0)
-    return total
+    """Return what is spent, plus the most that may be billed beside it.
+
+    That is what running, doubtful and abandoned batches were reserved for, and the attempts of
+    collected ones whose cost nobody knows.
+    """
+    return sum((_committed(batch) for batch in batches), Decimal(0))
+
+
+def _committed(batch: Batch) -> Decimal:
+    if batch.state is BatchState.COLLECTED:
+        spent = batch.cost_usd if batch.known_usd is None else batch.known_usd
+        if spent is not None:
+            return spent + batch.held_usd
+    elif not _may_be_billed(batch):
+        return Decimal(0)
+    most = batch.reserved_usd if batch.bound_usd is None else batch.bound_usd
+    return most or Decimal(0)
 
 
 def _may_be_billed(batch: Batch) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -38,8 +39,7 @@ def add_up(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[s
 def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
     """Return what another process needs to show the run, JSON-ready."""
     usage = sum((b.usage for b in batches), Usage())
-    unknown = any(b.cost_usd is None and b.state is BatchState.COLLECTED for b in batches)
-    spent = sum((b.cost_usd for b in batches if b.cost_usd is not None), Decimal(0))
+    money = cost_of(batches)
     active = [b for b in batches if b.state not in FINAL_STATES]
     return {
         **totals(counts),
@@ -48,9 +48,11 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
         "outcomes": add_up({"all": b.tally} for b in batches).get("all", {}),
         "notices": add_up({"all": b.notices} for b in batches).get("all", {}),
         "models_returned": models_returned(batches),
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cost_usd": None if unknown else str(spent),
+        **{f.name: None if money.unknown else getattr(usage, f.name) for f in fields(usage)},
+        "cost_usd": None if money.spent is None else str(money.spent),
+        "cost_known_usd": None if money.known is None else str(money.known),
+        "cost_unknown": money.unknown,
+        "cost_unknown_usd": str(money.held),
         "committed_usd": str(committed(batches)),
         "batches": by_state(batches),
         "next_at": min((b.next_at for b in active), default=None),
@@ -60,6 +62,52 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
 def models_returned(batches: Iterable[Batch]) -> dict[str, int]:
     """Return how many answers came under which model's name; older batches do not know."""
     return counted(add_up({"all": b.models} for b in batches).get("all", {}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What collected batches cost, in US dollars, as far as anybody knows."""
+
+    spent: Decimal | None
+    """None as long as it is not known of every attempt."""
+    known: Decimal | None
+    """What is known of it; None when the price is unknown."""
+    unknown: int
+    """Attempts that may be billed, and nobody can tell how much."""
+    attempts: int
+    """All that may be billed."""
+    held: Decimal
+    """The most that the unknown ones may cost, which stays reserved."""
+
+    def __str__(self) -> str:
+        """Say it in a few words, never as a sum that leaves something out."""
+        if self.spent is not None:
+            return f"${self.spent:.4f}"
+        if not self.unknown or self.known is None:
+            return "cost unknown"
+        known = f"${self.known:.4f} and " if self.known else ""
+        kept = f", up to ${self.held:.4f} stays reserved" if self.held else ""
+        return f"{known}cost unknown for {self.unknown:,} of {self.attempts:,} answers{kept}"
+
+
+_BILLED = ("valid", "invalid", "missing", "unreadable")
+
+
+def cost_of(batches: Iterable[Batch]) -> Cost:
+    """Add up what collected batches cost."""
+    found = [batch for batch in batches if batch.state is BatchState.COLLECTED]
+    known = [b.cost_usd if b.known_usd is None else b.known_usd for b in found]
+    sure = [usd for usd in known if usd is not None]
+    unknown = sum(batch.cost_unknown for batch in found)
+    exact = len(sure) == len(found) and not unknown
+    asked = sum(batch.tally.get(name, 0) for batch in found for name in _BILLED)
+    return Cost(
+        spent=sum(sure, Decimal(0)) if exact else None,
+        known=sum(sure, Decimal(0)) if len(sure) == len(found) else None,
+        unknown=unknown,
+        attempts=max(asked, unknown),
+        held=sum((batch.held_usd for batch in found), Decimal(0)),
+    )
 
 
 UNKNOWN = "unknown"

@@ -15,12 +15,14 @@ from runner.core.finish import CONTENT_FILTER, LENGTH, REFUSAL, normal
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
 from runner.providers import _settled as say
 from runner.providers._lines import (
-    count,
     holds_text,
     object_of,
     overlaid,
+    parts_of,
     places_of_text,
+    tokens,
     told,
+    usage_with_cache,
     word,
 )
 from runner.providers._refusals import finish_of, kind_of
@@ -61,7 +63,7 @@ _STATUSES: Final = {
 }
 """The status of each type of error; a line has only the type."""
 _LONGEST_LINE: Final = 16 << 20
-_INPUT: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+_CACHED: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) -> Frame:
@@ -166,7 +168,7 @@ def _answer(custom_id: str, message: Any) -> Reply:
         text="".join(texts),
         finish_reason=normal(reason),
         model=word(message.get("model")),
-        usage=_usage(usage if isinstance(usage, dict) else {}),
+        usage=_usage(usage) if isinstance(usage, dict) else None,
         request_id=word(message.get("id")),
     )
 
@@ -207,10 +209,24 @@ def _what_is_wrong(reply: Any) -> tuple[str, str, Any]:
     return told(inner.get("type")), told(inner.get("message")), inner.get("details")
 
 
-def _usage(usage: JsonObject) -> Usage:
-    return Usage(
-        input_tokens=count(sum(count(usage.get(name)) or 0 for name in _INPUT)) or 0,
-        output_tokens=count(usage.get("output_tokens")) or 0,
+def _usage(usage: JsonObject) -> Usage | None:
+    """Read the tokens of a reply; None when a part of them is not told, or not a number.
+
+    What a cache had or took does not stand in `input_tokens`.
+    """
+    told_tokens = [tokens(0 if usage.get(name) is None else usage[name]) for name in _CACHED]
+    fresh, output = tokens(usage.get("input_tokens")), tokens(usage.get("output_tokens"))
+    if fresh is None or output is None or None in told_tokens:
+        return None
+    read, written = (part or 0 for part in told_tokens)
+    ages = usage.get("cache_creation")
+    ages = ages if isinstance(ages, dict) else {}
+    hour = parts_of(ages, "ephemeral_1h_input_tokens")
+    minutes = max(written - hour, parts_of(ages, "ephemeral_5m_input_tokens"))
+    return usage_with_cache(
+        input_tokens=fresh + read + minutes + hour,
+        output_tokens=output,
+        parts=(read, minutes, hour),
     )
 
 

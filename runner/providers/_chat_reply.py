@@ -11,12 +11,14 @@ from runner.core.errors import ProviderReplyUnreadable
 from runner.core.finish import CONTENT_FILTER, LENGTH, REFUSAL, normal
 from runner.core.model import JsonObject, Reply, ReplyKind, Usage
 from runner.providers._lines import (
-    count,
     object_of,
+    parts_of,
     places_of_text,
     reason_in,
     seconds,
+    tokens,
     told,
+    usage_with_cache,
     word,
 )
 from runner.providers._refusals import finish_of, kind_of, number_in
@@ -99,7 +101,7 @@ def _answered(custom_id: str, body: JsonObject) -> Reply:
     known: dict[str, Any] = {
         "custom_id": custom_id,
         "model": word(body.get("model")),
-        "usage": _usage(usage if isinstance(usage, dict) else {}),
+        "usage": _usage(usage) if isinstance(usage, dict) else None,
         "answered_at": seconds(body.get("created")),
     }
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -262,8 +264,50 @@ def _named(value: Any) -> str:
     return said(value, None, 80) if isinstance(value, str) else ""
 
 
-def _usage(usage: JsonObject) -> Usage:
-    return Usage(
-        input_tokens=count(usage.get("prompt_tokens")) or 0,
-        output_tokens=count(usage.get("completion_tokens")) or 0,
+def _usage(usage: JsonObject) -> Usage | None:
+    """Read the tokens of a reply; None when input or output is not told, or not a number.
+
+    Some services count thinking beside the completion; it is billed, and stands in the total.
+    """
+    asked = _either(usage, "prompt_tokens", "input_tokens")
+    said = _either(usage, "completion_tokens", "output_tokens")
+    prompt, total = tokens(asked), tokens(usage.get("total_tokens"))
+    completion = tokens(said)
+    if prompt is None or (completion is None and (said is not None or total is None)):
+        return None
+    answered = completion or 0
+    details = _either(usage, "completion_tokens_details", "output_tokens_details")
+    thought = parts_of(details if isinstance(details, dict) else {}, "reasoning_tokens")
+    beside = answered + thought if thought > answered else 0
+    return usage_with_cache(
+        input_tokens=prompt,
+        output_tokens=max(answered, beside, 0 if total is None else total - prompt),
+        parts=_cached(usage),
     )
+
+
+def _cached(usage: JsonObject) -> tuple[int, int, int]:
+    """Return what a cache had of the input, and what it took, in the words of any service."""
+    found = _either(usage, "prompt_tokens_details", "input_tokens_details")
+    details: JsonObject = found if isinstance(found, dict) else {}
+    ages = usage.get("cache_creation") or details.get("cache_creation_token_details")
+    ages = ages if isinstance(ages, dict) else {}
+    hour = parts_of(ages, "ephemeral_1h_input_tokens")
+    write = max(
+        parts_of(details, "cache_write_tokens", "cache_creation_tokens"),
+        parts_of(usage, "cache_creation_input_tokens", "cache_write_tokens"),
+    )
+    read = max(
+        parts_of(details, "cached_tokens"),
+        parts_of(
+            usage,
+            *("cached_tokens", "prompt_cache_hit_tokens"),
+            *("cache_read_input_tokens", "cached_prompt_text_tokens"),
+        ),
+    )
+    return read, max(write - hour, parts_of(ages, "ephemeral_5m_input_tokens")), hour
+
+
+def _either(row: JsonObject, name: str, other: str) -> Any:
+    value = row.get(name)
+    return row.get(other) if value is None else value

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
-from runner.core.model import JsonObject
+from runner.core.model import JsonObject, Usage
 from runner.providers.base import said
 
 
@@ -75,6 +75,41 @@ def tally(value: Any) -> int | None:
     if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
         value = int(value)
     return count(value)
+
+
+def tokens(value: Any) -> int | None:
+    """Return a number of tokens, also one with a decimal point; None for whatever else is there."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return count(value)
+
+
+def parts_of(usage: JsonObject, *names: str) -> int:
+    """Return the largest of some numbers, each of which tells the same; 0 where none is told."""
+    return max((tokens(usage.get(name)) or 0 for name in names), default=0)
+
+
+def usage_with_cache(
+    *, input_tokens: int, output_tokens: int, parts: tuple[int, int, int]
+) -> Usage | None:
+    """Return what was used; None when it is more than a table can hold.
+
+    Args:
+        input_tokens: all of it; where it is less than its parts, it was told without them.
+        output_tokens: all of it.
+        parts: what a cache had of the input, what it took for minutes, and for an hour.
+    """
+    read, write, write_1h = parts
+    whole = input_tokens if input_tokens >= sum(parts) else input_tokens + sum(parts)
+    if count(whole) is None or count(output_tokens) is None:
+        return None
+    return Usage(
+        input_tokens=whole,
+        output_tokens=output_tokens,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        cache_write_1h_tokens=write_1h,
+    )
 
 
 def told(value: Any) -> str:

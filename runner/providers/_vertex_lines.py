@@ -20,12 +20,14 @@ from runner.core.finish import CONTENT_FILTER, STOP, normal
 from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
 from runner.providers import _settled as say
 from runner.providers._lines import (
-    count,
     holds_text,
     object_of,
     overlaid,
+    parts_of,
     places_of_text,
+    tokens,
     told,
+    usage_with_cache,
     word,
 )
 from runner.providers._refusals import finish_of, kind_of, number_in
@@ -238,7 +240,7 @@ def is_answer(response: JsonObject) -> bool:
 
 def _answer(response: JsonObject, known: dict[str, Any]) -> Reply:
     candidates, usage = response.get("candidates"), response.get("usageMetadata")
-    known["usage"] = _usage(usage if isinstance(usage, dict) else {})
+    known["usage"] = _usage(usage) if isinstance(usage, dict) else None
     if candidates and (not isinstance(candidates, list) or not isinstance(candidates[0], dict)):
         return _unreadable("its candidates are no objects", known)
     candidate = candidates[0] if candidates else None
@@ -277,12 +279,22 @@ _ABOUT_A_PART = frozenset(("text", "thought", "thoughtSignature"))
 _ABOUT_CONTENT = frozenset(("role", "parts"))
 
 
-def _usage(usage: JsonObject) -> Usage:
-    said_tokens = count(usage.get("candidatesTokenCount")) or 0
-    thought = count(usage.get("thoughtsTokenCount")) or 0
-    return Usage(
-        input_tokens=count(usage.get("promptTokenCount")) or 0,
-        output_tokens=count(said_tokens + thought) or 0,
+def _usage(usage: JsonObject) -> Usage | None:
+    """Read the tokens of a reply; None when one is not a number, or the prompt has none.
+
+    A count of 0 is left out. The total has thoughts and the prompts of tools in it.
+    """
+    names = ("candidatesTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount")
+    counts = [tokens(0 if usage.get(name) is None else usage[name]) for name in names]
+    prompt, total = tokens(usage.get("promptTokenCount")), tokens(usage.get("totalTokenCount"))
+    if prompt is None or None in counts:
+        return None
+    answered, thought, tools = (part or 0 for part in counts)
+    asked = prompt + tools
+    return usage_with_cache(
+        input_tokens=asked,
+        output_tokens=max(answered + thought, 0 if total is None else total - asked),
+        parts=(parts_of(usage, "cachedContentTokenCount"), 0, 0),
     )
 
 

@@ -15,6 +15,8 @@ from runner.files import file_sha256
 from runner.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
 ANSWERED = ("valid", "invalid")
+PERHAPS_BILLED = ("missing", "unreadable")
+"""Outcomes without an answer that may cost something all the same."""
 """Outcomes of attempts that brought an answer, readable or not."""
 OPEN = "open"
 """The cause of a value that is missing because its request has not ended."""
@@ -407,6 +409,7 @@ def _usage(run: ReportedRun) -> pl.DataFrame:
     tokens = pl.col("input_tokens") + pl.col("output_tokens")
     counted = tokens.fill_null(0) > 0  # a provider that counts nothing says 0
     answers = pl.col("outcome").is_in(ANSWERED)
+    billed = answers | pl.col("outcome").is_in(PERHAPS_BILLED)
     known = pl.scan_parquet(path, glob=False).select(
         pl.len().cast(pl.Int64).alias("attempts"),
         answers.sum().cast(pl.Int64).alias("answers"),
@@ -414,7 +417,7 @@ def _usage(run: ReportedRun) -> pl.DataFrame:
         pl.col("output_tokens").sum().cast(pl.Int64),
         (answers & ~counted).sum().cast(pl.Int64).alias("answers_without_tokens"),
         pl.col("cost_usd").sum(),
-        (answers & (pl.col("cost_usd").is_null() | ~counted))
+        (billed & (pl.col("cost_usd").is_null() | ~counted))
         .sum()
         .cast(pl.Int64)
         .alias("answers_without_cost"),

@@ -138,7 +138,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.output_tokens": ("出力トークン", "output tokens"),
     "c.answers_without_tokens": ("トークン数不明の回答", "answers of unknown tokens"),
     "c.cost_usd": ("費用（米ドル）", "cost (US$)"),
-    "c.answers_without_cost": ("費用不明の回答", "answers of unknown cost"),
+    "c.answers_without_cost": ("費用不明の試み", "attempts of unknown cost"),
     "c.model_returned": ("応答のモデル名", "model as returned"),
     "c.first": ("最初（UTC）", "first (UTC)"),
     "c.last": ("最後（UTC）", "last (UTC)"),
@@ -351,9 +351,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "has no length, not length 0.",
     ),
     "m.cost": (
-        "費用：提供者が数えたトークンに、実行時に分かっていた単価を掛けたもの。請求額ではない。",
+        "費用：提供者が数えたトークンに、実行時に分かっていた単価を掛けたもの。請求額ではない。"
+        "失われた試みや、トークン数のない回答は請求されうるので、その費用は0ではなく不明とする。",
         "Cost: the tokens that the provider counted, at the prices known when the run was made; "
-        "not a bill.",
+        "not a bill. An attempt that was lost, or whose tokens nobody counted, may be billed: its "
+        "cost is unknown, not 0.",
     ),
     "m.reproduce": (
         "同じデータと同じ版のソフトウェアからは、同じ報告書ができる。このページは作成日時を含まない。",

@@ -790,28 +790,52 @@ def test_the_answer_is_the_text_and_not_the_thinking(content: Any, text: str) ->
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
-        (None, (0, 0)),
-        ([], (0, 0)),
-        ({"input_tokens": 9}, (9, 0)),
+        (None, None),
+        ([], None),
+        ({"input_tokens": 9}, None),
+        ({"input_tokens": 9.0, "output_tokens": 4.0}, Usage(input_tokens=9, output_tokens=4)),
         (
             {
                 "input_tokens": 9,
                 "cache_creation_input_tokens": 20,
                 "cache_read_input_tokens": 300,
                 "output_tokens": 4,
-                "cache_creation": {"ephemeral_1h_input_tokens": 20},
+                "cache_creation": {
+                    "ephemeral_5m_input_tokens": 15,
+                    "ephemeral_1h_input_tokens": 5,
+                },
                 "output_tokens_details": {"thinking_tokens": 3},
             },
-            (329, 4),
+            Usage(
+                input_tokens=329,
+                output_tokens=4,
+                cache_read_tokens=300,
+                cache_write_tokens=15,
+                cache_write_1h_tokens=5,
+            ),
         ),
-        ({"input_tokens": 9, "cache_read_input_tokens": None, "output_tokens": "4"}, (9, 0)),
-        ({"input_tokens": 2**53 - 1, "cache_read_input_tokens": 2}, (0, 0)),
-        ({"input_tokens": -9, "cache_read_input_tokens": True, "output_tokens": 1.5}, (0, 0)),
+        (
+            {"input_tokens": 9, "output_tokens": 4, "cache_creation_input_tokens": 20},
+            Usage(input_tokens=29, output_tokens=4, cache_write_tokens=20),
+        ),
+        (
+            {
+                "input_tokens": 9,
+                "output_tokens": 4,
+                "cache_creation_input_tokens": None,
+                "cache_creation": {"ephemeral_1h_input_tokens": 5},
+            },
+            Usage(input_tokens=14, output_tokens=4, cache_write_1h_tokens=5),
+        ),
+        ({"input_tokens": 9, "cache_read_input_tokens": None, "output_tokens": "4"}, None),
+        ({"input_tokens": 9, "cache_read_input_tokens": "3", "output_tokens": 4}, None),
+        ({"input_tokens": 2**53 - 1, "cache_read_input_tokens": 2, "output_tokens": 1}, None),
+        ({"input_tokens": -9, "output_tokens": 1}, None),
+        ({"input_tokens": 9, "output_tokens": 1.5}, None),
     ],
 )
-def test_what_was_read_from_a_cache_was_read(usage: Any, expected: tuple[int, int]) -> None:
-    found = answered(usage=usage).usage
-    assert (found.input_tokens, found.output_tokens) == expected
+def test_what_a_cache_had_or_took_is_input_too(usage: Any, expected: Usage | None) -> None:
+    assert answered(usage=usage).usage == expected
 
 
 NO_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans."

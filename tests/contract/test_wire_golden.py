@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -175,18 +176,100 @@ def test_an_answer_is_taken_as_it_is(message: Any, finish: str, expected: tuple[
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
-        (None, (0, 0)),
-        ({}, (0, 0)),
-        ([], (0, 0)),
-        ({"prompt_tokens": 9}, (9, 0)),
-        ({"prompt_tokens": "9", "completion_tokens": None}, (0, 0)),
-        ({"prompt_tokens": -9, "completion_tokens": 2**63}, (0, 0)),
-        ({"prompt_tokens": True, "completion_tokens": 1.5}, (0, 0)),
+        (None, None),
+        ({}, None),
+        ([], None),
+        ({"prompt_tokens": 9}, None),
+        ({"completion_tokens": 9, "total_tokens": 18}, None),
+        ({"prompt_tokens": "9", "completion_tokens": "3"}, None),
+        ({"prompt_tokens": 9, "completion_tokens": "3", "total_tokens": 12}, None),
+        ({"prompt_tokens": -9, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 9, "completion_tokens": 2**63}, None),
+        ({"prompt_tokens": True, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 9, "completion_tokens": 1.5}, None),
+        ({"prompt_tokens": 9.0, "completion_tokens": 3.0}, (9, 3, 0, 0, 0)),
+        ({"prompt_tokens": 9, "completion_tokens": None, "total_tokens": 12}, (9, 3, 0, 0, 0)),
+        ({"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": "12"}, (9, 3, 0, 0, 0)),
+        # thinking that is counted beside the completion is billed
+        ({"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 112}, (9, 103, 0, 0, 0)),
+        ({"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 9}, (9, 3, 0, 0, 0)),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 3,
+                "completion_tokens_details": {"reasoning_tokens": 100},
+            },
+            (9, 103, 0, 0, 0),
+        ),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 103,
+                "completion_tokens_details": {"reasoning_tokens": 100},
+            },
+            (9, 103, 0, 0, 0),
+        ),
+        # the words of one service after another for what a cache had and took
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 3,
+                "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 2},
+            },
+            (9, 3, 5, 2, 0),
+        ),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 3,
+                "prompt_cache_hit_tokens": 5,
+                "prompt_cache_miss_tokens": 4,
+            },
+            (9, 3, 5, 0, 0),
+        ),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 3,
+                "cache_read_input_tokens": 4,
+                "cache_creation_input_tokens": 5,
+                "prompt_tokens_details": {
+                    "cached_tokens": 4,
+                    "cache_creation_tokens": 5,
+                    "cache_creation_token_details": {
+                        "ephemeral_5m_input_tokens": 3,
+                        "ephemeral_1h_input_tokens": 2,
+                    },
+                },
+            },
+            (9, 3, 4, 3, 2),
+        ),
+        # counted without what the cache had
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 3,
+                "prompt_tokens_details": {"cached_tokens": 50},
+            },
+            (59, 3, 50, 0, 0),
+        ),
+        (
+            {
+                "input_tokens": 9,
+                "output_tokens": 3,
+                "input_tokens_details": {"cached_tokens": 5},
+            },
+            (9, 3, 5, 0, 0),
+        ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 3, "prompt_tokens_details": ["5"]},
+            (9, 3, 0, 0, 0),
+        ),
     ],
 )
-def test_missing_or_odd_usage_counts_nothing(usage: Any, expected: tuple[int, int]) -> None:
+def test_usage_is_all_of_it_or_unknown(usage: Any, expected: tuple[int, ...] | None) -> None:
     found = answered({"content": "x"}, usage=usage).usage
-    assert expected == (found.input_tokens, found.output_tokens)
+    assert expected == (None if found is None else astuple(found))
 
 
 @pytest.mark.parametrize(

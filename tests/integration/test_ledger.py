@@ -21,6 +21,7 @@ from pathlib import Path
 import diskcache
 import pytest
 
+from runner import ledger as ledger_module
 from runner.core.errors import (
     LedgerBusy,
     LedgerDamaged,
@@ -84,9 +85,19 @@ FULL = {
     "patterns": {"Q1": {"form": 2}},
     "causes": {"Q1": {"missing": 1}},
     "notices": {"duplicate": 1},
-    "usage": Usage(input_tokens=100, output_tokens=2**40),
+    "usage": Usage(
+        input_tokens=100,
+        output_tokens=2**40,
+        cache_read_tokens=50,
+        cache_write_tokens=20,
+        cache_write_1h_tokens=10,
+    ),
     "cost_usd": Decimal("1E-9"),
     "models": {"gpt-4o-mini-2024-07-18": 2, "另": 1},
+    "known_usd": Decimal("1E-10"),
+    "cost_unknown": 7,
+    "held_usd": Decimal("0.125"),
+    "bound_usd": Decimal("0.5"),
 }
 BATCH = Batch(**FULL)
 NEW = Batch(
@@ -153,6 +164,16 @@ def test_the_full_batch_has_every_field_set():
         f.name for f in fields(Batch) if f.name != "key" and FULL[f.name] == getattr(NEW, f.name)
     ]
     assert same == []
+
+
+def test_a_batch_of_an_older_version_knows_of_no_unknown_cost():
+    row = ledger_module._plain(replace(BATCH, cost_unknown=0))
+    for name in ("known_usd", "cost_unknown", "held_usd", "bound_usd"):
+        del row[name]
+    row["usage"] = row["usage"][:2]
+    found = ledger_module._batch(json.loads(json.dumps(row)))
+    assert found.usage == Usage(input_tokens=100, output_tokens=2**40)
+    assert (found.cost_usd, found.known_usd, found.held_usd) == (BATCH.cost_usd, None, 0)
 
 
 def test_a_batch_with_every_field_set_comes_back_as_it_was(ledger):

@@ -1,12 +1,13 @@
 """Money: exact, and unknown where it is unknown."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.cost import Estimate, Price, estimate, estimate_tokens
+from runner.core.cost import Estimate, Price, Tier, estimate, estimate_tokens
 from runner.core.model import Usage
 
 PRICE = Price(
@@ -25,20 +26,76 @@ def test_usage_adds_up():
 
 
 def test_an_unknown_price_stays_unknown():
-    assert estimate(None, 1000, 10, 450, 1500) == Estimate(low=None, high=None)
+    assert estimate(None, [(100, 10)], 450, 1500) == Estimate(low=None, high=None)
 
 
 def test_the_high_end_is_what_every_request_may_cost():
-    found = estimate(PRICE, 1_000_000, 100, 450, 1500)
-    assert found.high == PRICE.of(Usage(input_tokens=1_000_000, output_tokens=150_000))
+    found = estimate(PRICE, [(10_000, 99), (20_000, 1)], 450, 1500)
+    assert found.high == PRICE.of(Usage(input_tokens=1_010_000, output_tokens=150_000))
 
 
-@given(st.integers(0, 10**9), st.integers(0, 10**6), st.integers(0, 1500))
-def test_the_low_end_is_never_above_the_high_end(tokens, requests, expected):
-    found = estimate(PRICE, tokens, requests, expected, 1500)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6))), st.integers(0, 1500))
+def test_the_low_end_is_never_above_the_high_end(sizes, expected):
+    found = estimate(TIERED, sizes, expected, 1500)
     assert found.low is not None
     assert found.high is not None
     assert found.low <= found.high
+
+
+TIERED = replace(
+    PRICE,
+    cache_read_usd=Decimal("0.0000000075"),
+    cache_write_usd=Decimal("0.0000001"),
+    cache_write_1h_usd=Decimal("0.00000015"),
+    tiers=(
+        Tier(above=200_000, input_usd=Decimal("0.00000015"), output_usd=Decimal("0.00000045")),
+        Tier(above=500_000, input_usd=Decimal("0.0000003"), output_usd=Decimal("0.0000009")),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "input_usd", "output_usd"),
+    [
+        (200_000, PRICE.input_usd, PRICE.output_usd),
+        (200_001, TIERED.tiers[0].input_usd, TIERED.tiers[0].output_usd),
+        (500_000, TIERED.tiers[0].input_usd, TIERED.tiers[0].output_usd),
+        (500_001, TIERED.tiers[1].input_usd, TIERED.tiers[1].output_usd),
+    ],
+)
+def test_a_long_request_costs_its_tier_for_every_token(tokens, input_usd, output_usd):
+    found = TIERED.of(Usage(input_tokens=tokens, output_tokens=10))
+    assert found == tokens * input_usd + 10 * output_usd
+
+
+def test_what_a_cache_had_and_took_has_prices_of_its_own():
+    usage = Usage(
+        input_tokens=100,
+        output_tokens=1,
+        cache_read_tokens=50,
+        cache_write_tokens=20,
+        cache_write_1h_tokens=10,
+    )
+    assert TIERED.of(usage) == (
+        20 * TIERED.input_usd
+        + 50 * TIERED.cache_read_usd
+        + 20 * TIERED.cache_write_usd
+        + 10 * TIERED.cache_write_1h_usd
+        + TIERED.output_usd
+    )
+    assert PRICE.of(usage) == 100 * PRICE.input_usd + PRICE.output_usd
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**5), st.integers(0, 10**5), st.integers(0, 10**4))
+def test_more_tokens_never_cost_less_and_never_more_than_the_most(tokens, more, output, longer):
+    cost = TIERED.of(Usage(input_tokens=tokens, output_tokens=output))
+    assert cost <= TIERED.of(Usage(input_tokens=tokens + more, output_tokens=output + longer))
+    assert cost <= TIERED.highest(tokens + more, output + longer)
+
+
+def test_a_tier_that_is_cheaper_does_not_make_the_most_cheaper():
+    cheap = Tier(above=100, input_usd=Decimal(0), output_usd=Decimal(0))
+    assert replace(PRICE, tiers=(cheap,)).highest(101, 0) == 101 * PRICE.input_usd
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.core.cost import Price, PriceList
+from runner.core.cost import Price, PriceList, Tier
 from runner.core.errors import CrewLost
 from runner.core.model import Batch, BatchKey, Experiment, Reply, Span, Stem, Usage, Variant
 from runner.core.states import OUTCOME_CODES, BatchState, Outcome
@@ -548,8 +548,124 @@ def test_what_is_asked_one_by_one_costs_the_full_price(tmp_path, experiment):
     intake = intake_of(tmp_path, experiment, provider.decode, prices)
     cheap = intake.read(BATCH, MEMBERS, [path])
     dear = intake.read(replace(BATCH, realtime=True), MEMBERS, [path])
-    assert dear.cost_usd == dear.usage.input_tokens + dear.usage.output_tokens
-    assert cheap.cost_usd == PRICE.of(cheap.usage)
+    assert dear.known_usd == dear.usage.input_tokens + dear.usage.output_tokens
+    assert cheap.known_usd == PRICE.of(cheap.usage)
+
+
+# --- what nobody counted -----------------------------------------------------------------------
+
+
+UNCOUNTED = {
+    "none": {},
+    "null": {"usage": None},
+    "text": {"usage": {"prompt_tokens": "100", "completion_tokens": "10"}},
+    "negative": {"usage": {"prompt_tokens": 100, "completion_tokens": -10, "total_tokens": 90}},
+    "zeros": {"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}},
+    "no answer counted": {"usage": {"prompt_tokens": 100, "completion_tokens": 0}},
+}
+
+
+@pytest.mark.parametrize("what", list(UNCOUNTED))
+def test_an_answer_whose_tokens_nobody_counted_costs_an_unknown_amount(tmp_path, experiment, what):
+    odd = answer(IDS[0], **UNCOUNTED[what])
+    if what == "none":
+        del odd["response"]["body"]["usage"]
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b"\n".join(map(raw, [odd, *ALL_GOOD[1:]])))
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    intake = Intake(
+        tmp_path,
+        experiment.questions,
+        provider.decode,
+        PRICES,
+        lambda *_: None,
+        highest=lambda stem, variant, price: Decimal(7 if stem == "p1_t1" else 3),
+    )
+    reading = intake.read(BATCH, MEMBERS, [path])
+    assert (reading.cost_usd, reading.known_usd) == (None, Decimal("0.8"))
+    assert (reading.cost_unknown, reading.held_usd) == (1, 7)
+    first = table(tmp_path).row(0, named=True)
+    assert (first["input_tokens"], first["output_tokens"], first["cost_usd"]) == (None, None, None)
+
+
+def test_a_lost_request_keeps_its_share_of_the_reservation(tmp_path, experiment):
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b"\n".join(map(raw, ALL_GOOD[:3])))
+    intake = intake_of(tmp_path, experiment, provider.decode)
+    reading = intake.read(replace(BATCH, reserved_usd=Decimal(10)), MEMBERS, [path])
+    assert (reading.cost_unknown, reading.held_usd) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("rest", "extra", "changes", "unknown"),
+    [
+        (Outcome.CANCELLED, b"", {}, 0),
+        (Outcome.EXPIRED, b"", {}, 0),
+        (Outcome.CANCELLED, b"<html>", {}, 1),
+        (Outcome.CANCELLED, b"", {"realtime": True, "failed": 1}, 1),
+        (Outcome.MISSING, b"", {"realtime": True, "failed": 2}, 2),
+    ],
+)
+def test_what_the_provider_says_never_ran_costs_nothing(
+    tmp_path, experiment, rest, extra, changes, unknown
+):
+    provider = OpenAIBatch(NOWHERE, experiment.model)
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b"\n".join([*map(raw, ALL_GOOD[:3]), extra]))
+    batch = replace(BATCH, rest=rest, reserved_usd=Decimal(10), **changes)
+    reading = intake_of(tmp_path, experiment, provider.decode).read(batch, MEMBERS, [path])
+    assert (reading.cost_unknown, reading.held_usd) == (unknown, 2 * unknown)
+
+
+@given(
+    st.lists(
+        st.none()
+        | st.tuples(
+            st.integers(1, 400_000), st.integers(1, 9000), st.integers(0, 1), st.booleans()
+        ),
+        min_size=5,
+        max_size=5,
+    )
+)
+@settings(max_examples=25, deadline=None)
+def test_rows_add_up_to_the_batch_and_nothing_billed_is_left_out(
+    tmp_path_factory, experiment, replies
+):
+    """Of five replies some are lost, and some do not say what they took; the bill knows all."""
+    folder = tmp_path_factory.mktemp("money")
+    rows, billed = [], Decimal(0)
+    price = replace(
+        PRICE, cache_read_usd=Decimal("0.0001"), tiers=(Tier(above=200_000, input_usd=Decimal("0.002"),
+        output_usd=Decimal("0.015"), cache_read_usd=Decimal("0.0002")),),
+    )  # fmt: skip
+    for name, reply in zip(IDS, replies, strict=True):
+        tokens, output, cached, told = reply or (400_000, 9000, 0, False)
+        read = cached * tokens // 2
+        billed += price.of(Usage(input_tokens=tokens, output_tokens=output, cache_read_tokens=read))
+        usage = {
+            "prompt_tokens": tokens,
+            "completion_tokens": output,
+            "prompt_tokens_details": {"cached_tokens": read},
+        }
+        if reply is not None:
+            rows.append(answer(name, usage=usage if told else None))
+    path = folder / "out.jsonl"
+    path.write_bytes(b"\n".join(map(raw, rows)))
+    intake = Intake(
+        folder,
+        experiment.questions,
+        OpenAIBatch(NOWHERE, experiment.model).decode,
+        PriceList(batch=price, realtime=None),
+        lambda *_: None,
+        highest=lambda stem, variant, price: price.highest(400_000, 9000),
+    )
+    reading = intake.read(BATCH, MEMBERS, [path])
+    found = table(folder)["cost_usd"].drop_nulls().to_list()
+    assert sum(found) == pytest.approx(float(reading.known_usd), rel=1e-12)
+    assert reading.cost_usd == (None if reading.cost_unknown else reading.known_usd)
+    assert reading.known_usd + reading.held_usd >= billed
+    assert reading.cost_unknown == sum(1 for reply in replies if reply is None or not reply[3])
 
 
 # --- in several processes ----------------------------------------------------------------------

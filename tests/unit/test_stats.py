@@ -8,7 +8,7 @@ import pytest
 from runner.core.model import Batch, BatchKey, Usage
 from runner.core.roster import Counts
 from runner.core.states import BatchState
-from runner.core.stats import add_up, days_left, shown_state, summary, totals
+from runner.core.stats import add_up, cost_of, days_left, shown_state, summary, totals
 from runner.screen import how_far
 
 COUNTS = Counts(total=10, success=4, retry_success=2, failed=1, in_batch=1, pending=2)
@@ -79,7 +79,13 @@ def test_a_summary_sums_what_was_collected_and_names_what_is_due():
         "models_returned": {"m-2026-01-01": 6},
         "input_tokens": 200,
         "output_tokens": 100,
+        "cache_read_tokens": 0,
+        "cache_write_tokens": 0,
+        "cache_write_1h_tokens": 0,
         "cost_usd": "0.20",
+        "cost_known_usd": "0.20",
+        "cost_unknown": 0,
+        "cost_unknown_usd": "0",
         "committed_usd": "0.70",
         "batches": {"collected": 2, "running": 1},
         "next_at": 77.0,
@@ -89,6 +95,43 @@ def test_a_summary_sums_what_was_collected_and_names_what_is_due():
 def test_the_cost_is_unknown_when_one_collected_batch_has_none():
     found = summary(COUNTS, (COLLECTED, replace(COLLECTED, cost_usd=None)))
     assert found["cost_usd"] is None
+
+
+PARTLY = replace(
+    COLLECTED,
+    tally={"valid": 2, "missing": 2, "unreadable": 1},
+    cost_usd=None,
+    known_usd=Decimal("0.04"),
+    cost_unknown=3,
+    held_usd=Decimal("0.30"),
+)
+
+
+def test_what_nobody_counted_is_unknown_and_stays_reserved():
+    found = summary(COUNTS, (COLLECTED, PARTLY))
+    assert (found["cost_usd"], found["input_tokens"], found["output_tokens"]) == (None, None, None)
+    assert (found["cost_known_usd"], found["cost_unknown"]) == ("0.14", 3)
+    assert (found["cost_unknown_usd"], found["committed_usd"]) == ("0.30", "0.44")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "$0.0400 and cost unknown for 3 of 5 answers, up to $0.3000 stays reserved"),
+        (
+            {"known_usd": Decimal(0)},
+            "cost unknown for 3 of 5 answers, up to $0.3000 stays reserved",
+        ),
+        ({"known_usd": None, "held_usd": Decimal(0)}, "cost unknown"),
+        ({"cost_usd": Decimal("0.25"), "known_usd": Decimal("0.25"), "cost_unknown": 0}, "$0.2500"),
+    ],
+)
+def test_an_unknown_cost_is_never_said_as_a_sum(changes, said):
+    assert str(cost_of([replace(PARTLY, **changes)])) == said
+
+
+def test_a_batch_of_an_older_ledger_costs_what_it_said():
+    assert cost_of([COLLECTED]).spent == Decimal("0.10")
 
 
 def test_nothing_yet_costs_nothing():

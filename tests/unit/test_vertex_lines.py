@@ -403,20 +403,39 @@ def test_a_blocked_prompt_is_an_answer_that_was_withheld_and_paid_for(changes: A
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
-        (None, (0, 0)),
-        ([], (0, 0)),
-        ({}, (0, 0)),
-        ({"promptTokenCount": 9}, (9, 0)),
-        ({"promptTokenCount": 9, "thoughtsTokenCount": 4}, (9, 4)),
-        ({"promptTokenCount": "9", "candidatesTokenCount": True}, (0, 0)),
-        ({"promptTokenCount": -1, "candidatesTokenCount": 2**53}, (0, 0)),
-        ({"candidatesTokenCount": 2**53 - 1, "thoughtsTokenCount": 1}, (0, 0)),
-        ({"candidatesTokenCount": 1.5, "thoughtsTokenCount": 2}, (0, 2)),
+        (None, None),
+        ([], None),
+        ({}, None),
+        ({"candidatesTokenCount": 4}, None),
+        ({"promptTokenCount": 9}, (9, 0, 0)),
+        ({"promptTokenCount": 9.0, "candidatesTokenCount": 4.0}, (9, 4, 0)),
+        ({"promptTokenCount": 9, "thoughtsTokenCount": 4}, (9, 4, 0)),
+        ({"promptTokenCount": 9, "candidatesTokenCount": 4, "totalTokenCount": 20}, (9, 11, 0)),
+        (
+            {
+                "promptTokenCount": 9,
+                "cachedContentTokenCount": 7,
+                "toolUsePromptTokenCount": 5,
+                "candidatesTokenCount": 2,
+                "thoughtsTokenCount": 3,
+                "totalTokenCount": 19,
+            },
+            (14, 5, 7),
+        ),
+        ({"promptTokenCount": "9", "candidatesTokenCount": True}, None),
+        ({"promptTokenCount": -1, "candidatesTokenCount": 2**53}, None),
+        ({"promptTokenCount": 9, "candidatesTokenCount": 2**53 - 1, "thoughtsTokenCount": 1}, None),
+        ({"promptTokenCount": 9, "candidatesTokenCount": 1.5, "thoughtsTokenCount": 2}, None),
     ],
 )
-def test_missing_or_odd_usage_counts_nothing(usage: Any, expected: tuple[int, int]) -> None:
-    found = answer(usageMetadata=usage).usage
-    assert (found.input_tokens, found.output_tokens) == expected
+def test_usage_is_all_of_it_or_unknown(usage: Any, expected: tuple[int, int, int] | None) -> None:
+    assert tokens_of(answer(usageMetadata=usage).usage) == expected
+
+
+def tokens_of(usage: Usage | None) -> tuple[int, int, int] | None:
+    if usage is None:
+        return None
+    return usage.input_tokens, usage.output_tokens, usage.cache_read_tokens
 
 
 def said(code: Any, message: Any = "No.", status: str | None = None) -> str:
@@ -453,7 +472,7 @@ def test_a_failed_row_says_whether_to_ask_again(
 ) -> None:
     reply = read(status=status, response=response)
     assert (reply.kind, reply.error, reply.text) == (kind, error, "")
-    assert reply.usage == Usage()
+    assert reply.usage is None
     assert reply.echo == frame_of().proof
 
 
@@ -533,7 +552,7 @@ def test_nothing_but_unreadable_is_ever_raised(
         except ProviderReplyUnreadable:
             continue
         assert reply.custom_id == "q-1"
-        assert 0 <= reply.usage.output_tokens < 2**53
+        assert reply.usage is None or 0 <= reply.usage.output_tokens < 2**53
         assert reply.echo is None or len(reply.echo) == 16
 
 

@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 from runner.core.errors import LedgerError
 from runner.core.model import Batch
 from runner.core.states import FINAL_STATES, BatchState
-from runner.core.stats import days_left, shown_state
+from runner.core.stats import cost_of, days_left, shown_state
 from runner.mailbox import CommandVerb
 from tui.batchrows import (
     BEFORE_ORDER,
@@ -455,7 +455,9 @@ def _money(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece
     elif batch.state not in FINAL_STATES:
         yield "tokens", f"about {batch.input_tokens:,} in"
     most = glyphs.none if batch.reserved_usd is None else money(batch.reserved_usd)
-    if batch.state is BatchState.COLLECTED:
+    if batch.state is BatchState.COLLECTED and batch.cost_unknown:
+        yield "cost", [(str(cost_of([batch])), "warn")]
+    elif batch.state is BatchState.COLLECTED:
         yield "cost", f"{money(batch.cost_usd)}, {most} was reserved"
     elif batch.reserved_usd is None:
         yield "cost", "nobody knows: the price is unknown"
