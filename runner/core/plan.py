@@ -141,8 +141,9 @@ UNSENT = frozenset({BatchState.PACKED, BatchState.STAGING, BatchState.STAGED})
 
 def _at_provider(batch: Batch, facts: Facts, now: float) -> Action | None:
     """Return what to do next with a batch the provider may know."""
-    if batch.key in facts.gone and batch.key not in facts.looked:
-        return Action(Verb.FETCH, batch.key)
+    if batch.state is BatchState.COLLECTED:
+        is_wanted = batch.key in facts.gone and batch.key not in facts.looked
+        return Action(Verb.FETCH, batch.key) if is_wanted else None
     if batch.next_at > now:
         return None
     if batch.state is BatchState.ENDED:
