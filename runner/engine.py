@@ -62,7 +62,7 @@ GRACE_SECONDS = 3.0
 CALLS_AT_ONCE = 4
 """In each of two lanes: one for short calls, one for whole files."""
 LEAST_PAUSE = 2.0
-"""Seconds at least between two looks at an end that contradicts itself; a quarter of a short settle time."""
+"""Seconds at least between two looks at an end that contradicts itself; a tenth of a short settle time."""
 DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
@@ -823,11 +823,11 @@ class Engine:
         now = self._clock.now()
         since = now if batch.unsettled_at is None else batch.unsettled_at
         left = max(since + self._timing.settle - now, 0.0)
-        late = not left and batch.unsettled_at is not None and not compares
-        held = late or not self._waits
+        late = self._began[batch.key] >= since + self._timing.settle
+        held = (late and not compares) or not self._waits
         found = changes.get("found", batch.found)
         error = f"{doubt}; {way_out(batch, found)}" if held else doubt
-        least = min(LEAST_PAUSE, self._timing.settle / 4)
+        least = min(LEAST_PAUSE, self._timing.settle / 10)
         pause = max(min(self._pause(batch.looks + batch.tries), left), least)
         moved = replace(
             batch,

@@ -15,6 +15,9 @@ REFUSED = Scenario(answer=s.refused_third)
 AS_TEXT = {"total": "4", "completed": "4", "failed": "0"}
 ZERO = {"total": 0, "completed": 0, "failed": 0}
 
+PATIENT = "provider.settle_seconds=8"
+"""For what comes in the end: longer than a busy machine needs for all the looks it takes."""
+
 IN_THE_END = {
     "file ids one poll late": s.late(1),
     "file ids three polls late": s.late(3),
@@ -43,7 +46,7 @@ IN_THE_END = {
 @pytest.mark.parametrize("scenario", IN_THE_END.values(), ids=IN_THE_END)
 def test_what_comes_later_is_waited_for_and_billed_once(bench, scenario):
     here = bench(scenario)
-    ran = here.run()
+    ran = here.run(PATIENT)
     assert ran.code == 0, ran.out
     assert here.bill == [1, 1, 1, 1]
     assert here.answers["Q1_value"].to_list() == [80] * 4
@@ -52,7 +55,7 @@ def test_what_comes_later_is_waited_for_and_billed_once(bench, scenario):
 
 def test_an_error_file_that_comes_later_is_waited_for(bench):
     here = bench(s.both(s.late(2, "error_file_id"), REFUSED))
-    ran = here.run()
+    ran = here.run(PATIENT)
     assert here.bill == [1, 1, 1, 1], ran.out
     assert sorted(here.answers["outcome"].to_list()) == ["refused", "valid", "valid", "valid"]
 
