@@ -22,6 +22,8 @@ FORM = "\n".join(
     for n, (label, value) in enumerate(zip(LABELS, VALUES, strict=True), 1)
 )
 """An answer in the layout that the bundled study asks for."""
+MODEL = "meta-llama/Llama-3.1-8B-Instruct"
+"""What provider=compatible asks unless told otherwise; who answers says the same."""
 USAGE = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
 NOT_FOUND = {"error": {"message": "No such object", "type": "invalid_request_error", "code": None}}
 
@@ -34,7 +36,7 @@ def completion(
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1_780_000_000,
-        "model": "foreign",
+        "model": MODEL,
         "choices": [
             {
                 "index": 0,
