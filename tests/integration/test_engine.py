@@ -358,6 +358,23 @@ def test_without_counts_both_downloads_that_agree_are_of_one_process(tmp_path, m
     assert looked[1] - looked[0] >= 1
 
 
+def test_without_counts_nothing_is_lost_before_the_settle_time_has_passed(tmp_path):
+    made, provider = engine(tmp_path)
+    at = []
+    download = provider.download
+
+    def timed(file_id, sink):
+        if file_id == "file-0":
+            at.append(made._clock.now())
+            provider.cut = 1
+        download(file_id, sink)
+
+    provider.download = timed
+    assert finished(made).counts.success == 6
+    assert provider.orders == 2
+    assert at[-1] - at[0] >= made._timing.settle
+
+
 def test_looks_at_a_contradiction_are_ever_further_apart_and_said_once(tmp_path):
     made, provider = engine(tmp_path, {"poll": [COUNTED] * 99})
     provider.cut = 99
