@@ -773,7 +773,7 @@ def _set_aside(directory: Path) -> Path | None:
     make_folder(aside, 0o700)
     for path in found:
         path.replace(aside / path.name)
-    return aside
+    return aside if (aside / DATABASE).exists() else None
 
 
 def _is_whole(directory: Path) -> bool:
