@@ -29,10 +29,14 @@ class Events:
     def __init__(self, folder: Path) -> None:
         """Open it, or make it; half a line that a power cut left is taken away."""
         self._file = os.fdopen(appending(folder / NAME), "r+b", buffering=0)
-        whole = [len(line) for line in self._file if line.endswith(b"\n")]
-        self.count = len(whole)
-        self._file.truncate(sum(whole))
-        sync(folder)
+        try:
+            whole = [len(line) for line in self._file if line.endswith(b"\n")]
+            self.count = len(whole)
+            self._file.truncate(sum(whole))
+            sync(folder)
+        except BaseException:
+            self._file.close()
+            raise
 
     def append(self, line: Line) -> None:
         """Add an event; it is on disk when this returns."""

@@ -141,9 +141,19 @@ class Ledger:
         self._patience = PATIENCE_SECONDS
         self._events = sum(1 for key in cache if key.startswith("event/"))
         self._beside = Events(directory)
-        for number in range(self._beside.count, self._events):  # a kill came between the two
+        try:
+            self._catch_up()
+        except BaseException:
+            self._beside.close()
+            raise
+
+    def _catch_up(self) -> None:
+        """Write beside the ledger what a kill kept from there."""
+        for number in range(self._beside.count, self._events):
             event = _object(self._get(_event_key(number)))
             self._beside.append({"event": event, "batch": self._row(event.get("batch"))})
+        if not (self.directory / EXPERIMENT).exists():
+            _write_beside(self.directory, self.experiment())
 
     @classmethod
     def create(
@@ -206,8 +216,12 @@ class Ledger:
             rows |= {_event_key(number): _text(event) for number, event in enumerate(events)}
             aside = _set_aside(directory)
             ledger = cls._made(directory, hold, rows, experiment)
+        try:
             ledger.summarise(summary(ledger))
-            return ledger, aside
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger, aside
 
     @classmethod
     def _made(
@@ -246,10 +260,7 @@ class Ledger:
         with _holding(directory, shared=shared) as hold:
             if moving:
                 _leave_wal(directory)
-            ledger = cls(directory, _open_cache(directory, hold.settings), hold)
-            if not (directory / EXPERIMENT).exists():  # a kill came between the two
-                _write_beside(directory, ledger.experiment())
-            return ledger
+            return cls(directory, _open_cache(directory, hold.settings), hold)
 
     def keep(self) -> None:
         """Make sure, before something that costs money is asked for, that nobody else may ask for it.
@@ -262,8 +273,8 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the ledger."""
-        self._cache.close()
         self._beside.close()
+        self._cache.close()
         self._hold.let_go()
 
     def __enter__(self) -> Self:
@@ -762,7 +773,7 @@ def _set_aside(directory: Path) -> Path | None:
     make_folder(aside, 0o700)
     for path in found:
         path.replace(aside / path.name)
-    return aside
+    return aside if (aside / DATABASE).exists() else None
 
 
 def _is_whole(directory: Path) -> bool:
