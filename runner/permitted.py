@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from runner.config import Settings, words
 from runner.core.errors import ConfigError
-from runner.providers._settled import ANOTHER_CAP, overruling
+from runner.providers._settled import ANOTHER_CAP, overruling, spelled_twice
 from runner.providers.base import Provider, said
 
 _ADDRESSES = ("base_url", "api_key_env", "project", "bucket", "dataset")
@@ -36,6 +36,11 @@ def check_parameters(settings: Settings, provider: type[Provider]) -> None:
         f"{where}.{said(name, None)}: {instead}"
         for where, parameters in given
         for name, instead in overruling(parameters, settled)
+    ]
+    found += [
+        f"provider.parameters.{said(name, None)}: one place with {said(other, None)}, in another "
+        "spelling; write it once"
+        for name, other in spelled_twice(settings.experiment.model.parameters)
     ]
     if found:
         raise ConfigError("; ".join(found))
