@@ -344,7 +344,9 @@ class _File:
             )
 
     def _check_group(self, group: str, choices: list[yaml.Node], node: yaml.Node) -> None:
-        if not self._foreign or group.split("/", maxsplit=1)[0] in GROUPS:
+        if not self._foreign:
+            return
+        if group.split("/", maxsplit=1)[0] in GROUPS and _CHOICE.fullmatch(group):
             return
         allowed = _HYDRAS_GROUPS.get(group, ())
         for choice in choices:

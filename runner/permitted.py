@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from runner.config import Settings, words
 from runner.core.errors import ConfigError
-from runner.providers._settled import ANOTHER_CAP, overruling
+from runner.providers._settled import ANOTHER_CAP, overruling, spelled_twice
 from runner.providers.base import Provider, said
 
 _ADDRESSES = ("base_url", "api_key_env", "project", "bucket", "dataset")
@@ -36,6 +36,11 @@ def check_parameters(settings: Settings, provider: type[Provider]) -> None:
         f"{where}.{said(name, None)}: {instead}"
         for where, parameters in given
         for name, instead in overruling(parameters, settled)
+    ]
+    found += [
+        f"provider.parameters.{said(name, None)}: one place with {said(other, None)}, in another "
+        "spelling; write it once"
+        for name, other in spelled_twice(settings.experiment.model.parameters)
     ]
     if found:
         raise ConfigError("; ".join(found))
@@ -67,7 +72,7 @@ def addresses_from_files(settings: Settings, provider: type[Provider]) -> dict[s
     Returns:
         A setting, as provider.base_url, and its value; what the shipped files say is left out.
     """
-    typed = {word.lstrip("+").partition("=")[0] for word in settings.overrides}
+    typed = _typed(settings)
     usual = {"api_key_env": provider.key_variable}
     found = {name: getattr(settings.config.provider, name) for name in _ADDRESSES}
     return {
@@ -103,8 +108,14 @@ def check_addresses(settings: Settings, provider: type[Provider]) -> None:
         )
 
 
+def _typed(settings: Settings) -> set[str]:
+    """Return the settings that the command line names."""
+    return {word.lstrip("+").partition("=")[0] for word in settings.overrides}
+
+
 def _untrusted(settings: Settings, found: dict[str, str]) -> list[str]:
-    trusted = words(settings.config.provider.trust)
+    is_typed = "provider.trust" in _typed(settings)  # wherever a file may have put such a key
+    trusted = words(settings.config.provider.trust) if is_typed else []
     wanted = [_host(v) if name == "provider.base_url" else v for name, v in found.items()]
     return [word for word in wanted if word not in trusted]
 

@@ -50,5 +50,16 @@ def overruling(
                 yield f"{name}.{inner}", instead
 
 
+def spelled_twice(parameters: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield pairs of names that are one place in two spellings; nobody knows which one counts."""
+    seen: dict[str, str] = {}
+    for name, value in parameters.items():
+        other = seen.setdefault(_unspelled(name), name)
+        if other != name:
+            yield f"{path}{name}", f"{path}{other}"
+        if isinstance(value, Mapping):
+            yield from spelled_twice(value, f"{path}{name}.")
+
+
 def _unspelled(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum() or c == ".")

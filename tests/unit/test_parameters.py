@@ -152,6 +152,16 @@ def test_all_of_them_are_said_at_once():
     assert said.count("provider.parameters.") == 2
 
 
+@pytest.mark.parametrize("given", ["thinking_config: {thinkingBudget: 9}", "topP: 1, top_p: 1"])
+def test_one_place_in_two_spellings_is_refused(given):
+    words = ["provider.model=gemini-3.1-flash-lite"]
+    said = refusal(
+        run_of("gemini", *words, f"provider.parameters={{generationConfig: {{{given}}}}}")
+    )
+    assert said.startswith("provider.parameters.generationConfig.t")
+    assert "one place" in said
+
+
 def test_the_caps_own_name_is_settled_and_is_the_name_of_a_cap():
     words = ["provider.max_tokens=length_limit", "provider.parameters={length_limit: 3}"]
     assert CAP in refusal(run_of("compatible", *words))
@@ -189,12 +199,13 @@ def test_a_plus_changes_nothing(plus):
 def test_each_word_of_a_parameter_can_be_given_by_itself():
     run = run_of(
         "gemini",
+        "provider.model=gemini-3.1-flash-lite",
         "provider.parameters.generationConfig.topP=0.9",
         "provider.parameters.generationConfig.topK=5",
     )
     body = line_of(run)["request"]["generationConfig"]
     assert (body["topP"], body["topK"], body["maxOutputTokens"]) == (0.9, 5, 1500)
-    assert body["thinkingConfig"] == {"thinkingBudget": 0}
+    assert body["thinkingConfig"] == {"thinkingLevel": "MINIMAL"}  # the row's own, kept
 
 
 def line_of(run: Run) -> dict:

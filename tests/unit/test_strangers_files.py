@@ -103,6 +103,11 @@ FILES = {
         head("_global_", STUDY.replace("defaults:", "defaults:\n  - /persona@hydra.run: p1")),
         "experiment=own",
     ),
+    "a group outside the groups": (
+        "experiment/own.yaml",
+        head("_global_", STUDY.replace("defaults:", "defaults:\n  - provider/../hydra/env: x")),
+        "experiment=own",
+    ),
     "a variable among the files": (
         "experiment/own.yaml",
         head("_global_", STUDY.replace("[p1]", "'${oc.env:HOME}'")),
@@ -307,6 +312,20 @@ def test_a_word_for_one_address_is_none_for_another(folder, monkeypatch):
     said = live(Run(only([*argv, "provider.trust=example.com"])))
     assert said.endswith("provider.trust=[OTHER_KEY]'")
     assert "example.org" not in live(Run(only([*argv, "provider.trust=[example.org,OTHER_KEY]"])))
+
+
+def test_a_file_that_is_put_under_the_provider_gives_no_word(folder, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    body = STUDY.replace("defaults:", "defaults:\n  - /faults/x@provider")
+    files = {
+        "faults/x.yaml": "trust: [example.com]\n",
+        "experiment/own.yaml": head(
+            "_global_", body + "provider: {base_url: 'https://example.com/v1'}\n"
+        ),
+    }
+    settings = only([*fill(folder, files), "provider=openai", "experiment=own"])
+    assert settings.config.provider.trust == ["example.com"]
+    assert "provider.trust=" in live(Run(settings))
 
 
 @pytest.mark.parametrize(
