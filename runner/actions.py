@@ -284,7 +284,7 @@ def _decide(run: Run, action: str) -> int:
     if action == "adopt":
         print(f"{batch.key} is {batch.remote}: run again to collect it")
     else:
-        cost = "" if batch.reserved_usd is None else f" (up to ${batch.reserved_usd:.2f})"
+        cost = "" if batch.reserved_usd is None else f" (up to ${batch.reserved_usd:.4f})"
         left = batch.count - batch.found
         here = f"the {batch.found:,} answered here stay; " if batch.found else ""
         print(
@@ -496,7 +496,7 @@ def _print_status(run: Run, facts: dict[str, Any], folder: Path, cost: Cost) -> 
     if "total" in facts:
         names = ("total", "success", "retry_success", "failed", "open")
         print("  answers  " + "  ".join(f"{name} {facts[name]:,}" for name in names))
-        print(f"  cost     {cost}")
+        print(f"  cost     {str(cost).removeprefix('cost ')}")
     if facts["answered_by_another"]:
         print(f"! {facts['answered_by_another']}")
     for row in facts["open_batches"]:

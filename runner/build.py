@@ -783,8 +783,8 @@ class Run:
         low, high = preview.estimate.low or Decimal(0), preview.estimate.high or Decimal(0)
         if preview.to_send and spent + high > Decimal(repr(budget.max_usd)):
             raise ConfigError(
-                f"budget: {preview.to_send:,} requests may cost ${low:.2f} to ${high:.2f}, with "
-                f"${spent:.2f} spent or reserved: more than budget.max_usd={budget.max_usd:g}; "
+                f"budget: {preview.to_send:,} requests may cost ${low:.4f} to ${high:.4f}, with "
+                f"${spent:.4f} spent or reserved: more than budget.max_usd={budget.max_usd:g}; "
                 "ask for less, or allow more with budget.max_usd=…"
             )
         return preview

@@ -262,7 +262,7 @@ def _tickets(
     if rest < 0 and any(needed.values()):
         raise ConfigError(
             f"budget: {_jobs(len(at_work))} at work may spend what they were given, and "
-            f"{len(needed)} more may cost ${sum(needed.values()):.2f}: ${-rest:.2f} more than "
+            f"{len(needed)} more may cost ${sum(needed.values()):.4f}: ${-rest:.4f} more than "
             f"budget.max_usd={budget:g}; nothing was started: wait for those, or allow more"
         )
     for n in wanted:

@@ -243,8 +243,8 @@ def _over_budget(jobs: Iterable[Job]) -> str | None:
     requests = sum(job.preview.to_send for _, job in sending if job.preview)
     dearest_usd, dearest = max(sending, key=lambda pair: pair[0])
     return (
-        f"budget: the {requests:,} requests of {len(sending)} jobs may cost up to ${high:.2f} in all "
-        f"(the dearest, {dearest.name}: ${dearest_usd:.2f}), with ${spent:.2f} spent or reserved: more than "
+        f"budget: the {requests:,} requests of {len(sending)} jobs may cost up to ${high:.4f} in all "
+        f"(the dearest, {dearest.name}: ${dearest_usd:.4f}), with ${spent:.4f} spent or reserved: more than "
         f"budget.max_usd={budget:g}, which all jobs share; nothing was sent: ask for less, or allow "
         "more with budget.max_usd=…"
     )

@@ -228,7 +228,7 @@ def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], st
         cost = batch.reserved_usd or Decimal(0)
         if facts.budget_usd is not None and spent + cost > facts.budget_usd:
             return actions, (
-                f"budget: {batch.key} may cost ${cost:.2f}, and ${spent:.2f} of "
+                f"budget: {batch.key} may cost ${cost:.4f}, and ${spent:.4f} of "
                 f"budget.max_usd={facts.budget_usd} is spent or reserved: it is not sent; "
                 "run again with a larger budget.max_usd"
             )

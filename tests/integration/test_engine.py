@@ -3,7 +3,7 @@
 import itertools
 import json
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from runner.core.errors import (
     ProviderUndecided,
 )
 from runner.core.model import Batch, Progress, RemoteId
-from runner.core.plan import Purpose
+from runner.core.plan import Purpose, committed
 from runner.core.states import BatchEvent
 from runner.engine import Asking, Engine, Timing
 from runner.ledger import Ledger
@@ -426,7 +426,9 @@ def test_a_request_without_a_readable_answer_is_given_up_after_max_attempts(tmp_
 
 
 def test_a_re_ask_that_would_pass_the_budget_is_not_sent(tmp_path):
-    made, provider = engine(tmp_path, budget=Decimal("0.003"))
+    made, provider = engine(
+        tmp_path, budget=Decimal("0.00245")
+    )  # $0.002446 at most, and little more
     provider.answers = ["読めません。"] * 6
     view = finished(made)
     assert provider.orders == 1
@@ -435,6 +437,51 @@ def test_a_re_ask_that_would_pass_the_budget_is_not_sent(tmp_path):
     view = finished(made)
     assert provider.orders == 0
     assert "budget.max_usd" in view.held
+
+
+def asking_for(provider, completion: object) -> Callable[[bytes], bytes]:
+    """Answers one request, and says that it took so many tokens; they are kept."""
+
+    def ask(line: bytes) -> bytes:
+        custom_id = json.loads(line)["custom_id"]
+        provider.calls.append(custom_id)
+        body = {
+            "model": "m",
+            "choices": [{"message": {"content": GOOD}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": completion},
+        }
+        response = {"status_code": 200, "request_id": "r", "body": body}
+        return json.dumps({"custom_id": custom_id, "response": response, "error": None}).encode()
+
+    return ask
+
+
+def test_answers_that_cost_more_than_the_most_end_the_asking_and_the_rest_stays_open(tmp_path):
+    made, provider = engine(tmp_path, budget=Decimal("0.01"), asking=ONE_BY_ONE)
+    made._realtime._concurrency = 1
+    made._realtime._ask = asking_for(provider, 10_000)  # $0.005 each; at most $0.0009 was thought
+    view = finished(made)
+    assert len(provider.calls) == 2
+    assert (view.counts.success, view.counts.open) == (2, 4)
+    assert "budget.max_usd" in view.held
+    assert view.batches[0].cost_usd == committed(view.batches) > Decimal("0.01")
+    made, provider = engine(tmp_path, budget=Decimal("0.1"), asking=ONE_BY_ONE)
+    made._realtime._ask = asking_for(provider, 10)
+    assert finished(made).counts.success == 6
+    assert len(provider.calls) == 4
+
+
+def test_answers_of_unknown_cost_stay_reserved_in_the_purse(tmp_path):
+    purse = Purse()
+    made, provider = engine(tmp_path, budget=Decimal(1), asking=ONE_BY_ONE, purse=purse)
+    made._realtime._ask = asking_for(provider, None)
+    view = finished(made)
+    (batch,) = view.batches
+    assert (batch.cost_usd, batch.known_usd, batch.cost_unknown) == (None, 0, 6)
+    assert batch.held_usd == batch.reserved_usd == purse.committed(tmp_path) > 0
+    again = Purse()
+    again.look_into(tmp_path)
+    assert again.total == batch.held_usd
 
 
 def test_what_other_jobs_have_committed_counts_against_the_same_budget(tmp_path):

@@ -90,13 +90,13 @@ def test_json_says_all_that_the_text_says(outputs):
 def test_the_names_in_json_stay(outputs):
     found = json.loads(tell(outputs, "done", as_json=True)[1][0])
     assert sorted(found) == [
-        "adds_up", "at", "budget_usd", "committed_usd", "cost_usd", "exit_code", "experiment",
-        "failed", "jobs", "lost", "open", "retry_success", "success", "total", "trouble",
+        "adds_up", "at", "budget_usd", "committed_usd", "cost_unknown", "cost_unknown_usd",
+        "cost_usd", "exit_code", "experiment", "failed", "jobs", "lost", "open", "retry_success", "success", "total", "trouble",
         "unreadable",
     ]  # fmt: skip
     assert sorted(found["jobs"][0]) == [
         "adds_up", "attention", "batches", "budget_usd", "commands_waiting", "committed_usd",
-        "cost_usd", "data_age", "exit_code", "failed", "folder", "heartbeat_age", "host",
+        "cost_unknown", "cost_unknown_usd", "cost_usd", "data_age", "exit_code", "failed", "folder", "heartbeat_age", "host",
         "input_tokens", "job", "ledger", "lost", "missing_by_cause", "model", "next_at", "open",
         "output_tokens", "pattern_match_stats", "pid", "provider", "rehearsal", "retry_success",
         "rev", "runner", "runner_says", "states", "success", "total", "trouble", "unreadable",

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.core.cost import Price
 from runner.core.expand import checked_conditions
 from runner.core.model import BatchKey, Experiment, Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan
@@ -185,3 +187,34 @@ def test_an_error_in_the_middle_of_a_batch_leaves_no_final_file(tmp_path, experi
     with pytest.raises(KeyError):
         box.write(KEY, sized)
     assert not box.path(KEY).exists()
+
+
+def test_the_estimate_counts_all_that_is_sent_also_what_the_persona_is_told(
+    tmp_path, experiment, settings
+):
+    """A system prompt is billed as any input is: a longer one is more, by its own length."""
+    persona = experiment.personas["p1"]
+    longer = replace(persona, system=persona.system + "語" * 1000)
+    grown = replace(experiment, personas=dict(experiment.personas) | {"p1": longer})
+    before, after = (
+        outbox(tmp_path, one, settings.limits).tokens(Stem("p1_t1"), Variant.PLAIN)
+        for one in (experiment, grown)
+    )
+    assert after == before + 1000
+
+
+def test_the_file_says_how_long_its_requests_are(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, settings.limits)
+    file, _, _ = written(box, spans(("p1_t1", 1, 3), ("p1_t3", 1, 2)))
+    one, other = (box.tokens(Stem(stem), Variant.PLAIN) for stem in ("p1_t1", "p1_t3"))
+    assert file.sizes == ((one, 3), (other, 2))
+    assert file.input_tokens == 3 * one + 2 * other
+
+
+def test_the_most_of_a_request_is_that_of_its_own_length(tmp_path, experiment, settings):
+    box = outbox(tmp_path, experiment, settings.limits)
+    price = Price(input_usd=Decimal(2), output_usd=Decimal(3), source="test")
+    tokens = box.tokens(Stem("p1_t1"), Variant.PLAIN)
+    most = 2 * tokens + 3 * experiment.model.max_output_tokens
+    assert box.highest(Stem("p1_t1"), Variant.PLAIN, price) == most
+    assert box.highest(Stem("p9_t9"), Variant.PLAIN, price) is None

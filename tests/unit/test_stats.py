@@ -39,6 +39,7 @@ RUNNING = replace(
     patterns={},
     causes={},
     notices={},
+    models={},
     next_at=77.0,
 )
 
