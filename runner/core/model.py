@@ -287,6 +287,7 @@ class Cause(StrEnum):
     REFUSED = "refused"
     TRUNCATED = "truncated"
     BLOCKED = "blocked"
+    OTHER_SCALE = "other_scale"
 
 
 class Reading(NamedTuple):
