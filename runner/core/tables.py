@@ -95,7 +95,11 @@ class TableReader:
             return all(c.meaning and c.meaning.questions for c in cells[1:])
         texts = [plain[c.begin : c.end] for c in cells]
         parts = [self._names.part_of_head(text) for text in texts]
-        return not named and "value" in parts and not any(_DIGIT.search(_in_brackets(t)) for t in texts)
+        return (
+            not named
+            and "value" in parts
+            and not any(_DIGIT.search(_in_brackets(t)) for t in texts)
+        )
 
     def _cells(self, plain: str, begin: int, end: int) -> list[Cell]:
         if end - begin > LONGEST_ROW or plain.count("|", begin, end) not in range(1, MOST_CELLS):
@@ -167,9 +171,10 @@ class TableReader:
         parts += [None] * (len(row) - len(parts))
         heads = [plain[c.begin : c.end] for c in columns]
         ranks = [n for n in others if n < len(heads) and _RANK.fullmatch(heads[n])]
-        if not any(parts[n] == "value" for n in others if n not in ranks) and len(others) - len(
-            ranks
-        ) == 0:
+        if (
+            not any(parts[n] == "value" for n in others if n not in ranks)
+            and len(others) - len(ranks) == 0
+        ):
             ranks = []
         full = [n for n in others if n < len(heads) and _FULL_MARKS.fullmatch(heads[n])]
         others = [n for n in others if n not in ranks and n not in full]
