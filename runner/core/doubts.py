@@ -85,6 +85,11 @@ class Doubter:
             index = bisect_right(starts, begin) - 1
             mark = marks[index] if index >= 0 else None
             text = plain[begin : min(end, begin + _LONGEST)]
+            is_title = (
+                mark is not None and not mark.finder.names and not plain[mark.begin : end].strip()
+            )
+            if mark is not None and mark.line == begin and is_title:
+                yield from self._of_all(text, numbers)
             if mark is not None and mark.line == begin and mark.finder.group == "value":
                 head = plain[begin : mark.begin]
                 for scale in other_scales(head, [self._questions[q] for q in mark.questions]):
@@ -196,9 +201,9 @@ class Doubter:
         at = end
         for mark in marks[first:]:
             between = plain[at : mark.line]
-            if between.strip(" \n-") and not mark.finder.group == "reason":
-                if at != end or _TITLE.search(between):
-                    return
+            titled = between.strip(" \n-") and mark.finder.group != "reason"
+            if titled and (at != end or _TITLE.search(between)):
+                return
             if mark.finder.group == "value":
                 for q in mark.questions:
                     yield Doubt(q, Cause.AMBIGUOUS, text.strip())

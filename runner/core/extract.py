@@ -12,8 +12,8 @@ from decimal import Decimal
 from runner.core.doubts import Doubt, Doubter, scale_of_object
 from runner.core.drafts import answer_part
 from runner.core.errors import ConfigError
-from runner.core.markup import Markup
 from runner.core.marks import MOST_MARKS, RULE, STRANGER, Mark, Marker, follows_blank, refusals
+from runner.core.markup import Markup
 from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet
 from runner.core.names import Names, linear
 from runner.core.number import NumberGrammar, Value

@@ -114,19 +114,26 @@ def _replaced(
 
 def _html(visible: str) -> Iterator[tuple[int, int, str, str]]:
     """Turn tags of HTML into blanks, line ends, and bars between the cells of a row."""
-    in_row, row_ended = False, 0
+    in_row = in_table = False
+    last = 0
     for tag in _TAG.finditer(visible):
         name, size = tag[2].lower(), len(tag[0])
         begin, end = tag.span()
-        if in_row:
-            for newline in _NEWLINE.finditer(visible, row_ended, begin):
+        if in_row or in_table:
+            for newline in _NEWLINE.finditer(visible, last, begin):
                 yield newline.start(), newline.end(), " ", " "
-        row_ended = end
+        last = end
         if name in ("td", "th"):
             cell = " " * size if tag[1] else "|" + " " * (size - 1)
             yield begin, end, " " * size, cell
         elif name == "tr":
             in_row = not tag[1]
+            between = " " * size if tag[1] and in_table else _line(size)
+            yield begin, end, between, between
+        elif name in ("thead", "tbody", "tfoot"):
+            yield begin, end, " " * size, " " * size
+        elif name == "table":
+            in_table = not tag[1]
             yield begin, end, _line(size), _line(size)
         elif name == "br" and _in_a_cell(visible, begin):
             yield begin, end, " " * size, " " * size
@@ -155,7 +162,8 @@ def _without_latex(plain: str) -> str:
 
 def _rows_of_latex(match: re.Match[str]) -> str:
     body = _LATEX_RULE.sub(_blanks, match[0])
-    return body.replace("\\&", "  ").replace("&", "|").replace("\\\\", " \n")
+    body = _ROW_END.sub("  ", body).replace("\\\\", " \n")
+    return body.replace("\\&", "  ").replace("&", "|")
 
 
 def _with_bars(visible: str, plain: str) -> str:
@@ -241,16 +249,13 @@ _NEWLINE = re.compile("\n")
 _TAG = re.compile(r"<(/?)([^\s<>/!?=\"'|]{1,40})((?:\s[^<>\n]{0,200})?)/?>")
 _ATTRIBUTE = re.compile(r"([^\s=\"']{1,40})=[\"']([^\"'<>\n]{1,200})[\"']")
 _INLINE = frozenset(
-    "a b big code del em font i ins kbd mark q s samp small span strong u var".split()
+    ["a", "b", "big", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strong", "u", "var"]
 ) - {"del", "s", "q"}
 _BLOCKS = frozenset(
-    "article blockquote body br caption dd div dl dt h1 h2 h3 h4 h5 h6 header hr html li main ol p "
-    "pre section table tbody tfoot thead ul".split()
+    ["article", "blockquote", "body", "br", "caption", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "ol", "p", "pre", "section", "table", "tbody", "tfoot", "thead", "ul"]
 )
 _CONTAINERS = frozenset(
-    "answers response responses output outputs result results item items question questions entry "
-    "entries evaluation evaluations ratings scores assessment review root data list name label "
-    "title id row record".split()
+    ["answers", "response", "responses", "output", "outputs", "result", "results", "item", "items", "question", "questions", "entry", "entries", "evaluation", "evaluations", "ratings", "scores", "assessment", "review", "root", "data", "list", "name", "label", "title", "id", "row", "record"]
 )
 _ENTITY = re.compile(r"&(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|#160|#xa0|#x200b|#8203);", re.IGNORECASE)
 _DEEPEST = 3
@@ -263,12 +268,13 @@ _MATHS = re.compile(rf"\$\$?({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\$\$?")
 _MATHS_IN_BRACKETS = re.compile(rf"\\[(\[]({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\\[)\]]")
 _PERCENT = re.compile(r"\\%")
 _TABULAR = re.compile(
-    r"\\begin *\{(?:tabular|array|longtable|tabularx)[^}\n]{0,3}\}.{0,20000}?\\end *\{[a-z]{4,12}",
+    r"\\begin *\{(?:tabular|array|longtable|tabularx)[^}\n]{0,3}\}.{0,20000}?(?:\\end *\{[a-z]{4,12}|\Z)",
     re.DOTALL,
 )
+_ROW_END = re.compile(r"\\\\(?=[ ]*(?:\n|\Z))")
 _LATEX_RULE = re.compile(
     r"\\begin *\{[a-z]{4,12}[^}\n]{0,3}\}(?:\{[^}\n]{0,30}\}|\[[^\]\n]{0,10}\])*"
-    r"|\\(?:hline|toprule|midrule|bottomrule|cline *\{[^}\n]{0,10}\}|end *\{[a-z]{4,12})"
+    r"|\\(?:(?:hline|toprule|midrule|bottomrule|cline *\{[^}\n]{0,10}\})[ ]*\n?|end *\{[a-z]{4,12})"
 )
 _BOXES = ("☑", "☐", "☒", "□", "■", "✅", "✓", "✔", "⬜")
 _BOX = re.compile(
