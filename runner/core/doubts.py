@@ -108,7 +108,7 @@ class Doubter:
                 yield from self._of_all(text, numbers)
                 yield from self._corrections(text, numbers, ())
                 yield from self._below(plain, end, numbers, text, mark is not None)
-                yield from self._titled(plain, begin, end, marks, index + 1, numbers)
+                yield from self._titled(plain, (begin, end), marks, index + 1)
 
     def _of_all(self, text: str, numbers: Mapping[str, Sequence[Decimal]]) -> Iterator[Doubt]:
         """A scale announced for the whole answer; a number above its end is on none such."""
@@ -183,16 +183,12 @@ class Doubter:
                 return
             yield from self._said(plain[begin : min(end, begin + _LONGEST)], numbers)
 
+    @staticmethod
     def _titled(
-        self,
-        plain: str,
-        begin: int,
-        end: int,
-        marks: list[Mark],
-        first: int,
-        numbers: Mapping[str, Sequence[Decimal]],
+        plain: str, line: tuple[int, int], marks: list[Mark], first: int
     ) -> Iterator[Doubt]:
         """Below the title of an example or of others' averages stand nobody's answers."""
+        begin, end = line
         text = plain[begin : min(end, begin + _LONGEST)]
         if not _OTHERS.fullmatch(text.strip(" -:[]().>*#")) and not (
             first == 0 and _REFUSED_WITH_EXAMPLE.search(text)

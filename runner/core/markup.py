@@ -249,13 +249,92 @@ _NEWLINE = re.compile("\n")
 _TAG = re.compile(r"<(/?)([^\s<>/!?=\"'|]{1,40})((?:\s[^<>\n]{0,200})?)/?>")
 _ATTRIBUTE = re.compile(r"([^\s=\"']{1,40})=[\"']([^\"'<>\n]{1,200})[\"']")
 _INLINE = frozenset(
-    ["a", "b", "big", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strong", "u", "var"]
+    [
+        "a",
+        "b",
+        "big",
+        "code",
+        "del",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "mark",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "u",
+        "var",
+    ]
 ) - {"del", "s", "q"}
 _BLOCKS = frozenset(
-    ["article", "blockquote", "body", "br", "caption", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "ol", "p", "pre", "section", "table", "tbody", "tfoot", "thead", "ul"]
+    [
+        "article",
+        "blockquote",
+        "body",
+        "br",
+        "caption",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "html",
+        "li",
+        "main",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "tbody",
+        "tfoot",
+        "thead",
+        "ul",
+    ]
 )
 _CONTAINERS = frozenset(
-    ["answers", "response", "responses", "output", "outputs", "result", "results", "item", "items", "question", "questions", "entry", "entries", "evaluation", "evaluations", "ratings", "scores", "assessment", "review", "root", "data", "list", "name", "label", "title", "id", "row", "record"]
+    [
+        "answers",
+        "response",
+        "responses",
+        "output",
+        "outputs",
+        "result",
+        "results",
+        "item",
+        "items",
+        "question",
+        "questions",
+        "entry",
+        "entries",
+        "evaluation",
+        "evaluations",
+        "ratings",
+        "scores",
+        "assessment",
+        "review",
+        "root",
+        "data",
+        "list",
+        "name",
+        "label",
+        "title",
+        "id",
+        "row",
+        "record",
+    ]
 )
 _ENTITY = re.compile(r"&(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|#160|#xa0|#x200b|#8203);", re.IGNORECASE)
 _DEEPEST = 3
