@@ -234,29 +234,6 @@ def other_scales(text: str, questions: Sequence[Question]) -> list[Scale]:
     ]
 
 
-def scale_of_object(text: str, question: Question) -> str | None:
-    """Return what an object says of another scale in a key of its own, if it does."""
-    for key in _KEY.finditer(text):
-        said = key["said"]
-        figures = [Decimal(figure) for figure in _FIGURE.findall(said)]
-        if not figures:
-            continue
-        found = list(scales(said)) or [
-            Scale(
-                int(figures[0]) if len(figures) > 1 else None,
-                int(figures[-1]),
-                False,
-                key[0].strip(),
-                0,
-                0,
-            )
-        ]
-        for scale in found:
-            if not scale.is_of(question):
-                return key[0].strip(' ,"\n')
-    return None
-
-
 def _number(written: str) -> int | None:
     written = written.lower()
     if written.isdigit():
@@ -364,8 +341,3 @@ _REFUSED_WITH_EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 _TITLE = re.compile(r"[^\n]{1,60}[:\]]? *\n")
-_KEY = re.compile(
-    r'"(?:max[a-z_ ]*|out[_ ]?of|scale[a-z_ ]*|rating[_ ]scale|range|満点|尺度|スケール|上限|最大(?:値|点)?|最高点)"\s*:\s*'
-    r'(?P<said>"[^"\n]{0,60}"|[0-9.]{1,8}|\[[^\[\]]{0,40}\]|\{[^{}]{0,80}\})',
-    re.IGNORECASE,
-)

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from runner.core.doubts import Doubt, Doubter, scale_of_object
+from runner.core.doubts import Doubt, Doubter
 from runner.core.drafts import answer_part
 from runner.core.errors import ConfigError
 from runner.core.marks import MOST_MARKS, RULE, STRANGER, Mark, Marker, follows_blank, refusals
 from runner.core.markup import Markup
-from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet
+from runner.core.model import Cause, Pattern, PatternKind, QuestionSet
 from runner.core.names import Names, linear
 from runner.core.number import NumberGrammar, Value
 from runner.core.objects import Entry, ObjectReader
@@ -89,7 +89,6 @@ class Extractor:
             tables=TableReader(names, numbers, {q.id: q for q in questions.questions}),
             markup=Markup(names),
             doubter=Doubter(questions, names),
-            questions={question.id: question for question in questions.questions},
         )
 
     def extract(self, text: str) -> dict[str, Found]:
@@ -164,9 +163,6 @@ class _Answer:
             return
         for (begin, end), entries in self._with.objects.read(self._visible, self._plain):
             self._take(entries, self._with.json)
-            for question, asked in self._with.questions.items():
-                if scale := scale_of_object(self._visible[begin:end], asked):
-                    self._doubts[question] = Doubt(question, Cause.OTHER_SCALE, scale)
             self._visible = _blanked(self._visible, begin, end)
             self._plain = _blanked(self._plain, begin, end)
 
@@ -357,7 +353,6 @@ class _Tools:
     tables: TableReader
     markup: Markup
     doubter: Doubter
-    questions: dict[str, Question]
 
 
 @dataclass(slots=True)
