@@ -291,13 +291,13 @@ _SCALES = tuple(
     )
 )
 _TRIGGER = linear(
-    "満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|[\\[(] */ *[0-9]"
+    "(?:満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|[\\[(] */ *[0-9]"
     "|[0-9](?: *点)? *(?:\\([^()\\n]{1,20}\\) *)?(?:-|~|から|to|through) *[0-9]|[01] *[=:は][^\\n=0-9]{1,30}[ ,、;/。「][0-9]+ *[=:は]"
     "|訂正|修正|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
-    "|平均|例|読者|前回|下書き|仮の"
+    "|平均|例|読者|前回|仮の"
     "|correct|revis|final|edit|reflection|reconsider|should be|lower|raise|change|adjust"
     "|actually|instead|summary|average|example|readers|others|error|update|sample|typo"
-    "|second thought|amend",
+    "|second thought|amend)[^\\n]*",
     capture=False,
 )
 _NOTE = re.compile(
@@ -330,7 +330,7 @@ _LATER_TITLE = re.compile(
 )
 _OTHERS = re.compile(
     r"(?:[^\n。、]{0,12}の?平均(?:値|点|的な(?:評価|点数|スコア))?|(?:回答|記入|記載|出力|評価|解答)?例(?:文)?|サンプル"
-    r"|(?:他の|一般の|一般的な|多くの|ほかの)(?:読者|人|学生|評者)(?:たち)?(?:の(?:評価|場合|点数|スコア|意見|回答))?(?:は|では)?|前回(?:の(?:評価|回答|点数))?|下書き"
+    r"|(?:他の|一般の|一般的な|多くの|ほかの)(?:読者|人|学生|評者)(?:たち)?(?:の(?:評価|場合|点数|スコア|意見|回答))?(?:は|では)?|前回(?:の(?:評価|回答|点数))?"
     r"|(?:an? |the )?(?:example|sample)(?: (?:answer|response|ratings?|scores?|output|format))?"
     r"|(?:the )?(?:class |group |reader |readers' |overall |typical )?averages?(?: (?:scores?|ratings?))?(?: (?:of|for) [a-z ]{1,20})?"
     r"|(?:most|other|typical|average) (?:readers?|people|students?)(?:'s?|s')?(?: (?:would (?:give|say|rate)|scores?|ratings?|gave|give))?)",
