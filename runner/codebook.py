@@ -134,7 +134,8 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "cause": Column(
         (
-            "missing, out_of_range, ambiguous, not_a_number, no_reason, refused, truncated, blocked",
+            "missing, out_of_range, ambiguous, not_a_number, other_scale, no_reason, refused, truncated, "
+            "blocked",
         )
         * 2,
         (

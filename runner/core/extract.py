@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from runner.core.doubts import Doubt, Doubter
 from runner.core.drafts import answer_part
 from runner.core.errors import ConfigError
 from runner.core.marks import MOST_MARKS, RULE, STRANGER, Mark, Marker, follows_blank, refusals
+from runner.core.markup import Markup
 from runner.core.model import Cause, Pattern, PatternKind, QuestionSet
 from runner.core.names import Names, linear
 from runner.core.number import NumberGrammar, Value
@@ -60,7 +62,10 @@ class Extractor:
         self._ours = frozenset((*names.ids, *names.labels))
         numbers = {
             question.id: NumberGrammar(
-                question, questions.reason_words, kanji=questions.kanji_numbers
+                question,
+                questions.reason_words,
+                questions.value_words,
+                kanji=questions.kanji_numbers,
             )
             for question in questions.questions
         }
@@ -81,7 +86,9 @@ class Extractor:
             json=ranks.get(PatternKind.JSON),
             table=ranks.get(PatternKind.TABLE),
             objects=ObjectReader(names, numbers, {q.id: q.maximum for q in questions.questions}),
-            tables=TableReader(names, numbers),
+            tables=TableReader(names, numbers, {q.id: q for q in questions.questions}),
+            markup=Markup(names),
+            doubter=Doubter(questions, names),
         )
 
     def extract(self, text: str) -> dict[str, Found]:
@@ -106,9 +113,11 @@ class _Answer:
         self._values: dict[str, list[Value]] = {}
         self._reasons: dict[str, _Reason] = {}
         self._read_marks: dict[int, Value] = {}
+        self._doubts: dict[str, Doubt] = {}
 
     def read(self) -> dict[str, Found]:
         self._take_objects()
+        self._visible, self._plain = self._with.markup.bare(self._visible, self._plain)
         ends = self._take_tables()
         marks = self._with.marker.find(self._plain)
         if len(marks) > MOST_MARKS:
@@ -116,6 +125,11 @@ class _Answer:
         marks = self._belonging(_merged(marks, [*ends, *self._strangers()]))
         self._take_values(marks)
         self._take_reasons(marks)
+        doubts = self._with.doubter.find(self._plain, marks, self._values)
+        if doubts is None:
+            return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
+        for doubt in doubts:
+            self._doubts.setdefault(doubt.question, doubt)
         return {question: self._found(question) for question in self._with.order}
 
     def _found(self, question: str) -> Found:
@@ -125,6 +139,12 @@ class _Answer:
         if written:
             texts = (self._shown[a : min(b, a + _LONGEST_SHOWN)] for a, b in written)
             shown = tuple(dict.fromkeys(" ".join(text.split()) for text in texts))
+        doubt = self._doubts.get(question)
+        if doubt is not None and value.cause is None:
+            assert value.span is not None
+            number = self._shown[slice(*value.span)]
+            shown = (number, " ".join(doubt.written.split())[:_LONGEST_SHOWN])
+            value.number, value.cause = None, doubt.cause
         return Found(
             number=value.number,
             cause=value.cause,
@@ -331,6 +351,8 @@ class _Tools:
     table: tuple[int, str] | None
     objects: ObjectReader
     tables: TableReader
+    markup: Markup
+    doubter: Doubter
 
 
 @dataclass(slots=True)
@@ -412,7 +434,7 @@ def _check_names(group: str, patterns: Sequence[Pattern]) -> None:
 def _decide(values: Sequence[Value]) -> tuple[Value, list[tuple[int, int]]]:
     """Let the first pattern with a filled-in place decide; all its places must agree.
 
-    A number in an object or a table that contradicts one in a line is a second answer.
+    Another number in any other place is a second answer, whatever pattern found it.
 
     Returns:
         The value, and where what cannot be taken stands.
@@ -427,11 +449,7 @@ def _decide(values: Sequence[Value]) -> tuple[Value, list[tuple[int, int]]]:
     # The last of equal ones, because it is the one that a cut-off answer may have cut.
     decided = competing[-1]
     if decided.cause is None:
-        competing += [
-            v
-            for v in filled
-            if v.structured is not decided.structured and v.number not in (None, decided.number)
-        ]
+        competing += [v for v in filled if v.number not in (None, decided.number)]
     if any((v.number, v.cause) != (decided.number, decided.cause) for v in competing):
         decided.number, decided.cause = None, Cause.AMBIGUOUS
     if decided.cause is None:

@@ -287,6 +287,8 @@ class Cause(StrEnum):
     REFUSED = "refused"
     TRUNCATED = "truncated"
     BLOCKED = "blocked"
+    OTHER_SCALE = "other_scale"
+    """A number, but on a scale that is not the question's: 7 of 10 is not 7 of 100."""
 
 
 class Reading(NamedTuple):

@@ -1,12 +1,14 @@
 """Reads one number from the rest of a line, on a question's scale - or says why there is none."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.core.model import Cause, Question
 
+UNSEEN = "\u2060"
+"""Stands in a tidied copy between the digits of one number for what cannot be seen."""
 WINDOW = 400
 """Characters; whatever is part of a number stands within so many."""
 
@@ -34,27 +36,41 @@ class NumberGrammar:
     """Reads one number from the rest of a line, on the scale of one question."""
 
     def __init__(
-        self, question: Question, reason_words: Sequence[str] = ("理由",), *, kanji: bool = False
+        self,
+        question: Question,
+        reason_words: Sequence[str] = ("理由",),
+        value_words: Sequence[str] = (),
+        *,
+        kanji: bool = False,
     ) -> None:
         """Compile what depends on the question's scale.
 
         Args:
             question: whose numbers are read.
             reason_words: what may announce, behind the number, that a reason begins.
+            value_words: what may stand before the number, as in "Rating: 80".
             kanji: whether 八十 is a number.
         """
         low, high = re.escape(str(question.minimum)), re.escape(str(question.maximum))
         scale = rf"{low} *[-~] *{high}"
+        announced = "|".join(map(re.escape, sorted(value_words, key=len, reverse=True)))
+        announced = rf"(?:{announced}) *[:=] *" if announced else "(?!)"
         self._kanji = kanji
+        # Where most numbers have one digit, "4 [5]" may be two of them.
+        self._may_have_notes = question.maximum >= _WIDE_SCALE
         self._plain = re.compile(r"\[?([0-9]{1,3})[ \]点。]*$")
         self._unfilled = re.compile(
             r"[ \[\]():.。]*$"
             rf"|[ \[(<]*[\[(<] *(?:{scale}[^0-9\])>]*|{_TEMPLATE_WORD} *)(?:[\])>][ \])>.。]*)?$"
         )
         self._number = re.compile(
+            rf"(?:{announced}|(?:->|→|⇒|➡|=> ) *|[\[(] *{scale} *点?[\])] *[:=]? *"
+            r"|\[ {0,2}[xX✓✔] {0,2}\] *|[☑✅✓✔] *)?"
             rf'[ \[("]*(?:{high} *点(?:満点 *(?:中|で|の)?|中の?)[ 、,:]*)?'
             r"(?:(?:約|およそ|だいたい|大体|about|around|approximately|approx\.?|roughly) *)?"
-            rf"(?:(?P<number>-?[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)|(?P<kanji>[{_KANJI}]+))",
+            rf"(?:(?P<number>[-+]?[0-9](?:{UNSEEN}{{0,4}}[0-9]){{0,8}}(?:\.[0-9]{{1,9}})?)"
+            rf"|(?P<other>(?:(?![0-9])\d){{1,3}}(?!\d))|(?P<kanji>[{_KANJI}]+)"
+            rf"|(?P<words>{_WORDS})(?={_AFTER_WORDS}))",
             re.IGNORECASE,
         )
         whole = rf"{high}(?![0-9]|\.[0-9])"
@@ -91,12 +107,13 @@ class NumberGrammar:
         if self._is_unfilled(plain, at, near, end):
             return Value(None, Cause.MISSING, (begin, begin), end)
         match = self._number.match(plain, at, near)
-        if match is None or (match["number"] is None and not self._kanji):
+        if match is None or (match["kanji"] is not None and not self._kanji):
             return Value(None, Cause.NOT_A_NUMBER, _written(plain, at, end), end)
-        kanji = match["number"] is None
-        span = match.span("kanji" if kanji else "number")
-        number = from_kanji(match["kanji"]) if kanji else Decimal(match["number"])
-        cause, rest = self._objection(plain, match.end(), near, end)
+        how = match.lastgroup or "number"
+        kanji = how == "kanji"
+        span = match.span(how)
+        number = _NUMBERS[how](match[how])
+        cause, rest = self._objection(plain, span, near, end)
         if cause is None and (number is None or (not number and number.is_signed())):
             cause = Cause.NOT_A_NUMBER
         if cause is not None:
@@ -106,12 +123,21 @@ class NumberGrammar:
     def _is_unfilled(self, plain: str, at: int, near: int, end: int) -> bool:
         return self._unfilled.match(plain, at, near) is not None and not plain[near:end].strip()
 
-    def _objection(self, plain: str, at: int, near: int, end: int) -> tuple[Cause | None, int]:
+    def _objection(
+        self, plain: str, span: tuple[int, int], near: int, end: int
+    ) -> tuple[Cause | None, int]:
         """Say why what follows the number forbids to take it, or where something else begins."""
+        at = span[1]
+        note = _FOOTNOTE.match(plain, at, near) if self._may_have_notes else None
+        # "8²" and "10²" may be powers.
+        if note and (note[0] not in _SUPERSCRIPTS[1:] or plain[slice(*span)] not in _BASES):
+            at = note.end()
         scale = self._scale.match(plain, at, near)
         if scale:
             at = scale.end()
-        elif _OTHER_SCALE.match(plain, at, near) or _THOUSANDS.match(plain, at, near):
+        elif _OTHER_SCALE.match(plain, at, near):
+            return Cause.OTHER_SCALE, at
+        elif _THOUSANDS.match(plain, at, near):
             return Cause.NOT_A_NUMBER, at
         reason = self._reason.match(plain, at, near)
         if reason:
@@ -140,7 +166,8 @@ class NumberGrammar:
             return False
         if end - at > _LONGEST_REMARK:
             return True
-        return _ANY_DIGIT.search(_COUNTED.sub("", plain[at:end])) is not None
+        rest = _CONFIDENCE.sub("", plain[at:end], count=1)
+        return _ANY_DIGIT.search(_COUNTED.sub("", rest)) is not None
 
 
 def from_kanji(written: str) -> Decimal | None:
@@ -165,6 +192,23 @@ def from_kanji(written: str) -> Decimal | None:
     return Decimal(total + (digit or 0))
 
 
+def _decimal(written: str) -> Decimal | None:
+    """Return digits as a number, 80.0 as 80; None when they are of several scripts."""
+    written = written.translate(_UNSEEN).removeprefix("+")
+    if not written.isascii() and ord(max(written)) - ord(min(written)) > 9:
+        return None
+    number = Decimal(written)
+    whole = number.to_integral_value()
+    return whole if number == whole and "." in written else number
+
+
+def _from_words(written: str) -> Decimal:
+    words = _ANY_WORD.findall(written.lower())
+    if "hundred" in words:
+        return Decimal(100)
+    return Decimal(sum(_WORD_VALUES.get(word, 0) for word in words))
+
+
 def _written(plain: str, begin: int, end: int) -> tuple[int, int]:
     """Return where the text of a place stands, blanks taken off."""
     start = end - len(plain[begin:end].lstrip())
@@ -174,6 +218,46 @@ def _written(plain: str, begin: int, end: int) -> tuple[int, int]:
 _KANJI_DIGITS = {sign: number for number, sign in enumerate("〇一二三四五六七八九")} | {"零": 0}
 _KANJI_UNITS = {"十": 10, "百": 100, "千": 1000}
 _KANJI = "".join((*_KANJI_DIGITS, *_KANJI_UNITS))
+_NUMBERS: dict[str, Callable[[str], Decimal | None]] = {
+    "number": _decimal,
+    "other": _decimal,
+    "kanji": from_kanji,
+    "words": _from_words,
+}
+_UNSEEN = {ord(UNSEEN): None}
+_SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_WORD_VALUES = {word: number for number, word in enumerate(_SMALL)} | {
+    word: 10 * number for number, word in enumerate(_TENS, 2)
+}
+_ANY_WORD = re.compile("[a-z]+")
+_WORDS = (
+    rf"(?:one |a )?hundred\b|(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_SMALL[1:10])}))?\b"
+    rf"|(?:{'|'.join(reversed(_SMALL))})\b"
+)
+# Words are a number only where they stand alone: "one of the best" is none.
+_AFTER_WORDS = r'(?: *(?:points?|out of (?:100|a hundred|one hundred)))?[ \])".。]*$'
 _KANJI_TOO = re.compile(rf"[{_KANJI}]{{2}}|[{_KANJI}] *点")
 _BLANK = re.compile(" *")
 _TEMPLATE_WORD = (
@@ -182,6 +266,18 @@ _TEMPLATE_WORD = (
     r"(?:を(?:記入|入力|入れる|書く))?"
 )
 _OTHER_SCALE = re.compile(r'[ \])"]*(?:点 *)?(?:/|(?:out )?of) *[0-9]')
+_SUPERSCRIPTS = "¹²³⁴⁵⁶⁷⁸⁹"
+_FOOTNOTE = re.compile(
+    rf" ?(?:[{_SUPERSCRIPTS}](?![{_SUPERSCRIPTS}⁰])|\[\^ ?\w{{1,10}}\]|\[[1-9](?:†[^\[\]\n]{{0,40}})?\]|※[0-9]{{0,2}}|[†‡]"
+    r"|\( ?注 ?[0-9]{0,2} ?\)|\[ ?注 ?[0-9]{0,2} ?\])"
+)
+_BASES = (*"0123456789", "10")
+_WIDE_SCALE = 20
+_CONFIDENCE = re.compile(
+    r"(?:確信度|信頼度|自信度?|確度|confidence(?: level)?|certainty)[ :=はが約]{0,4}[0-9]{1,3}(?:\.[0-9]{1,3})? *%?(?![0-9/])"
+    r"|(?<![0-9])[0-9]{1,3} ?% *(?:の?(?:確信|自信|確度)|confiden(?:ce|t)|certain)",
+    re.IGNORECASE,
+)
 _THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
 # Of any script: "80٥" holds two numbers to a reader, whatever this grammar can read.
 _ANY_DIGIT = re.compile(r"\d")
@@ -198,6 +294,8 @@ _AFTER_NUMBER = "。、,.;:!([…・|-"
 _CLOSES_NUMBER = ' )]"'
 _HEDGE = re.compile(
     r"以上|以下|未満|超|弱|強|台|代|から|まで|より|では|じゃ|でも|とは|満点|前半|後半"
-    r"|(?:or|to|and|not|plus|minus|at|max|min)\b|-+ *$|[~<>=+±≧≦≥≤×÷?%/^]",
+    r"|(?:or|to|and|not|plus|minus|at|max|min)\b|-+ *$|[~<>=+±≧≦≥≤×÷?%/^]"
+    r"|[ 、,。.;([…-]*(?:例(?!え|外)|仮[のに:)\] ]|暫定|平均|もし|たとえば|例えば"
+    r"|(?:e\.g|example|for example|placeholder|tentative|average|on average|if|assuming)\b)",
     re.IGNORECASE,
 )

@@ -50,7 +50,7 @@ class ObjectReader:
         for entry in self._entries(node, plain, questions, part):
             value = entry.value
             if value and value.number is not None and top not in (None, self._tops[entry.question]):
-                value.number, value.cause = None, _OTHER_SCALE
+                value.number, value.cause = None, Cause.OTHER_SCALE
             yield entry
 
     def _entries(
@@ -163,7 +163,6 @@ def _objection(question: str, node: Node, cause: Cause) -> Entry:
 
 
 _LONGEST_NUMBER = 20
-_OTHER_SCALE = Cause.NOT_A_NUMBER
 _SCALE = re.compile(
     r"[ _]*(?:(?:score|rating|scale|value|point)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"
     r"[ _]*(?:score|value|rating|marks?|points?|値|点)?[ _]*",

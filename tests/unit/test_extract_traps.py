@@ -27,11 +27,12 @@ def expected(*what: int | Cause) -> list[Decimal | Cause]:
     return [Decimal(w) if isinstance(w, int) else w for w in what]
 
 
-M, A, N, R, OUT = (
+M, A, N, R, S, OUT = (
     Cause.MISSING,
     Cause.AMBIGUOUS,
     Cause.NOT_A_NUMBER,
     Cause.REFUSED,
+    Cause.OTHER_SCALE,
     Cause.OUT_OF_RANGE,
 )
 ALL = (80, 60, 10, 0)
@@ -42,7 +43,7 @@ TRAPS = [
     ("a decoy in a thought", f"<think>\nQ1. 面白さ(数値): 20\n</think>\n\n{FILLED}", expected(*ALL)),
     ("a thought without a beginning", f"Q1. 面白さ(数値): 20\n</think>\n{FILLED}", expected(*ALL)),
     ("a decoy in the preamble", f"評価: 50を基準に採点します。\n\n{FILLED}", expected(*ALL)),
-    ("another scale", FILLED.replace(": 80", ": 8/10"), expected(N, *ALL[1:])),
+    ("another scale", FILLED.replace(": 80", ": 8/10"), expected(S, *ALL[1:])),
     ("full marks", FILLED.replace(": 80", ": 100点満点中80点"), expected(*ALL)),
     ("a range", FILLED.replace(": 80", ": 30-70"), expected(A, *ALL[1:])),
     ("a decimal", FILLED.replace(": 80", ": 80.5"), expected(N, *ALL[1:])),
