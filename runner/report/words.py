@@ -170,6 +170,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "cause.request_errored": ("提供者側の誤り", "error at the provider"),
     "cause.request_expired": ("期限切れ", "request expired"),
     "cause.request_cancelled": ("取り消し", "request cancelled"),
+    "cause.request_unreadable": ("読めない形の回答", "answered in a form that is not known"),
+    "cause.request_denied": ("アカウントの都合で拒否された", "refused because of the account"),
     "cause.request_missing": ("結果ファイルにない", "in no result file"),
     "cause.request_unknown": ("回答がない", "no answer"),
     # axes

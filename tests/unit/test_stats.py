@@ -77,7 +77,7 @@ def test_a_summary_sums_what_was_collected_and_names_what_is_due():
         "missing_by_cause": {"Q1": {"missing": 2}},
         "outcomes": {"valid": 8, "invalid": 2},
         "notices": {"duplicate": 2},
-        "models_returned": {"m-2026-01-01": 9},
+        "models_returned": {"m-2026-01-01": 6},
         "input_tokens": 200,
         "output_tokens": 100,
         "cache_read_tokens": 0,

@@ -659,7 +659,7 @@ FILES = {"output": "gs://b/o/predictions.jsonl#1"}
     [
         ("JOB_STATE_SUCCEEDED", "end", "missing"),
         ("JOB_STATE_PARTIALLY_SUCCEEDED", "end", "missing"),
-        ("JOB_STATE_FAILED", "end", "missing"),
+        ("JOB_STATE_FAILED", "end", "errored"),
         ("JOB_STATE_CANCELLED", "end", "cancelled"),
         ("JOB_STATE_EXPIRED", "end", "expired"),
         ("JOB_STATE_PENDING", "progress", "missing"),
@@ -678,14 +678,12 @@ def test_a_state_is_an_event_and_says_what_became_of_the_rest(
 
 
 @pytest.mark.parametrize("state", ["JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED"])
-def test_a_success_without_any_output_is_not_believed(state: str) -> None:
-    """It would be paid for once more."""
-    with pytest.raises(ProviderReplyUnreadable, match="nothing is asked again"):
-        progress(state, completionStats={"successfulCount": "3"})
-    with pytest.raises(ProviderReplyUnreadable):
-        progress(state)
-    with pytest.raises(ProviderReplyUnreadable):
-        progress(state, completionStats={"successfulCount": "-1"})
+def test_a_success_without_any_output_ends_without_files_and_with_its_counts(state: str) -> None:
+    """What then contradicts itself is waited out, and never paid for once more."""
+    found = progress(state, completionStats={"successfulCount": "3"})
+    assert (found.event, found.files, found.completed) == ("end", {}, 3)
+    assert (progress(state).event, progress(state).files) == ("end", {})
+    assert progress(state, completionStats={"successfulCount": "-1"}).completed is None
     assert progress(state, completionStats={"failedCount": "3"}).event == "end"
 
 
