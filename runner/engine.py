@@ -885,9 +885,7 @@ class Engine:
         batch = self._batches[action.batch]
         now = self._clock.now()
         wait_for = self._pause(batch.tries)
-        if isinstance(error, ProviderBusy):
-            cap = self._timing.longest_retry_after
-            wait_for = after_refusal(error.retry_after, wait_for, cap)
+        wait_for = after_refusal(error.retry_after, wait_for, self._timing.longest_retry_after)
         changes: dict[str, Any] = {
             "error": str(error),
             "tries": batch.tries + 1,

@@ -413,7 +413,7 @@ class Conversation:
                     return self._never_asked(request)
                 except ProviderError as silent:
                     self._last_error = str(silent)
-                    self._pacer.failed()
+                    self._pacer.failed(silent.retry_after)
                     with self._lock:
                         self._settle(request, None)
                     return True  # lost: it may have been billed, so it is not asked again here

@@ -35,14 +35,14 @@ class ConfigError(RunnerError):
 class ProviderError(RunnerError):
     """The provider did not do what was asked."""
 
-
-class ProviderBusy(ProviderError):
-    """The provider said 'not now'; nothing was done there."""
-
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         """Keep the wait the provider asked for, in seconds, if it named one."""
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class ProviderBusy(ProviderError):
+    """The provider said 'not now'; nothing was done there."""
 
 
 class ProviderRefused(ProviderError):

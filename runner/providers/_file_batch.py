@@ -47,6 +47,9 @@ _FURTHEST = (
 _REFUSALS_OF_ONE = {400, 413, 422}
 """Statuses with which a service refuses one chat completion, and not whoever asks."""
 
+_LISTS_NONE = {404, 405, 501}
+"""Statuses with which a service says that it has no list of files."""
+
 _ANSWER_TAKES = 10
 """How many times longer than any other call an answer may take; the SDKs' own default, too."""
 
@@ -260,9 +263,13 @@ class FileBatch:
         A list that may go on is taken for whole: an input that is uploaded twice costs nothing.
         """
         size = path.stat().st_size
-        for file in self._files():
-            if field(file, "filename") == name and seconds(field(file, "bytes")) == size:
-                return id_of(file)
+        try:
+            for file in self._files():
+                if field(file, "filename") == name and seconds(field(file, "bytes")) == size:
+                    return id_of(file)
+        except self._dialect.sdk.APIStatusError as error:
+            if error.status_code not in _LISTS_NONE:
+                raise
         return None
 
     def _progress(self, batch: Any) -> Progress:

@@ -135,20 +135,20 @@ class Dialect:
 
 
 def _from_status(error: Any, message: str, service: Service) -> ProviderError:
-    status = error.status_code
+    status, asked_for = error.status_code, retry_after(error.response.headers)
     if status == 429 and (body := object_in(error)) is not None:
         said_no = body.get("error")
         codes = (field(said_no, "code"), field(field(said_no, "details"), "error_code"))
         if any(isinstance(code, str) and code in _NO_CREDIT for code in codes):
             return ProviderRefused(f"{message}: check the plan and credit of this account")
-        return ProviderBusy(message, retry_after=retry_after(error.response.headers))
+        return ProviderBusy(message, retry_after=asked_for)
     if status in (401, 403):
         return ProviderRefused(f"{message}: check {service.key_variable}")
     if status == 404 and object_in(error) is not None:
         return ProviderRefused(message, forgotten=True)
     if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
         return ProviderRefused(message)
-    return ProviderSilent(message)
+    return ProviderSilent(message, retry_after=asked_for)
 
 
 def _is_its_own(error: Any) -> bool:
