@@ -176,7 +176,7 @@ def test_a_batch_of_an_older_version_knows_of_no_unknown_cost():
     for name in ("known_usd", "cost_unknown", "held_usd", "bound_usd"):
         del row[name]
     row["usage"] = row["usage"][:2]
-    found = ledger_module._batch(json.loads(json.dumps(row)))
+    found = ledger_module.batch_of(json.loads(json.dumps(row)))
     assert found.usage == Usage(input_tokens=100, output_tokens=2**40)
     assert (found.cost_usd, found.known_usd, found.held_usd) == (BATCH.cost_usd, None, 0)
 
