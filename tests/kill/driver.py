@@ -78,7 +78,9 @@ def run(job: dict[str, Any], settings: Any) -> int:
         outputs=job["outputs"],
         provider=dataclasses.replace(settings.config.provider, base_url=job["base_url"]),
     )
-    compose.compose = lambda _: [dataclasses.replace(settings, config=config)]
+    typed = (*settings.overrides, f"provider.base_url={job['base_url']}")
+    settings = dataclasses.replace(settings, config=config, overrides=typed)
+    compose.compose = lambda _: [settings]
     install(Points(job["kill_at"], job["log"]), Run(settings).provider_class)
     return __main__.main(job["arguments"])
 
