@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import OmegaConf
@@ -62,8 +62,12 @@ _SBATCH_WORD = re.compile(r"[A-Za-z0-9_.,:=+&|*@/-]*")
 _HELP = frozenset({"app_name", "header", "footer"})
 
 
-class CheckedFiles(FileConfigSource):
-    """Reads the files of a configuration for Hydra, in place of its own reader."""
+class FileConfigSource(file_config_source.FileConfigSource):
+    """Reads the files of a configuration for Hydra, in place of its own reader.
+
+    It bears that one's name: Hydra, in a process that a launcher started, leaves a reader of that
+    name where it finds it, and takes any other for a mistake.
+    """
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read and check one file.
@@ -90,7 +94,7 @@ _READ: dict[Path, _Read] = {}
 
 def register() -> None:
     """Let Hydra read files in this way."""
-    SourcesRegistry.instance().types[CheckedFiles.scheme()] = CheckedFiles
+    SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource
 
 
 def check_files(*folders: Path) -> None:

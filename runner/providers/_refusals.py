@@ -76,10 +76,15 @@ def finish_of(kind: ReplyKind, *words: str) -> str | None:
     return CONTENT_FILTER if is_content else None
 
 
+_ANY_STATUS: Final = 10**6
+"""A number as large as this is nobody's status."""
+
+
 def number_in(value: Any) -> int | None:
     """Return a status that a service wrote as a number or in digits."""
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value.strip()[:9])
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
-    return int(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and abs(value) < _ANY_STATUS else None

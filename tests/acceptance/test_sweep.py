@@ -184,7 +184,7 @@ def test_the_budget_is_one_for_all_jobs_and_held_before_anything_is_sent(
     refused = type_(*models, enough_for_one, *FAST, **keys)
     assert refused.code == 2
     (line,) = refused.err.splitlines()
-    assert f"the 24 requests of 2 jobs may cost up to ${both:.2f} in all" in line
+    assert f"the 24 requests of 2 jobs may cost up to ${both:.4f} in all" in line
     assert "nothing was sent" in line
     assert live.bill()["batches"] == 0
     assert not (desk.folder / "outputs").exists()
