@@ -941,7 +941,8 @@ class Engine:
     def _step(self, batch: Batch, event: BatchEvent, **changes: Any) -> Batch:
         """Apply one event of the state table and write it."""
         moved = replace(batch, state=next_state(batch.state, event), **changes)
-        quiet = event is BatchEvent.PROGRESS and moved.remote_state == batch.remote_state
+        same = event is BatchEvent.PROGRESS and moved.remote_state == batch.remote_state
+        quiet = same and (moved.error is None or batch.error is not None)
         self._write(moved, None if quiet else event.value, error=changes.get("error"))
         return moved
 

@@ -329,7 +329,8 @@ def progress_line(view: View) -> str:
     parts = [counts_line(view)]
     if active:
         wait = max(min(b.next_at for b in active) - time.time(), 0)
-        parts.append(f"{len(active)} batches open, next look in {wait:.0f} s")
+        batches = "1 batch" if len(active) == 1 else f"{len(active):,} batches"
+        parts.append(f"{batches} open, next look in {wait:.0f} s")
     return "  ".join([*parts, *_asides(view)])
 
 

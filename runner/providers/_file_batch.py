@@ -35,7 +35,8 @@ PAGE = 100
 """How much of a list is asked for at once, where that can be said."""
 
 _PROGRESS = {"pre_schedule", "validating", "in_progress", "finalizing", "cancelling"}
-_END = {"completed", "expired", "cancelled"}
+_END = {"completed", "succeeded", "expired", "cancelled"}
+"""OpenAI's words, and one that others have for `completed`."""
 _REST = {"expired": Outcome.EXPIRED, "cancelled": Outcome.CANCELLED}
 """How requests without a line ended, where the state says it; a completed batch has lost them."""
 _FURTHEST = (

@@ -21,6 +21,9 @@ PATIENT = "provider.settle_seconds=8"
 IN_THE_END = {
     "file ids one poll late": s.late(1),
     "file ids three polls late": s.late(3),
+    "another word for completed": s.said(
+        lambda shown, _: shown | {"status": shown["status"].replace("completed", "succeeded")}
+    ),
     "an empty text for the error file": s.said(lambda shown, _: shown | {"error_file_id": ""}),
     "counts one short for a while": s.counting({"completed": 3}, 2),
     "counts one too many for a while": s.counting({"completed": 5}, 2),
