@@ -31,6 +31,7 @@ from runner.core.lifetime import refusal as ended
 from runner.core.model import Batch, BatchKey, Condition, Span
 from runner.core.pack import SizedSpan
 from runner.core.plan import Purpose, committed
+from runner.core.reader import VERSION as READER_VERSION
 from runner.core.roster import Roster
 from runner.core.states import BatchState
 from runner.core.stats import cost_of, summary
@@ -860,15 +861,17 @@ class Run:
         rules = asdict(self.settings.experiment.questions)
         for wording in ("name", "form", "templates"):
             del rules[wording]
+        rules["reader"] = READER_VERSION
         return sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
 
     def _check_patterns(self, ledger: Ledger) -> None:
-        """Refuse to go on with patterns that the stored answers were not read with."""
+        """Refuse to go on with patterns, or a reader, that the stored answers were not read with."""
         if ledger.experiment()["patterns"] == self._patterns():
             return
         raise ConfigError(
-            f"question/{self.settings.experiment.questions.name}.yaml: the patterns changed since "
-            f"the answers in {ledger.directory} were read: read them again first, free of charge, "
+            f"the patterns in question/{self.settings.experiment.questions.name}.yaml, or this "
+            f"program's reader, changed since the answers in {ledger.directory} were read: "
+            "read them again first, free of charge, "
             "with action=export, and look at the counts before you go on "
             "(action=extract shows what changes, and writes nothing)"
         )

@@ -181,7 +181,9 @@ class Doubter:
             end = len(plain) if end < 0 else end
             if begin >= len(plain):
                 return
-            yield from self._said(plain[begin : min(end, begin + _LONGEST)], numbers)
+            line = plain[begin : min(end, begin + _LONGEST)]
+            if not _TOTAL.search(line):
+                yield from self._said(line, numbers)
 
     @staticmethod
     def _titled(

@@ -12,13 +12,23 @@ from decimal import Decimal
 from runner.core.doubts import Doubt, Doubter
 from runner.core.drafts import answer_part
 from runner.core.errors import ConfigError
-from runner.core.marks import MOST_MARKS, RULE, STRANGER, Mark, Marker, follows_blank, refusals
+from runner.core.marks import (
+    MOST_MARKS,
+    RULE,
+    STRANGER,
+    Mark,
+    Marker,
+    follows_blank,
+    refusals,
+    says_no,
+)
 from runner.core.markup import Markup
 from runner.core.model import Cause, Pattern, PatternKind, QuestionSet
 from runner.core.names import Names, linear
 from runner.core.number import NumberGrammar, Value
 from runner.core.objects import Entry, ObjectReader
 from runner.core.reason import first_paragraph, trim_reason, trim_remark
+from runner.core.sentences import SentenceReader
 from runner.core.tables import TableReader
 from runner.core.writing import BLANKS, HIDDEN_MARKS, tidy
 
@@ -85,8 +95,11 @@ class Extractor:
             marker=Marker(names, patterns),
             json=ranks.get(PatternKind.JSON),
             table=ranks.get(PatternKind.TABLE),
+            sentences=ranks.get(PatternKind.SENTENCES),
             objects=ObjectReader(names, numbers, {q.id: q.maximum for q in questions.questions}),
             tables=TableReader(names, numbers, {q.id: q for q in questions.questions}),
+            whole=SentenceReader(names, [q.id for q in questions.questions], numbers),
+            refusals=questions.refusal_patterns,
             markup=Markup(names),
             doubter=Doubter(questions, names),
         )
@@ -125,6 +138,7 @@ class _Answer:
         marks = self._belonging(_merged(marks, [*ends, *self._strangers()]))
         self._take_values(marks)
         self._take_reasons(marks)
+        self._take_sentences()
         doubts = self._with.doubter.find(self._plain, marks, self._values)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
@@ -176,6 +190,26 @@ class _Answer:
             ends.append(Mark(RULE, (), table.begin, table.end, table.end, after_blank=True))
             self._plain = _blanked(self._plain, table.begin, table.end)
         return ends
+
+    def _take_sentences(self) -> None:
+        """Where no pattern found a number, read the answer as a whole."""
+        if self._with.sentences is None or not self._is_open():
+            return
+        if says_no(self._with.refusals, self._visible):
+            return
+        entries = self._with.whole.read(self._visible, self._plain)
+        if entries:
+            self._values.clear()
+            self._reasons.clear()
+            self._take(entries, self._with.sentences)
+
+    def _is_open(self) -> bool:
+        """Tell whether nothing was read, and nothing was found that forbids to read on."""
+        return all(
+            value.cause in (Cause.MISSING, Cause.AMBIGUOUS)
+            for values in self._values.values()
+            for value in values
+        )
 
     def _take(self, entries: list[Entry], pattern: tuple[int, str]) -> None:
         rank, name = pattern
@@ -349,8 +383,11 @@ class _Tools:
     json: tuple[int, str] | None
     """The rank and the name of the pattern that reads objects; None when there is none."""
     table: tuple[int, str] | None
+    sentences: tuple[int, str] | None
     objects: ObjectReader
     tables: TableReader
+    whole: SentenceReader
+    refusals: tuple[Pattern, ...]
     markup: Markup
     doubter: Doubter
 

@@ -85,11 +85,13 @@ class PatternKind(StrEnum):
     """A table of markdown."""
     JSON = "json"
     """A JSON object."""
+    SENTENCES = "sentences"
+    """The whole answer, where no other pattern finds a number: all questions named, one number each."""
 
     @property
     def is_line(self) -> bool:
         """Tell whether a regular expression finds it."""
-        return self not in (PatternKind.TABLE, PatternKind.JSON)
+        return self not in (PatternKind.TABLE, PatternKind.JSON, PatternKind.SENTENCES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

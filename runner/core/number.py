@@ -106,6 +106,7 @@ class NumberGrammar:
         near = min(end, at + WINDOW)
         if self._is_unfilled(plain, at, near, end):
             return Value(None, Cause.MISSING, (begin, begin), end)
+        at = _result_of_sum(plain, at, near)
         match = self._number.match(plain, at, near)
         if match is None or (match["kanji"] is not None and not self._kanji):
             return Value(None, Cause.NOT_A_NUMBER, _written(plain, at, end), end)
@@ -132,6 +133,7 @@ class NumberGrammar:
         # "8²" and "10²" may be powers.
         if note and (note[0] not in _SUPERSCRIPTS[1:] or plain[slice(*span)] not in _BASES):
             at = note.end()
+        at = _behind_margin(plain, span, at, near)
         scale = self._scale.match(plain, at, near)
         if scale:
             at = scale.end()
@@ -167,7 +169,7 @@ class NumberGrammar:
         if end - at > _LONGEST_REMARK:
             return True
         rest = _CONFIDENCE.sub("", plain[at:end], count=1)
-        return _ANY_DIGIT.search(_COUNTED.sub("", rest)) is not None
+        return _ANY_DIGIT.search(COUNTED.sub("", rest)) is not None
 
 
 def from_kanji(written: str) -> Decimal | None:
@@ -207,6 +209,27 @@ def _from_words(written: str) -> Decimal:
     if "hundred" in words:
         return Decimal(100)
     return Decimal(sum(_WORD_VALUES.get(word, 0) for word in words))
+
+
+def _result_of_sum(plain: str, at: int, end: int) -> int:
+    """Return where the result of a sum that adds up stands, as in "40+32=72"; else the same place."""
+    written = _SUM_FIRST.match(plain, at, end)
+    adds_up = written and _total(written[1]) == int(written[2])
+    return written.start(2) if written and adds_up else at
+
+
+def _behind_margin(plain: str, span: tuple[int, int], at: int, end: int) -> int:
+    """Return what follows "±5", or "(=30+28)" that adds up; else the same place."""
+    if margin := _MARGIN.match(plain, at, end):
+        return margin.end()
+    written = _SUM_BEHIND.match(plain, at, end)
+    number = plain[slice(*span)]
+    adds_up = written and number.isdigit() and _total(written[1]) == int(number)
+    return written.end() if written and adds_up else at
+
+
+def _total(terms: str) -> int:
+    return sum(int(term.replace(" ", "")) for term in _TERM.findall(terms))
 
 
 def _written(plain: str, begin: int, end: int) -> tuple[int, int]:
@@ -278,10 +301,17 @@ _CONFIDENCE = re.compile(
     r"|(?<![0-9])[0-9]{1,3} ?% *(?:の?(?:確信|自信|確度)|confiden(?:ce|t)|certain)",
     re.IGNORECASE,
 )
+_TERMS = r"[0-9]{1,4}(?: {0,2}[-+] {0,2}[0-9]{1,4}){1,9}"
+_TERM = re.compile(r"[-+]? {0,2}[0-9]+")
+_SUM_FIRST = re.compile(rf"({_TERMS}) {{0,2}}= {{0,2}}([0-9]{{1,4}})(?![0-9])")
+_SUM_BEHIND = re.compile(rf" {{0,2}}(?:\( {{0,2}}= {{0,2}}({_TERMS}) {{0,2}}\))")
+_MARGIN = re.compile(
+    r" {0,2}(?:± {0,2}[0-9]{1,3}(?![0-9.])|\( {0,2}(?:±|\+/-) {0,2}[0-9]{1,3} {0,2}\))"
+)
 _THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
 # Of any script: "80٥" holds two numbers to a reader, whatever this grammar can read.
 _ANY_DIGIT = re.compile(r"\d")
-_COUNTED = re.compile(
+COUNTED = re.compile(
     r"(?<![\d.,/~+-])(?:[0-9]{1,4}(?=年|か月|ヶ月|世紀|回|人|歳|才|章|節|行|ページ|頁|冊|つ|番|個|枚|本|匹|頭|羽"
     r"|文字|日|時間|分間|秒)|(?:1[0-9]|20)[0-9]{2}(?![\d.,/~+%点-]*[\d点%]))"
 )

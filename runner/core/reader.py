@@ -3,8 +3,12 @@
 from runner.core.asked import Asked
 from runner.core.extract import Extractor
 from runner.core.finish import STOP, normal
+from runner.core.marks import says_no
 from runner.core.model import QuestionSet, Reading
 from runner.core.validate import judge
+
+VERSION = 2
+"""Raised with every change by which an answer may be read otherwise under the same patterns."""
 
 
 class Reader:
@@ -17,6 +21,7 @@ class Reader:
             ConfigError: names the pattern or question that cannot be used.
         """
         self._questions = questions
+        self._lowest = [question.minimum for question in questions.questions]
         self._extractor = Extractor(questions)
         self._asked = Asked(questions, self.by_patterns)
 
@@ -25,11 +30,19 @@ class Reader:
         if finish_reason not in _WHOLE and normal(finish_reason) != STOP:
             return self.by_patterns(text, finish_reason)
         known = self._asked.read(text)
-        if known is not None:
+        if known is not None and not self._may_refuse(known):
             return known
         readings = self.by_patterns(text, finish_reason)
         self._asked.learn(text, readings)
         return readings
+
+    def _may_refuse(self, readings: dict[str, Reading]) -> bool:
+        """Tell whether a lowest value may stand there for want of an answer: that takes a look."""
+        return any(
+            reading.value == lowest
+            and says_no(self._questions.refusal_patterns, str(reading.reason))
+            for reading, lowest in zip(readings.values(), self._lowest, strict=True)
+        )
 
     def by_patterns(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
         """Return the same, without the short cut for answers that are the form as asked."""

@@ -35,6 +35,8 @@ def judge(
     for question in questions.questions:
         item = found.get(question.id) or Found(cause=Cause.MISSING)
         cause = _cause(question, item, text, finish_reason, share=share)
+        if cause in (None, Cause.NO_REASON) and _is_no(questions, question, item):
+            cause = Cause.REFUSED
         written = item.written
         if cause not in (None, Cause.NO_REASON) and item.number is not None and not written:
             written = (str(item.number),)
@@ -58,6 +60,12 @@ def _refuses(questions: QuestionSet, found: Mapping[str, Found], text: str) -> b
     """Tell whether an answer in which nothing was found says that it will not answer."""
     nothing = all(f.number is None and f.cause is Cause.MISSING for f in found.values())
     return nothing and says_no(questions.refusal_patterns, text)
+
+
+def _is_no(questions: QuestionSet, question: Question, item: Found) -> bool:
+    """Tell whether the lowest number stands there because the model would not answer."""
+    is_lowest = item.number == question.minimum
+    return is_lowest and says_no(questions.refusal_patterns, item.reason or "")
 
 
 def _value(question: Question, item: Found) -> Decimal | None:
