@@ -79,7 +79,7 @@ def costly(batch: Batch) -> int:
 
 def most_usd(batch: Batch) -> Decimal:
     """Return the most that the twins of a batch may cost: each asks what the batch asks."""
-    return (batch.reserved_usd or Decimal(0)) * costly(batch)
+    return sum([batch.reserved_usd or Decimal(0)] * costly(batch), Decimal(0))
 
 
 def told(batch: Batch) -> str | None:

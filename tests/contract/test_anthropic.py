@@ -35,7 +35,7 @@ from tests.contract import spoiled as spoil
 from tests.contract.case import CANARY, LABELS, Case, batch_of, condition_of, prompt_of
 from tests.contract.conftest import Emulator, Start
 from tests.contract.kits.anthropic import AnthropicKit
-from tests.contract.kits.base import HTML, result_line
+from tests.contract.kits.base import HTML, result_line, taken_of
 from tests.contract.spoiled import Call, Spoiled, instead, pieces, reply
 from tests.contract.test_wire_golden import Http, Jsonl
 
@@ -323,10 +323,7 @@ class Listing:
         page = reply(200, KIT.page(self.rows), **self.date)
         self.stub.spoil(KIT.find, instead(page))
         self.stub.calls.clear()
-        found: RemoteId | None = self.client.find(
-            replace(self.batch, **changes), self.case.path, claimed
-        )
-        return found
+        return taken_of(self.client.find(replace(self.batch, **changes), self.case.path, claimed))
 
     def undecided(self, *claimed: str) -> ProviderUndecided:
         with pytest.raises(ProviderUndecided) as caught:
@@ -586,7 +583,7 @@ def test_the_list_is_read_to_its_end_or_to_what_is_far_too_old(listing: Listing)
     first = KIT.page(aged(listing, 500, 400), more=True)
     second = KIT.page(aged(listing, 300, -3700), more=True)
     paged(listing, *(reply(200, page) for page in (first, second, last)))
-    assert listing.client.find(listing.batch, listing.case.path, ()) == ours
+    assert taken_of(listing.client.find(listing.batch, listing.case.path, ())) == ours
     asked = [call.query for call in listing.stub.asked(KIT.find)]
     assert asked == [
         "limit=1000",

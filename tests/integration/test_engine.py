@@ -763,7 +763,7 @@ class Nameless(Pretender):
     fences = False
     found_by_size = True
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
         self._next("find")
         return super().find(batch, path, claimed)
 
