@@ -44,7 +44,7 @@ from runner.core.plan import (
 from runner.core.roster import Counts, Roster
 from runner.core.states import FINAL_STATES, BatchEvent, BatchState, Outcome, next_state
 from runner.core.stats import summary
-from runner.core.twins import Fate, Made, fate_of, fates_of, open_twins, told
+from runner.core.twins import Fate, Made, fate_of, fates_of, in_words, open_twins
 from runner.doubts import abandoned, adopted
 from runner.events import next_key
 from runner.files import file_sha256, fresh, make_folder, settle
@@ -808,12 +808,12 @@ class Engine:
             moved = replace(moved, remote=taken, polls=0, remote_state=None, next_at=now)
         if fates:
             self._cleared.discard(batch.key)
-        self._write(moved, "twins" if fates else None, error=told(moved))
+        self._write(moved, "twins" if fates else None, error=in_words(moved))
 
     def _after_clearing(self, batch: Batch, fates: dict[str, str], trouble: str | None) -> None:
         self._cleared.add(batch.key)
         moved = replace(batch, twins=fates)
-        said = told(moved)
+        said = in_words(moved)
         if trouble is not None:
             said = f"{said}; {trouble}; run again to try again"
         self._write(moved, "twins" if trouble or fates != batch.twins else None, error=said)

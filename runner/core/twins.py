@@ -82,7 +82,7 @@ def most_usd(batch: Batch) -> Decimal:
     return sum([batch.reserved_usd or Decimal(0)] * costly(batch), Decimal(0))
 
 
-def told(batch: Batch) -> str | None:
+def in_words(batch: Batch) -> str | None:
     """Say what was made of an order; None when it was one batch, as it should be."""
     if not batch.twins:
         return None
@@ -99,7 +99,7 @@ def told(batch: Batch) -> str | None:
 
 def told_of(batches: Iterable[Batch]) -> list[str]:
     """Say what was made of each order of which more than one batch was made."""
-    return [f"{batch.key}: {words}" for batch in batches if (words := told(batch)) is not None]
+    return [f"{batch.key}: {words}" for batch in batches if (words := in_words(batch)) is not None]
 
 
 def _listed(names: list[str]) -> str:

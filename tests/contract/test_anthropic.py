@@ -30,6 +30,7 @@ from runner.core.errors import (
     ProviderUndecided,
 )
 from runner.core.model import Batch, Model, Prompt, RemoteId, Reply, ReplyKind, Sampling, Usage
+from runner.core.twins import Made
 from runner.providers.anthropic import AnthropicBatch
 from tests.contract import spoiled as spoil
 from tests.contract.case import CANARY, LABELS, Case, batch_of, condition_of, prompt_of
@@ -386,11 +387,12 @@ def test_a_strangers_batch_of_equal_size_is_told_from_ours(
     assert KIT.until_found(stranger, theirs, other.path, (str(first),)) == last
 
 
-def test_of_two_that_are_ours_the_oldest_is_adopted(listing: Listing) -> None:
+def test_of_two_that_are_ours_the_oldest_is_adopted_and_the_other_is_told(listing: Listing) -> None:
     first = listing.has("msgbatch_1", results=listing.ours(), after=1)
     second = listing.has("msgbatch_2", results=listing.ours(), after=2)
     assert listing.find() == first
-    assert listing.read() == [first]
+    assert listing.read() == [first, second]
+    assert listing.client.find(listing.batch, listing.case.path, ()) == Made(first, (second,))
     assert listing.find(first) == second
     assert listing.find(second) == first
     assert listing.find(first, second) is None

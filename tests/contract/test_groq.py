@@ -239,7 +239,7 @@ def test_a_batch_behind_45_others_is_found_after_its_reply_was_lost(
     for one in (batch, *([other] * 45)):
         with pytest.raises(ProviderSilent):
             client.submit(one, tmp_path, LABELS)
-    found = client.find(batch, tmp_path, ())
+    found = taken_of(client.find(batch, tmp_path, ()))
     assert found is not None
     assert client.poll(found).event == "end"
     assert rough.batches() == 46
