@@ -299,7 +299,9 @@ class Life:
                 "SELECT id, input_file_id, completed + failed FROM batches WHERE settled"
             )
             ran = Counter(name for one, name, lines in rows if lines and one not in twins)
-        twice = [n for n, times in ran.items() if times > 1 and n not in self.network.repeated]
+        twice = [
+            n for n, times in ran.items() if times > 1 and n[-24:] not in self.network.repeated
+        ]
         if twice:
             raise self.broken(f"{len(twice)} batches ran twice")
 
