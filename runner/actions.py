@@ -22,6 +22,7 @@ from runner.core.model import Batch
 from runner.core.plan import Purpose
 from runner.core.states import AT_PROVIDER, FINAL_STATES, BatchState, Outcome
 from runner.core.stats import Cost, cost_of, days_left, models_returned, shown_state, totals
+from runner.core.twins import told_of
 from runner.exits import DONE, INTERRUPTED, WORK_REMAINS
 from runner.ledger import LedgerReader, exists
 from runner.prospect import Preview, temperatures, way
@@ -332,7 +333,7 @@ def _finish(run: Run, result: Result, command: str, *, interrupted: bool, as_jso
             + f"  ({_batches(len(view.batches))}, {_money(view.batches)})"
         )
         others = replaced(run.settings.config.provider.model, models_returned(view.batches))
-        for line in (view.held, view.halted, others):
+        for line in (view.held, view.halted, others, *told_of(view.batches)):
             if line:
                 print(f"! {line}")
         if what_to_do := _about_a_refusal(run, result):
@@ -499,6 +500,8 @@ def _print_status(run: Run, facts: dict[str, Any], folder: Path, cost: Cost) -> 
         print(f"  cost     {str(cost).removeprefix('cost ')}")
     if facts["answered_by_another"]:
         print(f"! {facts['answered_by_another']}")
+    for line in facts.get("twins", ()):
+        print(f"! {line}")
     for row in facts["open_batches"]:
         print(
             f"  {row['batch']}  {row['state']} ({row['remote_state'] or 'nothing heard yet'})  "

@@ -44,6 +44,7 @@ from runner.core.plan import (
 from runner.core.roster import Counts, Roster
 from runner.core.states import FINAL_STATES, BatchEvent, BatchState, Outcome, next_state
 from runner.core.stats import summary
+from runner.core.twins import Fate, Made, fate_of, fates_of, in_words, open_twins
 from runner.doubts import abandoned, adopted
 from runner.events import next_key
 from runner.files import file_sha256, fresh, make_folder, settle
@@ -63,6 +64,8 @@ CALLS_AT_ONCE = 4
 """In each of two lanes: one for short calls, one for whole files."""
 LEAST_PAUSE = 2.0
 """Seconds at least between two looks at an end that contradicts itself; a tenth of a short settle time."""
+REFUSALS_OF_A_LIST = 3
+"""After so many in a row a service is taken to have no list of batches."""
 DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
@@ -159,6 +162,9 @@ class _Lanes:
     transfers: Executor
 
 
+_BESIDE = (Verb.SEEK, Verb.CLEAR)
+"""What is not about the batch itself."""
+
 _LONG = (Verb.PACK, Verb.STAGE, Verb.COLLECT, Verb.FETCH)
 """What writes, uploads, downloads or reads a whole batch."""
 
@@ -250,6 +256,10 @@ class Engine:
         self._leaves_at: float | None = None
         self._fetching: set[BatchKey] = set()
         """Batches whose results are on their way from the provider."""
+        self._sought: set[BatchKey] = set()
+        self._cleared: set[BatchKey] = set()
+        self._failing: set[BatchKey] = set()
+        """Batches that never ran, as the provider says, before their twins were looked for."""
 
     def _taken_up(self, batch: Batch) -> Batch:
         """Return a batch as a new run finds it: due at once.
@@ -365,6 +375,10 @@ class Engine:
             looked=frozenset(self._looked),
             gone=frozenset(self._gone),
             cancelled=frozenset(self._cancelled),
+            sought=frozenset(self._sought),
+            cleared=frozenset(self._cleared),
+            failing=frozenset(self._failing),
+            tells_inputs=self._provider.tells_inputs,
             fences=self._provider.fences,
             elsewhere=self._purse.load(self._ledger.directory),
         )
@@ -489,9 +503,13 @@ class Engine:
                     return provider.submit(sent, path, labels)
 
                 return order
-            case Verb.FIND:
-                claimed = {b.remote for b in self._batches.values() if b.remote is not None}
-                return lambda: provider.find(batch, path, claimed)
+            case Verb.FIND | Verb.SEEK:
+                others = [b for b in self._batches.values() if b.key != batch.key]
+                claimed = {b.remote for b in others if b.remote is not None}
+                known = replace(batch, dead=(*batch.dead, *batch.twins))
+                return lambda: provider.find(known, path, claimed)
+            case Verb.CLEAR:
+                return lambda: self._clear(batch)
             case Verb.FENCE:
                 return lambda: provider.fence(batch)
             case Verb.POLL if batch.realtime:
@@ -506,6 +524,23 @@ class Engine:
                 return lambda: self._fetch_again(batch)
             case Verb.DROP | Verb.PACK:
                 return lambda: None
+
+    def _clear(self, batch: Batch) -> tuple[dict[str, str], str | None]:
+        """Cancel the twins of a batch that are to be, and ask what became of each that is open.
+
+        Returns:
+            Every twin's fate, and what went wrong.
+        """
+        fates, trouble = dict(batch.twins), None
+        for name in map(RemoteId, open_twins(batch)):
+            try:
+                if fates[name] == Fate.FOUND:
+                    self._provider.cancel(name)
+                    fates[name] = Fate.ASKED.value
+                fates[name] = fate_of(fates[name], self._provider.poll(name))
+            except ProviderError as error:
+                trouble = f"{name}: {error}"
+        return fates, trouble
 
     def _allowance(self, batch: Batch) -> Allowance:
         """Return what is needed to hold a batch to the budget that is asked one by one."""
@@ -646,14 +681,23 @@ class Engine:
             self._packed(result)
             return
         batch = self._batches[action.batch]
-        self._looked.add(batch.key)
-        match action.verb:
+        if action.verb not in _BESIDE:
+            self._looked.add(batch.key)
+        self._brought(action.verb, batch, result)
+
+    def _brought(self, verb: Verb, batch: Batch, result: Any) -> None:
+        """Record what a call about a batch brought."""
+        match verb:
             case Verb.STAGE:
                 self._step(batch, BatchEvent.STAGED, handle=dict(result), **_WELL)
             case Verb.SUBMIT:
                 self._accepted(batch, result)
             case Verb.FIND:
                 self._found(batch, result)
+            case Verb.SEEK:
+                self._after_seeking(batch, result)
+            case Verb.CLEAR:
+                self._after_clearing(batch, *result)
             case Verb.FENCE:
                 now = self._clock.now()
                 self._note(
@@ -705,7 +749,7 @@ class Engine:
         self._members[batch.key] = file.spans
         self._write(batch, "packed", members=file.spans)
 
-    def _accepted(self, batch: Batch, remote: RemoteId) -> None:
+    def _accepted(self, batch: Batch, remote: RemoteId, **changes: Any) -> None:
         now = self._clock.now()
         self._step(
             batch,
@@ -723,7 +767,9 @@ class Engine:
             total=None,
             completed=None,
             failed=None,
+            sought_at=None,
             **_WELL,
+            **changes,
         )
 
     def _kept_until(self, batch: Batch, accepted_at: float) -> float | None:
@@ -733,10 +779,12 @@ class Engine:
             return None
         return (batch.sent_at or accepted_at) + days * DAY
 
-    def _found(self, batch: Batch, remote: RemoteId | None) -> None:
+    def _found(self, batch: Batch, made: Made | None) -> None:
         now, settle = self._clock.now(), self._timing.settle
-        if remote is not None:
-            self._accepted(batch, remote)
+        if made is not None:
+            twins = {**fates_of(made, made.remote), **batch.twins}
+            self._accepted(batch, made.remote, twins=twins)
+            self._cleared.discard(batch.key)
         elif absence_is_proved(batch, settle, self._began[batch.key], fences=self._provider.fences):
             self._step(batch, BatchEvent.ABSENT, next_at=now, **_anew(batch), **_WELL)
         else:
@@ -749,6 +797,38 @@ class Engine:
                     now, min(now + self._pause(batch.looks), doubt_settles_at(batch, settle))
                 ),
             )
+
+    def _after_seeking(self, batch: Batch, made: Made | None) -> None:
+        """Take note of the twins of a batch; the one that is furthest is the batch from now on."""
+        now, taken = self._clock.now(), batch.remote
+        self._failing.discard(batch.key)
+        if made is not None and batch.state is BatchState.RUNNING and taken in made.twins:
+            taken = made.remote
+        fates = {} if made is None else fates_of(made, taken)
+        moved = replace(batch, twins={**fates, **batch.twins}, sought_at=now, **_WELL)
+        if taken != batch.remote:
+            moved = replace(moved, remote=taken, polls=0, remote_state=None, next_at=now)
+        if fates:
+            self._cleared.discard(batch.key)
+        self._write(moved, "twins" if fates else None, error=in_words(moved))
+
+    def _after_clearing(self, batch: Batch, fates: dict[str, str], trouble: str | None) -> None:
+        self._cleared.add(batch.key)
+        moved = replace(batch, twins=fates)
+        said = in_words(moved)
+        if trouble is not None:
+            said = f"{said}; {trouble}; run again to try again"
+        self._write(moved, "twins" if trouble or fates != batch.twins else None, error=said)
+
+    def _must_be_sought(self, batch: Batch, event: BatchEvent) -> bool:
+        """Tell whether a batch that never ran may run under another name, which nobody looked for.
+
+        A gateway that repeats an order returns the last batch, which may have failed for want of
+        the room that the first one took.
+        """
+        never_ran = event not in (BatchEvent.END, BatchEvent.PROGRESS)
+        known = batch.sought_at is not None or batch.adopted or batch.realtime
+        return never_ran and not known and self._provider.tells_inputs
 
     def _progressed(self, batch: Batch, progress: Progress) -> None:
         now = self._clock.now()
@@ -769,6 +849,10 @@ class Engine:
         event = _meaning(batch, BatchEvent(progress.event))
         if batch.state is BatchState.ENDED:
             self._said_again(batch, event, known, progress)
+            return
+        if self._must_be_sought(batch, event) and batch.key not in self._sought:
+            self._failing.add(batch.key)
+            self._looked.discard(batch.key)
             return
         known |= {"held_at": None} if batch.looks else _SETTLED
         if event is BatchEvent.END:
@@ -878,6 +962,8 @@ class Engine:
             self._halted = why
             collected = replace(collected, error=_words_of(reading))
         self._write(collected, BatchEvent.COLLECT.value, outcomes=reading.outcomes)
+        self._sought.discard(batch.key)
+        self._cleared.discard(batch.key)
 
     def _failed(self, action: Action, error: ProviderError) -> None:
         """Record a call that brought nothing."""
@@ -893,6 +979,9 @@ class Engine:
         }
         if isinstance(error, ProviderUndecided):
             changes["candidates"] = error.candidates
+        if action.verb is Verb.SEEK:
+            self._not_sought(batch, error, now + wait_for)
+            return
         self._looked.add(batch.key)
         if action.verb is Verb.FETCH:
             self._write(batch, "fetch failed", error=str(error))
@@ -923,6 +1012,19 @@ class Engine:
             what = "undecided" if undecided else f"{action.verb.value} failed"
             said = batch.tries > 0 and batch.error == changes["error"]
             self._write(replace(batch, **changes), None if said else what, error=str(error))
+
+    def _not_sought(self, batch: Batch, error: ProviderError, again_at: float) -> None:
+        """Record that twins could not be looked for; what never ran waits until they can be.
+
+        Where the service has no list, or nothing hangs on it, that is not tried again in this run.
+        """
+        has_no_list = isinstance(error, ProviderRefused) and batch.tries >= REFUSALS_OF_A_LIST
+        if batch.key in self._failing and not has_no_list:
+            batch = replace(batch, tries=batch.tries + 1, next_at=again_at)
+        else:
+            self._failing.discard(batch.key)
+            self._sought.add(batch.key)
+        self._write(batch, "seek failed", error=str(error))
 
     def _until_next_look(self, batch: Batch, progress: Progress) -> float:
         """Return the seconds until a batch is looked at again."""

@@ -29,6 +29,7 @@ from runner.core.errors import (
 )
 from runner.core.model import Batch, BatchKey, Progress, RemoteId, Reply
 from runner.core.states import Outcome
+from runner.core.twins import Made
 from runner.files import append, appending, fresh, settle
 
 PREFIX = "realtime-"
@@ -122,9 +123,9 @@ class Realtime:
         """Begin; nothing is asked, and nothing costs, before the first look."""
         return RemoteId(PREFIX + batch.key)
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:  # noqa: ARG002
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:  # noqa: ARG002
         """Return the conversation: it is here, wherever it was left."""
-        return RemoteId(PREFIX + batch.key)
+        return Made(RemoteId(PREFIX + batch.key))
 
     def fence(self, batch: Batch) -> None:
         """Do nothing: no order is ever on its way."""

@@ -287,6 +287,8 @@ _SAID = {
     "poll failed": "could not be asked; asking again",
     "find failed": "the provider's list could not be read; asking again",
     "fence failed": "its input could not be taken away; trying again",
+    "twins": "was made more than once",
+    "seek failed": "could not be looked for under other names",
     "undecided": "UNKNOWN: it is not sent again",
     "unsettled": "does not add up; looking again",
     "held": "HELD: nothing of it is asked again",

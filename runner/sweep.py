@@ -368,7 +368,7 @@ def _row(job: Job, *, interrupted: bool) -> Row:
     view = job.result.view if job.result else job.watched.view if job.watched else None
     facts = summary(view.counts, view.batches) if view else {}
     why = job.trouble or (view and (view.halted or view.held)) or (job.crash and _last(job.crash))
-    why = why or _answered_by_another(job, facts)
+    why = why or _answered_by_another(job, facts) or "; ".join(facts.get("twins") or ()) or None
     return {
         "job": job.name,
         "state": state,
@@ -584,7 +584,7 @@ def stored(job: Job) -> Row:
     if job.trouble is not None:
         state, what_next = "not readable", "see below"
     why = job.trouble or facts.get("halted") or facts.get("held")
-    why = why or _answered_by_another(job, facts)
+    why = why or _answered_by_another(job, facts) or "; ".join(facts.get("twins") or ()) or None
     return {
         "job": job.name,
         "state": state,

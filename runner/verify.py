@@ -15,6 +15,7 @@ from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import BatchState
 from runner.core.stats import models_returned
+from runner.core.twins import costly, told_of
 from runner.export import Report, checked, gathered
 from runner.files import GONE, file_sha256
 from runner.intake import Intake
@@ -34,6 +35,7 @@ def problems(ledger: Ledger, reader: Callable[[Path], Intake], report: Report) -
         yield from _requests(ledger, batch)
         if batch.state is BatchState.COLLECTED:
             yield from _results(ledger, reader, batch)
+    yield from told_of(batch for batch in report.batches if costly(batch))
     yield from _replaced(report)
     yield from _strangers(report)
     yield from _tables(report)

@@ -10,6 +10,7 @@ from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import BatchState
 from runner.core.stats import days_left
+from runner.core.twins import costly, in_words
 from tui.cells import Glyphs, age, money, share
 from tui.liveness import Liveness
 from tui.model import Job, totals
@@ -107,6 +108,7 @@ def _of_batch(
     yield from _refused(job, batch)
     yield from _expired(job, batch)
     yield from _unknown(batch)
+    yield from _twins(batch)
     yield from _uncollected(batch, now, life)
     yield from _closing(batch, now)
     yield from _stalled(batch, now, life)
@@ -186,6 +188,11 @@ def _unknown(batch: Batch) -> Iterator[_Found]:
             "bad",
             f"is unknown: it may be {names}; never sent again on a guess: a adopts, b gives it up",
         )
+
+
+def _twins(batch: Batch) -> Iterator[_Found]:
+    if costly(batch):
+        yield Rank.STRANGE, "warn", f"is not alone: {in_words(batch)}"
 
 
 def _uncollected(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:

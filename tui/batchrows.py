@@ -7,6 +7,7 @@ from decimal import Decimal
 from runner.core.model import Batch
 from runner.core.states import AT_PROVIDER, BATCH_TABLE, FINAL_STATES, BatchEvent, BatchState
 from runner.core.stats import HELD, UNKNOWN, shown_state
+from runner.core.twins import most_usd
 from runner.mailbox import Command, CommandVerb
 from tui.attention import Notice, attention, is_refused
 from tui.cells import Glyphs, age, money
@@ -114,7 +115,8 @@ def sent_at(batch: Batch) -> float:
 
 
 def _paid(batch: Batch) -> Decimal:
-    return (batch.known_usd or batch.cost_usd or Decimal(0)) + batch.held_usd
+    known = batch.known_usd or batch.cost_usd or Decimal(0)
+    return known + batch.held_usd + most_usd(batch)
 
 
 def ordered(lines: Iterable[BatchLine], order: int) -> list[BatchLine]:

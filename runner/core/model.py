@@ -375,6 +375,10 @@ class Batch:
     what they should."""
     candidates: tuple[str, ...] = ()
     """Provider's batches that could be this one, while nobody can tell; it is not sent again."""
+    twins: Mapping[str, str] = field(default_factory=dict)
+    """Other batches that the service made of the same order, each with its `Fate`."""
+    sought_at: float | None = None
+    """When the provider's list was looked through for them, with its own batch known."""
     realtime: bool = False
     """Asked one by one, now and at full price, instead of as a batch."""
     polls: int = 0

@@ -12,6 +12,7 @@ from enum import StrEnum
 from runner.core.ends import held_up
 from runner.core.model import Batch, BatchKey, Limits
 from runner.core.states import AT_PROVIDER, FINAL_STATES, BatchState
+from runner.core.twins import most_usd, open_twins
 
 
 class Purpose(StrEnum):
@@ -41,6 +42,10 @@ class Verb(StrEnum):
     COLLECT = "collect"
     FETCH = "fetch"
     """Result files once more that were collected and are not here any more."""
+    SEEK = "seek"
+    """Look for other batches of an order whose batch is known."""
+    CLEAR = "clear"
+    """Cancel such batches, and ask what became of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,14 @@ class Facts:
     """Collected batches whose result files are not here any more."""
     cancelled: frozenset[BatchKey] = frozenset()
     """Batches that the user wants to be cancelled while the others go on."""
+    sought: frozenset[BatchKey] = frozenset()
+    """Batches whose twins were looked for in this run, and are not looked for again in it."""
+    cleared: frozenset[BatchKey] = frozenset()
+    """Batches whose twins were cancelled and asked about in this run."""
+    failing: frozenset[BatchKey] = frozenset()
+    """Batches that never ran, as the provider says; they wait for a look for their twins."""
+    tells_inputs: bool = False
+    """Whether the provider's list says what a batch was made from."""
     fences: bool
     """Whether the provider's input can be taken away, to make a late order harmless."""
     elsewhere: Load = Load()
@@ -114,8 +127,11 @@ class Plan:
 def plan(facts: Facts, now: float) -> Plan:
     """Decide what is next."""
     free = [b for b in facts.batches if b.key not in facts.busy]
+    beside = {b.key: verb for b in free if (verb := _about_twins(b, facts, now)) is not None}
+    free = [b for b in free if b.key not in beside]
     actions = [a for b in free if (a := _at_provider(b, facts, now)) is not None]
     actions.sort(key=lambda action: action.verb is not Verb.COLLECT)
+    actions += [Action(verb, key) for key, verb in beside.items()]
     held = None
     if facts.purpose in (Purpose.RUN, Purpose.SUBMIT) and facts.halted is None:
         sending, held = _send(facts, free, now)
@@ -133,6 +149,25 @@ def plan(facts: Facts, now: float) -> Plan:
         done=idle and not waiting,
         held="; ".join(filter(None, (held, held_up(facts.batches)))) or None,
     )
+
+
+def _about_twins(batch: Batch, facts: Facts, now: float) -> Verb | None:
+    """Return what to do about other batches that the service made of the same order.
+
+    They are looked for once, when the list is believed to be current or the batch is over; before
+    that only when it never ran, so that nothing is ordered again that runs under another name.
+    """
+    if open_twins(batch) and batch.key not in facts.cleared:
+        return Verb.CLEAR
+    if batch.remote is None or batch.sought_at is not None or batch.realtime or batch.adopted:
+        return None
+    if not facts.tells_inputs or facts.purpose is Purpose.SUBMIT or batch.key in facts.sought:
+        return None
+    if batch.state is BatchState.COLLECTED:
+        return Verb.SEEK
+    at_work = batch.state in (BatchState.RUNNING, BatchState.CANCELLING) and batch.next_at <= now
+    settled = now >= (batch.accepted_at or now) + facts.settle_seconds
+    return Verb.SEEK if at_work and (settled or batch.key in facts.failing) else None
 
 
 UNSENT = frozenset({BatchState.PACKED, BatchState.STAGING, BatchState.STAGED})
@@ -251,9 +286,9 @@ def committed(batches: tuple[Batch, ...]) -> Decimal:
     """Return what is spent, plus the most that may be billed beside it.
 
     That is what running, doubtful and abandoned batches were reserved for, and the attempts of
-    collected ones whose cost nobody knows.
+    collected ones whose cost nobody knows; and what else the service made of an order.
     """
-    return sum((_committed(batch) for batch in batches), Decimal(0))
+    return sum((_committed(batch) + most_usd(batch) for batch in batches), Decimal(0))
 
 
 def _committed(batch: Batch) -> Decimal:

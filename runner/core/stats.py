@@ -11,6 +11,7 @@ from runner.core.model import Batch, Usage
 from runner.core.plan import committed
 from runner.core.roster import Counts
 from runner.core.states import FINAL_STATES, BatchState
+from runner.core.twins import costly, most_usd, told_of
 
 
 def totals(counts: Counts) -> dict[str, int]:
@@ -55,6 +56,7 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
         "cost_unknown_usd": str(money.held),
         "committed_usd": str(committed(batches)),
         "batches": by_state(batches),
+        "twins": told_of(batches),
         "next_at": min((b.next_at for b in active), default=None),
     }
 
@@ -94,19 +96,21 @@ _BILLED = ("valid", "invalid", "missing", "unreadable")
 
 
 def cost_of(batches: Iterable[Batch]) -> Cost:
-    """Add up what collected batches cost."""
+    """Add up what collected batches cost, and what the service made of any order beside its batch."""
+    batches = tuple(batches)
+    twice = sum(costly(batch) * batch.count for batch in batches)
     found = [batch for batch in batches if batch.state is BatchState.COLLECTED]
     known = [b.cost_usd if b.known_usd is None else b.known_usd for b in found]
     sure = [usd for usd in known if usd is not None]
-    unknown = sum(batch.cost_unknown for batch in found)
+    unknown = sum(batch.cost_unknown for batch in found) + twice
     exact = len(sure) == len(found) and not unknown
     asked = sum(batch.tally.get(name, 0) for batch in found for name in _BILLED)
     return Cost(
         spent=sum(sure, Decimal(0)) if exact else None,
         known=sum(sure, Decimal(0)) if len(sure) == len(found) else None,
         unknown=unknown,
-        attempts=max(asked, unknown),
-        held=sum((batch.held_usd for batch in found), Decimal(0)),
+        attempts=max(asked + twice, unknown),
+        held=sum((b.held_usd for b in found), Decimal(0)) + sum(map(most_usd, batches), Decimal(0)),
     )
 
 

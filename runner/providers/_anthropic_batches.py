@@ -49,6 +49,11 @@ def total_of(batch: Any) -> int | None:
     return sum(number for number in numbers if number is not None) if None not in numbers else None
 
 
+def answered_of(batch: Any) -> int:
+    """Return how many requests it says that it has answered."""
+    return count(field(field(batch, "request_counts"), "succeeded")) or 0
+
+
 def made_at(batch: Any) -> float | None:
     """Return when it was made, by the provider's clock."""
     return _seconds(field(batch, "created_at"))

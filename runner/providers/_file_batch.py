@@ -15,6 +15,7 @@ import orjson
 from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
+from runner.core.twins import Made
 from runner.providers._chat import (
     ENDPOINT,
     SETTLED,
@@ -63,6 +64,7 @@ class FileBatch:
     key_variable: ClassVar[str]
     settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = True
+    tells_inputs: ClassVar[bool] = True
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
@@ -128,8 +130,8 @@ class FileBatch:
             )
             return RemoteId(id_of(created))
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
-        """Look through the whole list for a batch made from our input file."""
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
+        """Look through the whole list for batches made from our input file."""
         found: dict[str, Any] = {}
         dates: list[float | None] = []
         doubt: ProviderReplyUnreadable | None = None
@@ -139,12 +141,15 @@ class FileBatch:
                 for other in batches:
                     dates.append(seconds(field(other, "created_at")))
                     if _is_of(batch, other):
-                        found[id_of(other)] = field(other, "status")
+                        found[id_of(other)] = other
+                    if batch.remote and _is_old_enough(dates, batch.sent_at):
+                        break
             except ProviderReplyUnreadable as unreadable:  # what half a list shows is there
                 doubt = unreadable
-        alive = [remote for remote in found if remote not in batch.dead]
-        if alive:
-            return RemoteId(min(alive, key=lambda remote: _rank(found[remote])))
+        strangers = {*batch.dead, *claimed}
+        alive = {remote: other for remote, other in found.items() if remote not in strangers}
+        if alive and (doubt is None or batch.remote is None):
+            return _made(batch, alive)
         if doubt is None and not batches.is_whole and not reach_back(dates, batch.sent_at):
             doubt = ProviderReplyUnreadable("the list of batches does not say whether it goes on")
         if doubt is not None:
@@ -318,11 +323,28 @@ def _is_of(batch: Batch, other: Any) -> bool:
     return labels.get("experiment") == experiment and key == batch.key and is_this_sending
 
 
-def _rank(status: Any) -> int:
-    """Return how far a batch is; the lowest is the furthest."""
+def _is_old_enough(dates: list[float | None], sent_at: float | None) -> bool:
+    """Tell, once a page, whether the rest of the list is older than the order."""
+    return len(dates) % PAGE == 0 and reach_back(dates, sent_at)
+
+
+def _made(batch: Batch, alive: Mapping[str, Any]) -> Made:
+    """Choose which of the batches of an order to take, and tell which others are from its input."""
+    taken = min(alive, key=lambda remote: (*_rank(alive[remote]), remote != batch.remote))
+    inputs = {batch.handle.get("input_file_id"), field(alive[taken], "input_file_id")}
+    others = [remote for remote in alive if remote != taken]
+    twins = [remote for remote in others if field(alive[remote], "input_file_id") in inputs]
+    apart = [remote for remote in others if remote not in twins]
+    return Made(RemoteId(taken), tuple(twins), tuple(apart))
+
+
+def _rank(other: Any) -> tuple[int, int]:
+    """Return how far a batch is, and then how little it has answered; the lowest is the furthest."""
+    status = field(other, "status")
+    answered = tally(field(field(other, "request_counts"), "completed")) or 0
     if status in _FURTHEST:
-        return _FURTHEST.index(status)
-    return len(_FURTHEST) + int(status == "failed")
+        return _FURTHEST.index(status), -answered
+    return len(_FURTHEST) + int(status == "failed"), -answered
 
 
 def _errors(batch: Any) -> list[tuple[str, str]]:

@@ -22,7 +22,9 @@ from runner.core.errors import (
     ProviderUndecided,
 )
 from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply, Sampling
+from runner.core.twins import Made
 from runner.providers._anthropic_batches import (
+    answered_of,
     made_at,
     open_question,
     progress_of,
@@ -72,6 +74,7 @@ class AnthropicBatch:
     key_variable: ClassVar[str] = "ANTHROPIC_API_KEY"
     settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = False
+    tells_inputs: ClassVar[bool] = False
     tagged: ClassVar[bool] = True
     found_by_size: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("httpx2", "anthropic")
@@ -148,8 +151,8 @@ class AnthropicBatch:
             )
             return remote_of(created)
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
-        """Look for a batch of our size made since, with our custom_ids in its results."""
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
+        """Look for batches of our size made since, with our custom_ids in their results."""
         known = {*claimed, *batch.dead}
         with self._speaking("list"):
             candidates = {
@@ -162,12 +165,15 @@ class AnthropicBatch:
         ended = [r for r in oldest_first if field(candidates[r], "processing_status") == "ended"]
         ours = custom_ids_in(path) if ended else set()
         unread: dict[RemoteId, str] = {}
+        found: list[RemoteId] = []
         for remote in ended:
             try:
-                if self._is_of(ours, remote):
-                    return remote
+                found += [remote] if self._is_of(ours, remote) else []
             except ProviderError as error:
                 unread[remote] = str(error)
+        if found:
+            taken = max(found, key=lambda remote: answered_of(candidates[remote]))
+            return Made(taken, tuple(remote for remote in found if remote != taken))
         running = [remote for remote in oldest_first if remote not in ended]
         if running or unread:
             raise ProviderUndecided(open_question(batch, running, unread), (*running, *unread))

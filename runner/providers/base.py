@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from runner.core.errors import ConfigError
 from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
+from runner.core.twins import Made
 
 
 class Secret:
@@ -91,6 +92,8 @@ class Provider(Protocol):
     instead of a parameter: a parameter there would make the table say what was not sent."""
     fences: ClassVar[bool]
     """Whether an order that is still on its way can be made harmless."""
+    tells_inputs: ClassVar[bool]
+    """Whether its list says what a batch was made from, so that one of ours is known at once."""
     tagged: ClassVar[bool]
     """Whether custom_ids carry the run's tag at the provider."""
     found_by_size: ClassVar[bool]
@@ -133,11 +136,11 @@ class Provider(Protocol):
         """Order a staged batch: THE call that costs money; sent once, never retried."""
         ...
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
-        """Look for a batch that may have been ordered; None when the provider has none.
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
+        """Look for what was made of an order; None when the provider has nothing of it.
 
         Args:
-            batch: the batch in doubt; its `dead` ones are not it.
+            batch: the batch in doubt, or one whose twins are looked for; its `dead` ones are not it.
             path: its request file.
             claimed: the provider's ids of our other batches.
 

@@ -18,6 +18,7 @@ import orjson
 
 from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
+from runner.core.twins import Made
 from runner.providers._lines import word
 from runner.providers._lists import without_end
 from runner.providers._speaking import ORDER
@@ -68,6 +69,7 @@ class GeminiBatch:
     key_variable = "GOOGLE_OAUTH_ACCESS_TOKEN"
     settled = SETTLED
     fences = True
+    tells_inputs = True
     tagged = True
     found_by_size = False
     packages = ("runner.providers._google", "google.cloud.aiplatform_v1")
@@ -146,7 +148,7 @@ class GeminiBatch:
             )
             return RemoteId(_name_of(_rest(created)))
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
         """Look through the whole list for jobs that carry our input's label."""
         if "shard" not in batch.handle:
             raise ProviderUndecided(
@@ -158,7 +160,10 @@ class GeminiBatch:
         with self._speaking("list"):
             jobs = {_name_of(job): job for job in self._listed(batch.handle["shard"])}
         alive = [name for name in jobs if _id_of(name) not in strangers]
-        return RemoteId(min(alive, key=lambda name: rank(jobs[name]))) if alive else None
+        if not alive:
+            return None
+        furthest, *others = sorted(alive, key=lambda name: rank(jobs[name]))
+        return Made(RemoteId(furthest), tuple(others))
 
     def fence(self, batch: Batch) -> None:
         """Take the input away; a create that still arrives then names one that is gone."""

@@ -34,6 +34,7 @@ from runner.core.model import (
     Reply,
     ReplyKind,
 )
+from runner.core.twins import Made
 from runner.providers import _vllm_job as job
 from runner.providers import _vllm_slurm as slurm
 from runner.providers._chat import SETTLED, read_line, request_frame
@@ -61,6 +62,7 @@ class VllmBatch:
     key_variable: ClassVar[str] = "HF_TOKEN"
     settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = True
+    tells_inputs: ClassVar[bool] = False
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
@@ -122,7 +124,7 @@ class VllmBatch:
             self._start(folder, keeper)
         return RemoteId(name)
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
         """Look for an order of this batch that was claimed or queued; a folder tells for certain."""
         for folder in sorted(self._folders.glob(f"{batch.key}-*")):
             if folder.name in batch.dead or not _NAME.fullmatch(folder.name):
@@ -130,7 +132,7 @@ class VllmBatch:
             owner = _read(folder / job.CLAIM)
             queued = owner is None and (folder / _QUEUED).exists()
             if queued or (owner is not None and owner["kind"] == "job"):
-                return RemoteId(folder.name)
+                return Made(RemoteId(folder.name))
         return None
 
     def fence(self, batch: Batch) -> None:

@@ -13,6 +13,8 @@ from runner.core.errors import (
     ProviderReplyUnreadable,
     ProviderSilent,
 )
+from runner.core.model import RemoteId
+from runner.core.twins import Made
 from tests.contract import spoiled as spoil
 from tests.contract.case import IN_DOUBT, Case, batch_of
 from tests.contract.kits.base import HTML
@@ -112,6 +114,26 @@ class FileBatchSuite(ProviderSuite):
         batch = batch_of(case.write(), kit.unknown_handle, dead=dead)
         found = case.find(case.client(stub), batch)
         assert (None if expected is None else f"batch_{expected}") == found
+
+    def test_batches_from_the_same_input_are_told_and_another_input_is_told_apart(
+        self, case: Case, kit: FileBatchKit, server: Any
+    ) -> None:
+        labels = {"experiment": "x", "batch": "b0001-1"}
+        copy = {"input_file_id": "file-2", "metadata": labels}
+        rows = [
+            kit.batch_object("validating", id="batch_0"),
+            kit.batch_object("completed", id="batch_1"),
+            kit.batch_object("in_progress", id="batch_2"),
+            kit.batch_object("in_progress", id="batch_3", **copy),
+            kit.batch_object("in_progress", id="batch_4", **copy | {"metadata": {}}),
+            kit.batch_object("in_progress", id="batch_5"),
+        ]
+        handle = kit.unknown_handle | {"experiment": "x"}
+        batch = batch_of(case.write(), handle, remote=RemoteId("batch_0"), dead=("batch_2",))
+        stub = server()
+        stub.spoil(kit.find, instead(kit.listing(*rows)))
+        made = case.client(stub).find(batch, case.path, ("batch_5",))
+        assert made == Made(RemoteId("batch_1"), ("batch_0",), ("batch_3",))
 
     def test_half_a_list_proves_nothing(
         self, case: Case, kit: FileBatchKit, server: Any, subtests: pytest.Subtests

@@ -30,12 +30,13 @@ from runner.core.errors import (
     ProviderUndecided,
 )
 from runner.core.model import Batch, Model, Prompt, RemoteId, Reply, ReplyKind, Sampling, Usage
+from runner.core.twins import Made
 from runner.providers.anthropic import AnthropicBatch
 from tests.contract import spoiled as spoil
 from tests.contract.case import CANARY, LABELS, Case, batch_of, condition_of, prompt_of
 from tests.contract.conftest import Emulator, Start
 from tests.contract.kits.anthropic import AnthropicKit
-from tests.contract.kits.base import HTML, result_line
+from tests.contract.kits.base import HTML, result_line, taken_of
 from tests.contract.spoiled import Call, Spoiled, instead, pieces, reply
 from tests.contract.test_wire_golden import Http, Jsonl
 
@@ -323,10 +324,7 @@ class Listing:
         page = reply(200, KIT.page(self.rows), **self.date)
         self.stub.spoil(KIT.find, instead(page))
         self.stub.calls.clear()
-        found: RemoteId | None = self.client.find(
-            replace(self.batch, **changes), self.case.path, claimed
-        )
-        return found
+        return taken_of(self.client.find(replace(self.batch, **changes), self.case.path, claimed))
 
     def undecided(self, *claimed: str) -> ProviderUndecided:
         with pytest.raises(ProviderUndecided) as caught:
@@ -389,11 +387,12 @@ def test_a_strangers_batch_of_equal_size_is_told_from_ours(
     assert KIT.until_found(stranger, theirs, other.path, (str(first),)) == last
 
 
-def test_of_two_that_are_ours_the_oldest_is_adopted(listing: Listing) -> None:
+def test_of_two_that_are_ours_the_oldest_is_adopted_and_the_other_is_told(listing: Listing) -> None:
     first = listing.has("msgbatch_1", results=listing.ours(), after=1)
     second = listing.has("msgbatch_2", results=listing.ours(), after=2)
     assert listing.find() == first
-    assert listing.read() == [first]
+    assert listing.read() == [first, second]
+    assert listing.client.find(listing.batch, listing.case.path, ()) == Made(first, (second,))
     assert listing.find(first) == second
     assert listing.find(second) == first
     assert listing.find(first, second) is None
@@ -586,7 +585,7 @@ def test_the_list_is_read_to_its_end_or_to_what_is_far_too_old(listing: Listing)
     first = KIT.page(aged(listing, 500, 400), more=True)
     second = KIT.page(aged(listing, 300, -3700), more=True)
     paged(listing, *(reply(200, page) for page in (first, second, last)))
-    assert listing.client.find(listing.batch, listing.case.path, ()) == ours
+    assert taken_of(listing.client.find(listing.batch, listing.case.path, ())) == ours
     asked = [call.query for call in listing.stub.asked(KIT.find)]
     assert asked == [
         "limit=1000",

@@ -27,6 +27,7 @@ from runner.providers.gemini import GeminiBatch
 from tests.contract import spoiled as spoil
 from tests.contract.case import CANARY, LABELS, Case, batch_of, condition_of, prompt_of, until_ended
 from tests.contract.conftest import Emulator, Start
+from tests.contract.kits.base import taken_of
 from tests.contract.kits.gemini import GeminiKit, TablesKit
 from tests.contract.spoiled import Spoiled, instead, reply
 from tests.contract.test_wire_golden import Http, Json, Jsonl
@@ -104,7 +105,7 @@ def test_a_kill_at_any_step_leaves_one_job(case: Case, well: Emulator) -> None:
     batch = batch_of(path, again)
     assert case.client(well).find(batch, path, ()) is None
     remote = case.submit(case.client(well), batch)
-    assert case.client(well).find(batch, path, ()) == remote
+    assert taken_of(case.client(well).find(batch, path, ())) == remote
     progress, replies = case.collected(case.client(well), remote)
     assert [r.custom_id for r in replies] == case.ids
     case.client(well).cancel(remote)
@@ -143,7 +144,7 @@ def test_a_deferred_batch_is_sent_again_from_the_same_input(case: Case, behaving
     batch = replace(batch, dead=(str(first),))
     assert client.find(batch, case.path, ()) is None
     second = case.submit(client, batch)
-    assert client.find(batch, case.path, ()) == second
+    assert taken_of(client.find(batch, case.path, ())) == second
     progress, replies = case.collected(client, second)
     assert case.kit is OBJECTS or progress.files["output"].endswith("_results_2")
     assert [r.custom_id for r in replies] == case.ids
@@ -591,8 +592,7 @@ def test_numbers_for_states_are_understood(case: Case, server: Serve) -> None:
 
 def found_of(case: Case, stub: Spoiled, **changes: Any) -> RemoteId | None:
     batch = batch_of(case.write(3), OBJECTS.unknown_handle, **changes)
-    found: RemoteId | None = case.client(stub).find(batch, case.path, ())
-    return found
+    return taken_of(case.client(stub).find(batch, case.path, ()))
 
 
 def name_of(n: int, project: str = "123") -> str:

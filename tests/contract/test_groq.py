@@ -14,6 +14,7 @@ from runner.core.model import Batch, ReplyKind
 from runner.providers.groq import GroqBatch
 from tests.contract import spoiled as spoil
 from tests.contract.case import LABELS, batch_of, staged, write_requests
+from tests.contract.kits.base import taken_of
 from tests.contract.kits.groq import KITS
 from tests.contract.spoiled import Spoiled, instead, reply
 
@@ -81,7 +82,7 @@ def test_cursors_are_followed_to_the_end(groq: Any, server: Serve, sought: Batch
             page([row("batch_sought")], **to(None)),
         ),
     )
-    assert groq(stub).find(sought, Path(), ()) == "batch_sought"
+    assert taken_of(groq(stub).find(sought, Path(), ())) == "batch_sought"
     assert [call.query for call in stub.calls] == ["", "cursor=c%2F1+%2B", "cursor=c2"]
 
 
@@ -171,7 +172,7 @@ def test_what_is_on_half_a_list_is_found(
 ) -> None:
     stub = server()
     stub.spoil(KIT.find, pages(*listed, page(rows(5), **to("c1"))))
-    assert groq(stub).find(sought, Path(), ()) == "batch_sought"
+    assert taken_of(groq(stub).find(sought, Path(), ())) == "batch_sought"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_a_batch_behind_45_others_is_found_after_its_reply_was_lost(
     for one in (batch, *([other] * 45)):
         with pytest.raises(ProviderSilent):
             client.submit(one, tmp_path, LABELS)
-    found = client.find(batch, tmp_path, ())
+    found = taken_of(client.find(batch, tmp_path, ()))
     assert found is not None
     assert client.poll(found).event == "end"
     assert rough.batches() == 46

@@ -22,6 +22,7 @@ from runner.providers import _vllm_job as job
 from runner.providers.base import Service, key_from
 from runner.providers.vllm import VllmBatch
 from tests.contract.case import batch_of, until_ended, write_requests
+from tests.contract.kits.base import taken_of
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_INS = Path(__file__).parent / "vllm"
@@ -88,7 +89,7 @@ class Machine:
         return self.client(**how).submit(batch, self.path, {"batch": "b0001-1"})
 
     def find(self, batch: Batch) -> RemoteId | None:
-        return self.client().find(batch, self.path, ())
+        return taken_of(self.client().find(batch, self.path, ()))
 
     def order(self, name: str = "b0001-1") -> Path:
         return self.folder / "vllm" / name

@@ -25,6 +25,7 @@ FORM = "\n".join(
 MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 """What provider=compatible asks unless told otherwise; who answers says the same."""
 USAGE = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
+OVER = ("completed", "failed", "expired", "cancelled")
 NOT_FOUND = {"error": {"message": "No such object", "type": "invalid_request_error", "code": None}}
 
 
@@ -69,6 +70,10 @@ class Reply:
     kind: str = "application/json"
 
 
+LOST = Reply(status=0)
+"""No reply at all: the connection is closed."""
+
+
 def json_reply(body: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(body, ensure_ascii=False).encode())
 
@@ -95,6 +100,13 @@ class Scenario:
     """Which file a request's line goes to, and the line; None: it is in no file."""
     batch: Callable[[Json, int, int], Json | Reply] = lambda shown, polls, nth: shown
     """A batch object as it is shown; how often it was retrieved (0: created), and which batch it is."""
+    made: tuple[str, ...] = ("completed",)
+    """What the first order makes: a batch each, in that state, and the reply names the last; one that
+    is in progress is completed when it is looked at a second time."""
+    loses: bool = False
+    """Whether the reply to the first order is lost."""
+    cancel: Callable[[str, int], Reply | None] = lambda name, times: None
+    """Another reply to a cancel, and how often that batch was to be cancelled before."""
     listed: Callable[[Json], bool] = lambda shown: True
     """Whether a batch is on the list."""
     download: Callable[[str, bytes, int], bytes | Reply] = lambda kind, content, times: content
@@ -114,7 +126,8 @@ class Server:
     polls: Counter[str] = field(default_factory=Counter)
     downloads: Counter[str] = field(default_factory=Counter)
     bill: Counter[str] = field(default_factory=Counter)
-    """How often each custom_id was ordered."""
+    """How often each custom_id was ordered, and not cancelled before it ran."""
+    cancels: Counter[str] = field(default_factory=Counter)
     chats: int = 0
     calls: list[str] = field(default_factory=list)
     url: str = ""
@@ -147,6 +160,27 @@ class Server:
         raise AssertionError("an upload without a file")
 
     def create(self, order: Json) -> Json | Reply:
+        if self.batches:
+            return self.shown(self._make(order, "completed"))
+        name = [self._make(order, status) for status in self.scenario.made][-1]
+        return LOST if self.scenario.loses else self.shown(name)
+
+    def cancel(self, name: str) -> Json | Reply:
+        before, batch = self.cancels[name], self.batches[name]
+        self.cancels[name] += 1
+        if (reply := self.scenario.cancel(name, before)) is not None:
+            return reply
+        if batch["status"] in OVER:
+            return json_reply({"error": {"message": "It is over"}}, 400)
+        batch |= {"status": "cancelled", "output_file_id": None, "error_file_id": None}
+        batch["request_counts"] |= {"completed": 0, "failed": 0}
+        self.bill.subtract(self._asked(batch["input_file_id"]))
+        return self.shown(name)
+
+    def _asked(self, file_id: str) -> list[str]:
+        return [json.loads(row)["custom_id"] for row in self.files[file_id].splitlines() if row]
+
+    def _make(self, order: Json, status: str) -> str:
         name = f"batch-{len(self.batches) + 1}"
         lines = [json.loads(row) for row in self.files[order["input_file_id"]].splitlines() if row]
         found: dict[str, list[bytes]] = {"output": [], "error": []}
@@ -167,7 +201,7 @@ class Server:
             "errors": None,
             "input_file_id": order["input_file_id"],
             "completion_window": "24h",
-            "status": "completed",
+            "status": status,
             "output_file_id": ids.get("output"),
             "error_file_id": ids.get("error"),
             "created_at": 1_780_000_000,
@@ -179,7 +213,11 @@ class Server:
             },
             "metadata": order.get("metadata"),
         }
-        return self.shown(name)
+        if status == "failed":
+            full = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}
+            self.batches[name] |= {"output_file_id": None, "errors": {"data": [full]}}
+            self.bill.subtract(self._asked(order["input_file_id"]))
+        return name
 
     def shown(self, name: str) -> Json | Reply:
         whole = json.loads(json.dumps(self.batches[name]))
@@ -219,7 +257,7 @@ class Server:
             case "POST", "batches", "":
                 return self.create(json.loads(body))
             case "POST", "batches", "cancel" if name in self.batches:
-                return self.shown(name)
+                return self.cancel(name)
             case "POST", "chat", "":
                 self.chats += 1
                 return self.scenario.chat(json.loads(body), self.chats - 1)
@@ -231,6 +269,8 @@ class Server:
                 return _list([self._file(one) for one in self.files])
             case "GET", "batches", "" if name in self.batches:
                 self.polls[name] += 1
+                if self.polls[name] > 1 and self.batches[name]["status"] not in OVER:
+                    self.batches[name]["status"] = "completed"
                 return self.shown(name)
             case "GET", "batches", "" if not name:
                 return _list([b for b in map(self._plain, self.batches) if self.scenario.listed(b)])
@@ -259,6 +299,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         with self.account.lock:
             found = self.account.reply(self.command, self.path, body)
+        if found is LOST:
+            self.close_connection = True
+            return
         if isinstance(found, bytes):
             found = Reply(body=found, kind="application/octet-stream")
         elif not isinstance(found, Reply):

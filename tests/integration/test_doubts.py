@@ -9,8 +9,9 @@ import pytest
 from runner.build import Run
 from runner.compose import compose
 from runner.core.errors import ConfigError, ProviderSilent, ProviderUndecided
-from runner.core.model import Batch, RemoteId
+from runner.core.model import Batch
 from runner.core.plan import Purpose, committed
+from runner.core.twins import Made
 from runner.ledger import LedgerReader
 from tests.integration.test_engine import ARGUMENTS, Nameless, Pretender, engine, finished
 
@@ -21,7 +22,7 @@ class Hidden(Nameless):
     def __init__(self, run: Run, script=None) -> None:
         super().__init__(run, script or {"submit": [ProviderSilent("reset")]})
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
         raise ProviderUndecided("one of two", ("batch-1", "batch-9"))
 
 

@@ -24,6 +24,7 @@ from runner.core.errors import (
 from runner.core.model import Batch, Progress, RemoteId
 from runner.core.plan import Purpose, committed
 from runner.core.states import BatchEvent
+from runner.core.twins import Made
 from runner.engine import Asking, Engine, Timing
 from runner.ledger import Ledger
 from runner.providers._chat import answer_line
@@ -46,6 +47,8 @@ class Pretender(OpenAIBatch):
 
     `script[verb]` is a list of what the next calls bring: an exception to raise, or None to behave.
     """
+
+    tells_inputs = False
 
     def __init__(self, run: Run, script: Mapping[str, list] | None = None) -> None:
         offline = run._offline_provider()
@@ -85,11 +88,11 @@ class Pretender(OpenAIBatch):
             raise step
         return RemoteId(remote)
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
         self._next("find")
         for remote, file_id in self.batches.items():
             if file_id == batch.handle["input_file_id"] and remote not in batch.dead:
-                return RemoteId(remote)
+                return Made(RemoteId(remote))
         return None
 
     def fence(self, batch: Batch) -> None:
@@ -760,7 +763,7 @@ class Nameless(Pretender):
     fences = False
     found_by_size = True
 
-    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> RemoteId | None:
+    def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
         self._next("find")
         return super().find(batch, path, claimed)
 

@@ -15,6 +15,7 @@ from runner.core.errors import LedgerError
 from runner.core.model import Batch
 from runner.core.states import FINAL_STATES, BatchState
 from runner.core.stats import cost_of, days_left, shown_state
+from runner.core.twins import costly
 from runner.mailbox import CommandVerb
 from tui.batchrows import (
     BEFORE_ORDER,
@@ -371,6 +372,7 @@ def _facts(line: BatchLine, now: float, glyphs: Glyphs) -> Iterator[tuple[str, s
     yield "remote id", str(batch.remote or glyphs.none)
     yield from (("not it", name) for name in batch.dead)
     yield from (("may be", name) for name in batch.candidates)
+    yield from (("twin", f"{name} ({fate})") for name, fate in batch.twins.items())
     if batch.realtime:
         yield "way", "one by one, now, at full price"
     sent = "not sent" if batch.sent_at is None else f"{age(now - batch.sent_at)} ago"
@@ -455,7 +457,7 @@ def _money(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece
     elif batch.state not in FINAL_STATES:
         yield "tokens", f"about {batch.input_tokens:,} in"
     most = glyphs.none if batch.reserved_usd is None else money(batch.reserved_usd)
-    if batch.state is BatchState.COLLECTED and batch.cost_unknown:
+    if batch.state is BatchState.COLLECTED and (batch.cost_unknown or costly(batch)):
         yield "cost", [(str(cost_of([batch])), "warn")]
     elif batch.state is BatchState.COLLECTED:
         yield "cost", f"{money(batch.cost_usd)}, {most} was reserved"

@@ -27,6 +27,7 @@ import yaml
 
 from runner.core.errors import ProviderUndecided
 from runner.core.model import Batch, Model, RemoteId, Sampling
+from runner.core.twins import Made
 from runner.providers.base import Secret, Service
 from tests.contract.spoiled import reply
 
@@ -35,6 +36,12 @@ KEY_VARIABLE = "THE_KEY"
 """What the variable with the key is called in every test; errors name it, never the key."""
 HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
 PATIENCE = 20.0
+
+
+def taken_of(made: Made | None) -> RemoteId | None:
+    """Return the batch that is taken of an order."""
+    return None if made is None else made.remote
+
 
 Route = tuple[str, str]
 """A method, and a regular expression for the whole path, from the host on."""
@@ -252,7 +259,7 @@ class Kit(ABC):
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                found: RemoteId | None = client.find(batch, path, claimed)
+                found = taken_of(client.find(batch, path, claimed))
             except ProviderUndecided as error:
                 undecided = error
             else:

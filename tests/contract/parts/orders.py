@@ -13,7 +13,7 @@ import pytest
 from runner.core.errors import ProviderReplyUnreadable, ProviderSilent, ProviderUndecided
 from tests.contract import spoiled as spoil
 from tests.contract.case import IN_DOUBT, Case, batch_of, raised_by, until_ended
-from tests.contract.kits.base import HTML, Kit
+from tests.contract.kits.base import HTML, Kit, taken_of
 from tests.contract.spoiled import Spoil, afterwards, instead, reply
 
 
@@ -139,7 +139,7 @@ class Orders:
             case.submit(client, batch)
         again = case.client(slow)
         try:
-            found = again.find(batch, case.path, ())
+            found = taken_of(again.find(batch, case.path, ()))
         except ProviderUndecided as undecided:
             (found,) = undecided.candidates
         again.cancel(found)
@@ -157,7 +157,7 @@ class Orders:
         assert until_ended(client, remote).event == "end"
         spoiled.spoil(kit.download, how)
         try:
-            candidates = (case.client(spoiled).find(batch, case.path, ()),)
+            candidates = (taken_of(case.client(spoiled).find(batch, case.path, ())),)
         except ProviderUndecided as undecided:
             candidates = undecided.candidates  # others of that size may be there, too
         assert remote in candidates
