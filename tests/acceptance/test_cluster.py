@@ -26,7 +26,7 @@ OPENAI, GROQ = (
 
 
 def typed(desk: Desk, *arguments: str) -> Ended:
-    ended = desk.run(*arguments, **PLUGIN)
+    ended = desk.process(*arguments, **PLUGIN)
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
