@@ -227,7 +227,7 @@ def test_cancel_keeps_what_was_answered_and_a_later_run_asks_the_rest(desk):
 
 
 def test_status_tells_of_a_running_experiment_from_another_process(desk):
-    running = desk.start(*SMALL, "faults.in_progress_seconds=3")
+    running = desk.start(*SMALL, "faults.in_progress_seconds=60")
     for line in running.stderr:
         if "accepted by the provider" in line:
             break
