@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from hydra import main as hydra_main
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra._internal.hydra import Hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -68,7 +69,7 @@ def compose(argv: list[str]) -> list[Settings]:
             mistakes.append(error)
 
     _register()
-    with _preparing_here() as elsewhere:
+    with _preparing_here() as elsewhere, _composing_once(arguments):
         _run(task, home, arguments)
     if mistakes:
         raise mistakes[0]
@@ -149,6 +150,28 @@ def _preparing_here() -> Iterator[list[Elsewhere]]:
         yield found
     finally:
         del plugins.instantiate_launcher
+
+
+@contextmanager
+def _composing_once(arguments: list[str]) -> Iterator[None]:
+    """Spare Hydra composing everything once more only to look up hydra.mode.
+
+    No file of a user's may say it (runner.conffiles) and the shipped ones do not, so that it is
+    unset unless the command line speaks of Hydra.
+    """
+    if any(word.lstrip("+~").startswith("hydra") for word in arguments):
+        yield
+        return
+    looked_up = Hydra.get_mode
+    Hydra.get_mode = _unset  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = looked_up  # type: ignore[method-assign]
+
+
+def _unset(*_: object, **__: object) -> None:
+    """Say what `Hydra.get_mode` says of a configuration without a hydra.mode."""
 
 
 def _register() -> None:

@@ -25,10 +25,13 @@ CHECKS = (
 def main() -> int:
     """Run every check, the tests last, and return the first failure's exit code."""
     scripts = Path(sys.executable).parent
+    environment = {**os.environ}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each worker would compile each test anew
     for command in CHECKS:
         print(f"== {' '.join(command)}", flush=True)
         program = shutil.which(command[0], path=str(scripts)) or command[0]
-        code = subprocess.run([program, *command[1:], *_more(command)], cwd=ROOT, check=False)
+        words = [program, *command[1:], *_more(command)]
+        code = subprocess.run(words, cwd=ROOT, env=environment, check=False)
         if code.returncode:
             return code.returncode
     return 0

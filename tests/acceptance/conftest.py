@@ -1,10 +1,12 @@
-"""The command line as a researcher uses it: a process in an empty folder."""
+"""The command line as a researcher uses it: typed in an empty folder."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,6 +14,8 @@ from typing import Self
 import httpx
 import polars as pl
 import pytest
+
+from runner.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ["faults=instant", "poll.first_seconds=0.02", "poll.max_seconds=0.1"]
@@ -23,6 +27,8 @@ class Desk:
     """A folder to work in."""
 
     folder: Path
+    said: Callable[[], tuple[str, str]] = lambda: ("", "")
+    """What was printed since it was asked the last time, and what to stderr."""
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
@@ -30,6 +36,24 @@ class Desk:
         return {**base, "PYTHONPATH": str(ROOT), **more}
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Type a command; it runs in this process, which spares its start."""
+        kept = dict(os.environ)
+        caught = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+        self.said()
+        try:
+            os.environ.clear()
+            os.environ.update(self.environment(**environment))
+            with chdir(self.folder):
+                code = main(list(arguments))
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
+            for name, handler in caught.items():
+                signal.signal(name, handler)
+        return subprocess.CompletedProcess(arguments, code, *self.said())
+
+    def process(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Type a command and let it be a process."""
         return subprocess.run(
             [sys.executable, "-m", "runner", *arguments],
             cwd=self.folder,
@@ -104,11 +128,11 @@ class Emulator:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def desk(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Desk:
     """An empty folder."""
     folder = tmp_path / "desk"
     folder.mkdir()
-    return Desk(folder)
+    return Desk(folder, capfd.readouterr)
 
 
 INSTANT = {

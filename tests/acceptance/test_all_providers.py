@@ -58,7 +58,7 @@ def runs(
     """Start all runs that were asked for, a few at a time: they wait more than they work."""
 
     def go(desk: Desk, provider: str, faults: str) -> Ended:
-        run = desk.run(*PROVIDERS[provider], *FAULTS[faults], *HOW, *HURRY, *SMALL)
+        run = desk.process(*PROVIDERS[provider], *FAULTS[faults], *HOW, *HURRY, *SMALL)
         assert (desk.folder / "outputs").exists(), run.stderr
         over = Ended(desk, run, {})
         over.bill = desk.bill(over.cell)

@@ -9,7 +9,7 @@ import sqlite3
 import struct
 import termios
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.__main__ import main
 from tests.acceptance.conftest import INSTANT, SMALL, Desk, Emulator
 
 FAST = ["poll.first_seconds=0.02", "poll.max_seconds=0.1"]
@@ -50,25 +49,14 @@ Type = Callable[..., Ended]
 
 
 @pytest.fixture
-def type_(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Type]:
-    """Type a command in the desk's folder; in this process, which spares its start."""
-    monkeypatch.chdir(desk.folder)
-    for name in ("OPENAI_API_KEY", "GROQ_API_KEY", "OPENAI_BASE_URL", "GROQ_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+def type_(desk: Desk) -> Type:
+    """Type a command in the desk's folder."""
 
     def go(*arguments: str, **environment: str) -> Ended:
-        with monkeypatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            code = main(list(arguments))
-        return Ended(code, *capsys.readouterr())
+        done = desk.run(*arguments, **environment)
+        return Ended(done.returncode, done.stdout, done.stderr)
 
-    yield go
-    for name, handler in before.items():
-        signal.signal(name, handler)
+    return go
 
 
 def billed(world: Path) -> Counter[str]:
@@ -240,7 +228,7 @@ def test_a_sweep_that_is_killed_resumes_and_nothing_is_paid_twice(desk: Desk) ->
             break
     running.kill()
     running.communicate(timeout=30)
-    done = desk.run(*command, "provider.limits.requests=5")
+    done = desk.process(*command, "provider.limits.requests=5")
     assert done.returncode == 0, done.stdout + done.stderr
     for name in (OPENAI, GROQ):
         cell = desk.cell(f"literary/{name}_emulated")

