@@ -810,7 +810,7 @@ class Engine:
             moved = replace(moved, remote=taken, polls=0, remote_state=None, next_at=now)
         if fates:
             self._cleared.discard(batch.key)
-        self._write(moved, "twins" if fates else None, error=in_words(moved))
+        self._write(moved, "twins" if fates else "sought", error=in_words(moved) if fates else None)
 
     def _after_clearing(self, batch: Batch, fates: dict[str, str], trouble: str | None) -> None:
         self._cleared.add(batch.key)

@@ -56,7 +56,7 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
         "cost_unknown_usd": str(money.held),
         "committed_usd": str(committed(batches)),
         "batches": by_state(batches),
-        "twins": told_of(batches),
+        **({"twins": twins} if (twins := told_of(batches)) else {}),
         "next_at": min((b.next_at for b in active), default=None),
     }
 

@@ -57,6 +57,8 @@ FULL = {
     "remote": RemoteId("batch_1"),
     "dead": ("batch_0", "batch_00"),
     "candidates": ("batch_2", "batch_3"),
+    "twins": {"batch_4": "asked"},
+    "sought_at": 1_700_000_000.5,
     "realtime": True,
     "rest": "expired",
     "kept_until": 99.5,
