@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from runner.cli.exits import DONE, INTERRUPTED, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
+from runner.cli.signals import take_over
 from runner.core.errors import (
     ConfigError,
     IllegalTransition,
@@ -21,8 +23,6 @@ from runner.core.errors import (
     LedgerOfAnotherExperiment,
     RunnerError,
 )
-from runner.exits import DONE, INTERRUPTED, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
-from runner.signals import take_over
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,13 +52,13 @@ def _say(error: object, code: int) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from runner.compose import compose
+    from runner.config.compose import compose
 
     jobs = compose(arguments)
     if not jobs:  # --help, --cfg and the like
         return DONE
-    from runner import actions
-    from runner.command import doing
+    from runner.cli import actions
+    from runner.cli.command import doing
 
     command = "python -m runner " + shlex.join(arguments)
     try:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.compose import compose
-from runner.config import Settings
+from runner.config.compose import compose
+from runner.config.settings import Settings
 from runner.core.expand import checked_conditions
 from runner.core.model import Condition, Experiment
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 
 
 def pytest_collection() -> None:

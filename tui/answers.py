@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from runner.attempts import parts as part_files
+from runner.batches.attempts import parts as part_files
 from runner.core.errors import LedgerError
 from runner.core.model import Batch, BatchKey, Enhance, Span, Stem
-from runner.core.roster import FAILED, RETRY_SUCCESS, SUCCESS, RetryPolicy, Roster, Row
+from runner.core.request_states import FAILED, RETRY_SUCCESS, SUCCESS, RetryPolicy, Roster, Row
 from runner.core.states import BatchState, Outcome
-from runner.ledger import LedgerReader
+from runner.storage.ledger import LedgerReader
 from tui.cells import clean
 from tui.model import Job
 

@@ -9,7 +9,7 @@ from statistics import median
 from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import BatchState
-from runner.core.stats import days_left
+from runner.core.summary import days_left
 from runner.core.twins import costly, in_words
 from tui.cells import Glyphs, age, money, share
 from tui.liveness import Liveness

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from runner.core.model import Batch
 from runner.core.states import AT_PROVIDER, BATCH_TABLE, FINAL_STATES, BatchEvent, BatchState
-from runner.core.stats import HELD, UNKNOWN, shown_state
+from runner.core.summary import HELD, UNKNOWN, shown_state
 from runner.core.twins import most_usd
-from runner.mailbox import Command, CommandVerb
+from runner.storage.commands import Command, CommandVerb
 from tui.attention import Notice, attention, is_refused
 from tui.cells import Glyphs, age, money
 from tui.liveness import Liveness, liveness

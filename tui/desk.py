@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.files import write_durably
+from runner.storage.files import write_durably
 from tui.cells import Glyphs, clean
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Desk:
 
 def write_table(path: Path, rows: Iterable[list[str]]) -> None:
     """Write a table for spreadsheets: whole or not at all, and without a cell they take for a formula."""
-    from runner.export import FORMULA
+    from runner.tables.export import FORMULA
 
     text = io.StringIO(newline="")
     writer = csv.writer(text)

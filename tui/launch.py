@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.cli.exits import DONE, USER_MISTAKE, WORK_REMAINS
 from runner.core.errors import ConfigError, RunnerError
-from runner.exits import DONE, USER_MISTAKE, WORK_REMAINS
-from runner.ledger import Holder, exists, holder
+from runner.storage.ledger import Holder, exists, holder
 
 RUNNER = (sys.executable, "-m", "runner")
 PLAN_SECONDS = 120.0

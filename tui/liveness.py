@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.ledger import HEARTBEAT_SECONDS
+from runner.storage.ledger import HEARTBEAT_SECONDS
 from tui.cells import age
 from tui.model import Job
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.core.model import Batch
 from runner.core.states import FINAL_STATES
-from runner.core.stats import by_state, shown_state
+from runner.core.summary import by_state, shown_state
 from tui.arguments import LOCKED, NO_INPUT, WELL, WORK_REMAINS
 from tui.attention import Notice, attention
 from tui.cells import age, clean

@@ -17,8 +17,8 @@ from tui.cells import clean_lines
 from tui.frame import Piece
 
 if TYPE_CHECKING:
+    from runner.core.extract.reader import Reader
     from runner.core.model import Reading
-    from runner.core.reader import Reader
 
 MOST_SHOWN = 100_000
 """Characters of an answer or a prompt that are shown; the file has the rest."""
@@ -271,7 +271,7 @@ def compiled(record: Any) -> "Reader | None":
 @lru_cache(maxsize=8)
 def _reader(record: str) -> "Reader | None":
     """Compile the patterns of a record; None when that cannot be done."""
-    from runner.core.reader import Reader
+    from runner.core.extract.reader import Reader
 
     questions = question_set(json.loads(record))
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.errors import LedgerBusy, LedgerError, LedgerFormatUnknown
-from runner.ledger import DATABASE, LedgerReader, exists, holder, is_busy
-from runner.mailbox import waiting
+from runner.storage.commands import waiting
+from runner.storage.ledger import DATABASE, LedgerReader, exists, holder, is_busy
 from tui.model import Health, Job, Reading
 
 

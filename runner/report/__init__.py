@@ -9,15 +9,15 @@ from pathlib import Path
 import polars as pl
 
 from runner import __version__
-from runner.export import guarded
-from runner.files import make_folder, privacy, write_durably
 from runner.report import numbers
 from runner.report.data import Data, read
 from runner.report.figures import Drawn, Figures
 from runner.report.numbers import Dice
 from runner.report.page import Page, Section, Table, counts, html
 from runner.report.words import Words
-from runner.runs import Kind, Selection
+from runner.storage.files import make_folder, privacy, write_durably
+from runner.tables.export import guarded
+from runner.tables.runs import Kind, Selection
 
 PACKAGES = ("polars", "numpy", "matplotlib", "matplotlib-fontja")
 

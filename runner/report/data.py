@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import polars as pl
 
 from runner.core.identity import counted, others
-from runner.files import file_sha256
-from runner.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
+from runner.storage.files import file_sha256
+from runner.tables.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
 ANSWERED = ("valid", "invalid")
 PERHAPS_BILLED = ("missing", "unreadable")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import cluster, sweep
-from runner.compose import compose
+from runner.cli import cluster, sweep
+from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerError
-from runner.ledger import LedgerReader, holder
+from runner.storage.ledger import LedgerReader, holder
 from tests.acceptance.conftest import QUICK, ROOT, SMALL, Desk
 from tests.acceptance.test_sweep import Ended, answered, billed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.config import ACTIONS
+from runner.config.settings import ACTIONS
 from runner.core.states import BATCH_TABLE, BatchState
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,9 @@ def test_the_layers_point_downwards():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("module", ["runner.build", "runner.actions", "runner.providers.openai"])
+@pytest.mark.parametrize(
+    "module", ["runner.run.build", "runner.cli.actions", "runner.providers.openai"]
+)
 def test_slow_packages_are_imported_only_by_the_runs_that_use_them(module):
     slow = {"openai", "polars", "rich", "starlette", "uvicorn", "genai_prices"}
     assert slow & loaded_after(f"import {module}") == set()
@@ -82,8 +84,8 @@ def test_the_readme_has_no_unfilled_figure():
 def test_the_faults_a_user_may_choose_are_those_the_emulator_knows():
     from dataclasses import asdict
 
+    from runner.config.schema import FaultsConfig
     from runner.emulator.behaviour import Behaviour
-    from runner.schema import FaultsConfig
 
     assert asdict(FaultsConfig()) == asdict(Behaviour())
 

@@ -14,7 +14,7 @@ import pytest
 
 from runner.core.model import BatchKey, RemoteId, Span, Stem, Variant
 from runner.core.states import BatchState
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 from tests.tui import made
 from tests.tui.snap import dashboard, drive, settled
 

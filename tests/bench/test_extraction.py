@@ -13,12 +13,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from runner.build import Run
-from runner.compose import compose
-from runner.core.reader import Reader
-from runner.crew import cores
+from runner.batches.offline import Tally
+from runner.batches.workers import cores
+from runner.config.compose import compose
+from runner.core.extract.reader import Reader
 from runner.emulator.phrases import AFTERTHOUGHTS, SUBJECTS, VERDICTS
-from runner.reading import Tally
+from runner.run.build import Run
 from tests.unit.layouts import LABELS, LAYOUTS, rows
 
 pytestmark = pytest.mark.bench

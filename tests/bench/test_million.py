@@ -17,10 +17,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.build import Run
-from runner.compose import compose
+from runner.config.compose import compose
 from runner.core.errors import LedgerError
-from runner.ledger import LedgerReader
+from runner.run.build import Run
+from runner.storage.ledger import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
 from tests.bench.test_peer import tree, worked
 from tests.bench.test_speed import high_water_mark

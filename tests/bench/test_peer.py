@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.build import Run
-from runner.compose import compose
+from runner.config.compose import compose
+from runner.run.build import Run
 from tests.acceptance.conftest import INSTANT, Emulator
 
 ROOT = Path(__file__).resolve().parents[2]

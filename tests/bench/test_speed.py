@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.build import Run
-from runner.compose import compose
+from runner.config.compose import compose
 from runner.core.model import Batch, BatchKey
 from runner.core.states import BatchState
-from runner.ledger import Ledger
+from runner.run.build import Run
+from runner.storage.ledger import Ledger
 from tests.acceptance.conftest import INSTANT, Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,11 +87,11 @@ def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_p
 EXPAND = """
 import sys, time
 from pathlib import Path
-from runner.build import Run
-from runner.compose import compose
+from runner.run.build import Run
+from runner.config.compose import compose
 from runner.core.model import Batch, BatchKey
 from runner.core.states import BatchState
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 run = Run(compose([
     "provider=openai", "trials=83334", "provider.limits.enqueued_tokens=null",
     "provider.limits.bytes=200000000", "outputs=" + sys.argv[1]])[0])

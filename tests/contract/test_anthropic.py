@@ -20,7 +20,7 @@ import httpx2
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from runner.compose import compose
+from runner.config.compose import compose
 from runner.core.errors import (
     ProviderBusy,
     ProviderError,

@@ -9,9 +9,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
-from runner.build import Run
-from runner.compose import compose
+from runner.config.compose import compose
 from runner.core.model import Condition, Prompt, Stem
+from runner.run.build import Run
 
 
 def line_of(*arguments: str, temperature: str | None = "0.5") -> dict[str, Any]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from runner.__main__ import main
-from runner.build import Run
-from runner.compose import compose
+from runner.cli.screen import Silent
+from runner.config.compose import compose
 from runner.core.plan import Purpose
-from runner.files import file_sha256
-from runner.ledger import Ledger, LedgerReader
-from runner.screen import Silent
+from runner.run.build import Run
+from runner.storage.files import file_sha256
+from runner.storage.ledger import Ledger, LedgerReader
 
 ARGUMENTS = [
     *("personas=[p1]", "texts=[t1,t3]", "trials=4", "faults=instant", "faults.malformed=0"),

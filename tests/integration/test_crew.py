@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from runner import crew
+from runner.batches import workers
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,14 +33,14 @@ def squared(number: int) -> int:
 def begin_dawdling(folder: str) -> None:
     """What the process does that is to be killed."""
     names = [f"{folder}/{number}" for number in range(2)]
-    list(crew.spread(dawdle, names, setup=ready, arguments=(), total_bytes=1 << 40, what="it"))
+    list(workers.spread(dawdle, names, setup=ready, arguments=(), total_bytes=1 << 40, what="it"))
 
 
 def count_on() -> None:
     """What the process does that is to be interrupted: as the engine, it does not stop at once."""
     signal.signal(signal.SIGINT, lambda *_: None)
     print("ready", flush=True)
-    found = crew.spread(
+    found = workers.spread(
         squared, range(40), setup=ready, arguments=(), total_bytes=1 << 40, what="it"
     )
     print(sum(found))

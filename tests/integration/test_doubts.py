@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.build import Run
-from runner.compose import compose
+from runner.config.compose import compose
 from runner.core.errors import ConfigError, ProviderSilent, ProviderUndecided
 from runner.core.model import Batch
 from runner.core.plan import Purpose, committed
 from runner.core.twins import Made
-from runner.ledger import LedgerReader
+from runner.run.build import Run
+from runner.storage.ledger import LedgerReader
 from tests.integration.test_engine import ARGUMENTS, Nameless, Pretender, engine, finished
 
 

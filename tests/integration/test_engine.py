@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import lease
-from runner.build import Run
-from runner.compose import compose
+from runner.cli.screen import Silent
+from runner.config.compose import compose
 from runner.core.errors import (
     LedgerError,
     ProviderBusy,
@@ -25,13 +24,14 @@ from runner.core.model import Batch, Progress, RemoteId
 from runner.core.plan import Purpose, committed
 from runner.core.states import BatchEvent
 from runner.core.twins import Made
-from runner.engine import Asking, Engine, Timing
-from runner.ledger import Ledger
 from runner.providers._chat import answer_line
 from runner.providers.openai import OpenAIBatch
-from runner.purse import Purse
-from runner.realtime import Conversation, Pacer, Realtime
-from runner.screen import Silent
+from runner.run.budget import Purse
+from runner.run.build import Run
+from runner.run.engine import Asking, Engine, Timing
+from runner.run.realtime import Conversation, Pacer, Realtime
+from runner.storage import lease
+from runner.storage.ledger import Ledger
 from tests.integration.test_shared_disks import of_another_machine, silent_for
 
 ARGUMENTS = ["provider=openai", "personas=[p1,p2]", "texts=[t1]", "trials=3"]

@@ -6,15 +6,15 @@ from contextlib import closing, nullcontext
 
 import pytest
 
-from runner import engine as engine_module
-from runner.build import Run
-from runner.compose import compose
+from runner.cli.screen import Silent, progress_line
+from runner.config.compose import compose
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Progress, RemoteId
 from runner.core.plan import Purpose
-from runner.engine import CALLS_AT_ONCE
-from runner.ledger import LedgerReader
-from runner.screen import Silent, progress_line
+from runner.run import engine as engine_module
+from runner.run.build import Run
+from runner.run.engine import CALLS_AT_ONCE
+from runner.storage.ledger import LedgerReader
 from tests.integration.test_engine import Clock, Pretender, engine, finished
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 import diskcache
 import pytest
 
-from runner import ledger as ledger_module
 from runner.core.errors import (
     LedgerBusy,
     LedgerDamaged,
@@ -31,7 +30,8 @@ from runner.core.errors import (
 )
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
 from runner.core.states import BatchState
-from runner.ledger import (
+from runner.storage import ledger as ledger_module
+from runner.storage.ledger import (
     DATABASE,
     FORMAT,
     SETTINGS,
@@ -155,7 +155,7 @@ def child(code: str, *argv: str) -> Iterator[subprocess.Popen[str]]:
 HOLD = """
 import sys, time
 from pathlib import Path
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 with Ledger.open(Path(sys.argv[1])):
     print("ready", flush=True)
     time.sleep(60)
@@ -660,7 +660,7 @@ from pathlib import Path
 sys.path.insert(0, ".")
 from tests.integration.test_ledger import NEW
 from runner.core.model import BatchKey, Span, Stem, Variant
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 ledger = Ledger.open(Path(sys.argv[1]))
 number = len(ledger.batches())
 print("ready", flush=True)

@@ -11,8 +11,8 @@ from runner.core.errors import ProviderUndecided
 from runner.core.model import Progress
 from runner.core.plan import Purpose
 from runner.core.states import BatchState
-from runner.ledger import Ledger
-from runner.mailbox import DONE, FOLDER, CommandVerb, answer, answered, leave, waiting
+from runner.storage.commands import DONE, FOLDER, CommandVerb, answer, answered, leave, waiting
+from runner.storage.ledger import Ledger
 from tests.integration.test_engine import ARGUMENTS, GOOD, Pretender, engine, finished
 
 V = CommandVerb

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from runner.__main__ import main
-from runner.build import Run
-from runner.compose import compose
+from runner.cli.screen import Silent
+from runner.config.compose import compose
 from runner.core.errors import LedgerOutdated
 from runner.core.plan import Purpose
-from runner.events import NAME as EVENTS
-from runner.ledger import DATABASE, Ledger, check
-from runner.screen import Silent
+from runner.run.build import Run
+from runner.storage.events import NAME as EVENTS
+from runner.storage.ledger import DATABASE, Ledger, check
 from tests.acceptance.conftest import INSTANT, Emulator
 
 WORDS = [

@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 
 from runner.__main__ import main
-from runner.build import Run
-from runner.compose import compose
+from runner.cli.screen import Silent
+from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
 from runner.core.plan import Purpose
 from runner.core.states import BatchState
-from runner.ledger import LedgerReader
-from runner.screen import Silent
+from runner.run.build import Run
+from runner.storage.ledger import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
 
 VOLATILE = [

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 import yaml
 
-from runner.build import Run
-from runner.compose import compose
-from runner.conffiles import SHIPPED
+from runner.cli.screen import Silent
+from runner.config.compose import compose
+from runner.config.files import SHIPPED
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
-from runner.reextract import Comparison
-from runner.screen import Silent
+from runner.run.build import Run
+from runner.run.extract import Comparison
 from tests.unit.test_extract import FILLED
 
 ARGUMENTS = [
@@ -118,9 +118,9 @@ def test_applied_it_is_what_the_tables_say(home, outputs):
 
 
 def test_read_again_by_several_processes_it_is_what_one_process_reads(home, outputs, monkeypatch):
-    monkeypatch.setattr("runner.crew.cores", lambda: 2)
-    monkeypatch.setattr("runner.crew.WORTH_A_CREW", 0)
-    monkeypatch.setattr("runner.intake.WORTH_A_CREW", 0)
+    monkeypatch.setattr("runner.batches.workers.cores", lambda: 2)
+    monkeypatch.setattr("runner.batches.workers.WORTH_A_CREW", 0)
+    monkeypatch.setattr("runner.batches.results.WORTH_A_CREW", 0)
     run = run_with(home, outputs)
     table = run.folder(sending=False) / "attempts.parquet"
     before = pl.read_parquet(table)

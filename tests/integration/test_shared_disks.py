@@ -13,11 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from runner import lease
-from runner import ledger as ledgers
 from runner.core.errors import LedgerBusy, LedgerError, LedgerInUse
-from runner.disks import shared_disk
-from runner.ledger import DATABASE, ON_SHARED_DISKS, Holder, Ledger, LedgerReader, exists, holder
+from runner.storage import lease
+from runner.storage import ledger as ledgers
+from runner.storage.ledger import (
+    DATABASE,
+    ON_SHARED_DISKS,
+    Holder,
+    Ledger,
+    LedgerReader,
+    exists,
+    holder,
+)
+from runner.storage.mounts import shared_disk
 from tests.integration.test_ledger import BATCH, MEMBERS, NEW, WRITE, assert_whole, child
 
 MOUNTS = """\

@@ -6,12 +6,12 @@ import sys
 WRITES = """
 import os, signal, sys, time
 from threading import Thread
-from runner.signals import take_over
+from runner.cli.signals import take_over
 heard = []
 take_over(lambda *_: heard.append(1), signal.SIGINT)
 from pathlib import Path
 import polars as pl
-from runner.streams import sink
+from runner.tables.parquet import sink
 
 def frames():
     end = time.monotonic() + 1

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.build import Run
-from runner.compose import compose
-from runner.config import Settings
+from runner.cli.sweep import Job, prepared
+from runner.config.compose import compose
+from runner.config.settings import Settings
 from runner.core.errors import LedgerOfAnotherExperiment
 from runner.core.model import RemoteId
 from runner.core.plan import Load, Purpose
-from runner.ledger import Ledger
-from runner.purse import Account, Purse
-from runner.sweep import Job, prepared
+from runner.run.budget import Account, Purse
+from runner.run.build import Run
+from runner.storage.ledger import Ledger
 from tests.integration.test_engine import Clock, Pretender, engine, finished
 
 ACCOUNT = Account("openai", "OPENAI_API_KEY", "gpt-4o-mini")

@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from runner import dataset
-from runner.build import Run
-from runner.compose import compose
+from runner.cli.screen import Silent
+from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerDamaged
 from runner.core.plan import Purpose
-from runner.export import Report, derived, export
-from runner.gather import Gathering
-from runner.screen import Silent
-from runner.streams import ROWS_A_GROUP, chunks, is_made_of, sink
+from runner.run.build import Run
+from runner.tables import dataset
+from runner.tables.export import Report, derived, export
+from runner.tables.join import Gathering
+from runner.tables.parquet import ROWS_A_GROUP, chunks, is_made_of, sink
 from tests.acceptance.conftest import QUICK, Desk
 
 VOLATILE = {"batch", "remote_batch", "submitted_at", "completed_at", "answered_at"}
@@ -90,7 +90,7 @@ def hash_of(path: Path) -> str:
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_guarded_in_the_csv_only(run):
-    from runner.export import FORMULA
+    from runner.tables.export import FORMULA
 
     assert FORMULA.match("=1+1")
     assert FORMULA.match("\t=1")
@@ -181,7 +181,7 @@ def test_of_two_valid_attempts_the_first_counts(lived, tmp_path):
 
 
 def test_the_csv_written_in_pieces_is_the_one_written_at_once(lived, tmp_path):
-    from runner.export import guarded
+    from runner.tables.export import guarded
 
     guarded(derived(lived)[0]).sink_csv(tmp_path / "whole.csv", include_bom=True)
     written = (lived.folder / "answers.csv").read_bytes()

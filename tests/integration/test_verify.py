@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.build import Run
-from runner.compose import compose
+from runner.cli.screen import Silent
+from runner.config.compose import compose
 from runner.core.plan import Purpose
-from runner.screen import Silent
+from runner.run.build import Run
 
 ARGUMENTS = [
     *("personas=[p1]", "texts=[t1,t3]", "trials=4", "faults=instant", "faults.malformed=0.3"),

@@ -50,7 +50,10 @@ class Points:
 
 def install(points: Points, provider: Any) -> None:
     """Wrap every write to disk and every call to the provider."""
-    from runner import attempts, engine, events, export, files, lease, ledger, realtime
+    from runner.batches import attempts
+    from runner.run import engine, realtime
+    from runner.storage import events, files, lease, ledger
+    from runner.tables import export
 
     for verb in ("stage", "submit", "find", "fence", "poll", "download", "cancel", "ask"):
         points.around(provider, verb)
@@ -69,8 +72,9 @@ def install(points: Points, provider: Any) -> None:
 
 def run(job: dict[str, Any], settings: Any) -> int:
     """Run the command line on settings that were composed once, but for folder and address."""
-    from runner import __main__, compose
-    from runner.build import Run
+    from runner import __main__
+    from runner.config import compose
+    from runner.run.build import Run
 
     # Every run has the same tag, so that the same emulator gives the same answers.
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
@@ -113,9 +117,9 @@ def main() -> None:
     import genai_prices  # noqa: F401
     import polars as pl  # noqa: F401
 
-    import runner.actions
+    import runner.cli.actions
     import runner.emulator.server  # noqa: F401
-    from runner.compose import compose
+    from runner.config.compose import compose
 
     given = json.loads(sys.stdin.readline())
     for package in given["packages"]:

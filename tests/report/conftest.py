@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.report import ReportFiles, write_report
-from runner.runs import selected
+from runner.tables.runs import selected
 from tests.report.made import small_study, stored_run
 
 

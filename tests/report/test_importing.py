@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.errors import ConfigError
-from runner.export import FORMULA
-from runner.importing import import_table
-from runner.interchange import write
 from runner.report import write_report
 from runner.report.data import read
-from runner.runs import selected
+from runner.tables.export import FORMULA
+from runner.tables.formats import write
+from runner.tables.import_table import import_table
+from runner.tables.runs import selected
 from tests.report.made import small_study, stored_run
 from tests.report.test_interchange import FIFTEEN
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner import interchange
-from runner.attempts import columns
-from runner.codebook import COLUMNS, codebook, described
-from runner.config import FORMATS
+from runner.batches.attempts import columns
+from runner.config.settings import FORMATS
 from runner.core.errors import ConfigError
-from runner.export import FORMULA
-from runner.importing import import_table
-from runner.interchange import write
-from runner.runs import selected
+from runner.tables import formats
+from runner.tables.codebook import COLUMNS, codebook, described
+from runner.tables.export import FORMULA
+from runner.tables.formats import write
+from runner.tables.import_table import import_table
+from runner.tables.runs import selected
 from tests.report.made import LABELS, request, schema, small_study, stored_run
 
 FIFTEEN = (
@@ -149,8 +149,8 @@ def test_the_workbook_holds_the_answers_and_the_codebook_and_no_formula(tmp_path
     assert "raw_answer" not in header
     reason = header.index("Q1_reason")
     assert answers[1][reason] == '=HYPERLINK("http://x")'
-    assert len(answers[3][reason]) == interchange.EXCEL_CHARACTERS
-    assert answers[3][reason].endswith(interchange.CUT)
+    assert len(answers[3][reason]) == formats.EXCEL_CHARACTERS
+    assert answers[3][reason].endswith(formats.CUT)
     assert answers[1][header.index("Q1_value")] == "23"
     assert answers[5][header.index("Q1_value")] is None
     assert {row[0] for row in explained[1:]} == set(header)
@@ -158,7 +158,7 @@ def test_the_workbook_holds_the_answers_and_the_codebook_and_no_formula(tmp_path
 
 def test_a_table_too_long_for_a_sheet_is_refused_with_a_way_out(tmp_path, monkeypatch):
     stored_run(tmp_path, small_study())
-    monkeypatch.setattr(interchange, "EXCEL_ROWS", 11)
+    monkeypatch.setattr(formats, "EXCEL_ROWS", 11)
     with pytest.raises(ConfigError, match=r"12 rows; a sheet holds 11: use export.format=wide"):
         exported(tmp_path, tmp_path / "x", "xlsx")
     assert not list((tmp_path / "x").glob("*.part"))

@@ -10,7 +10,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from runner.report import write_report
 from runner.report.data import read
-from runner.runs import selected
+from runner.tables.runs import selected
 from tests.report.made import PERSONAS, TEXTS, request, small_study, stored_run
 
 VOID = {"meta", "img", "br"}

@@ -3,7 +3,7 @@
 import pytest
 
 from runner.core.errors import ConfigError
-from runner.runs import Kind, selected
+from runner.tables.runs import Kind, selected
 from tests.report.made import request, stored_run
 
 ROWS = [request(Q1=(10, "r", None))]

@@ -22,10 +22,10 @@ from typing import Any
 
 import polars as pl
 
-from runner import attempts, build, engine, files, ledger
-from runner.build import Run
-from runner.compose import compose
-from runner.config import Settings
+from runner.batches import attempts
+from runner.cli.screen import Silent
+from runner.config.compose import compose
+from runner.config.settings import Settings
 from runner.core.errors import (
     LedgerInUse,
     LedgerOfAnotherExperiment,
@@ -33,17 +33,19 @@ from runner.core.errors import (
 )
 from runner.core.model import Batch
 from runner.core.plan import Purpose
-from runner.core.roster import Counts
+from runner.core.request_states import Counts
 from runner.core.states import FINAL_STATES
 from runner.core.twins import Fate
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.server import make_app
-from runner.engine import Asking, Engine, Timing
-from runner.ledger import Ledger, LedgerReader, exists
 from runner.providers import _stainless
 from runner.providers.base import Secret
-from runner.realtime import Pacer, Realtime
-from runner.screen import Silent
+from runner.run import build, engine
+from runner.run.build import Run
+from runner.run.engine import Asking, Engine, Timing
+from runner.run.realtime import Pacer, Realtime
+from runner.storage import files, ledger
+from runner.storage.ledger import Ledger, LedgerReader, exists
 from tests.simulation.weather import START, Killed, Weather
 from tests.simulation.wire import Network, transport_for
 

@@ -8,8 +8,8 @@ import pytest
 from runner.core.ends import End
 from runner.core.errors import ProviderBusy
 from runner.core.twins import Made
-from runner.engine import Engine
 from runner.providers import _file_batch
+from runner.run.engine import Engine
 from tests.simulation import simulation
 from tests.simulation.simulation import Broken, simulate
 
@@ -51,12 +51,12 @@ def sends_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def believes_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither wait for the list, nor take the input away."""
-    monkeypatch.setattr("runner.engine.absence_is_proved", lambda *_, **__: True)
+    monkeypatch.setattr("runner.run.engine.absence_is_proved", lambda *_, **__: True)
 
 
 def believes_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take what a result file does not hold for lost, at once."""
-    monkeypatch.setattr("runner.engine.judge", lambda *_: End.WHOLE)
+    monkeypatch.setattr("runner.run.engine.judge", lambda *_: End.WHOLE)
 
 
 def does_not_look_at_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def does_not_look_at_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     def mutated(batch, found):
         return End.WHOLE if found.lines >= batch.count else End.UNPROVEN
 
-    monkeypatch.setattr("runner.engine.judge", mutated)
+    monkeypatch.setattr("runner.run.engine.judge", mutated)
 
 
 def tells_of_one_batch_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from runner.core.errors import ProviderBusy
-from runner.engine import Engine
+from runner.run.engine import Engine
 from tests.simulation.simulation import LATEST, MEMORY, Broken, Life, _simulated
 from tests.simulation.weather import Weather
 

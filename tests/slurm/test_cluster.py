@@ -18,8 +18,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner import lease
-from runner.ledger import LedgerReader, holder
+from runner.storage import lease
+from runner.storage.ledger import LedgerReader, holder
 from tests.acceptance.test_cluster import has_sent
 from tests.acceptance.test_sweep import Ended, answered, billed
 from tests.slurm.one_machine import missing, slurm

@@ -13,16 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.build import Run
-from runner.compose import compose
+from runner.config.compose import compose
 from runner.core.expand import custom_id
 from runner.core.model import Batch, BatchKey, RemoteId, Span
-from runner.core.roster import Roster
+from runner.core.request_states import Roster
 from runner.core.states import BatchState
-from runner.core.stats import summary
-from runner.engine import happened, readings_of
-from runner.files import file_sha256
-from runner.ledger import Ledger
+from runner.core.summary import summary
+from runner.run.build import Run
+from runner.run.engine import happened, readings_of
+from runner.storage.files import file_sha256
+from runner.storage.ledger import Ledger
 
 NOW = 1_764_000_000.0
 """2025-11-24 16:00 UTC; what is made is made just before it."""

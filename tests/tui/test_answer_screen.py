@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from runner.core.model import Cause
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, screen_text, settled
 from tests.tui.test_answers import HOSTILE, calm, driven, failing, rewritten, typed

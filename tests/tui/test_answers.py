@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from textual.pilot import Pilot
 
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, screen_text, settled
 from tui.answers import Places, Store

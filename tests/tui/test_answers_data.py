@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.export import derived
-from runner.ledger import Ledger, LedgerReader
+from runner.storage.ledger import Ledger, LedgerReader
+from runner.tables.export import derived
 from tests.tui import made
 from tui.answers import STATE_WORDS, Answers, Places, Store, _with_attempts, signature
 from tui.model import Job

@@ -10,8 +10,8 @@ from textual.pilot import Pilot
 
 from runner.core.errors import LedgerError
 from runner.core.states import BatchState as S
-from runner.ledger import Ledger
-from runner.mailbox import CommandVerb, leave
+from runner.storage.commands import CommandVerb, leave
+from runner.storage.ledger import Ledger
 from tests.tui import made
 from tests.tui.made import NOW
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, screen_text, settled

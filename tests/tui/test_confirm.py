@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.ledger import Ledger
-from runner.mailbox import CommandVerb, answer, waiting
+from runner.storage.commands import CommandVerb, answer, waiting
+from runner.storage.ledger import Ledger
 from tests.tui.made import HOST, NOW
 from tests.tui.snap import SMALL, dashboard, drive, screen_text, settled, shown
 from tui.liveness import liveness

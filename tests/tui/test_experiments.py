@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 from tests.tui import made
 from tests.tui.made import NOW
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, screen_text, settled

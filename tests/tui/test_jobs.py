@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.mailbox import CommandVerb
+from runner.storage.commands import CommandVerb
 from tests.tui.made import NOW
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, screen_text, settled
 from tests.tui.test_attention import ALIVE, DEAD, REFUSED, batch, job

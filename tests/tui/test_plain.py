@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from runner.core.errors import ConfigError
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 from tests.tui import made
 from tests.tui.made import HOST, NOW
 from tui.__main__ import main
@@ -145,7 +145,7 @@ def test_a_stopped_runner_is_3(outputs):
 
 
 def made_holder():
-    from runner.ledger import Holder
+    from runner.storage.ledger import Holder
 
     return Holder(pid=made.PID, host=HOST)
 

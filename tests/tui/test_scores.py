@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, screen_text, settled
 from tests.tui.test_answers_data import answers_of, giving_up_at_once, runners_table

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.ledger import DATABASE, Ledger
-from runner.mailbox import CommandVerb, leave
+from runner.storage.commands import CommandVerb, leave
+from runner.storage.ledger import DATABASE, Ledger
 from tests.tui import made
 from tui.model import Health
 from tui.source import ExperimentSource, JobSource, experiment_folders, job_folders
@@ -170,7 +170,7 @@ def test_a_writer_in_the_middle_of_a_transaction_does_not_hold_anybody_up(folder
 KILLED = """
 import sys, time
 from pathlib import Path
-from runner.ledger import Ledger
+from runner.storage.ledger import Ledger
 with Ledger.open(Path(sys.argv[1])) as ledger:
     ledger.beat(5.0)
     with ledger._cache.transact():

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from runner.core.errors import ConfigError, RunnerError
-from runner.ledger import Ledger, exists, holder
+from runner.storage.ledger import Ledger, exists, holder
 from tests.tui import made
 from tests.tui.snap import SMALL, dashboard, drive, screen_text, settled
 from tui import launch

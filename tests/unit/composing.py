@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.compose import compose
-from runner.config import Settings
+from runner.config.compose import compose
+from runner.config.settings import Settings
 from runner.core.errors import ConfigError
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner.compose import compose
-from runner.conffiles import SHIPPED
+from runner.config.compose import compose
+from runner.config.files import SHIPPED
 from runner.core.expand import checked_conditions
 from runner.core.model import Enhance
-from runner.core.roster import RetryPolicy
+from runner.core.request_states import RetryPolicy
 from tests.unit.composing import fill, head, mistake, only
 
 PERSONA = "name: 教授\nsystem: あなたは教授です。\ntemperature: 0.5\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from runner.core.errors import ConfigError
-from runner.core.extract import Extractor, Found, tidy, trim_reason
+from runner.core.extract.extractor import Extractor, Found, tidy, trim_reason
 from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet, Variant
 
 LITERARY = Path(__file__).parents[2] / "conf" / "question" / "literary.yaml"

@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
+from runner.core.extract.reader import Reader
 from runner.core.model import Cause
-from runner.core.reader import Reader
 from tests.unit.test_extract import question_set
 
 READER = Reader(question_set())

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.core.extract.reader import Reader
+from runner.core.extract.validate import is_valid
 from runner.core.model import Cause, Reading
-from runner.core.reader import Reader
-from runner.core.validate import is_valid
 from tests.unit.layouts import (
     ENGLISH,
     ENGLISH_REASONS,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.errors import ConfigError
-from runner.core.extract import Extractor
+from runner.core.extract.extractor import Extractor
+from runner.core.extract.reader import Reader
 from runner.core.model import Cause, PatternKind, Reading
-from runner.core.reader import Reader
 from tests.unit.layouts import ENGLISH, ENGLISH_REASONS, LABELS, LAYOUTS, REASONS, Layout, rows
 from tests.unit.test_extract import FILLED, FORM, LITERARY, question_set
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.compose import compose
-from runner.config import ConfigError
-from runner.files import appending, fresh, leaving, make_folder, privacy, write_durably
+from runner.config.compose import compose
+from runner.config.settings import ConfigError
+from runner.storage.files import appending, fresh, leaving, make_folder, privacy, write_durably
 
 
 def test_a_file_that_is_written_takes_the_place_of_a_link_and_leaves_what_it_led_to(tmp_path):
@@ -51,7 +51,7 @@ def test_a_folder_for_several_is_as_private_as_the_most_private_of_them(tmp_path
 
 def test_a_new_folder_is_on_disk_in_each_one_above_it(tmp_path, monkeypatch):
     synced: list[Path] = []
-    monkeypatch.setattr("runner.files.sync", synced.append)
+    monkeypatch.setattr("runner.storage.files.sync", synced.append)
     make_folder(tmp_path / "a/b/c")
     assert synced == [tmp_path, tmp_path / "a", tmp_path / "a/b"]
     make_folder(tmp_path / "a/b/c")

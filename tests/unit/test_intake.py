@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.batches.results import MAX_LINE, BatchReading, Intake, lines
 from runner.core.cost import Price, PriceList, Tier
 from runner.core.errors import CrewLost
 from runner.core.model import Batch, BatchKey, Experiment, Reply, Span, Stem, Usage, Variant
 from runner.core.states import OUTCOME_CODES, BatchState, Outcome
-from runner.intake import MAX_LINE, BatchReading, Intake, lines
 from runner.providers._chat import read_line
 from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
@@ -728,12 +728,12 @@ def test_a_batch_read_in_pieces_is_what_it_is_read_in_one(
     proof = lambda stem, _: stem  # noqa: E731
     intake = Intake(folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.intake.MAX_LINE", 4000)
+        patch.setattr("runner.batches.results.MAX_LINE", 4000)
         alone = intake.read(BATCH, MEMBERS, files)
         rows = table(folder)
-        patch.setattr("runner.intake.WORTH_A_CREW", 0)
-        patch.setattr("runner.intake.is_worth_it", lambda size: True)
-        patch.setattr("runner.intake.PIECE_BYTES", size)
+        patch.setattr("runner.batches.results.WORTH_A_CREW", 0)
+        patch.setattr("runner.batches.results.is_worth_it", lambda size: True)
+        patch.setattr("runner.batches.results.PIECE_BYTES", size)
         together = intake.read(BATCH, MEMBERS, files)
 
     assert together == alone
@@ -755,10 +755,10 @@ def many(tmp_path: Path) -> tuple[list[Path], tuple[Span, ...]]:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch counts as a large one."""
-    monkeypatch.setattr("runner.crew.WORTH_A_CREW", 0)
-    monkeypatch.setattr("runner.intake.WORTH_A_CREW", 0)
-    monkeypatch.setattr("runner.crew.cores", lambda: 2)
-    monkeypatch.setattr("runner.intake.PIECE_BYTES", 30_000)
+    monkeypatch.setattr("runner.batches.workers.WORTH_A_CREW", 0)
+    monkeypatch.setattr("runner.batches.results.WORTH_A_CREW", 0)
+    monkeypatch.setattr("runner.batches.workers.cores", lambda: 2)
+    monkeypatch.setattr("runner.batches.results.PIECE_BYTES", 30_000)
 
 
 def test_a_batch_read_by_processes_is_what_one_process_reads(tmp_path, experiment, many, request):

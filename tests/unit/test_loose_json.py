@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.loose_json import nodes
+from runner.core.extract.loose_json import nodes
+from runner.core.extract.reader import Reader
 from runner.core.model import Cause, Reading
-from runner.core.reader import Reader
 from tests.unit.test_extract import question_set
 
 READER = Reader(question_set())

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from genai_prices.data import providers
 
-from runner.build import Run
-from runner.compose import compose
-from runner.config import Settings
+from runner.config.compose import compose
+from runner.config.settings import Settings
 from runner.core import lifetime
 from runner.core.errors import ConfigError
 from runner.core.expand import checked_conditions
 from runner.core.lifetime import DAY, Ending
 from runner.core.model import Prompt
+from runner.run.build import Run
 
 OCT, DEC, JAN = "2026-10-23", "2026-12-11", "2027-01-14"
 NO, SOME = "rejected", "honoured"

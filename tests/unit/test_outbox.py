@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.batches.requests import BLOCK_BYTES, Outbox, RequestFile
 from runner.core.cost import Price
 from runner.core.expand import checked_conditions
 from runner.core.model import BatchKey, Experiment, Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan
-from runner.files import write_durably
-from runner.outbox import BLOCK_BYTES, Outbox, RequestFile
 from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
+from runner.storage.files import write_durably
 
 KEY = BatchKey("b0001")
 NOWHERE = Service(base_url="https://127.0.0.1/v1", key_variable="KEY", key=None, timeout_seconds=1)

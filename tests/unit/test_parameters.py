@@ -3,7 +3,6 @@
 import orjson
 import pytest
 
-from runner.build import Run
 from runner.core.definition import differences
 from runner.core.errors import ConfigError
 from runner.core.model import Variant
@@ -14,6 +13,7 @@ from runner.providers.base import Service
 from runner.providers.gemini import GeminiBatch
 from runner.providers.openai import OpenAIBatch
 from runner.providers.vllm import VllmBatch
+from runner.run.build import Run
 from tests.unit.composing import fill, head, only
 
 SMALL = ["personas=[p1]", "texts=[t1]", "temperatures=null"]

@@ -8,10 +8,10 @@ import genai_prices
 import pytest
 from genai_prices import calc_price
 
-from runner.compose import compose
+from runner.config.compose import compose
+from runner.config.prices import MILLION, prices_of
+from runner.config.schema import PriceConfig, TokenPriceConfig
 from runner.core.model import Usage
-from runner.prices import MILLION, prices_of
-from runner.schema import PriceConfig, TokenPriceConfig
 
 ROW = TokenPriceConfig(input=0.5, output=2.0, source="the price page", checked="2026-11-24")
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import crew
-from runner.crew import Range, ranges, spread
+from runner.batches import workers
+from runner.batches.offline import Dialect, Pieces, Tally, Wanted, prepare, read_piece
+from runner.batches.workers import Range, ranges, spread
 from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
-from runner.reading import Dialect, Pieces, Tally, Wanted, prepare, read_piece
-from runner.reextract import print_bad_lines, read_file
+from runner.run.extract import print_bad_lines, read_file
 from tests.unit.layouts import LABELS, answers
 from tests.unit.test_extract import FILLED, question_set
 from tests.unit.test_intake import answer as result
@@ -173,7 +173,7 @@ def test_several_processes_say_the_same_in_the_same_order(tmp_path, dialect):
             output += piece.output.read_bytes()
         return total, output
 
-    alone, together = work(0), work(crew.WORTH_A_CREW)
+    alone, together = work(0), work(workers.WORTH_A_CREW)
 
     assert alone == together
     assert alone[0].answers + alone[0].bad_lines == len(rows) == alone[0].lines
@@ -198,7 +198,7 @@ def test_a_piece_may_be_a_part_of_a_runs_attempts(tmp_path):
 
 
 def test_a_line_too_long_is_set_aside(tmp_path, dialect, monkeypatch):
-    monkeypatch.setattr("runner.reading.MAX_LINE", 2000)
+    monkeypatch.setattr("runner.batches.offline.MAX_LINE", 2000)
     path = tmp_path / "a.jsonl"
     path.write_bytes(line("a", "x" * 5000) + b"\n" + line("b", FILLED) + b"\n")
     tally = Pieces(QUESTIONS, dialect, Wanted()).read(Range(path, 0, path.stat().st_size))

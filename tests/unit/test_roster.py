@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
-from runner.core.roster import Counts, RetryPolicy, Roster
+from runner.core.request_states import Counts, RetryPolicy, Roster
 from runner.core.states import OUTCOME_CODES, Outcome, RequestState
 
 POLICY = RetryPolicy(max_attempts=3, max_lost=2, enhance=Enhance.ON_RETRY)

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from runner.cli.screen import how_far
 from runner.core.model import Batch, BatchKey, Usage
-from runner.core.roster import Counts
+from runner.core.request_states import Counts
 from runner.core.states import BatchState
-from runner.core.stats import add_up, cost_of, days_left, shown_state, summary, totals
-from runner.screen import how_far
+from runner.core.summary import add_up, cost_of, days_left, shown_state, summary, totals
 
 COUNTS = Counts(total=10, success=4, retry_success=2, failed=1, in_batch=1, pending=2)
 COLLECTED = Batch(

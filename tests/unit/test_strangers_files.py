@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.build import Run
-from runner.conffiles import SHIPPED
+from runner.config.files import SHIPPED
+from runner.config.permitted import check_addresses
 from runner.core.errors import ConfigError
-from runner.permitted import check_addresses
+from runner.run.build import Run
 from tests.unit.composing import fill, head, mistake, only
 
 STUDY = "defaults:\n  - override /persona: [p1]\n  - override /text: [t1]\nname: own\n"

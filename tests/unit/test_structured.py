@@ -7,15 +7,15 @@ import orjson
 import polars as pl
 import pytest
 
-from runner.build import Run
-from runner.compose import compose
-from runner.conffiles import SHIPPED
+from runner.cli.screen import Silent
+from runner.config.compose import compose
+from runner.config.files import SHIPPED
 from runner.core.errors import ConfigError
+from runner.core.extract.reader import Reader
 from runner.core.model import Variant
 from runner.core.plan import Purpose
 from runner.core.prompt import form, render, skeleton
-from runner.core.reader import Reader
-from runner.screen import Silent
+from runner.run.build import Run
 from tests.unit.layouts import LABELS
 
 MODELS = {

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from runner.compose import compose
-from runner.conffiles import SHIPPED
+from runner.config.compose import compose
+from runner.config.files import SHIPPED
 from tests.unit.composing import fill, head, mistake, only
 
 PERSONA = "name: {0}\nsystem: {0}\ntemperature: 0.5\n"

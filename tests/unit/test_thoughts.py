@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.core.extract.reader import Reader
+from runner.core.extract.thoughts import hide_thoughts
 from runner.core.model import Cause, Reading
-from runner.core.reader import Reader
-from runner.core.thoughts import hide_thoughts
 from tests.unit.layouts import ENGLISH, ENGLISH_REASONS, LABELS, LAYOUTS, REASONS, Layout, rows
 from tests.unit.test_extract import question_set
 

@@ -8,7 +8,7 @@ import pytest
 from runner.core.model import Batch, BatchKey, Progress, RemoteId
 from runner.core.plan import Action, Purpose, Verb, committed, plan
 from runner.core.states import BatchState
-from runner.core.stats import cost_of
+from runner.core.summary import cost_of
 from runner.core.twins import Fate, Made, costly, fate_of, fates_of, in_words, open_twins
 from tests.unit.test_plan import NOW, SETTLE, batch, facts, verbs
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from runner.core.extract import Found
+from runner.core.extract.extractor import Found
+from runner.core.extract.validate import is_valid, judge
 from runner.core.model import Cause, Question, QuestionSet, Reading
-from runner.core.validate import is_valid, judge
 
 TEXT = "Q1. 面白さ(数値): 80\nQ1. 面白さ(理由): 視点\n以上"
 VALUE_SPAN = (13, 15)

@@ -14,7 +14,7 @@ from textual.widgets import Footer
 from textual.worker import get_current_worker
 
 from runner.core.states import Outcome
-from runner.mailbox import CommandVerb
+from runner.storage.commands import CommandVerb
 from tui.answers import Places
 from tui.cells import Glyphs, money
 from tui.frame import Line, Piece

@@ -17,8 +17,8 @@ from textual.widgets.option_list import Option
 
 from runner.core.model import Batch
 from runner.core.states import AT_PROVIDER, BatchState
-from runner.core.stats import shown_state
-from runner.mailbox import Command, CommandVerb, answered, leave
+from runner.core.summary import shown_state
+from runner.storage.commands import Command, CommandVerb, answered, leave
 from tui.cells import age, clean, money
 from tui.frame import Line, Piece
 from tui.liveness import Liveness, liveness

@@ -15,8 +15,8 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import Button, Footer
 
+from runner.cli.exits import USER_MISTAKE, WORK_REMAINS
 from runner.core.errors import ConfigError, RunnerError
-from runner.exits import USER_MISTAKE, WORK_REMAINS
 from tui.cells import clean, money
 from tui.desk import Desk
 from tui.frame import Banner, Line, Piece, StatusLine

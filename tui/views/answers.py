@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.worker import get_current_worker
 
 from runner.core.states import Outcome
-from runner.mailbox import CommandVerb
+from runner.storage.commands import CommandVerb
 from tui.answers import (
     BAD,
     GOOD,

@@ -14,9 +14,9 @@ from textual.worker import get_current_worker
 from runner.core.errors import LedgerError
 from runner.core.model import Batch
 from runner.core.states import FINAL_STATES, BatchState
-from runner.core.stats import cost_of, days_left, shown_state
+from runner.core.summary import cost_of, days_left, shown_state
 from runner.core.twins import costly
-from runner.mailbox import CommandVerb
+from runner.storage.commands import CommandVerb
 from tui.batchrows import (
     BEFORE_ORDER,
     GROUPS,

@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from runner.mailbox import CommandVerb
+from runner.storage.commands import CommandVerb
 from tui.cells import Glyphs
 from tui.frame import Line
 from tui.jobrows import COLUMNS, JobLine, job_cells, job_lines, job_sentences, sum_cells

@@ -12,10 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 
-from runner.attempts import NO_PATTERN, parts
+from runner.batches.attempts import NO_PATTERN, parts
 from runner.core.model import Batch
 from runner.core.states import BatchState
-from runner.core.stats import add_up
+from runner.core.summary import add_up
 from tui.cells import Glyphs, clean, share
 from tui.frame import Line, Piece
 from tui.model import Job, Reading

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.message import Message
 from textual.widget import Widget
 
-from runner.mailbox import CommandVerb
+from runner.storage.commands import CommandVerb
 from tui.cells import Glyphs
 from tui.model import Job, Reading
 

@@ -1,0 +1,1 @@
+"""A command line in; text or JSON and an exit code out."""

@@ -1,0 +1,70 @@
+"""`action=init`: a commented experiment of one's own, to edit."""
+
+from pathlib import Path
+
+from runner.config.files import SHIPPED
+from runner.core.errors import ConfigError
+
+EXPERIMENT = """\
+# @package _global_
+# Your experiment. Run it from here with:
+#   python -m runner --config-dir {name} experiment={name}
+# Look first, free of charge and with nothing sent:
+#   python -m runner --config-dir {name} experiment={name} action=plan
+# The real thing, once OPENAI_API_KEY is set:
+#   python -m runner --config-dir {name} experiment={name} provider=openai
+defaults:
+  - override /persona: [reader]     # files in {name}/persona/, or the bundled p1 to p4
+  - override /text: [sample]        # files in {name}/text/, or the bundled t1 to t3
+  - override /question: {name}      # {name}/question/{name}.yaml
+
+name: {name}
+trials: 3                           # how often each persona reads each text
+temperatures: calculated            # or a list, as [0.2, 0.8]
+"""
+
+PERSONA = """\
+# @package persona.reader
+# The id is the file's name, and stands in the line above and in every custom_id.
+name: 読者
+system: あなたは読者です。日本の文学テキストに対する感情分析を行います。
+temperature: 0.7        # base; a text's temperature_modifier is added
+"""
+
+TEXT = """\
+# @package text.sample
+title: 見本
+author: 作者
+year: "2026"
+file: sample.txt        # beside this file; read as data, never interpolated
+temperature_modifier: 0.0
+"""
+
+BODY = "ここに、読ませたいテキストを書きます。\n"
+
+
+def write_starter(name: str) -> str:
+    """Write the folder `name` and return what to do next.
+
+    Raises:
+        ConfigError: when it is there already.
+    """
+    home = Path(name)
+    if home.exists():
+        raise ConfigError(f"{home}: exists already; choose another name=…")
+    questions = (SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8")
+    files = {
+        f"experiment/{name}.yaml": EXPERIMENT.format(name=name),
+        "persona/reader.yaml": PERSONA,
+        "text/sample.yaml": TEXT,
+        "text/sample.txt": BODY,
+        f"question/{name}.yaml": questions.replace("\nname: literary", f"\nname: {name}", 1),
+    }
+    for path, content in files.items():
+        target = home / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content, encoding="utf-8")
+    return (
+        f"{home}/ is written: edit its files, then\n"
+        f"  python -m runner --config-dir {name} experiment={name} action=plan"
+    )

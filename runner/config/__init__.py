@@ -1,0 +1,1 @@
+"""YAML in, checked settings out; models and prices."""

@@ -1,0 +1,1 @@
+"""Answer text in, a judged reading of every question out."""

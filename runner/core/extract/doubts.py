@@ -1,0 +1,345 @@
+"""What an answer says beside its values that forbids to take them.
+
+Another scale that it announces, a later correction in other words, a heading that says whose
+numbers stand below it.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.core.extract.matcher import Mark
+from runner.core.extract.names import Names, folded, linear
+from runner.core.extract.number import Value
+from runner.core.model import Cause, Question, QuestionSet
+
+MOST_LINES = 300
+"""Lines with such words; an answer with more of them is not taken at all."""
+_LONGEST = 400
+"""Characters of a line that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A scale as announced; `low` is None when only its end is named, `steps` if it is a count."""
+
+    low: int | None
+    high: int
+    steps: bool
+    written: str
+    begin: int
+    end: int
+
+    def is_of(self, question: Question) -> bool:
+        """Tell whether it is the question's own."""
+        if self.steps:
+            return self.high in (question.maximum - question.minimum + 1, question.maximum)
+        return self.high == question.maximum and self.low in (None, 0, 1, question.minimum)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a question's values are not taken, and what says so."""
+
+    question: str
+    cause: Cause
+    written: str
+
+
+class Doubter:
+    """Finds doubts in answers to one question set."""
+
+    def __init__(self, questions: QuestionSet, names: Names) -> None:
+        """Compile what questions are called."""
+        self._questions = {question.id: question for question in questions.questions}
+        self._known = names.ids | names.labels
+        every = "|".join(
+            " +".join(map(re.escape, name.split()))
+            for name in sorted(self._known, key=len, reverse=True)
+        )
+        self._name = re.compile(rf"(?<![0-9a-z])(?:{every})(?![0-9a-z])", re.IGNORECASE)
+
+    def find(
+        self, plain: str, marks: Sequence[Mark], values: Mapping[str, Sequence[Value]]
+    ) -> Iterator[Doubt] | None:
+        """Yield every doubt; None when there are too many to look at."""
+        lines = list(_lines(plain))
+        if len(lines) > MOST_LINES:
+            return None
+        numbers = {
+            q: [v.number for v in of_it if v.number is not None] for q, of_it in values.items()
+        }
+        return self._doubts(plain, lines, [m for m in marks if m.questions], numbers)
+
+    def _doubts(
+        self,
+        plain: str,
+        lines: list[tuple[int, int]],
+        marks: list[Mark],
+        numbers: Mapping[str, Sequence[Decimal]],
+    ) -> Iterator[Doubt]:
+        starts = [mark.line for mark in marks]
+        for begin, end in lines:
+            index = bisect_right(starts, begin) - 1
+            mark = marks[index] if index >= 0 else None
+            text = plain[begin : min(end, begin + _LONGEST)]
+            is_title = (
+                mark is not None and not mark.finder.names and not plain[mark.begin : end].strip()
+            )
+            if mark is not None and mark.line == begin and is_title:
+                yield from self._of_all(text, numbers)
+            if mark is not None and mark.line == begin and mark.finder.group == "value":
+                head = plain[begin : mark.begin]
+                for scale in other_scales(head, [self._questions[q] for q in mark.questions]):
+                    yield from (Doubt(q, Cause.OTHER_SCALE, scale.written) for q in mark.questions)
+                yield from self._of_reason(plain[mark.begin : end], mark, numbers)
+                continue
+            note = _NOTE.match(text) is not None
+            tight = (
+                mark is not None and not note and not _BLANK_LINE.search(plain, mark.begin, begin)
+            )
+            if tight and mark is not None:
+                yield from self._of_reason(text, mark, numbers)
+                if mark.line != begin:
+                    yield from self._corrections(text, numbers, mark.questions)
+            else:
+                yield from self._of_all(text, numbers)
+                yield from self._corrections(text, numbers, ())
+                yield from self._below(plain, end, numbers, text, mark is not None)
+                yield from self._titled(plain, (begin, end), marks, index + 1)
+
+    def _of_all(self, text: str, numbers: Mapping[str, Sequence[Decimal]]) -> Iterator[Doubt]:
+        """A scale announced for the whole answer; a number above its end is on none such."""
+        if _TOTAL.search(text):
+            return
+        for scale in other_scales(text, list(self._questions.values())):
+            for q, question in self._questions.items():
+                fits = any(number <= scale.high for number in numbers.get(q, ()))
+                if fits and not scale.is_of(question):
+                    yield Doubt(q, Cause.OTHER_SCALE, scale.written)
+
+    def _of_reason(
+        self, text: str, mark: Mark, numbers: Mapping[str, Sequence[Decimal]]
+    ) -> Iterator[Doubt]:
+        """A scale in a reason counts when the value is said again on it, or could be on it."""
+        for scale in other_scales(text[:_LONGEST], [self._questions[q] for q in mark.questions]):
+            near = text[max(0, scale.begin - 12) : scale.end + 14]
+            near = near.replace(scale.written, " ")
+            figures = [Decimal(figure) for figure in _FIGURE.findall(near)]
+            is_rating = _RATED.search(scale.written) is not None
+            for q in mark.questions:
+                for number in numbers.get(q, ()):
+                    again = number in figures
+                    if again or (not figures and number <= scale.high and is_rating):
+                        yield Doubt(q, Cause.OTHER_SCALE, scale.written)
+
+    def _corrections(
+        self, text: str, numbers: Mapping[str, Sequence[Decimal]], owner: tuple[str, ...]
+    ) -> Iterator[Doubt]:
+        word = _CORRECTION.search(text)
+        if word is None:
+            return
+        mentions = list(self._name.finditer(text))
+        if mentions:
+            yield from self._said(text, numbers)
+            return
+        figures = [Decimal(f) for f in _FIGURE.findall(_COUNTED.sub(" ", text[word.start() :]))]
+        if not figures or not (owner or _STRONG.search(text)):
+            return
+        for q in owner or self._questions:
+            if any(number not in figures for number in numbers.get(q, ())):
+                yield Doubt(q, Cause.AMBIGUOUS, text.strip())
+
+    def _said(self, text: str, numbers: Mapping[str, Sequence[Decimal]]) -> Iterator[Doubt]:
+        """What a sentence says of questions that it names has to be what was read."""
+        mentions = list(self._name.finditer(text))
+        for number, mention in enumerate(mentions):
+            stop = mentions[number + 1].start() if number + 1 < len(mentions) else len(text)
+            begin = 0 if len(mentions) == 1 else mention.end()
+            said = text[begin : mention.start()] + " " + text[mention.end() : stop]
+            figures = [Decimal(f) for f in _FIGURE.findall(_COUNTED.sub(" ", said))]
+            q = self._known[folded(mention[0])]
+            if figures and any(n not in figures[-1:] for n in numbers.get(q, ())):
+                yield Doubt(q, Cause.AMBIGUOUS, text.strip())
+
+    def _below(
+        self,
+        plain: str,
+        end: int,
+        numbers: Mapping[str, Sequence[Decimal]],
+        title: str,
+        later: bool,
+    ) -> Iterator[Doubt]:
+        """Below a title that announces corrections or final scores, every line has to agree."""
+        if not later or not _LATER_TITLE.search(title):
+            return
+        for _ in range(2 * len(self._questions) + 2):
+            begin = end + 1
+            end = plain.find("\n", begin)
+            end = len(plain) if end < 0 else end
+            if begin >= len(plain):
+                return
+            line = plain[begin : min(end, begin + _LONGEST)]
+            if not _TOTAL.search(line):
+                yield from self._said(line, numbers)
+
+    @staticmethod
+    def _titled(
+        plain: str, line: tuple[int, int], marks: list[Mark], first: int
+    ) -> Iterator[Doubt]:
+        """Below the title of an example or of others' averages stand nobody's answers."""
+        begin, end = line
+        text = plain[begin : min(end, begin + _LONGEST)]
+        if not _OTHERS.fullmatch(text.strip(" -:[]().>*#")) and not (
+            first == 0 and _REFUSED_WITH_EXAMPLE.search(text)
+        ):
+            return
+        at = end
+        for mark in marks[first:]:
+            between = plain[at : mark.line]
+            titled = between.strip(" \n-") and mark.finder.group != "reason"
+            if titled and (at != end or _TITLE.search(between)):
+                return
+            if mark.finder.group == "value":
+                for q in mark.questions:
+                    yield Doubt(q, Cause.AMBIGUOUS, text.strip())
+            at = mark.end
+
+
+def scales(text: str) -> Iterator[Scale]:
+    """Yield the scales that a tidied text announces."""
+    for pattern in _SCALES:
+        for match in pattern.finditer(text):
+            said = match.groupdict()
+            high = _number(said["high"])
+            low = _number(said["low"]) if said.get("low") else None
+            if high is None or high < 2 or (low is not None and low >= high):
+                continue
+            steps = said.get("steps") is not None
+            yield Scale(low, high, steps, match[0].strip(), *match.span())
+
+
+def other_scales(text: str, questions: Sequence[Question]) -> list[Scale]:
+    """Return the scales that are none of these questions' own, unless the text dismisses them."""
+    found = list(scales(text))
+    own = [s for s in found if all(s.is_of(q) for q in questions)]
+    others = [s for s in found if s not in own]
+    # "10点満点ではなく100点満点": the last one said is meant. A part of another says nothing.
+    return [
+        other
+        for other in others
+        if not any(o.begin >= other.end for o in own)
+        and not any(o.begin <= other.begin and other.end <= o.end for o in own)
+        and not _DISMISSED.match(text, other.end)
+    ]
+
+
+def _number(written: str) -> int | None:
+    written = written.lower()
+    if written.isdigit():
+        return int(written)
+    return _SPELLED.get(written)
+
+
+def _lines(plain: str) -> Iterator[tuple[int, int]]:
+    """Yield the lines in which one of the words stands, each once."""
+    data = plain.encode("utf-8", "replace")
+    at = place = last = 0
+    count = 0
+    for match in _TRIGGER.finditer(data):
+        if match.start() < last:
+            continue
+        begin = data.rfind(b"\n", 0, match.start()) + 1
+        last = data.find(b"\n", match.end())
+        last = len(data) if last < 0 else last
+        place += len(data[at:begin].decode("utf-8", "replace"))
+        at = begin
+        size = len(data[begin:last].decode("utf-8", "replace"))
+        yield place, place + size
+        count += 1
+        if count > MOST_LINES:
+            return
+
+
+_SPELLED = {
+    "五": 5, "七": 7, "十": 10, "百": 100, "二十": 20, "五十": 50, "千": 1000, "三": 3, "四": 4, "六": 6,
+    "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "ten": 10, "twenty": 20, "fifty": 50,
+    "hundred": 100, "a hundred": 100, "one hundred": 100,
+}  # fmt: skip
+_N = r"(?<![0-9.])[0-9]{1,4}(?![0-9]|\.[0-9])|(?:二十|五十|五|七|十|百|千|三|四|六)"
+_E = r"[0-9]{1,4}(?![0-9]|\.[0-9])|(?:a |one )?hundred|three|four|five|six|seven|ten|twenty|fifty"
+_TO = r"(?: *[-~] *| *から *| *to *| *through *)"
+_RANGE = rf"(?P<low>(?<![0-9.])[0-9]{{1,2}})(?: *点)?(?: *\([^()\n]{{1,20}}\))?{_TO}(?P<high>[0-9]{{1,4}})(?![0-9]|\.[0-9])"
+_SCALES = tuple(
+    re.compile(source, re.IGNORECASE)
+    for source in (
+        rf"(?P<high>{_N}) *点 *(?:満点|[がを]満点|[がを]最高|中(?!心|盤|間)|法)",
+        rf"(?:満点|最高点|最高得点|最高値|最大値|最大点|上限)(?: *[はがを:=] *| *)(?P<high>{_N})",
+        rf"(?P<steps>(?P<high>{_N}) *(?:段階|件法))(?!目)",
+        rf"(?P<steps>(?P<high>{_E})[- ]*stars?)\b",
+        rf"out of (?:a (?:possible |maximum (?:of )?|total of )?)?(?P<high>{_E})\b(?! (?:people|readers|times|chapters))",
+        rf"(?P<high>\b(?:{_E}))[- ]points?[- ](?:likert |rating )?scale",
+        rf"{_RANGE}(?: *(?:点|段階|points?))?(?:の|で)?(?: *(?:point|likert|rating|numeric))* *(?:scale|尺度|スケール|段階|範囲|評価|採点|整数|数値)",
+        rf"(?:scale|尺度|スケール|rated?|ratings?|scored?|scores?|評価|採点)[^0-9\n。.]{{0,24}}{_RANGE}",
+        rf"[\[(] *{_RANGE} *(?:点(?:満点)?|points?|scale|段階)? *[^0-9()\[\]\n]{{0,12}}[\])]",
+        rf"(?<![0-9]){_RANGE} *(?:点|で(?:評価|採点|回答|表))",
+        rf"[\[(] *(?:/|max\.?|maximum|最大|満点) *[:=]? *(?P<high>{_N}) *(?:点|points?)? *[\])]",
+        rf"(?:scale|スケール|尺度)(?: of| *[:=は]) *(?P<high>{_E})\b(?! *(?:-|~|to))",
+        rf"\bmax(?:imum)?(?: score| points| rating)? *(?:is|of|:|=|は) *(?P<high>{_E})\b",
+        r"\b(?P<low>[01]) *[=:は][^\n=0-9]{1,30}?[ ,、;/。「]+(?P<high>[0-9]{1,4}) *[=:は]",
+        rf"(?P<high>{_N}) *点 *(?:です|で)?(?:が)?(?:満点|最高)",
+    )
+)
+_TRIGGER = linear(
+    "(?:満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|[\\[(] */ *[0-9]"
+    "|[0-9](?: *点)? *(?:\\([^()\\n]{1,20}\\) *)?(?:-|~|から|to|through) *[0-9]|[01] *[=:は][^\\n=0-9]{1,30}[ ,、;/。「][0-9]+ *[=:は]"
+    "|訂正|修正|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
+    "|平均|例|読者|前回|仮の"
+    "|correct|revis|final|edit|reflection|reconsider|should be|lower|raise|change|adjust"
+    "|actually|instead|summary|average|example|readers|others|error|update|sample|typo"
+    "|second thought|amend)[^\\n]*",
+    capture=False,
+)
+_NOTE = re.compile(
+    r" *(?:※|†|‡|注|\( *注|\[ *注|備考|補足|\[?\^?1?\]|note\b|p\.?s\.?\b)", re.IGNORECASE
+)
+_BLANK_LINE = re.compile(r"\n[ >]*\n")
+_FIGURE = re.compile(r"(?<![0-9.A-Za-z])[0-9]{1,4}(?:\.[0-9]{1,3})?(?![0-9])")
+_COUNTED = re.compile(
+    r"[0-9]{1,4}(?=年|か月|ヶ月|世紀|回|人|歳|才|章|節|行|ページ|頁|冊|つ|番|個|枚|本|匹|頭|羽|文字|日|時間|分間|秒|度)"
+)
+_TOTAL = re.compile(
+    r"合計|総計|平均|総合点|総合評価|\b(?:total|sum|average|overall)\b", re.IGNORECASE
+)
+_RATED = re.compile(r"満点|段階評価|scale|out of|件法|点法", re.IGNORECASE)
+_DISMISSED = re.compile(
+    r"[ 、,]*(?:では?な[くい]|で(?:は)?ありません|から[^。\n]{0,8}換算|を[^。\n]{0,8}換算|なら|だと|だったら|とすれば|に換算すると"
+    r"|を?100|instead of)",
+)
+_CORRECTION = re.compile(
+    r"訂正|修正|再評価|見直|改め|変更|撤回|再考|最終(?:的|スコア|評価|回答|点|値|結果|案)|やはり"
+    r"|\b(?:correct(?:ion|ed|ing)?|revis(?:e|ed|ion|ing)|edit(?:ed)?|on (?:further |second )?(?:reflection|thought)|reconsider(?:ed|ing)?"
+    r"|should (?:be|have been)|lower(?:ed|ing)?|rais(?:e|ed|ing)|chang(?:e|ed|ing)|adjust(?:ed|ing)?|actually|instead|updated?"
+    r"|final(?:ly)?|amend(?:ed)?|error|typo|on second thoughts?)\b",
+    re.IGNORECASE,
+)
+_STRONG = re.compile(r"訂正|修正|\b(?:correction|edit|erratum|typo)\b", re.IGNORECASE)
+_LATER_TITLE = re.compile(
+    r"^[^\n。]{0,24}(?:訂正|修正|最終|再評価|見直|改め|まとめ|一覧|総括|correct|revis|final|edit\b|summary|updated?|adjust)[^\n0-9]{0,24}$",
+    re.IGNORECASE,
+)
+_OTHERS = re.compile(
+    r"(?:[^\n。、]{0,12}の?平均(?:値|点|的な(?:評価|点数|スコア))?|(?:回答|記入|記載|出力|評価|解答)?例(?:文)?|サンプル"
+    r"|(?:他の|一般の|一般的な|多くの|ほかの)(?:読者|人|学生|評者)(?:たち)?(?:の(?:評価|場合|点数|スコア|意見|回答))?(?:は|では)?|前回(?:の(?:評価|回答|点数))?"
+    r"|(?:an? |the )?(?:example|sample)(?: (?:answer|response|ratings?|scores?|output|format))?"
+    r"|(?:the )?(?:class |group |reader |readers' |overall |typical )?averages?(?: (?:scores?|ratings?))?(?: (?:of|for) [a-z ]{1,20})?"
+    r"|(?:most|other|typical|average) (?:readers?|people|students?)(?:'s?|s')?(?: (?:would (?:give|say|rate)|scores?|ratings?|gave|give))?)",
+    re.IGNORECASE,
+)
+_REFUSED_WITH_EXAMPLE = re.compile(
+    r"(?:できません|出来ません|[えせれ]ません|かねます|控え|お断り|unable|cannot|can't|won't|decline)[^\n]{0,80}(?:例|仮|サンプル|example|sample|placeholder|hypothetical)",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(r"[^\n]{1,60}[:\]]? *\n")

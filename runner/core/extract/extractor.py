@@ -1,0 +1,494 @@
+"""Answer text -> what was found for each question, by ordered named patterns.
+
+Patterns, which a researcher may change, find the *place* of a value; one fixed grammar reads the
+number there, and rather finds none than a wrong one. All work is done on a copy of the text that
+has the same length, character by character, so that every place holds in the text itself.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from runner.core.errors import ConfigError
+from runner.core.extract.doubts import Doubt, Doubter
+from runner.core.extract.drafts import answer_part
+from runner.core.extract.markup import Markup
+from runner.core.extract.matcher import (
+    MOST_MARKS,
+    RULE,
+    STRANGER,
+    Mark,
+    Marker,
+    follows_blank,
+    refusals,
+    says_no,
+)
+from runner.core.extract.names import Names, linear
+from runner.core.extract.normalize import BLANKS, HIDDEN_MARKS, tidy
+from runner.core.extract.number import NumberGrammar, Value
+from runner.core.extract.objects import Entry, ObjectReader
+from runner.core.extract.reason import first_paragraph, trim_reason, trim_remark
+from runner.core.extract.sentences import SentenceReader
+from runner.core.extract.tables import TableReader
+from runner.core.model import Cause, Pattern, PatternKind, QuestionSet
+
+__all__ = ["Extractor", "Found", "tidy", "trim_reason"]
+
+KANJI = "_kanji"
+"""Behind the name of a pattern whose number was written in kanji."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What stands in an answer for one question; bounds and kind are not yet judged.
+
+    Exactly one of `number` and `cause` is None.
+    """
+
+    number: Decimal | None = None
+    cause: Cause | None = None
+    """Why there is no number: missing, ambiguous or not_a_number."""
+    pattern: str | None = None
+    """The name of the pattern that found the place, also when no number stands there."""
+    span: tuple[int, int] | None = None
+    """Where the number stands, or what stands in its place, in characters of the answer."""
+    reason: str | None = None
+    reason_end: int | None = None
+    """Where the text taken for the reason ends, before trimming, in characters of the answer."""
+    written: tuple[str, ...] = field(default=(), compare=False)
+    """What stands in the places that cannot be taken, each once."""
+
+
+class Extractor:
+    """Reads answers to one question set; keeps nothing of an answer."""
+
+    def __init__(self, questions: QuestionSet) -> None:
+        """Compile the patterns.
+
+        Raises:
+            ConfigError: names the pattern or question that cannot be used.
+        """
+        names = Names(questions)
+        self._ours = frozenset((*names.ids, *names.labels))
+        numbers = {
+            question.id: NumberGrammar(
+                question,
+                questions.reason_words,
+                questions.value_words,
+                kanji=questions.kanji_numbers,
+            )
+            for question in questions.questions
+        }
+        # Reasons come first: a line that announces a reason is never read as a value.
+        patterns = {
+            "reason": questions.reason_patterns,
+            "value": questions.value_patterns,
+            "end": questions.end_patterns,
+        }
+        for group, of_it in patterns.items():
+            _check_names(group, of_it)
+        refusals(questions.refusal_patterns)
+        ranks = {p.kind: (r, p.name) for r, p in enumerate(questions.value_patterns)}
+        self._tools = _Tools(
+            order=tuple(question.id for question in questions.questions),
+            numbers=numbers,
+            marker=Marker(names, patterns),
+            json=ranks.get(PatternKind.JSON),
+            table=ranks.get(PatternKind.TABLE),
+            sentences=ranks.get(PatternKind.SENTENCES),
+            objects=ObjectReader(names, numbers, {q.id: q.maximum for q in questions.questions}),
+            tables=TableReader(names, numbers, {q.id: q for q in questions.questions}),
+            whole=SentenceReader(names, [q.id for q in questions.questions], numbers),
+            refusals=questions.refusal_patterns,
+            markup=Markup(names),
+            doubter=Doubter(questions, names),
+        )
+
+    def extract(self, text: str) -> dict[str, Found]:
+        """Return what was found for every question, by question id; never raises."""
+        part = answer_part(text, self._ours)
+        if part.strange is not None:
+            nothing = Found(cause=Cause.NOT_A_NUMBER, written=(part.strange,))
+            return dict.fromkeys(self._tools.order, nothing)
+        found = _Answer(self._tools, part.visible, part.plain).read()
+        for other in part.others:
+            found = _weighed(found, _Answer(self._tools, *other).read())
+        return found
+
+
+class _Answer:
+    """One answer while it is read."""
+
+    def __init__(self, tools: "_Tools", visible: str, plain: str) -> None:
+        self._with = tools
+        self._visible = self._shown = visible
+        self._plain = plain
+        self._values: dict[str, list[Value]] = {}
+        self._reasons: dict[str, _Reason] = {}
+        self._read_marks: dict[int, Value] = {}
+        self._doubts: dict[str, Doubt] = {}
+
+    def read(self) -> dict[str, Found]:
+        self._take_objects()
+        self._visible, self._plain = self._with.markup.bare(self._visible, self._plain)
+        ends = self._take_tables()
+        marks = self._with.marker.find(self._plain)
+        if len(marks) > MOST_MARKS:
+            return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
+        marks = self._belonging(_merged(marks, [*ends, *self._strangers()]))
+        self._take_values(marks)
+        self._take_reasons(marks)
+        self._take_sentences()
+        doubts = self._with.doubter.find(self._plain, marks, self._values)
+        if doubts is None:
+            return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
+        for doubt in doubts:
+            self._doubts.setdefault(doubt.question, doubt)
+        return {question: self._found(question) for question in self._with.order}
+
+    def _found(self, question: str) -> Found:
+        value, written = _decide(self._values.get(question, ()))
+        reason = self._reasons.get(question)
+        shown: tuple[str, ...] = ()
+        if written:
+            texts = (self._shown[a : min(b, a + _LONGEST_SHOWN)] for a, b in written)
+            shown = tuple(dict.fromkeys(" ".join(text.split()) for text in texts))
+        doubt = self._doubts.get(question)
+        if doubt is not None and value.cause is None:
+            assert value.span is not None
+            number = self._shown[slice(*value.span)]
+            shown = (number, " ".join(doubt.written.split())[:_LONGEST_SHOWN])
+            value.number, value.cause = None, doubt.cause
+        return Found(
+            number=value.number,
+            cause=value.cause,
+            pattern=f"{value.pattern}{KANJI}" if value.kanji else value.pattern,
+            span=value.span,
+            reason=reason.text if reason else None,
+            reason_end=reason.end if reason else None,
+            written=shown,
+        )
+
+    # --- objects and tables
+
+    def _take_objects(self) -> None:
+        """Take what JSON says, and leave it out of the text that the other patterns see."""
+        if self._with.json is None:
+            return
+        for (begin, end), entries in self._with.objects.read(self._visible, self._plain):
+            self._take(entries, self._with.json)
+            self._visible = _blanked(self._visible, begin, end)
+            self._plain = _blanked(self._plain, begin, end)
+
+    def _take_tables(self) -> list[Mark]:
+        """Take what tables say; a reason never goes on behind the beginning of one."""
+        if self._with.table is None:
+            return []
+        ends = []
+        for table in self._with.tables.read(self._visible, self._plain):
+            self._take(table.entries, self._with.table)
+            ends.append(Mark(RULE, (), table.begin, table.end, table.end, after_blank=True))
+            self._plain = _blanked(self._plain, table.begin, table.end)
+        return ends
+
+    def _take_sentences(self) -> None:
+        """Where no pattern found a number, read the answer as a whole."""
+        if self._with.sentences is None or not self._is_open():
+            return
+        if says_no(self._with.refusals, self._visible):
+            return
+        entries = self._with.whole.read(self._visible, self._plain)
+        if entries:
+            self._values.clear()
+            self._reasons.clear()
+            self._take(entries, self._with.sentences)
+
+    def _is_open(self) -> bool:
+        """Tell whether nothing was read, and nothing was found that forbids to read on."""
+        return all(
+            value.cause in (Cause.MISSING, Cause.AMBIGUOUS)
+            for values in self._values.values()
+            for value in values
+        )
+
+    def _take(self, entries: list[Entry], pattern: tuple[int, str]) -> None:
+        rank, name = pattern
+        for entry in entries:
+            if entry.value is not None:
+                entry.value.pattern, entry.value.rank = name, rank
+                entry.value.structured = True
+                self._values.setdefault(entry.question, []).append(entry.value)
+            elif entry.reason is not None:
+                known = self._reasons.get(entry.question)
+                if known is None or known.text is None:
+                    self._reasons[entry.question] = _Reason(entry.reason, entry.end, -1)
+
+    # --- lines
+
+    def _strangers(self) -> Iterator[Mark]:
+        """Find the headings and rules that no pattern knows: a reason does not go on behind them."""
+        if not _may_be_strange(self._visible):
+            return
+        data = self._visible.encode("utf-8", "replace")
+        at = line = 0
+        for number, match in enumerate(_STRANGE.finditer(data)):
+            if number > MOST_MARKS:
+                return
+            start, end = match.span()
+            line += len(data[at:start].decode())
+            at = start
+            if match.start(_BOLD) >= 0 and not follows_blank(self._plain, line):
+                continue
+            finder = RULE if match.start(_IS_RULE) >= 0 else STRANGER
+            stop = line + len(data[start:end].decode())
+            yield Mark(finder, (), line, stop, stop, after_blank=True)
+
+    def _belonging(self, marks: list[Mark]) -> list[Mark]:
+        """Drop the marks that are part of a reason, and give bare ones their question."""
+        kept: list[Mark] = []
+        strict = False
+        section: tuple[str, ...] = ()
+        for mark in marks:
+            last = kept[-1] if kept else None
+            finder = mark.finder
+            if finder.group == "end":
+                if last is not None and mark.after_blank:
+                    kept.append(mark)
+                    section = section if finder is RULE else ()
+                continue
+            reason = last if last is not None and last.finder.group == "reason" else None
+            # Where values are labelled "Q1. 面白さ", a line "驚き: 30" inside a reason is prose.
+            if (
+                reason
+                and strict
+                and not mark.has_id
+                and not mark.after_blank
+                and (finder.names or reason.finder.names)
+            ):
+                continue
+            if not finder.names:
+                if not section or (reason and finder.group == "reason"):
+                    continue
+                if finder.kind is PatternKind.NEXT and not self._is_next(mark, last):
+                    continue
+                mark.questions = section
+            else:
+                section = mark.questions
+                if last is None or finder.group == "value":
+                    strict = mark.has_id
+            kept.append(mark)
+        return kept
+
+    def _is_next(self, mark: Mark, last: Mark | None) -> bool:
+        """Tell whether a line stands directly below one that has a place and nothing in it."""
+        if last is None or last.finder.group != "value":
+            return False
+        # A bullet that touches the number may be its sign.
+        if self._plain[max(mark.line, mark.begin - 1) : mark.begin] in _SIGNS:
+            return False
+        if last.finder.placed and self._value(last, last.questions[0]).cause is not Cause.MISSING:
+            return False
+        return not self._plain[last.end : mark.line].strip()
+
+    def _value(self, mark: Mark, question: str) -> Value:
+        value = self._with.numbers[question].read(self._plain, mark.begin, mark.end)
+        value.pattern, value.rank = mark.finder.name, mark.finder.rank
+        return value
+
+    def _take_values(self, marks: list[Mark]) -> None:
+        for number, mark in enumerate(marks):
+            if mark.finder.group != "value":
+                continue
+            for question in mark.questions:
+                if mark.finder.placed:
+                    value = self._value(mark, question)
+                else:
+                    value = Value(None, Cause.MISSING, (mark.end, mark.end), mark.end, mark.end)
+                    value.pattern, value.rank = mark.finder.name, mark.finder.rank
+                if len(mark.questions) > 1 and value.cause is not Cause.MISSING:
+                    value.number, value.cause = None, Cause.AMBIGUOUS
+                if len(mark.questions) == 1 and value.cause is not Cause.MISSING:
+                    self._read_marks[number] = value
+                self._values.setdefault(question, []).append(value)
+
+    # --- reasons
+
+    def _take_reasons(self, marks: list[Mark]) -> None:
+        """Cut the reasons out of the answer, each up to the next mark; the first pattern wins."""
+        labelled = [n for n, m in enumerate(marks) if m.finder.group == "reason"]
+        for number in labelled:
+            mark = marks[number]
+            if len(mark.questions) != 1:
+                continue
+            # The pattern took the marks of markdown before the reason for blanks.
+            head = self._visible[mark.line : mark.begin]
+            begin = mark.line + len(head.rstrip(HIDDEN_MARKS))
+            text, end = self._cut(marks, number, begin)
+            self._take_reason(mark.questions[0], trim_reason(text), end, mark.finder.rank)
+        self._take_remarks(marks, below=not labelled)
+
+    def _take_remarks(self, marks: list[Mark], *, below: bool) -> None:
+        """Where no reason is labelled, take what stands behind a number, or below it."""
+        for number, value in self._read_marks.items():
+            question = marks[number].questions[0]
+            if self._reasons.get(question) is not None and self._reasons[question].text:
+                continue
+            mark = marks[number]
+            behind = value.cause is None and trim_remark(self._visible[value.rest : value.end])
+            follows = marks[number + 1].finder.group if number + 1 < len(marks) else "end"
+            if behind:
+                text, end = self._cut(marks, number, value.rest)
+                if follows == "reason":
+                    text, end = self._visible[value.rest : value.end], value.end
+            elif below:
+                text, end = self._cut(marks, number, mark.end)
+            else:
+                continue
+            if remark := trim_remark(text):
+                self._take_reason(question, remark, end, _REMARK)
+
+    def _cut(self, marks: list[Mark], number: int, begin: int) -> tuple[str, int]:
+        """Return the text from a place to the next mark, and where it ends.
+
+        The last reason of an answer may be followed by a summary: where no reason before it has a
+        blank line inside, it ends at its first one.
+        """
+        is_last = number + 1 == len(marks)
+        end = len(self._visible) if is_last else marks[number + 1].line
+        text = self._visible[begin:end]
+        if not is_last:
+            self._paragraphs |= first_paragraph(text).rstrip(BLANKS) != text.rstrip(_TRAILING)
+            self._cuts += 1
+        elif self._cuts and not self._paragraphs:
+            text = first_paragraph(text)
+            end = end if len(text) == end - begin else begin + len(text)
+        return text, end
+
+    _paragraphs = False
+    _cuts = 0
+
+    def _take_reason(self, question: str, text: str | None, end: int, rank: int) -> None:
+        before = self._reasons.get(question)
+        if before is None or before.text is None or (text and rank <= before.rank):
+            self._reasons[question] = _Reason(text, end, rank)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tools:
+    """What is compiled for one question set."""
+
+    order: tuple[str, ...]
+    numbers: dict[str, NumberGrammar]
+    marker: Marker
+    json: tuple[int, str] | None
+    """The rank and the name of the pattern that reads objects; None when there is none."""
+    table: tuple[int, str] | None
+    sentences: tuple[int, str] | None
+    objects: ObjectReader
+    tables: TableReader
+    whole: SentenceReader
+    refusals: tuple[Pattern, ...]
+    markup: Markup
+    doubter: Doubter
+
+
+@dataclass(slots=True)
+class _Reason:
+    text: str | None
+    end: int
+    rank: int
+
+
+_SIGNS = ("-", "+", ">", "<", "~")
+_REMARK = 1 << 20
+_LONGEST_SHOWN = 60
+_TRAILING = BLANKS + "-=*_#>`~|"
+_STRANGE = linear(
+    r"(?m)^[ >]{0,6}(?:(?P<rule>(?:- *){3,}$|(?:\* *){3,}$|(?:_ *){3,}$|={3,} *$|[━─―—]{3,} *$|```)"
+    r"|#{1,6}[ \t　]+[^ \n]|(?P<bold>\*\*[^*\n]{1,30}\*\*[ :：]*$))"
+)
+_IS_RULE, _BOLD = (_STRANGE.groupindex[name] for name in ("rule", "bold"))
+
+
+def _may_be_strange(text: str) -> bool:
+    """Tell quickly whether a heading or a rule can be in a text at all."""
+    return (
+        "#" in text
+        or "*" in text
+        or "`" in text
+        or "_" in text
+        or "=" in text
+        or "━" in text
+        or "─" in text
+        or "—" in text
+        or "―" in text
+        or ("-" in text and ("--" in text or "- -" in text))
+    )
+
+
+def _merged(marks: list[Mark], ends: list[Mark]) -> list[Mark]:
+    """Put the ends among the marks; what a pattern knows is never a stranger."""
+    if not ends:
+        return marks
+    known = {mark.line for mark in marks}
+    return sorted([*marks, *(e for e in ends if e.line not in known)], key=lambda m: m.line)
+
+
+def _blanked(text: str, begin: int, end: int) -> str:
+    inside = text[begin:end].encode("latin-1", "replace").translate(_ONLY_NEWLINES)
+    return text[:begin] + inside.decode("latin-1") + text[end:]
+
+
+_ONLY_NEWLINES = bytes(ord("\n") if code == ord("\n") else ord(" ") for code in range(256))
+
+
+def _weighed(found: dict[str, Found], draft: dict[str, Found]) -> dict[str, Found]:
+    """Take no number against which a draft of the same answer speaks."""
+    return {
+        question: item
+        if None in (item.number, draft[question].number) or item.number == draft[question].number
+        else replace(
+            item,
+            number=None,
+            cause=Cause.AMBIGUOUS,
+            written=(str(draft[question].number), str(item.number)),
+        )
+        for question, item in found.items()
+    }
+
+
+def _check_names(group: str, patterns: Sequence[Pattern]) -> None:
+    seen: set[str] = set()
+    for pattern in patterns:
+        if pattern.name in seen:
+            raise ConfigError(
+                f"question.{group}_patterns: pattern '{pattern.name}' is there twice; "
+                "give every pattern its own name"
+            )
+        seen.add(pattern.name)
+
+
+def _decide(values: Sequence[Value]) -> tuple[Value, list[tuple[int, int]]]:
+    """Let the first pattern with a filled-in place decide; all its places must agree.
+
+    Another number in any other place is a second answer, whatever pattern found it.
+
+    Returns:
+        The value, and where what cannot be taken stands.
+    """
+    if len(values) == 1 and values[0].cause is None:
+        return values[0], []
+    filled = [value for value in values if value.cause is not Cause.MISSING]
+    if not filled:
+        return (values[-1] if values else Value(None, Cause.MISSING, None)), []
+    rank = min(value.rank for value in filled)
+    competing = [value for value in filled if value.rank == rank]
+    # The last of equal ones, because it is the one that a cut-off answer may have cut.
+    decided = competing[-1]
+    if decided.cause is None:
+        competing += [v for v in filled if v.number not in (None, decided.number)]
+    if any((v.number, v.cause) != (decided.number, decided.cause) for v in competing):
+        decided.number, decided.cause = None, Cause.AMBIGUOUS
+    if decided.cause is None:
+        return decided, []
+    return decided, [value.span for value in competing if value.span]

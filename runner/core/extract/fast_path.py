@@ -1,0 +1,215 @@
+"""Answers in a layout that is known by heart: read at once, as the patterns would read them."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from runner.core.extract.normalize import BLANKS
+from runner.core.extract.reason import trim_reason
+from runner.core.model import Question, QuestionSet, Reading
+from runner.core.prompt import form_of
+
+Read = Callable[[str], Mapping[str, Reading]]
+"""Reads an answer by its patterns, and judges it."""
+MOST_WAYS = 12
+MOST_LESSONS = 60
+"""Answers from which it tries to learn another layout."""
+LONGEST_LESSON = 20_000
+"""Characters; nothing is learned from a longer answer."""
+
+
+class Asked:
+    """Knows the form as asked, and learns the layouts that the patterns read well.
+
+    What it reads, the patterns read alike: each layout is tried out on them first, and only what
+    leaves nothing open is taken - in every other line a bare number within bounds, and between
+    them a reason of one line without markdown. Everything else is left to the patterns.
+    """
+
+    def __init__(self, questions: QuestionSet, read: Read) -> None:
+        """Try out the ways of writing the form."""
+        self._questions = questions
+        self._read = read
+        self._lessons = 0
+        self._count = 2 * len(questions.questions)
+        self._with_gaps = 3 * len(questions.questions) - 1
+        self._ways: list[_Way] = []
+        self._tried: set[tuple[_Heads, ...]] = set()
+        heads = [_heads(questions, question) for question in questions.questions]
+        known = [pair for pair in heads if pair is not None]
+        if known and len(known) == len(heads):
+            for write in _WRITINGS:
+                self._try([_Heads(write(h.value), "", write(h.reason)) for h in known])
+
+    def read(self, text: str) -> dict[str, Reading] | None:
+        """Return a valid reading of every question; None when that takes a closer look."""
+        for way in self._ways:
+            if text.startswith(way.first) and (match := way.whole.fullmatch(text)):
+                return _filled_in(way, match)
+        return None
+
+    def learn(self, text: str, readings: Mapping[str, Reading]) -> None:
+        """Look at an answer that the patterns read: its layout may be one to know by heart."""
+        if (
+            self._lessons >= MOST_LESSONS
+            or len(self._ways) >= MOST_WAYS
+            or len(text) > LONGEST_LESSON
+        ):
+            return
+        self._lessons += 1
+        lines = self._lines(text)
+        if lines is None or any(r.cause or r.span is None for r in readings.values()):
+            return
+        gap, rows = lines
+        heads: list[_Heads] = []
+        at = 0
+        for (value, why), reading in zip(rows, readings.values(), strict=True):
+            assert reading.span is not None
+            begin, end = (place - at for place in reading.span)
+            reason = reading.reason or ""
+            if not (0 <= begin < end <= len(value)) or not reason or not why.endswith(reason):
+                return
+            heads.append(_Heads(value[:begin], value[end:], why.removesuffix(reason)))
+            at += len(value) + len(why) + 2 + gap
+        self._try(heads)
+
+    def _lines(self, text: str) -> tuple[int, list[tuple[str, str]]] | None:
+        """Return a value's line and a reason's line for each question, and the blank lines between."""
+        lines = text.split("\n")
+        while lines and lines[-1] == "":
+            lines.pop()
+        if len(lines) == self._count:
+            gap = 0
+        elif len(lines) == self._with_gaps and not any(lines[2::3]):
+            gap = 1
+        else:
+            return None
+        return gap, list(zip(lines[:: 2 + gap], lines[1 :: 2 + gap], strict=True))
+
+    def _try(self, heads: "Iterable[_Heads]") -> None:
+        """Add a layout if the patterns read it as it says, whatever is filled in."""
+        layout = tuple(heads)
+        if layout in self._tried or any(sign in "".join(sum(layout, ())) for sign in "<{\n"):
+            return
+        self._tried.add(layout)
+        questions = self._questions.questions
+        patterns: dict[str, str] = {}
+        for probe in _PROBES:
+            for share, digits in ((0, _NARROW), (37, _NARROW), (73, _WIDE), (100, _NARROW)):
+                numbers = [q.minimum + (q.maximum - q.minimum) * share // 100 for q in questions]
+                text = "\n".join(
+                    f"{value}{str(number).translate(digits)}{tail}\n{reason}{probe}"
+                    for (value, tail, reason), number in zip(layout, numbers, strict=True)
+                )
+                readings = self._read(text)
+                for question, number in zip(questions, numbers, strict=True):
+                    reading = readings[question.id]
+                    if (
+                        reading.cause is not None
+                        or reading.reason != probe
+                        or reading.value != number
+                        or reading.pattern is None
+                        or patterns.setdefault(question.id, reading.pattern) != reading.pattern
+                    ):
+                        return
+        self._ways.append(_way(questions, layout, patterns))
+
+
+class _Heads(NamedTuple):
+    value: str
+    """What stands before the number."""
+    tail: str
+    """What stands behind it."""
+    reason: str
+    """What stands before the reason."""
+
+
+class _Place(NamedTuple):
+    question: str
+    pattern: str
+    numbers: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    first: str
+    whole: re.Pattern[str]
+    """Matches a whole answer; its groups are number and reason of each question, in turn."""
+    places: tuple[_Place, ...]
+
+
+def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
+    readings: dict[str, Reading] = {}
+    written, spans = match.groups(), match.regs
+    place = 1
+    for question, pattern, numbers in way.places:
+        value = numbers.get(written[place - 1])
+        if value is None:
+            return None
+        reason = written[place]
+        # Nothing is trimmed off a reason that begins with a letter and ends in no blank.
+        if len(reason) < _LONG_ENOUGH or not reason[0].isalpha() or reason[-1] in _BLANKS:
+            reason = trim_reason(reason) or ""
+            if not reason:
+                return None
+        # As Reading(…) makes it, which would take twice as long.
+        readings[question] = _made(Reading, (value, reason, pattern, None, spans[place], ()))
+        place += 2
+    return readings
+
+
+_made = tuple.__new__
+_NARROW: dict[int, int] = {}
+_WIDE = {ord(str(digit)): 0xFF10 + digit for digit in range(10)}
+_BLANKS = frozenset(BLANKS)
+_LONG_ENOUGH = 40
+# One line; thoughts and objects are for the patterns, and so is markdown.
+_REASON = r"[^\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029<{*_`]+"
+_WRITINGS: tuple[Callable[[str], str], ...] = (
+    lambda head: head,
+    str.rstrip,
+    lambda head: head.replace("(", "（").replace(")", "）").replace(":", "：").rstrip(),
+    lambda head: head.replace(":", "：").rstrip(),
+)
+_MOST_NUMBERS = 1001
+_PROBES = (
+    "春の日の光がさして、1927年の時計が鳴る。ＡＢＣとabc、「面白さ」（80点）: 30-70？",
+    "理由は、数値: 5 ではなく、Q1. 面白さ(数値): 6 でもない、長い長い長い長い長い長い長い長い文",
+    "短い",
+)
+
+
+def _heads(questions: QuestionSet, question: Question) -> _Heads | None:
+    """Return what stands before the brackets of a form's two lines; None for any other form."""
+    lines = [line for line in form_of(questions, question).split("\n") if line.strip()]
+    if len(lines) != 2 or any(line.count("[") != 1 or line[-1] != "]" for line in lines):
+        return None
+    value, reason = (line[: line.index("[")] for line in lines)
+    return _Heads(value, "", reason) if value.strip() and reason.strip() else None
+
+
+def _way(
+    questions: tuple[Question, ...], layout: tuple[_Heads, ...], patterns: Mapping[str, str]
+) -> _Way:
+    blocks = (
+        f"{re.escape(heads.value)}([0-9０-９]{{1,3}}){re.escape(heads.tail)}\n"
+        f"{re.escape(heads.reason)}({_REASON})"
+        for heads in layout
+    )
+    places = (_Place(q.id, patterns[q.id], _numbers(q)) for q in questions)
+    whole = re.compile("\n{1,2}".join(blocks) + "\n*")
+    return _Way(layout[0].value, whole, tuple(places))
+
+
+def _numbers(question: Question) -> dict[str, Decimal]:
+    """Return every whole number within bounds, as it is written, in narrow digits or wide ones."""
+    low, high = max(0, question.minimum), min(999, question.maximum)
+    if high - low > _MOST_NUMBERS:
+        return {}
+    return {
+        str(number).translate(digits): Decimal(number)
+        for digits in (_NARROW, _WIDE)
+        for number in range(low, high + 1)
+    }

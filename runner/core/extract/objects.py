@@ -1,0 +1,176 @@
+"""Reads the objects of an answer: every number and reason with the place where it stands."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.core.extract.loose_json import NOTHING, Node, nodes
+from runner.core.extract.names import Meaning, Names
+from runner.core.extract.normalize import tidy
+from runner.core.extract.number import NumberGrammar, Value
+from runner.core.extract.reason import trim_reason
+from runner.core.model import Cause
+
+
+@dataclass(slots=True)
+class Entry:
+    """What one place of an object or a table says of a question."""
+
+    question: str
+    value: Value | None = None
+    reason: str | None = None
+    end: int = 0
+
+
+class ObjectReader:
+    """Reads objects whose keys name our questions, in whatever arrangement."""
+
+    def __init__(
+        self, names: Names, numbers: dict[str, NumberGrammar], tops: Mapping[str, int]
+    ) -> None:
+        """Keep what keys may be called, who reads the numbers, and how high they go."""
+        self._names = names
+        self._numbers = numbers
+        self._tops = tops
+
+    def read(self, visible: str, plain: str) -> Iterator[tuple[tuple[int, int], list[Entry]]]:
+        """Yield each object that answers something, by its place, with what it says."""
+        if "{" not in visible and "｛" not in visible:
+            return
+        for node in nodes(visible):
+            found = list(self._walk(node, plain, (), None))
+            if found:
+                yield (node.begin, node.end), found
+
+    def _walk(
+        self, node: Node, plain: str, questions: tuple[str, ...], part: str | None
+    ) -> Iterator[Entry]:
+        top = _top(node)
+        for entry in self._entries(node, plain, questions, part):
+            value = entry.value
+            if value and value.number is not None and top not in (None, self._tops[entry.question]):
+                value.number, value.cause = None, Cause.OTHER_SCALE
+            yield entry
+
+    def _entries(
+        self, node: Node, plain: str, questions: tuple[str, ...], part: str | None
+    ) -> Iterator[Entry]:
+        if node.items is None:
+            if questions and part:
+                yield from self._leaf(node, plain, questions, part)
+            return
+        named = [(self._names.meaning(tidy(key)), inner) for key, inner in node.items]
+        if node.kind == "object" and not questions:
+            questions = self._named_inside(named)
+        if node.kind == "array" and questions and part == "reason":
+            lines = [inner.text for _, inner in node.items if inner.kind == "string"]
+            text = trim_reason("\n".join(lines))
+            yield from (Entry(q, reason=text, end=node.end) for q in questions)
+            return
+        for (key, _), (meaning, member) in zip(node.items, named, strict=True):
+            inner = _alone(member) if meaning else member
+            if meaning is None:
+                if not questions and inner.items is not None and not _DRAFT.search(key):
+                    yield from self._walk(inner, plain, (), part)
+                continue
+            whose = meaning.questions or questions
+            # {"Q1": {"Q2": 80}} and {"Q1": [80, 60]} say nothing that could be trusted.
+            if questions and set(whose) != set(questions):
+                yield from (
+                    _objection(q, inner, Cause.AMBIGUOUS) for q in dict.fromkeys(questions + whose)
+                )
+                continue
+            what = meaning.part or part or ("value" if meaning.questions else None)
+            if inner.items is None:
+                yield from self._leaf(inner, plain, whose, what)
+            elif inner.kind == "object":
+                yield from self._walk(inner, plain, whose, meaning.part or part)
+            elif what == "reason" or not whose:
+                yield from self._walk(inner, plain, whose, what)
+            else:
+                yield from (_objection(q, inner, Cause.NOT_A_NUMBER) for q in whose)
+
+    def _named_inside(self, named: list[tuple[Meaning | None, Node]]) -> tuple[str, ...]:
+        """Return whom an object is about that says so in a value, as {"id": "Q1", "score": 80}."""
+        if any(meaning and meaning.questions for meaning, _ in named):
+            return ()
+        found: list[str] = []
+        for meaning, inner in named:
+            if inner.kind == "string" and not (meaning and meaning.part):
+                said = self._names.meaning(tidy(inner.text))
+                if said and said.part is None:
+                    found += said.questions
+        return tuple(dict.fromkeys(found))
+
+    def _leaf(
+        self, node: Node, plain: str, questions: tuple[str, ...], part: str | None
+    ) -> Iterator[Entry]:
+        for question in questions:
+            if part == "reason":
+                text = trim_reason(node.text) if node.kind == "string" else None
+                yield Entry(question, reason=text, end=node.end)
+            elif part == "value":
+                value = self._number(node, plain, self._numbers[question])
+                if len(questions) > 1 and value.cause is not Cause.MISSING:
+                    value.number, value.cause = None, Cause.AMBIGUOUS
+                yield Entry(question, value=value)
+
+    def _number(self, node: Node, plain: str, numbers: NumberGrammar) -> Value:
+        span = (node.begin, node.end)
+        if node.kind == "number" and len(node.text) <= _LONGEST_NUMBER:
+            number = Decimal(node.text)
+            if "e" not in node.text.lower() and (number or node.text[0] != "-"):
+                begin = node.begin + (node.text[0] == "+")
+                return Value(number, None, (begin, node.end), node.end, node.end)
+        elif node.kind == "word" and node.text in NOTHING:
+            return Value(None, Cause.MISSING, span, node.end, node.end)
+        elif node.kind == "string":
+            begin, end = node.begin + 1, node.end - 1
+            if not node.text.strip() or numbers.is_unfilled(tidy(node.text)):
+                return Value(None, Cause.MISSING, (begin, begin), node.end, node.end)
+            if len(node.text) == end - begin and "\n" not in node.text:
+                return numbers.read(plain, begin, end)
+            said = numbers.read(tidy(node.text), 0, len(node.text))
+            said.span, said.rest, said.end = span, node.end, node.end
+            return said
+        return Value(None, Cause.NOT_A_NUMBER, span, node.end, node.end)
+
+
+def _alone(node: Node) -> Node:
+    """Return the one value of a list of one."""
+    alone = node.kind == "array" and node.items and len(node.items) == 1
+    return node.items[0][1] if alone and node.items else node
+
+
+def _top(node: Node) -> Decimal | None:
+    """Return the highest number of the scale that an object announces, as in {"max": 10, …}."""
+    if node.kind != "object" or node.items is None:
+        return None
+    scale = next((inner for key, inner in node.items if _SCALE.fullmatch(tidy(key))), None)
+    if scale is not None and scale.kind == "array" and scale.items:
+        scale = scale.items[-1][1]
+    if scale is None:
+        return None
+    if scale.items is not None:
+        return _top(scale)
+    numbers = _NUMBER.findall(tidy(scale.text))
+    return Decimal(numbers[-1]) if numbers else None
+
+
+def _objection(question: str, node: Node, cause: Cause) -> Entry:
+    return Entry(question, value=Value(None, cause, (node.begin, node.end), node.end, node.end))
+
+
+_LONGEST_NUMBER = 20
+_SCALE = re.compile(
+    r"[ _]*(?:(?:score|rating|scale|value|point)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"
+    r"[ _]*(?:score|value|rating|marks?|points?|値|点)?[ _]*",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_DRAFT = re.compile(
+    r"think|thought|draft|scratch|monolog|brainstorm|reflection|思考|下書|草案|草稿|検討|仮の?(?:回答|評価)",
+    re.IGNORECASE,
+)
+"""In a key: what stands below it is no answer."""

@@ -1,0 +1,54 @@
+"""Answer text -> a judged reading of every question: the one way in for whoever reads answers."""
+
+from runner.core.extract.extractor import Extractor
+from runner.core.extract.fast_path import Asked
+from runner.core.extract.matcher import says_no
+from runner.core.extract.validate import judge
+from runner.core.finish import STOP, normal
+from runner.core.model import QuestionSet, Reading
+
+VERSION = 2
+"""Raised with every change by which an answer may be read otherwise under the same patterns."""
+
+
+class Reader:
+    """Reads answers to one question set; keeps nothing of an answer."""
+
+    def __init__(self, questions: QuestionSet) -> None:
+        """Compile the patterns.
+
+        Raises:
+            ConfigError: names the pattern or question that cannot be used.
+        """
+        self._questions = questions
+        self._lowest = [question.minimum for question in questions.questions]
+        self._extractor = Extractor(questions)
+        self._asked = Asked(questions, self.by_patterns)
+
+    def read(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
+        """Return a reading for every question, by question id; never raises."""
+        if finish_reason not in _WHOLE and normal(finish_reason) != STOP:
+            return self.by_patterns(text, finish_reason)
+        known = self._asked.read(text)
+        if known is not None and not self._may_refuse(known):
+            return known
+        readings = self.by_patterns(text, finish_reason)
+        self._asked.learn(text, readings)
+        return readings
+
+    def _may_refuse(self, readings: dict[str, Reading]) -> bool:
+        """Tell whether a lowest value may stand there for want of an answer: that takes a look."""
+        return any(
+            reading.value == lowest
+            and says_no(self._questions.refusal_patterns, str(reading.reason))
+            for reading, lowest in zip(readings.values(), self._lowest, strict=True)
+        )
+
+    def by_patterns(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
+        """Return the same, without the short cut for answers that are the form as asked."""
+        found = self._extractor.extract(text)
+        return judge(self._questions, found, text=text, finish_reason=finish_reason)
+
+
+_WHOLE = (None, STOP)
+"""How most models stop that have said all; None: nobody knows how it stopped."""

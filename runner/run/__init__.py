@@ -1,0 +1,1 @@
+"""One experiment, driven to its end."""

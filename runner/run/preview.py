@@ -1,0 +1,137 @@
+"""What a run would do, before it does anything: as plain facts for people, programs and the ledger."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from runner.config.settings import Settings
+from runner.core.cost import Estimate, Price
+from runner.core.model import Condition, Span
+from runner.core.request_states import Counts
+from runner.core.summary import Cost, totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a run would do, before it does anything."""
+
+    folder: Path
+    committed_usd: Decimal
+    """Spent already, or reserved by batches at the provider, or for what was lost there."""
+    cost: Cost
+    """What earlier runs cost, as far as anybody knows."""
+    counts: Counts
+    conditions: int
+    batches: int
+    to_send: int
+    bytes: int
+    input_tokens: int
+    estimate: Estimate
+    price: Price | None
+    largest: tuple[int, int, int]
+    """The most requests, bytes and input tokens that any one batch has."""
+    warnings: tuple[str, ...]
+    spans: tuple[Span, ...] = ()
+    """What is sent first; what is asked again comes later."""
+
+
+def facts_of(
+    settings: Settings,
+    conditions: Sequence[Condition],
+    preview: Preview,
+    *,
+    emulated: bool,
+    now: float,
+) -> dict[str, Any]:
+    """Return a preview as JSON-ready facts; amounts in US dollars, unknown ones None."""
+    experiment = settings.experiment
+    return {
+        "experiment": experiment.name,
+        "folder": str(preview.folder),
+        "at": now,
+        "provider": experiment.model.provider,
+        "model": experiment.model.name,
+        "rehearsal": emulated,
+        "way": way(settings),
+        "factors": list(_factors(settings, conditions)),
+        "conditions": preview.conditions,
+        "trials": experiment.trials,
+        **totals(preview.counts),
+        "to_send": preview.to_send,
+        "batches": preview.batches,
+        "bytes": preview.bytes,
+        "input_tokens": preview.input_tokens,
+        "cost_usd_low": _number(preview.estimate.low),
+        "cost_usd_high": _number(preview.estimate.high),
+        "prices": preview.price.source if preview.price else None,
+        "budget_usd": None if emulated else settings.config.budget.max_usd,
+        "committed_usd": float(preview.committed_usd),
+        "cost_unknown": preview.cost.unknown,
+        "cost_unknown_usd": float(preview.cost.held),
+        "limits": list(_limits(settings, preview)),
+        "retry": {
+            "max_attempts": settings.retry.max_attempts,
+            "max_lost": settings.retry.max_lost,
+        },
+        "notes": list(preview.warnings),
+    }
+
+
+def way(settings: Settings) -> str:
+    """Say how requests are asked."""
+    provider = settings.config.provider
+    at_once = f"one by one, {provider.realtime.concurrency} at once, at full price"
+    if settings.realtime:
+        return at_once
+    again = f"; again: {at_once}" if settings.config.retry.mode == "realtime" else ""
+    if provider.emulator_path is None:  # a program of the user's, which has no window
+        program = "a Slurm job" if provider.launcher == "slurm" else "a process of this machine"
+        return f"in batches, each as {program}"
+    return f"in batches with a window of {provider.completion_window}{again}"
+
+
+def temperatures(settings: Settings, conditions: Iterable[Condition]) -> str:
+    """Say which temperatures are sent, and where they come from."""
+    experiment = settings.experiment
+    if experiment.temperatures is not None:
+        return ", ".join(str(t) for t in experiment.temperatures)
+    if not experiment.calculated:
+        return "not sent"
+    values = sorted({c.temperature for c in conditions if c.temperature is not None})
+    return "calculated: " + ", ".join(str(v) for v in values)
+
+
+def _factors(settings: Settings, conditions: Sequence[Condition]) -> Iterator[dict[str, Any]]:
+    experiment = settings.experiment
+    sent = {c.temperature for c in conditions if c.temperature is not None}
+    named = {
+        "personas": [p.name for p in experiment.personas.values()],
+        "texts": [t.title for t in experiment.texts.values()],
+        "temperatures": [temperatures(settings, conditions)],
+        "trials": [],
+    }
+    counts = {"temperatures": max(len(sent), 1), "trials": experiment.trials}
+    for name, values in named.items():
+        yield {"name": name, "count": counts.get(name, len(values)), "values": values}
+
+
+def _limits(settings: Settings, preview: Preview) -> Iterator[dict[str, Any]]:
+    """Yield how near the plan comes to each of the provider's limits, the nearest first."""
+    limits, (requests, size, tokens) = settings.limits, preview.largest
+    found = [
+        ("requests in a batch", requests, limits.requests),
+        ("bytes in a batch", size, limits.bytes),
+        ("input tokens of a batch, of what may wait there", tokens, limits.enqueued_tokens),
+        ("batches, of what may wait there", preview.batches, limits.batches_in_flight),
+    ]
+    known = [(name, value, limit) for name, value, limit in found if limit]
+    if settings.realtime:
+        return
+    for name, value, limit in sorted(known, key=lambda row: -row[1] / row[2]):
+        yield {"name": name, "value": value, "limit": limit}
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,126 @@
+"""`action=verify`: the ledger, the files and the tables, each checked against the others.
+
+Everything is read, nothing is written into the run's folder, and no provider is asked.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from runner.batches.attempts import parts
+from runner.batches.results import Intake
+from runner.core.identity import replaced
+from runner.core.model import Batch
+from runner.core.states import BatchState
+from runner.core.summary import models_returned
+from runner.core.twins import costly, told_of
+from runner.storage.files import GONE, file_sha256
+from runner.storage.ledger import Ledger
+from runner.tables import dataset
+from runner.tables.export import Report, checked, gathered
+from runner.tables.parquet import is_made_of
+
+
+def problems(ledger: Ledger, reader: Callable[[Path], Intake], report: Report) -> Iterator[str]:
+    """Yield what does not fit together, a line each, with what to do about it.
+
+    Args:
+        ledger: the run's ledger, held by this process.
+        reader: makes what reads result files, and writes what it read below a folder.
+        report: what the tables are made from.
+    """
+    for batch in report.batches:
+        yield from _requests(ledger, batch)
+        if batch.state is BatchState.COLLECTED:
+            yield from _results(ledger, reader, batch)
+    yield from told_of(batch for batch in report.batches if costly(batch))
+    yield from _replaced(report)
+    yield from _strangers(report)
+    yield from _tables(report)
+
+
+def _requests(ledger: Ledger, batch: Batch) -> Iterator[str]:
+    path = ledger.directory / "requests" / f"{batch.key}.jsonl"
+    inside = sum(len(span) for span in ledger.members(batch.key))
+    if inside != batch.count:
+        yield f"{batch.key}: the ledger lists {inside} requests and counts {batch.count}"
+    if not path.exists():
+        yield f"{path}: is gone; it says what was asked in {batch.key}"
+    elif file_sha256(path) != batch.sha256:
+        yield f"{path}: is not what was sent as {batch.key}: put the original back"
+
+
+def _results(ledger: Ledger, reader: Callable[[Path], Intake], batch: Batch) -> Iterator[str]:
+    files = [ledger.directory / "raw" / f"{batch.key}.{name}.jsonl" for name in batch.raw]
+    wrong = [
+        f"{path}: is gone: {GONE}"
+        if not path.exists()
+        else f"{path}: was changed since it was collected: put the original back"
+        for path, name in zip(files, batch.raw, strict=True)
+        if not path.exists() or file_sha256(path) != batch.raw[name]
+    ]
+    yield from wrong
+    outcomes = ledger.outcomes(batch.key)
+    if outcomes is None or len(outcomes) != batch.count:
+        yield f"{batch.key}: the ledger has no outcome for each of its {batch.count} requests"
+    elif not wrong:
+        yield from _read_again(ledger, reader, batch, files, outcomes)
+
+
+def _read_again(
+    ledger: Ledger,
+    reader: Callable[[Path], Intake],
+    batch: Batch,
+    files: list[Path],
+    outcomes: bytes,
+) -> Iterator[str]:
+    """Read the stored results once more, elsewhere, and compare."""
+    with TemporaryDirectory(prefix="verify-") as elsewhere:
+        reading = reader(Path(elsewhere)).read(batch, ledger.members(batch.key), files)
+        if reading.outcomes != outcomes:
+            differ = sum(one != two for one, two in zip(reading.outcomes, outcomes, strict=True))
+            yield (
+                f"{batch.key}: {differ} of its results read otherwise than the ledger says: "
+                "action=export reads them again"
+            )
+        elif not _rows(Path(elsewhere), batch).equals(_rows(ledger.directory, batch)):
+            yield f"{batch.key}: its attempts are not what its results say: action=export mends it"
+
+
+def _rows(folder: Path, batch: Batch) -> pl.DataFrame:
+    files = parts(folder, batch.key)
+    return pl.concat([pl.read_parquet(path) for path in files]) if files else pl.DataFrame()
+
+
+def _replaced(report: Report) -> Iterator[str]:
+    """Say that another model answered than was asked; the ledger knows by the names it was told."""
+    asked = report.experiment["definition"]["model"]["name"]
+    if others := replaced(asked, models_returned(report.batches)):
+        yield f"{others}: tell them apart by the column model_returned"
+
+
+def _strangers(report: Report) -> Iterator[str]:
+    """Name result files that no batch of the ledger knows; they may hold paid answers."""
+    keys = {batch.key for batch in report.batches}
+    for path in sorted((report.folder / "raw").glob("*.jsonl")):
+        if path.name.partition(".")[0] not in keys:
+            yield f"{path}: no batch of the ledger knows it: keep it, it may be paid for"
+
+
+def _tables(report: Report) -> Iterator[str]:
+    rows = gathered(report)
+    answers = report.folder / "answers.parquet"
+    tables = {
+        answers: checked(rows.answers(), report.roster.counts()),
+        report.folder / "attempts.parquet": rows.attempts(),
+    }
+    place = dataset.place_of(report.folder, report.experiment)
+    if place.exists():
+        tables[place] = dataset.without_partitions(rows.answers())
+    for path, wanted in tables.items():
+        if not path.exists():
+            yield f"{path}: is not there: action=export writes it"
+        elif not is_made_of(path, wanted):
+            yield f"{path}: is not what the ledger and the results say: action=export mends it"

@@ -1,0 +1,1 @@
+"""What must survive a kill: ledger, lease, events, files, commands."""

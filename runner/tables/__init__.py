@@ -1,0 +1,1 @@
+"""From attempts to tables, and other people's tables in."""

@@ -1,0 +1,274 @@
+"""Tables for other programs and people: the study's CSV, wide, long and xlsx, with a codebook."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from runner.core.errors import ConfigError
+from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
+from runner.tables.codebook import codebook
+from runner.tables.export import guarded
+from runner.tables.runs import ANSWERS, Selection, StoredRun
+
+EXCEL_ROWS = 1_048_575
+"""What a sheet holds below its heading."""
+EXCEL_CHARACTERS = 32_767
+CUT = "… [cut: see the parquet file]"
+REHEARSAL = "REHEARSAL "
+"""What stands before the developer in the study's table, which has no column to mark it."""
+STUDY = ("timestamp", "text", "developer", "model", "persona", "temperature", "trial")
+"""The study's columns, before Q1value … Qnvalue and Q1reason … Qnreason."""
+OPEN = "open"
+
+
+def write(
+    selection: Selection, folder: Path, formats: Sequence[str], *, language: str
+) -> tuple[Path, ...]:
+    """Write tables in some formats, and the codebook that explains them.
+
+    Args:
+        selection: the runs; all of them go into one table.
+        folder: where to.
+        formats: study, wide, long, xlsx.
+        language: of the codebook, ja or en.
+
+    Raises:
+        ConfigError: runs that do not fit into one table, or a table too long for Excel.
+    """
+    runs = selection.runs
+    writers: Mapping[str, Callable[[], list[Path]]] = {
+        "study": lambda: [_csv(study(runs), folder / "study.csv")],
+        "wide": lambda: _both(wide(runs), folder / "wide"),
+        "long": lambda: _both(long(runs), folder / "long"),
+        "xlsx": lambda: [_xlsx(runs, folder / "answers.xlsx", language)],
+    }
+    make_folder(folder, privacy(run.folder for run in runs))
+    paths = [path for name in dict.fromkeys(formats) for path in writers[name]()]
+    columns = {
+        "study.csv": study(runs).collect_schema(),
+        "wide": wide(runs).collect_schema(),
+        "long": long(runs).collect_schema(),
+    }
+    chosen = {name: schema for name, schema in columns.items() if name.partition(".")[0] in formats}
+    if "xlsx" in formats:
+        chosen["answers.xlsx"] = _sheet(runs).collect_schema()
+    text = codebook(chosen, _labels(runs), language)
+    write_durably(folder / "codebook.md", [text.encode("utf-8", "replace")])
+    return (*paths, folder / "codebook.md")
+
+
+def wide(runs: Sequence[StoredRun]) -> pl.LazyFrame:
+    """Return one row per request: the columns of answers.parquet, and where each comes from.
+
+    Raises:
+        ConfigError: two experiments ask something else under the same number.
+    """
+    _labels(runs)
+    frames = [
+        pl.scan_parquet(run.folder / ANSWERS, glob=False).select(
+            pl.lit(run.name).alias("run"),
+            pl.lit(run.imported).alias("imported"),
+            pl.all(),
+        )
+        for run in runs
+    ]
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
+    """Return one row per request and question."""
+    frames = []
+    for run in runs:
+        rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
+        known = rows.collect_schema().names()
+        asked = [
+            pl.struct(
+                pl.lit(key).alias("question"),
+                pl.lit(row["label"]).alias("label"),
+                pl.col(f"{key}_value").cast(pl.Float64).alias("value"),
+                *(pl.col(f"{key}_{part}").alias(part) for part in ("reason", "pattern", "cause")),
+                _known(f"{key}_written", known).alias("written"),
+            )
+            for key, row in run.definition["questions"].items()
+        ]
+        frames.append(
+            rows.select(
+                pl.lit(run.name).alias("run"),
+                pl.lit(run.imported).alias("imported"),
+                *(name for name in LONG if name in known),
+                pl.concat_list(asked).alias("asked"),
+            )
+            .explode("asked")
+            .unnest("asked")
+        )
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _known(name: str, columns: Sequence[str]) -> pl.Expr:
+    """Return a text column, empty where an older or an imported table has none."""
+    return pl.col(name) if name in columns else pl.lit(None, dtype=pl.String)
+
+
+LONG = (
+    *("experiment", "provider", "model", "rehearsal", "persona", "persona_name", "text", "title"),
+    *("author", "temperature", "trial", "custom_id", "source_row", "status"),
+)
+"""The columns of a request that each of its questions repeats."""
+
+
+def study(runs: Sequence[StoredRun]) -> pl.LazyFrame:
+    """Return the study's table: 15 columns for four questions.
+
+    A request that has not ended keeps its row, with nothing in it that may still change.
+    """
+    labels = _labels(runs)
+    personas = _shown(runs, "personas", "name")
+    texts = _shown(runs, "texts", "title")
+    frames = []
+    for run in runs:
+        rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
+        known = rows.collect_schema().names()
+        ended = pl.col("status") != OPEN
+        asked = [key for key in labels if f"{key}_value" in known]
+        when = pl.coalesce("answered_at", "completed_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+        written = [pl.col("source_timestamp")] if "source_timestamp" in known else []
+        mark = pl.when(pl.col("rehearsal")).then(pl.lit(REHEARSAL)).otherwise(pl.lit(""))
+        frames.append(
+            rows.select(
+                pl.when(ended).then(pl.coalesce(*written, when)).alias("timestamp"),
+                pl.col("text").replace_strict(texts[run.name], return_dtype=pl.String),
+                (mark + pl.col("provider")).alias("developer"),
+                "model",
+                pl.col("persona").replace_strict(personas[run.name], return_dtype=pl.String),
+                "temperature",
+                "trial",
+                *(pl.when(ended).then(pl.col(f"{k}_value")).alias(f"{k}value") for k in asked),
+                *(pl.when(ended).then(pl.col(f"{k}_reason")).alias(f"{k}reason") for k in asked),
+            )
+        )
+    order = [*STUDY, *(f"{k}value" for k in labels), *(f"{k}reason" for k in labels)]
+    whole = pl.concat(frames, how="diagonal_relaxed").select(order)
+    _check_unique(whole)
+    return whole
+
+
+def _check_unique(table: pl.LazyFrame) -> None:
+    """Refuse rows that the study's columns cannot tell apart: they were asked something else."""
+    keys = STUDY[1:]
+    twice = table.group_by(keys).len().filter(pl.col("len") > 1).sort(keys).head(1).collect()
+    for *key, count in twice.iter_rows():
+        raise ConfigError(
+            f"export.format=study: {count} rows are {', '.join(map(str, key))}; the study's columns "
+            "do not say from which experiment or wording a row is: export one with export.over=…, "
+            "or use export.format=wide"
+        )
+
+
+def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
+    """Return the label of each question, by its number.
+
+    Raises:
+        ConfigError: the same number stands for two questions.
+    """
+    labels: dict[str, str] = {}
+    for run in runs:
+        for key, row in run.definition["questions"].items():
+            if labels.setdefault(key, row["label"]) != row["label"]:
+                raise ConfigError(
+                    f"export.over: {key} is {labels[key]!r} in one run and {row['label']!r} in "
+                    f"{run.name}: export them one by one, their answers do not fit into one table"
+                )
+    return labels
+
+
+def _shown(runs: Sequence[StoredRun], group: str, name: str) -> dict[str, dict[str, str]]:
+    """Return, for each run, what its personas or texts are called; with the id where it is needed.
+
+    A name that two ids share would make two conditions one.
+    """
+    ids: dict[str, set[str]] = {}
+    for run in runs:
+        for key, row in run.definition[group].items():
+            ids.setdefault(row[name] or key, set()).add(key)
+    return {
+        run.name: {
+            key: shown if len(ids[shown := row[name] or key]) == 1 else f"{shown} ({key})"
+            for key, row in run.definition[group].items()
+        }
+        for run in runs
+    }
+
+
+def _csv(frame: pl.LazyFrame, path: Path) -> Path:
+    part = part_of(path)
+    guarded(frame).sink_csv(part, include_bom=True)
+    settle(part, path)
+    return path
+
+
+def _both(frame: pl.LazyFrame, stem: Path) -> list[Path]:
+    parquet = stem.with_suffix(".parquet")
+    part = part_of(parquet)
+    frame.sink_parquet(part, compression="zstd")
+    settle(part, parquet)
+    return [_csv(frame, stem.with_suffix(".csv")), parquet]
+
+
+def _sheet(runs: Sequence[StoredRun]) -> pl.LazyFrame:
+    """Return the table of the xlsx file: without the raw answers, which are longer than cells."""
+    frame = wide(runs)
+    return frame.drop("raw_answer", strict=False)
+
+
+def _xlsx(runs: Sequence[StoredRun], path: Path, language: str) -> Path:
+    import xlsxwriter
+
+    frame = _sheet(runs).collect()
+    if frame.height > EXCEL_ROWS:
+        raise ConfigError(
+            f"export.format=xlsx: {frame.height:,} rows; a sheet holds {EXCEL_ROWS:,}: use "
+            "export.format=wide, or fewer runs with export.over=[…]"
+        )
+    part = part_of(path)
+    safe = {
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "in_memory": False,
+    }
+    with xlsxwriter.Workbook(str(part), safe) as book:
+        book.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)})
+        _for_excel(frame).write_excel(book, "answers", freeze_panes=(1, 0), float_precision=4)
+        explained = codebook({path.name: frame.schema}, _labels(runs), language)
+        rows = [_cells(line) for line in explained.splitlines() if line.startswith("|")]
+        sheet = book.add_worksheet("codebook")
+        for down, row in enumerate(row for row in rows if set("".join(row)) - set("-: ")):
+            for across, text in enumerate(row):
+                sheet.write_string(down, across, text)
+    settle(part, path)
+    return path
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip().replace("\\|", "|") for cell in _split(line.strip()[1:-1])]
+
+
+def _split(line: str) -> list[str]:
+    return [cell.replace("\0", "\\|") for cell in line.replace("\\|", "\0").split("|")]
+
+
+def _for_excel(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the table as Excel can hold it: times without a zone (they are UTC), long text cut."""
+    changes: list[Any] = []
+    for name, kind in frame.schema.items():
+        column = pl.col(name)
+        if isinstance(kind, pl.Datetime):
+            changes.append(column.dt.replace_time_zone(None))
+        elif kind == pl.String:
+            short = column.str.slice(0, EXCEL_CHARACTERS - len(CUT)) + CUT
+            long_ = column.str.len_chars() > EXCEL_CHARACTERS
+            changes.append(pl.when(long_).then(short).otherwise(column).alias(name))
+    return frame.with_columns(changes)

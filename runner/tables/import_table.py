@@ -1,0 +1,388 @@
+"""`action=import`: an existing table in the study's columns, checked row by row, nothing invented."""
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from runner import __version__
+from runner.config.settings import did_you_mean
+from runner.core.errors import ConfigError
+from runner.core.model import Experiment, Question
+from runner.storage.files import part_of, settle, write_durably
+from runner.tables.export import FORMULA, guarded
+from runner.tables.formats import REHEARSAL, STUDY
+from runner.tables.join import FACTORS
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
+"""What stands for a missing value, in small letters."""
+FOLDER = "imported"
+SHOWN = 20
+"""Problems that are listed; all are counted."""
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+WHOLE = re.compile(r"[0-9]+(\.0*)?")
+MAX_CELL = 1 << 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What was taken in."""
+
+    folder: Path
+    rows: int
+    values: int
+    missing: int
+    encoding: str
+    sha256: str
+    models: tuple[str, ...]
+
+
+def import_table(path: Path, experiment: Experiment, outputs: Path) -> Imported:
+    """Check a table and store it as a run of its own, beside those that were asked.
+
+    Args:
+        path: a CSV file with the study's columns.
+        experiment: says the name, the questions and their ranges, and what personas and texts are
+            called; the file may name them by id or by name.
+        outputs: the folder of all experiments.
+
+    Raises:
+        ConfigError: every problem of the file with its row; nothing was written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"input={path}: cannot be read ({error.strerror})") from None
+    digest = sha256(content).hexdigest()
+    folder = outputs / experiment.name / FOLDER
+    _check_free(folder, digest)
+    text, encoding = _decoded(content, path)
+    table = _Table(path, experiment)
+    rows = list(table.rows(text))
+    table.raise_any()
+    frame = pl.DataFrame(rows, schema=table.schema(), orient="row")
+    if frame["rehearsal"].n_unique() > 1:
+        raise ConfigError(
+            f"input={path}: rows of rehearsals (developer {REHEARSAL}…) stand beside others: split "
+            "the file. Nothing was imported"
+        )
+    manifest = _manifest(experiment, table)
+    manifest["imported"] = {
+        "file": path.name,
+        "sha256": digest,
+        "encoding": encoding,
+        "rows": frame.height,
+    }
+    manifest["experiment"] |= {
+        "id": f"imported-{digest[:12]}",
+        "emulated": bool(frame["rehearsal"][0]),
+    }
+    _store(folder, content, frame, manifest)
+    keys = list(experiment.questions.questions)
+    values = sum(int(frame[f"{q.id}_value"].count()) for q in keys)
+    models = frame.select("provider", "model").unique().sort("provider", "model")
+    return Imported(
+        folder=folder,
+        rows=frame.height,
+        values=values,
+        missing=frame.height * len(keys) - values,
+        encoding=encoding,
+        sha256=digest,
+        models=tuple(f"{model} ({provider})" for provider, model in models.iter_rows()),
+    )
+
+
+def _check_free(folder: Path, digest: str) -> None:
+    """Refuse to replace another table, or to mix one with what was asked here."""
+    if (folder / "manifest.json").exists():
+        known = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if known["imported"]["sha256"] != digest:
+            raise ConfigError(
+                f"{folder}: holds another table already ({known['imported']['file']}): choose "
+                "another name=…"
+            )
+    elif folder.exists():
+        raise ConfigError(f"{folder}: exists already; choose another name=…")
+
+
+def _decoded(content: bytes, path: Path) -> tuple[str, str]:
+    """Return the text and its encoding.
+
+    What is UTF-8 is that: text in cp932 (Shift_JIS as Windows has it) is hardly ever valid UTF-8.
+    """
+    marked = content.startswith(b"\xef\xbb\xbf")
+    tried = ["utf-8-sig"] if marked else ["utf-8", "cp932"]
+    for encoding in tried:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            break
+        return text, encoding
+    raise ConfigError(
+        f"input={path}: neither UTF-8 (with or without a byte order mark) nor cp932 text: save it "
+        "as CSV in UTF-8"
+    )
+
+
+class _Table:
+    """One file while it is being checked."""
+
+    def __init__(self, path: Path, experiment: Experiment) -> None:
+        self._path = path
+        self._experiment = experiment
+        self._questions = experiment.questions.questions
+        self._problems: list[str] = []
+        self._count = 0
+        self._seen: dict[tuple[Any, ...], int] = {}
+        self.personas: dict[str, str] = {}
+        """Name by id, of those that the file names."""
+        self.texts: dict[str, str] = {}
+        self._persona_ids = _ids({p.id: p.name for p in experiment.personas.values()})
+        self._text_ids = _ids({t.id: t.title for t in experiment.texts.values()})
+
+    def schema(self) -> dict[str, Any]:
+        readings: dict[str, Any] = {}
+        for question in self._questions:
+            kind = pl.Int64 if question.integer else pl.Float64
+            readings |= {f"{question.id}_value": kind}
+            readings |= {f"{question.id}_{p}": pl.String for p in ("reason", "pattern", "cause")}
+        return {**_HEAD, **readings, **_TAIL}
+
+    def rows(self, text: str) -> Iterator[list[Any]]:
+        """Yield the rows as they are stored; what is wrong is noted and left out."""
+        csv.field_size_limit(MAX_CELL)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            header = next(reader, [])
+            if not header:
+                self._add("has no heading: it is empty")
+                return
+            columns = self._columns([name.strip() for name in header])
+            if columns is None:
+                return
+            for number, cells in enumerate(reader, 2):
+                if not cells:
+                    continue
+                if len(cells) != len(header):
+                    self._wrong(number, f"has {len(cells)} cells, the heading {len(header)}")
+                    continue
+                named = {key: _unguarded(cells[place]) for key, place in columns.items()}
+                if (row := self._row(number, named)) is not None:
+                    yield row
+        except csv.Error as error:
+            self._wrong(reader.line_num, f"line cannot be read as CSV ({error})")
+        if not self._count and not self._seen:
+            self._add("has no row")
+
+    def raise_any(self) -> None:
+        if self._count:
+            more = self._count - len(self._problems)
+            rest = f"; and {more:,} more" if more else ""
+            raise ConfigError(
+                f"input={self._path}: {'; '.join(self._problems)}{rest}. Nothing was imported"
+            )
+
+    def _add(self, what: str) -> None:
+        self._count += 1
+        if len(self._problems) < SHOWN:
+            self._problems.append(what)
+
+    def _wrong(self, row: int, what: str) -> None:
+        self._add(f"row {row}: {what}")
+
+    def _columns(self, header: list[str]) -> dict[str, int] | None:
+        """Return where each column stands."""
+        wanted = [
+            *STUDY,
+            *(f"{q.id}value" for q in self._questions),
+            *(f"{q.id}reason" for q in self._questions),
+        ]
+        before = self._count
+        for name in wanted:
+            if name not in header:
+                self._add(f"column {name} is not there")
+            elif header.count(name) > 1:
+                self._add(f"column {name} stands {header.count(name)} times")
+        for name in header:
+            if name not in wanted:
+                self._add(f"column {name!r} is not known; {did_you_mean(name, wanted)}")
+        return None if self._count > before else {name: header.index(name) for name in wanted}
+
+    def _row(self, number: int, cells: Mapping[str, str]) -> list[Any] | None:
+        before = self._count
+        for name in ("text", "developer", "model", "persona"):
+            if not cells[name].strip():
+                self._wrong(number, f"{name} is empty")
+        temperature = self._temperature(number, cells["temperature"])
+        trial = self._trial(number, cells["trial"])
+        timestamp = cells["timestamp"].strip() or None
+        at = self._time(number, timestamp)
+        readings: list[Any] = []
+        for question in self._questions:
+            value = self._value(number, question, cells[f"{question.id}value"])
+            reason = cells[f"{question.id}reason"]
+            readings += [value, reason if reason.strip() else None, None, None]
+        developer = cells["developer"].strip()
+        rehearsal = developer.startswith(REHEARSAL)
+        provider, model = developer.removeprefix(REHEARSAL), cells["model"].strip()
+        persona = _known(cells["persona"].strip(), self._persona_ids, self.personas)
+        text = _known(cells["text"].strip(), self._text_ids, self.texts)
+        key = (developer, model, persona, text, temperature, trial)
+        if trial is not None and (first := self._seen.setdefault(key, number)) != number:
+            self._wrong(number, f"repeats row {first}: {model}, {persona}, {text}, "
+                                f"temperature {temperature}, trial {trial}")  # fmt: skip
+        if self._count > before:
+            return None
+        return [
+            *(self._experiment.name, provider, model, rehearsal),
+            *(persona, self.personas[persona], text, self.texts[text], None, temperature, trial),
+            *(None, number, timestamp, "imported", None, None),
+            *readings,
+            *(None, at),
+        ]
+
+    def _temperature(self, number: int, cell: str) -> float | None:
+        if cell.strip().lower() in MISSING:
+            return None
+        if NUMBER.fullmatch(cell.strip()) is None or not 0 <= float(cell) <= 5:
+            self._wrong(number, f"temperature {_excerpt(cell)}: allowed: 0 to 5, or empty")
+            return None
+        return float(cell)
+
+    def _trial(self, number: int, cell: str) -> int | None:
+        if WHOLE.fullmatch(cell.strip()) is None or not 1 <= float(cell) < 1e9:
+            self._wrong(number, f"trial {_excerpt(cell)}: allowed: a whole number from 1")
+            return None
+        return int(float(cell))
+
+    def _value(self, number: int, question: Question, cell: str) -> float | int | None:
+        """Return a value as it stands there; 80.0 is the 80 that other programs write so."""
+        plain = cell.strip()
+        if plain.lower() in MISSING:
+            return None
+        where = f"{question.id}value {_excerpt(cell)}"
+        allowed = f"allowed: {question.minimum} to {question.maximum}, or empty when it is missing"
+        try:
+            value = Decimal(plain) if NUMBER.fullmatch(plain) else None
+        except InvalidOperation:
+            value = None
+        if value is None or not question.minimum <= value <= question.maximum:
+            self._wrong(number, f"{where}: {allowed}")
+            return None
+        if question.integer and value != int(value):
+            self._wrong(number, f"{where}: {question.id} takes whole numbers only")
+            return None
+        return int(value) if question.integer else float(value)
+
+    def _time(self, number: int, text: str | None) -> datetime | None:
+        """Return a time whose zone is known; one without a zone is kept as it was written."""
+        if text is None:
+            return None
+        try:
+            found = datetime.fromisoformat(text.replace("/", "-"))
+        except ValueError:
+            self._wrong(number, f"timestamp {_excerpt(text)}: allowed: as 2025-03-01 12:30:00")
+            return None
+        return found.astimezone(UTC) if found.tzinfo else None
+
+
+_HEAD: dict[str, Any] = {
+    "experiment": pl.String,
+    "provider": pl.String,
+    "model": pl.String,
+    "rehearsal": pl.Boolean,
+    **FACTORS,
+    "trial": pl.Int64,
+    "custom_id": pl.String,
+    "source_row": pl.Int64,
+    "source_timestamp": pl.String,
+    "status": pl.String,
+    "attempts": pl.Int64,
+    "lost": pl.Int64,
+}
+_TIME = pl.Datetime("us", "UTC")
+_TAIL: dict[str, Any] = {"model_returned": pl.String, "answered_at": _TIME}
+
+
+def _ids(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return id and name by everything that a table may call it: its id, or its name."""
+    known = {_folded(name): (key, name) for key, name in names.items()}
+    return known | {_folded(key): (key, name) for key, name in names.items()}
+
+
+def _folded(name: str) -> str:
+    """Return a name without differences of width, as between １ and 1."""
+    return unicodedata.normalize("NFKC", name).strip()
+
+
+def _known(written: str, ids: Mapping[str, tuple[str, str]], named: dict[str, str]) -> str:
+    """Return the id that a written name stands for, or the name itself; and remember the name."""
+    key, name = ids.get(_folded(written), (written, written))
+    named.setdefault(key, name)
+    return key
+
+
+def _unguarded(cell: str) -> str:
+    """Take away the mark that our own tables put before what looks like a formula."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell[1:]) else cell
+
+
+def _excerpt(cell: str) -> str:
+    return repr(cell if len(cell) <= 30 else cell[:29] + "…")
+
+
+def _manifest(experiment: Experiment, table: _Table) -> dict[str, Any]:
+    """Return what is known of the experiment: the questions as they are configured, and names."""
+    return {
+        "chorus": __version__,
+        "experiment": {
+            "name": experiment.name,
+            "definition": {
+                "questions": {
+                    q.id: {
+                        "label": q.label,
+                        "minimum": q.minimum,
+                        "maximum": q.maximum,
+                        "integer": q.integer,
+                        "reason_required": q.reason_required,
+                    }
+                    for q in experiment.questions.questions
+                },
+                "personas": {key: {"name": name} for key, name in table.personas.items()},
+                "texts": {key: {"title": name} for key, name in table.texts.items()},
+            },
+        },
+    }
+
+
+def _store(folder: Path, content: bytes, frame: pl.DataFrame, manifest: dict[str, Any]) -> None:
+    """Write the tables; the manifest comes last, so that a folder with one is whole."""
+    columns: dict[str, Any] = {
+        "remote_batch": pl.String, "batch": pl.String, "prompt_variant": pl.String,
+        "outcome": pl.String, "finish_reason": pl.String, "request_id": pl.String,
+        "input_tokens": pl.Int64, "output_tokens": pl.Int64, "cache_read_tokens": pl.Int64,
+        "cache_write_tokens": pl.Int64, "cache_write_1h_tokens": pl.Int64, "cost_usd": pl.Float64,
+        "error": pl.String, "submitted_at": _TIME, "completed_at": _TIME, "raw_answer": pl.String,
+    }  # fmt: skip
+    whole = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in columns.items())
+    write_durably(folder / "source.csv", [content])
+    part = part_of(folder / "answers")
+    guarded(whole).sink_csv(part, include_bom=True)
+    settle(part, folder / "answers.csv")
+    part_of(folder / "answers")
+    whole.write_parquet(part, compression="zstd")
+    settle(part, folder / "answers.parquet")
+    text = json.dumps(manifest, ensure_ascii=False, indent=2)
+    write_durably(folder / "manifest.json", [text.encode() + b"\n"])

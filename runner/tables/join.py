@@ -1,0 +1,346 @@
+"""The rows of the tables, some thousand at a time: which attempt counts for each request, and its text.
+
+Of all attempts only numbers are kept; texts are read from the parts when their rows are written.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
+from runner.core.errors import LedgerDamaged
+from runner.core.model import Batch, QuestionSet
+from runner.core.request_states import PENDING, STATES, WITHHELD, Roster, Row
+from runner.core.states import BatchState, Outcome, RequestState
+from runner.tables.parquet import ROWS_A_CHUNK
+
+Places = NDArray[np.int64]
+"""Requests or attempts, by their number in the order of the roster or of the parts."""
+
+
+class Gathering:
+    """The tables of one run, as streams of frames; each can be read more than once."""
+
+    def __init__(
+        self,
+        folder: Path,
+        experiment: Mapping[str, Any],
+        questions: QuestionSet,
+        batches: Iterable[Batch],
+        roster: Roster,
+        *,
+        rows_a_chunk: int = ROWS_A_CHUNK,
+    ) -> None:
+        """Look through all attempts once; no text is read.
+
+        Args:
+            folder: the run's folder.
+            experiment: the ledger's own record of what the experiment is.
+            questions: what was asked.
+            batches: of the ledger.
+            roster: how every request stands.
+            rows_a_chunk: how many answers are in memory at a time.
+
+        Raises:
+            LedgerDamaged: a part speaks of a request that its batch does not have.
+        """
+        self._experiment = experiment
+        self._questions = questions
+        self._roster = roster
+        self._rows_a_chunk = rows_a_chunk
+        collected = [batch for batch in batches if batch.state is BatchState.COLLECTED]
+        self._about = _about(collected)
+        self._parts = _Parts(folder, collected, questions)
+        self._index = _Index(self._parts, roster)
+
+    def attempts(self) -> Iterator[pl.DataFrame]:
+        """Yield one row per attempt that was collected, in the order they were sent."""
+        yield self._rows(pl.DataFrame(schema=self._parts.schema), [])
+        for number in range(len(self._parts.paths)):
+            yield self._attempts_of(number)
+
+    def refused(self) -> Iterator[pl.DataFrame]:
+        """Yield the attempts that were refused or ended in an error."""
+        for number in self._index.with_errors:
+            yield self._attempts_of(number).filter(pl.col("outcome").is_in(_ERRORS))
+
+    def answers(self) -> Iterator[pl.DataFrame]:
+        """Yield one row per request: its factors, and the attempt that counts.
+
+        That is the first valid one; without one the last answered one, else the last of all.
+        Requests outside the present configuration are in it once they were answered or sent.
+        """
+        yield self._answered(_requests(self._experiment, []))
+        for slices in _slices(self._roster, self._rows_a_chunk):
+            yield self._answered(_requests(self._experiment, slices))
+
+    def _attempts_of(self, number: int) -> pl.DataFrame:
+        begin, end = self._parts.starts[number : number + 2]
+        return self._rows(self._parts.read(number), self._index.attempt[begin:end])
+
+    def _rows(self, rows: pl.DataFrame, numbers: Any) -> pl.DataFrame:
+        """Return attempts with their numbers, and with what is known of their batches."""
+        attempt = pl.Series("attempt", numbers, dtype=pl.Int64)
+        return self._dated(rows).with_columns(attempt)
+
+    def _dated(self, rows: pl.DataFrame) -> pl.DataFrame:
+        times = [
+            pl.from_epoch((pl.col(name) * 1000).cast(pl.Int64), time_unit="ms")
+            .dt.replace_time_zone("UTC")
+            .alias(name)
+            for name in ("submitted_at", "completed_at", "answered_at")
+        ]
+        return rows.join(self._about, on="batch", how="left", maintain_order="left").with_columns(
+            *times
+        )
+
+    def _answered(self, requests: pl.DataFrame) -> pl.DataFrame:
+        """Put the attempt that counts beside each request."""
+        best = self._index.best[requests["_place"].to_numpy()]
+        found = self._dated(self._parts.pick(best))
+        wrong = (found["custom_id"] != requests["custom_id"]).sum()
+        if wrong:
+            raise LedgerDamaged(
+                f"{wrong} attempts below {self._parts.folder} changed while they were read: "
+                "run the command again"
+            )
+        return (
+            requests.drop("_place")
+            .hstack(found.drop("custom_id"))
+            .select(
+                *(name for name in requests.columns if name != "_place"),
+                *question_columns(self._questions),
+                *(name for name in HEAD if name != "custom_id"),
+                *(name for name in TAIL if name != "raw_answer"),
+                *("remote_batch", "submitted_at", "completed_at", "raw_answer"),
+            )
+        )
+
+
+class _Parts:
+    """The stored attempts of some batches, as one long table in the order they were sent."""
+
+    def __init__(self, folder: Path, batches: Iterable[Batch], questions: QuestionSet) -> None:
+        self.folder = folder / "attempts"
+        self.paths = all_parts(folder, [batch.key for batch in batches])
+        self.schema = {name: getattr(pl, kind) for name, kind in columns(questions).items()}
+        heights = [pl.scan_parquet(p, glob=False).select(pl.len()).collect().item()
+                   for p in self.paths]  # fmt: skip
+        self.starts = np.cumsum([0, *heights])
+        self.read = lru_cache(maxsize=2)(self._read)  # where one chunk ends, the next begins
+
+    def _read(self, number: int) -> pl.DataFrame:
+        """Read one part; one of an older version lacks what it did not know of: that is missing."""
+        return pl.read_parquet(
+            self.paths[number], schema=self.schema, missing_columns="insert", glob=False
+        )
+
+    def pick(self, rows: Places) -> pl.DataFrame:
+        """Return some rows by their numbers, in the order asked for; an empty one for a -1."""
+        wanted = np.unique(rows[rows >= 0])
+        numbers = np.searchsorted(self.starts, wanted, side="right") - 1
+        frames = [pl.DataFrame(schema=self.schema)]
+        for number in np.unique(numbers).tolist():
+            here = wanted[numbers == number] - self.starts[number]
+            frames.append(self.read(number)[here])
+        at = pl.Series(np.searchsorted(wanted, rows)).set(pl.Series(rows < 0), None)
+        return pl.concat(frames).select(pl.all().gather(at))
+
+
+class _Index:
+    """Numbers of all attempts: which counts for a request, and which try of it each is."""
+
+    def __init__(self, parts: _Parts, roster: Roster) -> None:
+        places = _Placer(roster)
+        self.best: Places = np.full(places.count, -1, np.int64)
+        """By request: the row of the attempt that counts; -1: there is none."""
+        self.attempt = np.zeros(parts.starts[-1], np.int32)
+        """By row: the how manieth attempt of its request it is."""
+        self.with_errors: list[int] = []
+        """Parts that hold a refused request or an error."""
+        rank = np.full(places.count, len(_RANKS), np.int8)
+        tries = np.zeros(places.count, np.int32)
+        for number, path in enumerate(parts.paths):
+            rows = pl.scan_parquet(path, glob=False).select("custom_id", "outcome").collect()
+            place = places.of(rows["custom_id"], path)
+            first = parts.starts[number]
+            tries[place] += 1
+            self.attempt[first : first + len(place)] = tries[place]
+            here = rows["outcome"].replace_strict(
+                _RANKS, default=len(_RANKS) - 1, return_dtype=pl.Int8
+            ).to_numpy()  # fmt: skip
+            better = (here < rank[place]) | ((here == rank[place]) & (here > 0))
+            rank[place[better]] = here[better]
+            self.best[place[better]] = first + np.flatnonzero(better)
+            if rows["outcome"].is_in(_ERRORS).any():
+                self.with_errors.append(number)
+
+
+class _Placer:
+    """Finds the number of a request by its custom_id."""
+
+    def __init__(self, roster: Roster) -> None:
+        sizes = {stem: len(row.state) for stem, row in roster.rows.items()}
+        self.count = sum(sizes.values())
+        self._stems = pl.Series(list(sizes), dtype=pl.String)
+        self._sizes = pl.Series(list(sizes.values()), dtype=pl.Int64)
+        self._starts = self._sizes.cum_sum() - self._sizes
+
+    def of(self, names: pl.Series, part: Path) -> Places:
+        """Return the numbers of requests, none of them twice."""
+        stem = names.str.replace(_TRIAL, "")
+        trial = names.str.extract(_TRIAL).cast(pl.Int64)
+        size = stem.replace_strict(self._stems, self._sizes, default=0)
+        known = (trial >= 1) & (trial <= size)
+        if not known.all() or known.null_count() or names.n_unique() < len(names):
+            raise LedgerDamaged(
+                f"{part}: holds an attempt of a request that its batch does not have, or one twice: "
+                "action=export reads the raw answers again"
+            )
+        start = stem.replace_strict(self._stems, self._starts, return_dtype=pl.Int64)
+        return (start + trial - 1).to_numpy()
+
+
+_TRIAL = r"_n(\d+)$"
+_RANKS = {Outcome.VALID.value: 0, Outcome.INVALID.value: 1, "any other": 2}
+"""A valid attempt comes before an answered one, and that before any other."""
+_ERRORS = [
+    outcome.value
+    for outcome in (Outcome.REFUSED, Outcome.ERRORED, Outcome.DENIED, Outcome.UNREADABLE)
+]
+
+
+def _about(collected: Iterable[Batch]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "batch": b.key,
+                "remote_batch": b.remote,
+                "submitted_at": b.accepted_at,
+                "completed_at": b.ended_at,
+            }
+            for b in collected
+        ],
+        schema={
+            "batch": pl.String,
+            "remote_batch": pl.String,
+            "submitted_at": pl.Float64,
+            "completed_at": pl.Float64,
+        },
+    )
+
+
+_Slice = tuple[str, Row, int, int, int]
+"""Some requests of a condition: its stem and row, from where to where, the number of the first."""
+
+
+def _slices(roster: Roster, size: int) -> Iterator[list[_Slice]]:
+    """Cut the roster into chunks of some requests, in its order."""
+    chunk: list[_Slice] = []
+    room, place = size, 0
+    for stem, row in roster.rows.items():
+        begin = 0
+        while begin < len(row.state):
+            end = min(len(row.state), begin + room)
+            chunk.append((stem, row, begin, end, place + begin))
+            room -= end - begin
+            begin = end
+            if not room:
+                yield chunk
+                chunk, room = [], size
+        place += len(row.state)
+    if chunk:
+        yield chunk
+
+
+def _requests(experiment: Mapping[str, Any], slices: Iterable[_Slice]) -> pl.DataFrame:
+    """Return one row per request, with its factors and counters, and its number as `_place`."""
+    definition = experiment["definition"]
+    slices = list(slices)
+    conditions = pl.DataFrame(
+        [
+            {
+                **_factors(definition, stem),
+                "stem": stem,
+                "_wanted": row.wanted,
+                "_begin": begin,
+                "_end": end,
+                "_first": place,
+            }
+            for stem, row, begin, end, place in slices
+        ],
+        schema={**FACTORS, "stem": pl.String, **dict.fromkeys(_NUMBERS, pl.Int64)},
+    )
+    arrays = {
+        "_state": b"".join(row.state[begin:end] for _, row, begin, end, _ in slices),
+        "attempts": b"".join(row.asked[begin:end] for _, row, begin, end, _ in slices),
+        "lost": b"".join(row.lost[begin:end] for _, row, begin, end, _ in slices),
+    }
+    return (
+        conditions.with_columns(trial=pl.int_ranges(pl.col("_begin") + 1, pl.col("_end") + 1))
+        .explode("trial", empty_as_null=False)
+        .with_columns(
+            pl.concat_str("stem", pl.lit("_n"), pl.col("trial").cast(pl.String).str.zfill(2)).alias(
+                "custom_id"
+            ),
+            (pl.col("_first") + pl.col("trial") - 1 - pl.col("_begin")).alias("_place"),
+            *(pl.Series(name, list(codes), dtype=pl.Int64) for name, codes in arrays.items()),
+        )
+        .filter(
+            (pl.col("trial") <= pl.col("_wanted")) | ~pl.col("_state").is_in([PENDING, WITHHELD])
+        )
+        .with_columns(
+            status=pl.col("_state").replace_strict(
+                list(range(len(STATES))), [_STATUS[s] for s in STATES], return_dtype=pl.String
+            )
+        )
+        .select(
+            pl.lit(experiment["name"]).alias("experiment"),
+            pl.lit(definition["model"]["provider"]).alias("provider"),
+            pl.lit(definition["model"]["name"]).alias("model"),
+            pl.lit(bool(experiment["emulated"])).alias("rehearsal"),
+            *FACTORS,
+            *("trial", "custom_id", "status", "attempts", "lost", "_place"),
+        )
+    )
+
+
+FACTORS = {
+    "persona": pl.String,
+    "persona_name": pl.String,
+    "text": pl.String,
+    "title": pl.String,
+    "author": pl.String,
+    "temperature": pl.Float64,
+}
+_NUMBERS = ("_wanted", "_begin", "_end", "_first")
+
+
+def _factors(definition: Mapping[str, Any], stem: str) -> dict[str, Any]:
+    factors = definition["conditions"][stem]
+    persona = definition["personas"][factors["persona"]]
+    text = definition["texts"][factors["text"]]
+    temperature = factors["temperature"]
+    return {
+        "persona": factors["persona"],
+        "persona_name": persona["name"],
+        "text": factors["text"],
+        "title": text["title"],
+        "author": text["author"],
+        "temperature": None if temperature is None else float(temperature),
+    }
+
+
+_STATUS = {
+    RequestState.PENDING: "open",
+    RequestState.IN_BATCH: "open",
+    RequestState.SUCCESS: "success",
+    RequestState.RETRY_SUCCESS: "retry_success",
+    RequestState.FAILED: "failed",
+    RequestState.WITHHELD: "open",
+}
