@@ -19,7 +19,14 @@ from weakref import WeakKeyDictionary
 from runner.batches.attempts import parts as part_files
 from runner.core.errors import LedgerError
 from runner.core.model import Batch, BatchKey, Enhance, Span, Stem
-from runner.core.request_states import FAILED, RETRY_SUCCESS, SUCCESS, RetryPolicy, Roster, Row
+from runner.core.request_states import (
+    FAILED,
+    RETRY_SUCCESS,
+    SUCCESS,
+    RequestStates,
+    RetryPolicy,
+    Row,
+)
 from runner.core.states import BatchState, Outcome
 from runner.storage.ledger import LedgerReader
 from tui.cells import clean
@@ -236,7 +243,7 @@ def read_job(job: Job, before: JobAnswers | None = None) -> JobAnswers:
     for number, batch in enumerate(batches):
         if batch.state is not BatchState.DROPPED:
             standing.fold(number, members[batch.key], outcomes[batch.key])
-    factors = _factors(experiment["definition"], standing.roster.rows)
+    factors = _factors(experiment["definition"], standing.request_states.rows)
     reading = _Parts(job.folder, questions, before)
     for batch in batches:
         if batch.state is BatchState.COLLECTED:
@@ -300,7 +307,7 @@ class _Standing:
     def __init__(self, retry: tuple[int, int]) -> None:
         attempts, lost = retry
         policy = RetryPolicy(max_attempts=attempts, max_lost=lost, enhance=Enhance.NEVER)
-        self.roster = Roster(policy)
+        self.request_states = RequestStates(policy)
         self._last: dict[str, array[int]] = {}
         """The last batch of each request, by condition."""
 
@@ -310,14 +317,14 @@ class _Standing:
             if (short := span.last - len(last)) > 0:
                 last.extend([_NEVER] * short)
             last[span.first - 1 : span.last] = array("i", [number]) * len(span)
-        self.roster.depart(spans)
+        self.request_states.depart(spans)
         if outcomes is not None:
-            self.roster.arrive(spans, outcomes)
+            self.request_states.arrive(spans, outcomes)
 
     def table(self, stems: list[str]) -> "pl.DataFrame":
         import polars as pl
 
-        rows = [self.roster.rows[Stem(stem)] for stem in stems]
+        rows = [self.request_states.rows[Stem(stem)] for stem in stems]
         last = array("i")
         for stem in stems:
             last.extend(self._last[stem])

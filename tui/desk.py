@@ -1,4 +1,4 @@
-"""What every screen needs and none of them owns: the clock, the signs, the folder, and the mailbox."""
+"""What every screen needs and none of them owns: the clock, the signs, the folder, and the commands."""
 
 import csv
 import io

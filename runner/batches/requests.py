@@ -34,7 +34,7 @@ class RequestFile:
     """Estimated input tokens of a request, and how many requests of that length follow."""
 
 
-class Outbox:
+class RequestFiles:
     """Turns what is pending into request files that fit the provider's limits."""
 
     def __init__(

@@ -102,7 +102,7 @@ class BatchReading:
     """By outcome: the provider's words for the first that ended so."""
 
 
-class Intake:
+class ResultReader:
     """Reads batches of one experiment; large ones in several processes, with the same result."""
 
     def __init__(

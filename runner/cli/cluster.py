@@ -252,7 +252,9 @@ def _tickets(
     """
     paying = [n for n, job in enumerate(jobs) if job.folder and not job.run.emulated]
     folders = {jobs[n].folder: n for n in paying}
-    used = {n: jobs[n].run.purse.committed(folder) for folder, n in folders.items() if folder}
+    used = {
+        n: jobs[n].run.shared_budget.committed(folder) for folder, n in folders.items() if folder
+    }
     for n in set(at_work) & set(used):
         used[n] = max(used[n], Decimal(repr(float(at_work[n].get("max_usd", 0)))))
     needed = {n: sweep.most(jobs[n]) for n in wanted if n in used}

@@ -33,7 +33,7 @@ from runner.core.identity import replaced
 from runner.core.model import Span
 from runner.core.plan import Purpose
 from runner.core.summary import summary
-from runner.run.budget import Purse
+from runner.run.budget import SharedBudget
 from runner.run.build import Result, Run
 from runner.run.emulator_process import emulators
 from runner.run.engine import Engine
@@ -152,7 +152,7 @@ def prepared(settings: Sequence[Settings], *, sending: bool) -> list[Job]:
     Raises:
         ConfigError: ids that collide, a provider that does not exist.
     """
-    purses = {True: Purse(), False: Purse()}
+    purses = {True: SharedBudget(), False: SharedBudget()}
     jobs = [
         Job(name, Run(one, purses[one.config.service.emulated]))
         for name, one in zip(_names(settings), settings, strict=True)
@@ -225,7 +225,7 @@ def _enter(jobs: Iterable[Job]) -> None:
             if job.trouble is None:
                 job.run.enter()
             else:
-                job.run.purse.look_into(job.folder)
+                job.run.shared_budget.look_into(job.folder)
         except RunnerError as error:
             job.trouble = job.trouble or error
 
@@ -237,7 +237,10 @@ def _over_budget(jobs: Iterable[Job]) -> str | None:
     if not sending:
         return None
     budget = min(job.run.settings.config.budget.max_usd for _, job in sending)
-    spent, high = sending[0][1].run.purse.total, sum((usd for usd, _ in sending), Decimal(0))
+    spent, high = (
+        sending[0][1].run.shared_budget.total,
+        sum((usd for usd, _ in sending), Decimal(0)),
+    )
     if spent + high <= Decimal(repr(budget)):
         return None
     requests = sum(job.preview.to_send for _, job in sending if job.preview)
@@ -326,7 +329,7 @@ def _work(jobs: Sequence[Job], purpose: Purpose, fleet: Fleet) -> None:
         if not fleet.stopping:
             _run(job, job.watched, purpose, fleet)
             job.watched.ended = _state(job, interrupted=fleet.stopping)
-        job.run.purse.leave(job.folder)
+        job.run.shared_budget.leave(job.folder)
 
 
 def _run(job: Job, watched: Watched, purpose: Purpose, fleet: Fleet) -> None:

@@ -67,14 +67,16 @@ class Row:
 
 
 @dataclass(slots=True)
-class Roster:
+class RequestStates:
     """How every request stands."""
 
     policy: RetryPolicy
     rows: dict[Stem, Row] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, conditions: Iterable[Condition], trials: int, policy: RetryPolicy) -> "Roster":
+    def of(
+        cls, conditions: Iterable[Condition], trials: int, policy: RetryPolicy
+    ) -> "RequestStates":
         """Start with everything pending."""
         return cls(
             policy,

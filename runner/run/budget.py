@@ -44,7 +44,7 @@ class _Job:
     open: bool = False
 
 
-class Purse:
+class SharedBudget:
     """What every job has committed, and what the ones at work have at their providers."""
 
     def __init__(self) -> None:

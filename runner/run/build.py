@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runner.batches.offline import Dialect
-from runner.batches.requests import Outbox
-from runner.batches.results import Intake
+from runner.batches.requests import RequestFiles
+from runner.batches.results import ResultReader
 from runner.config.permitted import check_addresses, check_parameters, note_on_addresses, one_seed
 from runner.config.prices import prices_of
 from runner.config.settings import EMULATOR, Settings, did_you_mean
@@ -37,11 +37,11 @@ from runner.core.lifetime import refusal as ended
 from runner.core.model import Batch, BatchKey, Condition, Span
 from runner.core.pack import SizedSpan
 from runner.core.plan import Purpose, committed
-from runner.core.request_states import Roster
+from runner.core.request_states import RequestStates
 from runner.core.states import BatchState
 from runner.core.summary import cost_of, summary
 from runner.providers.base import Provider, Secret, Service, checked_url, key_from
-from runner.run.budget import Account, Purse
+from runner.run.budget import Account, SharedBudget
 from runner.run.emulator_process import KEY, emulator
 from runner.run.engine import (
     Asking,
@@ -63,7 +63,7 @@ from runner.storage.events import Line, lines
 from runner.storage.files import GONE, file_sha256
 from runner.storage.ledger import Ledger, LedgerReader, Recovered, check, exists, experiment_beside
 from runner.storage.mounts import shared_disk
-from runner.tables.progress import Advance, adding_up, meter
+from runner.tables.progress import Advance, adding_up, progress_bar
 
 if TYPE_CHECKING:
     from runner.batches.offline import Tally
@@ -125,7 +125,7 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        purse: Purse | None = None,
+        shared_budget: SharedBudget | None = None,
         place: Path | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -133,7 +133,7 @@ class Run:
 
         Args:
             settings: what to run.
-            purse: shared with the other jobs of a sweep, which pay from the same budget.
+            shared_budget: shared with the other jobs of a sweep, which pay from the same budget.
             place: the folder, where another process has chosen it.
             now: the time by which a model has ended, in seconds since the epoch.
 
@@ -141,7 +141,7 @@ class Run:
             ConfigError: ids that collide, a target that is no provider.
         """
         self.settings = settings
-        self.purse = purse or Purse()
+        self.shared_budget = shared_budget or SharedBudget()
         self.variant: str | None = None
         """Names the folder where other jobs of the sweep ask the same model something else."""
         self.address: str | None = None
@@ -245,13 +245,13 @@ class Run:
         return Account(where.strip(), provider.api_key_env, provider.model)
 
     def enter(self) -> None:
-        """Let the jobs that share the purse know what earlier runs of this one have committed."""
+        """Let the jobs that share the shared_budget know what earlier runs of this one have committed."""
         folder = self.folder(sending=False)
         batches: tuple[Batch, ...] = ()
         if exists(folder):
             with closing(LedgerReader(folder)) as reader:
                 batches = reader.batches()
-        self.purse.enter(folder, self.account, batches)
+        self.shared_budget.enter(folder, self.account, batches)
 
     def ready(self, before: Iterable[Span] = (), *, sending: bool) -> Preview | None:
         """Find out whether this run can start, and what it would send; nothing is sent or written.
@@ -279,14 +279,14 @@ class Run:
         """
         check_parameters(self.settings, self.provider_class)
         folder = self.folder(sending=True)
-        roster, known = self._roster(), tuple[Batch, ...]()
+        request_states, known = self._request_states(), tuple[Batch, ...]()
         if exists(folder):
             with closing(LedgerReader(folder)) as reader:
-                roster, known = self.standing(reader), reader.batches()
-        counts = roster.counts()
-        roster.depart(before)
-        outbox = self._outbox(folder, self._offline_provider())
-        packed = list(outbox.batches(roster.pending()))
+                request_states, known = self.standing(reader), reader.batches()
+        counts = request_states.counts()
+        request_states.depart(before)
+        request_files = self._request_files(folder, self._offline_provider())
+        packed = list(request_files.batches(request_states.pending()))
         spans = [sized for batch in packed for sized in batch]
         tokens = sum(s.tokens * len(s.span) for s in spans)
         to_send = sum(len(s.span) for s in spans)
@@ -391,14 +391,14 @@ class Run:
                 service, self.settings.experiment.model, self._tag(ledger.experiment()["id"])
             )
             stack.callback(provider.close)
-            roster = self.standing(ledger)
-            self.purse.enter(folder, self.account, ledger.batches())
-            stack.callback(self.purse.leave, folder)
-            engine = self._engine(ledger, provider, roster, purpose, observer)
+            request_states = self.standing(ledger)
+            self.shared_budget.enter(folder, self.account, ledger.batches())
+            stack.callback(self.shared_budget.leave, folder)
+            engine = self._engine(ledger, provider, request_states, purpose, observer)
             on_engine(engine)
 
             def finish(view: View) -> Result:
-                report = self._report(ledger, roster)
+                report = self._report(ledger, request_states)
 
                 def show(done: int) -> None:
                     doing = f"writing the tables  {done / max(report.rows, 1):.0%}"
@@ -421,22 +421,22 @@ class Run:
             LedgerDamaged: a raw file is gone or was changed since it was collected.
         """
         folder = self.folder(sending=False)
-        roster = self._roster()
+        request_states = self._request_states()
         with (
             self._ledger(folder, create=False) as ledger,
-            beating(ledger, SystemClock().now, lambda: not roster.counts().open),
+            beating(ledger, SystemClock().now, lambda: not request_states.counts().open),
         ):
-            self._read_again(ledger, roster)
-            batches, counts = ledger.batches(), roster.counts()
+            self._read_again(ledger, request_states)
+            batches, counts = ledger.batches(), request_states.counts()
             ledger.summarise(summary(counts, batches))
             view = View(counts=counts, batches=batches, held=None, halted=None, stopping=False)
-            report = self._report(ledger, roster)
-            with meter("writing the tables", report.rows) as advance:
+            report = self._report(ledger, request_states)
+            with progress_bar("writing the tables", report.rows) as advance:
                 return Result(view=view, folder=folder, tables=self._export(report, advance))
 
-    def _read_again(self, ledger: Ledger, roster: Roster) -> None:
+    def _read_again(self, ledger: Ledger, request_states: RequestStates) -> None:
         folder = ledger.directory
-        intake = self._reader(ledger)(folder)
+        result_reader = self._reader(ledger)(folder)
         known = ledger.batches()
         stored = {  # all of them, before anything is marked
             batch.key: [_raw(folder, batch.key, name, batch.raw) for name in batch.raw]
@@ -444,16 +444,16 @@ class Run:
             if batch.state is BatchState.COLLECTED
         }
         ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
-        with meter("reading again", sum(batch.count for batch in known)) as advance:
+        with progress_bar("reading again", sum(batch.count for batch in known)) as advance:
             for batch in known:
                 members = ledger.members(batch.key)
                 outcomes = None
                 if batch.state is BatchState.COLLECTED:
-                    reading = intake.read(batch, members, stored[batch.key])
+                    reading = result_reader.read(batch, members, stored[batch.key])
                     outcomes = reading.outcomes
                     read = replace(batch, **readings_of(reading))
                     ledger.record(read, summary={}, outcomes=outcomes)
-                _replay(roster, batch.state, members, outcomes)
+                _replay(request_states, batch.state, members, outcomes)
                 advance(batch.count, batch.key)
         ledger.rewrite_experiment({**ledger.experiment(), **self._how_read()})
 
@@ -538,13 +538,13 @@ class Run:
                 f"{folder} was asked something else: {'; '.join(changes[:4])}"
             )
         provider = self._offline_provider(record["id"])
-        outbox = self._outbox(folder, provider)
+        request_files = self._request_files(folder, provider)
         files = Files(
             folder=folder,
             experiment_id=record["id"],
             tag=self._tag(record["id"]),
-            outbox=outbox,
-            intake=self._intake(folder, provider, outbox, record["id"]),
+            request_files=request_files,
+            result_reader=self._result_reader(folder, provider, request_files, record["id"]),
             model=self.settings.experiment.model,
             prices=self.prices,
             stems=frozenset(c.stem for c in self.conditions),
@@ -594,7 +594,7 @@ class Run:
 
         return export(report, advance)
 
-    def _report(self, ledger: Ledger, roster: Roster) -> "Report":
+    def _report(self, ledger: Ledger, request_states: RequestStates) -> "Report":
         from runner.tables.export import Report
 
         return Report(
@@ -602,7 +602,7 @@ class Run:
             experiment=ledger.experiment(),
             questions=self.settings.experiment.questions,
             batches=ledger.batches(),
-            roster=roster,
+            request_states=request_states,
             events=ledger.events(),
             resolved=self.settings.resolved,
             dataset=self.settings.config.export.dataset,
@@ -612,22 +612,22 @@ class Run:
         self,
         ledger: Ledger,
         provider: Provider,
-        roster: Roster,
+        request_states: RequestStates,
         purpose: Purpose,
         observer: Observer,
     ) -> Engine:
         config = self.settings.config
         poll = config.poll
-        outbox = self._outbox(ledger.directory, provider)
+        request_files = self._request_files(ledger.directory, provider)
         realtime = config.provider.realtime
         return Engine(
             ledger=ledger,
             provider=provider,
             realtime=Realtime(
                 ledger.directory,
-                outbox.path,
+                request_files.path,
                 provider.ask,
-                self.purse.pacer(
+                self.shared_budget.pacer(
                     self.account,
                     realtime.requests_per_minute,
                     poll.first_seconds,
@@ -642,16 +642,18 @@ class Run:
                 first=self.settings.realtime,
                 again=self.settings.realtime or config.retry.mode == "realtime",
             ),
-            roster=roster,
-            outbox=outbox,
-            intake=self._intake(ledger.directory, provider, outbox, ledger.experiment()["id"]),
+            request_states=request_states,
+            request_files=request_files,
+            result_reader=self._result_reader(
+                ledger.directory, provider, request_files, ledger.experiment()["id"]
+            ),
             model=self.settings.experiment.model,
             prices=self.prices,
             limits=self.settings.limits,
             labels={"experiment": ledger.experiment()["id"], "name": self.settings.experiment.name},
             purpose=purpose,
             budget_usd=None if self.emulated else Decimal(repr(config.budget.max_usd)),
-            purse=self.purse,
+            shared_budget=self.shared_budget,
             timing=Timing(
                 first=poll.first_seconds,
                 longest=poll.max_seconds,
@@ -662,40 +664,46 @@ class Run:
             observer=observer,
         )
 
-    def standing(self, ledger: Ledger | LedgerReader) -> Roster:
+    def standing(self, ledger: Ledger | LedgerReader) -> RequestStates:
         """Return how every request stands, by the batches of a ledger."""
-        roster = self._roster()
+        request_states = self._request_states()
         for batch in ledger.batches():
             members, outcomes = ledger.members(batch.key), ledger.outcomes(batch.key)
-            _replay(roster, batch.state, members, outcomes)
-        return roster
+            _replay(request_states, batch.state, members, outcomes)
+        return request_states
 
-    def _roster(self) -> Roster:
-        return Roster.of(self.conditions, self.settings.experiment.trials, self.settings.retry)
+    def _request_states(self) -> RequestStates:
+        return RequestStates.of(
+            self.conditions, self.settings.experiment.trials, self.settings.retry
+        )
 
-    def _outbox(self, folder: Path, provider: Provider) -> Outbox:
-        return Outbox(
+    def _request_files(self, folder: Path, provider: Provider) -> RequestFiles:
+        return RequestFiles(
             folder, self.settings.experiment, self.conditions, provider, self.settings.limits
         )
 
-    def _reader(self, ledger: Ledger) -> Callable[[Path], Intake]:
+    def _reader(self, ledger: Ledger) -> Callable[[Path], ResultReader]:
         """Return what reads this run's result files and writes what it read below a folder."""
         experiment_id = ledger.experiment()["id"]
         provider = self._offline_provider(experiment_id)
-        outbox = self._outbox(ledger.directory, provider)
-        return lambda folder: self._intake(folder, provider, outbox, experiment_id)
+        request_files = self._request_files(ledger.directory, provider)
+        return lambda folder: self._result_reader(folder, provider, request_files, experiment_id)
 
-    def _intake(
-        self, folder: Path, provider: Provider, outbox: Outbox, experiment_id: str = NO_RUN
-    ) -> Intake:
-        return Intake(
+    def _result_reader(
+        self,
+        folder: Path,
+        provider: Provider,
+        request_files: RequestFiles,
+        experiment_id: str = NO_RUN,
+    ) -> ResultReader:
+        return ResultReader(
             folder,
             self.settings.experiment.questions,
             provider.decode,
             self.prices,
-            outbox.proof,
+            request_files.proof,
             decoder=self._dialect(self._tag(experiment_id)).decode,
-            highest=outbox.highest,
+            highest=request_files.highest,
         )
 
     def _dialect(self, tag: str) -> Dialect:
@@ -780,7 +788,7 @@ class Run:
         if self.emulated or self.price is None:
             return preview
         budget = self.settings.config.budget
-        spent = preview.committed_usd + self.purse.elsewhere(preview.folder)
+        spent = preview.committed_usd + self.shared_budget.elsewhere(preview.folder)
         low, high = preview.estimate.low or Decimal(0), preview.estimate.high or Decimal(0)
         if preview.to_send and spent + high > Decimal(repr(budget.max_usd)):
             raise ConfigError(
@@ -887,14 +895,17 @@ class Result:
 
 
 def _replay(
-    roster: Roster, state: BatchState, members: tuple[Span, ...], outcomes: bytes | None
+    request_states: RequestStates,
+    state: BatchState,
+    members: tuple[Span, ...],
+    outcomes: bytes | None,
 ) -> None:
-    """Fold one batch of the ledger into the roster."""
+    """Fold one batch of the ledger into the request_states."""
     if state is BatchState.DROPPED:
         return
-    roster.depart(members)
+    request_states.depart(members)
     if outcomes is not None:
-        roster.arrive(members, outcomes)
+        request_states.arrive(members, outcomes)
 
 
 def _numbered(base: Path, number: int) -> Path:

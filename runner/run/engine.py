@@ -13,8 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from runner.batches.requests import Outbox, RequestFile
-from runner.batches.results import BatchReading, Intake
+from runner.batches.requests import RequestFile, RequestFiles
+from runner.batches.results import BatchReading, ResultReader
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import PriceList, estimate
 from runner.core.ends import End, contradiction, found_in, judge, way_out
@@ -42,12 +42,12 @@ from runner.core.plan import (
     doubt_settles_at,
     plan,
 )
-from runner.core.request_states import Counts, Roster
+from runner.core.request_states import Counts, RequestStates
 from runner.core.states import FINAL_STATES, BatchEvent, BatchState, Outcome, next_state
 from runner.core.summary import summary
 from runner.core.twins import Fate, Made, fate_of, fates_of, in_words, open_twins
 from runner.providers.base import Provider
-from runner.run.budget import Purse
+from runner.run.budget import SharedBudget
 from runner.run.callers import Callers
 from runner.run.realtime import Allowance, Realtime
 from runner.run.resolve import abandoned, adopted
@@ -207,16 +207,16 @@ class Engine:
         provider: Provider,
         realtime: Realtime,
         asking: Asking,
-        roster: Roster,
-        outbox: Outbox,
-        intake: Intake,
+        request_states: RequestStates,
+        request_files: RequestFiles,
+        result_reader: ResultReader,
         model: Model,
         prices: PriceList,
         limits: Limits,
         labels: Mapping[str, str],
         purpose: Purpose,
         budget_usd: Decimal | None,
-        purse: Purse,
+        shared_budget: SharedBudget,
         timing: Timing,
         clock: Clock,
         observer: Observer,
@@ -227,16 +227,16 @@ class Engine:
         self._provider = provider
         self._realtime = realtime
         self._asking = asking
-        self._roster = roster
-        self._outbox = outbox
-        self._intake = intake
+        self._request_states = request_states
+        self._request_files = request_files
+        self._result_reader = result_reader
         self._model = model
         self._prices = prices
         self._limits = limits
         self._labels = dict(labels)
         self._purpose = purpose
         self._budget = budget_usd
-        self._purse = purse
+        self._shared_budget = shared_budget
         self._timing = timing
         self._clock = clock
         self._observer = observer
@@ -285,7 +285,7 @@ class Engine:
     def view(self) -> View:
         """Return the run as it stands."""
         return View(
-            counts=self._roster.counts(),
+            counts=self._request_states.counts(),
             batches=tuple(self._batches.values()),
             held=self._held,
             halted=self._halted,
@@ -317,7 +317,7 @@ class Engine:
         Args:
             finish: makes the result of how the run stands.
         """
-        with beating(self._ledger, self._clock.now, lambda: not self._roster.counts().open):
+        with beating(self._ledger, self._clock.now, lambda: not self._request_states.counts().open):
             self._ledger.summarise(self._summary())
             lanes = _Lanes(self._workers(), self._workers())
             try:
@@ -345,7 +345,9 @@ class Engine:
     def _loop(self, lanes: "_Lanes") -> None:
         while True:
             self._obey()
-            with self._purse.lock:  # until what is decided is written down, no other job decides
+            with (
+                self._shared_budget.lock
+            ):  # until what is decided is written down, no other job decides
                 next_steps = plan(self._facts(), self._clock.now())
                 self._held = next_steps.held
                 if next_steps.done or (self._stopping and (not self._running or self._leaves())):
@@ -364,13 +366,13 @@ class Engine:
         return Facts(
             purpose=self._purpose,
             batches=tuple(self._batches.values()),
-            pending=self._roster.has_pending(),
+            pending=self._request_states.has_pending(),
             busy=frozenset(a.batch for a in actions if a.batch is not None),
             packing=any(a.verb is Verb.PACK for a in actions),
             halted=self._halted,
             limits=self._limits,
             budget_usd=self._budget,
-            elsewhere_usd=self._purse.elsewhere(self._ledger.directory),
+            elsewhere_usd=self._shared_budget.elsewhere(self._ledger.directory),
             settle_seconds=self._timing.settle,
             looked=frozenset(self._looked),
             gone=frozenset(self._gone),
@@ -380,7 +382,7 @@ class Engine:
             failing=frozenset(self._failing),
             tells_inputs=self._provider.tells_inputs,
             fences=self._provider.fences,
-            elsewhere=self._purse.load(self._ledger.directory),
+            elsewhere=self._shared_budget.load(self._ledger.directory),
         )
 
     def _wait(self, next_steps: Plan) -> None:
@@ -393,10 +395,10 @@ class Engine:
         elif not next_steps.actions:
             self._clock.sleep(seconds)
 
-    # -- obeying: what somebody who watches has left in the mailbox
+    # -- obeying: what somebody who watches has left in commands/
 
     def _obey(self) -> None:
-        """Carry out commands; what cannot be done at this moment stays in the mailbox."""
+        """Carry out commands; what cannot be done at this moment stays there."""
         folder = self._ledger.directory
         for command in waiting(folder):
             told = self._carry_out(command)
@@ -421,12 +423,12 @@ class Engine:
             return self._cancel(batch)
         if verb is CommandVerb.RESUBMIT:
             self._cancelled.discard(batch.key)
-            return self._again(self._roster.give_back(self._members[batch.key]), "withheld")
+            return self._again(self._request_states.give_back(self._members[batch.key]), "withheld")
         return self._decide(batch, verb, command.get("remote"))
 
     def _retry(self, names: frozenset[str]) -> tuple[bool, str]:
         """Ask failed requests once more: the named ones, or all."""
-        count = self._roster.retry(lambda stem, n: not names or custom_id(stem, n) in names)
+        count = self._request_states.retry(lambda stem, n: not names or custom_id(stem, n) in names)
         return self._again(count, "failed")
 
     def _again(self, count: int, which: str) -> tuple[bool, str]:
@@ -481,7 +483,7 @@ class Engine:
     def _call(self, verb: Verb, batch: Batch) -> Callable[[], Any]:
         """Record the intent of an action and return the call to make."""
         provider: Provider | Realtime = self._realtime if batch.realtime else self._provider
-        path, remote = self._outbox.path(batch.key), batch.remote or RemoteId("")
+        path, remote = self._request_files.path(batch.key), batch.remote or RemoteId("")
         match verb:
             case Verb.STAGE:
                 look_first = batch.state is BatchState.STAGING
@@ -548,23 +550,27 @@ class Engine:
         share = (batch.reserved_usd or Decimal(0)) / batch.count
 
         def most(span: Span) -> Decimal:
-            usd = None if price is None else self._outbox.highest(span.stem, span.variant, price)
+            usd = (
+                None
+                if price is None
+                else self._request_files.highest(span.stem, span.variant, price)
+            )
             return share if usd is None else usd
 
         return Allowance(
             price=price,
             most=lambda: ((most(span), len(span)) for span in self._members[batch.key]),
             room=lambda: self._room_for(batch.key),
-            decode=self._intake.decode,
+            decode=self._result_reader.decode,
         )
 
     def _room_for(self, key: BatchKey) -> Decimal | None:
         """Return how much a batch may come to, beside all others; None: there is no limit."""
         if self._budget is None:
             return None
-        with self._purse.lock:
+        with self._shared_budget.lock:
             others = tuple(batch for batch in self._batches.values() if batch.key != key)
-            elsewhere = self._purse.elsewhere(self._ledger.directory)
+            elsewhere = self._shared_budget.elsewhere(self._ledger.directory)
             return self._budget - committed(others) - elsewhere
 
     def _upload_name(self, batch: Batch) -> str:
@@ -575,11 +581,13 @@ class Engine:
         mixed = self._asking.first == self._asking.again
         for again in (None,) if mixed else (True, False):
             realtime = self._asking.again if again else self._asking.first
-            spans = next(self._outbox.batches(self._roster.pending(again=again)), None)
+            spans = next(
+                self._request_files.batches(self._request_states.pending(again=again)), None
+            )
             if spans is not None:
                 if self._provider.found_by_size and not realtime:
                     spans = with_a_size_of_its_own(spans, self._sizes_in_flight())
-                return _Packed(key, self._outbox.write(key, spans), realtime)
+                return _Packed(key, self._request_files.write(key, spans), realtime)
         return _Packed(key, None, realtime=False)
 
     def _sizes_in_flight(self) -> set[int]:
@@ -595,7 +603,7 @@ class Engine:
         fetch = self._kept if batch.abandoned_at is not None else self._store
         stored = {name: fetch(batch, name) for name in sorted(batch.files, reverse=True)}
         paths = [final if final.exists() else part for final, part in stored.values()]
-        reading = self._intake.read(batch, self._members[batch.key], paths)
+        reading = self._result_reader.read(batch, self._members[batch.key], paths)
         hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
         found = found_in(reading.tally, reading.missing, batch.rest, reading.notices)
         end = End.WHOLE if batch.abandoned_at is not None else judge(batch, found)
@@ -720,9 +728,9 @@ class Engine:
 
     def _set_free(self, batch: Batch) -> None:
         """Let the requests of a batch that never ran be asked again; later, if the user cancelled it."""
-        self._roster.release(self._members[batch.key])
+        self._request_states.release(self._members[batch.key])
         if batch.key in self._cancelled:
-            self._roster.withhold(self._members[batch.key])
+            self._request_states.withhold(self._members[batch.key])
 
     def _packed(self, packed: _Packed) -> None:
         file = packed.file
@@ -745,7 +753,7 @@ class Engine:
             packed_at=self._clock.now(),
             realtime=packed.realtime,
         )
-        self._roster.depart(file.spans)
+        self._request_states.depart(file.spans)
         self._members[batch.key] = file.spans
         self._write(batch, "packed", members=file.spans)
 
@@ -946,9 +954,9 @@ class Engine:
         )
 
     def _collected(self, batch: Batch, reading: BatchReading, raw: Mapping[str, str]) -> None:
-        self._roster.arrive(self._members[batch.key], reading.outcomes)
+        self._request_states.arrive(self._members[batch.key], reading.outcomes)
         if batch.key in self._cancelled:
-            self._roster.withhold(self._members[batch.key], reading.outcomes)
+            self._request_states.withhold(self._members[batch.key], reading.outcomes)
         collected = replace(
             batch,
             state=next_state(batch.state, BatchEvent.COLLECT),
@@ -1055,9 +1063,9 @@ class Engine:
     def _write(
         self, batch: Batch, what: str | None, *, error: str | None = None, **rows: Any
     ) -> None:
-        with self._purse.lock:  # who asks one by one looks at them, too
+        with self._shared_budget.lock:  # who asks one by one looks at them, too
             self._batches[batch.key] = batch
-            self._purse.settle(self._ledger.directory, tuple(self._batches.values()))
+            self._shared_budget.settle(self._ledger.directory, tuple(self._batches.values()))
         event = None
         if what is not None:
             event = happened(batch, what, self._clock.now(), error)
@@ -1067,7 +1075,7 @@ class Engine:
 
     def _summary(self) -> dict[str, Any]:
         return {
-            **summary(self._roster.counts(), tuple(self._batches.values())),
+            **summary(self._request_states.counts(), tuple(self._batches.values())),
             "held": self._held,
             "halted": self._halted,
         }

@@ -17,13 +17,13 @@ import polars as pl
 
 from runner.batches.attempts import NO_PATTERN, columns, parts
 from runner.batches.offline import Dialect, Tally, Wanted, prepare, read_piece
-from runner.batches.results import Intake
+from runner.batches.results import ResultReader
 from runner.batches.workers import ranges, spread
 from runner.core.errors import ConfigError
 from runner.core.model import Batch, QuestionSet
 from runner.core.states import BatchState, Outcome
 from runner.storage.ledger import Ledger
-from runner.tables.progress import meter
+from runner.tables.progress import progress_bar
 
 MOST_CHANGES = 100_000
 """Changed values that are kept to be shown; all of them are counted."""
@@ -78,7 +78,7 @@ class Comparison:
 
 def compared(
     ledger: Ledger,
-    reader: Callable[[Path], Intake],
+    reader: Callable[[Path], ResultReader],
     files: Callable[[Batch], list[Path]],
     questions: QuestionSet,
 ) -> Comparison:
@@ -92,7 +92,7 @@ def compared(
     """
     found = Comparison()
     collected = [b for b in ledger.batches() if b.state is BatchState.COLLECTED]
-    with meter("reading again", sum(b.count for b in collected)) as advance:
+    with progress_bar("reading again", sum(b.count for b in collected)) as advance:
         for batch in collected:
             with TemporaryDirectory(prefix="extract-") as folder:
                 elsewhere = Path(folder)
@@ -181,7 +181,7 @@ def read_file(
     size = path.stat().st_size
     with (
         TemporaryDirectory(prefix="extract-") as folder,
-        meter(f"reading {path.name}", size) as advance,
+        progress_bar(f"reading {path.name}", size) as advance,
     ):
         wanted = Wanted(lines=None if output is None else Path(folder), examples=examples)
         work = spread(
@@ -225,7 +225,7 @@ def read_parts(folder: Path, questions: QuestionSet) -> Tally:
         total_bytes=size,
         what=str(folder),
     )
-    with meter("reading again", len(files)) as advance:
+    with progress_bar("reading again", len(files)) as advance:
         for piece in work:
             total.add(piece)
             advance(1, f"{total.answers:,} answers")

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from runner.batches.requests import Outbox
-from runner.batches.results import Intake
+from runner.batches.requests import RequestFiles
+from runner.batches.results import ResultReader
 from runner.core.cost import PriceList, estimate
 from runner.core.errors import LedgerDamaged
 from runner.core.expand import custom_id
@@ -38,8 +38,8 @@ class Files:
     experiment_id: str
     tag: str
     """What this run's custom_ids begin with."""
-    outbox: Outbox
-    intake: Intake
+    request_files: RequestFiles
+    result_reader: ResultReader
     model: Model
     prices: PriceList
     stems: frozenset[Stem]
@@ -88,7 +88,7 @@ class Files:
                 raise LedgerDamaged(
                     f"{file} was changed since it was collected: put the original back"
                 )
-        reading = self.intake.read(batch, members, files)
+        reading = self.result_reader.read(batch, members, files)
         read = replace(batch, **readings_of(reading))
         return Recovered(batch=read, members=members, outcomes=reading.outcomes)
 
@@ -119,7 +119,7 @@ class Files:
         )
         if not files:
             return Recovered(batch=batch, members=members, outcomes=None)
-        reading = self.intake.read(batch, members, files)
+        reading = self.result_reader.read(batch, members, files)
         if reading.missing:  # a second result file may never have been fetched
             return Recovered(batch=batch, members=members, outcomes=None)
         collected = replace(
@@ -155,7 +155,7 @@ class Files:
             raise LedgerDamaged(f"{where}: is no request of this program") from None
         if Stem(stem) in self.stems and custom_id(Stem(stem), trial) == name:
             for variant in Variant:
-                frame, tokens = self.outbox.frame(Stem(stem), variant)
+                frame, tokens = self.request_files.frame(Stem(stem), variant)
                 if line == frame.before + name.encode() + frame.after:
                     return Stem(stem), trial, variant, tokens
         raise LedgerDamaged(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from runner.batches.attempts import parts
-from runner.batches.results import Intake
+from runner.batches.results import ResultReader
 from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import BatchState
@@ -23,7 +23,9 @@ from runner.tables.export import Report, checked, gathered
 from runner.tables.parquet import is_made_of
 
 
-def problems(ledger: Ledger, reader: Callable[[Path], Intake], report: Report) -> Iterator[str]:
+def problems(
+    ledger: Ledger, reader: Callable[[Path], ResultReader], report: Report
+) -> Iterator[str]:
     """Yield what does not fit together, a line each, with what to do about it.
 
     Args:
@@ -52,7 +54,7 @@ def _requests(ledger: Ledger, batch: Batch) -> Iterator[str]:
         yield f"{path}: is not what was sent as {batch.key}: put the original back"
 
 
-def _results(ledger: Ledger, reader: Callable[[Path], Intake], batch: Batch) -> Iterator[str]:
+def _results(ledger: Ledger, reader: Callable[[Path], ResultReader], batch: Batch) -> Iterator[str]:
     files = [ledger.directory / "raw" / f"{batch.key}.{name}.jsonl" for name in batch.raw]
     wrong = [
         f"{path}: is gone: {GONE}"
@@ -71,7 +73,7 @@ def _results(ledger: Ledger, reader: Callable[[Path], Intake], batch: Batch) -> 
 
 def _read_again(
     ledger: Ledger,
-    reader: Callable[[Path], Intake],
+    reader: Callable[[Path], ResultReader],
     batch: Batch,
     files: list[Path],
     outcomes: bytes,
@@ -113,7 +115,7 @@ def _tables(report: Report) -> Iterator[str]:
     rows = gathered(report)
     answers = report.folder / "answers.parquet"
     tables = {
-        answers: checked(rows.answers(), report.roster.counts()),
+        answers: checked(rows.answers(), report.request_states.counts()),
         report.folder / "attempts.parquet": rows.attempts(),
     }
     place = dataset.place_of(report.folder, report.experiment)

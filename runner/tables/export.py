@@ -18,12 +18,12 @@ import polars as pl
 from runner import __version__
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
-from runner.core.request_states import Counts, Roster
+from runner.core.request_states import Counts, RequestStates
 from runner.core.states import BatchState, Outcome
 from runner.core.summary import summary, totals
 from runner.storage.files import make_folder, part_of, privacy, write_durably
 from runner.tables import dataset
-from runner.tables.join import Gathering
+from runner.tables.join import Join
 from runner.tables.parquet import chunks, sink
 from runner.tables.progress import Advance
 
@@ -52,7 +52,7 @@ class Report:
     """The ledger's own record of what the experiment is."""
     questions: QuestionSet
     batches: tuple[Batch, ...]
-    roster: Roster
+    request_states: RequestStates
     events: Iterable[Mapping[str, Any]]
     resolved: Mapping[str, Any]
     dataset: bool
@@ -62,7 +62,7 @@ class Report:
     def rows(self) -> int:
         """How many rows the tables of answers and of attempts have."""
         collected = (b.count for b in self.batches if b.state is BatchState.COLLECTED)
-        return self.roster.counts().total + sum(collected)
+        return self.request_states.counts().total + sum(collected)
 
 
 def export(report: Report, advance: Advance = lambda *_: None) -> Tables:
@@ -84,7 +84,7 @@ def export(report: Report, advance: Advance = lambda *_: None) -> Tables:
         errors_jsonl=folder / "errors.jsonl",
         manifest_json=folder / "manifest.json",
     )
-    rows, counts = gathered(report), report.roster.counts()
+    rows, counts = gathered(report), report.request_states.counts()
     with _replacing(tables.answers_parquet, tables.attempts_parquet, tables.answers_csv) as parts:
         answers_part, attempts_part, csv_part = parts
         with csv_part.open("wb") as text:
@@ -104,14 +104,14 @@ def export(report: Report, advance: Advance = lambda *_: None) -> Tables:
     return tables
 
 
-def gathered(report: Report) -> Gathering:
+def gathered(report: Report) -> Join:
     """Return the tables of answers and of attempts, to be read some thousand rows at a time.
 
     Raises:
         LedgerDamaged: the stored attempts are not those of the ledger's batches.
     """
-    return Gathering(
-        report.folder, report.experiment, report.questions, report.batches, report.roster
+    return Join(
+        report.folder, report.experiment, report.questions, report.batches, report.request_states
     )
 
 
@@ -122,7 +122,9 @@ def derived(report: Report) -> tuple[pl.DataFrame, pl.DataFrame]:
         LedgerDamaged: when they and the ledger's counters do not agree.
     """
     rows = gathered(report)
-    return pl.concat(checked(rows.answers(), report.roster.counts())), pl.concat(rows.attempts())
+    return pl.concat(checked(rows.answers(), report.request_states.counts())), pl.concat(
+        rows.attempts()
+    )
 
 
 def checked(answers: Iterable[pl.DataFrame], counts: Counts) -> Iterator[pl.DataFrame]:
@@ -197,7 +199,7 @@ def _summary(report: Report, counts: Counts) -> dict[str, Any]:
     }
 
 
-def _errors(report: Report, rows: Gathering) -> Iterator[dict[str, Any]]:
+def _errors(report: Report, rows: Join) -> Iterator[dict[str, Any]]:
     """Yield whatever went wrong: with a call, with a result file, with a request."""
     for event in report.events:
         if event.get("error"):

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
-from runner.core.request_states import PENDING, STATES, WITHHELD, Roster, Row
+from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Row
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.tables.parquet import ROWS_A_CHUNK
 
 Places = NDArray[np.int64]
-"""Requests or attempts, by their number in the order of the roster or of the parts."""
+"""Requests or attempts, by their number in the order of the request_states or of the parts."""
 
 
-class Gathering:
+class Join:
     """The tables of one run, as streams of frames; each can be read more than once."""
 
     def __init__(
@@ -32,7 +32,7 @@ class Gathering:
         experiment: Mapping[str, Any],
         questions: QuestionSet,
         batches: Iterable[Batch],
-        roster: Roster,
+        request_states: RequestStates,
         *,
         rows_a_chunk: int = ROWS_A_CHUNK,
     ) -> None:
@@ -43,7 +43,7 @@ class Gathering:
             experiment: the ledger's own record of what the experiment is.
             questions: what was asked.
             batches: of the ledger.
-            roster: how every request stands.
+            request_states: how every request stands.
             rows_a_chunk: how many answers are in memory at a time.
 
         Raises:
@@ -51,12 +51,12 @@ class Gathering:
         """
         self._experiment = experiment
         self._questions = questions
-        self._roster = roster
+        self._request_states = request_states
         self._rows_a_chunk = rows_a_chunk
         collected = [batch for batch in batches if batch.state is BatchState.COLLECTED]
         self._about = _about(collected)
         self._parts = _Parts(folder, collected, questions)
-        self._index = _Index(self._parts, roster)
+        self._index = _Index(self._parts, request_states)
 
     def attempts(self) -> Iterator[pl.DataFrame]:
         """Yield one row per attempt that was collected, in the order they were sent."""
@@ -76,7 +76,7 @@ class Gathering:
         Requests outside the present configuration are in it once they were answered or sent.
         """
         yield self._answered(_requests(self._experiment, []))
-        for slices in _slices(self._roster, self._rows_a_chunk):
+        for slices in _slices(self._request_states, self._rows_a_chunk):
             yield self._answered(_requests(self._experiment, slices))
 
     def _attempts_of(self, number: int) -> pl.DataFrame:
@@ -155,8 +155,8 @@ class _Parts:
 class _Index:
     """Numbers of all attempts: which counts for a request, and which try of it each is."""
 
-    def __init__(self, parts: _Parts, roster: Roster) -> None:
-        places = _Placer(roster)
+    def __init__(self, parts: _Parts, request_states: RequestStates) -> None:
+        places = _Placer(request_states)
         self.best: Places = np.full(places.count, -1, np.int64)
         """By request: the row of the attempt that counts; -1: there is none."""
         self.attempt = np.zeros(parts.starts[-1], np.int32)
@@ -184,8 +184,8 @@ class _Index:
 class _Placer:
     """Finds the number of a request by its custom_id."""
 
-    def __init__(self, roster: Roster) -> None:
-        sizes = {stem: len(row.state) for stem, row in roster.rows.items()}
+    def __init__(self, request_states: RequestStates) -> None:
+        sizes = {stem: len(row.state) for stem, row in request_states.rows.items()}
         self.count = sum(sizes.values())
         self._stems = pl.Series(list(sizes), dtype=pl.String)
         self._sizes = pl.Series(list(sizes.values()), dtype=pl.Int64)
@@ -239,11 +239,11 @@ _Slice = tuple[str, Row, int, int, int]
 """Some requests of a condition: its stem and row, from where to where, the number of the first."""
 
 
-def _slices(roster: Roster, size: int) -> Iterator[list[_Slice]]:
-    """Cut the roster into chunks of some requests, in its order."""
+def _slices(request_states: RequestStates, size: int) -> Iterator[list[_Slice]]:
+    """Cut the request_states into chunks of some requests, in its order."""
     chunk: list[_Slice] = []
     room, place = size, 0
-    for stem, row in roster.rows.items():
+    for stem, row in request_states.rows.items():
         begin = 0
         while begin < len(row.state):
             end = min(len(row.state), begin + room)

@@ -13,7 +13,7 @@ Advance = Callable[[int, str], None]
 
 
 @contextmanager
-def meter(what: str, total: int) -> Iterator[Advance]:
+def progress_bar(what: str, total: int) -> Iterator[Advance]:
     """Show progress on standard error, which leaves standard output to the results.
 
     Args:

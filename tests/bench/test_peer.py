@@ -162,10 +162,10 @@ def test_the_same_requests_beside_curator(
 def conversations(arguments: list[str], folder: Path) -> Path:
     """Write what Chorus asks, a [system, user] pair a condition, for the peer to ask it, too."""
     run = Run(compose(arguments)[0])
-    outbox = run._outbox(folder, run._offline_provider())
+    request_files = run._request_files(folder, run._offline_provider())
     pairs = []
-    for span in run._roster().pending():
-        frame, _ = outbox.frame(span.stem, span.variant)
+    for span in run._request_states().pending():
+        frame, _ = request_files.frame(span.stem, span.variant)
         body = json.loads(frame.before + b"x" + frame.after)["body"]
         pairs.append([message["content"] for message in body["messages"]])
     assert len(pairs) == PERSONAS

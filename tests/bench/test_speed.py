@@ -59,8 +59,8 @@ def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_p
     arguments = ["provider=openai", f"outputs={tmp_path / 'outputs'}", "texts=[t1]", "trials=2500"]
     arguments += ["provider.limits.enqueued_tokens=null", "poll.first_seconds=0.05"]
     run = Run(compose([*arguments, "personas=[p1]"])[0])
-    span = next(run._roster().pending())
-    frame, _ = run._outbox(tmp_path, run._offline_provider()).frame(span.stem, span.variant)
+    span = next(run._request_states().pending())
+    frame, _ = run._request_files(tmp_path, run._offline_provider()).frame(span.stem, span.variant)
     (tmp_path / "body.json").write_bytes(frame.before + b"HOLE" + frame.after.rstrip())
     floor_command = [sys.executable, str(ROOT / "tests/bench/floor.py"), instant, "10000"]
     runner_command = [sys.executable, "-m", "runner", *arguments, "budget.max_usd=100"]
@@ -96,11 +96,11 @@ run = Run(compose([
     "provider=openai", "trials=83334", "provider.limits.enqueued_tokens=null",
     "provider.limits.bytes=200000000", "outputs=" + sys.argv[1]])[0])
 before = time.perf_counter()
-outbox = run._outbox(Path(sys.argv[1]), run._offline_provider())
+request_files = run._request_files(Path(sys.argv[1]), run._offline_provider())
 count = size = batches = 0
-for spans in outbox.batches(run._roster().pending()):
+for spans in request_files.batches(run._request_states().pending()):
     batches += 1
-    file = outbox.write(f"b{batches:04d}", spans)
+    file = request_files.write(f"b{batches:04d}", spans)
     count, size = count + file.count, size + file.bytes
 seconds = time.perf_counter() - before
 status = Path("/proc/self/status").read_text().split()
@@ -152,9 +152,11 @@ def test_a_million_requests_resume_in_well_under_a_second(tmp_path):
     run = Run(
         compose(["provider=openai", "trials=83334", "provider.limits.enqueued_tokens=null"])[0]
     )
-    outbox = run._outbox(tmp_path, run._offline_provider())
+    request_files = run._request_files(tmp_path, run._offline_provider())
     with Ledger.create(tmp_path, run._record()) as ledger:
-        for number, spans in enumerate(outbox.batches(run._roster().pending()), start=1):
+        for number, spans in enumerate(
+            request_files.batches(run._request_states().pending()), start=1
+        ):
             count = sum(len(sized.span) for sized in spans)
             ledger.record(
                 Batch(

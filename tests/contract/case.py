@@ -105,7 +105,7 @@ class Case:
         return condition_of(), prompt_of()
 
     def write(self, count: int | None = None) -> Path:
-        """Write the request file as the outbox does."""
+        """Write the request file as the request_files does."""
         if count is None:
             count = 3 + (next(_sizes) % 40 if self.kit.provider.found_by_size else 0)
         frame = self.offline().encode(*self.asked)
@@ -144,7 +144,7 @@ class Case:
         ]
 
     def downloaded(self, client: Any, progress: Progress) -> list[bytes]:
-        """Download every result file, and split it as the intake does."""
+        """Download every result file, and split it as the result_reader does."""
         sink = io.BytesIO()
         for file_id in progress.files.values():
             client.download(file_id, sink)

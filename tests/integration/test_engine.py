@@ -26,7 +26,7 @@ from runner.core.states import BatchEvent
 from runner.core.twins import Made
 from runner.providers._chat import answer_line
 from runner.providers.openai import OpenAIBatch
-from runner.run.budget import Purse
+from runner.run.budget import SharedBudget
 from runner.run.build import Run
 from runner.run.engine import Asking, Engine, Timing
 from runner.run.realtime import Conversation, Pacer, Realtime
@@ -150,7 +150,7 @@ def engine(
     budget=None,
     arguments=(),
     asking=IN_BATCHES,
-    purse=None,
+    shared_budget=None,
     kind=None,
     shared=False,
 ) -> tuple[Engine, Pretender]:
@@ -159,13 +159,13 @@ def engine(
     provider = (kind or Pretender)(run, script)
     new = not (folder / "cache.db").exists()
     ledger = Ledger.create(folder, run._record(), shared=shared) if new else Ledger.open(folder)
-    outbox = run._outbox(folder, provider)
+    request_files = run._request_files(folder, provider)
     made = Engine(
         ledger=ledger,
         provider=provider,
         realtime=Realtime(
             folder,
-            outbox.path,
+            request_files.path,
             provider.ask,
             Pacer(None, 0.01, 0.1, 1.0),
             4,
@@ -173,16 +173,16 @@ def engine(
             keep=ledger.keep,
         ),
         asking=asking,
-        roster=run.standing(ledger),
-        outbox=outbox,
-        intake=run._intake(folder, provider, outbox),
+        request_states=run.standing(ledger),
+        request_files=request_files,
+        result_reader=run._result_reader(folder, provider, request_files),
         model=run.settings.experiment.model,
         prices=run.prices,
         limits=run.settings.limits,
         labels={"experiment": "x", "name": "y"},
         purpose=purpose,
         budget_usd=budget,
-        purse=purse or Purse(),
+        shared_budget=shared_budget or SharedBudget(),
         timing=Timing(first=1.0, longest=8.0, longest_retry_after=60.0, settle=10.0),
         clock=Clock(),
         observer=Silent(),
@@ -475,30 +475,32 @@ def test_answers_that_cost_more_than_the_most_end_the_asking_and_the_rest_stays_
 
 
 def test_answers_of_unknown_cost_stay_reserved_in_the_purse(tmp_path):
-    purse = Purse()
-    made, provider = engine(tmp_path, budget=Decimal(1), asking=ONE_BY_ONE, purse=purse)
+    shared_budget = SharedBudget()
+    made, provider = engine(
+        tmp_path, budget=Decimal(1), asking=ONE_BY_ONE, shared_budget=shared_budget
+    )
     made._realtime._ask = asking_for(provider, None)
     view = finished(made)
     (batch,) = view.batches
     assert (batch.cost_usd, batch.known_usd, batch.cost_unknown) == (None, 0, 6)
-    assert batch.held_usd == batch.reserved_usd == purse.committed(tmp_path) > 0
-    again = Purse()
+    assert batch.held_usd == batch.reserved_usd == shared_budget.committed(tmp_path) > 0
+    again = SharedBudget()
     again.look_into(tmp_path)
     assert again.total == batch.held_usd
 
 
 def test_what_other_jobs_have_committed_counts_against_the_same_budget(tmp_path):
-    purse = Purse()
-    made, provider = engine(tmp_path / "one", budget=Decimal("0.006"), purse=purse)
+    shared_budget = SharedBudget()
+    made, provider = engine(tmp_path / "one", budget=Decimal("0.006"), shared_budget=shared_budget)
     assert finished(made).counts.success == 6
-    made, provider = engine(tmp_path / "two", budget=Decimal("0.003"), purse=purse)
-    purse._committed[tmp_path / "three"] = Decimal("0.002")
+    made, provider = engine(tmp_path / "two", budget=Decimal("0.003"), shared_budget=shared_budget)
+    shared_budget._committed[tmp_path / "three"] = Decimal("0.002")
     assert "budget.max_usd" in finished(made).held
     assert provider.orders == 0
-    fresh = Purse()
+    fresh = SharedBudget()
     fresh.look_into(tmp_path / "one")
     fresh.look_into(tmp_path / "nowhere")
-    assert fresh.elsewhere(tmp_path / "two") == purse.elsewhere(tmp_path / "three") > 0
+    assert fresh.elsewhere(tmp_path / "two") == shared_budget.elsewhere(tmp_path / "three") > 0
     assert fresh.elsewhere(tmp_path / "one") == 0
 
 
@@ -800,7 +802,7 @@ def test_without_a_fence_an_order_is_repeated_only_after_the_list_has_settled(tm
 
 def test_no_two_batches_in_flight_have_the_same_size_where_size_is_all_there_is(tmp_path):
     made, _ = engine(tmp_path, kind=Nameless, arguments=["provider.limits.requests=2"])
-    made._outbox._limits = replace(made._outbox._limits, requests=2, margin=0.0)
+    made._request_files._limits = replace(made._request_files._limits, requests=2, margin=0.0)
     view = finished(made)
     assert [b.count for b in view.batches[:2]] == [2, 1]
     assert view.counts.success == 6

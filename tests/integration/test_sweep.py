@@ -18,7 +18,7 @@ from runner.config.settings import Settings
 from runner.core.errors import LedgerOfAnotherExperiment
 from runner.core.model import RemoteId
 from runner.core.plan import Load, Purpose
-from runner.run.budget import Account, Purse
+from runner.run.budget import Account, SharedBudget
 from runner.run.build import Run
 from runner.storage.ledger import Ledger
 from tests.integration.test_engine import Clock, Pretender, engine, finished
@@ -29,7 +29,7 @@ BUDGET = Decimal("0.004")
 SMALL = ["personas=[p1]", "texts=[t1]", "trials=2"]
 
 
-class Unhurried(Purse):
+class Unhurried(SharedBudget):
     """Answers late, so that two jobs that do not wait for each other both see the same room."""
 
     def elsewhere(self, folder: Path) -> Decimal:
@@ -65,9 +65,9 @@ def together(engines: list) -> list:
         return list(pool.map(finished, engines))
 
 
-def orders_of_two_jobs(folder: Path, purse: Purse) -> int:
+def orders_of_two_jobs(folder: Path, shared_budget: SharedBudget) -> int:
     made = [
-        engine(folder / name, purse=purse, budget=BUDGET, purpose=Purpose.SUBMIT)
+        engine(folder / name, shared_budget=shared_budget, budget=BUDGET, purpose=Purpose.SUBMIT)
         for name in ("one", "two")
     ]
     together([one for one, _ in made])
@@ -81,19 +81,19 @@ def test_two_jobs_never_both_spend_the_last_dollar(tmp_path):
 
 
 def test_a_job_without_money_waits_for_what_another_gives_back(tmp_path):
-    purse = Purse()
+    shared_budget = SharedBudget()
     made = []
     for name in ("one", "two"):
-        one, provider = engine(tmp_path / name, purse=purse, budget=BUDGET)
+        one, provider = engine(tmp_path / name, shared_budget=shared_budget, budget=BUDGET)
         one._clock = Patient()
-        purse.enter(tmp_path / name, ACCOUNT, ())
+        shared_budget.enter(tmp_path / name, ACCOUNT, ())
         made.append((one, provider))
 
     def run(one):
         try:
             return finished(one)
         finally:
-            purse.leave(one._ledger.directory)
+            shared_budget.leave(one._ledger.directory)
 
     with ThreadPoolExecutor(2) as pool:
         views = list(pool.map(run, [one for one, _ in made]))
@@ -140,7 +140,7 @@ class Crowd:
 def test_jobs_of_one_account_share_its_limits_and_all_get_their_turn(
     tmp_path, limit, accounts, most
 ):
-    crowd, purse, made = Crowd(), Purse(), []
+    crowd, shared_budget, made = Crowd(), SharedBudget(), []
 
     class Counting(Pretender):
         def submit(self, batch, path, labels) -> RemoteId:
@@ -153,9 +153,11 @@ def test_jobs_of_one_account_share_its_limits_and_all_get_their_turn(
             return super().poll(remote)
 
     for name, account in zip("ab", accounts, strict=True):
-        one, _ = engine(tmp_path / name, purse=purse, arguments=[limit], kind=Counting)
+        one, _ = engine(
+            tmp_path / name, shared_budget=shared_budget, arguments=[limit], kind=Counting
+        )
         one._clock = Patient()
-        purse.enter(tmp_path / name, account, ())
+        shared_budget.enter(tmp_path / name, account, ())
         made.append(one)
     views = together(made)
     assert [view.counts.success for view in views] == [6, 6]
@@ -165,22 +167,26 @@ def test_jobs_of_one_account_share_its_limits_and_all_get_their_turn(
 def test_the_job_with_fewest_batches_there_goes_first():
     from tests.unit.test_plan import BatchState, batch
 
-    purse, one, two = Purse(), Path("one"), Path("two")
+    shared_budget, one, two = SharedBudget(), Path("one"), Path("two")
     running = [batch(BatchState.RUNNING, number) for number in (1, 2)]
-    purse.enter(one, ACCOUNT, (*running, batch(BatchState.PACKED, 3)))
-    purse.enter(two, ACCOUNT, (batch(BatchState.STAGED, 1),))
-    assert purse.load(one) == Load(batches=1, tokens=0, may_free=False)
-    assert purse.load(two) == Load(batches=2, tokens=200, may_free=True)
-    purse.leave(two)
-    assert purse.load(one) == Load()
+    shared_budget.enter(one, ACCOUNT, (*running, batch(BatchState.PACKED, 3)))
+    shared_budget.enter(two, ACCOUNT, (batch(BatchState.STAGED, 1),))
+    assert shared_budget.load(one) == Load(batches=1, tokens=0, may_free=False)
+    assert shared_budget.load(two) == Load(batches=2, tokens=200, may_free=True)
+    shared_budget.leave(two)
+    assert shared_budget.load(one) == Load()
 
 
 def test_jobs_of_one_account_share_the_pace_of_single_requests():
-    purse = Purse()
+    shared_budget = SharedBudget()
     other_model = Account("openai", "OPENAI_API_KEY", "gpt-4o")
-    assert purse.pacer(ACCOUNT, 60, 1, 2, 3) is purse.pacer(other_model, 60, 1, 2, 3)
+    assert shared_budget.pacer(ACCOUNT, 60, 1, 2, 3) is shared_budget.pacer(
+        other_model, 60, 1, 2, 3
+    )
     elsewhere = Account("groq", "GROQ_API_KEY", "gpt-4o-mini")
-    assert purse.pacer(ACCOUNT, 60, 1, 2, 3) is not purse.pacer(elsewhere, 60, 1, 2, 3)
+    assert shared_budget.pacer(ACCOUNT, 60, 1, 2, 3) is not shared_budget.pacer(
+        elsewhere, 60, 1, 2, 3
+    )
 
 
 # -- folders

@@ -18,7 +18,7 @@ from runner.core.plan import Purpose
 from runner.run.build import Run
 from runner.tables import dataset
 from runner.tables.export import Report, derived, export
-from runner.tables.join import Gathering
+from runner.tables.join import Join
 from runner.tables.parquet import ROWS_A_GROUP, chunks, is_made_of, sink
 from tests.acceptance.conftest import QUICK, Desk
 
@@ -122,9 +122,15 @@ def lived(tmp_path_factory) -> Report:
         return replace(report, events=tuple(report.events))
 
 
-def by_rows_of(size: int, report: Report) -> Gathering:
-    return Gathering(
-        *(report.folder, report.experiment, report.questions, report.batches, report.roster),
+def by_rows_of(size: int, report: Report) -> Join:
+    return Join(
+        *(
+            report.folder,
+            report.experiment,
+            report.questions,
+            report.batches,
+            report.request_states,
+        ),
         rows_a_chunk=size,
     )
 
@@ -211,14 +217,14 @@ def test_a_table_that_disagrees_with_the_ledger_is_found_at_its_end_and_nothing_
     shutil.copytree(lived.folder, folder)
     before = {path: path.read_bytes() for path in folder.glob("a*.*")}
 
-    class Miscounted(type(lived.roster)):
+    class Miscounted(type(lived.request_states)):
         def counts(self):
             counts = super().counts()
             return replace(counts, total=counts.total + 1, failed=counts.failed + 1)
 
-    wrong = Miscounted(lived.roster.policy, lived.roster.rows)
+    wrong = Miscounted(lived.request_states.policy, lived.request_states.rows)
     with pytest.raises(LedgerDamaged, match="nothing was written"):
-        export(replace(lived, folder=folder, roster=wrong))
+        export(replace(lived, folder=folder, request_states=wrong))
     assert {path: path.read_bytes() for path in folder.glob("a*.*")} == before
 
 

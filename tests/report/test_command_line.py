@@ -6,8 +6,8 @@ import pytest
 
 from runner.__main__ import main
 from tests.report.made import small_study, stored_run
-from tests.report.test_importing import ROW
-from tests.report.test_interchange import FIFTEEN
+from tests.report.test_formats import FIFTEEN
+from tests.report.test_import_table import ROW
 
 
 @pytest.fixture

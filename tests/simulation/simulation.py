@@ -171,13 +171,13 @@ class Life:
         )
         for verb in ("stage", "submit", "find", "fence", "poll", "download", "cancel"):
             self.weather.around(provider, verb)
-        outbox = run._outbox(self.folder, provider)
+        request_files = run._request_files(self.folder, provider)
         made = Engine(
             ledger=opened,
             provider=provider,
             realtime=Realtime(
                 self.folder,
-                outbox.path,
+                request_files.path,
                 provider.ask,
                 Pacer(None, 1, 1, 1),
                 1,
@@ -185,9 +185,9 @@ class Life:
                 keep=opened.keep,
             ),
             asking=Asking(first=False, again=False),
-            roster=run.standing(opened),
-            outbox=outbox,
-            intake=run._intake(self.folder, provider, outbox),
+            request_states=run.standing(opened),
+            request_files=request_files,
+            result_reader=run._result_reader(self.folder, provider, request_files),
             model=run.settings.experiment.model,
             prices=run.prices,
             limits=run.settings.limits,
@@ -196,7 +196,7 @@ class Life:
             if self.weather.faults_left
             else Purpose.RUN,
             budget_usd=None,
-            purse=run.purse,
+            shared_budget=run.shared_budget,
             timing=Timing(first=1.0, longest=8.0, longest_retry_after=30.0, settle=SETTLE),
             clock=self,
             observer=Silent(),

@@ -1,4 +1,4 @@
-"""Experiments made by hand with the real ledger, outbox and intake: the same in every run.
+"""Experiments made by hand with the real ledger, request_files and result_reader: the same in every run.
 
 `middle` is a sweep of three jobs in the middle of a day, with every kind of batch; `finished` is one
 job that is over. Answers come from a fixed rule of their custom_id, so every number can be computed.
@@ -16,7 +16,7 @@ from typing import Any
 from runner.config.compose import compose
 from runner.core.expand import custom_id
 from runner.core.model import Batch, BatchKey, RemoteId, Span
-from runner.core.request_states import Roster
+from runner.core.request_states import RequestStates
 from runner.core.states import BatchState
 from runner.core.summary import summary
 from runner.run.build import Run
@@ -105,15 +105,15 @@ def finished(
     run = _run(str(outputs), name, provider, MIDDLE[provider][0], trials, limit)
     folder = run.settings.folder
     with Ledger.create(folder, _record(run)) as ledger:
-        roster = run._roster()
+        request_states = run._request_states()
         at = NOW - 7200.0
-        while roster.has_pending():
-            for spans in _packed(run, folder, roster):
+        while request_states.has_pending():
+            for spans in _packed(run, folder, request_states):
                 batch = _sent(run, folder, ledger, len(ledger.batches()) + 1, spans, at)
-                roster.depart(span.span for span in spans)
-                _collect(run, ledger, roster, batch, at + 600)
+                request_states.depart(span.span for span in spans)
+                _collect(run, ledger, request_states, batch, at + 600)
             at += 900
-        _finish(run, ledger, roster, NOW - 3000, finished=True)
+        _finish(run, ledger, request_states, NOW - 3000, finished=True)
     return folder.parent
 
 
@@ -132,18 +132,18 @@ def job(
     folder = run.settings.folder
     with Ledger.create(folder, _record(run)) as ledger:
         ledger.write_plan({**run.plan_facts(run.preview()), "at": NOW - 8 * 3600})
-        roster = run._roster()
+        request_states = run._request_states()
         for number, made in enumerate(batches, start=1):
-            spans = next(iter(_packed(run, folder, roster)))
+            spans = next(iter(_packed(run, folder, request_states)))
             batch = _sent(run, folder, ledger, number, spans, NOW - made.age)
-            roster.depart(span.span for span in spans)
+            request_states.depart(span.span for span in spans)
             if made.state is S.COLLECTED:
-                _collect(run, ledger, roster, batch, NOW - made.age + 1800)
+                _collect(run, ledger, request_states, batch, NOW - made.age + 1800)
                 continue
             if made.state is S.DROPPED:
-                roster.release(span.span for span in spans)
-            _write(ledger, roster, _as(batch, made), made.state.value)
-        _finish(run, ledger, roster, NOW - beat_age, finished=False)
+                request_states.release(span.span for span in spans)
+            _write(ledger, request_states, _as(batch, made), made.state.value)
+        _finish(run, ledger, request_states, NOW - beat_age, finished=False)
     return folder
 
 
@@ -166,9 +166,9 @@ def _record(run: Run) -> dict[str, Any]:
     return {**run._record(), "id": f"0123456789ab-{tag}", "created_at": NOW - 8 * 3600}
 
 
-def _packed(run: Run, folder: Path, roster: Roster) -> Iterator[tuple[Any, ...]]:
-    outbox = run._outbox(folder, run._offline_provider("0123456789ab-" + "0" * 8))
-    yield from list(outbox.batches(roster.pending()))
+def _packed(run: Run, folder: Path, request_states: RequestStates) -> Iterator[tuple[Any, ...]]:
+    request_files = run._request_files(folder, run._offline_provider("0123456789ab-" + "0" * 8))
+    yield from list(request_files.batches(request_states.pending()))
 
 
 def _sent(
@@ -176,8 +176,8 @@ def _sent(
 ) -> Batch:
     """Write a batch's request file and record it as packed, then as running."""
     key = BatchKey(f"b{number:04d}")
-    outbox = run._outbox(folder, run._offline_provider(ledger.experiment()["id"]))
-    file = outbox.write(key, spans)
+    request_files = run._request_files(folder, run._offline_provider(ledger.experiment()["id"]))
+    file = request_files.write(key, spans)
     batch = Batch(
         key=key,
         state=S.PACKED,
@@ -214,7 +214,9 @@ def _as(batch: Batch, made: Made) -> Batch:
     return replace(batch, **known | dict(made.changes or {}))
 
 
-def _collect(run: Run, ledger: Ledger, roster: Roster, batch: Batch, at: float) -> None:
+def _collect(
+    run: Run, ledger: Ledger, request_states: RequestStates, batch: Batch, at: float
+) -> None:
     """Store the answers of a batch as its provider would have sent them, and read them."""
     members = ledger.members(batch.key)
     path = ledger.directory / "raw" / f"{batch.key}.output.jsonl"
@@ -222,7 +224,7 @@ def _collect(run: Run, ledger: Ledger, roster: Roster, batch: Batch, at: float) 
     earlier = sum(1 for b in ledger.batches() if b.key < batch.key)
     path.write_bytes(b"".join(_lines(run, ledger, members, earlier)))
     reading = run._reader(ledger)(ledger.directory).read(batch, members, [path])
-    roster.arrive(members, reading.outcomes)
+    request_states.arrive(members, reading.outcomes)
     collected = replace(
         _as(batch, Made(S.ENDED, NOW - (at - 1800))),
         state=S.COLLECTED,
@@ -233,21 +235,28 @@ def _collect(run: Run, ledger: Ledger, roster: Roster, batch: Batch, at: float) 
         raw={"output": file_sha256(path)},
         **readings_of(reading),
     )
-    _write(ledger, roster, collected, "collect", outcomes=reading.outcomes)
+    _write(ledger, request_states, collected, "collect", outcomes=reading.outcomes)
 
 
-def _write(ledger: Ledger, roster: Roster, batch: Batch, what: str, **rows: Any) -> None:
+def _write(
+    ledger: Ledger, request_states: RequestStates, batch: Batch, what: str, **rows: Any
+) -> None:
     batches = {b.key: b for b in ledger.batches()} | {batch.key: batch}
     event = happened(
         batch, what, batch.collected_at or batch.sent_at or batch.packed_at, batch.error
     )
     ledger.record(
-        batch, summary=summary(roster.counts(), tuple(batches.values())), event=event, **rows
+        batch,
+        summary=summary(request_states.counts(), tuple(batches.values())),
+        event=event,
+        **rows,
     )
 
 
-def _finish(run: Run, ledger: Ledger, roster: Roster, at: float, *, finished: bool) -> None:
-    known = summary(roster.counts(), ledger.batches())
+def _finish(
+    run: Run, ledger: Ledger, request_states: RequestStates, at: float, *, finished: bool
+) -> None:
+    known = summary(request_states.counts(), ledger.batches())
     ledger.summarise({**known, "held": None, "halted": None})
     if finished:
         ledger.write_plan({**run.plan_facts(run.preview()), "at": NOW - 7200})

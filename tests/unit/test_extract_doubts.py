@@ -6,7 +6,7 @@ import pytest
 
 from runner.core.extract.reader import Reader
 from runner.core.model import Cause
-from tests.unit.test_extract import question_set
+from tests.unit.test_extractor import question_set
 
 READER = Reader(question_set())
 LABELS = ("面白さ", "驚き", "悲しみ", "怒り")

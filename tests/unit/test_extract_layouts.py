@@ -25,7 +25,7 @@ from tests.unit.layouts import (
     block,
     rows,
 )
-from tests.unit.test_extract import question_set
+from tests.unit.test_extractor import question_set
 
 QUESTIONS = question_set()
 READER = Reader(QUESTIONS)

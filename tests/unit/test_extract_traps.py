@@ -12,7 +12,7 @@ from runner.core.extract.extractor import Extractor
 from runner.core.extract.reader import Reader
 from runner.core.model import Cause, PatternKind, Reading
 from tests.unit.layouts import ENGLISH, ENGLISH_REASONS, LABELS, LAYOUTS, REASONS, Layout, rows
-from tests.unit.test_extract import FILLED, FORM, LITERARY, question_set
+from tests.unit.test_extractor import FILLED, FORM, LITERARY, question_set
 
 READER = Reader(question_set())
 Expected = Decimal | Cause | None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runner.core.extract.loose_json import nodes
 from runner.core.extract.reader import Reader
 from runner.core.model import Cause, Reading
-from tests.unit.test_extract import question_set
+from tests.unit.test_extractor import question_set
 
 READER = Reader(question_set())
 ANSWER = {

@@ -13,7 +13,7 @@ from runner.core.errors import ProviderSilent
 from runner.core.states import Outcome
 from runner.providers._chat import read_line
 from runner.run.realtime import Allowance, Conversation, Pacer
-from tests.unit.test_intake import answer, raw
+from tests.unit.test_results import answer, raw
 
 PRICE = Price(input_usd=Decimal("0.01"), output_usd=Decimal("0.01"), source="test")
 MOST = Decimal(2)

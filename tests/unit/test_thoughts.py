@@ -10,7 +10,7 @@ from runner.core.extract.reader import Reader
 from runner.core.extract.thoughts import hide_thoughts
 from runner.core.model import Cause, Reading
 from tests.unit.layouts import ENGLISH, ENGLISH_REASONS, LABELS, LAYOUTS, REASONS, Layout, rows
-from tests.unit.test_extract import question_set
+from tests.unit.test_extractor import question_set
 
 READER = Reader(question_set())
 DRAFT = [31, 32, 33, 34]

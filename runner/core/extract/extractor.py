@@ -18,7 +18,7 @@ from runner.core.extract.matcher import (
     RULE,
     STRANGER,
     Mark,
-    Marker,
+    Matcher,
     follows_blank,
     refusals,
     says_no,
@@ -92,7 +92,7 @@ class Extractor:
         self._tools = _Tools(
             order=tuple(question.id for question in questions.questions),
             numbers=numbers,
-            marker=Marker(names, patterns),
+            matcher=Matcher(names, patterns),
             json=ranks.get(PatternKind.JSON),
             table=ranks.get(PatternKind.TABLE),
             sentences=ranks.get(PatternKind.SENTENCES),
@@ -132,7 +132,7 @@ class _Answer:
         self._take_objects()
         self._visible, self._plain = self._with.markup.bare(self._visible, self._plain)
         ends = self._take_tables()
-        marks = self._with.marker.find(self._plain)
+        marks = self._with.matcher.find(self._plain)
         if len(marks) > MOST_MARKS:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
         marks = self._belonging(_merged(marks, [*ends, *self._strangers()]))
@@ -379,7 +379,7 @@ class _Tools:
 
     order: tuple[str, ...]
     numbers: dict[str, NumberGrammar]
-    marker: Marker
+    matcher: Matcher
     json: tuple[int, str] | None
     """The rank and the name of the pattern that reads objects; None when there is none."""
     table: tuple[int, str] | None

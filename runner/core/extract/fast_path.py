@@ -20,7 +20,7 @@ LONGEST_LESSON = 20_000
 """Characters; nothing is learned from a longer answer."""
 
 
-class Asked:
+class FastPath:
     """Knows the form as asked, and learns the layouts that the patterns read well.
 
     What it reads, the patterns read alike: each layout is tried out on them first, and only what

@@ -64,7 +64,7 @@ _Hit = tuple[Finder, tuple[str, ...], int, bool]
 whether an id named it."""
 
 
-class Marker:
+class Matcher:
     """Finds marks; compiled once, remembers only what the beginnings of lines mean."""
 
     def __init__(self, names: Names, patterns: Mapping[str, Sequence[Pattern]]) -> None:

@@ -1,7 +1,7 @@
 """Answer text -> a judged reading of every question: the one way in for whoever reads answers."""
 
 from runner.core.extract.extractor import Extractor
-from runner.core.extract.fast_path import Asked
+from runner.core.extract.fast_path import FastPath
 from runner.core.extract.matcher import says_no
 from runner.core.extract.validate import judge
 from runner.core.finish import STOP, normal
@@ -23,7 +23,7 @@ class Reader:
         self._questions = questions
         self._lowest = [question.minimum for question in questions.questions]
         self._extractor = Extractor(questions)
-        self._asked = Asked(questions, self.by_patterns)
+        self._asked = FastPath(questions, self.by_patterns)
 
     def read(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
         """Return a reading for every question, by question id; never raises."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.batches.requests import BLOCK_BYTES, Outbox, RequestFile
+from runner.batches.requests import BLOCK_BYTES, RequestFile, RequestFiles
 from runner.core.cost import Price
 from runner.core.expand import checked_conditions
 from runner.core.model import BatchKey, Experiment, Limits, Span, Stem, Variant
@@ -23,16 +23,16 @@ KEY = BatchKey("b0001")
 NOWHERE = Service(base_url="https://127.0.0.1/v1", key_variable="KEY", key=None, timeout_seconds=1)
 
 
-def outbox(folder: Path, experiment: Experiment, limits: Limits) -> Outbox:
+def request_files(folder: Path, experiment: Experiment, limits: Limits) -> RequestFiles:
     provider = OpenAIBatch(NOWHERE, experiment.model)
-    return Outbox(folder, experiment, checked_conditions(experiment), provider, limits)
+    return RequestFiles(folder, experiment, checked_conditions(experiment), provider, limits)
 
 
 def spans(*found: tuple[str, int, int]) -> list[Span]:
     return [Span(Stem(stem), first, last, Variant.PLAIN) for stem, first, last in found]
 
 
-def written(box: Outbox, pending: list[Span]) -> tuple[RequestFile, list[dict], bytes]:
+def written(box: RequestFiles, pending: list[Span]) -> tuple[RequestFile, list[dict], bytes]:
     (sized,) = box.batches(pending)
     file = box.write(KEY, sized)
     content = box.path(KEY).read_bytes()
@@ -45,7 +45,7 @@ def with_body(experiment: Experiment, body: str) -> Experiment:
 
 
 def test_every_line_is_one_request_with_its_custom_id_in_order(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     _, rows, _ = written(box, spans(("p2_t1", 98, 101), ("p1_t3", 1, 2)))
     assert [row["custom_id"] for row in rows] == [
         "p2_t1_n98",
@@ -63,7 +63,7 @@ def test_every_line_is_one_request_with_its_custom_id_in_order(tmp_path, experim
 
 
 def test_the_record_says_exactly_what_is_on_disk(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     file, rows, content = written(box, spans(("p1_t1", 1, 150), ("p4_t2", 3, 3)))
     assert (file.count, file.bytes, file.sha256) == (
         151,
@@ -75,7 +75,7 @@ def test_the_record_says_exactly_what_is_on_disk(tmp_path, experiment, settings)
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
 def test_blocks_of_lines_join_without_a_seam(tmp_path, experiment, settings, beyond):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     (sized,) = next(box.batches(spans(("p1_t3", 1, 1))))
     trials = 2 * (BLOCK_BYTES // sized.frame_bytes) + beyond
     _, rows, content = written(box, spans(("p1_t3", 1, trials)))
@@ -84,14 +84,14 @@ def test_blocks_of_lines_join_without_a_seam(tmp_path, experiment, settings, bey
 
 
 def test_packing_never_weighs_a_file_too_light(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     pending = spans(("p1_t1", 1, 1200), ("p3_t2", 1, 5))
     (sized,) = box.batches(pending)
     assert sum(s.line_bytes * len(s.span) for s in sized) >= box.write(KEY, sized).bytes
 
 
 def test_a_file_is_within_the_limit_less_the_margin(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, replace(settings.limits, bytes=100_000, margin=0.05))
+    box = request_files(tmp_path, experiment, replace(settings.limits, bytes=100_000, margin=0.05))
     batches = list(box.batches(spans(("p1_t1", 1, 200))))
     sizes = [box.write(BatchKey(f"b{n}"), batch).bytes for n, batch in enumerate(batches)]
     assert len(batches) > 1
@@ -99,7 +99,7 @@ def test_a_file_is_within_the_limit_less_the_margin(tmp_path, experiment, settin
 
 
 def test_the_stricter_wording_goes_out_where_the_span_says_so(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     plain = Span(Stem("p1_t1"), 1, 1, Variant.PLAIN)
     _, (one, two), _ = written(
         box, [plain, replace(plain, first=2, last=2, variant=Variant.ENHANCED)]
@@ -121,7 +121,7 @@ def test_the_stricter_wording_goes_out_where_the_span_says_so(tmp_path, experime
     ],
 )
 def test_whatever_stands_in_a_text_survives_the_file(tmp_path, experiment, settings, body):
-    box = outbox(tmp_path, with_body(experiment, body), settings.limits)
+    box = request_files(tmp_path, with_body(experiment, body), settings.limits)
     _, rows, _ = written(box, spans(("p1_t1", 1, 2)))
     assert [body in row["body"]["messages"][1]["content"] for row in rows] == [True, True]
     assert [row["custom_id"] for row in rows] == ["p1_t1_n01", "p1_t1_n02"]
@@ -129,7 +129,9 @@ def test_whatever_stands_in_a_text_survives_the_file(tmp_path, experiment, setti
 
 @given(st.text())
 def test_any_text_keeps_the_custom_id_in_its_place(tmp_path_factory, experiment, settings, body):
-    box = outbox(tmp_path_factory.getbasetemp(), with_body(experiment, body), settings.limits)
+    box = request_files(
+        tmp_path_factory.getbasetemp(), with_body(experiment, body), settings.limits
+    )
     frame, _ = box.frame(Stem("p1_t1"), Variant.PLAIN)
     row = json.loads(frame.before + b"p1_t1_n01" + frame.after)
     assert row["custom_id"] == "p1_t1_n01"
@@ -137,7 +139,7 @@ def test_any_text_keeps_the_custom_id_in_its_place(tmp_path_factory, experiment,
 
 
 def test_the_file_is_utf8_and_not_escaped(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     _, _, content = written(box, spans(("p1_t1", 1, 1)))
     assert "懐中時計".encode() in content
     assert b"\\u" not in content
@@ -181,7 +183,7 @@ def test_leftovers_of_a_death_are_written_over(tmp_path):
 
 
 def test_an_error_in_the_middle_of_a_batch_leaves_no_final_file(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     good, unknown = spans(("p1_t1", 1, 3), ("nobody_t1", 1, 3))
     sized = tuple(SizedSpan(span=s, frame_bytes=10, tokens=1) for s in (good, unknown))
     with pytest.raises(KeyError):
@@ -197,14 +199,14 @@ def test_the_estimate_counts_all_that_is_sent_also_what_the_persona_is_told(
     longer = replace(persona, system=persona.system + "語" * 1000)
     grown = replace(experiment, personas=dict(experiment.personas) | {"p1": longer})
     before, after = (
-        outbox(tmp_path, one, settings.limits).tokens(Stem("p1_t1"), Variant.PLAIN)
+        request_files(tmp_path, one, settings.limits).tokens(Stem("p1_t1"), Variant.PLAIN)
         for one in (experiment, grown)
     )
     assert after == before + 1000
 
 
 def test_the_file_says_how_long_its_requests_are(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     file, _, _ = written(box, spans(("p1_t1", 1, 3), ("p1_t3", 1, 2)))
     one, other = (box.tokens(Stem(stem), Variant.PLAIN) for stem in ("p1_t1", "p1_t3"))
     assert file.sizes == ((one, 3), (other, 2))
@@ -212,7 +214,7 @@ def test_the_file_says_how_long_its_requests_are(tmp_path, experiment, settings)
 
 
 def test_the_most_of_a_request_is_that_of_its_own_length(tmp_path, experiment, settings):
-    box = outbox(tmp_path, experiment, settings.limits)
+    box = request_files(tmp_path, experiment, settings.limits)
     price = Price(input_usd=Decimal(2), output_usd=Decimal(3), source="test")
     tokens = box.tokens(Stem("p1_t1"), Variant.PLAIN)
     most = 2 * tokens + 3 * experiment.model.max_output_tokens

@@ -1,4 +1,4 @@
-"""The roster against a plain reference, over random histories; and at a million requests."""
+"""The request_states against a plain reference, over random histories; and at a million requests."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
-from runner.core.request_states import Counts, RetryPolicy, Roster
+from runner.core.request_states import Counts, RequestStates, RetryPolicy
 from runner.core.states import OUTCOME_CODES, Outcome, RequestState
 
 POLICY = RetryPolicy(max_attempts=3, max_lost=2, enhance=Enhance.ON_RETRY)
@@ -21,8 +21,8 @@ def condition(stem: str) -> Condition:
     return Condition(stem=Stem(stem), persona="p", text="t", temperature=Decimal(0))
 
 
-def roster(*stems: str, trials: int = 10, policy: RetryPolicy = POLICY) -> Roster:
-    return Roster.of([condition(stem) for stem in stems], trials, policy)
+def request_states(*stems: str, trials: int = 10, policy: RetryPolicy = POLICY) -> RequestStates:
+    return RequestStates.of([condition(stem) for stem in stems], trials, policy)
 
 
 def span(stem: str, first: int, last: int, variant: Variant = Variant.PLAIN) -> Span:
@@ -136,11 +136,11 @@ class Sent:
 
 
 class History:
-    """A random run, told to the roster and to the reference alike."""
+    """A random run, told to the request_states and to the reference alike."""
 
     def __init__(self, policy: RetryPolicy, trials: int) -> None:
         self.policy, self.trials = policy, trials
-        self.real = roster("a", "b", trials=trials, policy=policy)
+        self.real = request_states("a", "b", trials=trials, policy=policy)
         inside = {(stem, trial) for stem in ("a", "b") for trial in range(1, trials + 1)}
         self.told = Reference(policy, inside)
         self.batches: list[Sent] = []
@@ -175,9 +175,9 @@ class History:
             for name in names(batch.spans):
                 self.told.at(name).flying = False
 
-    def replayed(self) -> Roster:
+    def replayed(self) -> RequestStates:
         """What a resumed run makes of the ledger: batches in the order of packing."""
-        again = roster("a", "b", trials=self.trials, policy=self.policy)
+        again = request_states("a", "b", trials=self.trials, policy=self.policy)
         for batch in self.batches:
             if not batch.dropped:
                 again.depart(batch.spans)
@@ -186,7 +186,7 @@ class History:
         return again
 
 
-def pending(of: Roster) -> Iterator[tuple[str, int, Variant]]:
+def pending(of: RequestStates) -> Iterator[tuple[str, int, Variant]]:
     for s in of.pending():
         for trial in range(s.first, s.last + 1):
             yield s.stem, trial, s.variant
@@ -221,9 +221,9 @@ def test_a_resumed_run_finds_every_request_as_it_was(policy, trials, data):
 # --- single rules ------------------------------------------------------------------------------
 
 
-def ended(*outcomes: Outcome, policy: RetryPolicy = POLICY) -> Roster:
+def ended(*outcomes: Outcome, policy: RetryPolicy = POLICY) -> RequestStates:
     """One request after these attempts."""
-    one = roster("a", trials=1, policy=policy)
+    one = request_states("a", trials=1, policy=policy)
     for outcome in outcomes:
         one.depart([span("a", 1, 1)])
         one.arrive([span("a", 1, 1)], codes(outcome))
@@ -271,7 +271,7 @@ def test_the_stricter_wording_is_for_those_who_answered_badly(enhance, outcomes,
 
 
 def test_pending_trials_are_cut_where_the_wording_changes():
-    one = roster("a", trials=5)
+    one = request_states("a", trials=5)
     one.depart([span("a", 2, 3)])
     one.arrive([span("a", 2, 3)], codes(Outcome.INVALID, Outcome.EXPIRED))
     assert list(one.pending()) == [
@@ -282,14 +282,14 @@ def test_pending_trials_are_cut_where_the_wording_changes():
 
 
 def test_a_dropped_batch_frees_its_requests():
-    one = roster("a", trials=3)
+    one = request_states("a", trials=3)
     one.depart([span("a", 1, 3)])
     one.release([span("a", 1, 3)])
     assert (list(one.pending()), one.counts().pending) == ([span("a", 1, 3)], 3)
 
 
 def test_releasing_a_batch_does_not_undo_an_answer_that_came_all_the_same():
-    one = roster("a", trials=1)
+    one = request_states("a", trials=1)
     one.depart([span("a", 1, 1)])
     one.arrive([span("a", 1, 1)], codes(Outcome.VALID))
     one.depart([span("a", 1, 1)])
@@ -303,7 +303,7 @@ def test_a_second_good_answer_changes_nothing():
 
 
 def test_answered_requests_outside_the_configuration_count_and_are_asked_no_more():
-    one = roster("a", trials=2)
+    one = request_states("a", trials=2)
     one.depart([span("a", 1, 4), span("gone", 1, 1)])
     one.arrive(
         [span("a", 1, 4), span("gone", 1, 1)],
@@ -314,7 +314,7 @@ def test_answered_requests_outside_the_configuration_count_and_are_asked_no_more
 
 
 def test_more_trials_leave_what_is_answered_and_ask_the_rest():
-    one = roster("a", trials=4)
+    one = request_states("a", trials=4)
     one.depart([span("a", 1, 2)])
     one.arrive([span("a", 1, 2)], codes(Outcome.VALID, Outcome.VALID))
     assert list(one.pending()) == [span("a", 3, 4)]
@@ -328,7 +328,7 @@ def test_counters_hold_at_255_and_do_not_wrap_around():
 
 def test_a_million_requests_are_folded_in_a_second():
     stems, trials = [f"c{n}" for n in range(12)], 83_334
-    big = roster(*stems, trials=trials)
+    big = request_states(*stems, trials=trials)
     spans = [span(stem, 1, trials) for stem in stems]
     outcomes = codes(*[Outcome.VALID] * 9, Outcome.INVALID) * (12 * trials // 10 + 1)
     start = time.perf_counter()
@@ -344,7 +344,7 @@ def test_a_million_requests_are_folded_in_a_second():
 
 
 def test_what_a_cancelled_batch_left_is_kept_back_and_still_counts_as_open():
-    one = roster("a", trials=3)
+    one = request_states("a", trials=3)
     one.depart([span("a", 1, 3)])
     outcomes = codes(Outcome.VALID, Outcome.CANCELLED, Outcome.INVALID)
     one.arrive([span("a", 1, 3)], outcomes)
@@ -355,7 +355,7 @@ def test_what_a_cancelled_batch_left_is_kept_back_and_still_counts_as_open():
 
 
 def test_what_was_kept_back_can_be_given_back():
-    one = roster("a", trials=3)
+    one = request_states("a", trials=3)
     one.depart([span("a", 1, 2)])
     one.release([span("a", 1, 2)])
     one.withhold([span("a", 1, 2)])
@@ -382,7 +382,7 @@ def test_a_request_that_was_answered_well_is_never_asked_once_more():
 
 
 def test_a_failed_request_outside_the_configuration_stays_as_it_is():
-    one = roster("a", trials=1)
+    one = request_states("a", trials=1)
     one.depart([span("a", 2, 2)])
     one.arrive([span("a", 2, 2)], codes(Outcome.REFUSED))
     before = one.counts()

@@ -47,7 +47,7 @@ def count_on() -> None:
 
 
 def started(call: str, **more: object) -> subprocess.Popen[str]:
-    code = f"import tests.integration.test_crew as t; t.crew.cores = lambda: 2; t.{call}"
+    code = f"import tests.integration.test_workers as t; t.workers.cores = lambda: 2; t.{call}"
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, **more)  # type: ignore[call-overload]
 
 

@@ -16,7 +16,7 @@ from runner.tables.formats import write
 from runner.tables.import_table import import_table
 from runner.tables.runs import selected
 from tests.report.made import small_study, stored_run
-from tests.report.test_interchange import FIFTEEN
+from tests.report.test_formats import FIFTEEN
 
 ROW = (
     "2025-03-01 12:30:00,懐中時計,OpenAI,gpt-4,大学1年生,0.7,1,80,70,60,50,面白い,驚く,悲しい,怒る"

@@ -255,7 +255,7 @@ def test_an_abandoned_batch_is_asked_again_and_its_reserve_stays_spent(tmp_path)
     assert (view.counts.success, provider.calls.count("submit")) == (6, 1)
 
 
-# -- the mailbox itself
+# -- the folder of commands itself
 
 
 def test_a_command_waits_until_it_is_answered(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.batches.results import MAX_LINE, BatchReading, Intake, lines
+from runner.batches.results import MAX_LINE, BatchReading, ResultReader, lines
 from runner.core.cost import Price, PriceList, Tier
 from runner.core.errors import CrewLost
 from runner.core.model import Batch, BatchKey, Experiment, Reply, Span, Stem, Usage, Variant
@@ -95,14 +95,14 @@ def raw(row: dict) -> bytes:
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def intake_of(
+def result_reader_of(
     folder: Path,
     experiment: Experiment,
     decode: Callable[[bytes], Reply],
     prices: PriceList = PRICES,
     proof: Callable[[Stem, Variant], str | None] = lambda stem, variant: None,
-) -> Intake:
-    return Intake(folder, experiment.questions, decode, prices, proof)
+) -> ResultReader:
+    return ResultReader(folder, experiment.questions, decode, prices, proof)
 
 
 Read = Callable[..., BatchReading]
@@ -112,7 +112,7 @@ Read = Callable[..., BatchReading]
 def read(tmp_path: Path, experiment: Experiment) -> Read:
     """Read these result lines of the batch."""
     provider = OpenAIBatch(NOWHERE, experiment.model)
-    intake = intake_of(tmp_path, experiment, provider.decode)
+    result_reader = result_reader_of(tmp_path, experiment, provider.decode)
 
     def reading(
         *rows: dict | bytes, rest: Outcome = Outcome.MISSING, end: bytes = b"\n"
@@ -121,7 +121,7 @@ def read(tmp_path: Path, experiment: Experiment) -> Read:
         path.write_bytes(
             b"\n".join(row if isinstance(row, bytes) else raw(row) for row in rows) + end
         )
-        return intake.read(replace(BATCH, rest=rest), MEMBERS, [path])
+        return result_reader.read(replace(BATCH, rest=rest), MEMBERS, [path])
 
     return reading
 
@@ -209,8 +209,8 @@ def test_an_unknown_price_makes_an_unknown_cost(tmp_path, experiment):
     provider = OpenAIBatch(NOWHERE, experiment.model)
     path = tmp_path / "out.jsonl"
     path.write_bytes(raw(ALL_GOOD[0]))
-    intake = intake_of(tmp_path, experiment, provider.decode, NO_PRICE)
-    assert intake.read(BATCH, MEMBERS, [path]).cost_usd is None
+    result_reader = result_reader_of(tmp_path, experiment, provider.decode, NO_PRICE)
+    assert result_reader.read(BATCH, MEMBERS, [path]).cost_usd is None
 
 
 def test_the_error_file_completes_the_output_file(tmp_path, experiment):
@@ -218,8 +218,8 @@ def test_the_error_file_completes_the_output_file(tmp_path, experiment):
     output, errors = tmp_path / "output.jsonl", tmp_path / "error.jsonl"
     output.write_bytes(b"\n".join(map(raw, ALL_GOOD[:4])))
     errors.write_bytes(raw(failure(IDS[4], 500)))
-    intake = intake_of(tmp_path, experiment, provider.decode)
-    reading = intake.read(BATCH, MEMBERS, [output, errors])
+    result_reader = result_reader_of(tmp_path, experiment, provider.decode)
+    reading = result_reader.read(BATCH, MEMBERS, [output, errors])
     assert outcomes(reading) == [*VALID[:4], Outcome.ERRORED]
 
 
@@ -478,8 +478,8 @@ def test_whatever_stands_between_them_the_good_lines_are_read(
     path = folder / "out.jsonl"
     path.write_bytes(b"\n".join(rows))
     provider = OpenAIBatch(NOWHERE, experiment.model)
-    intake = intake_of(folder, experiment, provider.decode)
-    reading = intake.read(replace(BATCH), MEMBERS, [path])
+    result_reader = result_reader_of(folder, experiment, provider.decode)
+    reading = result_reader.read(replace(BATCH), MEMBERS, [path])
     assert outcomes(reading) == VALID
 
 
@@ -517,8 +517,8 @@ def test_whatever_a_field_holds_nothing_escapes_and_nothing_else_is_lost(
     path = folder / "out.jsonl"
     path.write_bytes(b"\n".join(json.dumps(r).encode() for r in [row, *ALL_GOOD[1:]]))
     provider = OpenAIBatch(NOWHERE, experiment.model)
-    intake = intake_of(folder, experiment, provider.decode)
-    reading = intake.read(BATCH, MEMBERS, [path])
+    result_reader = result_reader_of(folder, experiment, provider.decode)
+    reading = result_reader.read(BATCH, MEMBERS, [path])
     assert outcomes(reading)[1:] == VALID[:4]
 
 
@@ -533,8 +533,8 @@ def test_an_answer_to_another_prompt_is_not_taken_for_this_requests(tmp_path, ex
 
     path = tmp_path / "out.jsonl"
     path.write_bytes(b"\n".join(raw(row) for row in ALL_GOOD))
-    intake = intake_of(tmp_path, experiment, decode, proof=lambda stem, _: stem)
-    reading = intake.read(BATCH, MEMBERS, [path])
+    result_reader = result_reader_of(tmp_path, experiment, decode, proof=lambda stem, _: stem)
+    reading = result_reader.read(BATCH, MEMBERS, [path])
     expected = [Outcome.MISSING, *VALID[:2], Outcome.MISSING, Outcome.VALID]
     assert outcomes(reading) == expected
     assert reading.notices == {"misplaced": 2}
@@ -545,9 +545,9 @@ def test_what_is_asked_one_by_one_costs_the_full_price(tmp_path, experiment):
     path = tmp_path / "out.jsonl"
     path.write_bytes(raw(ALL_GOOD[0]))
     prices = PriceList(batch=PRICE, realtime=Price(input_usd=1, output_usd=1, source="full"))
-    intake = intake_of(tmp_path, experiment, provider.decode, prices)
-    cheap = intake.read(BATCH, MEMBERS, [path])
-    dear = intake.read(replace(BATCH, realtime=True), MEMBERS, [path])
+    result_reader = result_reader_of(tmp_path, experiment, provider.decode, prices)
+    cheap = result_reader.read(BATCH, MEMBERS, [path])
+    dear = result_reader.read(replace(BATCH, realtime=True), MEMBERS, [path])
     assert dear.known_usd == dear.usage.input_tokens + dear.usage.output_tokens
     assert cheap.known_usd == PRICE.of(cheap.usage)
 
@@ -573,7 +573,7 @@ def test_an_answer_whose_tokens_nobody_counted_costs_an_unknown_amount(tmp_path,
     path = tmp_path / "out.jsonl"
     path.write_bytes(b"\n".join(map(raw, [odd, *ALL_GOOD[1:]])))
     provider = OpenAIBatch(NOWHERE, experiment.model)
-    intake = Intake(
+    result_reader = ResultReader(
         tmp_path,
         experiment.questions,
         provider.decode,
@@ -581,7 +581,7 @@ def test_an_answer_whose_tokens_nobody_counted_costs_an_unknown_amount(tmp_path,
         lambda *_: None,
         highest=lambda stem, variant, price: Decimal(7 if stem == "p1_t1" else 3),
     )
-    reading = intake.read(BATCH, MEMBERS, [path])
+    reading = result_reader.read(BATCH, MEMBERS, [path])
     assert (reading.cost_usd, reading.known_usd) == (None, Decimal("0.8"))
     assert (reading.cost_unknown, reading.held_usd) == (1, 7)
     first = table(tmp_path).row(0, named=True)
@@ -592,8 +592,8 @@ def test_a_lost_request_keeps_its_share_of_the_reservation(tmp_path, experiment)
     provider = OpenAIBatch(NOWHERE, experiment.model)
     path = tmp_path / "out.jsonl"
     path.write_bytes(b"\n".join(map(raw, ALL_GOOD[:3])))
-    intake = intake_of(tmp_path, experiment, provider.decode)
-    reading = intake.read(replace(BATCH, reserved_usd=Decimal(10)), MEMBERS, [path])
+    result_reader = result_reader_of(tmp_path, experiment, provider.decode)
+    reading = result_reader.read(replace(BATCH, reserved_usd=Decimal(10)), MEMBERS, [path])
     assert (reading.cost_unknown, reading.held_usd) == (2, 4)
 
 
@@ -614,7 +614,7 @@ def test_what_the_provider_says_never_ran_costs_nothing(
     path = tmp_path / "out.jsonl"
     path.write_bytes(b"\n".join([*map(raw, ALL_GOOD[:3]), extra]))
     batch = replace(BATCH, rest=rest, reserved_usd=Decimal(10), **changes)
-    reading = intake_of(tmp_path, experiment, provider.decode).read(batch, MEMBERS, [path])
+    reading = result_reader_of(tmp_path, experiment, provider.decode).read(batch, MEMBERS, [path])
     assert (reading.cost_unknown, reading.held_usd) == (unknown, 2 * unknown)
 
 
@@ -652,7 +652,7 @@ def test_rows_add_up_to_the_batch_and_nothing_billed_is_left_out(
             rows.append(answer(name, usage=usage if told else None))
     path = folder / "out.jsonl"
     path.write_bytes(b"\n".join(map(raw, rows)))
-    intake = Intake(
+    result_reader = ResultReader(
         folder,
         experiment.questions,
         OpenAIBatch(NOWHERE, experiment.model).decode,
@@ -660,7 +660,7 @@ def test_rows_add_up_to_the_batch_and_nothing_billed_is_left_out(
         lambda *_: None,
         highest=lambda stem, variant, price: price.highest(400_000, 9000),
     )
-    reading = intake.read(BATCH, MEMBERS, [path])
+    reading = result_reader.read(BATCH, MEMBERS, [path])
     found = table(folder)["cost_usd"].drop_nulls().to_list()
     assert sum(found) == pytest.approx(float(reading.known_usd), rel=1e-12)
     assert reading.cost_usd == (None if reading.cost_unknown else reading.known_usd)
@@ -726,15 +726,17 @@ def test_a_batch_read_in_pieces_is_what_it_is_read_in_one(
     for path, rows in zip(files, (output, errors), strict=True):
         path.write_bytes(b"\n".join(rows))
     proof = lambda stem, _: stem  # noqa: E731
-    intake = Intake(folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing)
+    result_reader = ResultReader(
+        folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("runner.batches.results.MAX_LINE", 4000)
-        alone = intake.read(BATCH, MEMBERS, files)
+        alone = result_reader.read(BATCH, MEMBERS, files)
         rows = table(folder)
         patch.setattr("runner.batches.results.WORTH_A_CREW", 0)
         patch.setattr("runner.batches.results.is_worth_it", lambda size: True)
         patch.setattr("runner.batches.results.PIECE_BYTES", size)
-        together = intake.read(BATCH, MEMBERS, files)
+        together = result_reader.read(BATCH, MEMBERS, files)
 
     assert together == alone
     assert table(folder).equals(rows)
@@ -763,10 +765,10 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_batch_read_by_processes_is_what_one_process_reads(tmp_path, experiment, many, request):
     files, members = many
-    one = Intake(tmp_path, experiment.questions, read_line, PRICES, lambda *_: None)
+    one = ResultReader(tmp_path, experiment.questions, read_line, PRICES, lambda *_: None)
     alone, rows = one.read(BATCH, members, files), table(tmp_path)
     request.getfixturevalue("large")
-    crowd = Intake(
+    crowd = ResultReader(
         tmp_path, experiment.questions, read_line, PRICES, lambda *_: None, decoder=openai
     )
 
@@ -781,7 +783,7 @@ def test_a_process_that_dies_is_one_line_and_loses_nothing(tmp_path, experiment,
     lines_ = files[0].read_bytes().split(b"\n")
     lines_[200] = raw(answer(json.loads(lines_[200])["custom_id"], GOOD.replace("理由で", "死")))
     files[0].write_bytes(b"\n".join(lines_))
-    dying = Intake(
+    dying = ResultReader(
         tmp_path, experiment.questions, read_line, PRICES, lambda *_: None, decoder=deadly
     )
 
@@ -790,7 +792,7 @@ def test_a_process_that_dies_is_one_line_and_loses_nothing(tmp_path, experiment,
 
     assert str(died.value).startswith("the results of b0001: a process that read it beside")
     assert "\n" not in str(died.value)
-    again = Intake(
+    again = ResultReader(
         tmp_path, experiment.questions, read_line, PRICES, lambda *_: None, decoder=openai
     )
     reading = again.read(BATCH, members, files)

@@ -18,8 +18,8 @@ from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
 from runner.run.extract import print_bad_lines, read_file
 from tests.unit.layouts import LABELS, answers
-from tests.unit.test_extract import FILLED, question_set
-from tests.unit.test_intake import answer as result
+from tests.unit.test_extractor import FILLED, question_set
+from tests.unit.test_results import answer as result
 
 QUESTIONS = question_set()
 NOWHERE = Service(base_url="https://127.0.0.1/v1", key_variable="KEY", key=None, timeout_seconds=1)

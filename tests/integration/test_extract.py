@@ -15,7 +15,7 @@ from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
 from runner.run.build import Run
 from runner.run.extract import Comparison
-from tests.unit.test_extract import FILLED
+from tests.unit.test_extractor import FILLED
 
 ARGUMENTS = [
     *("personas=[p1]", "texts=[t1,t3]", "trials=6", "faults=instant", "faults.malformed=0.3"),
