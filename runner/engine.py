@@ -64,6 +64,8 @@ CALLS_AT_ONCE = 4
 """In each of two lanes: one for short calls, one for whole files."""
 LEAST_PAUSE = 2.0
 """Seconds at least between two looks at an end that contradicts itself; a tenth of a short settle time."""
+REFUSALS_OF_A_LIST = 3
+"""After so many in a row a service is taken to have no list of batches."""
 DAY = 86_400
 LONGEST_SLEEP = 0.25
 """Seconds between looks at the stop flag while waiting."""
@@ -808,7 +810,7 @@ class Engine:
             moved = replace(moved, remote=taken, polls=0, remote_state=None, next_at=now)
         if fates:
             self._cleared.discard(batch.key)
-        self._write(moved, "twins" if fates else None, error=in_words(moved))
+        self._write(moved, "twins" if fates else "sought", error=in_words(moved) if fates else None)
 
     def _after_clearing(self, batch: Batch, fates: dict[str, str], trouble: str | None) -> None:
         self._cleared.add(batch.key)
@@ -1014,9 +1016,10 @@ class Engine:
     def _not_sought(self, batch: Batch, error: ProviderError, again_at: float) -> None:
         """Record that twins could not be looked for; what never ran waits until they can be.
 
-        Where the service has no list, or it is not vital, it is not tried again in this run.
+        Where the service has no list, or nothing hangs on it, that is not tried again in this run.
         """
-        if batch.key in self._failing and not isinstance(error, ProviderRefused):
+        has_no_list = isinstance(error, ProviderRefused) and batch.tries >= REFUSALS_OF_A_LIST
+        if batch.key in self._failing and not has_no_list:
             batch = replace(batch, tries=batch.tries + 1, next_at=again_at)
         else:
             self._failing.discard(batch.key)

@@ -97,6 +97,8 @@ FULL = {
     "downloads": {"output": "ab12"},
     "found": 2,
     "held_at": 9.75,
+    "twins": {"batch_twin": "asked", "双子": "ended"},
+    "sought_at": 9.8,
     "cost_usd": Decimal("1E-9"),
     "models": {"gpt-4o-mini-2024-07-18": 2, "另": 1},
     "known_usd": Decimal("1E-10"),

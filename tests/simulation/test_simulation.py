@@ -7,7 +7,9 @@ import pytest
 
 from runner.core.ends import End
 from runner.core.errors import ProviderBusy
+from runner.core.twins import Made
 from runner.engine import Engine
+from runner.providers import _file_batch
 from tests.simulation import simulation
 from tests.simulation.simulation import Broken, simulate
 
@@ -65,6 +67,16 @@ def does_not_look_at_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runner.engine.judge", mutated)
 
 
+def tells_of_one_batch_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take one batch of an order, and say nothing of the others."""
+    made = _file_batch._made
+
+    def mutated(batch, alive):
+        return Made(made(batch, alive).remote)
+
+    monkeypatch.setattr(_file_batch, "_made", mutated)
+
+
 def first_broken(provider: str) -> Broken | None:
     for seed in MUTANT_SEEDS:
         try:
@@ -81,6 +93,7 @@ def first_broken(provider: str) -> Broken | None:
         believes_the_first_look,
         believes_every_file,
         does_not_look_at_counts,
+        tells_of_one_batch_only,
     ],
 )
 def test_a_runner_that_pays_twice_is_found_out(mutate, monkeypatch):

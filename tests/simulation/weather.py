@@ -66,6 +66,8 @@ class Weather:
         self.ends = self.dice.choice(["counts", "cuts"])
         """What goes wrong with ends; a cut is seen by the counts, so that only one of them lies."""
         self.twists_left = self.dice.randrange(8)
+        self.gateway = random.Random(self.seed * 11 + 3)
+        self.repeats_left = self.gateway.choice([0, 0, 1, 3])
 
     def strikes(self, what: str) -> bool:
         """Tell whether a fault happens here, and note it."""
@@ -80,6 +82,14 @@ class Weather:
         if self.twists_left <= 0 or self.dice.random() < 0.5:
             return False
         self.twists_left -= 1
+        self.log.append(f"{self.time.true - START:10.2f} {what}")
+        return True
+
+    def repeats(self, what: str) -> bool:
+        """Tell whether a gateway sends an order once more, as if the first had had no reply."""
+        if self.repeats_left <= 0 or self.gateway.random() < 0.5:
+            return False
+        self.repeats_left -= 1
         self.log.append(f"{self.time.true - START:10.2f} {what}")
         return True
 
