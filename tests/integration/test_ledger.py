@@ -57,7 +57,7 @@ FULL = {
     "remote": RemoteId("batch_1"),
     "dead": ("batch_0", "batch_00"),
     "candidates": ("batch_2", "batch_3"),
-    "twins": {"batch_4": "asked"},
+    "twins": {"batch_twin": "asked", "双子": "ended"},
     "sought_at": 1_700_000_000.5,
     "realtime": True,
     "rest": "expired",
