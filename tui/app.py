@@ -93,12 +93,8 @@ class Dashboard(App[None], inherit_bindings=False):
 
             self.push_screen(ExperimentsScreen(self.desk))
         else:
-            self.open_experiment(self._experiment, self._view)
-
-    def open_experiment(self, name: str, view: str | None = None) -> None:
-        """Show an experiment."""
-        source = ExperimentSource(self.desk.outputs / name)
-        self.push_screen(ExperimentScreen(self.desk, source, view))
+            source = ExperimentSource(self.desk.outputs / self._experiment)
+            self.push_screen(ExperimentScreen(self.desk, source, self._view))
 
     def on_resize(self, event: events.Resize) -> None:
         """Mark what the style sheet cannot know."""

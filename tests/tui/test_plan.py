@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from tests.tui.made import NOW
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, settled, shown
 from tui.cells import UNICODE
-from tui.desk import write_table
+from tui.csv_file import write_table
 from tui.source import ExperimentSource
 from tui.views.plan import (
     Planned,

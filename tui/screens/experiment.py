@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 from textual.worker import get_current_worker
 
+from tui.csv_file import write_csv
 from tui.desk import Desk
 from tui.frame import (
     Banner,
@@ -276,11 +277,14 @@ class ExperimentScreen(Screen[None]):
 
     def action_csv(self) -> None:
         """Write what the view shows to a CSV file."""
-        self._desk.write_csv(self, self.view)
+        write_csv(self._desk.outputs, self, self.view)
 
     @on(Wanted)
     def _on_wanted(self, message: Wanted) -> None:
-        self._desk.ask(self, message)
+        """Ask the user, then leave the command for the runner."""
+        from tui.screens.confirm import ConfirmScreen
+
+        self.app.push_screen(ConfirmScreen(self._desk, message))
 
     @on(OpenJob)
     def _on_open_job(self, message: OpenJob) -> None:

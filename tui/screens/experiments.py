@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -18,11 +18,10 @@ from tui.jobrows import EXPERIMENT_COLUMNS, ExperimentLine, experiment_cells, ex
 from tui.model import Reading
 from tui.rows import ListRows
 from tui.rowtable import RowTable
-from tui.screens.experiment import Filter
-from tui.source import AllSource
+from tui.screens.experiment import ExperimentScreen, Filter
+from tui.source import AllSource, ExperimentSource
 
 if TYPE_CHECKING:
-    from tui.app import Dashboard
     from tui.desk import Desk
 
 LEAST_SECONDS = 3.0
@@ -156,7 +155,8 @@ class ExperimentsScreen(Screen[None]):
     @on(RowTable.Opened)
     def _on_opened(self, message: RowTable.Opened) -> None:
         message.stop()
-        cast("Dashboard", self.app).open_experiment(message.key)
+        source = ExperimentSource(self._desk.outputs / message.key)
+        self.app.push_screen(ExperimentScreen(self._desk, source))
 
     def action_filter(self) -> None:
         """Open the line for filter words."""
