@@ -52,7 +52,7 @@ _Asked = tuple[Stem, Variant]
 Highest = Callable[[Stem, Variant, Price], Decimal | None]
 """Says the most that one request of a condition may cost; None for one that is no longer known."""
 
-WORTH_A_CREW = 96 << 20
+WORTH_SPREADING = 96 << 20
 """Bytes; below this, processes that write tables take longer to start than they save."""
 MAX_LINE = 16 << 20
 """Bytes; a longer line is set aside unread."""
@@ -153,7 +153,7 @@ class ResultReader:
         """
         paths = list(files)
         total = sum(path.stat().st_size for path in paths)
-        if self._decoder and total >= WORTH_A_CREW and is_worth_it(total):
+        if self._decoder and total >= WORTH_SPREADING and is_worth_it(total):
             with self._one_crew:
                 together = self._together(batch, members, paths, self._decoder, PIECE_BYTES)
             if together is not None:

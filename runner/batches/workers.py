@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from runner.core.errors import CrewLost
 
 PIECE_BYTES = 4 << 20
-WORTH_A_CREW = 24 << 20
+WORTH_SPREADING = 24 << 20
 """Bytes; below this, starting processes takes longer than they save."""
 
 Piece = TypeVar("Piece")
@@ -59,7 +59,7 @@ def cores() -> int:
 
 def is_worth_it(total_bytes: int) -> bool:
     """Tell whether processes save more time than they take to start."""
-    return cores() > 1 and total_bytes >= WORTH_A_CREW
+    return cores() > 1 and total_bytes >= WORTH_SPREADING
 
 
 def spread(

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from runner.core.errors import LedgerError, LedgerInUse
 
-NAME = "runner.storage.lease"
+NAME = "runner.lease"
 _DRAFT = f"{NAME}.draft-"
 SECONDS = 60.0
 """How long after its last sign of life a holder on another machine is believed to be at work."""

@@ -173,7 +173,7 @@ def test_several_processes_say_the_same_in_the_same_order(tmp_path, dialect):
             output += piece.output.read_bytes()
         return total, output
 
-    alone, together = work(0), work(workers.WORTH_A_CREW)
+    alone, together = work(0), work(workers.WORTH_SPREADING)
 
     assert alone == together
     assert alone[0].answers + alone[0].bad_lines == len(rows) == alone[0].lines

@@ -733,7 +733,7 @@ def test_a_batch_read_in_pieces_is_what_it_is_read_in_one(
         patch.setattr("runner.batches.results.MAX_LINE", 4000)
         alone = result_reader.read(BATCH, MEMBERS, files)
         rows = table(folder)
-        patch.setattr("runner.batches.results.WORTH_A_CREW", 0)
+        patch.setattr("runner.batches.results.WORTH_SPREADING", 0)
         patch.setattr("runner.batches.results.is_worth_it", lambda size: True)
         patch.setattr("runner.batches.results.PIECE_BYTES", size)
         together = result_reader.read(BATCH, MEMBERS, files)
@@ -757,8 +757,8 @@ def many(tmp_path: Path) -> tuple[list[Path], tuple[Span, ...]]:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch counts as a large one."""
-    monkeypatch.setattr("runner.batches.workers.WORTH_A_CREW", 0)
-    monkeypatch.setattr("runner.batches.results.WORTH_A_CREW", 0)
+    monkeypatch.setattr("runner.batches.workers.WORTH_SPREADING", 0)
+    monkeypatch.setattr("runner.batches.results.WORTH_SPREADING", 0)
     monkeypatch.setattr("runner.batches.workers.cores", lambda: 2)
     monkeypatch.setattr("runner.batches.results.PIECE_BYTES", 30_000)
 

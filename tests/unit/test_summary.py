@@ -89,7 +89,6 @@ def test_a_summary_sums_what_was_collected_and_names_what_is_due():
         "cost_unknown_usd": "0",
         "committed_usd": "0.70",
         "batches": {"collected": 2, "running": 1},
-        "twins": [],
         "next_at": 77.0,
     }
 
