@@ -324,6 +324,8 @@ class _Standing:
     def table(self, stems: list[str]) -> "pl.DataFrame":
         import polars as pl
 
+        from runner.tables import custom_ids
+
         rows = [self.request_states.rows[Stem(stem)] for stem in stems]
         last = array("i")
         for stem in stems:
@@ -347,9 +349,7 @@ class _Standing:
             )
             .filter(pl.col("batch") != _NEVER)
             .select(
-                pl.concat_str(
-                    "stem", pl.lit("_n"), pl.col("trial").cast(pl.String).str.zfill(2)
-                ).alias("custom_id"),
+                custom_ids.written(),
                 *("condition", "trial", "state", "attempts", "lost", "batch"),
             )
         )

@@ -217,6 +217,8 @@ def _members(one: JobAnswers, keys: list[str]) -> "pl.Series":
     """Return the custom_ids of whatever went into some batches."""
     import polars as pl
 
+    from runner.tables import custom_ids
+
     spans = [
         (span.stem, span.first, span.last)
         for key, members in one.members.items()
@@ -229,8 +231,7 @@ def _members(one: JobAnswers, keys: list[str]) -> "pl.Series":
     trials = frame.with_columns(trial=pl.int_ranges(pl.col("first"), pl.col("last") + 1)).explode(
         "trial", empty_as_null=False
     )
-    trial = pl.col("trial").cast(pl.String).str.zfill(2)
-    return trials.select(pl.concat_str("stem", pl.lit("_n"), trial).alias("id"))["id"]
+    return trials.select(custom_ids.written())["custom_id"]
 
 
 def _search(one: JobAnswers, text: str, progress: Progress | None) -> "pl.Series | None":

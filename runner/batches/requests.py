@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from runner.core.cost import Price, estimate_tokens
-from runner.core.expand import custom_id
+from runner.core.custom_id import custom_id
 from runner.core.model import BatchKey, Condition, Experiment, Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan, pack
 from runner.core.prompt import render

@@ -24,8 +24,8 @@ from runner.batches.attempts import (
 )
 from runner.batches.workers import PIECE_BYTES, Range, is_worth_it, ranges, spread
 from runner.core.cost import Price, PriceList, counted, may_be_billed
+from runner.core.custom_id import custom_id
 from runner.core.errors import ProviderReplyUnreadable
-from runner.core.expand import custom_id
 from runner.core.extract.reader import Reader
 from runner.core.extract.validate import is_valid
 from runner.core.finish import CONTENT_FILTER

@@ -1,19 +1,11 @@
 """Experiment to conditions and trials, each trial with its custom_id."""
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 
+from runner.core.custom_id import LEGAL, custom_id
 from runner.core.errors import ConfigError
-from runner.core.model import Condition, CustomId, Experiment, Stem
-
-CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""The strictest rule among the providers."""
-
-
-def custom_id(stem: Stem, trial: int) -> CustomId:
-    """Name one trial of a condition, as `p1_t1_n01`."""
-    return CustomId(f"{stem}_n{trial:02d}")
+from runner.core.model import Condition, Experiment, Stem
 
 
 def calculated_temperature(experiment: Experiment, persona: str, text: str) -> tuple[Decimal, bool]:
@@ -72,7 +64,7 @@ def checked_conditions(experiment: Experiment, tag_length: int = 0) -> list[Cond
     seen: dict[str, Condition] = {}
     for condition in conditions(experiment):
         longest = custom_id(condition.stem, experiment.trials)
-        if not CUSTOM_ID.fullmatch("_" * tag_length + longest):
+        if not LEGAL.fullmatch("_" * tag_length + longest):
             raise ConfigError(
                 f"custom_id {longest!r} is longer than {64 - tag_length} characters or has others than "
                 f"[A-Za-z0-9_-]: shorten the id of persona {condition.persona!r} "

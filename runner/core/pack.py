@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from runner.core.custom_id import custom_id
 from runner.core.errors import ConfigError
-from runner.core.expand import custom_id
 from runner.core.model import Limits, Span
 
 

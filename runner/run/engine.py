@@ -17,6 +17,7 @@ from runner.batches.requests import RequestFile, RequestFiles
 from runner.batches.results import BatchReading, ResultReader
 from runner.core.backoff import after_refusal, backoff
 from runner.core.cost import PriceList, estimate
+from runner.core.custom_id import custom_id
 from runner.core.ends import End, contradiction, found_in, judge, way_out
 from runner.core.errors import (
     ConfigError,
@@ -28,7 +29,6 @@ from runner.core.errors import (
     ProviderSilent,
     ProviderUndecided,
 )
-from runner.core.expand import custom_id
 from runner.core.model import Batch, BatchKey, Limits, Model, Progress, RemoteId, Span
 from runner.core.pack import with_a_size_of_its_own
 from runner.core.plan import (

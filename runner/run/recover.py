@@ -17,8 +17,8 @@ import orjson
 from runner.batches.requests import RequestFiles
 from runner.batches.results import ResultReader
 from runner.core.cost import PriceList, estimate
+from runner.core.custom_id import parse
 from runner.core.errors import LedgerDamaged
-from runner.core.expand import custom_id
 from runner.core.model import Batch, BatchKey, Model, Span, Stem, Variant
 from runner.core.states import BatchState
 from runner.providers.base import untagged
@@ -149,15 +149,14 @@ class Files:
     def _request(self, line: bytes, where: str) -> tuple[Stem, int, Variant, int]:
         try:
             name = untagged(orjson.loads(line)["custom_id"], self.tag)
-            stem, _, digits = name.rpartition("_n")
-            trial = int(digits)
+            stem, trial = parse(name)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             raise LedgerDamaged(f"{where}: is no request of this program") from None
-        if Stem(stem) in self.stems and custom_id(Stem(stem), trial) == name:
+        if stem in self.stems:
             for variant in Variant:
-                frame, tokens = self.request_files.frame(Stem(stem), variant)
+                frame, tokens = self.request_files.frame(stem, variant)
                 if line == frame.before + name.encode() + frame.after:
-                    return Stem(stem), trial, variant, tokens
+                    return stem, trial, variant, tokens
         raise LedgerDamaged(
             f"{where}: {name} was asked with another prompt, text or parameter: recover with the "
             "configuration of that run (manifest.json has it)"

@@ -17,6 +17,7 @@ from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
 from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Row
 from runner.core.states import BatchState, Outcome, RequestState
+from runner.tables import custom_ids
 from runner.tables.parquet import ROWS_A_CHUNK
 
 Places = NDArray[np.int64]
@@ -193,8 +194,7 @@ class _Placer:
 
     def of(self, names: pl.Series, part: Path) -> Places:
         """Return the numbers of requests, none of them twice."""
-        stem = names.str.replace(_TRIAL, "")
-        trial = names.str.extract(_TRIAL).cast(pl.Int64)
+        stem, trial = custom_ids.parsed(names)
         size = stem.replace_strict(self._stems, self._sizes, default=0)
         known = (trial >= 1) & (trial <= size)
         if not known.all() or known.null_count() or names.n_unique() < len(names):
@@ -206,7 +206,6 @@ class _Placer:
         return (start + trial - 1).to_numpy()
 
 
-_TRIAL = r"_n(\d+)$"
 _RANKS = {Outcome.VALID.value: 0, Outcome.INVALID.value: 1, "any other": 2}
 """A valid attempt comes before an answered one, and that before any other."""
 _ERRORS = [
@@ -285,9 +284,7 @@ def _requests(experiment: Mapping[str, Any], slices: Iterable[_Slice]) -> pl.Dat
         conditions.with_columns(trial=pl.int_ranges(pl.col("_begin") + 1, pl.col("_end") + 1))
         .explode("trial", empty_as_null=False)
         .with_columns(
-            pl.concat_str("stem", pl.lit("_n"), pl.col("trial").cast(pl.String).str.zfill(2)).alias(
-                "custom_id"
-            ),
+            custom_ids.written(),
             (pl.col("_first") + pl.col("trial") - 1 - pl.col("_begin")).alias("_place"),
             *(pl.Series(name, list(codes), dtype=pl.Int64) for name, codes in arrays.items()),
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.compose import compose
-from runner.core.expand import custom_id
+from runner.core.custom_id import custom_id
 from runner.core.model import Batch, BatchKey, RemoteId, Span
 from runner.core.request_states import RequestStates
 from runner.core.states import BatchState

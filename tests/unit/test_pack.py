@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from runner.core.custom_id import custom_id
 from runner.core.errors import ConfigError
-from runner.core.expand import custom_id
 from runner.core.model import Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan, pack, with_a_size_of_its_own
 
