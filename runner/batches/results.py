@@ -69,6 +69,8 @@ _OUTCOMES = {
 _NAMES = {code: outcome.value for outcome, code in OUTCOME_CODES.items()}
 _ANSWERED = frozenset(OUTCOME_CODES[outcome] for outcome in ASKED)
 _TOLD_APART = 2
+_SEVERAL = 4
+"""Requests; fewer may come back with the same error by chance."""
 _NUMBERS = re.compile(r"\b\w*\d\w*\b")
 """Sizes, ids and custom_ids, which differ between refusals for one and the same reason."""
 _WORTH_SAYING = frozenset((Outcome.REFUSED, Outcome.DENIED, Outcome.UNREADABLE, Outcome.ERRORED))
@@ -87,9 +89,9 @@ class BatchReading:
     usage: Usage
     """Of the replies whose tokens the provider counted."""
     cost_usd: Decimal | None
+    """None as long as it is not known of every attempt."""
     models: Mapping[str, int]
     """How many answers came under which returned name; answers without one are not in it."""
-    """None as long as it is not known of every attempt."""
     known_usd: Decimal | None
     """What the others cost; None when the price is unknown."""
     cost_unknown: int
@@ -100,6 +102,8 @@ class BatchReading:
     """Requests that are in no file, although every file was read to its end."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """By outcome: the provider's words for the first that ended so."""
+    errors_alike: bool = False
+    """Whether every request, and they are several, came back with one and the same error."""
 
 
 class ResultReader:
@@ -238,7 +242,7 @@ class _Found:
     answered_after_all: list[str] = field(default_factory=list)
     """custom_ids of requests under which a failure stands before their answer."""
     refusals: set[str] = field(default_factory=set)
-    """What refusals say, without their numbers; more than two are not told apart."""
+    """What refusals and errors say, without their numbers; more than two are not told apart."""
     cached: Usage = field(default_factory=Usage)
     """Of the input, what a cache had or took."""
     cost: Decimal = Decimal(0)
@@ -337,6 +341,7 @@ class _Sorter:
             models=by_model(found.models),
             missing=len(unseen),
             reasons=found.reasons,
+            errors_alike=len(self._spans) >= _SEVERAL and self._all_say_the_same(Outcome.ERRORED),
         )
 
     def _is_one_refusal(self) -> bool:
@@ -344,9 +349,12 @@ class _Sorter:
 
         What a request says may deserve it: a filter's refusals are the requests' own.
         """
-        found, count = self._found, len(self._spans)
-        all_refused = count > 1 and found.tally[Outcome.REFUSED.value] == count
-        return all_refused and len(found.refusals) == 1 and "" not in found.refusals
+        return len(self._spans) > 1 and self._all_say_the_same(Outcome.REFUSED)
+
+    def _all_say_the_same(self, outcome: Outcome) -> bool:
+        found = self._found
+        is_all = found.tally[outcome.value] == len(self._spans)
+        return is_all and len(found.refusals) == 1 and "" not in found.refusals
 
     def _blame_the_account(self) -> None:
         found = self._found
@@ -443,7 +451,7 @@ class _Sorter:
         found.tally[outcome.value] += 1
         if outcome in _WORTH_SAYING:
             found.reasons.setdefault(outcome.value, reply.error or "no reason given")
-            if outcome is Outcome.REFUSED and len(found.refusals) < _TOLD_APART:
+            if outcome in (Outcome.REFUSED, Outcome.ERRORED) and len(found.refusals) < _TOLD_APART:
                 is_content = reply.finish_reason == CONTENT_FILTER
                 found.refusals.add("" if is_content else _NUMBERS.sub("#", reply.error or ""))
         answered = reply.kind is ReplyKind.ANSWER

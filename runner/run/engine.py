@@ -1146,7 +1146,7 @@ def _keep_the_fullest(part: Path, kept: Path) -> None:
 
 
 def _words_of(reading: BatchReading) -> str | None:
-    stops = (Outcome.DENIED.value, Outcome.UNREADABLE.value)
+    stops = (Outcome.DENIED.value, Outcome.UNREADABLE.value, Outcome.ERRORED.value)
     return next((reading.reasons[name] for name in stops if name in reading.reasons), None)
 
 
@@ -1165,6 +1165,12 @@ def stops_for(batch: Batch, reading: BatchReading) -> str | None:
             f"{batch.key}: {unreadable:,} of {batch.count:,} results cannot be read: "
             f"{reading.reasons.get(Outcome.UNREADABLE.value)}; nothing more is sent: they are kept in "
             "raw/ and may be billed, so that only action=retry asks them again"
+        )
+    if reading.errors_alike:
+        return (
+            f"{batch.key}: all {batch.count:,} requests came back with the same error: "
+            f"{reading.reasons.get(Outcome.ERRORED.value)}; nothing more is sent for now, and they "
+            "wait: run the same command again"
         )
     return None
 

@@ -57,12 +57,35 @@ def test_what_no_request_deserves_stops_the_run_once_and_leaves_them_pending(ben
     assert (code, here.bill) == (0, [2] * 4)
 
 
+def failing(what: str, *numbers: int) -> Scenario:
+    """These requests fail when they are first asked."""
+
+    def answer(ask: Ask) -> tuple[str, Json]:
+        fails = ask.times == 1 and ask.number in numbers
+        return ERRORS[what].answer(ask) if fails else ("output", ok(ask.custom_id))
+
+    return Scenario(answer=answer)
+
+
 @pytest.mark.parametrize("what", ERRORS)
 def test_a_failure_of_any_form_ends_and_is_asked_again(bench, what):
-    here = bench(Scenario(answer=lambda ask: ERRORS[what].answer(ask) if ask.times == 1 else ("output", ok(ask.custom_id))))  # fmt: skip
+    here = bench(failing(what, 1, 2, 3))
     ran = here.run()
-    assert (ran.code, here.bill) == (0, [2] * 4), ran.out
+    assert (ran.code, here.bill) == (0, [1, 2, 2, 2]), ran.out
     assert "another batch" not in ran.out
+
+
+@pytest.mark.parametrize("what", ERRORS)
+def test_one_failure_for_all_stops_the_run_and_the_same_command_asks_again(bench, what):
+    here = bench(failing(what, 0, 1, 2, 3))
+    ran = here.run()
+    assert (ran.code, here.bill) == (3, FOUR), ran.out
+    assert "nothing more is sent for now" in ran.line(
+        "all 4 requests came back with the same error"
+    )
+    assert "open 4" in ran.line("^total")
+    _, code = hint(ran, here)
+    assert (code, here.bill) == (0, [2] * 4)
 
 
 def test_requests_refused_by_mistake_are_asked_again_by_the_printed_command(bench):
