@@ -33,7 +33,7 @@ AROUND = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class LineDecoder:
     """How to read the result lines of a provider; it can be sent to another process."""
 
     provider: type[Provider]
@@ -114,7 +114,7 @@ _Answers = Iterator[tuple[str, str, str | None]]
 class Pieces:
     """Reads pieces; made once in each process."""
 
-    def __init__(self, questions: QuestionSet, dialect: Dialect | None, wanted: Wanted) -> None:
+    def __init__(self, questions: QuestionSet, dialect: LineDecoder | None, wanted: Wanted) -> None:
         """Compile the patterns."""
         self._integers = {q.id: q.integer for q in questions.questions}
         self._line = AsLine(self._integers)
@@ -344,7 +344,7 @@ def _show(tally: Tally, custom_id: str, text: str, readings: Mapping[str, Readin
 _pieces: Pieces | None = None
 
 
-def prepare(questions: QuestionSet, dialect: Dialect | None, wanted: Wanted) -> None:
+def prepare(questions: QuestionSet, dialect: LineDecoder | None, wanted: Wanted) -> None:
     """Make this process ready to read pieces."""
     global _pieces  # noqa: PLW0603
     _pieces = Pieces(questions, dialect, wanted)

@@ -40,8 +40,8 @@ def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible
         RunnerError: with nothing lost.
     """
     action, config = jobs[0].config.action, jobs[0].config
-    elsewhere = jobs[0].elsewhere is not None and action == "run"
-    if action == "init" or (len(jobs) == 1 and not elsewhere):
+    is_remote = jobs[0].launcher is not None and action == "run"
+    if action == "init" or (len(jobs) == 1 and not is_remote):
         return perform(jobs[0], command, interruptible)
     for key, values in (
         ("action", {job.config.action for job in jobs}),
@@ -57,7 +57,7 @@ def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible
     if action in _PURPOSES or action in _SENDING:
         if len({job.config.wait for job in jobs}) > 1:
             raise ConfigError("wait=true,false: a sweep waits for all of its jobs or for none")
-        if elsewhere:
+        if is_remote:
             from runner.cli import cluster
 
             return cluster.drive(jobs, command, _purpose(config), as_json=as_json)

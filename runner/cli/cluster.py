@@ -36,7 +36,7 @@ from runner.cli.screen import Plain
 from runner.cli.signals import take_over
 from runner.cli.sweep import Job, Row
 from runner.config.compose import settings_of
-from runner.config.settings import Elsewhere, Settings
+from runner.config.settings import Launcher, Settings
 from runner.core.errors import ConfigError, LedgerInUse, RunnerError
 from runner.core.plan import Purpose
 from runner.run.build import Result, Run
@@ -197,10 +197,10 @@ def drive(settings: Sequence[Settings], command: str, purpose: Purpose, *, as_js
     tickets = tuple(_tickets(jobs, wanted, at_work, token))
     for ticket in tickets:
         _write_ticket(ticket)
-    elsewhere = settings[0].elsewhere
-    assert elsewhere is not None
+    launcher = settings[0].launcher
+    assert launcher is not None
     notes = _fresh_folder(settings[0], token)
-    crowd = _Crowd(elsewhere, wanted, at_work, places, notes)
+    crowd = _Crowd(launcher, wanted, at_work, places, notes)
     if not as_json:
         for note in [*sweep.notes(jobs), *crowd.plan()]:
             print(f"note: {note}", flush=True)
@@ -311,14 +311,14 @@ class _Crowd:
 
     def __init__(
         self,
-        elsewhere: Elsewhere,
+        launcher: Launcher,
         wanted: Sequence[int],
         at_work: Iterable[int],
         places: Mapping[int, Path],
         notes: Path,
     ) -> None:
-        self._elsewhere = elsewhere
-        self._slurm = elsewhere.name.endswith("slurm")
+        self._launcher = launcher
+        self._slurm = launcher.name.endswith("slurm")
         self._wanted = wanted
         self._at_work = set(at_work)
         self._places = places
@@ -337,7 +337,7 @@ class _Crowd:
         """Say what is about to happen."""
         if self._wanted:
             yield (
-                f"{_jobs(len(self._wanted))} to {self._elsewhere.name}, each with its share of the "
+                f"{_jobs(len(self._wanted))} to {self._launcher.name}, each with its share of the "
                 "budget; Ctrl-C leaves them at work"
             )
         if self._at_work:
@@ -368,7 +368,7 @@ class _Crowd:
 
                 # It would ask sacct again and again, which knows nothing without accounting.
                 vars(SlurmJob.watcher)["_make_command"] = lambda: None
-            self._elsewhere.start(self._wanted, task, self._folder)
+            self._launcher.start(self._wanted, task, self._folder)
         except BaseException as error:  # noqa: BLE001 - it is said in the rows of the jobs
             self._trouble = error
 
@@ -472,7 +472,9 @@ class _Crowd:
 
     def _said(self) -> str:
         lines = [line for line in str(self._trouble).splitlines() if line.strip()]
-        return f"{self._elsewhere.name}: {lines[-1].strip() if lines else type(self._trouble).__name__}"
+        return (
+            f"{self._launcher.name}: {lines[-1].strip() if lines else type(self._trouble).__name__}"
+        )
 
 
 def _exit_code(rows: Sequence[Row], *, interrupted: bool, mistakes: bool) -> int:

@@ -70,11 +70,11 @@ def compose(argv: list[str]) -> list[Settings]:
             mistakes.append(error)
 
     _register()
-    with _preparing_here() as elsewhere, _composing_once(arguments):
+    with _preparing_here() as remote, _composing_once(arguments):
         _run(task, home, arguments)
     if mistakes:
         raise mistakes[0]
-    return [replace(one, elsewhere=elsewhere[0]) for one in prepared] if elsewhere else prepared
+    return [replace(one, launcher=remote[0]) for one in prepared] if remote else prepared
 
 
 def settings_of(cfg: DictConfig) -> Settings:
@@ -91,7 +91,7 @@ def settings_of(cfg: DictConfig) -> Settings:
         raise ConfigError(_one_line(error)) from None
 
 
-class Elsewhere(BasicLauncher):
+class RemoteLauncher(BasicLauncher):
     """Stands for the launcher that was asked for: prepares every job here, and starts it later."""
 
     def __init__(self, context: HydraContext, config: DictConfig) -> None:
@@ -133,16 +133,16 @@ class Elsewhere(BasicLauncher):
 
 
 @contextmanager
-def _preparing_here() -> Iterator[list[Elsewhere]]:
+def _preparing_here() -> Iterator[list[RemoteLauncher]]:
     """Let jobs be prepared by this process, whatever is to run them; it is filled when they are."""
     plugins = Plugins.instance()
-    found: list[Elsewhere] = []
+    found: list[RemoteLauncher] = []
 
     def instead(*, hydra_context: Any, task_function: Any, config: DictConfig) -> Any:
         if config.hydra.launcher._target_ == f"{BasicLauncher.__module__}.{BasicLauncher.__name__}":
             here: BasicLauncher = BasicLauncher()
         else:
-            found[:] = [here := Elsewhere(hydra_context, config)]
+            found[:] = [here := RemoteLauncher(hydra_context, config)]
         here.setup(hydra_context=hydra_context, task_function=task_function, config=config)
         return here
 

@@ -105,7 +105,7 @@ MAX_NUMBER = 2**63
 MAX_TRIALS = 10_000_000
 
 
-class Elsewhere(Protocol):
+class Launcher(Protocol):
     """Runs tasks on other machines."""
 
     @property
@@ -134,7 +134,7 @@ class Settings:
     """What it says of this model."""
     overrides: tuple[str, ...] = ()
     """What the command line says of this job, as `trials=10`."""
-    elsewhere: "Elsewhere | None" = None
+    launcher: "Launcher | None" = None
     """What runs the jobs of this sweep on other machines; None: this process runs them."""
 
     @property

@@ -89,7 +89,7 @@ class Facts:
     limits: Limits
     budget_usd: Decimal | None
     """None: no limit (a rehearsal)."""
-    elsewhere_usd: Decimal
+    other_jobs_usd: Decimal
     """What other jobs have committed of the same budget."""
     settle_seconds: float
     """How long after a doubtful submission the provider's list is believed to be current."""
@@ -109,7 +109,7 @@ class Facts:
     """Whether the provider's list says what a batch was made from."""
     fences: bool
     """Whether the provider's input can be taken away, to make a late order harmless."""
-    elsewhere: Load = Load()
+    other_jobs: Load = Load()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,9 +247,9 @@ def _may_ask(batch: Batch, facts: Facts) -> bool:
 def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], str | None]:
     """Choose what goes out now, within the provider's limits and the budget."""
     there = [b for b in facts.batches if b.state in AT_PROVIDER and not b.realtime]
-    flying = len(there) + facts.elsewhere.batches
-    tokens = sum(b.input_tokens for b in there) + facts.elsewhere.tokens
-    spent = committed(facts.batches) + facts.elsewhere_usd
+    flying = len(there) + facts.other_jobs.batches
+    tokens = sum(b.input_tokens for b in there) + facts.other_jobs.tokens
+    spent = committed(facts.batches) + facts.other_jobs_usd
     actions: list[Action] = []
     full = False
     for batch in free:
@@ -314,7 +314,7 @@ def _waits(facts: Facts, free: list[Batch], now: float) -> Iterator[float]:
             sending = facts.purpose is Purpose.RUN and facts.halted is None
             if sending and batch.next_at > now:
                 yield batch.next_at
-            elif sending and facts.elsewhere.may_free:  # there was no room, or no money, for it
+            elif sending and facts.other_jobs.may_free:  # there was no room, or no money, for it
                 yield now + ELSEWHERE_SECONDS
         elif batch.state not in FINAL_STATES and _patient(facts) and not batch.is_held:
             yield max(batch.next_at, now)

@@ -32,7 +32,7 @@ class Ids:
     completion: str
 
 
-class Dialect(Protocol):
+class LineFormat(Protocol):
     """How one vendor writes its input and output lines."""
 
     one_file: bool
@@ -73,7 +73,7 @@ class Dialect(Protocol):
 class PerBatch(Protocol):
     """A vendor whose batches say what its lines do not: the model, and where results go."""
 
-    def of(self, batch: Batch) -> Dialect:
+    def of(self, batch: Batch) -> LineFormat:
         """Return how the lines of this batch are written."""
         ...
 
@@ -103,7 +103,7 @@ Asks = Callable[[str, str], tuple[int, int]]
 
 
 def run(
-    batch: Batch, source: Path, rows: int, dialect: Dialect, behaviour: Behaviour, asks: Asks
+    batch: Batch, source: Path, rows: int, dialect: LineFormat, behaviour: Behaviour, asks: Asks
 ) -> Outcome:
     """Run the first `rows` rows; the rest are written down as expired or cancelled."""
     scratch = source.parent / f"{batch.id}.{os.getpid()}"
@@ -144,7 +144,7 @@ def _rows(lines: BinaryIO, behaviour: Behaviour, stable_key: str) -> Iterator[tu
 @dataclass(slots=True)
 class _Runner:
     batch: Batch
-    dialect: Dialect
+    dialect: LineFormat
     behaviour: Behaviour
     asks: Asks
     outcome: Outcome

@@ -39,7 +39,7 @@ from runner.emulator.kluster_wire import KlusterWire
 from runner.emulator.openai_rows import CompatibleRows, OpenAIRows
 from runner.emulator.openai_shapes import ApiError
 from runner.emulator.openai_wire import OpenAIWire
-from runner.emulator.running import Dialect
+from runner.emulator.running import LineFormat
 from runner.emulator.vertex_rows import VertexRows
 from runner.emulator.vertex_wire import VertexWire
 from runner.emulator.world import World
@@ -77,7 +77,7 @@ def make_app(
 ) -> ASGIApp:
     """Put the wires, the world and the gate together."""
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
-    dialects: dict[str, Dialect] = {
+    dialects: dict[str, LineFormat] = {
         "openai": openai,
         "compatible": compatible,
         "groq": groq,

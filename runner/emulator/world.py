@@ -12,7 +12,7 @@ from pathlib import Path
 from runner.emulator.answers import Asked, Reply, answer
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.records import Batch, Fate, StoredFile
-from runner.emulator.running import Dialect, Outcome, PerBatch, run
+from runner.emulator.running import LineFormat, Outcome, PerBatch, run
 from runner.emulator.shelf import MONTH, Shelf
 
 
@@ -23,7 +23,7 @@ class World:
         self,
         directory: Path,
         behaviour: Behaviour,
-        dialects: Mapping[str, Dialect],
+        dialects: Mapping[str, LineFormat],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the directory, or make it."""
@@ -80,7 +80,7 @@ class World:
             return Fate.EXPIRE
         return Fate.COMPLETE
 
-    def _dialect(self, batch: Batch) -> Dialect:
+    def _dialect(self, batch: Batch) -> LineFormat:
         dialect = self._dialects[batch.service]
         return dialect.of(batch) if isinstance(dialect, PerBatch) else dialect
 

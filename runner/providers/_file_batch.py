@@ -29,7 +29,7 @@ from runner.providers._chat import (
 from runner.providers._lines import tally
 from runner.providers._lists import Listing, Next, cursor_of, reach_back
 from runner.providers._speaking import ORDER
-from runner.providers._stainless import CHUNK, Dialect, field, id_of, object_in, result_file
+from runner.providers._stainless import CHUNK, Sdk, field, id_of, object_in, result_file
 from runner.providers.base import Frame, Service, missing_key, said
 
 PAGE = 100
@@ -83,7 +83,7 @@ class FileBatch:
         return missing_key(service)
 
     @cached_property
-    def _dialect(self) -> Dialect:
+    def _sdk(self) -> Sdk:
         raise NotImplementedError
 
     def _connect(self) -> Any:
@@ -168,7 +168,7 @@ class FileBatch:
         with self._speaking("delete the input file"):
             try:
                 reply = self._client.files.delete(file_id)
-            except self._dialect.sdk.NotFoundError as error:
+            except self._sdk.module.NotFoundError as error:
                 if object_in(error) is None:
                     raise  # somebody else's 404: a web page proves nothing
                 self._must_be_gone(file_id)
@@ -191,7 +191,7 @@ class FileBatch:
 
     def cancel(self, remote: RemoteId) -> None:
         """Ask to cancel; a batch that has ended already says no, and that is all right."""
-        sdk = self._dialect.sdk
+        sdk = self._sdk.module
         with self._speaking("cancel"):
             try:
                 self._client.batches.cancel(remote)
@@ -204,7 +204,7 @@ class FileBatch:
         with self._speaking("chat"):
             try:
                 reply = self._post(orjson.dumps(request["body"]))
-            except self._dialect.sdk.APIStatusError as error:
+            except self._sdk.module.APIStatusError as error:
                 if error.status_code not in _REFUSALS_OF_ONE or object_in(error) is None:
                     raise
                 reply = error.response
@@ -224,7 +224,7 @@ class FileBatch:
         """Make sure that a file is not there: a service that deletes none says 404, too."""
         try:
             self._file(file_id)
-        except self._dialect.sdk.NotFoundError as error:
+        except self._sdk.module.NotFoundError as error:
             if object_in(error) is None:
                 raise
             return
@@ -235,7 +235,7 @@ class FileBatch:
 
     def _post(self, body: bytes) -> Any:
         """Ask for a chat completion and return the reply as it came."""
-        short, transport = self._service.timeout_seconds, self._dialect.transport
+        short, transport = self._service.timeout_seconds, self._sdk.transport
         return self._client.post(
             self._chat_path,
             cast_to=transport.Response,
@@ -273,7 +273,7 @@ class FileBatch:
             for file in self._files():
                 if field(file, "filename") == name and seconds(field(file, "bytes")) == size:
                     return id_of(file)
-        except self._dialect.sdk.APIStatusError as error:
+        except self._sdk.module.APIStatusError as error:
             if error.status_code not in _LISTS_NONE:
                 raise
         return None
@@ -297,7 +297,7 @@ class FileBatch:
         )
 
     def _speaking(self, what: str) -> Any:
-        return self._dialect.speaking(self._service, what)
+        return self._sdk.speaking(self._service, what)
 
 
 def _next_of(page: Any) -> Next:

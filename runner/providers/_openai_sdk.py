@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from runner.providers._file_batch import FileBatch
-from runner.providers._stainless import Dialect
+from runner.providers._stainless import Sdk
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -18,18 +18,16 @@ class OpenAIFileBatch(FileBatch):
     """Whether the organisation, project and headers in OPENAI_* variables are meant for it."""
 
     @cached_property
-    def _dialect(self) -> Dialect:
+    def _sdk(self) -> Sdk:
         import httpx2
         import openai
 
-        return Dialect(openai, httpx2, openai.OpenAIError)
+        return Sdk(openai, httpx2, openai.OpenAIError)
 
     def _connect(self) -> "OpenAI":
         import openai
 
-        client: OpenAI = self._dialect.connect(
-            openai.OpenAI, openai.DefaultHttpx2Client, self._reached
-        )
+        client: OpenAI = self._sdk.connect(openai.OpenAI, openai.DefaultHttpx2Client, self._reached)
         if not self._takes_openai_settings:
             client.organization = client.project = None
             client._custom_headers = {}  # noqa: SLF001  # no other way leaves OPENAI_CUSTOM_HEADERS out

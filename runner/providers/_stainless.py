@@ -52,17 +52,17 @@ _BEFORE_A_FILE = b"\xef\xbb\xbf \t\r\n"
 """A byte order mark and blanks."""
 
 
-class Dialect:
+class Sdk:
     """One SDK with its transport, and how to speak through it.
 
     Args:
-        sdk: the SDK's module.
+        module: the SDK itself.
         transport: httpx2 or httpx.
         root: the SDK's own root exception.
     """
 
-    def __init__(self, sdk: Any, transport: Any, root: type[Exception]) -> None:
-        self.sdk = sdk
+    def __init__(self, module: Any, transport: Any, root: type[Exception]) -> None:
+        self.module = module
         self.transport = transport
         self._foreign = (
             root,
@@ -116,7 +116,7 @@ class Dialect:
 
     def _translated(self, error: Exception, service: Service, what: str) -> ProviderError:
         key = service.key
-        if isinstance(error, self.sdk.APIStatusError):
+        if isinstance(error, self.module.APIStatusError):
             message = f"{what}: {said(_in_its_words(error), key)}"
             if what == ORDER and not _is_its_own(error):
                 return ProviderSilent(f"{message} (not the service's own words)")
@@ -128,7 +128,7 @@ class Dialect:
             return ProviderBusy(f"{what}: cannot reach {service.base_url}: {reason}")
         if isinstance(error, self.transport.InvalidURL):
             return ProviderRefused(message)
-        unreadable = (self.sdk.APIResponseValidationError, ValueError, RecursionError)
+        unreadable = (self.module.APIResponseValidationError, ValueError, RecursionError)
         if isinstance(error, unreadable):
             return ProviderReplyUnreadable(message)
         return ProviderSilent(f"{message} ({', '.join(causes)})")

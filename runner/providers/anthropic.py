@@ -45,7 +45,7 @@ from runner.providers._anthropic_lines import (
 from runner.providers._lines import object_of
 from runner.providers._lists import without_end
 from runner.providers._speaking import ORDER, retry_after
-from runner.providers._stainless import CHUNK, Dialect, field, id_of, items_of, result_file
+from runner.providers._stainless import CHUNK, Sdk, field, id_of, items_of, result_file
 from runner.providers.base import Frame, Service, missing_key
 
 _MESSAGES: Final = "/v1/messages"
@@ -93,11 +93,11 @@ class AnthropicBatch:
         return missing_key(service)
 
     @cached_property
-    def _dialect(self) -> Dialect:
+    def _sdk(self) -> Sdk:
         import anthropic
         import httpx2
 
-        return Dialect(anthropic, httpx2, anthropic.AnthropicError)
+        return Sdk(anthropic, httpx2, anthropic.AnthropicError)
 
     @property
     def _client(self) -> Any:
@@ -116,7 +116,7 @@ class AnthropicBatch:
             return make(trust_env=trust_env, **how)
 
         honours = self._model.sampling is Sampling.HONOURED
-        return self._dialect.connect(
+        return self._sdk.connect(
             anthropic.Anthropic,
             transport,
             self._service,
@@ -199,7 +199,7 @@ class AnthropicBatch:
 
     def cancel(self, remote: RemoteId) -> None:
         """Ask to cancel; a batch that has ended already says no, and that is all right."""
-        sdk = self._dialect.sdk
+        sdk = self._sdk.module
         with self._speaking("cancel"):
             try:
                 self._client.messages.batches.cancel(remote)
@@ -213,7 +213,7 @@ class AnthropicBatch:
         with self._speaking("message"):
             try:
                 message = self._post(orjson.dumps(request["params"]))
-            except self._dialect.sdk.APIStatusError as error:
+            except self._sdk.module.APIStatusError as error:
                 if refuses_one(error.status_code, error.body):
                     return errored_line(custom_id, self._without_key(error.response.content))
                 raise
@@ -226,7 +226,7 @@ class AnthropicBatch:
 
     def _post(self, params: bytes) -> Any:
         """Ask for a message and return the reply as it came."""
-        short, transport = self._service.timeout_seconds, self._dialect.transport
+        short, transport = self._service.timeout_seconds, self._sdk.transport
         return self._client.post(
             _MESSAGES,
             cast_to=transport.Response,
@@ -289,7 +289,7 @@ class AnthropicBatch:
         """Open the results; the address the provider gives for them may be anybody's."""
         response = self._client.get(
             f"{_BATCHES}/{quote(remote, safe='')}/results",
-            cast_to=self._dialect.transport.Response,
+            cast_to=self._sdk.transport.Response,
             options={"headers": {"Accept": "application/binary", "Accept-Encoding": "identity"}},
             stream=True,
         )
@@ -299,7 +299,7 @@ class AnthropicBatch:
             response.close()
 
     def _speaking(self, what: str) -> Any:
-        return self._dialect.speaking(self._service, what)
+        return self._sdk.speaking(self._service, what)
 
 
 def _body(requests: BinaryIO, size: int) -> Iterator[bytes]:

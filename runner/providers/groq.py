@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner.providers._file_batch import FileBatch
 from runner.providers._lists import Listing, Next, cursor_of
-from runner.providers._stainless import Dialect, field
+from runner.providers._stainless import Sdk, field
 
 if TYPE_CHECKING:
     from groq import Groq
@@ -24,16 +24,16 @@ class GroqBatch(FileBatch):
     _chat_path: ClassVar[str] = "/openai/v1/chat/completions"
 
     @cached_property
-    def _dialect(self) -> Dialect:
+    def _sdk(self) -> Sdk:
         import groq
         import httpx
 
-        return Dialect(groq, httpx, groq.GroqError)
+        return Sdk(groq, httpx, groq.GroqError)
 
     def _connect(self) -> "Groq":
         import groq
 
-        client: Groq = self._dialect.connect(groq.Groq, groq.DefaultHttpxClient, self._reached)
+        client: Groq = self._sdk.connect(groq.Groq, groq.DefaultHttpxClient, self._reached)
         return client
 
     def _file(self, file_id: str) -> Any:

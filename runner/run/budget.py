@@ -101,7 +101,7 @@ class SharedBudget:
         with self.lock:
             return self._committed.get(folder, Decimal(0))
 
-    def elsewhere(self, folder: Path) -> Decimal:
+    def of_others(self, folder: Path) -> Decimal:
         """Return what all other jobs have committed."""
         with self.lock:
             others = (usd for one, usd in self._committed.items() if one != folder)

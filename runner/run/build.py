@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from runner.batches.offline import Dialect
+from runner.batches.offline import LineDecoder
 from runner.batches.requests import RequestFiles
 from runner.batches.results import ResultReader
 from runner.config.permitted import check_addresses, check_parameters, note_on_addresses, one_seed
@@ -706,10 +706,10 @@ class Run:
             highest=request_files.highest,
         )
 
-    def _dialect(self, tag: str) -> Dialect:
+    def _dialect(self, tag: str) -> LineDecoder:
         """Return how to read this provider's result lines in another process."""
         service = self._service(self.provider_class.default_base_url, None)
-        return Dialect(self.provider_class, service, self.settings.experiment.model, tag)
+        return LineDecoder(self.provider_class, service, self.settings.experiment.model, tag)
 
     def _offline_provider(self, experiment_id: str = NO_RUN) -> Provider:
         """Return a client for its pure translations; it is never connected."""
@@ -788,7 +788,7 @@ class Run:
         if self.emulated or self.price is None:
             return preview
         budget = self.settings.config.budget
-        spent = preview.committed_usd + self.shared_budget.elsewhere(preview.folder)
+        spent = preview.committed_usd + self.shared_budget.of_others(preview.folder)
         low, high = preview.estimate.low or Decimal(0), preview.estimate.high or Decimal(0)
         if preview.to_send and spent + high > Decimal(repr(budget.max_usd)):
             raise ConfigError(

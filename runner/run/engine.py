@@ -372,7 +372,7 @@ class Engine:
             halted=self._halted,
             limits=self._limits,
             budget_usd=self._budget,
-            elsewhere_usd=self._shared_budget.elsewhere(self._ledger.directory),
+            other_jobs_usd=self._shared_budget.of_others(self._ledger.directory),
             settle_seconds=self._timing.settle,
             looked=frozenset(self._looked),
             gone=frozenset(self._gone),
@@ -382,7 +382,7 @@ class Engine:
             failing=frozenset(self._failing),
             tells_inputs=self._provider.tells_inputs,
             fences=self._provider.fences,
-            elsewhere=self._shared_budget.load(self._ledger.directory),
+            other_jobs=self._shared_budget.load(self._ledger.directory),
         )
 
     def _wait(self, next_steps: Plan) -> None:
@@ -570,8 +570,8 @@ class Engine:
             return None
         with self._shared_budget.lock:
             others = tuple(batch for batch in self._batches.values() if batch.key != key)
-            elsewhere = self._shared_budget.elsewhere(self._ledger.directory)
-            return self._budget - committed(others) - elsewhere
+            by_other_jobs = self._shared_budget.of_others(self._ledger.directory)
+            return self._budget - committed(others) - by_other_jobs
 
     def _upload_name(self, batch: Batch) -> str:
         return f"{self._labels['experiment']}-{batch.key}-{batch.send}-{batch.sha256[:16]}.jsonl"

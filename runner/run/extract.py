@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from runner.batches.attempts import NO_PATTERN, columns, parts
-from runner.batches.offline import Dialect, Tally, Wanted, prepare, read_piece
+from runner.batches.offline import LineDecoder, Tally, Wanted, prepare, read_piece
 from runner.batches.results import ResultReader
 from runner.batches.workers import ranges, spread
 from runner.core.errors import ConfigError
@@ -82,7 +82,7 @@ def compared(
     files: Callable[[Batch], list[Path]],
     questions: QuestionSet,
 ) -> Comparison:
-    """Read every stored answer again, elsewhere, and compare.
+    """Read every stored answer again, scratch, and compare.
 
     Args:
         ledger: the run's.
@@ -95,9 +95,9 @@ def compared(
     with progress_bar("reading again", sum(b.count for b in collected)) as advance:
         for batch in collected:
             with TemporaryDirectory(prefix="extract-") as folder:
-                elsewhere = Path(folder)
-                reader(elsewhere).read(batch, ledger.members(batch.key), files(batch))
-                old, new = _rows(ledger.directory, batch), _rows(elsewhere, batch)
+                scratch = Path(folder)
+                reader(scratch).read(batch, ledger.members(batch.key), files(batch))
+                old, new = _rows(ledger.directory, batch), _rows(scratch, batch)
                 _compare(found, old, new, questions)
             advance(batch.count, f"{found.answers:,} answers, {found.values:,} values changed")
     return found
@@ -158,7 +158,7 @@ def _changes(rows: pl.DataFrame, key: str) -> Iterator[Change]:
 def read_file(
     path: Path,
     questions: QuestionSet,
-    dialect: Dialect,
+    dialect: LineDecoder,
     output: BinaryIO | None = None,
     *,
     examples: bool = False,

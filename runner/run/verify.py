@@ -78,16 +78,16 @@ def _read_again(
     files: list[Path],
     outcomes: bytes,
 ) -> Iterator[str]:
-    """Read the stored results once more, elsewhere, and compare."""
-    with TemporaryDirectory(prefix="verify-") as elsewhere:
-        reading = reader(Path(elsewhere)).read(batch, ledger.members(batch.key), files)
+    """Read the stored results once more, scratch, and compare."""
+    with TemporaryDirectory(prefix="verify-") as scratch:
+        reading = reader(Path(scratch)).read(batch, ledger.members(batch.key), files)
         if reading.outcomes != outcomes:
             differ = sum(one != two for one, two in zip(reading.outcomes, outcomes, strict=True))
             yield (
                 f"{batch.key}: {differ} of its results read otherwise than the ledger says: "
                 "action=export reads them again"
             )
-        elif not _rows(Path(elsewhere), batch).equals(_rows(ledger.directory, batch)):
+        elif not _rows(Path(scratch), batch).equals(_rows(ledger.directory, batch)):
             yield f"{batch.key}: its attempts are not what its results say: action=export mends it"
 
 

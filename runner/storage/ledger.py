@@ -715,8 +715,8 @@ def _check_not_served(directory: Path) -> None:
     """
     with contextlib.closing(LedgerReader(directory)) as reader:
         beat = reader.get("heartbeat") or {}
-    elsewhere = beat.get("host", socket.gethostname()) != socket.gethostname()
-    if elsewhere and not beat.get("left") and time.time() - beat["at"] < SECONDS:
+    on_another_host = beat.get("host", socket.gethostname()) != socket.gethostname()
+    if on_another_host and not beat.get("left") and time.time() - beat["at"] < SECONDS:
         raise LedgerInUse(
             f"{directory} is in use by a runner with pid {beat['pid']} on {beat['host']}: "
             "wait for it, or stop it there with Ctrl-C and run again"

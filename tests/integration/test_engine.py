@@ -500,8 +500,8 @@ def test_what_other_jobs_have_committed_counts_against_the_same_budget(tmp_path)
     fresh = SharedBudget()
     fresh.look_into(tmp_path / "one")
     fresh.look_into(tmp_path / "nowhere")
-    assert fresh.elsewhere(tmp_path / "two") == shared_budget.elsewhere(tmp_path / "three") > 0
-    assert fresh.elsewhere(tmp_path / "one") == 0
+    assert fresh.of_others(tmp_path / "two") == shared_budget.of_others(tmp_path / "three") > 0
+    assert fresh.of_others(tmp_path / "one") == 0
 
 
 def test_a_ledger_that_takes_no_writes_stops_the_run_before_the_order(tmp_path):

@@ -32,8 +32,8 @@ SMALL = ["personas=[p1]", "texts=[t1]", "trials=2"]
 class Unhurried(SharedBudget):
     """Answers late, so that two jobs that do not wait for each other both see the same room."""
 
-    def elsewhere(self, folder: Path) -> Decimal:
-        found = super().elsewhere(folder)
+    def of_others(self, folder: Path) -> Decimal:
+        found = super().of_others(folder)
         time.sleep(0.05)
         return found
 

@@ -403,7 +403,7 @@ def _digest(folder: Path) -> str:
 @contextmanager
 def _simulated(life: Life) -> Iterator[None]:
     """Let every SDK speak over the simulated network, and give every run the same id."""
-    connect = _stainless.Dialect.connect
+    connect = _stainless.Sdk.connect
     dice = random.SystemRandom.getrandbits
 
     def connected(dialect: Any, make: Any, http_client: Any, service: Any, **more: Any) -> Any:
@@ -411,12 +411,12 @@ def _simulated(life: Life) -> Iterator[None]:
         client = dialect.transport.Client
         return connect(dialect, make, lambda **_: client(transport=transport), service, **more)
 
-    _stainless.Dialect.connect = connected  # type: ignore[method-assign]
+    _stainless.Sdk.connect = connected  # type: ignore[method-assign]
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
     try:
         yield
     finally:
-        _stainless.Dialect.connect = connect  # type: ignore[method-assign]
+        _stainless.Sdk.connect = connect  # type: ignore[method-assign]
         random.SystemRandom.getrandbits = dice  # type: ignore[method-assign]
         life.network.close()
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.batches import workers
-from runner.batches.offline import Dialect, Pieces, Tally, Wanted, prepare, read_piece
+from runner.batches.offline import LineDecoder, Pieces, Tally, Wanted, prepare, read_piece
 from runner.batches.workers import Range, ranges, spread
 from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
@@ -26,15 +26,15 @@ NOWHERE = Service(base_url="https://127.0.0.1/v1", key_variable="KEY", key=None,
 
 
 @pytest.fixture
-def dialect(experiment) -> Dialect:
-    return Dialect(OpenAIBatch, NOWHERE, experiment.model, "")
+def dialect(experiment) -> LineDecoder:
+    return LineDecoder(OpenAIBatch, NOWHERE, experiment.model, "")
 
 
 def line(custom_id: str, text: str, **more: object) -> bytes:
     return json.dumps({"custom_id": custom_id, "answer": text, **more}).encode()
 
 
-def read(path: Path, dialect: Dialect, *lines: bytes) -> tuple[Tally, list[dict]]:
+def read(path: Path, dialect: LineDecoder, *lines: bytes) -> tuple[Tally, list[dict]]:
     path.write_bytes(b"\n".join(lines))
     output = BytesIO()
     total = read_file(path, QUESTIONS, dialect, output)

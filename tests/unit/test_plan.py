@@ -59,7 +59,7 @@ def facts(purpose: Purpose, *batches: Batch, **changes: object) -> Facts:
         halted=None,
         limits=LIMITS,
         budget_usd=None,
-        elsewhere_usd=Decimal(0),
+        other_jobs_usd=Decimal(0),
         settle_seconds=SETTLE,
         looked=frozenset(),
         fences=True,
@@ -565,17 +565,19 @@ def test_what_other_jobs_have_at_the_account_takes_room_and_is_waited_for(limits
     alone = plan(facts(Purpose.RUN, staged, limits=limits), NOW)
     assert verbs(alone) == [Verb.SUBMIT]
     waits = replace(load, may_free=True)
-    found = plan(facts(Purpose.RUN, staged, limits=limits, elsewhere=waits), NOW)
+    found = plan(facts(Purpose.RUN, staged, limits=limits, other_jobs=waits), NOW)
     assert (verbs(found), found.wake_at, found.done) == ([], NOW + ELSEWHERE_SECONDS, False)
-    over = plan(facts(Purpose.RUN, staged, limits=limits, elsewhere=load), NOW)
+    over = plan(facts(Purpose.RUN, staged, limits=limits, other_jobs=load), NOW)
     assert over.done, "nobody is there any more who could give room back"
-    leaves = plan(facts(Purpose.SUBMIT, staged, limits=limits, elsewhere=waits), NOW)
+    leaves = plan(facts(Purpose.SUBMIT, staged, limits=limits, other_jobs=waits), NOW)
     assert leaves.done, "a run that does not wait for batches does not wait for room"
 
 
 def test_tokens_of_other_models_take_no_room():
     staged = batch(BatchState.STAGED)
-    found = plan(facts(Purpose.RUN, staged, limits=ROOM_FOR_TOKENS, elsewhere=Load(batches=3)), NOW)
+    found = plan(
+        facts(Purpose.RUN, staged, limits=ROOM_FOR_TOKENS, other_jobs=Load(batches=3)), NOW
+    )
     assert verbs(found) == [Verb.SUBMIT]
 
 
@@ -585,8 +587,8 @@ def test_money_that_others_may_give_back_is_waited_for(may_free):
         Purpose.RUN,
         batch(BatchState.STAGED),
         budget_usd=Decimal(2),
-        elsewhere_usd=Decimal("1.5"),
-        elsewhere=Load(may_free=may_free),
+        other_jobs_usd=Decimal("1.5"),
+        other_jobs=Load(may_free=may_free),
     )
     found = plan(given, NOW)
     assert verbs(found) == []
