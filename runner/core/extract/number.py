@@ -78,6 +78,14 @@ class NumberGrammar:
             rf'[ \])"]*(?:点 *)?(?:(?:/|(?:out )?of) *{whole}(?: *点 *満点)?'
             rf"|[\[(] *(?:{scale}|/ *{whole}|{high} *点 *満点中?) *点?[ \])])"
         )
+        self.written_scale = re.compile(rf"(?:/|out of) *{whole}", re.IGNORECASE)
+        """The question's own scale behind a number."""
+        self.announced_scale = re.compile(
+            rf"(?:on|using) (?:a|the) scale (?:of|from) {low} *(?:to|-) *{high}(?![0-9])"
+            rf"|(?<![0-9]){low} *(?:[-~]|から) *{high} *点?(?:まで)?(?:の(?:範囲|尺度|スケール|整数))?で|(?<![0-9]){high} *点満点(?:で|中)?",
+            re.IGNORECASE,
+        )
+        """The question's own scale in a sentence."""
         units = ["点", "ポイント", "points?", "pts?"]
         if (question.minimum, question.maximum) == (0, 100):
             units += ["%", "パーセント"]
@@ -96,6 +104,11 @@ class NumberGrammar:
     def is_unfilled(self, written: str) -> bool:
         """Tell whether a text of its own, as in JSON, is what the form has for a number."""
         return self._unfilled.match(f"[{written}]") is not None
+
+    def behind_scale(self, plain: str, at: int) -> int:
+        """Return where the scale ends that stands behind a number, as in 80/100; else the same place."""
+        match = self._scale.match(plain, at, at + WINDOW)
+        return match.end() if match else at
 
     def _read(self, plain: str, begin: int, end: int) -> Value:
         first = _BLANK.match(plain, begin, end)

@@ -2,7 +2,8 @@
 
 Taken only as a whole: every question is named, each has one number, the number stands behind the
 name ("面白さ72、驚き58", "surprise gets 58") or before it ("58 for surprise"), there is no other
-number anywhere, and no word that makes a number somebody else's or nobody's.
+number anywhere, no word that makes a number somebody else's or nobody's, and between name and
+number, and before both, only what is known to say nothing of that kind.
 """
 
 import re
@@ -11,9 +12,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from runner.core.model import Cause
 from runner.core.extract.names import Names, folded
-from runner.core.extract.number import COUNTED, NumberGrammar
+from runner.core.extract.number import COUNTED, NumberGrammar, Value
 from runner.core.extract.objects import Entry
+from runner.core.extract.phrases import (
+    BEFORE,
+    CLAUSE,
+    DOUBT,
+    FOLLOWS,
+    FOR,
+    FRAME,
+    GOES_ON,
+    LINK,
+    POINTS,
+    STOP,
+)
 from runner.core.extract.reason import trim_remark
 
 LONGEST = 20_000
@@ -27,6 +41,17 @@ class _Mention:
     begin: int
     end: int
     question: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A number that stands beside the name of its question."""
+
+    question: str
+    place: tuple[int, int]
+    begin: int
+    end: int
+    before_name: bool = False
 
 
 class SentenceReader:
@@ -49,7 +74,14 @@ class SentenceReader:
         """Return an entry with a value for every question, and one for each reason; else nothing."""
         if len(self._order) < _FEWEST or len(plain) > LONGEST:
             return []
-        if _DOUBT.search(plain) or "{" in plain:  # an object that is cut, or none
+        if "{" in plain:  # an object that is cut, or none
+            return []
+        for grammar in self._numbers.values():
+            plain = grammar.announced_scale.sub(_blanks, plain)
+        rest = plain
+        for grammar in self._numbers.values():
+            rest = grammar.written_scale.sub(_blanks, rest)
+        if DOUBT.search(rest):
             return []
         return self._counted_off(plain) or self._named(visible, plain)
 
@@ -63,49 +95,49 @@ class SentenceReader:
             for one, two in pairwise(mentions)
         ):
             return []  # "Q2. 面白さ", which is Q1
-        clear = list(plain)
-        for mention in mentions:
-            clear[mention.begin : mention.end] = " " * (mention.end - mention.begin)
-        bare = _NUMBERING.sub(_blanks, COUNTED.sub(_blanks, "".join(clear)))
-        places = [match.span() for match in _NUMBER.finditer(bare)]
+        places = self._places(plain, mentions)
         if len(places) != len(self._order):
             return []
-        whose = self._whose(bare, plain, mentions, places)
-        if sorted(whose) != sorted(self._order):
+        said = list(_said(plain, mentions, places))
+        if sorted(one.question for one in said) != sorted(self._order):
             return []
-        found = list(self._entries(visible, plain, mentions, places, whose))
+        if not _is_ours(COUNTED.sub(_blanks, plain), said):
+            return []
+        found = list(self._entries(visible, plain, mentions, said))
         return found if all(e.value is None or e.value.cause is None for e in found) else []
 
-    def _whose(
-        self, bare: str, plain: str, mentions: list[_Mention], places: list[tuple[int, int]]
-    ) -> list[str]:
-        """Return the question of each number; fewer when one has none."""
-        starts = [mention.begin for mention in mentions]
-        whose = []
-        for begin, end in places:
-            at = bisect_right(starts, begin)
-            after = mentions[at] if at < len(mentions) else None
-            before = mentions[at - 1] if at else None
-            if after is not None and _FOR.fullmatch(plain, end, after.begin):
-                whose.append(after.question)
-            elif before is not None and _LINK.fullmatch(bare, before.end, begin):
-                whose.append(before.question)
-        return whose
+    def _places(self, plain: str, mentions: list[_Mention]) -> list[tuple[int, int]]:
+        """Return where numbers stand, each with its scale, as 72/100; those of names are none."""
+        clear = list(_NUMBERING.sub(_blanks, plain))
+        for mention in mentions:
+            clear[mention.begin : mention.end] = " " * (mention.end - mention.begin)
+        bare = COUNTED.sub(_blanks, "".join(clear))
+        places: list[tuple[int, int]] = []
+        for match in _NUMBER.finditer(bare):
+            if not places or match.start() >= places[-1][1]:
+                end = max(n.behind_scale(plain, match.end()) for n in self._numbers.values())
+                places.append((match.start(), end))
+        return places
 
     def _entries(
         self,
         visible: str,
         plain: str,
         mentions: list[_Mention],
-        places: list[tuple[int, int]],
-        whose: list[str],
+        said: "list[_Said]",
     ) -> Iterator[Entry]:
-        for number, ((begin, end), question) in enumerate(zip(places, whose, strict=True)):
+        for number, one in enumerate(said):
+            begin, end, question = *one.place, one.question
             line = plain.find("\n", end)
             stop = len(plain) if line < 0 else line
             others = [m.begin for m in mentions if m.begin >= end and m.question != question]
-            stop = min([stop, *others, *(b for b, _ in places[number + 1 : number + 2])])
-            goes_on = _GOES_ON.match(plain, end, stop)
+            stop = min(
+                [stop, *others, *(after.place[0] for after in said[number + 1 : number + 2])]
+            )
+            goes_on = one.before_name or GOES_ON.match(plain, end, stop)
+            if not goes_on and not FOLLOWS.match(plain, end, stop):
+                yield Entry(question, value=Value(None, Cause.NOT_A_NUMBER, one.place))
+                return
             phrase = begin + len(plain[begin:stop].rstrip(_SEPARATORS))
             value = self._numbers[question].read(plain, begin, end if goes_on else phrase)
             value.rest = end if goes_on else value.rest
@@ -133,6 +165,50 @@ class SentenceReader:
         return found if all(e.value and e.value.cause is None for e in found) else []
 
 
+def _said(plain: str, mentions: list[_Mention], places: list[tuple[int, int]]) -> Iterator[_Said]:
+    """Yield each number whose question is said beside it."""
+    starts = [mention.begin for mention in mentions]
+    for begin, end in places:
+        at = bisect_right(starts, begin)
+        after = mentions[at] if at < len(mentions) else None
+        before = mentions[at - 1] if at else None
+        if after is not None and FOR.fullmatch(plain, end, after.begin):
+            yield _Said(after.question, (begin, end), begin, after.end, before_name=True)
+        elif (
+            before is not None
+            and begin - before.end <= _FAR
+            and LINK.fullmatch(plain, before.end, begin)
+        ):
+            first = at - 1
+            while (
+                first
+                and mentions[first - 1].question == before.question
+                and _GLUE.fullmatch(plain, mentions[first - 1].end, mentions[first].begin)
+            ):
+                first -= 1
+            yield _Said(before.question, (begin, end), mentions[first].begin, end)
+
+
+def _is_ours(plain: str, said: list[_Said]) -> bool:
+    """Tell whether nothing around the numbers can make them anybody else's."""
+    before = plain[: said[0].begin]
+    sentences = STOP.split(before)
+    if BEFORE.search(before) or not all(
+        FRAME.fullmatch(sentence) for sentence in sentences[:-1] if POINTS.search(sentence)
+    ):
+        return False
+    at = 0
+    for one in said:
+        text = plain[at : one.begin]
+        sentences = STOP.split(text)
+        if at and len(sentences) == 1:  # it goes on behind another number
+            sentences = CLAUSE.split(text)
+        if not FRAME.fullmatch(sentences[-1]):
+            return False
+        at = one.end
+    return True
+
+
 def _ends(name: str) -> str:
     """Return what keeps a name from being the beginning of a longer one."""
     if name[-1].isdigit():
@@ -146,26 +222,13 @@ def _blanks(match: re.Match[str]) -> str:
 
 _FEWEST = 2
 _SEPARATORS = " /,、・|;"
-_GLUE = re.compile(r"[ .:)/-]{0,4}")
+_FAR = 90
+"""Characters between a name and its number."""
+_GLUE = re.compile(r"[ .:()/-]{0,4}")
 _STOPS = (".", "。", "!", "！", ";", "；")
 _NUMBERING = re.compile(r"(?m)^[ >]{0,6}(?:[0-9]{1,2}[.)]|\([0-9]{1,2}\)) ")
 _NUMBER = re.compile(r"(?<![A-Za-z0-9.])\d+(?:\.\d+)?")
-_LINK = re.compile(r"[^\n。.!?！？0-9]{0,60}(?:\n[^\n。.!?！？0-9]{0,30})?")
-"""What may stand between a name and its number."""
-_FOR = re.compile(r" *(?:点|points?|%)? *(?:for|on|to|in) (?:the )?[\"'\[]?", re.IGNORECASE)
-_GOES_ON = re.compile(
-    r" (?:because|since|as|for|due|with|and|on|in|but|given|owing|thanks|while|to)\b", re.IGNORECASE
-)
 _COUNTED_OFF = re.compile(
     r"\s*(?P<first>[^\s~:=-]{1,40}) *(?:~|-|から|to) *(?P<last>[^\s~:=-]{1,40}) *[:=] *"
     r"(?P<rest>\d{1,4}(?: *点)?(?: *[,、/] *\d{1,4}(?: *点)?)+)[\s。.]*"
 )
-_DOUBT = re.compile(
-    r"もし|仮に|仮の|例|平均|前回|以前|予想|他の|ほかの|多くの|一般|参考|ではな|じゃな|より|それとも|または|あるいは|訂正|修正"
-    r"|最終|満点|段階|から[0-9]|割合|比率|配分|重み|(?:読者|友人|批評家|評論家|人々)(?:なら|は|が|の)"
-    r"|\b(?:if|example|sample|average|others?|most|typical|previous(?:ly)?|earlier|expected|hypothe\w*"
-    r"|not|no|nor|never|cannot|than|least|between|or|either|instead|correct\w*|revis\w*|final\w*|initial\w*"
-    r"|first|then|draft|weight\w*|proportion\w*|ratio|readers|people|critics|friends?|scale|out of|placeholder|might|could|maybe|perhaps)\b|n't",
-    re.IGNORECASE,
-)
-"""What makes a number somebody else's, another time's, or nobody's."""
