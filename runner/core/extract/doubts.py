@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
 from runner.core.extract.matcher import Mark
 from runner.core.extract.names import Names, folded, linear
@@ -62,16 +63,30 @@ class Doubter:
         self._name = re.compile(rf"(?<![0-9a-z])(?:{every})(?![0-9a-z])", re.IGNORECASE)
 
     def find(
-        self, plain: str, marks: Sequence[Mark], values: Mapping[str, Sequence[Value]]
+        self,
+        plain: str,
+        marks: Sequence[Mark],
+        values: Mapping[str, Sequence[Value]],
+        structures: Sequence[tuple[int, tuple[str, ...]]] = (),
     ) -> Iterator[Doubt] | None:
-        """Yield every doubt; None when there are too many to look at."""
+        """Yield every doubt; None when there are too many to look at.
+
+        Args:
+            plain: the answer, objects and tables blanked out.
+            marks: what the patterns found.
+            values: what was read.
+            structures: where objects and tables begin, and what they answer.
+        """
         lines = list(_lines(plain))
         if len(lines) > MOST_LINES:
             return None
         numbers = {
             q: [v.number for v in of_it if v.number is not None] for q, of_it in values.items()
         }
-        return self._doubts(plain, lines, [m for m in marks if m.questions], numbers)
+        return chain(
+            self._doubts(plain, lines, [m for m in marks if m.questions], numbers),
+            _titled_structures(plain, lines, structures),
+        )
 
     def _doubts(
         self,
@@ -90,6 +105,8 @@ class Doubter:
             )
             if mark is not None and mark.line == begin and is_title:
                 yield from self._of_all(text, numbers)
+            if mark is not None and mark.line == begin:
+                yield from self._reconsidered(text, mark, numbers)
             if mark is not None and mark.line == begin and mark.finder.group == "value":
                 head = plain[begin : mark.begin]
                 for scale in other_scales(head, [self._questions[q] for q in mark.questions]):
@@ -135,9 +152,22 @@ class Doubter:
                     if again or (not figures and number <= scale.high and is_rating):
                         yield Doubt(q, Cause.OTHER_SCALE, scale.written)
 
+    def _reconsidered(
+        self, text: str, mark: Mark, numbers: Mapping[str, Sequence[Decimal]]
+    ) -> Iterator[Doubt]:
+        """A reason that gives another number in place of the value."""
+        for match in _RECONSIDERED.finditer(text):
+            figure = Decimal(next(group for group in match.groups() if group))
+            for q in mark.questions:
+                if any(number != figure for number in numbers.get(q, ())):
+                    yield Doubt(q, Cause.AMBIGUOUS, match[0])
+
     def _corrections(
         self, text: str, numbers: Mapping[str, Sequence[Decimal]], owner: tuple[str, ...]
     ) -> Iterator[Doubt]:
+        if _SWAPPED.search(text):
+            named = {self._known[folded(m[0])] for m in self._name.finditer(text)}
+            yield from (Doubt(q, Cause.AMBIGUOUS, text.strip()) for q in named if len(named) > 1)
         word = _CORRECTION.search(text)
         if word is None:
             return
@@ -161,6 +191,8 @@ class Doubter:
             said = text[begin : mention.start()] + " " + text[mention.end() : stop]
             figures = [Decimal(f) for f in _FIGURE.findall(_COUNTED.sub(" ", said))]
             q = self._known[folded(mention[0])]
+            if _NOT_LAST.search(said):
+                figures = figures[:1]
             if figures and any(n not in figures[-1:] for n in numbers.get(q, ())):
                 yield Doubt(q, Cause.AMBIGUOUS, text.strip())
 
@@ -192,9 +224,7 @@ class Doubter:
         """Below the title of an example or of others' averages stand nobody's answers."""
         begin, end = line
         text = plain[begin : min(end, begin + _LONGEST)]
-        if not _OTHERS.fullmatch(text.strip(" -:[]().>*#")) and not (
-            first == 0 and _REFUSED_WITH_EXAMPLE.search(text)
-        ):
+        if not _is_of_others(text, first=first == 0):
             return
         at = end
         for mark in marks[first:]:
@@ -206,6 +236,28 @@ class Doubter:
                 for q in mark.questions:
                     yield Doubt(q, Cause.AMBIGUOUS, text.strip())
             at = mark.end
+
+
+def _is_of_others(text: str, *, first: bool) -> bool:
+    """Tell whether a line is the title of an example, or of others' numbers."""
+    if _OTHERS.fullmatch(text.strip(" -:[]().>*#")):
+        return True
+    return first and _REFUSED_WITH_EXAMPLE.search(text) is not None
+
+
+def _titled_structures(
+    plain: str, lines: list[tuple[int, int]], structures: Sequence[tuple[int, tuple[str, ...]]]
+) -> Iterator[Doubt]:
+    """Below such a title an object or a table says nobody's answers, either."""
+    ends = [end for _, end in lines]
+    for begin, questions in structures:
+        above = bisect_right(ends, begin) - 1
+        if above < 0 or _BETWEEN.fullmatch(plain, ends[above], begin) is None:
+            continue
+        title = lines[above][0]
+        text = plain[title : min(ends[above], title + _LONGEST)]
+        if _is_of_others(text, first=True):
+            yield from (Doubt(q, Cause.AMBIGUOUS, text.strip()) for q in questions)
 
 
 def scales(text: str) -> Iterator[Scale]:
@@ -285,20 +337,23 @@ _SCALES = tuple(
         rf"(?:scale|尺度|スケール|rated?|ratings?|scored?|scores?|評価|採点)[^0-9\n。.]{{0,24}}{_RANGE}",
         rf"[\[(] *{_RANGE} *(?:点(?:満点)?|points?|scale|段階)? *[^0-9()\[\]\n]{{0,12}}[\])]",
         rf"(?<![0-9]){_RANGE} *(?:点|で(?:評価|採点|回答|表))",
-        rf"[\[(] *(?:/|max\.?|maximum|最大|満点) *[:=]? *(?P<high>{_N}) *(?:点|points?)? *[\])]",
+        rf"[\[(] *(?:/|max\.?|maximum|最大|最高|上限|満点) *[:=]? *(?P<high>{_N}) *(?:点|points?)? *[\])]",
         rf"(?:scale|スケール|尺度)(?: of| *[:=は]) *(?P<high>{_E})\b(?! *(?:-|~|to))",
         rf"\bmax(?:imum)?(?: score| points| rating)? *(?:is|of|:|=|は) *(?P<high>{_E})\b",
-        r"\b(?P<low>[01]) *[=:は][^\n=0-9]{1,30}?[ ,、;/。「]+(?P<high>[0-9]{1,4}) *[=:は]",
+        r"\b(?P<low>[01]) *[=:は](?:[^\n=0-9]{1,30}?[ ,、;/。「]+(?P<high>[0-9]{1,4}) *[=:は]){1,11}",
+        rf"\bus(?:ed|ing|e) (?P<low>[01]){_TO}(?P<high>[0-9]{{1,4}})(?![0-9])",
+        rf"\b(?:zero|one|[01]) to (?P<high>{_E})\b",
+        rf"\b(?P<high>{_E}) (?:being|is|=) (?:the )?(?:highest|max(?:imum)?|best|top|most)\b",
         rf"(?P<high>{_N}) *点 *(?:です|で)?(?:が)?(?:満点|最高)",
     )
 )
 _TRIGGER = linear(
-    "(?:満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|[\\[(] */ *[0-9]"
+    "(?:満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|(?:being|is) (?:the )?(?:highest|best|top|most)|(?:zero|one) to |had to|仮に|であれば|なら|[\\[(] */ *[0-9]"
     "|[0-9](?: *点)? *(?:\\([^()\\n]{1,20}\\) *)?(?:-|~|から|to|through) *[0-9]|[01] *[=:は][^\\n=0-9]{1,30}[ ,、;/。「][0-9]+ *[=:は]"
-    "|訂正|修正|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
+    "|訂正|修正|誤り|間違|正しく|逆で|入れ替|取り違|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
     "|平均|例|読者|前回|仮の"
     "|correct|revis|final|edit|reflection|reconsider|should be|lower|raise|change|adjust"
-    "|actually|instead|summary|average|example|readers|others|error|update|sample|typo"
+    "|actually|instead|summary|average|example|readers|others|error|update|sample|typo|critics|reviewers|swapp|mixed up|reversed|switched|wait|scratch that|oops|make "
     "|second thought|amend)[^\\n]*",
     capture=False,
 )
@@ -319,13 +374,31 @@ _DISMISSED = re.compile(
     r"|を?100|instead of)",
 )
 _CORRECTION = re.compile(
-    r"訂正|修正|再評価|見直|改め|変更|撤回|再考|最終(?:的|スコア|評価|回答|点|値|結果|案)|やはり"
+    r"訂正|修正|誤りです|誤りでした|間違い(?:です|でした)|正しくは|再評価|見直|改め|変更|撤回|再考|最終(?:的|スコア|評価|回答|点|値|結果|案)|やはり"
     r"|\b(?:correct(?:ion|ed|ing)?|revis(?:e|ed|ion|ing)|edit(?:ed)?|on (?:further |second )?(?:reflection|thought)|reconsider(?:ed|ing)?"
     r"|should (?:be|have been)|lower(?:ed|ing)?|rais(?:e|ed|ing)|chang(?:e|ed|ing)|adjust(?:ed|ing)?|actually|instead|updated?"
-    r"|final(?:ly)?|amend(?:ed)?|error|typo|on second thoughts?)\b",
+    r"|final(?:ly)?|amend(?:ed)?|error|typo|scratch that|oops|on second thoughts?)\b",
     re.IGNORECASE,
 )
-_STRONG = re.compile(r"訂正|修正|\b(?:correction|edit|erratum|typo)\b", re.IGNORECASE)
+_STRONG = re.compile(
+    r"訂正|修正|誤りです|誤りでした|間違い(?:です|でした)|正しくは|\b(?:correction|edit|erratum|typo)\b",
+    re.IGNORECASE,
+)
+_SWAPPED = re.compile(
+    r"(?:数値|点数?|スコア|評価|値)[^。\n]{0,12}(?:逆で|入れ替|取り違)|(?:入れ替|取り違)[^。\n]{0,12}(?:数値|点|スコア|評価)"
+    r"|(?:swapp|switch|mix|revers)ed (?:up )?(?:the |my )?(?:scores?|ratings?|values?|numbers?)"
+    r"|(?:scores?|ratings?|values?|numbers?)[^.\n]{0,40}(?:swapped|switched|mixed up|reversed)",
+    re.IGNORECASE,
+)
+_NOT_LAST = re.compile(r"\b(?:not|rather than|instead of) *[0-9.]+\D*$", re.IGNORECASE)
+_RECONSIDERED = re.compile(
+    r"(?<![0-9.])([0-9]{1,3}) *点? *[にへ] *(?:訂正|修正|変更|改め|見直|引き上げ|引き下げ)"
+    r"|(?:訂正|修正)[:、は ]{1,3}([0-9]{1,3})(?![0-9])(?=点|。| *$)"
+    r"|(?:いや|やはり|やっぱり)[、,]? *([0-9]{1,3})(?=点|に[しす]|と[しす]|が妥当|です|。)"
+    r"|\b(?:wait|no|correction|make (?:it|that)|should be|change (?:it|this) to|revise (?:it|this)? ?to"
+    r"|raise (?:it|this) to|lower (?:it|this) to)[,:]? *(?:an? )?([0-9]{1,3})\b(?! *(?:[a-z]{3}|[-~%]))",
+    re.IGNORECASE,
+)
 _LATER_TITLE = re.compile(
     r"^[^\n。]{0,24}(?:訂正|修正|最終|再評価|見直|改め|まとめ|一覧|総括|correct|revis|final|edit\b|summary|updated?|adjust)[^\n0-9]{0,24}$",
     re.IGNORECASE,
@@ -334,12 +407,16 @@ _OTHERS = re.compile(
     r"(?:[^\n。、]{0,12}の?平均(?:値|点|的な(?:評価|点数|スコア))?|(?:回答|記入|記載|出力|評価|解答)?例(?:文)?|サンプル"
     r"|(?:他の|一般の|一般的な|多くの|ほかの)(?:読者|人|学生|評者)(?:たち)?(?:の(?:評価|場合|点数|スコア|意見|回答))?(?:は|では)?|前回(?:の(?:評価|回答|点数))?"
     r"|(?:an? |the )?(?:example|sample)(?: (?:answer|response|ratings?|scores?|output|format))?"
-    r"|(?:the )?(?:class |group |reader |readers' |overall |typical )?averages?(?: (?:scores?|ratings?))?(?: (?:of|for) [a-z ]{1,20})?"
+    r"|(?:the )?(?:class |group |reader |readers' |critics' |reviewers' |overall |typical )?averages?(?: (?:scores?|ratings?))?(?: (?:of|for) [a-z ]{1,20})?"
+    r"|(?:critics|reviewers)(?:'s?)?(?: (?:scores?|ratings?))?"
     r"|(?:most|other|typical|average) (?:readers?|people|students?)(?:'s?|s')?(?: (?:would (?:give|say|rate)|scores?|ratings?|gave|give))?)",
     re.IGNORECASE,
 )
 _REFUSED_WITH_EXAMPLE = re.compile(
-    r"(?:できません|出来ません|[えせれ]ません|かねます|控え|お断り|unable|cannot|can't|won't|decline)[^\n]{0,80}(?:例|仮|サンプル|example|sample|placeholder|hypothetical)",
+    r"(?:できません|出来ません|[えせれ]ません|かねます|控え|お断り|unable|cannot|can't|won't|decline)[^\n]{0,80}(?:例|仮|サンプル|example|sample|placeholder|hypothetical|if i had to|if forced)"
+    r"|(?:一般的な|一般の|普通の|多くの|平均的な|他の)(?:読者|人|方)(?:たち)?(?:なら|であれば|だったら|の場合)[は、, ]*:? *$",
     re.IGNORECASE,
 )
+_BETWEEN = re.compile(r"[\s-]{0,20}(?:json|markdown|md|text)?[\s\[]{0,20}", re.IGNORECASE)
+"""A title and what stands below it, and nothing but a fence."""
 _TITLE = re.compile(r"[^\n]{1,60}[:\]]? *\n")

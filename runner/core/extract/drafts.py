@@ -173,7 +173,7 @@ _ANSWERING: Final = re.compile(
     r"^(?!pre_|before_)(?:.*(?:answer|rating|evaluat|assess|scor|result|respon|output|survey|question|item|value"
     r"|reason|number|point|label|explan|justif|comment).*|q[0-9]*|form|format|review|report|root|xml|data|document"
     r"|content|message|assistant|summary|conclusion|solution|final|poem|quote|title|author|text"
-    r"|p|div|span|ul|ol|li|table|thead|tbody|tfoot|tr|td|th|b|i|u|s|em|strong|h[1-6]|br|hr|pre|code|kbd|blockquote"
+    r"|tool_calls?|function_calls?|invoke|parameters?|arguments?|p|div|span|ul|ol|li|table|thead|tbody|tfoot|tr|td|th|b|i|u|s|em|strong|h[1-6]|br|hr|pre|code|kbd|blockquote"
     r"|section|article|main|body|html|head|header|footer|nav|aside|dl|dt|dd|details|center|font|small|big|sup|sub"
     r"|mark|a|img|fieldset|legend|ruby|rt|rb|rp|q|cite|figure|figcaption|caption|col|colgroup|style|script|meta)$"
 )

@@ -5,7 +5,7 @@ number there, and rather finds none than a wrong one. All work is done on a copy
 has the same length, character by character, so that every place holds in the text itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -102,6 +102,7 @@ class Extractor:
             refusals=questions.refusal_patterns,
             markup=Markup(names),
             doubter=Doubter(questions, names),
+            tops={q.id: q.maximum for q in questions.questions},
         )
 
     def extract(self, text: str) -> dict[str, Found]:
@@ -127,6 +128,8 @@ class _Answer:
         self._reasons: dict[str, _Reason] = {}
         self._read_marks: dict[int, Value] = {}
         self._doubts: dict[str, Doubt] = {}
+        self._structures: list[tuple[int, tuple[str, ...]]] = []
+        """Where objects and tables begin, and what they answer."""
 
     def read(self) -> dict[str, Found]:
         self._take_objects()
@@ -139,12 +142,36 @@ class _Answer:
         self._take_values(marks)
         self._take_reasons(marks)
         self._take_sentences()
-        doubts = self._with.doubter.find(self._plain, marks, self._values)
+        doubts = self._with.doubter.find(self._plain, marks, self._values, self._structures)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
         for doubt in doubts:
             self._doubts.setdefault(doubt.question, doubt)
-        return {question: self._found(question) for question in self._with.order}
+        found = {question: self._found(question) for question in self._with.order}
+        return self._on_one_scale(found)
+
+    def _on_one_scale(self, found: dict[str, Found]) -> dict[str, Found]:
+        """Where one number is on another scale, and all others could be, none is sure."""
+        others = [f for f in found.values() if f.cause is Cause.OTHER_SCALE]
+        small = all(
+            item.number <= self._with.tops[question] / _TENTH
+            for question, item in found.items()
+            if item.number is not None
+        )
+        if not others or not small:
+            return found
+        scale = others[0].written[-1:]
+        return {
+            question: item
+            if item.number is None
+            else replace(
+                item,
+                number=None,
+                cause=Cause.OTHER_SCALE,
+                written=(str(item.number), *scale),
+            )
+            for question, item in found.items()
+        }
 
     def _found(self, question: str) -> Found:
         value, written = _decide(self._values.get(question, ()))
@@ -177,6 +204,7 @@ class _Answer:
             return
         for (begin, end), entries in self._with.objects.read(self._visible, self._plain):
             self._take(entries, self._with.json)
+            self._note(begin, entries)
             self._visible = _blanked(self._visible, begin, end)
             self._plain = _blanked(self._plain, begin, end)
 
@@ -187,9 +215,14 @@ class _Answer:
         ends = []
         for table in self._with.tables.read(self._visible, self._plain):
             self._take(table.entries, self._with.table)
+            self._note(table.begin, table.entries)
             ends.append(Mark(RULE, (), table.begin, table.end, table.end, after_blank=True))
             self._plain = _blanked(self._plain, table.begin, table.end)
         return ends
+
+    def _note(self, begin: int, entries: list[Entry]) -> None:
+        answered = (entry.question for entry in entries if entry.value is not None)
+        self._structures.append((begin, tuple(dict.fromkeys(answered))))
 
     def _take_sentences(self) -> None:
         """Where no pattern found a number, read the answer as a whole."""
@@ -390,6 +423,7 @@ class _Tools:
     refusals: tuple[Pattern, ...]
     markup: Markup
     doubter: Doubter
+    tops: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -401,6 +435,8 @@ class _Reason:
 
 _SIGNS = ("-", "+", ">", "<", "~")
 _REMARK = 1 << 20
+_TENTH = 10
+"""A scale of ten is what models take most for one of a hundred."""
 _LONGEST_SHOWN = 60
 _TRAILING = BLANKS + "-=*_#>`~|"
 _STRANGE = linear(

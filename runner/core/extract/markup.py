@@ -29,6 +29,8 @@ class Markup:
 
     def bare(self, visible: str, plain: str) -> tuple[str, str]:
         """Return both copies without markup, each of the same length as before."""
+        if "\\n" in visible and "\n" not in visible.strip():  # line ends that were escaped
+            visible, plain = visible.replace("\\n", " \n"), plain.replace("\\n", " \n")
         if _few(visible, "<") and ">" in visible:
             visible, plain = self._without_tags(visible, plain)
         if _few(visible, "&") and ";" in visible:
@@ -76,6 +78,8 @@ class Markup:
             if named or (part and is_leaf):
                 head = "\n".join([f"{tidy(ours)}:", *map(tidy, fields)])
             size = end - begin
+            if fields and len(head) + 1 < size:
+                head += "\n"  # what the element holds is no part of its value
             if len(head) >= size:
                 head = ""
             yield begin, end, _line(size), "\n" + head.rjust(size - 1)
@@ -150,6 +154,7 @@ def _in_a_cell(visible: str, at: int) -> bool:
 
 
 def _without_latex(plain: str) -> str:
+    plain = _ITEM.sub(_blanks, plain)
     if "\\begin" in plain:
         plain = _TABULAR.sub(_rows_of_latex, plain)
     for _ in range(_DEEPEST):
@@ -345,6 +350,7 @@ _COMMAND = re.compile(
 _FIGURE = r" *[0-9][0-9 ./%]{0,14}(?:点|points?)? *"
 _MATHS = re.compile(rf"\$\$?({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\$\$?")
 _MATHS_IN_BRACKETS = re.compile(rf"\\[(\[]({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\\[)\]]")
+_ITEM = re.compile(r"\\item(?![a-z])", re.IGNORECASE)
 _PERCENT = re.compile(r"\\%")
 _TABULAR = re.compile(
     r"\\begin *\{(?:tabular|array|longtable|tabularx)[^}\n]{0,3}\}.{0,20000}?(?:\\end *\{[a-z]{4,12}|\Z)",

@@ -226,7 +226,7 @@ def follows_blank(plain: str, line: int) -> bool:
 
 BULLET: Final = r"[-*+>•・●○◉◎◆◇■□▪‣※→▶►▷★☆✓✔\p{So} ]*"
 _BULLETS = "-*+>•・●○◉◎◆◇■□▪‣※→▶►▷★☆✓✔ "
-_NUMBERING = r"(?:[0-9]{1,2}[.):]|\([0-9]{1,2}\)|[①-⑳])[- ]*"
+_NUMBERING = r"(?:[0-9]{1,2}[.):]|[一二三四五六七八九十]、|\([0-9]{1,2}\)|[①-⑳])[- ]*"
 _NOTHING = r"[^\x00-\x{10FFFF}]"
 _REMEMBERED = 20_000
 

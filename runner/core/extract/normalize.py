@@ -18,6 +18,7 @@ _TIDY = {
     **dict.fromkeys("∶︓﹕", ":"),
     "｡": "。",
     "､": "、",
+    **dict.fromkeys("│┃", "|"),
     # Not '>': "> 80" may be a quotation mark of markdown, but also "more than 80".
     **dict.fromkeys(HIDDEN_MARKS, " "),
     **dict.fromkeys("\u2028\u2029\x85", "\n"),

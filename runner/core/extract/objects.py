@@ -170,7 +170,8 @@ _SCALE = re.compile(
 )
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _DRAFT = re.compile(
-    r"think|thought|draft|scratch|monolog|brainstorm|reflection|思考|下書|草案|草稿|検討|仮の?(?:回答|評価)",
+    r"think|thought|draft|scratch|monolog|brainstorm|reflection|思考|下書|草案|草稿|検討|仮の?(?:回答|評価)"
+    r"|example|sample|average|typical|previous|others\b|例|平均|前回|他の|サンプル",
     re.IGNORECASE,
 )
 """In a key: what stands below it is no answer."""

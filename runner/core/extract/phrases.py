@@ -27,7 +27,7 @@ _FRAME_EN: Final = _any(
     " evaluation evaluations assessment assessments a an to as with next meanwhile however level levels"
     " personally follows following below these by that found find felt feel student first-year points point me"
 )
-_NUMBERING: Final = r"(?:[0-9]{1,2}[.)]|\([0-9]{1,2}\)|p[0-9]{1,3}:)"
+_NUMBERING: Final = r"(?:[0-9]{1,2}[.)]|[一二三四五六七八九十]、|\([0-9]{1,2}\)|p[0-9]{1,3}:)"
 FRAME: Final = re.compile(
     rf"[\s>]*{_NUMBERING}?(?:{_SIGNS}|[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]|{_FRAME_JA}|\b{_FRAME_EN}(?![a-z']))*+",
     re.IGNORECASE,

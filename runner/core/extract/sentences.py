@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from runner.core.model import Cause
 from runner.core.extract.names import Names, folded
 from runner.core.extract.number import COUNTED, NumberGrammar, Value
 from runner.core.extract.objects import Entry
@@ -29,6 +28,7 @@ from runner.core.extract.phrases import (
     STOP,
 )
 from runner.core.extract.reason import trim_remark
+from runner.core.model import Cause
 
 LONGEST = 20_000
 """Characters; a longer answer is not read in this way."""

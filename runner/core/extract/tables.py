@@ -105,11 +105,9 @@ class TableReader:
         if end - begin > LONGEST_ROW or plain.count("|", begin, end) not in range(1, MOST_CELLS):
             return []
         line = plain[begin:end]
-        start = (
-            begin + len(line) - len(line.lstrip(" >|")) if line.lstrip(" >")[:1] == "|" else begin
-        )
-        if line.lstrip(" >").startswith("||"):
-            start = begin + line.index("|") + 1
+        start = begin
+        if line.lstrip(" >")[:1] == "|":  # no more than one: the first cell may be empty
+            start += line.index("|") + 1
         stop = begin + len(line.rstrip())
         if plain[stop - 1 : stop] == "|":
             stop -= 1
@@ -179,6 +177,7 @@ class TableReader:
         full = [n for n in others if n < len(heads) and _FULL_MARKS.fullmatch(heads[n])]
         others = [n for n in others if n not in ranks and n not in full]
         values = [n for n in others if parts[n] == "value"]
+        values = _said_in_figures(plain, row, values)
         reasons = [n for n in others if parts[n] == "reason"]
         if len(row) < len(columns) and row[-1].end == len(plain.rstrip()):
             return  # cut off
@@ -233,7 +232,17 @@ _FULL_MARKS = re.compile(
     re.IGNORECASE,
 )
 _RULE = re.compile(r"\n[ >]*+\|?+[ :]*+-[-: ]*+(?:\|[-: ]*+)*+$", re.MULTILINE)
+_NO_VALUE = re.compile(r"不能|不可|でき|ません|不明|未|n/?a\b|none|null|not\b", re.IGNORECASE)
 _SHORT = re.compile(r'[ \[("]*(?:約 *)?-?[0-9]')
+
+
+def _said_in_figures(plain: str, row: list[Cell], values: list[int]) -> list[int]:
+    """Of several columns of values, leave out stars and grades where one has a number."""
+    texts = {n: plain[row[n].begin : row[n].end] for n in values}
+    figures = [n for n in values if _DIGIT.search(texts[n])]
+    if len(figures) != 1 or any(_NO_VALUE.search(text) for text in texts.values()):
+        return values
+    return figures
 
 
 def _in_brackets(text: str) -> str:

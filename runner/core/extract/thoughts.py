@@ -187,7 +187,7 @@ def _marks(text: str, ours: frozenset[str]) -> "list[tuple[int, int, _Mark]]":
         if number > MOST_MARKS:
             return [(0, 0, _Mark(_Role.SILENT))] * (MOST_MARKS + 1)
         mark = _known(text[start:end])
-        if mark is None or (ours and _name(text[start:end]) in ours):
+        if mark is None or (ours and _is_ours(text[start:end], mark, ours)):
             continue
         if mark.family == _DETAILS and _IS_SHOWN.match(text, end):
             continue
@@ -207,6 +207,14 @@ def _marks(text: str, ours: frozenset[str]) -> "list[tuple[int, int, _Mark]]":
         else:
             found.append((start, end, mark))
     return found
+
+
+def _is_ours(written: str, mark: _Mark, ours: frozenset[str]) -> bool:
+    """Tell whether a tag is named as a question is, or says one, as <answer id="Q1"> does."""
+    if _name(written) in ours:
+        return True
+    said = _QUOTED.findall(written) if mark.family == _TAG else ()
+    return any(name.lower() in ours for name in said)
 
 
 def _stands(text: str, start: int, end: int, where: str) -> bool:
@@ -265,6 +273,8 @@ def _bracketed(inner: str) -> _Mark | None:
         return _Mark(_Role.OURS if closes else _Role.NOT_OURS)
     if _THINKING.search(low):
         return _thought(low, "[", closes=closes)
+    if low in _BRACKETED_FINAL:
+        return _Mark(_BRACKETED_FINAL[low], _TAG)
     if low in _ANSWERS:
         return _Mark(
             _Role.SILENT if closes else _Role.ANSWERS, _TAG, where="" if closes else "line"
@@ -381,6 +391,7 @@ _BARE: Final = re.compile(
     r"\s*(?:assistant)?(?:analysis|commentary|thought)(?=[^a-z ,.:;)'-]|\Z| +[^a-z (&])"
 )
 """Harmony's and Gemma's first header without its marks."""
+_QUOTED: Final = re.compile(r"[\"']([^\"']{1,40})[\"']")
 _WORD: Final = re.compile(r"[ \t]*([a-z_]+|[A-Z][a-z]+|[A-Z]+)")
 _TAG_INSIDE: Final = re.compile(r"\s*(/?)\s*([^\W\d][\w:.▁-]*)(?:\s[^<>]*)?/?\s*")
 _THINKING: Final = re.compile(
@@ -404,6 +415,10 @@ _ENDINGS: Final = {
     *("end_of_turn", "endofturn", "end_turn", "end_of_sentence", "end_of_document", "return", "/s"),
 }
 _BRACKETED_ENDS: Final = {"eos", "eot", "eod", "end", "done", "stop"}
+_BRACKETED_FINAL: Final = {  # Apriel
+    "begin final response": _Role.ANSWERS,
+    "end final response": _Role.ENDS,
+}
 _HEADERS: Final = {
     "im_start",
     "start",
