@@ -260,6 +260,11 @@ def _titled_structures(
             yield from (Doubt(q, Cause.AMBIGUOUS, text.strip()) for q in questions)
 
 
+def may_doubt(plain: str) -> bool:
+    """Tell quickly whether a tidied text has any word that a doubt begins with."""
+    return _TRIGGER.search(plain.encode("utf-8", "replace")) is not None
+
+
 def scales(text: str) -> Iterator[Scale]:
     """Yield the scales that a tidied text announces."""
     for pattern in _SCALES:

@@ -1,8 +1,10 @@
 """Answer text -> a judged reading of every question: the one way in for whoever reads answers."""
 
+from runner.core.extract.doubts import may_doubt
 from runner.core.extract.extractor import Extractor
 from runner.core.extract.fast_path import FastPath
 from runner.core.extract.matcher import says_no
+from runner.core.extract.normalize import tidy
 from runner.core.extract.validate import judge
 from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
@@ -30,7 +32,7 @@ class Reader:
         if finish_reason not in _WHOLE and normal(finish_reason) != STOP:
             return self.by_patterns(text, finish_reason)
         known = self._asked.read(text)
-        if known is not None and not self._may_refuse(known):
+        if known is not None and not self._may_refuse(known) and not may_doubt(tidy(text)):
             return known
         readings = self.by_patterns(text, finish_reason)
         self._asked.learn(text, readings)
