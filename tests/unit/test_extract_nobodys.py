@@ -60,3 +60,46 @@ def test_escaped_line_ends_semicolons_and_ids_on_lines_of_their_own_are_read(tex
     read = READER.read(text)
     assert [r.value for r in read.values()] == expected(72, 58, 41, 13)
     assert {r.cause for r in read.values()} <= {None, Cause.NO_REASON}
+
+
+NAMES = ("面白さ", "驚き", "悲しみ", "怒り")
+
+
+def each(row: str) -> str:
+    values = zip(NAMES, (72, 58, 41, 13), strict=True)
+    return "\n".join(row.format(n=n, name=name, v=v) for n, (name, v) in enumerate(values, 1))
+
+
+def test_an_empty_first_cell_moves_no_number_to_another_question() -> None:
+    head = "|  | Q1 面白さ | Q2 驚き | Q3 悲しみ | Q4 怒り |\n|---|---|---|---|---|\n"
+    read = READER.read(f"{head}| 数値 | 72 | 58 | 41 | 13 |\n| 理由 | 語り | 結び | 孤独 | なく |")
+    assert seen(read) == expected(72, 58, 41, 13)
+    assert [r.reason for r in read.values()] == ["語り", "結び", "孤独", "なく"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        each('<answer id="Q{n}" value="{v}">語り</answer>'),
+        each("\\item \\textbf{{Q{n}. {name}}}: {v} 語り"),
+        each("│ {name} │ {v} │"),
+        "| 項目 | 評価 | 数値 |\n|---|---|---|\n" + each("| {name} | ★★ | {v} |"),
+        each("Q{n}. {name}をどのくらい強く感じましたか。\n{v}"),
+        f"Here are my reasoning steps:\n{filled(1, 2, 3, 4)}\n[BEGIN FINAL RESPONSE]\n{filled(72, 58, 41, 13)}",
+    ],
+)
+def test_what_is_around_the_numbers_hides_none(text: str) -> None:
+    assert [r.value for r in READER.read(text).values()] == expected(72, 58, 41, 13)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["1: 全くない 2: 少し 3: 普通 4: 強い 5: とても強い", "（最高10）", "I used 1-10 for each."],
+)
+def test_a_legend_names_its_last_step(said: str) -> None:
+    assert seen(READER.read(f"{said}\n\n{filled(4, 2, 5, 1)}")) == [S] * 4
+
+
+def test_what_is_not_the_number_any_more_is_said_last() -> None:
+    text = f"{filled(72, 58, 41, 13)}\n\nCorrection: Surprise should read 85, not 58."
+    assert seen(READER.read(text)) == expected(72, A, 41, 13)
