@@ -241,7 +241,7 @@ class _Found:
     """By outcome: the first line's words."""
     answered_after_all: list[str] = field(default_factory=list)
     """custom_ids of requests under which a failure stands before their answer."""
-    refusals: set[str] = field(default_factory=set)
+    failures: set[str] = field(default_factory=set)
     """What refusals and errors say, without their numbers; more than two are not told apart."""
     cached: Usage = field(default_factory=Usage)
     """Of the input, what a cache had or took."""
@@ -266,7 +266,7 @@ class _Found:
         self.input += piece.input
         self.output += piece.output
         self.reasons = piece.reasons | self.reasons
-        self.refusals |= piece.refusals
+        self.failures |= piece.failures
         self.answered_after_all += piece.answered_after_all
         self.cached += piece.cached
         self.cost += piece.cost
@@ -354,7 +354,7 @@ class _Sorter:
     def _all_say_the_same(self, outcome: Outcome) -> bool:
         found = self._found
         is_all = found.tally[outcome.value] == len(self._spans)
-        return is_all and len(found.refusals) == 1 and "" not in found.refusals
+        return is_all and len(found.failures) == 1 and "" not in found.failures
 
     def _blame_the_account(self) -> None:
         found = self._found
@@ -451,9 +451,9 @@ class _Sorter:
         found.tally[outcome.value] += 1
         if outcome in _WORTH_SAYING:
             found.reasons.setdefault(outcome.value, reply.error or "no reason given")
-            if outcome in (Outcome.REFUSED, Outcome.ERRORED) and len(found.refusals) < _TOLD_APART:
+            if outcome in (Outcome.REFUSED, Outcome.ERRORED) and len(found.failures) < _TOLD_APART:
                 is_content = reply.finish_reason == CONTENT_FILTER
-                found.refusals.add("" if is_content else _NUMBERS.sub("#", reply.error or ""))
+                found.failures.add("" if is_content else _NUMBERS.sub("#", reply.error or ""))
         answered = reply.kind is ReplyKind.ANSWER
         usage, cost = counted(reply), None
         if usage is not None:

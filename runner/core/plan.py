@@ -12,7 +12,7 @@ from enum import StrEnum
 from runner.core.ends import held_up
 from runner.core.model import Batch, BatchKey, Limits
 from runner.core.states import AT_PROVIDER, FINAL_STATES, BatchState
-from runner.core.twins import most_usd, open_twins
+from runner.core.twins import is_unsought, most_usd, open_twins
 
 
 class Purpose(StrEnum):
@@ -159,9 +159,9 @@ def _about_twins(batch: Batch, facts: Facts, now: float) -> Verb | None:
     """
     if open_twins(batch) and batch.key not in facts.cleared:
         return Verb.CLEAR
-    if batch.remote is None or batch.sought_at is not None or batch.realtime or batch.adopted:
+    if not is_unsought(batch) or not facts.tells_inputs:
         return None
-    if not facts.tells_inputs or facts.purpose is Purpose.SUBMIT or batch.key in facts.sought:
+    if facts.purpose is Purpose.SUBMIT or batch.key in facts.sought:
         return None
     if batch.state is BatchState.COLLECTED:
         return Verb.SEEK

@@ -67,6 +67,12 @@ def fate_of(fate: str, progress: Progress) -> str:
     return (Fate.UNBILLED if nothing and progress.rest in _BROKEN_OFF else Fate.ENDED).value
 
 
+def is_unsought(batch: Batch) -> bool:
+    """Tell whether a batch may have twins for which nobody has looked."""
+    known = batch.sought_at is not None or batch.adopted or batch.realtime
+    return batch.remote is not None and not known
+
+
 def open_twins(batch: Batch) -> tuple[str, ...]:
     """Return the twins of a batch that are not known to be over."""
     return tuple(name for name, fate in batch.twins.items() if fate in _OPEN)

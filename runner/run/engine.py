@@ -45,7 +45,7 @@ from runner.core.plan import (
 from runner.core.request_states import Counts, RequestStates
 from runner.core.states import FINAL_STATES, BatchEvent, BatchState, Outcome, next_state
 from runner.core.summary import summary
-from runner.core.twins import Fate, Made, fate_of, fates_of, in_words, open_twins
+from runner.core.twins import Fate, Made, fate_of, fates_of, in_words, is_unsought, open_twins
 from runner.providers.base import Provider
 from runner.run.budget import SharedBudget
 from runner.run.callers import Callers
@@ -835,8 +835,7 @@ class Engine:
         the room that the first one took.
         """
         never_ran = event not in (BatchEvent.END, BatchEvent.PROGRESS)
-        known = batch.sought_at is not None or batch.adopted or batch.realtime
-        return never_ran and not known and self._provider.tells_inputs
+        return never_ran and is_unsought(batch) and self._provider.tells_inputs
 
     def _progressed(self, batch: Batch, progress: Progress) -> None:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import chain
 
 from runner.core.extract.matcher import Mark
-from runner.core.extract.names import Names, folded, linear
+from runner.core.extract.names import Names, any_of, folded, linear
 from runner.core.extract.number import Value
 from runner.core.model import Cause, Question, QuestionSet
 
@@ -56,10 +56,7 @@ class Doubter:
         """Compile what questions are called."""
         self._questions = {question.id: question for question in questions.questions}
         self._known = names.ids | names.labels
-        every = "|".join(
-            " +".join(map(re.escape, name.split()))
-            for name in sorted(self._known, key=len, reverse=True)
-        )
+        every = any_of(self._known)
         self._name = re.compile(rf"(?<![0-9a-z])(?:{every})(?![0-9a-z])", re.IGNORECASE)
 
     def find(

@@ -89,6 +89,7 @@ class Extractor:
             _check_names(group, of_it)
         refusals(questions.refusal_patterns)
         ranks = {p.kind: (r, p.name) for r, p in enumerate(questions.value_patterns)}
+        tops = {question.id: question.maximum for question in questions.questions}
         self._tools = _Tools(
             order=tuple(question.id for question in questions.questions),
             numbers=numbers,
@@ -96,13 +97,13 @@ class Extractor:
             json=ranks.get(PatternKind.JSON),
             table=ranks.get(PatternKind.TABLE),
             sentences=ranks.get(PatternKind.SENTENCES),
-            objects=ObjectReader(names, numbers, {q.id: q.maximum for q in questions.questions}),
+            objects=ObjectReader(names, numbers, tops),
             tables=TableReader(names, numbers, {q.id: q for q in questions.questions}),
             whole=SentenceReader(names, [q.id for q in questions.questions], numbers),
             refusals=questions.refusal_patterns,
             markup=Markup(names),
             doubter=Doubter(questions, names),
-            tops={q.id: q.maximum for q in questions.questions},
+            tops=tops,
         )
 
     def extract(self, text: str) -> dict[str, Found]:

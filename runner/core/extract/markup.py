@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from runner.core.extract.names import Names
-from runner.core.extract.normalize import tidy
+from runner.core.extract.normalize import blanks, tidy
 from runner.core.extract.number import UNSEEN
 
 MOST_SIGNS = 4_000
@@ -34,7 +34,7 @@ class Markup:
         if _few(visible, "<") and ">" in visible:
             visible, plain = self._without_tags(visible, plain)
         if _few(visible, "&") and ";" in visible:
-            plain = _ENTITY.sub(_blanks, plain)
+            plain = _ENTITY.sub(blanks, plain)
         if _few(visible, "\\"):
             plain = _without_latex(plain)
         if _few(plain, "$"):
@@ -91,10 +91,6 @@ def _few(text: str, sign: str) -> bool:
 
 def _line(size: int) -> str:
     return "\n" + " " * (size - 1)
-
-
-def _blanks(match: re.Match[str]) -> str:
-    return " " * len(match[0])
 
 
 def _inside(match: re.Match[str]) -> str:
@@ -154,7 +150,7 @@ def _in_a_cell(visible: str, at: int) -> bool:
 
 
 def _without_latex(plain: str) -> str:
-    plain = _ITEM.sub(_blanks, plain)
+    plain = _ITEM.sub(blanks, plain)
     if "\\begin" in plain:
         plain = _TABULAR.sub(_rows_of_latex, plain)
     for _ in range(_DEEPEST):
@@ -166,7 +162,7 @@ def _without_latex(plain: str) -> str:
 
 
 def _rows_of_latex(match: re.Match[str]) -> str:
-    body = _LATEX_RULE.sub(_blanks, match[0])
+    body = _LATEX_RULE.sub(blanks, match[0])
     body = _ROW_END.sub("  ", body).replace("\\\\", " \n")
     return body.replace("\\&", "  ").replace("&", "|")
 

@@ -1,7 +1,7 @@
 """What questions, values and reasons are called in answers, and what a key or a cell calls by name."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import re2
@@ -63,7 +63,7 @@ class Names:
     def filled(self, regex: str, *, capture: bool = True) -> str:
         """Let `{id}`, `{label}`, `{value_word}` and `{reason_word}` stand for what they may be."""
         for what, names in (("id", self.ids), ("label", self.labels), *self.words.items()):
-            choices = "|".join(_literal(name) for name in sorted(names, key=len, reverse=True))
+            choices = any_of(names)
             group = f"(?P<{what}>" if capture and what in ("id", "label") else "(?:"
             regex = regex.replace("{" + what + "}", f"{group}{choices or _NOTHING})")
         return regex
@@ -128,6 +128,18 @@ _MOST_MEMORY = 64 << 20
 _GAP = r'[ .:()\[\]"、/・-]*'
 _REMEMBERED = 4096
 _NOTHING = r"[^\x00-\x{10FFFF}]"
+
+
+def any_of(names: Iterable[str], ends: Callable[[str], str] = lambda _: "") -> str:
+    """Return a regular expression for one of some names, the longest first.
+
+    Args:
+        names: tidied; an empty text is returned where there are none.
+        ends: what has to stand behind a name.
+    """
+    return "|".join(
+        f"{_literal(name)}{ends(name)}" for name in sorted(names, key=len, reverse=True)
+    )
 
 
 def _literal(name: str) -> str:

@@ -49,5 +49,10 @@ def _tables() -> tuple[dict[int, str], list[int]]:
     return short, [ord(short.get(code, chr(code))) for code in range(0x10000)]
 
 
+def blanks(match: re.Match[str]) -> str:
+    """Return as many blanks as were matched."""
+    return " " * len(match[0])
+
+
 def _tidy_one(match: re.Match[str]) -> str:
     return _TIDY[match[0]]

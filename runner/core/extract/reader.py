@@ -3,9 +3,8 @@
 from runner.core.extract.doubts import may_doubt
 from runner.core.extract.extractor import Extractor
 from runner.core.extract.fast_path import FastPath
-from runner.core.extract.matcher import says_no
 from runner.core.extract.normalize import tidy
-from runner.core.extract.validate import judge
+from runner.core.extract.validate import is_no, judge
 from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
 
@@ -23,27 +22,25 @@ class Reader:
             ConfigError: names the pattern or question that cannot be used.
         """
         self._questions = questions
-        self._lowest = [question.minimum for question in questions.questions]
         self._extractor = Extractor(questions)
-        self._asked = FastPath(questions, self.by_patterns)
+        self._fast_path = FastPath(questions, self.by_patterns)
 
     def read(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
         """Return a reading for every question, by question id; never raises."""
         if finish_reason not in _WHOLE and normal(finish_reason) != STOP:
             return self.by_patterns(text, finish_reason)
-        known = self._asked.read(text)
+        known = self._fast_path.read(text)
         if known is not None and not self._may_refuse(known) and not may_doubt(tidy(text)):
             return known
         readings = self.by_patterns(text, finish_reason)
-        self._asked.learn(text, readings)
+        self._fast_path.learn(text, readings)
         return readings
 
     def _may_refuse(self, readings: dict[str, Reading]) -> bool:
         """Tell whether a lowest value may stand there for want of an answer: that takes a look."""
         return any(
-            reading.value == lowest
-            and says_no(self._questions.refusal_patterns, str(reading.reason))
-            for reading, lowest in zip(readings.values(), self._lowest, strict=True)
+            is_no(self._questions, question, reading.value, reading.reason)
+            for question, reading in zip(self._questions.questions, readings.values(), strict=True)
         )
 
     def by_patterns(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from runner.core.extract.names import Names, folded
+from runner.core.extract.names import Names, any_of, folded
+from runner.core.extract.normalize import blanks
 from runner.core.extract.number import COUNTED, NumberGrammar, Value
 from runner.core.extract.objects import Entry
 from runner.core.extract.phrases import (
@@ -64,10 +65,7 @@ class SentenceReader:
         self._order = tuple(order)
         self._numbers = numbers
         self._known = {**names.labels, **names.ids}
-        longest_first = sorted(self._known, key=len, reverse=True)
-        every = "|".join(
-            f"{' +'.join(map(re.escape, name.split()))}{_ends(name)}" for name in longest_first
-        )
+        every = any_of(self._known, _ends)
         self._name = re.compile(rf"(?<![0-9a-z])(?:{every})", re.IGNORECASE)
 
     def read(self, visible: str, plain: str) -> list[Entry]:
@@ -77,10 +75,10 @@ class SentenceReader:
         if "{" in plain:  # an object that is cut, or none
             return []
         for grammar in self._numbers.values():
-            plain = grammar.announced_scale.sub(_blanks, plain)
+            plain = grammar.announced_scale.sub(blanks, plain)
         rest = plain
         for grammar in self._numbers.values():
-            rest = grammar.written_scale.sub(_blanks, rest)
+            rest = grammar.written_scale.sub(blanks, rest)
         if DOUBT.search(rest):
             return []
         return self._counted_off(plain) or self._named(visible, plain)
@@ -101,17 +99,17 @@ class SentenceReader:
         said = list(_said(plain, mentions, places))
         if sorted(one.question for one in said) != sorted(self._order):
             return []
-        if not _is_ours(COUNTED.sub(_blanks, plain), said):
+        if not _is_ours(COUNTED.sub(blanks, plain), said):
             return []
         found = list(self._entries(visible, plain, mentions, said))
         return found if all(e.value is None or e.value.cause is None for e in found) else []
 
     def _places(self, plain: str, mentions: list[_Mention]) -> list[tuple[int, int]]:
         """Return where numbers stand, each with its scale, as 72/100; those of names are none."""
-        clear = list(_NUMBERING.sub(_blanks, plain))
+        clear = list(_NUMBERING.sub(blanks, plain))
         for mention in mentions:
             clear[mention.begin : mention.end] = " " * (mention.end - mention.begin)
-        bare = COUNTED.sub(_blanks, "".join(clear))
+        bare = COUNTED.sub(blanks, "".join(clear))
         places: list[tuple[int, int]] = []
         for match in _NUMBER.finditer(bare):
             if not places or match.start() >= places[-1][1]:
@@ -214,10 +212,6 @@ def _ends(name: str) -> str:
     if name[-1].isdigit():
         return "(?![0-9])"
     return "(?![a-z])" if name[-1].isascii() else ""
-
-
-def _blanks(match: re.Match[str]) -> str:
-    return " " * len(match[0])
 
 
 _FEWEST = 2

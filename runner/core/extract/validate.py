@@ -35,7 +35,9 @@ def judge(
     for question in questions.questions:
         item = found.get(question.id) or Found(cause=Cause.MISSING)
         cause = _cause(question, item, text, finish_reason, share=share)
-        if cause in (None, Cause.NO_REASON) and _is_no(questions, question, item):
+        if cause in (None, Cause.NO_REASON) and is_no(
+            questions, question, item.number, item.reason
+        ):
             cause = Cause.REFUSED
         written = item.written
         if cause not in (None, Cause.NO_REASON) and item.number is not None and not written:
@@ -62,10 +64,12 @@ def _refuses(questions: QuestionSet, found: Mapping[str, Found], text: str) -> b
     return nothing and says_no(questions.refusal_patterns, text)
 
 
-def _is_no(questions: QuestionSet, question: Question, item: Found) -> bool:
+def is_no(
+    questions: QuestionSet, question: Question, number: Decimal | None, reason: str | None
+) -> bool:
     """Tell whether the lowest number stands there because the model would not answer."""
-    is_lowest = item.number == question.minimum
-    return is_lowest and says_no(questions.refusal_patterns, item.reason or "")
+    is_lowest = number == question.minimum
+    return is_lowest and says_no(questions.refusal_patterns, reason or "")
 
 
 def _value(question: Question, item: Found) -> Decimal | None:
