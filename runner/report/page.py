@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from runner.report.figures import Drawn
+from runner.report.figures.sheet import Drawn
 from runner.report.fonts import font_face
 from runner.report.words import Words, visible
 
@@ -145,9 +145,8 @@ def _figure(figure: Drawn, words: Words) -> Markup:
     return tag(
         "figure",
         tag("img", src=f"data:image/svg+xml;base64,{data}", alt=figure.title),
-        tag("figcaption", tag("b", figure.title), " ", figure.caption, " ",
-            tag("small", files)),
-    )  # fmt: skip
+        tag("figcaption", tag("b", figure.title), f" {figure.caption} ", tag("small", files)),
+    )
 
 
 def _table(table: Table, mark: str, words: Words) -> Markup:

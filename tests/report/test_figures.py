@@ -11,8 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from runner.report import figures
-from runner.report.figures import COLOURS, STYLE
+from runner.report.figures.labels import width_of, wrapped
+from runner.report.figures.marks import ceiling
+from runner.report.figures.style import COLOURS, STYLE
 from runner.report.fonts import drawable, load
 from runner.report.words import _WORDS
 
@@ -86,17 +87,17 @@ def test_nothing_is_cut_off_at_the_edges(report, rehearsed):
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60), st.integers(4, 30), st.integers(1, 3))
 def test_a_label_keeps_to_its_width_and_lines(text, width, most):
-    lines = figures._wrapped(text, width, most).split("\n")
+    lines = wrapped(text, width, most).split("\n")
     assert len(lines) <= most
-    assert all(figures._width(line) <= max(width, 2) for line in lines)
+    assert all(width_of(line) <= max(width, 2) for line in lines)
 
 
 def test_a_label_breaks_where_a_reader_would():
-    assert figures._wrapped("gpt-4o-mini (openai, literary)", 22, 2).split("\n") == [
+    assert wrapped("gpt-4o-mini (openai, literary)", 22, 2).split("\n") == [
         "gpt-4o-mini",
         "(openai, literary)",
     ]
-    assert figures._wrapped("無感情なロボット", 12, 3) == "無感情な\nロボット"
+    assert wrapped("無感情なロボット", 12, 3) == "無感情な\nロボット"
 
 
 @pytest.mark.parametrize(
@@ -114,13 +115,13 @@ def test_a_label_breaks_where_a_reader_would():
     ],
 )
 def test_an_axis_ends_at_a_round_number(number, end):
-    assert figures._ceiling(number) == pytest.approx(end)
+    assert ceiling(number) == pytest.approx(end)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.floats(0.0001, 1e9))
 def test_an_axis_never_ends_before_the_largest_number(number):
-    assert number <= figures._ceiling(number) <= 2.5 * number
+    assert number <= ceiling(number) <= 2.5 * number
 
 
 def seen_by_the_red_blind(colour):

@@ -1,0 +1,214 @@
+"""One figure as its two files, and one figure in several parts when there is much to show."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from runner.report.data import Asked, Data
+from runner.report.figures.labels import short
+from runner.report.figures.marks import Entry, legend, legend_columns, name_rows
+from runner.report.figures.style import ALARM, STYLE
+from runner.report.fonts import load
+from runner.report.words import Words
+
+Item = TypeVar("Item")
+Rows = Sequence[str]
+
+ROWS_A_FIGURE = 24
+QUESTIONS_A_FIGURE = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """One figure, finished."""
+
+    name: str
+    """Of its files, without ending."""
+    title: str
+    caption: str
+    png: bytes
+    svg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a figure is called: the name of its files, and the key of its caption."""
+
+    name: str
+    caption: str
+
+    @property
+    def title(self) -> str:
+        """The key of its title."""
+        return f"t.{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """How the panels of a figure stand; lengths in inches."""
+
+    row_height: float = 0.3
+    panel_width: float = 3.4
+    gap: float = 0.75
+    """Between two panels, one above the other: the axis and the title."""
+    rows_named: bool = True
+    across: int = 2
+
+    def size(self, rows: int, panels: int, entries: Sequence[str]) -> tuple[float, float]:
+        """Return how large a figure is.
+
+        Args:
+            rows: in each panel.
+            panels: one a question.
+            entries: the names in the legend.
+        """
+        down, columns = self.shape(panels)
+        names = 1.9 if self.rows_named else 0.3
+        width = max(6.0, names + columns * self.panel_width)
+        height = 0.55 + down * (max(0.6, self.row_height * rows) + self.gap)
+        return width, height + 0.24 * -(-len(entries) // legend_columns(entries, width))
+
+    def shape(self, panels: int) -> tuple[int, int]:
+        """Return how many panels stand one above the other, and how many side by side."""
+        columns = min(self.across, panels)
+        return -(-panels // columns), columns
+
+
+class Sheet:
+    """What the figures of one report are drawn on."""
+
+    def __init__(self, data: Data, words: Words) -> None:
+        """Load the fonts.
+
+        Args:
+            data: what the report is about.
+            words: in which language.
+        """
+        load()
+        self.words = words
+        self.questions = data.questions
+        self.runs = [run.name for run in data.runs]
+        self._mark = f"{words('rehearsal_short')} – " if data.rehearsal else ""
+
+    def paged(
+        self,
+        heading: Heading,
+        draw: Callable[[Rows, Figure], None],
+        *,
+        row_height: float,
+        rest: float,
+    ) -> Iterator[Drawn]:
+        """Draw the runs in the rows of one figure, or of several when there are many.
+
+        Args:
+            heading: what it is called.
+            draw: draws some runs.
+            row_height: in inches.
+            rest: the height of all else.
+        """
+        parts = list(chunks(self.runs, ROWS_A_FIGURE))
+        for part, shown in enumerate(parts, 1):
+            size = (8.6, rest + row_height * len(shown))
+            yield self.drawn(heading, size, (part, len(parts)), partial(draw, shown))
+
+    def panels(
+        self,
+        heading: Heading,
+        rows: Rows,
+        panel: Callable[[Axes, Rows, Asked], None],
+        label: str,
+        *,
+        grid: Grid | None = None,
+        patches: Sequence[Entry] = (),
+        markers: Sequence[Entry] = (),
+    ) -> Iterator[Drawn]:
+        """Draw a panel for each question, all with the same rows.
+
+        Args:
+            heading: what it is called.
+            rows: from the top.
+            panel: draws some rows of one question.
+            label: of the axis across; none when empty.
+            grid: how the panels stand.
+            patches: the legend of areas.
+            markers: the legend of dots.
+        """
+        grid = grid or Grid()
+        parts = [
+            (shown, asked)
+            for shown in chunks(rows, ROWS_A_FIGURE)
+            for asked in chunks(self.questions, QUESTIONS_A_FIGURE)
+        ]
+
+        def draw(figure: Figure, shown: Rows, asked: Sequence[Asked]) -> None:
+            down, columns = grid.shape(len(asked))
+            places = figure.subplots(down, columns, squeeze=False, sharey=True).flatten()
+            for axes in places[len(asked) :]:
+                axes.set_axis_off()
+            for place, (axes, question) in enumerate(zip(places, asked, strict=False)):
+                panel(axes, shown, question)
+                axes.set_title(short(question.name, 30))
+                if grid.rows_named:
+                    name_rows(axes, shown)
+                    axes.tick_params(labelleft=place % columns == 0)
+                if label:
+                    axes.set_xlabel(label)
+            legend(figure, patches)
+            legend(figure, markers, markers=True)
+
+        entries = [name for *_, name in (*patches, *markers)]
+        for part, (shown, asked) in enumerate(parts, 1):
+            size = grid.size(len(shown), len(asked), entries)
+            drawing = partial(draw, shown=shown, asked=asked)
+            yield self.drawn(heading, size, (part, len(parts)), drawing)
+
+    def drawn(
+        self,
+        heading: Heading,
+        size: tuple[float, float],
+        page: tuple[int, int],
+        draw: Callable[[Figure], None],
+    ) -> Drawn:
+        """Return one figure as its files.
+
+        Args:
+            heading: what it is called.
+            size: width and height in inches.
+            page: which part of how many it is.
+            draw: draws it.
+        """
+        part, parts = page
+        title = self._mark + self.words(heading.title)
+        if parts > 1:
+            title += f" ({self.words('x.part', part=part, parts=parts)})"
+        with mpl.rc_context(STYLE):
+            figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
+            figure.suptitle(title, fontsize=11, color=ALARM if self._mark else "black")
+            draw(figure)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # found once, for both files
+            png, svg = io.BytesIO(), io.BytesIO()
+            figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+            figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        return Drawn(
+            name=heading.name if parts == 1 else f"{heading.name}_{part}",
+            title=title,
+            caption=self.words(heading.caption),
+            png=png.getvalue(),
+            svg=svg.getvalue(),
+        )
+
+
+def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Yield the items in parts of about equal size."""
+    parts = max(1, -(-len(items) // size))
+    each = -(-len(items) // parts)
+    for first in range(0, max(len(items), 1), max(each, 1)):
+        yield items[first : first + each]
