@@ -40,7 +40,9 @@ COLUMNS: Mapping[str, Column] = {
     "imported": Column(
         _BOOL, ("取り込んだ表の行か", "whether the row comes from an imported table")
     ),
-    "experiment": Column(("文字・数字・-・_", "letters, digits, - and _"), ("実験の名前", "name of the experiment")),
+    "experiment": Column(
+        ("文字・数字・-・_", "letters, digits, - and _"), ("実験の名前", "name of the experiment")
+    ),
     "provider": Column(_TEXT, ("モデルの提供者", "who provides the model")),
     "developer": Column(
         _TEXT,
@@ -110,15 +112,15 @@ COLUMNS: Mapping[str, Column] = {
             "failed: not within the allowed attempts; open: not ended; imported: not known",
         ),
     ),
-    "attempts": Column(
-        _COUNT, ("回答があった試みの数", "how often it was answered"), _IMPORTED
-    ),
+    "attempts": Column(_COUNT, ("回答があった試みの数", "how often it was answered"), _IMPORTED),
     "lost": Column(
         _COUNT,
         ("回答なしに終わった試みの数", "how many attempts ended without an answer"),
         _IMPORTED,
     ),
-    "attempt": Column(("1 以上の整数", "whole number from 1"), ("何番目の試みか", "which attempt of the request")),
+    "attempt": Column(
+        ("1 以上の整数", "whole number from 1"), ("何番目の試みか", "which attempt of the request")
+    ),
     "question": Column(("識別子、例 Q1", "id, as Q1"), ("質問", "which question")),
     "label": Column(_TEXT, ("質問の名前", "what the question is called")),
     "value": Column(
@@ -151,10 +153,17 @@ COLUMNS: Mapping[str, Column] = {
             "what stands there when it cannot be taken as the value: the number out of range, or both "
             "of two that contradict each other, with ' / ' between them",
         ),
-        ("値を採れたとき、何も書かれていないとき、または古い版の表", "when the value was taken, nothing stands there, or the table is of an older version"),
+        (
+            "値を採れたとき、何も書かれていないとき、または古い版の表",
+            "when the value was taken, nothing stands there, or the table is of an older version",
+        ),
     ),
-    "batch": Column(("例 b0001", "as b0001"), ("こちらでのバッチ名", "our name of the batch"), _NO_ANSWER),
-    "remote_batch": Column(_TEXT, ("提供者でのバッチ名", "the provider's name of the batch"), _NO_ANSWER),
+    "batch": Column(
+        ("例 b0001", "as b0001"), ("こちらでのバッチ名", "our name of the batch"), _NO_ANSWER
+    ),
+    "remote_batch": Column(
+        _TEXT, ("提供者でのバッチ名", "the provider's name of the batch"), _NO_ANSWER
+    ),
     "prompt_variant": Column(
         ("plain, enhanced",) * 2, ("質問文の種類", "which wording was sent"), _NO_ANSWER
     ),
@@ -173,10 +182,14 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "request_id": Column(_TEXT, ("提供者の依頼番号", "the provider's id of the answer"), _UNKNOWN),
     "input_tokens": Column(
-        ("トークン", "tokens"), ("提供者が数えた入力", "input, as the provider counted it"), _UNKNOWN
+        ("トークン", "tokens"),
+        ("提供者が数えた入力", "input, as the provider counted it"),
+        _UNKNOWN,
     ),
     "output_tokens": Column(
-        ("トークン", "tokens"), ("提供者が数えた出力", "output, as the provider counted it"), _UNKNOWN
+        ("トークン", "tokens"),
+        ("提供者が数えた出力", "output, as the provider counted it"),
+        _UNKNOWN,
     ),
     "cache_read_tokens": Column(
         ("トークン", "tokens"),
@@ -208,11 +221,19 @@ COLUMNS: Mapping[str, Column] = {
         _UNKNOWN,
     ),
     "answered_at": Column(_TIME, ("回答の日時", "when it was answered"), _UNKNOWN),
-    "submitted_at": Column(_TIME, ("バッチを受け付けた日時", "when the batch was accepted"), _UNKNOWN),
+    "submitted_at": Column(
+        _TIME, ("バッチを受け付けた日時", "when the batch was accepted"), _UNKNOWN
+    ),
     "completed_at": Column(_TIME, ("バッチが終わった日時", "when the batch ended"), _UNKNOWN),
-    "error": Column(_TEXT, ("提供者の示した誤り", "the error as the provider gave it"), ("誤りがないとき", "when there is none")),
-    "raw_answer": Column(_TEXT, ("回答の全文、そのまま", "the whole answer, as it came"), _NO_ANSWER),
-}  # fmt: skip
+    "error": Column(
+        _TEXT,
+        ("提供者の示した誤り", "the error as the provider gave it"),
+        ("誤りがないとき", "when there is none"),
+    ),
+    "raw_answer": Column(
+        _TEXT, ("回答の全文、そのまま", "the whole answer, as it came"), _NO_ANSWER
+    ),
+}
 
 _WORDS = {
     "title": ("コードブック", "Codebook"),

@@ -241,8 +241,8 @@ class _Table:
         text = _known(cells["text"].strip(), self._text_ids, self.texts)
         key = (developer, model, persona, text, temperature, trial)
         if trial is not None and (first := self._seen.setdefault(key, number)) != number:
-            self._wrong(number, f"repeats row {first}: {model}, {persona}, {text}, "
-                                f"temperature {temperature}, trial {trial}")  # fmt: skip
+            repeated = f"{model}, {persona}, {text}, temperature {temperature}, trial {trial}"
+            self._wrong(number, f"repeats row {first}: {repeated}")
         if self._count > before:
             return None
         return [
@@ -314,6 +314,17 @@ _HEAD: dict[str, Any] = {
 }
 _TIME = pl.Datetime("us", "UTC")
 _TAIL: dict[str, Any] = {"model_returned": pl.String, "answered_at": _TIME}
+_EMPTY: dict[str, Any] = {
+    **dict.fromkeys(("remote_batch", "batch", "prompt_variant"), pl.String),
+    **dict.fromkeys(("outcome", "finish_reason", "request_id"), pl.String),
+    **dict.fromkeys(("input_tokens", "output_tokens", "cache_read_tokens"), pl.Int64),
+    **dict.fromkeys(("cache_write_tokens", "cache_write_1h_tokens"), pl.Int64),
+    "cost_usd": pl.Float64,
+    "error": pl.String,
+    **dict.fromkeys(("submitted_at", "completed_at"), _TIME),
+    "raw_answer": pl.String,
+}
+"""What a table of somebody else's does not say."""
 
 
 def _ids(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -369,14 +380,7 @@ def _manifest(experiment: Experiment, table: _Table) -> dict[str, Any]:
 
 def _store(folder: Path, content: bytes, frame: pl.DataFrame, manifest: dict[str, Any]) -> None:
     """Write the tables; the manifest comes last, so that a folder with one is whole."""
-    columns: dict[str, Any] = {
-        "remote_batch": pl.String, "batch": pl.String, "prompt_variant": pl.String,
-        "outcome": pl.String, "finish_reason": pl.String, "request_id": pl.String,
-        "input_tokens": pl.Int64, "output_tokens": pl.Int64, "cache_read_tokens": pl.Int64,
-        "cache_write_tokens": pl.Int64, "cache_write_1h_tokens": pl.Int64, "cost_usd": pl.Float64,
-        "error": pl.String, "submitted_at": _TIME, "completed_at": _TIME, "raw_answer": pl.String,
-    }  # fmt: skip
-    whole = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in columns.items())
+    whole = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in _EMPTY.items())
     write_durably(folder / "source.csv", [content])
     part = part_of(folder / "answers")
     guarded(whole).sink_csv(part, include_bom=True)

@@ -317,11 +317,19 @@ def _lines(plain: str) -> Iterator[tuple[int, int]]:
             return
 
 
-_SPELLED = {
-    "五": 5, "七": 7, "十": 10, "百": 100, "二十": 20, "五十": 50, "千": 1000, "三": 3, "四": 4, "六": 6,
-    "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "ten": 10, "twenty": 20, "fifty": 50,
-    "hundred": 100, "a hundred": 100, "one hundred": 100,
-}  # fmt: skip
+_WORDS = {
+    3: ("三", "three"),
+    4: ("四", "four"),
+    5: ("五", "five"),
+    6: ("六", "six"),
+    7: ("七", "seven"),
+    10: ("十", "ten"),
+    20: ("二十", "twenty"),
+    50: ("五十", "fifty"),
+    100: ("百", "hundred", "a hundred", "one hundred"),
+    1000: ("千",),
+}
+_SPELLED = {word: number for number, words in _WORDS.items() for word in words}
 _N = r"(?<![0-9.])[0-9]{1,4}(?![0-9]|\.[0-9])|(?:二十|五十|五|七|十|百|千|三|四|六)"
 _E = r"[0-9]{1,4}(?![0-9]|\.[0-9])|(?:a |one )?hundred|three|four|five|six|seven|ten|twenty|fifty"
 _TO = r"(?: *[-~] *| *から *| *to *| *through *)"
