@@ -13,16 +13,16 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from runner.cli.exits import DONE, INTERRUPTED, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
-from runner.cli.signals import take_over
-from runner.core.errors import (
-    ConfigError,
-    IllegalTransition,
-    LedgerDamaged,
-    LedgerInUse,
-    LedgerOfAnotherExperiment,
-    RunnerError,
+from runner.cli.exits import (
+    DONE,
+    INTERRUPTED,
+    MISTAKES,
+    OUR_FAULT,
+    USER_MISTAKE,
+    WORK_REMAINS,
 )
+from runner.cli.signals import take_over
+from runner.core.errors import IllegalTransition, LedgerDamaged, RunnerError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 20)
     try:
         return _run(arguments)
-    except (ConfigError, LedgerInUse, LedgerOfAnotherExperiment) as error:
+    except MISTAKES as error:
         return _say(error, USER_MISTAKE)
     except IllegalTransition as error:
         traceback.print_exc()
@@ -58,7 +58,7 @@ def _run(arguments: list[str]) -> int:
     if not jobs:  # --help, --cfg and the like
         return DONE
     from runner.cli import actions
-    from runner.cli.command import doing
+    from runner.cli.next_step import doing
 
     command = "python -m runner " + shlex.join(arguments)
     try:

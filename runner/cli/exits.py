@@ -1,5 +1,7 @@
 """The exit codes."""
 
+from runner.core.errors import ConfigError, LedgerInUse, LedgerOfAnotherExperiment
+
 DONE = 0
 """All answered."""
 OUR_FAULT = 1
@@ -8,3 +10,6 @@ USER_MISTAKE = 2
 WORK_REMAINS = 3
 """Or some requests failed."""
 INTERRUPTED = 130
+
+MISTAKES = (ConfigError, LedgerInUse, LedgerOfAnotherExperiment)
+"""The errors of a user, after which nothing was sent."""

@@ -1,4 +1,4 @@
-"""Takes signals over, so that nobody else takes them as well."""
+"""Takes signals over, so that nothing else takes them as well."""
 
 import importlib
 import signal
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+Interruptible = Callable[[Any], Callable[[], bool]]
+"""Lets Ctrl-C stop what has a `stop`, and returns a question: was it interrupted?"""
 Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 

@@ -1,12 +1,11 @@
 """`action=extract`: answers read with today's patterns, offline, and what that changes.
 
 Of a run, everything stored is read and compared with what is in its tables; nothing is written.
-Of any other file, what was read is printed.
+Of any other file, what was read is counted.
 """
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -234,84 +233,3 @@ def read_parts(folder: Path, questions: QuestionSet) -> Tally:
 
 _PACKED = 5
 """A part of a run's attempts is about so much smaller than the answers in it."""
-
-
-def print_comparison(found: Comparison, *, folder: Path, apply: str) -> None:
-    """Say what would change.
-
-    Args:
-        found: the comparison.
-        folder: the run's.
-        apply: what to type to have it written.
-    """
-    print(f"read again: {found.answers:,} answers in {folder}")
-    print(f"  valid answers  {_arrow(found.valid)}")
-    for title, group in (("pattern", found.patterns), ("cause", found.causes)):
-        for question, counts in group.items():
-            for name, pair in sorted(counts.items()):
-                if pair[0] != pair[1]:
-                    print(f"  {question} {title} {name:<14} {_arrow(pair)}")
-    print(f"  values changed {found.values:,}, reasons changed {found.reasons:,}")
-    for change in found.changes[:_SHOWN]:
-        old = _seen(change.old, change.old_cause, change.old_pattern)
-        new = _seen(change.new, change.new_cause, change.new_pattern)
-        print(f"    {change.custom_id}  {change.question}  {old} → {new}")
-    if found.values > _SHOWN:
-        print(f"    and {found.values - _SHOWN:,} more (--json shows them)")
-    if found.is_empty:
-        print("nothing changed: the tables are what today's patterns read")
-    elif apply:
-        print(f"nothing was written; to write it: {apply}")
-
-
-def _arrow(pair: tuple[int, int]) -> str:
-    return f"{pair[0]:,}" if pair[0] == pair[1] else f"{pair[0]:,} → {pair[1]:,}"
-
-
-def _seen(value: Any, cause: str | None, pattern: str | None) -> str:
-    return f"{cause if value is None else value} ({pattern or NO_PATTERN})"
-
-
-_SHOWN = 20
-
-
-def print_tally(total: Tally, *, file: Any = None) -> None:
-    """Say what the answers of a file hold."""
-    print(
-        f"read {total.answers:,} answers: {total.valid:,} valid, "
-        f"{total.answers - total.valid:,} invalid",
-        file=file,
-    )
-    if total.not_answered:
-        print(f"  {total.not_answered:,} requests were not answered", file=file)
-    for title, group in (("pattern", total.patterns), ("cause", total.causes)):
-        for question, counts in group.items():
-            for name, count in counts.most_common():
-                print(f"  {question} {title} {name:<14} {count:,}", file=file)
-    print_bad_lines(total)
-
-
-def print_bad_lines(total: Tally) -> None:
-    """Name the lines that could not be read."""
-    if not total.bad_lines:
-        return
-    print(f"! {total.bad_lines:,} of {total.lines:,} lines could not be read:", file=sys.stderr)
-    for number, why in total.bad[:_SHOWN]:
-        print(f"!   line {number:,}: {why}", file=sys.stderr)
-    if total.bad_lines > _SHOWN:
-        print(f"!   and {total.bad_lines - _SHOWN:,} more", file=sys.stderr)
-
-
-def comparison_facts(found: Comparison) -> Mapping[str, Any]:
-    """Return a comparison as JSON has it."""
-    return {
-        "answers": found.answers,
-        "valid": list(found.valid),
-        "patterns": found.patterns,
-        "causes": found.causes,
-        "values_changed": found.values,
-        "reasons_changed": found.reasons,
-        "changes": [
-            {name: getattr(change, name) for name in Change.__slots__} for change in found.changes
-        ],
-    }

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli import cluster, sweep
+from runner.cli.cluster_tickets import shared_out, upwards
+from runner.cli.sweep_jobs import SweepJob, checked
 from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerError
 from runner.storage.ledger import LedgerReader, holder
@@ -105,15 +106,15 @@ def test_the_launcher_of_slurm_is_named_when_it_is_not_installed(desk: Desk) -> 
 # -- the budget in shares
 
 
-def jobs_of(desk: Desk, monkeypatch: pytest.MonkeyPatch, *more: str) -> list[sweep.Job]:
+def jobs_of(desk: Desk, monkeypatch: pytest.MonkeyPatch, *more: str) -> list[SweepJob]:
     monkeypatch.chdir(desk.folder)
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     monkeypatch.setenv("GROQ_API_KEY", "test-key")
-    return sweep.checked(compose(["-m", "provider=openai,groq", *SMALL, *more]), sending=True)
+    return checked(compose(["-m", "provider=openai,groq", *SMALL, *more]), sending=True)
 
 
-def shares(jobs: list[sweep.Job], wanted: list[int], at_work: dict) -> list[Decimal]:
-    found = cluster._tickets(jobs, wanted, at_work, "token")
+def shares(jobs: list[SweepJob], wanted: list[int], at_work: dict) -> list[Decimal]:
+    found = shared_out(jobs, wanted, at_work, "token")
     return [Decimal(repr(ticket.max_usd)) for ticket in found]
 
 
@@ -124,8 +125,8 @@ def test_each_job_gets_what_it_may_need_and_all_together_get_the_budget(
     found = shares(jobs, [0, 1], {})
     assert abs(sum(found) - Decimal("0.7")) < Decimal("1e-12")
     for share, job in zip(found, jobs, strict=True):
-        assert share > sweep.most(job) > 0
-    rest = [share - sweep.most(job) for share, job in zip(found, jobs, strict=True)]
+        assert share > job.most_usd > 0
+    rest = [share - job.most_usd for share, job in zip(found, jobs, strict=True)]
     assert abs(rest[0] - rest[1]) < Decimal("1e-12")
 
 
@@ -141,5 +142,5 @@ def test_what_a_job_at_work_was_given_is_not_given_again(
 
 def test_a_share_is_never_rounded_below_what_is_needed() -> None:
     share = Decimal(1) / 3
-    assert Decimal(repr(cluster._upwards(share))) >= share
-    assert cluster._upwards(Decimal("0.1")) == 0.1
+    assert Decimal(repr(upwards(share))) >= share
+    assert upwards(Decimal("0.1")) == 0.1

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from runner.cli.command import doing, for_real
+from runner.cli.next_step import doing, for_real
 
 SAME = [
     "experiment",

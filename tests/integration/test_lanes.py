@@ -6,7 +6,8 @@ from contextlib import closing, nullcontext
 
 import pytest
 
-from runner.cli.screen import Silent, progress_line
+from runner.cli.progress_lines import progress_line
+from runner.cli.screen import Silent
 from runner.config.compose import compose
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Progress, RemoteId

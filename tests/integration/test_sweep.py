@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli.sweep import Job, prepared
+from runner.cli.sweep_jobs import SweepJob, prepared
 from runner.config.compose import compose
 from runner.config.settings import Settings
 from runner.core.errors import LedgerOfAnotherExperiment
@@ -203,12 +203,12 @@ def settings(folder: Path, *words: str) -> Settings:
     return replace(found, config=replace(found.config, outputs=str(folder)))
 
 
-def jobs(folder: Path, key: str, values: Sequence[object], *common: str) -> list[Job]:
+def jobs(folder: Path, key: str, values: Sequence[object], *common: str) -> list[SweepJob]:
     """Prepare a sweep over one key."""
     return prepared([settings(folder, f"{key}={value}", *common) for value in values], sending=True)
 
 
-def begun(folder: Path, found: list[Job]) -> dict[str, str]:
+def begun(folder: Path, found: list[SweepJob]) -> dict[str, str]:
     """Start each job's ledger, as running it would; returns the folder a job, by its name."""
     for job in found:
         assert job.trouble is None, job.trouble

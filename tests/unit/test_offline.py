@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from runner.batches import workers
 from runner.batches.offline import LineDecoder, Pieces, Tally, Wanted, prepare, read_piece
 from runner.batches.workers import Range, ranges, spread
+from runner.cli.extract import print_bad_lines
 from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
-from runner.run.extract import print_bad_lines, read_file
+from runner.run.extract import read_file
 from tests.unit.layouts import LABELS, answers
 from tests.unit.test_extractor import FILLED, question_set
 from tests.unit.test_results import answer as result

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.cli.screen import how_far
+from runner.cli.progress_lines import how_far
 from runner.core.model import Batch, BatchKey, Usage
 from runner.core.request_states import Counts
 from runner.core.states import BatchState

@@ -1,0 +1,71 @@
+"""What the command line says of money, counts, times, rehearsals and runs; each phrase stands once."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from runner.core.model import Batch
+from runner.core.states import BatchState
+from runner.core.summary import cost_of
+
+if TYPE_CHECKING:
+    from runner.run.build import Run
+
+EMULATED = "REHEARSAL: emulated answers"
+REHEARSAL = f"{EMULATED}, nothing is paid"
+NO_RUN = "no run yet"
+STOPPING = "stopping: batches go on at the provider"
+CAN_STOP = "Ctrl-C: stop"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: 1 job, 2 jobs."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def batches(number: int) -> str:
+    """Return how many batches: 1 batch, 2 batches."""
+    return plural(number, "batch", "batches")
+
+
+def usd(amount: Decimal | float) -> str:
+    """Return US dollars to a hundredth of a cent."""
+    return f"${amount:.4f}"
+
+
+def usd_range(low: Decimal | float, high: Decimal | float) -> str:
+    """Return the least and the most that something may cost."""
+    return f"{usd(low)} to {usd(high)}"
+
+
+def paid(found: tuple[Batch, ...]) -> str:
+    """Return what collected batches cost, and at which prices."""
+    cost = cost_of(found)
+    ways = {b.realtime for b in found if b.state is BatchState.COLLECTED}
+    if not ways:
+        return "$0"
+    at = {True: "full prices", False: "batch prices"}
+    named = f" at {' and '.join(at[way] for way in sorted(ways))}" if cost.known else ""
+    return f"{cost}{named}"
+
+
+def seconds(number: float) -> str:
+    """Return a time in whole seconds."""
+    return f"{number:.0f} s"
+
+
+def days(number: float) -> str:
+    """Return a time in whole days, never below 0."""
+    return f"{max(number, 0):.0f} days"
+
+
+def title(run: "Run") -> str:
+    """Return what stands above all that is said of a run."""
+    model = run.settings.experiment.model
+    text = f"{run.settings.experiment.name}  {model.provider} {model.name}"
+    return f"{text}  {REHEARSAL}" if run.emulated else text
+
+
+def counters(counts: Mapping[str, int]) -> str:
+    """Return counters on one line, each behind its name."""
+    return "  ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -1,0 +1,101 @@
+"""`action=plan`: what would be sent and what it may cost; opens no socket, writes no file."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from runner.cli.exits import DONE, USER_MISTAKE
+from runner.cli.output import labelled, print_json, print_notes, print_table, print_warnings
+from runner.cli.phrases import batches, usd_range
+from runner.cli.phrases import title as title_of_run
+from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
+from runner.config.settings import Settings
+from runner.core.cost import Estimate, Price
+from runner.run.build import Run
+from runner.run.preview import Preview, temperatures, way
+
+LABEL_WIDTH = 13
+UNKNOWN = "unknown"
+
+
+def of_run(run: Run, *, as_json: bool) -> int:
+    """Print what a run would do; return the exit code."""
+    preview = run.preview()
+    if as_json:
+        print_json(run.plan_facts(preview))
+        return DONE
+    print(title_of_run(run))
+    for name, value in _rows(run, preview):
+        print(f"  {labelled(name, value, LABEL_WIDTH)}")
+    print_notes(preview.warnings, indent="  ")
+    return DONE
+
+
+def _rows(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
+    experiment, counts = run.settings.experiment, preview.counts
+    answered = counts.success + counts.retry_success
+    yield "personas", _listed([p.name for p in experiment.personas.values()])
+    yield "texts", _listed([t.title for t in experiment.texts.values()])
+    yield "temperatures", temperatures(run.settings, run.conditions)
+    yield "trials", f"{experiment.trials:,}"
+    yield "requests", f"{counts.total:,}  in {preview.conditions:,} conditions"
+    yield "answered", f"{answered:,}  failed {counts.failed:,}"
+    yield "in flight", f"{counts.in_batch:,}"
+    yield "to send", f"{preview.to_send:,}  in {batches(preview.batches)}"
+    yield "sent", way(run.settings)
+    yield "size", f"{preview.bytes:,} bytes, about {preview.input_tokens:,} input tokens"
+    yield "cost", _cost(preview.estimate, preview.price)
+    if preview.cost.unknown:
+        yield "earlier", str(preview.cost)
+    yield "folder", str(preview.folder)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{len(names)}  {' · '.join(names)}"
+
+
+def _cost(estimate: Estimate, price: Price | None) -> str:
+    if price is None or estimate.low is None or estimate.high is None:
+        return f"{UNKNOWN}: nobody knows the price of this model"
+    return f"{usd_range(estimate.low, estimate.high)}  ({price.source})"
+
+
+def of_sweep(settings: Sequence[Settings], *, as_json: bool) -> int:
+    """Print what every job would send and the sum; return the exit code."""
+    jobs = previewed(settings)
+    planned = [(job, job.preview) for job in jobs if job.preview is not None]
+    known = [preview.estimate for _, preview in planned if preview.estimate.high is not None]
+    sums = {
+        "to_send": sum(preview.to_send for _, preview in planned),
+        "batches": sum(preview.batches for _, preview in planned),
+        "cost_usd_low": float(sum((e.low or Decimal(0) for e in known), Decimal(0))),
+        "cost_usd_high": float(sum((e.high or Decimal(0) for e in known), Decimal(0))),
+        "price_unknown": len(planned) - len(known),
+    }
+    if as_json:
+        facts = [{"job": job.name, **job.run.plan_facts(preview)} for job, preview in planned]
+        refused = [{"job": job.name, "why": str(job.trouble)} for job in jobs if job.trouble]
+        over = over_budget(jobs)
+        print_json({"jobs": [*facts, *refused], "totals": sums, "over_budget": over})
+        return DONE if planned else USER_MISTAKE
+    unknown = f" and {sums['price_unknown']} {UNKNOWN}" if sums["price_unknown"] else ""
+    cost = usd_range(sums["cost_usd_low"], sums["cost_usd_high"]) + unknown
+    columns = ("job", "requests", "to send", "batches", "cost", "folder")
+    total = ("all", "", f"{sums['to_send']:,}", f"{sums['batches']:,}", cost, "")
+    print(title(jobs))
+    print_table([columns, *(_row(job, preview) for job, preview in planned), total])
+    print_notes(notes(jobs))
+    print_warnings(f"{job.name}: {job.trouble}" for job in jobs if job.trouble is not None)
+    print_warnings([over_budget(jobs)])
+    return DONE if planned else USER_MISTAKE
+
+
+def _row(job: SweepJob, preview: Preview) -> tuple[str, ...]:
+    low, high = preview.estimate.low, preview.estimate.high
+    return (
+        job.name,
+        f"{preview.counts.total:,}",
+        f"{preview.to_send:,}",
+        f"{preview.batches:,}",
+        UNKNOWN if low is None or high is None else usd_range(low, high),
+        str(preview.folder),
+    )

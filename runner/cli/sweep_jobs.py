@@ -1,0 +1,293 @@
+"""The jobs of a sweep: their names, their folders, what stands in their way, and what they may cost."""
+
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.cli.phrases import NO_RUN, REHEARSAL, usd
+from runner.config.settings import Settings
+from runner.core.definition import variants
+from runner.core.errors import ConfigError, IllegalTransition, RunnerError
+from runner.core.identity import replaced
+from runner.core.model import Span
+from runner.core.plan import Purpose
+from runner.run.budget import SharedBudget
+from runner.run.build import Result, Run
+from runner.run.preview import Preview
+from runner.storage.ledger import exists
+
+if TYPE_CHECKING:
+    from runner.cli.sweep import Fleet
+    from runner.cli.sweep_screen import Watched
+
+LONGEST_NAME = 60
+
+
+class SweepJob:
+    """One job of a sweep, and what became of it."""
+
+    def __init__(self, name: str, run: Run) -> None:
+        """Start without a folder.
+
+        Args:
+            name: what the command line says of this job and not of all.
+            run: what it drives.
+        """
+        self.name = name
+        self.run = run
+        self.folder: Path | None = None
+        """None while nobody knows, since it was refused."""
+        self.preview: Preview | None = None
+        self.result: Result | None = None
+        self.trouble: RunnerError | OSError | None = None
+        """Why it did not start, or ended early."""
+        self.crash: str | None = None
+        """The traceback of a fault of ours."""
+        self.watched: Watched | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether its engine ever ran."""
+        return self.watched is not None and self.watched.view is not None
+
+    @property
+    def most_usd(self) -> Decimal:
+        """The most that what it would send now may cost; 0 where nobody knows."""
+        return (self.preview and self.preview.estimate.high) or Decimal(0)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """What it would send now."""
+        return self.preview.spans if self.preview else ()
+
+    def take_place(self, of_others: Collection[Path], *, sending: bool) -> None:
+        """Choose the folder, or note why there is none."""
+        with self.noting_trouble():
+            self.folder = self.run.take_place(of_others, sending=sending)
+
+    def check(self, before: Iterable[Span], *, sending: bool) -> None:
+        """Find out whether it can start, and what it would send.
+
+        Args:
+            before: what jobs that share its folder send before it.
+            sending: whether anything is to be sent.
+        """
+        assert self.folder is not None
+        with self.noting_trouble():
+            if not sending and not exists(self.folder):
+                raise ConfigError(f"{self.folder}: {NO_RUN}")
+            self.preview = self.run.ready(before, sending=sending)
+
+    def look_ahead(self, before: Iterable[Span]) -> None:
+        """Find out what it would send, also where it could not start."""
+        with self.noting_trouble():
+            self.preview = self.run.preview(before)
+
+    def enter(self) -> None:
+        """Count what it has spent and reserved, also when it cannot start now."""
+        if self.folder is None:
+            return
+        with self.noting_trouble():
+            if self.trouble is None:
+                self.run.enter()
+            else:
+                self.run.shared_budget.look_into(self.folder)
+
+    def drive(self, purpose: Purpose, watched: "Watched", fleet: "Fleet") -> None:
+        """Run it to its end, whatever that is; raises nothing.
+
+        Args:
+            purpose: what this run is for.
+            watched: shows it.
+            fleet: stops its engine.
+        """
+        self.watched = watched
+        try:
+            self.result = self.run.drive(purpose, watched, fleet.add)
+        except IllegalTransition:
+            self.crash = traceback.format_exc()
+        except (RunnerError, OSError) as error:
+            self.trouble = error
+        except Exception:  # noqa: BLE001 - a fault of ours must not stop the other jobs; it is shown
+            self.crash = traceback.format_exc()
+        watched.end(self.state(interrupted=fleet.stopping))
+
+    def state(self, *, interrupted: bool) -> str:
+        """Say in a word or two how it ended."""
+        if self.crash is not None:
+            return "our fault"
+        if self.trouble is not None:
+            return "ended early" if self.has_begun else "not started"
+        if self.result is None:
+            return "not started"
+        view = self.result.view
+        if not view.counts.open:
+            return "some failed" if view.counts.failed else "done"
+        if view.halted:
+            return "refused"
+        if interrupted:
+            return "interrupted"
+        return "held" if view.held else "open"
+
+    def why(self, facts: Mapping[str, Any]) -> str | None:
+        """Say what is to be known of how it ended; None when there is nothing.
+
+        Args:
+            facts: its summary, as the ledger keeps it.
+        """
+        asked = self.run.settings.config.provider.model
+        found = (
+            self.trouble,
+            facts.get("halted"),
+            facts.get("held"),
+            self.crash and self.crash.strip().splitlines()[-1],
+            replaced(asked, facts.get("models_returned") or {}),
+            "; ".join(facts.get("twins") or ()),
+        )
+        return next((str(reason) for reason in found if reason), None)
+
+    @contextmanager
+    def noting_trouble(self) -> Iterator[None]:
+        """Keep an error as what stands in this job's way, and let the others go on."""
+        try:
+            yield
+        except RunnerError as error:
+            self.trouble = self.trouble or error
+
+
+def checked(settings: Sequence[Settings], *, sending: bool) -> list[SweepJob]:
+    """Return the jobs, each with what stands in its way; nothing is sent yet.
+
+    Raises:
+        ConfigError: the budget is too small for all jobs together.
+    """
+    jobs = prepared(settings, sending=sending)
+    before: defaultdict[Path | None, list[Span]] = defaultdict(list)
+    for job in jobs:
+        if job.trouble is None:
+            job.check(before[job.folder], sending=sending)
+            before[job.folder] += job.spans
+    for job in jobs:
+        job.enter()
+    if over := over_budget(jobs):
+        raise ConfigError(over)
+    return jobs
+
+
+def previewed(settings: Sequence[Settings]) -> list[SweepJob]:
+    """Return the jobs, each with what it would send, also where it could not start."""
+    jobs = prepared(settings, sending=True)
+    before: defaultdict[Path | None, list[Span]] = defaultdict(list)
+    for job in jobs:
+        if job.trouble is None:
+            job.look_ahead(before[job.folder])
+            before[job.folder] += job.spans
+    for job in jobs:
+        job.enter()
+    return jobs
+
+
+def prepared(settings: Sequence[Settings], *, sending: bool) -> list[SweepJob]:
+    """Return the jobs with a folder each; live ones pay from one budget, rehearsals from none.
+
+    Raises:
+        ConfigError: ids that collide, a provider that does not exist.
+    """
+    budgets = {True: SharedBudget(), False: SharedBudget()}
+    jobs = [
+        SweepJob(name, Run(one, budgets[one.config.service.emulated]))
+        for name, one in zip(_names(settings), settings, strict=True)
+    ]
+    alike: defaultdict[Path, list[SweepJob]] = defaultdict(list)
+    for job in jobs:
+        alike[job.run.settings.folder].append(job)
+    for siblings in alike.values():
+        _give_folders(siblings, sending=sending)
+    return jobs
+
+
+def _give_folders(siblings: Sequence[SweepJob], *, sending: bool) -> None:
+    """Give jobs of one provider and model their folders: one a definition, in whatever order."""
+    names = variants([job.run.definition for job in siblings]) or [""] * len(siblings)
+    taken: dict[Path, str] = {}
+    for variant, job in sorted(zip(names, siblings, strict=True), key=lambda pair: pair[0]):
+        job.run.variant = variant or None
+        of_others = {folder for folder, other in taken.items() if other != variant}
+        job.take_place(of_others, sending=sending)
+        if job.folder is not None:
+            taken[job.folder] = variant
+
+
+def _names(settings: Sequence[Settings]) -> list[str]:
+    """Name jobs by what only some of them were told; by number where that is the same."""
+    told = Counter(word for one in settings for word in dict.fromkeys(one.overrides))
+    names = [
+        _cut(" ".join(word for word in one.overrides if told[word] < len(settings)))
+        for one in settings
+    ]
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    return [
+        f"{name} #{number}".strip() if name in twice else name
+        for number, name in enumerate(names, start=1)
+    ]
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def over_budget(jobs: Iterable[SweepJob]) -> str | None:
+    """Say why the jobs may cost more than there is, all of them together; None when they may not."""
+    paying = [job for job in jobs if job.preview is not None and not job.run.emulated]
+    sending = [job for job in paying if job.preview and job.preview.to_send]
+    if not sending:
+        return None
+    budget = min(job.run.settings.config.budget.max_usd for job in sending)
+    spent = sending[0].run.shared_budget.total
+    high = sum((job.most_usd for job in sending), Decimal(0))
+    if spent + high <= Decimal(repr(budget)):
+        return None
+    requests = sum(job.preview.to_send for job in sending if job.preview)
+    dearest = max(sending, key=lambda job: job.most_usd)
+    return (
+        f"budget: the {requests:,} requests of {len(sending)} jobs may cost up to "
+        f"{usd(high)} in all (the dearest, {dearest.name}: {usd(dearest.most_usd)}), with "
+        f"{usd(spent)} spent or reserved: more than "
+        f"budget.max_usd={budget:g}, which all jobs share; nothing was sent: ask for less, or allow "
+        "more with budget.max_usd=…"
+    )
+
+
+def notes(jobs: Sequence[SweepJob]) -> list[str]:
+    """Return what a user should know before anything is sent, each once."""
+    found = [note for job in jobs for note in job.run.warnings()]
+    found += [
+        f"{len(sharing)} jobs share {folder}: they run one after another, and their "
+        "counters are the folder's"
+        for folder, sharing in by_folder(jobs).items()
+        if len(sharing) > 1
+    ]
+    return list(dict.fromkeys(found))
+
+
+def by_folder(jobs: Iterable[SweepJob]) -> dict[Path, list[SweepJob]]:
+    """Return the jobs that can start, by the folder that they share."""
+    found: defaultdict[Path, list[SweepJob]] = defaultdict(list)
+    for job in jobs:
+        if job.folder is not None and job.trouble is None:
+            found[job.folder].append(job)
+    return dict(found)
+
+
+def title(jobs: Sequence[SweepJob]) -> str:
+    """Return what stands above all that is said of a sweep."""
+    names = dict.fromkeys(job.run.settings.experiment.name for job in jobs)
+    rehearsals = sum(1 for job in jobs if job.run.emulated)
+    text = f"{', '.join(names)}  sweep of {len(jobs)} jobs"
+    if rehearsals == len(jobs):
+        return f"{text}  {REHEARSAL}"
+    return f"{text}  {rehearsals} of them a {REHEARSAL}" if rehearsals else text

@@ -1,0 +1,100 @@
+"""`action=report`, `import` and `export` over several runs: what needs no provider and no ledger."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from runner.cli.exits import DONE
+from runner.cli.output import labelled, print_json
+from runner.cli.phrases import EMULATED, plural
+from runner.config.settings import FORMATS, Settings, words
+
+FRUGAL = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
+"""Lets polars give memory back at once, when set before it is loaded: a third less at the peak."""
+
+
+def report(settings: Settings) -> int:
+    """Write the report and print where it is; return the exit code."""
+    os.environ.update(FRUGAL)
+    from runner.report import write_report
+    from runner.tables.runs import selected
+
+    config = settings.config
+    over = words(config.report.over)
+    outputs = Path(config.outputs)
+    home = outputs if over else outputs / config.name
+    written = write_report(
+        selected(outputs, over or [config.name], rehearsals=config.report.rehearsals),
+        Path(config.report.folder) if config.report.folder else home / "report",
+        language=config.report.lang,
+        seed=config.report.seed,
+        draws=config.report.bootstrap,
+    )
+    if config.format == "json":
+        print_json(asdict(written))
+        return DONE
+    folder, figures = written.page.parent, len(written.figures) // 2
+    rehearsal = f"  {EMULATED}" if written.rehearsal else ""
+    print(
+        f"report over {plural(len(written.runs), 'model')}: "
+        f"{written.requests:,} requests, {written.values:,} values, "
+        f"{written.missing:,} missing{rehearsal}"
+    )
+    print(labelled("report", written.page))
+    print(labelled("figures", f"{folder / 'figures'}  ({figures}, PNG and SVG)"))
+    print(labelled("tables", f"{folder / 'tables'}  ({len(written.tables)}, CSV)"))
+    if written.left_out:
+        left_out = plural(len(written.left_out), "rehearsal")
+        print(labelled("left out", f"{left_out}; report.rehearsals=true takes them in"))
+    return DONE
+
+
+def import_(settings: Settings) -> int:
+    """Take in somebody else's table and print what was in it; return the exit code."""
+    from runner.tables.import_table import import_table
+
+    config = settings.config
+    assert config.input is not None
+    taken = import_table(Path(config.input), settings.experiment, Path(config.outputs))
+    if config.format == "json":
+        print_json(asdict(taken))
+        return DONE
+    print(
+        f"imported {taken.rows:,} rows of {plural(len(taken.models), 'model')} "
+        f"({taken.encoding}): {taken.values:,} values, {taken.missing:,} missing"
+    )
+    print(labelled("table", f"{taken.folder / 'answers.csv'}  (and .parquet)"))
+    print(labelled("sha256", f"{taken.sha256}  of {config.input}"))
+    print(
+        labelled("next", "report it beside others: python -m runner action=report report.over=all")
+    )
+    return DONE
+
+
+def export_several(settings: Settings) -> int:
+    """Write the runs of `export.over` as other tables; return the exit code."""
+    os.environ.update(FRUGAL)
+    config = settings.config
+    folder = Path(config.outputs) / "export"
+    return export(settings, words(config.export.over), folder, rehearsals=config.export.rehearsals)
+
+
+def export(settings: Settings, over: list[str], folder: Path, *, rehearsals: bool) -> int:
+    """Write runs as other tables, from the tables that they have; return the exit code.
+
+    Args:
+        settings: says in which formats.
+        over: the runs, as `report.over` takes them.
+        folder: where to.
+        rehearsals: whether rehearsals are wanted beside live answers.
+    """
+    from runner.tables.formats import write
+    from runner.tables.runs import selected
+
+    config = settings.config
+    selection = selected(Path(config.outputs), over, rehearsals=rehearsals)
+    formats = words(config.export.format) or list(FORMATS)
+    for path in write(selection, folder, formats, language=config.report.lang):
+        if config.format != "json":
+            print(labelled("table", path))
+    return DONE
