@@ -13,14 +13,16 @@ from runner.core.plan import Purpose
 from runner.core.request_states import RequestStates
 from runner.core.transition import Timing
 from runner.providers.base import Provider, Service
+from runner.run.calls import Calls
 from runner.run.clock import SystemClock
 from runner.run.emulator_process import emulator
-from runner.run.engine import Asking, Engine, RunSpec
+from runner.run.engine import Engine
 from runner.run.preflight import check_before_sending, plan_facts
 from runner.run.realtime import Realtime
 from runner.run.record import check_patterns, opened
 from runner.run.run import Run
 from runner.run.run_state import Observer, RunState, Snapshot
+from runner.run.spec import Asking, RunSpec
 from runner.storage.commands import CommandVerb, leave
 from runner.storage.ledger import Ledger, exists
 from runner.tables.progress import Advance, adding_up
@@ -119,17 +121,19 @@ def engine_of(
     spec = spec_of(run, ledger.experiment()["id"], purpose)
     request_files = run.request_files(ledger.directory, provider)
     result_reader = run.result_reader(ledger.directory, provider, request_files, spec.experiment_id)
-    return Engine(
+    state = RunState(
+        ledger, request_states, run.shared_budget, SystemClock(), observer, waits=spec.waits
+    )
+    calls = Calls(
         spec,
-        RunState(
-            ledger, request_states, run.shared_budget, SystemClock(), observer, waits=spec.waits
-        ),
+        state,
         provider=provider,
         realtime=_realtime(run, ledger, provider, spec),
         request_files=request_files,
         downloads=Downloads(ledger.directory, result_reader, spec.timing.settle),
         decode=result_reader.decode,
     )
+    return Engine(spec, state, calls)
 
 
 def spec_of(run: Run, experiment_id: str, purpose: Purpose) -> RunSpec:

@@ -6,38 +6,22 @@ reply that never came leaves the batch *submitting*, and the plan asks the provi
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Any, BinaryIO, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from runner.batches.downloads import Download, Downloads
-from runner.batches.requests import RequestFile, RequestFiles
-from runner.core.call_results import (
-    Accepted,
-    CallResult,
-    Cleared,
-    Done,
-    Failed,
-    Fetched,
-    Looked,
-    Sought,
-    Staged,
-)
-from runner.core.cost import PriceList, estimate
-from runner.core.errors import ProviderError, ProviderSilent
-from runner.core.model import Batch, BatchKey, Limits, Model, RemoteId, Reply, Span
-from runner.core.pack import with_a_size_of_its_own
-from runner.core.plan import Action, Facts, Plan, Purpose, Verb, plan
-from runner.core.states import FINAL_STATES, BatchState
-from runner.core.transition import Mark, Moment, Terms, Timing, after, sending, staging
-from runner.core.twins import Fate, fate_of, open_twins
-from runner.providers.base import Provider
+from runner.core.call_results import CallResult, Failed
+from runner.core.cost import estimate
+from runner.core.errors import ProviderError
+from runner.core.model import Batch, BatchKey
+from runner.core.plan import Action, Facts, Plan, Verb, plan
+from runner.core.states import BatchState
+from runner.core.transition import Mark, Moment, Terms, after
 from runner.run.callers import Callers
+from runner.run.calls import Calls, Packed
 from runner.run.control import Control
 from runner.run.heartbeat import heartbeat
-from runner.run.realtime import Allowance, Realtime
 from runner.run.run_state import RunState, Snapshot
-from runner.storage.events import next_key
+from runner.run.spec import RunSpec
 
 Finished = TypeVar("Finished")
 
@@ -51,53 +35,6 @@ _LONG = (Verb.PACK, Verb.STAGE, Verb.COLLECT, Verb.FETCH)
 """What writes, uploads, downloads or reads a whole batch."""
 _HERE = (Verb.PACK, Verb.COLLECT)
 """What works on this machine, but for a download."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """What is asked one by one instead of in batches."""
-
-    first: bool
-    """What was never asked."""
-    again: bool
-    """What could not be read, and is asked again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSpec:
-    """What a run is to do, and within which bounds."""
-
-    experiment_id: str
-    name: str
-    """The experiment's."""
-    purpose: Purpose
-    asking: Asking
-    model: Model
-    prices: PriceList
-    limits: Limits
-    """The provider's."""
-    timing: Timing
-    budget_usd: Decimal | None
-    """None: no limit (a rehearsal)."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether this run waits for the provider."""
-        return self.purpose in (Purpose.RUN, Purpose.CANCEL)
-
-    @property
-    def sends(self) -> bool:
-        """Whether this run sends anything."""
-        return self.purpose in (Purpose.RUN, Purpose.SUBMIT)
-
-
-@dataclass(slots=True)
-class _Packed:
-    """A request file that was just written; None when nothing was left to pack."""
-
-    key: BatchKey
-    file: RequestFile | None
-    realtime: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +52,7 @@ class Engine:
         self,
         spec: RunSpec,
         state: RunState,
-        *,
-        provider: Provider,
-        realtime: Realtime,
-        request_files: RequestFiles,
-        downloads: Downloads,
-        decode: Callable[[bytes], Reply],
+        calls: Calls,
         workers: Callable[[], Executor] = lambda: Callers(CALLS_AT_ONCE),
     ) -> None:
         """Take up a run.
@@ -128,43 +60,33 @@ class Engine:
         Args:
             spec: what to do.
             state: how it stands.
-            provider: the batch API.
-            realtime: asks one by one.
-            request_files: writes what is sent.
-            downloads: keeps what comes.
-            decode: reads one result line, for what a conversation in real time costs.
+            calls: makes the calls.
             workers: makes the threads, in each lane, in which calls are made.
         """
         self._spec = spec
         self._state = state
-        self._provider = provider
-        self._realtime = realtime
-        self._request_files = request_files
-        self._downloads = downloads
-        self._decode = decode
+        self._calls = calls
         self._workers = workers
         self._clock = state.clock
         self._terms = Terms(
             timing=spec.timing,
             waits=spec.waits,
-            fences=provider.fences,
-            tells_inputs=provider.tells_inputs,
+            fences=calls.provider.fences,
+            tells_inputs=calls.provider.tells_inputs,
             results_days=spec.limits.results_days,
         )
         self._control = Control(state, sends=spec.sends, stop=self.stop, is_busy=self._is_busy)
         self._running: dict[Future[Any], Action] = {}
         self._began: dict[BatchKey, float] = {}
         """When the call under way for a batch began."""
-        self._stopping = False
-        self._leaves_at: float | None = None
         for batch in state.batches.values():
-            if downloads.is_gone(batch):
+            if calls.downloads.is_gone(batch):
                 state.mark(batch.key, Mark.GONE)
 
     @property
     def snapshot(self) -> Snapshot:
         """Return the run as it stands."""
-        return self._state.snapshot(stopping=self._stopping)
+        return self._state.snapshot()
 
     def stop(self, *, leaving: bool = False) -> None:
         """Start nothing new; finish and record the calls under way, then return.
@@ -175,11 +97,8 @@ class Engine:
             leaving: this process ends now, so that an unanswered call is left behind after a
                 moment: an order is then in doubt, and all else is done again.
         """
-        self._stopping = True
-        self._realtime.stop()
-        if leaving:
-            self._state.ledger.hurry()
-            self._leaves_at = self._clock.now() + GRACE_SECONDS
+        self._calls.realtime.stop()
+        self._state.stop(grace_seconds=GRACE_SECONDS if leaving else None)
 
     def run(self) -> Snapshot:
         """Do all there is to do; return how the run stands."""
@@ -198,22 +117,16 @@ class Engine:
             try:
                 self._loop(lanes)
             finally:
-                self._realtime.close(self._time_left())
+                self._calls.realtime.close(self._state.time_left())
                 for lane in (lanes.calls, lanes.transfers):
-                    lane.shutdown(wait=self._time_left() != 0, cancel_futures=True)
+                    lane.shutdown(wait=self._state.time_left() != 0, cancel_futures=True)
             return finish(self.snapshot)
-
-    def _time_left(self) -> float | None:
-        """Return for how many seconds calls are still waited for; None: until they end."""
-        if self._leaves_at is None:
-            return None
-        return max(self._leaves_at - self._clock.now(), 0.0)
 
     def _leaves(self) -> bool:
         """Tell whether the calls under way are left behind; work on this machine is finished."""
-        return self._time_left() == 0 and all(
+        return self._state.time_left() == 0 and all(
             action.verb not in _HERE
-            or (action.batch is not None and self._downloads.is_under_way(action.batch))
+            or (action.batch is not None and self._calls.downloads.is_under_way(action.batch))
             for action in self._running.values()
         )
 
@@ -223,10 +136,12 @@ class Engine:
             with self._state.deciding():
                 next_steps = plan(self._facts(), self._clock.now())
                 self._state.hold(next_steps.held)
-                if next_steps.done or (self._stopping and (not self._running or self._leaves())):
+                if next_steps.done or (
+                    self._state.stopping and (not self._running or self._leaves())
+                ):
                     self._state.summarise()
                     return
-                if not self._stopping:
+                if not self._state.stopping:
                     for action in next_steps.actions:
                         self._start(action, lanes)
             self._state.observer.tick(self.snapshot)
@@ -253,8 +168,8 @@ class Engine:
             sought=state.marked(Mark.SOUGHT),
             cleared=state.marked(Mark.CLEARED),
             failing=state.marked(Mark.FAILING),
-            tells_inputs=self._provider.tells_inputs,
-            fences=self._provider.fences,
+            tells_inputs=self._terms.tells_inputs,
+            fences=self._terms.fences,
             other_jobs=state.load_of_others(),
         )
 
@@ -275,137 +190,12 @@ class Engine:
 
     def _start(self, action: Action, lanes: _Lanes) -> None:
         if action.batch is None:
-            call: Callable[[], Any] = self._pack
+            call: Callable[[], Any] = self._calls.pack
         else:
-            self._began[action.batch] = self._clock.now()
-            call = self._call(action.verb, self._state.batches[action.batch])
+            began = self._began[action.batch] = self._clock.now()
+            call = self._calls.call(action.verb, self._state.batches[action.batch], began)
         lane = lanes.transfers if action.verb in _LONG else lanes.calls
         self._running[lane.submit(call)] = action
-
-    def _call(self, verb: Verb, batch: Batch) -> Callable[[], CallResult]:
-        """Record the intent of an action and return the call to make."""
-        provider: Provider | Realtime = self._realtime if batch.realtime else self._provider
-        remote = batch.remote or RemoteId("")
-        match verb:
-            case Verb.STAGE:
-                return self._staging(provider, batch)
-            case Verb.SUBMIT:
-                return self._ordering(provider, batch)
-            case Verb.FIND | Verb.SEEK:
-                return self._finding(provider, batch, Looked if verb is Verb.FIND else Sought)
-            case Verb.CLEAR:
-                return lambda: self._clear(batch)
-            case Verb.POLL if batch.realtime:
-                return lambda: self._realtime.poll(remote, self._allowance(batch))
-            case Verb.POLL:
-                return lambda: provider.poll(remote)
-            case Verb.COLLECT:
-                return self._fetching(provider, batch)
-            case Verb.FETCH:
-                download = self._download(provider)
-                return _done(verb, lambda: self._downloads.fetch_again(batch, download))
-            case Verb.FENCE:
-                return _done(verb, lambda: provider.fence(batch))
-            case Verb.CANCEL:
-                return _done(verb, lambda: provider.cancel(remote))
-            case Verb.DROP | Verb.PACK:
-                return _done(verb, lambda: None)
-
-    def _staging(self, provider: Provider | Realtime, batch: Batch) -> Callable[[], Staged]:
-        look_first = batch.state is BatchState.STAGING
-        self._state.take(staging(batch, self._state.marks(batch.key)))
-        path = self._request_files.path(batch.key)
-        name = f"{self._spec.experiment_id}-{batch.key}-{batch.send}-{batch.sha256[:16]}.jsonl"
-        return lambda: Staged(provider.stage(path, name, look_first=look_first))
-
-    def _ordering(self, provider: Provider | Realtime, batch: Batch) -> Callable[[], Accepted]:
-        experiment, now = self._spec.experiment_id, self._clock.now()
-        intent = sending(batch, self._state.marks(batch.key), now, experiment)
-        self._state.take(intent)
-        labels = {
-            "experiment": experiment,
-            "name": self._spec.name,
-            "batch": f"{batch.key}-{batch.send}",
-        }
-        path = self._request_files.path(batch.key)
-
-        def order() -> Accepted:
-            self._state.ledger.keep()  # it may have waited in its lane
-            return Accepted(provider.submit(intent.batch, path, labels))
-
-        return order
-
-    def _finding(
-        self,
-        provider: Provider | Realtime,
-        batch: Batch,
-        kind: type[Looked] | type[Sought],
-    ) -> Callable[[], CallResult]:
-        others = [b for b in self._state.batches.values() if b.key != batch.key]
-        claimed = {b.remote for b in others if b.remote is not None}
-        known = replace(batch, dead=(*batch.dead, *batch.twins))
-        path = self._request_files.path(batch.key)
-        return lambda: kind(provider.find(known, path, claimed))
-
-    def _fetching(self, provider: Provider | Realtime, batch: Batch) -> Callable[[], Fetched]:
-        members, began = self._state.members(batch.key), self._began[batch.key]
-        download = self._download(provider)
-        return lambda: self._downloads.fetch(batch, members, download, began)
-
-    def _download(self, provider: Provider | Realtime) -> Download:
-        def download(file_id: str, sink: BinaryIO) -> None:
-            provider.download(file_id, sink)
-            if self._time_left() == 0:
-                raise ProviderSilent(f"{file_id} was left behind")
-
-        return download
-
-    def _clear(self, batch: Batch) -> Cleared:
-        """Cancel the twins of a batch that are to be, and ask what became of each that is open."""
-        fates, trouble = dict(batch.twins), None
-        for name in map(RemoteId, open_twins(batch)):
-            try:
-                if fates[name] == Fate.FOUND:
-                    self._provider.cancel(name)
-                    fates[name] = Fate.ASKED.value
-                fates[name] = fate_of(fates[name], self._provider.poll(name))
-            except ProviderError as error:
-                trouble = f"{name}: {error}"
-        return Cleared(fates, trouble)
-
-    def _allowance(self, batch: Batch) -> Allowance:
-        """Return what is needed to hold a batch to the budget that is asked one by one."""
-        price = self._spec.prices.at(realtime=True)
-        share = (batch.reserved_usd or Decimal(0)) / batch.count
-
-        def most(span: Span) -> Decimal:
-            if price is None:
-                return share
-            usd = self._request_files.highest(span.stem, span.variant, price)
-            return share if usd is None else usd
-
-        return Allowance(
-            price=price,
-            most=lambda: ((most(span), len(span)) for span in self._state.members(batch.key)),
-            room=lambda: self._state.room_for(batch.key, self._spec.budget_usd),
-            decode=self._decode,
-        )
-
-    def _pack(self) -> _Packed:
-        key, asking = BatchKey(next_key(self._state.batches)), self._spec.asking
-        mixed = asking.first == asking.again
-        for again in (None,) if mixed else (True, False):
-            realtime = asking.again if again else asking.first
-            pending = self._state.requests.pending(again=again)
-            spans = next(self._request_files.batches(pending), None)
-            if spans is not None:
-                if self._provider.found_by_size and not realtime:
-                    spans = with_a_size_of_its_own(spans, self._sizes_in_flight())
-                return _Packed(key, self._request_files.write(key, spans), realtime)
-        return _Packed(key, None, realtime=False)
-
-    def _sizes_in_flight(self) -> set[int]:
-        return {b.count for b in self._state.batches.values() if b.state not in FINAL_STATES}
 
     # -- recording: what a call brought, one event and one ledger transaction each
 
@@ -426,7 +216,7 @@ class Engine:
         )
         self._state.take(after(self._state.batches[action.batch], result, moment, self._terms))
 
-    def _packed(self, packed: _Packed) -> None:
+    def _packed(self, packed: Packed) -> None:
         file, spec = packed.file, self._spec
         if file is None:
             return
@@ -448,13 +238,3 @@ class Engine:
             realtime=packed.realtime,
         )
         self._state.add(batch, file.spans)
-
-
-def _done(verb: Verb, call: Callable[[], None]) -> Callable[[], Done]:
-    """Return a call that brings nothing but that it went well."""
-
-    def made() -> Done:
-        call()
-        return Done(verb)
-
-    return made

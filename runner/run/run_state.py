@@ -75,6 +75,8 @@ class RunState:
         self.clock = clock
         self.observer = observer
         self.halted: str | None = None
+        self.stopping = False
+        self._leaves_at: float | None = None
         self._held: str | None = None
         self._shared_budget = shared_budget
         now = clock.now()
@@ -101,15 +103,34 @@ class RunState:
         """Return the batches with a mark."""
         return frozenset(key for key, marks in self._marks.items() if mark in marks)
 
-    def snapshot(self, *, stopping: bool) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Return the run as it stands."""
         return Snapshot(
             counts=self.requests.counts(),
             batches=tuple(self._batches.values()),
             held=self._held,
             halted=self.halted,
-            stopping=stopping,
+            stopping=self.stopping,
         )
+
+    # -- leaving; called from a signal handler, too, so it takes no lock
+
+    def stop(self, *, grace_seconds: float | None) -> None:
+        """Note that nothing new is started.
+
+        Args:
+            grace_seconds: how long calls under way are waited for, where this process ends then.
+        """
+        self.stopping = True
+        if grace_seconds is not None:
+            self.ledger.hurry()
+            self._leaves_at = self.clock.now() + grace_seconds
+
+    def time_left(self) -> float | None:
+        """Return for how many seconds calls are still waited for; None: until they end."""
+        if self._leaves_at is None:
+            return None
+        return max(self._leaves_at - self.clock.now(), 0.0)
 
     # -- the budget, which other jobs share
 

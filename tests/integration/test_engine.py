@@ -30,10 +30,12 @@ from runner.providers._chat import answer_line
 from runner.providers.openai import OpenAIBatch
 from runner.run import record
 from runner.run.budget import SharedBudget
-from runner.run.engine import Asking, Engine, RunSpec
+from runner.run.calls import Calls
+from runner.run.engine import Engine
 from runner.run.realtime import Conversation, Pacer, Realtime
 from runner.run.run import Run
 from runner.run.run_state import RunState
+from runner.run.spec import Asking, RunSpec
 from runner.storage import lease
 from runner.storage.ledger import Ledger
 from tests.integration.test_shared_disks import of_another_machine, silent_for
@@ -182,7 +184,7 @@ def engine(
     state = RunState(ledger, run.standing(ledger), budget_of_all, clock, Silent(), waits=spec.waits)
     pacer = Pacer(None, 0.01, 0.1, 1.0)
     result_reader = run.result_reader(folder, provider, request_files)
-    made = Engine(
+    calls = Calls(
         spec,
         state,
         provider=provider,
@@ -193,6 +195,7 @@ def engine(
         downloads=Downloads(folder, result_reader, spec.timing.settle),
         decode=result_reader.decode,
     )
+    made = Engine(spec, state, calls)
     return made, provider
 
 
@@ -467,15 +470,17 @@ def asking_for(provider, completion: object) -> Callable[[bytes], bytes]:
 
 def test_answers_that_cost_more_than_the_most_end_the_asking_and_the_rest_stays_open(tmp_path):
     made, provider = engine(tmp_path, budget=Decimal("0.01"), asking=ONE_BY_ONE)
-    made._realtime._concurrency = 1
-    made._realtime._ask = asking_for(provider, 10_000)  # $0.005 each; at most $0.0009 was thought
+    made._calls.realtime._concurrency = 1
+    made._calls.realtime._ask = asking_for(
+        provider, 10_000
+    )  # $0.005 each; at most $0.0009 was thought
     snapshot = finished(made)
     assert len(provider.calls) == 2
     assert (snapshot.counts.success, snapshot.counts.open) == (2, 4)
     assert "budget.max_usd" in snapshot.held
     assert snapshot.batches[0].cost_usd == committed(snapshot.batches) > Decimal("0.01")
     made, provider = engine(tmp_path, budget=Decimal("0.1"), asking=ONE_BY_ONE)
-    made._realtime._ask = asking_for(provider, 10)
+    made._calls.realtime._ask = asking_for(provider, 10)
     assert finished(made).counts.success == 6
     assert len(provider.calls) == 4
 
@@ -485,7 +490,7 @@ def test_answers_of_unknown_cost_stay_reserved_in_the_purse(tmp_path):
     made, provider = engine(
         tmp_path, budget=Decimal(1), asking=ONE_BY_ONE, shared_budget=shared_budget
     )
-    made._realtime._ask = asking_for(provider, None)
+    made._calls.realtime._ask = asking_for(provider, None)
     snapshot = finished(made)
     (batch,) = snapshot.batches
     assert (batch.cost_usd, batch.known_usd, batch.cost_unknown) == (None, 0, 6)
@@ -624,7 +629,7 @@ def test_a_refused_key_ends_the_talk_and_a_later_run_goes_on_without_asking_anyt
     tmp_path,
 ):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
-    made._realtime._concurrency = 1
+    made._calls.realtime._concurrency = 1
     provider.script["ask"] = [GOOD, GOOD, ProviderRefused("no such key")]
     snapshot = finished(made)
     assert "no such key" in snapshot.halted
@@ -637,7 +642,7 @@ def test_a_refused_key_ends_the_talk_and_a_later_run_goes_on_without_asking_anyt
 
 def test_what_was_on_its_way_when_the_runner_died_is_not_asked_in_the_same_batch_again(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
-    made._realtime._concurrency = 1
+    made._calls.realtime._concurrency = 1
 
     def dies(line: bytes) -> bytes:
         if len(provider.asked) == 2:
@@ -646,7 +651,7 @@ def test_what_was_on_its_way_when_the_runner_died_is_not_asked_in_the_same_batch
             raise ProviderSilent("the runner died here")
         return Talker.ask(provider, line)
 
-    made._realtime._ask = dies
+    made._calls.realtime._ask = dies
     snapshot = finished(made)
     assert (snapshot.counts.success, snapshot.counts.open) == (0, 6)
     assert snapshot.batches[0].state == "running"
@@ -667,7 +672,7 @@ def test_collect_asks_nothing_one_by_one(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.SUBMIT)
     finished(made)
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.COLLECT)
-    made._realtime._asks = False
+    made._calls.realtime._asks = False
     assert finished(made).counts.open == 6
     assert provider.asked == []
 
@@ -676,7 +681,7 @@ def test_cancel_ends_a_talk_and_its_open_requests_are_free_again(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.SUBMIT)
     finished(made)
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.CANCEL)
-    made._realtime._asks = False
+    made._calls.realtime._asks = False
     snapshot = finished(made)
     assert provider.asked == []
     assert [b.tally for b in snapshot.batches] == [{"cancelled": 6}]
@@ -712,7 +717,7 @@ def test_an_order_that_waited_while_another_machine_went_on_is_not_sent(tmp_path
 
 def test_nothing_is_asked_or_noted_one_by_one_after_another_machine_went_on(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, shared=True)
-    made._realtime._concurrency = 1
+    made._calls.realtime._concurrency = 1
 
     def sleeps_meanwhile(line: bytes) -> bytes:
         answer = Talker.ask(provider, line)
@@ -720,7 +725,7 @@ def test_nothing_is_asked_or_noted_one_by_one_after_another_machine_went_on(tmp_
             stopped_for_long_and_followed(tmp_path, made)
         return answer
 
-    made._realtime._ask = sleeps_meanwhile
+    made._calls.realtime._ask = sleeps_meanwhile
     with pytest.raises(LedgerError, match="has gone on with its work"):
         finished(made)
     assert len(provider.asked) == 2
@@ -731,7 +736,7 @@ def test_nothing_is_asked_or_noted_one_by_one_after_another_machine_went_on(tmp_
 
 def test_a_refusal_takes_no_note_back_after_another_machine_went_on(tmp_path):
     made, _ = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, shared=True)
-    made._realtime._concurrency = 1
+    made._calls.realtime._concurrency = 1
     asked = tmp_path / "raw" / "b0001.output.jsonl.asked"
 
     def refused_late(line: bytes) -> bytes:
@@ -740,7 +745,7 @@ def test_a_refusal_takes_no_note_back_after_another_machine_went_on(tmp_path):
             theirs.write(b"p2_t1_n03\n")
         raise ProviderRefused("no such key")
 
-    made._realtime._ask = refused_late
+    made._calls.realtime._ask = refused_late
     with pytest.raises(LedgerError, match="has gone on with its work"):
         finished(made)
     assert asked.read_bytes().splitlines() == [b"p1_t1_n01", b"p2_t1_n03"]
@@ -807,7 +812,9 @@ def test_without_a_fence_an_order_is_repeated_only_after_the_list_has_settled(tm
 
 def test_no_two_batches_in_flight_have_the_same_size_where_size_is_all_there_is(tmp_path):
     made, _ = engine(tmp_path, kind=Nameless, arguments=["provider.limits.requests=2"])
-    made._request_files._limits = replace(made._request_files._limits, requests=2, margin=0.0)
+    made._calls._request_files._limits = replace(
+        made._calls._request_files._limits, requests=2, margin=0.0
+    )
     snapshot = finished(made)
     assert [b.count for b in snapshot.batches[:2]] == [2, 1]
     assert snapshot.counts.success == 6

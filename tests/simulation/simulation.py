@@ -43,10 +43,12 @@ from runner.emulator.server import make_app
 from runner.providers import _stainless
 from runner.providers.base import Secret
 from runner.run import record
-from runner.run.engine import Asking, Engine, RunSpec
+from runner.run.calls import Calls
+from runner.run.engine import Engine
 from runner.run.realtime import Pacer, Realtime
 from runner.run.run import Run
 from runner.run.run_state import RunState
+from runner.run.spec import Asking, RunSpec
 from runner.storage import files, ledger
 from runner.storage.ledger import Ledger, LedgerReader, exists
 from tests.simulation.weather import START, Killed, Weather
@@ -180,7 +182,7 @@ class Life:
         )
         request_files = run.request_files(self.folder, provider)
         result_reader = run.result_reader(self.folder, provider, request_files)
-        made = Engine(
+        calls = Calls(
             spec,
             state,
             provider=provider,
@@ -196,8 +198,8 @@ class Life:
             request_files=request_files,
             downloads=Downloads(self.folder, result_reader, SETTLE),
             decode=result_reader.decode,
-            workers=AtOnce,
         )
+        made = Engine(spec, state, calls, workers=AtOnce)
         self._stop = made.stop
         return made
 
