@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.compose import compose
+from runner.core.batch_reading import kept
 from runner.core.custom_id import custom_id
 from runner.core.model import Batch, BatchKey, RemoteId, Span
 from runner.core.request_states import RequestStates
 from runner.core.states import BatchState
 from runner.core.summary import summary
 from runner.run import preflight, record
-from runner.run.engine import happened, readings_of
 from runner.run.run import Run
+from runner.storage.events import event_of
 from runner.storage.files import file_sha256
 from runner.storage.ledger import Ledger
 
@@ -191,7 +192,7 @@ def _sent(
         reserved_usd=Decimal("0.25"),
         packed_at=at - 30,
     )
-    ledger.record(batch, summary={}, event=happened(batch, "packed", at - 30), members=file.spans)
+    ledger.record(batch, summary={}, event=event_of(batch, "packed", at - 30), members=file.spans)
     return batch
 
 
@@ -236,7 +237,7 @@ def _collect(
         collected_at=at,
         completed=batch.count,
         raw={"output": file_sha256(path)},
-        **readings_of(reading),
+        **kept(reading),
     )
     _write(ledger, request_states, collected, "collect", outcomes=reading.outcomes)
 
@@ -245,7 +246,7 @@ def _write(
     ledger: Ledger, request_states: RequestStates, batch: Batch, what: str, **rows: Any
 ) -> None:
     batches = {b.key: b for b in ledger.batches()} | {batch.key: batch}
-    event = happened(
+    event = event_of(
         batch, what, batch.collected_at or batch.sent_at or batch.packed_at, batch.error
     )
     ledger.record(
