@@ -15,7 +15,8 @@ from runner.config.schema import Config
 from runner.config.settings import Settings
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
-from runner.run.build import Run
+from runner.run import assemble, maintenance, preflight
+from runner.run.run import Run
 
 _SENDING = ("run", "retry")
 
@@ -113,7 +114,7 @@ def _perform_run(run: Run, command: str, interruptible: Interruptible) -> int:
 
 def _export(run: Run, command: str, *, as_json: bool) -> int:
     """Read the raw answers again and write the tables anew, and others where they are wanted."""
-    result = run.reread()
+    result = maintenance.reread(run)
     if run.settings.config.export.format is not None:
         name = f"{run.settings.experiment.name}/{result.folder.name}"
         tables.export(run.settings, [name], result.folder / "export", rehearsals=True)
@@ -128,9 +129,9 @@ def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: boo
         was_interrupted = interruptible(engine)
 
     if not as_json:
-        print_notes(run.warnings())
+        print_notes(preflight.warnings(run))
     with screen(title(run), json=as_json) as observer:
-        result = run.drive(_purpose(run.settings.config), observer, on_engine)
+        result = assemble.drive(run, _purpose(run.settings.config), observer, on_engine)
     return finish(run, result, command, interrupted=was_interrupted(), as_json=as_json)
 
 

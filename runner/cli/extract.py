@@ -12,7 +12,8 @@ from runner.cli.exits import DONE, WORK_REMAINS
 from runner.cli.output import print_json
 from runner.cli.summary import finish
 from runner.core.model import QuestionSet
-from runner.run.build import Run
+from runner.run import maintenance
+from runner.run.run import Run
 
 if TYPE_CHECKING:
     from runner.batches.offline import Example, Tally
@@ -36,12 +37,12 @@ def extract(run: Run, command: str, *, as_json: bool) -> int:
     config = run.settings.config
     if config.input is not None:
         output = sys.stdout.buffer if as_json else None
-        total = run.read_file(Path(config.input), output)
+        total = maintenance.read_file(run, Path(config.input), output)
         if not as_json:
             _print_tally(total)
         print_bad_lines(total)
         return WORK_REMAINS if total.bad_lines else DONE
-    found = run.compare()
+    found = maintenance.compare(run)
     if as_json:
         print_json(_comparison_facts(found))
     else:
@@ -49,14 +50,18 @@ def extract(run: Run, command: str, *, as_json: bool) -> int:
         _print_comparison(found, folder=run.folder(sending=False), apply=apply)
     if not config.apply:
         return DONE
-    result = run.reread()
+    result = maintenance.reread(run)
     return DONE if as_json else finish(run, result, command, interrupted=False, as_json=False)
 
 
 def patterns(run: Run, *, as_json: bool) -> int:
     """Show what each of today's patterns finds; return the exit code."""
     source = run.settings.config.input
-    total = run.read_parts() if source is None else run.read_file(Path(source), examples=True)
+    total = (
+        maintenance.read_parts(run)
+        if source is None
+        else maintenance.read_file(run, Path(source), examples=True)
+    )
     questions = run.settings.experiment.questions
     if as_json:
         print_json(_matches_facts(total, questions))

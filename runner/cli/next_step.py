@@ -11,7 +11,8 @@ from runner.core.states import AT_PROVIDER
 
 if TYPE_CHECKING:
     from runner.cli.sweep_jobs import SweepJob
-    from runner.run.build import Result, Run
+    from runner.run.assemble import Result
+    from runner.run.run import Run
 
 AGAIN = "run again"
 SEE_BELOW = "see below"
@@ -29,16 +30,16 @@ def after_run(run: "Run", result: "Result", command: str, *, interrupted: bool) 
         command: the command line, as the user can type it again.
         interrupted: whether the user stopped it.
     """
-    view = result.view
-    if interrupted or view.counts.open:
-        there = sum(1 for b in view.batches if b.state in AT_PROVIDER and not b.is_held)
+    snapshot = result.snapshot
+    if interrupted or snapshot.counts.open:
+        there = sum(1 for b in snapshot.batches if b.state in AT_PROVIDER and not b.is_held)
         go_on = f"{batches(there)} at the provider, where they go on; " if there else ""
         return f"{go_on}resume with: {command}"
-    if view.counts.failed:
+    if snapshot.counts.failed:
         return f"ask the failed ones once more: {doing(command, 'retry')}"
     if run.emulated:
         nameless = run.settings.config.provider.name == EMULATOR
-        needs = run.missing
+        needs = run.connection.missing
         more = f"\n{labelled('', f'which needs more: {needs}')}" if needs else ""
         return f"{_after_rehearsal(command, nameless=nameless)}{more}"
     return f"look at the table; more trials: {command} trials=…"

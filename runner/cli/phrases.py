@@ -9,7 +9,7 @@ from runner.core.states import BatchState
 from runner.core.summary import cost_of
 
 if TYPE_CHECKING:
-    from runner.run.build import Run
+    from runner.run.run import Run
 
 EMULATED = "REHEARSAL: emulated answers"
 REHEARSAL = f"{EMULATED}, nothing is paid"

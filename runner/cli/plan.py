@@ -10,8 +10,9 @@ from runner.cli.phrases import title as title_of_run
 from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price
-from runner.run.build import Run
+from runner.run import preflight
 from runner.run.preview import Preview, temperatures, way
+from runner.run.run import Run
 
 LABEL_WIDTH = 13
 UNKNOWN = "unknown"
@@ -19,9 +20,9 @@ UNKNOWN = "unknown"
 
 def of_run(run: Run, *, as_json: bool) -> int:
     """Print what a run would do; return the exit code."""
-    preview = run.preview()
+    preview = preflight.preview(run)
     if as_json:
-        print_json(run.plan_facts(preview))
+        print_json(preflight.plan_facts(run, preview))
         return DONE
     print(title_of_run(run))
     for name, value in _rows(run, preview):
@@ -72,7 +73,9 @@ def of_sweep(settings: Sequence[Settings], *, as_json: bool) -> int:
         "price_unknown": len(planned) - len(known),
     }
     if as_json:
-        facts = [{"job": job.name, **job.run.plan_facts(preview)} for job, preview in planned]
+        facts = [
+            {"job": job.name, **preflight.plan_facts(job.run, preview)} for job, preview in planned
+        ]
         refused = [{"job": job.name, "why": str(job.trouble)} for job in jobs if job.trouble]
         over = over_budget(jobs)
         print_json({"jobs": [*facts, *refused], "totals": sums, "over_budget": over})

@@ -10,7 +10,7 @@ from runner.core.model import Batch
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
 from runner.core.summary import cost_of, shown_state, totals
-from runner.run.engine import View
+from runner.run.run_state import Snapshot
 
 BATCHES_SHOWN = 12
 
@@ -56,31 +56,31 @@ def event_line(event: Mapping[str, Any]) -> str | None:
     return f"{at} {event['batch']} {said}{reason}"
 
 
-def counts_line(view: View) -> str:
+def counts_line(snapshot: Snapshot) -> str:
     """Return the five counters and the cost on one line."""
-    counts = totals(view.counts)
+    counts = totals(snapshot.counts)
     total = counts.pop("total")
-    cost = cost_of(view.batches)
+    cost = cost_of(snapshot.batches)
     spent = f"{cost} spent" if cost.spent is not None else str(cost)
     return (
         f"{total - counts['open']:,}/{total:,}  {counters(counts)}  "
-        f"{spent}, {usd(committed(view.batches))} with what runs"
+        f"{spent}, {usd(committed(snapshot.batches))} with what runs"
     )
 
 
-def progress_line(view: View) -> str:
+def progress_line(snapshot: Snapshot) -> str:
     """Return the progress on one line, with the next look at the provider."""
-    active = [b for b in view.batches if b.state not in FINAL_STATES]
-    parts = [counts_line(view)]
+    active = [b for b in snapshot.batches if b.state not in FINAL_STATES]
+    parts = [counts_line(snapshot)]
     if active:
         wait = max(min(b.next_at for b in active) - time.time(), 0)
         parts.append(f"{phrases.batches(len(active))} open, next look in {seconds(wait)}")
-    return "  ".join([*parts, *asides(view)])
+    return "  ".join([*parts, *asides(snapshot)])
 
 
-def asides(view: View) -> list[str]:
+def asides(snapshot: Snapshot) -> list[str]:
     """Return what is to be said beside the counters."""
-    return [line for line in (view.doing, view.held, view.halted) if line]
+    return [line for line in (snapshot.doing, snapshot.held, snapshot.halted) if line]
 
 
 def how_far(batch: Batch) -> str:

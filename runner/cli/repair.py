@@ -3,12 +3,13 @@
 from runner.cli.exits import DONE, WORK_REMAINS
 from runner.cli.output import print_json, print_warnings
 from runner.cli.phrases import batches, plural, usd
-from runner.run.build import Run
+from runner.run import maintenance
+from runner.run.run import Run
 
 
 def verify(run: Run, *, as_json: bool) -> int:
     """Print what does not fit together; return the exit code."""
-    wrong = run.verify()
+    wrong = maintenance.verify(run)
     if as_json:
         print_json({"problems": wrong})
     else:
@@ -20,7 +21,7 @@ def verify(run: Run, *, as_json: bool) -> int:
 
 def recover(run: Run) -> int:
     """Make the ledger again and print what was found; return the exit code."""
-    found, aside = run.recover()
+    found, aside = maintenance.recover(run)
     collected = sum(1 for batch in found if batch.collected_at is not None)
     if aside is not None:
         print(f"the damaged ledger is kept in {aside}")
@@ -35,7 +36,7 @@ def decide(run: Run, action: str) -> int:
     """Adopt or abandon a batch and print what that means; return the exit code."""
     config = run.settings.config
     assert config.batch is not None
-    batch = run.decide(action, config.batch, config.remote)
+    batch = maintenance.decide(run, action, config.batch, config.remote)
     if action == "adopt":
         print(f"{batch.key} is {batch.remote}: run again to collect it")
         return DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.cli.phrases import CAN_STOP, STOPPING
 from runner.cli.progress_lines import asides, batch_lines, counts_line, event_line, progress_line
-from runner.run.engine import View
+from runner.run.run_state import Snapshot
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -23,7 +23,7 @@ class Silent:
     def happened(self, event: Mapping[str, Any]) -> None:
         """Ignore."""
 
-    def tick(self, view: View) -> None:
+    def tick(self, snapshot: Snapshot) -> None:
         """Ignore."""
 
 
@@ -39,12 +39,12 @@ class Plain:
         if line := event_line(event):
             print(line, file=sys.stderr, flush=True)
 
-    def tick(self, view: View) -> None:
+    def tick(self, snapshot: Snapshot) -> None:
         """Print the progress if it is time to."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + PLAIN_SECONDS
-            print(progress_line(view), file=sys.stderr, flush=True)
+            print(progress_line(snapshot), file=sys.stderr, flush=True)
 
 
 class Live:
@@ -55,7 +55,7 @@ class Live:
         from rich.live import Live as RichLive
 
         self._title = title
-        self._view: View | None = None
+        self._snapshot: Snapshot | None = None
         self.live = RichLive(
             console=console, get_renderable=self._draw, refresh_per_second=4, transient=True
         )
@@ -67,9 +67,9 @@ class Live:
         if line := event_line(event):
             self.live.console.print(Text(line, style="yellow" if event["error"] else "dim"))
 
-    def tick(self, view: View) -> None:
+    def tick(self, snapshot: Snapshot) -> None:
         """Keep it; the view is drawn four times a second."""
-        self._view = view
+        self._snapshot = snapshot
 
     def _draw(self) -> "RenderableType":
         from rich.console import Group
@@ -77,19 +77,19 @@ class Live:
         from rich.table import Table
         from rich.text import Text
 
-        view = self._view
-        if view is None:
+        snapshot = self._snapshot
+        if snapshot is None:
             return Text(self._title, style="bold")
         bar = Table.grid(expand=True)
-        done = view.counts.total - view.counts.open
-        bar.add_row(ProgressBar(total=max(view.counts.total, 1), completed=done))
+        done = snapshot.counts.total - snapshot.counts.open
+        bar.add_row(ProgressBar(total=max(snapshot.counts.total, 1), completed=done))
         return Group(
             Text(self._title, style="bold"),
             bar,
-            Text(counts_line(view)),
-            *(Text(line, style="dim") for line in batch_lines(view.batches, time.time())),
-            *(Text(line, style="yellow") for line in asides(view)),
-            Text(STOPPING if view.stopping else CAN_STOP),
+            Text(counts_line(snapshot)),
+            *(Text(line, style="dim") for line in batch_lines(snapshot.batches, time.time())),
+            *(Text(line, style="yellow") for line in asides(snapshot)),
+            Text(STOPPING if snapshot.stopping else CAN_STOP),
         )
 
 

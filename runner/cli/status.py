@@ -20,7 +20,7 @@ from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import FINAL_STATES
 from runner.core.summary import Cost, cost_of, days_left, shown_state
-from runner.run.build import Run
+from runner.run.run import Run
 from runner.storage.ledger import LedgerReader, exists
 
 

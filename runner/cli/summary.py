@@ -9,7 +9,8 @@ from runner.core.identity import replaced
 from runner.core.states import Outcome
 from runner.core.summary import models_returned, totals
 from runner.core.twins import told_of
-from runner.run.build import Result, Run
+from runner.run.assemble import Result
+from runner.run.run import Run
 
 
 def finish(run: Run, result: Result, command: str, *, interrupted: bool, as_json: bool) -> int:
@@ -29,30 +30,30 @@ def finish(run: Run, result: Result, command: str, *, interrupted: bool, as_json
         print(labelled("next", after_run(run, result, command, interrupted=interrupted)))
     if interrupted:
         return INTERRUPTED
-    counts = result.view.counts
+    counts = result.snapshot.counts
     return WORK_REMAINS if counts.open or counts.failed else DONE
 
 
 def _print(run: Run, result: Result) -> None:
-    view, tables = result.view, result.tables
-    beside = f"({batches(len(view.batches))}, {paid(view.batches)})"
-    others = replaced(run.settings.config.provider.model, models_returned(view.batches))
+    snapshot, tables = result.snapshot, result.tables
+    beside = f"({batches(len(snapshot.batches))}, {paid(snapshot.batches)})"
+    others = replaced(run.settings.config.provider.model, models_returned(snapshot.batches))
     print(title(run))
-    print(f"{counters(totals(view.counts))}  {beside}")
-    print_warnings([view.held, view.halted, others, *told_of(view.batches)])
+    print(f"{counters(totals(snapshot.counts))}  {beside}")
+    print_warnings([snapshot.held, snapshot.halted, others, *told_of(snapshot.batches)])
     if what_to_do := _about_a_refusal(run, result):
         print(labelled("refused", what_to_do))
     print(labelled("table", f"{tables.answers_csv}  (and .parquet)"))
     print(labelled("summary", tables.summary_json))
-    if view.counts.failed:
-        failed = f"{view.counts.failed:,} requests"
+    if snapshot.counts.failed:
+        failed = f"{snapshot.counts.failed:,} requests"
         print(labelled("failed", f"{failed}: causes in the table and the summary"))
 
 
 def _about_a_refusal(run: Run, result: Result) -> str | None:
     """Return what keeps a parameter from being refused again, where that is what happened."""
-    provider, said = run.settings.config.provider, result.view.halted
-    if said is None and any(b.tally.get(Outcome.REFUSED) for b in result.view.batches):
+    provider, said = run.settings.config.provider, result.snapshot.halted
+    if said is None and any(b.tally.get(Outcome.REFUSED) for b in result.snapshot.batches):
         import polars as pl
 
         attempts = pl.scan_parquet(result.tables.attempts_parquet)

@@ -20,9 +20,10 @@ from runner.cli.sweep_table import exit_code, print_rows, row_of
 from runner.config.settings import Settings
 from runner.core.errors import RunnerError
 from runner.core.plan import Purpose
-from runner.run.build import Run
+from runner.run import assemble
 from runner.run.emulator_process import emulators
 from runner.run.engine import Engine
+from runner.run.run import Run
 
 DRAW_SECONDS = 0.2
 
@@ -87,11 +88,14 @@ def drive(
 
 def _run_all(jobs: Sequence[SweepJob], purpose: Purpose, fleet: Fleet, *, as_json: bool) -> None:
     """Run jobs until all have ended; a thread a folder, while this one draws."""
-    worlds = {job.folder: job.run.behaviour for job in jobs if job.folder and job.run.emulated}
+    worlds = {
+        job.folder: assemble.behaviour(job.run) for job in jobs if job.folder and job.run.emulated
+    }
     with ExitStack() as stack:
         addresses = stack.enter_context(emulators(worlds))
         for job in jobs:
-            job.run.address = addresses.get(job.folder) if job.folder else None
+            address = addresses.get(job.folder) if job.folder else None
+            job.run = job.run.emulated_at(address)
         _import_packages(jobs)
         shown = stack.enter_context(board(title(jobs), [job.name for job in jobs], json=as_json))
         watching = dict(zip(jobs, shown.jobs, strict=True))
@@ -118,7 +122,7 @@ def _wait_for(threads: Sequence[Thread], fleet: Fleet) -> None:
 
 def _import_packages(jobs: Iterable[SweepJob]) -> None:
     """Import what the jobs use here, since packages that are imported by threads trip one another."""
-    wanted = [name for job in jobs for name in job.run.provider_class.packages]
+    wanted = [name for job in jobs for name in job.run.connection.provider_class.packages]
     for name in dict.fromkeys([*wanted, "runner.tables.export"]):
         importlib.import_module(name)
 

@@ -15,9 +15,11 @@ from runner.core.errors import ConfigError, IllegalTransition, RunnerError
 from runner.core.identity import replaced
 from runner.core.model import Span
 from runner.core.plan import Purpose
+from runner.run import assemble, preflight
+from runner.run.assemble import Result
 from runner.run.budget import SharedBudget
-from runner.run.build import Result, Run
 from runner.run.preview import Preview
+from runner.run.run import Run
 from runner.storage.ledger import exists
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class SweepJob:
     @property
     def has_begun(self) -> bool:
         """Tell whether its engine ever ran."""
-        return self.watched is not None and self.watched.view is not None
+        return self.watched is not None and self.watched.snapshot is not None
 
     @property
     def most_usd(self) -> Decimal:
@@ -67,7 +69,8 @@ class SweepJob:
     def take_place(self, of_others: Collection[Path], *, sending: bool) -> None:
         """Choose the folder, or note why there is none."""
         with self.noting_trouble():
-            self.folder = self.run.take_place(of_others, sending=sending)
+            self.run = self.run.placed(of_others, sending=sending)
+            self.folder = self.run.folder(sending=sending)
 
     def check(self, before: Iterable[Span], *, sending: bool) -> None:
         """Find out whether it can start, and what it would send.
@@ -80,12 +83,12 @@ class SweepJob:
         with self.noting_trouble():
             if not sending and not exists(self.folder):
                 raise ConfigError(f"{self.folder}: {NO_RUN}")
-            self.preview = self.run.ready(before, sending=sending)
+            self.preview = preflight.ready(self.run, before, sending=sending)
 
     def look_ahead(self, before: Iterable[Span]) -> None:
         """Find out what it would send, also where it could not start."""
         with self.noting_trouble():
-            self.preview = self.run.preview(before)
+            self.preview = preflight.preview(self.run, before)
 
     def enter(self) -> None:
         """Count what it has spent and reserved, also when it cannot start now."""
@@ -93,7 +96,7 @@ class SweepJob:
             return
         with self.noting_trouble():
             if self.trouble is None:
-                self.run.enter()
+                preflight.enter_budget(self.run)
             else:
                 self.run.shared_budget.look_into(self.folder)
 
@@ -107,7 +110,7 @@ class SweepJob:
         """
         self.watched = watched
         try:
-            self.result = self.run.drive(purpose, watched, fleet.add)
+            self.result = assemble.drive(self.run, purpose, watched, fleet.add)
         except IllegalTransition:
             self.crash = traceback.format_exc()
         except (RunnerError, OSError) as error:
@@ -124,14 +127,14 @@ class SweepJob:
             return "ended early" if self.has_begun else "not started"
         if self.result is None:
             return "not started"
-        view = self.result.view
-        if not view.counts.open:
-            return "some failed" if view.counts.failed else "done"
-        if view.halted:
+        snapshot = self.result.snapshot
+        if not snapshot.counts.open:
+            return "some failed" if snapshot.counts.failed else "done"
+        if snapshot.halted:
             return "refused"
         if interrupted:
             return "interrupted"
-        return "held" if view.held else "open"
+        return "held" if snapshot.held else "open"
 
     def why(self, facts: Mapping[str, Any]) -> str | None:
         """Say what is to be known of how it ended; None when there is nothing.
@@ -215,7 +218,7 @@ def _give_folders(siblings: Sequence[SweepJob], *, sending: bool) -> None:
     names = variants([job.run.definition for job in siblings]) or [""] * len(siblings)
     taken: dict[Path, str] = {}
     for variant, job in sorted(zip(names, siblings, strict=True), key=lambda pair: pair[0]):
-        job.run.variant = variant or None
+        job.run = job.run.as_variant(variant or None)
         of_others = {folder for folder, other in taken.items() if other != variant}
         job.take_place(of_others, sending=sending)
         if job.folder is not None:
@@ -264,7 +267,7 @@ def over_budget(jobs: Iterable[SweepJob]) -> str | None:
 
 def notes(jobs: Sequence[SweepJob]) -> list[str]:
     """Return what a user should know before anything is sent, each once."""
-    found = [note for job in jobs for note in job.run.warnings()]
+    found = [note for job in jobs for note in preflight.warnings(job.run)]
     found += [
         f"{len(sharing)} jobs share {folder}: they run one after another, and their "
         "counters are the folder's"

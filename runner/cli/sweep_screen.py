@@ -14,7 +14,7 @@ from runner.cli.progress_lines import BATCHES_SHOWN, asides, batch_lines, event_
 from runner.cli.screen import PLAIN_SECONDS
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
-from runner.run.engine import View
+from runner.run.run_state import Snapshot
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -29,7 +29,7 @@ class Watched:
     def __init__(self, name: str, say: Callable[[str, bool], None]) -> None:
         """Start quiet."""
         self.name = name
-        self.view: View | None = None
+        self.snapshot: Snapshot | None = None
         self.ended: str | None = None
         """How it ended; None while it goes on or waits for its turn."""
         self._say = say
@@ -39,9 +39,9 @@ class Watched:
         if line := event_line(event):
             self._say(f"{self.name}  {line}", bool(event["error"]))
 
-    def tick(self, view: View) -> None:
+    def tick(self, snapshot: Snapshot) -> None:
         """Keep it for the board."""
-        self.view = view
+        self.snapshot = snapshot
 
     def end(self, how: str) -> None:
         """Take note of how it ended, in a word."""
@@ -112,8 +112,8 @@ class LiveBoard(Board):
         lines = list(job_lines(self.jobs))
         hidden = len(lines) - room
         active = list(active_lines(self.jobs, time.time()))
-        views = [job.view for job in self.jobs if job.view is not None]
-        stopping = any(view.stopping for view in views)
+        snapshots = [job.snapshot for job in self.jobs if job.snapshot is not None]
+        stopping = any(snapshot.stopping for snapshot in snapshots)
         return Group(
             Text(self._title, style="bold"),
             *(Text(line) for line in lines[:room]),
@@ -141,11 +141,11 @@ def board(title: str, names: Sequence[str], *, json: bool) -> Iterator[Board]:
 
 def sweep_line(jobs: Sequence[Watched]) -> str:
     """Return how far a sweep is, on one line."""
-    views = [job.view for job in jobs if job.view is not None]
-    total = sum(view.counts.total for view in views)
-    done = total - sum(view.counts.open for view in views)
+    snapshots = [job.snapshot for job in jobs if job.snapshot is not None]
+    total = sum(snapshot.counts.total for snapshot in snapshots)
+    done = total - sum(snapshot.counts.open for snapshot in snapshots)
     ended = sum(1 for job in jobs if job.ended is not None)
-    reserved = sum((committed(view.batches) for view in views), start=Decimal(0))
+    reserved = sum((committed(snapshot.batches) for snapshot in snapshots), start=Decimal(0))
     return (
         f"{len(jobs)} jobs, {ended} over  {done:,}/{total:,} requests  "
         f"{usd(reserved)} spent or reserved"
@@ -156,16 +156,16 @@ def job_lines(jobs: Sequence[Watched]) -> Iterator[str]:
     """Yield a line a job: how far it is, and what holds it up."""
     width = max((len(job.name) for job in jobs), default=0)
     for job in jobs:
-        if job.view is None:
+        if job.snapshot is None:
             yield f"{job.name:<{width}}  {job.ended or 'waits for its turn'}"
             continue
-        counts, batches = job.view.counts, job.view.batches
+        counts, batches = job.snapshot.counts, job.snapshot.batches
         there = sum(1 for b in batches if b.state not in FINAL_STATES)
         words = [
             f"{job.name:<{width}}",
             f"{counts.total - counts.open:>7,}/{counts.total:,}",
             job.ended or f"{phrases.batches(there)} open",
-            *(line for line in asides(job.view) if job.ended is None),
+            *(line for line in asides(job.snapshot) if job.ended is None),
         ]
         yield "  ".join(words)
 
@@ -175,8 +175,8 @@ def active_lines(jobs: Sequence[Watched], now: float) -> Iterator[str]:
     active = [
         (batch.next_at, job.name, batch)
         for job in jobs
-        if job.view is not None and job.ended is None
-        for batch in job.view.batches
+        if job.snapshot is not None and job.ended is None
+        for batch in job.snapshot.batches
         if batch.state not in FINAL_STATES
     ]
     for _, name, batch in sorted(active, key=lambda row: row[:2]):

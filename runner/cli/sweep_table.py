@@ -24,10 +24,13 @@ def row_of(job: SweepJob, *, interrupted: bool) -> Row:
     """Return the line of a job that this process drove, or tried to."""
     watched = job.watched
     state = (watched and watched.ended) or job.state(interrupted=interrupted)
-    view = job.result.view if job.result else watched.view if watched else None
+    snapshot = job.result.snapshot if job.result else watched.snapshot if watched else None
     facts: dict[str, Any] = {}
-    if view is not None:
-        facts = summary(view.counts, view.batches) | {"halted": view.halted, "held": view.held}
+    if snapshot is not None:
+        facts = summary(snapshot.counts, snapshot.batches) | {
+            "halted": snapshot.halted,
+            "held": snapshot.held,
+        }
     return _row(job, facts, state, of_job(job, state))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
-from runner.core.states import ASKED, LOST, OUTCOME_CODES, Outcome, RequestState
+from runner.core.states import ASKED, LOST, OUTCOME_CODES, BatchState, Outcome, RequestState
 
 PENDING, IN_BATCH, SUCCESS, RETRY_SUCCESS, FAILED, WITHHELD = range(6)
 """Codes of `RequestState` in the arrays, in its order."""
@@ -109,6 +109,14 @@ class RequestStates:
         for span in spans:
             self._fold(self._row(span), span, outcomes[at : at + len(span)])
             at += len(span)
+
+    def replay(self, state: BatchState, spans: tuple[Span, ...], outcomes: bytes | None) -> None:
+        """Fold one batch of a ledger in; `outcomes` is None as long as it is not collected."""
+        if state is BatchState.DROPPED:
+            return
+        self.depart(spans)
+        if outcomes is not None:
+            self.arrive(spans, outcomes)
 
     def withhold(self, spans: Iterable[Span], outcomes: bytes | None = None) -> None:
         """Keep back what a cancelled batch left, until it is given back.
