@@ -48,8 +48,8 @@ Decoder = Callable[[], Callable[[bytes], Reply]]
 """Makes what reads a result line; it can be sent to another process."""
 Proof = Callable[[Stem, Variant], str | None]
 """Says what an echo of a condition's prompt has to be."""
-_Asked = tuple[Stem, Variant]
-"""What was asked: a condition, in a wording."""
+_Wording = tuple[Stem, Variant]
+"""A condition, in one of its wordings."""
 Highest = Callable[[Stem, Variant, Price], Decimal | None]
 """Says the most that one request of a condition may cost; None for one that is no longer known."""
 
@@ -160,7 +160,7 @@ class ResultReader:
             _sort_piece,
             pieces,
             setup=_prepare,
-            arguments=(self._job(batch, members), self.folder, decoder, proofs),
+            arguments=(self._to_read(batch, members), self.folder, decoder, proofs),
             total_bytes=sum(path.stat().st_size for path in files),
             what=f"the results of {batch.key}",
         )
@@ -174,16 +174,18 @@ class ResultReader:
         sorter.begin(PartWriter(self.folder, batch.key, self.questions, piece=len(pieces)), found)
         return sorter.close(self._highest)
 
-    def _job(self, batch: Batch, members: tuple[Span, ...]) -> "_Job":
+    def _to_read(self, batch: Batch, members: tuple[Span, ...]) -> "_BatchToRead":
         price = self.prices.at(realtime=batch.realtime)
-        return _Job(batch=batch, members=members, questions=self.questions, price=price)
+        return _BatchToRead(batch=batch, members=members, questions=self.questions, price=price)
 
     def _sorter(self, batch: Batch, members: tuple[Span, ...]) -> "_Sorter":
-        return _Sorter(self._job(batch, members), self.reader, self.decode, self.proof, self.folder)
+        return _Sorter(
+            self._to_read(batch, members), self.reader, self.decode, self.proof, self.folder
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
+class _BatchToRead:
     """What is to be read; it can be sent to another process."""
 
     batch: Batch
@@ -218,7 +220,7 @@ class _Found:
     """Of the input, what a cache had or took."""
     cost: Decimal = Decimal(0)
     """Of the replies whose tokens are known, where the price is."""
-    uncounted: Counter[_Asked] = field(default_factory=Counter)
+    uncounted: Counter[_Wording] = field(default_factory=Counter)
     """Replies that may be billed although nobody counted their tokens."""
 
     @property
@@ -256,19 +258,19 @@ class _Sorter:
 
     def __init__(
         self,
-        job: _Job,
+        wanted: _BatchToRead,
         reader: Reader,
         decode: Callable[[bytes], Reply],
         proof: Proof,
         folder: Path,
     ) -> None:
-        self._job = job
+        self._wanted = wanted
         self._folder = folder
         self._reader = reader
         self._decode = decode
         self._proof = proof
-        self._place = {id_: index for index, (id_, _) in enumerate(_named(job.members))}
-        self._spans = [span for span in job.members for _ in range(len(span))]
+        self._place = {id_: index for index, (id_, _) in enumerate(_named(wanted.members))}
+        self._spans = [span for span in wanted.members for _ in range(len(span))]
 
     def begin(self, parts: PartWriter, found: _Found) -> None:
         """Write the rows of what comes now into these parts, and count it there."""
@@ -288,15 +290,15 @@ class _Sorter:
         unseen = [(index, name) for index, name in names if index not in found.outcomes]
         for index, name in unseen:
             lost = Reply(custom_id=name, kind=ReplyKind.ERRORED, error="in no result file")
-            self._row(index, Outcome(self._job.batch.rest), {}, lost)
+            self._row(index, Outcome(self._wanted.batch.rest), {}, lost)
         gone = self._lost(len(unseen))
         self._parts.close(even_empty=not found.outcomes)
         if found.answered_after_all:
-            leave_out_failures(self._folder, self._job.batch.key, found.answered_after_all)
+            leave_out_failures(self._folder, self._wanted.batch.key, found.answered_after_all)
         if self._is_one_refusal():
             self._blame_the_account()
-        patterns, causes = by_question(self._job.questions, found.shapes)
-        known = None if self._job.price is None else found.cost
+        patterns, causes = by_question(self._wanted.questions, found.shapes)
+        known = None if self._wanted.price is None else found.cost
         unknown = found.uncounted.total() + gone
         return BatchReading(
             outcomes=bytes(found.outcomes[index] for index in range(len(self._spans))),
@@ -308,7 +310,7 @@ class _Sorter:
             cost_usd=None if unknown else known,
             known_usd=known,
             cost_unknown=unknown,
-            held_usd=self._held(highest, Counter(self._asked(n) for n, _ in unseen), gone),
+            held_usd=self._held(highest, Counter(self._wording(n) for n, _ in unseen), gone),
             models=by_model(found.models),
             missing=len(unseen),
             reasons=found.reasons,
@@ -332,9 +334,9 @@ class _Sorter:
         found.tally = Counter({Outcome.DENIED.value: len(self._spans)})
         found.outcomes = dict.fromkeys(found.outcomes, OUTCOME_CODES[Outcome.DENIED])
         found.reasons = {Outcome.DENIED.value: found.reasons[Outcome.REFUSED.value]}
-        relabel(self._folder, self._job.batch.key, Outcome.DENIED.value)
+        relabel(self._folder, self._wanted.batch.key, Outcome.DENIED.value)
 
-    def _asked(self, index: int) -> _Asked:
+    def _wording(self, index: int) -> _Wording:
         span = self._spans[index]
         return span.stem, span.variant
 
@@ -345,19 +347,19 @@ class _Sorter:
         could not be put to a request may belong to any of them, and so may a question, asked on
         its own, whose reply never came.
         """
-        batch, notices = self._job.batch, self._found.notices
+        batch, notices = self._wanted.batch, self._found.notices
         if Outcome(batch.rest) is Outcome.MISSING:
             return unseen
         strange = len(self._found.misplaced) + notices["unreadable"] + notices["oversize"]
         silent = (batch.failed or 0) if batch.realtime else 0
         return min(unseen, strange + silent)
 
-    def _held(self, highest: Highest, unseen: Counter[_Asked], lost: int) -> Decimal:
+    def _held(self, highest: Highest, unseen: Counter[_Wording], lost: int) -> Decimal:
         """Return the most that the attempts may cost whose cost nobody knows; the dearest count."""
-        price, batch = self._job.price, self._job.batch
+        price, batch = self._wanted.price, self._wanted.batch
         if price is None:
             return Decimal(0)
-        most: dict[_Asked, Decimal] = {}
+        most: dict[_Wording, Decimal] = {}
         for which in self._found.uncounted.keys() | unseen.keys():
             usd = highest(*which, price)
             most[which] = (batch.reserved_usd or Decimal(0)) / batch.count if usd is None else usd
@@ -429,18 +431,18 @@ class _Sorter:
         usage, cost = counted(reply), None
         if usage is not None:
             found.count(usage)
-            if self._job.price is not None:
-                cost = self._job.price.of(usage)
+            if self._wanted.price is not None:
+                cost = self._wanted.price.of(usage)
                 found.cost += cost
         elif may_be_billed(reply):
-            found.uncounted[self._asked(index)] += 1
+            found.uncounted[self._wording(index)] += 1
         self._parts.add(
             [
                 reply.custom_id,
-                self._job.batch.key,
+                self._wanted.batch.key,
                 self._spans[index].variant.value,
                 outcome.value,
-                *reading_cells(self._job.questions, readings),
+                *reading_cells(self._wanted.questions, readings),
                 reply.finish_reason,
                 reply.model,
                 reply.request_id,
@@ -470,19 +472,21 @@ _sort: Callable[[tuple[int, Range]], _Found] | None = None
 
 
 def _prepare(
-    job: _Job,
+    wanted: _BatchToRead,
     folder: Path,
     decoder: Decoder,
     proofs: Mapping[tuple[Stem, Variant], str | None],
 ) -> None:
     """Make this process ready to read pieces of a batch."""
     global _sort  # noqa: PLW0603
-    sorter = _Sorter(job, Reader(job.questions), decoder(), lambda *which: proofs[which], folder)
+    sorter = _Sorter(
+        wanted, Reader(wanted.questions), decoder(), lambda *which: proofs[which], folder
+    )
 
     def sort(numbered: tuple[int, Range]) -> _Found:
         number, piece = numbered
         found = _Found()
-        parts = PartWriter(folder, job.batch.key, job.questions, piece=number)
+        parts = PartWriter(folder, wanted.batch.key, wanted.questions, piece=number)
         sorter.begin(parts, found)
         sorter.over(lines(piece.path, piece.begin, piece.end))
         parts.close(even_empty=False)

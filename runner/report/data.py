@@ -25,7 +25,7 @@ NOT_IN_SOURCE = "not_in_source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ReportedQuestion:
     """One question as the report names it."""
 
     name: str
@@ -51,7 +51,7 @@ class Data:
     """All that a report is made from."""
 
     runs: tuple[ReportedRun, ...]
-    questions: tuple[Asked, ...]
+    questions: tuple[ReportedQuestion, ...]
     readings: pl.DataFrame
     """One row per request and question: run, block, persona, text, temperature, cell, request,
     question, value, cause, pattern, reason_chars, failed."""
@@ -110,7 +110,7 @@ def read(selection: Selection) -> Data:
                 frames.setdefault(question, []).append(_slim(asked_of, scale))
         requests += _scan(run.stored).select(pl.len()).collect().item()
     asked = {
-        _question_key(row, key): Asked(
+        _question_key(row, key): ReportedQuestion(
             name=questions[_question_key(row, key)],
             minimum=float(row["minimum"]),
             maximum=float(row["maximum"]),

@@ -28,7 +28,7 @@ from runner.storage.ledger import Ledger, exists
 from runner.tables.progress import Advance, adding_up
 
 if TYPE_CHECKING:
-    from runner.tables.export import Report, Tables
+    from runner.tables.export import ExportedRun, TableFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Result:
 
     snapshot: Snapshot
     folder: Path
-    tables: "Tables"
+    tables: "TableFiles"
 
 
 def drive(
@@ -187,21 +187,21 @@ def _finished(
     snapshot: Snapshot,
 ) -> Result:
     """Write the tables while the ledger is held, and show how far they are."""
-    report = report_of(run, ledger, request_states)
+    exported = exported_run(run, ledger, request_states)
 
     def show(done: int) -> None:
-        doing = f"writing the tables  {done / max(report.rows, 1):.0%}"
+        doing = f"writing the tables  {done / max(exported.rows, 1):.0%}"
         observer.tick(replace(snapshot, doing=doing))
 
-    tables = write_tables(report, adding_up(show))
+    tables = write_tables(exported, adding_up(show))
     return Result(snapshot=snapshot, folder=ledger.directory, tables=tables)
 
 
-def report_of(run: Run, ledger: Ledger, request_states: RequestStates) -> "Report":
+def exported_run(run: Run, ledger: Ledger, request_states: RequestStates) -> "ExportedRun":
     """Return what a run's tables are made from."""
-    from runner.tables.export import Report
+    from runner.tables.export import ExportedRun
 
-    return Report(
+    return ExportedRun(
         folder=ledger.directory,
         experiment=ledger.experiment(),
         questions=run.settings.experiment.questions,
@@ -213,8 +213,8 @@ def report_of(run: Run, ledger: Ledger, request_states: RequestStates) -> "Repor
     )
 
 
-def write_tables(report: "Report", advance: Advance) -> "Tables":
+def write_tables(exported: "ExportedRun", advance: Advance) -> "TableFiles":
     """Write a run's tables."""
     from runner.tables.export import export
 
-    return export(report, advance)
+    return export(exported, advance)

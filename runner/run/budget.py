@@ -34,7 +34,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _AtWork:
     """What a job at work has at its provider."""
 
     account: Account
@@ -52,7 +52,7 @@ class SharedBudget:
         self.lock = threading.RLock()
         """Held from the look at what others have until the intent of an order is on disk."""
         self._committed: dict[Path, Decimal] = {}
-        self._jobs: dict[Path, _Job] = {}
+        self._jobs: dict[Path, _AtWork] = {}
         self._pacers: dict[tuple[Any, ...], Pacer] = {}
 
     def look_into(self, folder: Path) -> None:
@@ -65,7 +65,7 @@ class SharedBudget:
     def enter(self, folder: Path, account: Account, batches: tuple[Batch, ...]) -> None:
         """Let a job begin to work, with what it has at its provider from earlier runs."""
         with self.lock:
-            self._jobs[folder] = _Job(account)
+            self._jobs[folder] = _AtWork(account)
             self.settle(folder, batches)
 
     def leave(self, folder: Path) -> None:
@@ -86,7 +86,7 @@ class SharedBudget:
             self._committed[folder] = committed(batches)
             job = self._jobs.get(folder)
             if job is not None:
-                self._jobs[folder] = _Job(
+                self._jobs[folder] = _AtWork(
                     job.account,
                     batches=len(there),
                     tokens=sum(b.input_tokens for b in there),

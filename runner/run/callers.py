@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_Job = tuple["Future[object]", Callable[[], object]]
+_Call = tuple["Future[object]", Callable[[], object]]
 
 
 class Callers(Executor):
@@ -18,7 +18,7 @@ class Callers(Executor):
     def __init__(self, most: int) -> None:
         """Start no thread yet."""
         self._most = most
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Call | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._lock = Lock()
 
@@ -35,21 +35,21 @@ class Callers(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT002 - Executor's own
         """Begin no call that waits, and wait for those under way."""
         while cancel_futures and not self._queue.empty():
-            job = self._queue.get()
-            if job is not None:
-                job[0].cancel()
+            call = self._queue.get()
+            if call is not None:
+                call[0].cancel()
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads if wait else ():
             thread.join()
 
     def _work(self) -> None:
-        while (job := self._queue.get()) is not None:
-            future, call = job
+        while (call := self._queue.get()) is not None:
+            future, make = call
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                result = call()
+                result = make()
             except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
                 future.set_exception(error)
             else:

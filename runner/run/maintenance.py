@@ -19,7 +19,7 @@ from runner.core.model import Batch, BatchKey
 from runner.core.request_states import RequestStates
 from runner.core.states import BatchState
 from runner.core.summary import summary
-from runner.run.assemble import Result, report_of, write_tables
+from runner.run.assemble import Result, exported_run, write_tables
 from runner.run.clock import SystemClock
 from runner.run.heartbeat import heartbeat
 from runner.run.record import check_patterns, how_read, opened, patterns_of
@@ -54,9 +54,9 @@ def reread(run: Run) -> Result:
         batches, counts = ledger.batches(), request_states.counts()
         ledger.summarise(summary(counts, batches))
         snapshot = Snapshot(counts=counts, batches=batches, held=None, halted=None, stopping=False)
-        report = report_of(run, ledger, request_states)
-        with progress_bar("writing the tables", report.rows) as advance:
-            tables = write_tables(report, advance)
+        exported = exported_run(run, ledger, request_states)
+        with progress_bar("writing the tables", exported.rows) as advance:
+            tables = write_tables(exported, advance)
         return Result(snapshot=snapshot, folder=folder, tables=tables)
 
 
@@ -143,8 +143,8 @@ def verify(run: Run) -> list[str]:
         return [str(error)]
     with opened(run, folder, create=False) as ledger:
         check_patterns(run, ledger)
-        report = report_of(run, ledger, run.standing(ledger))
-        return list(problems(ledger, run.reader(ledger), report))
+        exported = exported_run(run, ledger, run.standing(ledger))
+        return list(problems(ledger, run.reader(ledger), exported))
 
 
 def recover(run: Run) -> tuple[list[Batch], Path | None]:

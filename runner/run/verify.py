@@ -19,28 +19,28 @@ from runner.core.twins import costly, told_of
 from runner.storage.files import GONE, file_sha256
 from runner.storage.ledger import Ledger
 from runner.tables import dataset
-from runner.tables.export import Report, checked, gathered
+from runner.tables.export import ExportedRun, checked, gathered
 from runner.tables.parquet import is_made_of
 
 
 def problems(
-    ledger: Ledger, reader: Callable[[Path], ResultReader], report: Report
+    ledger: Ledger, reader: Callable[[Path], ResultReader], run: ExportedRun
 ) -> Iterator[str]:
     """Yield what does not fit together, a line each, with what to do about it.
 
     Args:
         ledger: the run's ledger, held by this process.
         reader: makes what reads result files, and writes what it read below a folder.
-        report: what the tables are made from.
+        run: what the tables are made from.
     """
-    for batch in report.batches:
+    for batch in run.batches:
         yield from _requests(ledger, batch)
         if batch.state is BatchState.COLLECTED:
             yield from _results(ledger, reader, batch)
-    yield from told_of(batch for batch in report.batches if costly(batch))
-    yield from _replaced(report)
-    yield from _strangers(report)
-    yield from _tables(report)
+    yield from told_of(batch for batch in run.batches if costly(batch))
+    yield from _replaced(run)
+    yield from _strangers(run)
+    yield from _tables(run)
 
 
 def _requests(ledger: Ledger, batch: Batch) -> Iterator[str]:
@@ -96,29 +96,29 @@ def _rows(folder: Path, batch: Batch) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(path) for path in files]) if files else pl.DataFrame()
 
 
-def _replaced(report: Report) -> Iterator[str]:
+def _replaced(run: ExportedRun) -> Iterator[str]:
     """Say that another model answered than was asked; the ledger knows by the names it was told."""
-    asked = report.experiment["definition"]["model"]["name"]
-    if others := replaced(asked, models_returned(report.batches)):
+    asked = run.experiment["definition"]["model"]["name"]
+    if others := replaced(asked, models_returned(run.batches)):
         yield f"{others}: tell them apart by the column model_returned"
 
 
-def _strangers(report: Report) -> Iterator[str]:
+def _strangers(run: ExportedRun) -> Iterator[str]:
     """Name result files that no batch of the ledger knows; they may hold paid answers."""
-    keys = {batch.key for batch in report.batches}
-    for path in sorted((report.folder / "raw").glob("*.jsonl")):
+    keys = {batch.key for batch in run.batches}
+    for path in sorted((run.folder / "raw").glob("*.jsonl")):
         if path.name.partition(".")[0] not in keys:
             yield f"{path}: no batch of the ledger knows it: keep it, it may be paid for"
 
 
-def _tables(report: Report) -> Iterator[str]:
-    rows = gathered(report)
-    answers = report.folder / "answers.parquet"
+def _tables(run: ExportedRun) -> Iterator[str]:
+    rows = gathered(run)
+    answers = run.folder / "answers.parquet"
     tables = {
-        answers: checked(rows.answers(), report.request_states.counts()),
-        report.folder / "attempts.parquet": rows.attempts(),
+        answers: checked(rows.answers(), run.request_states.counts()),
+        run.folder / "attempts.parquet": rows.attempts(),
     }
-    place = dataset.place_of(report.folder, report.experiment)
+    place = dataset.place_of(run.folder, run.experiment)
     if place.exists():
         tables[place] = dataset.without_partitions(rows.answers())
     for path, wanted in tables.items():

@@ -32,7 +32,7 @@ FORMULA = re.compile(r"\s*[=+\-@\t\r\x00＝＋－＠]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class TableFiles:
     """Where the tables are."""
 
     answers_csv: Path
@@ -44,7 +44,7 @@ class Tables:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ExportedRun:
     """What is exported of a run."""
 
     folder: Path
@@ -65,18 +65,18 @@ class Report:
         return self.request_states.counts().total + sum(collected)
 
 
-def export(report: Report, advance: Advance = lambda *_: None) -> Tables:
+def export(run: ExportedRun, advance: Advance = lambda *_: None) -> TableFiles:
     """Write every table; each is replaced whole, or not at all.
 
     Args:
-        report: what is exported.
-        advance: called with how many rows more were written, of `report.rows`.
+        run: what is exported.
+        advance: called with how many rows more were written, of `run.rows`.
 
     Raises:
         LedgerDamaged: when the table and the ledger's counters do not agree.
     """
-    folder = report.folder
-    tables = Tables(
+    folder = run.folder
+    tables = TableFiles(
         answers_csv=folder / "answers.csv",
         answers_parquet=folder / "answers.parquet",
         attempts_parquet=folder / "attempts.parquet",
@@ -84,45 +84,43 @@ def export(report: Report, advance: Advance = lambda *_: None) -> Tables:
         errors_jsonl=folder / "errors.jsonl",
         manifest_json=folder / "manifest.json",
     )
-    rows, counts = gathered(report), report.request_states.counts()
+    rows, counts = gathered(run), run.request_states.counts()
     with _replacing(tables.answers_parquet, tables.attempts_parquet, tables.answers_csv) as parts:
         answers_part, attempts_part, csv_part = parts
         with csv_part.open("wb") as text:
             answers = _also_as_csv(checked(rows.answers(), counts), text)
             sink(_counted(answers, advance), answers_part)
         sink(_counted(rows.attempts(), advance), attempts_part)
-    place = dataset.place_of(folder, report.experiment)
-    if report.dataset or place.exists():
+    place = dataset.place_of(folder, run.experiment)
+    if run.dataset or place.exists():
         private = privacy([folder])
         make_folder(place.parent, private)
         with _replacing(place) as (part,):
             part.chmod(part.stat().st_mode & private)
             sink(dataset.without_partitions(chunks(tables.answers_parquet)), part)
-    _json(tables.summary_json, _summary(report, counts))
-    _json(tables.manifest_json, _manifest(report))
-    write_durably(tables.errors_jsonl, (orjson.dumps(e) + b"\n" for e in _errors(report, rows)))
+    _json(tables.summary_json, _summary(run, counts))
+    _json(tables.manifest_json, _manifest(run))
+    write_durably(tables.errors_jsonl, (orjson.dumps(e) + b"\n" for e in _errors(run, rows)))
     return tables
 
 
-def gathered(report: Report) -> Join:
+def gathered(run: ExportedRun) -> Join:
     """Return the tables of answers and of attempts, to be read some thousand rows at a time.
 
     Raises:
         LedgerDamaged: the stored attempts are not those of the ledger's batches.
     """
-    return Join(
-        report.folder, report.experiment, report.questions, report.batches, report.request_states
-    )
+    return Join(run.folder, run.experiment, run.questions, run.batches, run.request_states)
 
 
-def derived(report: Report) -> tuple[pl.DataFrame, pl.DataFrame]:
+def derived(run: ExportedRun) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return both tables whole, as the ledger and the parts have them.
 
     Raises:
         LedgerDamaged: when they and the ledger's counters do not agree.
     """
-    rows = gathered(report)
-    return pl.concat(checked(rows.answers(), report.request_states.counts())), pl.concat(
+    rows = gathered(run)
+    return pl.concat(checked(rows.answers(), run.request_states.counts())), pl.concat(
         rows.attempts()
     )
 
@@ -189,23 +187,23 @@ def guarded(answers: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _summary(report: Report, counts: Counts) -> dict[str, Any]:
+def _summary(run: ExportedRun, counts: Counts) -> dict[str, Any]:
     return {
-        "experiment": report.experiment["name"],
-        "provider": report.experiment["definition"]["model"]["provider"],
-        "model": report.experiment["definition"]["model"]["name"],
-        "rehearsal": report.experiment["emulated"],
-        **summary(counts, report.batches),
+        "experiment": run.experiment["name"],
+        "provider": run.experiment["definition"]["model"]["provider"],
+        "model": run.experiment["definition"]["model"]["name"],
+        "rehearsal": run.experiment["emulated"],
+        **summary(counts, run.batches),
     }
 
 
-def _errors(report: Report, rows: Join) -> Iterator[dict[str, Any]]:
+def _errors(run: ExportedRun, rows: Join) -> Iterator[dict[str, Any]]:
     """Yield whatever went wrong: with a call, with a result file, with a request."""
-    for event in report.events:
+    for event in run.events:
         if event.get("error"):
             details = {key: event[key] for key in ("state", "remote", "remote_state")}
             yield _error(event["at"], event["batch"], event["event"], event["error"], details)
-    for batch in report.batches:
+    for batch in run.batches:
         found = {f"{notice} lines": count for notice, count in batch.notices.items()}
         found |= {
             f"requests {outcome}": count
@@ -233,16 +231,16 @@ def _error(
     }
 
 
-def _manifest(report: Report) -> dict[str, Any]:
+def _manifest(run: ExportedRun) -> dict[str, Any]:
     return {
         "chorus": __version__,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "experiment": report.experiment,
-        "config": report.resolved,
+        "experiment": run.experiment,
+        "config": run.resolved,
         "batches": [
             {"batch": b.key, "requests_sha256": b.sha256, "raw_sha256": dict(b.raw)}
-            for b in report.batches
+            for b in run.batches
         ],
     }
 

@@ -18,7 +18,7 @@ from runner.core.plan import Purpose
 from runner.run import assemble, record
 from runner.run.run import Run
 from runner.tables import dataset
-from runner.tables.export import Report, derived, export
+from runner.tables.export import ExportedRun, derived, export
 from runner.tables.join import Join
 from runner.tables.parquet import ROWS_A_GROUP, chunks, is_made_of, sink
 from tests.acceptance.conftest import QUICK, Desk
@@ -108,7 +108,7 @@ LIFE += ["faults.malformed=0.5", "faults.malformed_enhanced=0.5", "faults.half_e
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory) -> Report:
+def lived(tmp_path_factory) -> ExportedRun:
     """What the tables of a run are made from that grew: lost, asked again, given up, outgrown."""
     outputs = f"outputs={tmp_path_factory.mktemp('lived')}"
     for grown in (
@@ -119,11 +119,11 @@ def lived(tmp_path_factory) -> Report:
         run = Run(compose([*LIFE, *grown, outputs])[0])
         assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     with record.opened(run, run.folder(sending=False), create=False) as ledger:
-        report = assemble.report_of(run, ledger, run.standing(ledger))
-        return replace(report, events=tuple(report.events))
+        exported = assemble.exported_run(run, ledger, run.standing(ledger))
+        return replace(exported, events=tuple(exported.events))
 
 
-def by_rows_of(size: int, report: Report) -> Join:
+def by_rows_of(size: int, report: ExportedRun) -> Join:
     return Join(
         *(
             report.folder,
@@ -257,7 +257,7 @@ def scanned(outputs: Path, name: str = dataset.LIVE) -> pl.DataFrame:
     return pl.scan_parquet(files, hive_partitioning=True).collect()
 
 
-def as_if_live(report: Report, folder: Path, **model: str) -> Report:
+def as_if_live(report: ExportedRun, folder: Path, **model: str) -> ExportedRun:
     shutil.copytree(report.folder, folder)
     definition = {**report.experiment["definition"]}
     definition["model"] = {**definition["model"], **model}

@@ -75,7 +75,7 @@ def runners_table(folder: Path, name: str, trials: int) -> pl.DataFrame:
     provider = folder.name.partition("_")[0]
     run = made._run(str(folder.parent.parent), name, provider, made.MIDDLE[provider][0], trials)
     with Ledger.open(folder) as ledger:
-        return derived(assemble.report_of(run, ledger, run.standing(ledger)))[0]
+        return derived(assemble.exported_run(run, ledger, run.standing(ledger)))[0]
 
 
 @pytest.mark.parametrize(("name", "trials"), [("done", 10), ("literary", 25)])

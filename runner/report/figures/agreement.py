@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from runner.report.data import Asked
+from runner.report.data import ReportedQuestion
 from runner.report.figures.labels import wrapped
 from runner.report.figures.marks import ceiling, empty, field, forest, inside, look_of
 from runner.report.figures.sheet import Drawn, Grid, Heading, Rows, Sheet
@@ -24,12 +24,12 @@ def agreement(sheet: Sheet, table: pl.DataFrame) -> Iterator[Drawn]:
     most = max((sd for sd in table["within_sd"] if sd is not None), default=0)
     least = min((low for low in table["icc_low"] if low is not None), default=0)
 
-    def spread(axes: Axes, shown: Rows, question: Asked) -> None:
+    def spread(axes: Axes, shown: Rows, question: ReportedQuestion) -> None:
         part = keyed.filter(pl.col("question") == question.name)
         forest(axes, shown, part, ("within_sd", None, None))
         axes.set_xlim(0, ceiling(most))
 
-    def icc(axes: Axes, shown: Rows, question: Asked) -> None:
+    def icc(axes: Axes, shown: Rows, question: ReportedQuestion) -> None:
         part = keyed.filter(pl.col("question") == question.name)
         forest(axes, shown, part, ("icc", "icc_low", "icc_high"))
         axes.set_xlim(min(0, -ceiling(-least * 100) / 100) if least < 0 else 0, 1.02)
@@ -104,7 +104,7 @@ def temperature(
     known = [t for t in cells["temperature"].unique() if t is not None]
     low, high = min(known, default=0), max(known, default=1)
 
-    def panel(axes: Axes, _: Rows, question: Asked) -> None:
+    def panel(axes: Axes, _: Rows, question: ReportedQuestion) -> None:
         dots = _measured(cells, question, "sd")
         places = dots["temperature"].to_list()
         axes.scatter(places, dots["sd"].to_list(), s=12, color=LIGHT_GREY, linewidth=0)
@@ -126,7 +126,7 @@ def temperature(
     )
 
 
-def _measured(table: pl.DataFrame, question: Asked, column: str) -> pl.DataFrame:
+def _measured(table: pl.DataFrame, question: ReportedQuestion, column: str) -> pl.DataFrame:
     """Return the rows of a question that have a temperature and a number."""
     return table.filter(
         pl.col("question") == question.name,

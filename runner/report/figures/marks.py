@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from runner.report.data import Asked
+from runner.report.data import ReportedQuestion
 from runner.report.figures.labels import short, width_of, wrapped
 from runner.report.figures.style import ALARM, COLOURS, DARK, GREY, MARKERS
 
@@ -139,7 +139,7 @@ def look_of(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
-def ticks(question: Asked) -> list[float]:
+def ticks(question: ReportedQuestion) -> list[float]:
     """Return the ends of a question's scale, and its quarters."""
     low, high = question.minimum, question.maximum
     return [low + (high - low) * quarter / 4 for quarter in range(5)]

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from runner.report.data import Asked
+from runner.report.data import ReportedQuestion
 from runner.report.figures.marks import aside, bar, ceiling, inside, legend, name_rows, stacked
 from runner.report.figures.sheet import Drawn, Heading, Rows, Sheet
 from runner.report.figures.style import COLOURS, ENDINGS, GREY, HATCHES
@@ -53,7 +53,7 @@ def missing(sheet: Sheet, table: pl.DataFrame, causes: Sequence[str]) -> Iterato
         (100 * row["missing"] / row["total"] for row in table.iter_rows(named=True)), default=0
     )
 
-    def panel(axes: Axes, rows: Rows, question: Asked) -> None:
+    def panel(axes: Axes, rows: Rows, question: ReportedQuestion) -> None:
         part = table.filter(pl.col("question") == question.name)
         found = {row["run"]: row for row in part.iter_rows(named=True)}
         for place, run in enumerate(rows):
@@ -98,7 +98,7 @@ def reasons(sheet: Sheet, table: pl.DataFrame) -> Iterator[Drawn]:
     names = {"med": "median", "q1": "q1", "q3": "q3", "mean": "mean"}
     names |= {"whislo": "min", "whishi": "max"}
 
-    def panel(axes: Axes, rows: Rows, question: Asked) -> None:
+    def panel(axes: Axes, rows: Rows, question: ReportedQuestion) -> None:
         part = table.filter(pl.col("question") == question.name, pl.col("run").is_in(rows))
         for row in part.iter_rows(named=True):
             place = rows.index(row["run"])

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from runner.report import numbers
-from runner.report.data import Asked
+from runner.report.data import ReportedQuestion
 from runner.report.figures.labels import rounded, short, wrapped
 from runner.report.figures.marks import ceiling, empty, forest, inside, ticks
 from runner.report.figures.sheet import (
@@ -37,7 +37,7 @@ def scores(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
     named = [_level(row, sheet.words) for row in table.select(by).iter_rows()]
     keyed = table.with_columns(pl.Series("_row", named))
 
-    def panel(axes: Axes, shown: Rows, question: Asked) -> None:
+    def panel(axes: Axes, shown: Rows, question: ReportedQuestion) -> None:
         part = keyed.filter(pl.col("question") == question.name)
         forest(axes, shown, part, ("mean", "low", "high"))
         axes.set_xlim(question.minimum, question.maximum)
@@ -72,7 +72,7 @@ def distribution(sheet: Sheet, readings: pl.DataFrame) -> Iterator[Drawn]:
     ]
     highest = ceiling(max(tops, default=0))
 
-    def draw(figure: Figure, rows: Rows, asked: Sequence[Asked]) -> None:
+    def draw(figure: Figure, rows: Rows, asked: Sequence[ReportedQuestion]) -> None:
         grid = figure.subplots(len(rows), len(asked), squeeze=False, sharey=True)
         for across, question in enumerate(asked):
             for down, run in enumerate(rows):
@@ -102,7 +102,9 @@ def distribution(sheet: Sheet, readings: pl.DataFrame) -> Iterator[Drawn]:
         yield sheet.drawn(heading, size, (part, len(parts)), drawing)
 
 
-def _histogram(axes: Axes, question: Asked, bins: pl.DataFrame, n: int, mean: float | None) -> None:
+def _histogram(
+    axes: Axes, question: ReportedQuestion, bins: pl.DataFrame, n: int, mean: float | None
+) -> None:
     """Draw the share of a run's values in each bin, and their mean."""
     width = (question.maximum - question.minimum) / BINS
     axes.bar(
@@ -131,7 +133,7 @@ def heat(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
         for row in table.iter_rows(named=True)
     }
 
-    def panel(axes: Axes, rows: Rows, question: Asked) -> None:
+    def panel(axes: Axes, rows: Rows, question: ReportedQuestion) -> None:
         found = [
             [cells.get((question.name, run, level), (None, None)) for level in levels]
             for run in rows
@@ -147,7 +149,9 @@ def heat(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
 
 
 def _fields(
-    axes: Axes, question: Asked, cells: Sequence[Sequence[tuple[float | None, int | None]]]
+    axes: Axes,
+    question: ReportedQuestion,
+    cells: Sequence[Sequence[tuple[float | None, int | None]]],
 ) -> None:
     """Draw a field for each mean, its n below it, and the scale beside."""
     map_ = mpl.colormaps["viridis"]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from runner.report.data import Asked, Data
+from runner.report.data import Data, ReportedQuestion
 from runner.report.figures.labels import short
 from runner.report.figures.marks import Entry, legend, legend_columns, name_rows
 from runner.report.figures.style import ALARM, STYLE
@@ -122,7 +122,7 @@ class Sheet:
         self,
         heading: Heading,
         rows: Rows,
-        panel: Callable[[Axes, Rows, Asked], None],
+        panel: Callable[[Axes, Rows, ReportedQuestion], None],
         label: str,
         *,
         grid: Grid | None = None,
@@ -147,7 +147,7 @@ class Sheet:
             for asked in chunks(self.questions, QUESTIONS_A_FIGURE)
         ]
 
-        def draw(figure: Figure, shown: Rows, asked: Sequence[Asked]) -> None:
+        def draw(figure: Figure, shown: Rows, asked: Sequence[ReportedQuestion]) -> None:
             down, columns = grid.shape(len(asked))
             places = figure.subplots(down, columns, squeeze=False, sharey=True).flatten()
             for axes in places[len(asked) :]:
