@@ -114,11 +114,7 @@ def _keep(folder: Path, *, alone: bool, claimed: Callable[[], None]) -> int:
         if program is not None:
             program.kill()
 
-    for number in (signal.SIGHUP, signal.SIGUSR2):  # a terminal that closes; a cluster's warning
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, kill)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    _listen(stop, kill)
     if not claim(folder, kind="job", pid=os.getpid()):
         return _failed("this batch was taken back, or has been run: nothing is run twice")
     claimed()
@@ -142,6 +138,15 @@ def _keep(folder: Path, *, alone: bool, claimed: Callable[[], None]) -> int:
     if killed and alone:
         os.killpg(0, signal.SIGKILL)  # and whatever it has left on the GPU
     return code if code >= 0 else 128 - code
+
+
+def _listen(stop: Callable[..., None], kill: Callable[..., None]) -> None:
+    """Let the signals that end a job stop the program, and an alarm kill it."""
+    for number in (signal.SIGHUP, signal.SIGUSR2):  # a terminal that closes; a cluster's warning
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, kill)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 def _failed(what: str) -> int:

@@ -44,17 +44,8 @@ class Network:
         def deliver() -> tuple[int, list[tuple[bytes, bytes]], bytes]:
             return self._loop.run_until_complete(self._call(request, body))
 
-        if weather.strikes(f"unreachable {where}"):
-            raise transport.ConnectError("refused", request=request)
-        if weather.strikes(f"busy {where}"):
-            headers = weather.dice.choice([{}, {"retry-after": "3"}, {"retry-after": "soon"}])
-            return transport.Response(429, headers=headers, json=_ERROR, request=request)
-        if weather.strikes(f"down {where}"):
-            return transport.Response(500, json=_ERROR, request=request)
-        if method in READING and weather.strikes(f"not found {where}"):
-            return transport.Response(404, json=_ERROR, request=request)
-        if weather.strikes(f"never arrives {where}"):
-            raise transport.ReadError("reset", request=request)
+        if (early := self._stopped(transport, request, where)) is not None:
+            return early
         if method not in READING and weather.strikes(f"arrives late {where}"):
             late = weather.dice.uniform(0, weather.latest)
             weather.time.due.append((weather.time.true + late, deliver))
@@ -76,6 +67,22 @@ class Network:
             content = self._twisted(urlsplit(str(request.url)).path, where, content)
         kept = [(n, v) for n, v in headers if n.lower() != b"content-length"]
         return transport.Response(status, headers=kept, content=content, request=request)
+
+    def _stopped(self, transport: Any, request: Any, where: str) -> Any:
+        """Return the reply to a request that does not get through; None when it does."""
+        weather = self._weather
+        if weather.strikes(f"unreachable {where}"):
+            raise transport.ConnectError("refused", request=request)
+        if weather.strikes(f"busy {where}"):
+            headers = weather.dice.choice([{}, {"retry-after": "3"}, {"retry-after": "soon"}])
+            return transport.Response(429, headers=headers, json=_ERROR, request=request)
+        if weather.strikes(f"down {where}"):
+            return transport.Response(500, json=_ERROR, request=request)
+        if request.method in READING and weather.strikes(f"not found {where}"):
+            return transport.Response(404, json=_ERROR, request=request)
+        if weather.strikes(f"never arrives {where}"):
+            raise transport.ReadError("reset", request=request)
+        return None
 
     def _twisted(self, path: str, where: str, content: bytes) -> bytes:
         """Let a batch contradict itself, or a result file end early the same way again and again."""
