@@ -14,7 +14,7 @@ from runner.cli.exits import DONE, MISTAKES, USER_MISTAKE, WORK_REMAINS
 from runner.cli.next_step import after_sweep
 from runner.cli.output import print_notes
 from runner.cli.signals import Interruptible
-from runner.cli.sweep_jobs import SweepJob, by_folder, checked, notes, prepared, title
+from runner.cli.sweep_jobs import Fleet, SweepJob, by_folder, checked, notes, prepared, title
 from runner.cli.sweep_screen import Watched, board
 from runner.cli.sweep_table import exit_code, print_rows, row_of
 from runner.config.settings import Settings
@@ -22,33 +22,9 @@ from runner.core.errors import RunnerError
 from runner.core.plan import Purpose
 from runner.run import assemble
 from runner.run.emulator_process import emulators
-from runner.run.engine import Engine
 from runner.run.run import Run
 
 DRAW_SECONDS = 0.2
-
-
-class Fleet:
-    """The engines of all jobs, to be stopped together."""
-
-    def __init__(self) -> None:
-        """Start without any."""
-        self.stopping = False
-        self._leaving = False
-        self._engines: list[Engine] = []
-
-    def add(self, engine: Engine) -> None:
-        """Take an engine that is about to run."""
-        self._engines.append(engine)
-        if self.stopping:
-            engine.stop(leaving=self._leaving)
-
-    def stop(self, *, leaving: bool = False) -> None:
-        """Stop them all, as `Engine.stop`; takes no lock, since a signal handler calls it."""
-        self.stopping = True
-        self._leaving = leaving
-        for engine in self._engines:
-            engine.stop(leaving=leaving)
 
 
 def drive(

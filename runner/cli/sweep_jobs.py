@@ -18,15 +18,38 @@ from runner.core.plan import Purpose
 from runner.run import assemble, preflight
 from runner.run.assemble import Result
 from runner.run.budget import SharedBudget
+from runner.run.engine import Engine
 from runner.run.preview import Preview
 from runner.run.run import Run
 from runner.storage.ledger import exists
 
 if TYPE_CHECKING:
-    from runner.cli.sweep import Fleet
     from runner.cli.sweep_screen import Watched
 
 LONGEST_NAME = 60
+
+
+class Fleet:
+    """The engines of all jobs, to be stopped together."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.stopping = False
+        self._leaving = False
+        self._engines: list[Engine] = []
+
+    def add(self, engine: Engine) -> None:
+        """Take an engine that is about to run."""
+        self._engines.append(engine)
+        if self.stopping:
+            engine.stop(leaving=self._leaving)
+
+    def stop(self, *, leaving: bool = False) -> None:
+        """Stop them all, as `Engine.stop`; takes no lock, since a signal handler calls it."""
+        self.stopping = True
+        self._leaving = leaving
+        for engine in self._engines:
+            engine.stop(leaving=leaving)
 
 
 class SweepJob:
@@ -100,7 +123,7 @@ class SweepJob:
             else:
                 self.run.shared_budget.look_into(self.folder)
 
-    def drive(self, purpose: Purpose, watched: "Watched", fleet: "Fleet") -> None:
+    def drive(self, purpose: Purpose, watched: "Watched", fleet: Fleet) -> None:
         """Run it to its end, whatever that is; raises nothing.
 
         Args:
