@@ -4,34 +4,29 @@ A user's folder (`--config-dir`) comes first and the shipped conf/ last, so that
 it changes, from a checkout and from an installed wheel alike.
 """
 
-import copy
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import yaml
 from hydra import main as hydra_main
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra._internal.hydra import Hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runner import __version__
 from runner.config import files, schema
 from runner.config.files import SHIPPED, broken_yaml, check_files
+from runner.config.hydra_inside import SWEEP_DIR, composing_once, preparing_here
 from runner.config.schema import GROUPS, Config
 from runner.config.settings import Settings, did_you_mean, settings
 from runner.config.typed import as_typed
@@ -70,7 +65,7 @@ def compose(argv: list[str]) -> list[Settings]:
             mistakes.append(error)
 
     _register()
-    with _preparing_here() as remote, _composing_once(arguments):
+    with preparing_here() as remote, composing_once(arguments):
         _run(task, home, arguments)
     if mistakes:
         raise mistakes[0]
@@ -89,90 +84,6 @@ def settings_of(cfg: DictConfig) -> Settings:
         return replace(settings(cfg, sources), overrides=tuple(hydra.overrides.task))
     except (OmegaConfBaseException, ValueError) as error:
         raise ConfigError(_one_line(error)) from None
-
-
-class RemoteLauncher(BasicLauncher):
-    """Stands for the launcher that was asked for: prepares every job here, and starts it later."""
-
-    def __init__(self, context: HydraContext, config: DictConfig) -> None:
-        """Keep what the real one needs."""
-        super().__init__()
-        self._context = context
-        self._composed = config
-        self._jobs: list[list[str]] = []
-
-    @property
-    def name(self) -> str:
-        """The launcher's name, as submitit_slurm."""
-        return str(self._composed.hydra.runtime.choices["hydra/launcher"])
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
-        """Prepare every job here."""
-        self._jobs = [list(words) for words in job_overrides]
-        return super().launch(job_overrides, initial_job_idx)
-
-    def start(self, jobs: Sequence[int], task: Callable[[DictConfig], Any], folder: Path) -> None:
-        """Run a task for some of the jobs where the launcher runs them, and wait for its results.
-
-        Args:
-            jobs: their numbers, in the order of the sweep.
-            task: called there with the job's configuration; `hydra.job.num` counts through `jobs`.
-            folder: for what the launcher and its jobs write.
-        """
-        config = copy.deepcopy(self._composed)
-        words = [w for w in config.hydra.overrides.hydra if not w.startswith(_SWEEP_DIR)]
-        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-        with read_write(config), open_dict(config):
-            config.hydra.sweep.dir = str(folder)
-            config.hydra.overrides.hydra = [*words, f"{_SWEEP_DIR}'{quoted}'"]
-        HydraConfig.instance().set_config(config)
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=self._context, task_function=task, config=config
-        )
-        launcher.launch([self._jobs[number] for number in jobs], 0)
-
-
-@contextmanager
-def _preparing_here() -> Iterator[list[RemoteLauncher]]:
-    """Let jobs be prepared by this process, whatever is to run them; it is filled when they are."""
-    plugins = Plugins.instance()
-    found: list[RemoteLauncher] = []
-
-    def instead(*, hydra_context: Any, task_function: Any, config: DictConfig) -> Any:
-        if config.hydra.launcher._target_ == f"{BasicLauncher.__module__}.{BasicLauncher.__name__}":
-            here: BasicLauncher = BasicLauncher()
-        else:
-            found[:] = [here := RemoteLauncher(hydra_context, config)]
-        here.setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        return here
-
-    plugins.instantiate_launcher = instead  # type: ignore[method-assign, assignment]
-    try:
-        yield found
-    finally:
-        del plugins.instantiate_launcher
-
-
-@contextmanager
-def _composing_once(arguments: list[str]) -> Iterator[None]:
-    """Spare Hydra composing everything once more only to look up hydra.mode.
-
-    No file of a user's may say it (runner.config.files) and the shipped ones do not, so that it is
-    unset unless the command line speaks of Hydra.
-    """
-    if any(word.lstrip("+~").startswith("hydra") for word in arguments):
-        yield
-        return
-    looked_up = Hydra.get_mode
-    Hydra.get_mode = _unset  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Hydra.get_mode = looked_up  # type: ignore[method-assign]
-
-
-def _unset(*_: object, **__: object) -> None:
-    """Say what `Hydra.get_mode` says of a configuration without a hydra.mode."""
 
 
 def _register() -> None:
@@ -194,8 +105,8 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
     sys.argv = ["runner", *arguments]
     try:
         with TemporaryDirectory(prefix="sweep-") as nowhere:
-            if "-m" in arguments and not any(w.startswith(_SWEEP_DIR) for w in arguments):
-                sys.argv.insert(2, f"{_SWEEP_DIR}{nowhere}")  # Hydra's own notes serve nobody
+            if "-m" in arguments and not any(w.startswith(SWEEP_DIR) for w in arguments):
+                sys.argv.insert(2, f"{SWEEP_DIR}{nowhere}")  # Hydra's own notes serve nobody
             hydra_main(config_path=str(home), config_name="config", version_base="1.3")(task)()
     except ConfigError:
         raise
@@ -205,9 +116,6 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
         raise ConfigError(_one_line(error)) from None
     finally:
         sys.argv = before
-
-
-_SWEEP_DIR = "hydra.sweep.dir="
 
 
 _KEY_NAMES = re.compile(r"(?i)(api[_-]?key|secret|password|credential|(?<!max_)(?<!_)token)$")

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra._internal.core_plugins import file_config_source
-from hydra._internal.sources_registry import SourcesRegistry
-from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult
 from omegaconf import OmegaConf
 
+from runner.config import hydra_inside
 from runner.config.schema import GROUPS
 from runner.config.settings import ALLOWED_IDS, IDENTIFIER, did_you_mean
 from runner.config.typed import NOTHING, ROOT, at, inner, meant
@@ -64,7 +63,7 @@ _SBATCH_WORD = re.compile(r"[A-Za-z0-9_.,:=+&|*@/-]*")
 _HELP = frozenset({"app_name", "header", "footer"})
 
 
-class FileConfigSource(file_config_source.FileConfigSource):
+class FileConfigSource(hydra_inside.FileReader):
     """Reads the files of a configuration for Hydra, in place of its own reader.
 
     It bears that one's name: Hydra, in a process that a launcher started, leaves a reader of that
@@ -96,7 +95,7 @@ _READ: dict[Path, _Read] = {}
 
 def register() -> None:
     """Let Hydra read files in this way."""
-    SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource
+    hydra_inside.read_with(FileConfigSource)
 
 
 def check_files(*folders: Path) -> None:
@@ -129,7 +128,7 @@ def _read(path: Path, folder: Path) -> _Read:
     if group in _HEADED and not IDENTIFIER.fullmatch(stem):
         raise ConfigError(f"{name}: id {stem!r}; {ALLOWED_IDS}")
     try:
-        header = ConfigSource._get_header_dict(text[:512])  # noqa: SLF001 - as Hydra will
+        header = hydra_inside.header_of(text)
     except ValueError as error:
         raise ConfigError(f"{name}: its first line: {error}") from None
     if group in _HEADED:
