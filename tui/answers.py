@@ -4,7 +4,6 @@ Nothing here is read while the screen is drawn: `Store.read` belongs in a thread
 when it is called first. Raw answers stay on disk.
 """
 
-import sqlite3
 import threading
 from array import array
 from bisect import bisect_right
@@ -28,7 +27,7 @@ from runner.core.request_states import (
     Row,
 )
 from runner.core.states import BatchState, Outcome
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tui.cells import clean
 from tui.model import Job
 
@@ -206,7 +205,6 @@ class Store:
             one = read_job(job, before)
         except (
             LedgerError,
-            sqlite3.Error,
             OSError,
             pl.exceptions.PolarsError,
             AttributeError,

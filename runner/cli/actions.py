@@ -28,7 +28,7 @@ from runner.core.summary import Cost, cost_of, days_left, models_returned, shown
 from runner.core.twins import told_of
 from runner.run.build import Result, Run
 from runner.run.preview import Preview, temperatures, way
-from runner.storage.ledger import LedgerReader, exists
+from runner.storage.reader import LedgerReader, exists
 
 Interruptible = Callable[[Any], Callable[[], bool]]
 

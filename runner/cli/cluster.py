@@ -42,7 +42,7 @@ from runner.core.plan import Purpose
 from runner.run.build import Result, Run
 from runner.storage.files import write_durably
 from runner.storage.lease import SECONDS
-from runner.storage.ledger import holder
+from runner.storage.lock import holder
 from runner.storage.mounts import shared_disk
 
 TICKET = "ticket.json"

@@ -38,7 +38,7 @@ from runner.run.build import Result, Run
 from runner.run.emulator_process import emulators
 from runner.run.engine import Engine
 from runner.run.preview import Preview
-from runner.storage.ledger import LedgerReader, exists
+from runner.storage.reader import LedgerReader, exists
 
 DRAW_SECONDS = 0.2
 LONGEST_NAME = 60

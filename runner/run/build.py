@@ -61,8 +61,10 @@ from runner.storage.commands import CommandVerb, leave
 from runner.storage.events import NAME as EVENTS
 from runner.storage.events import Line, lines
 from runner.storage.files import GONE, file_sha256
-from runner.storage.ledger import Ledger, LedgerReader, Recovered, check, exists, experiment_beside
+from runner.storage.ledger import Ledger
 from runner.storage.mounts import shared_disk
+from runner.storage.reader import LedgerReader, check, exists, experiment_beside
+from runner.storage.remake import Recovered, remake
 from runner.tables.progress import Advance, adding_up, progress_bar
 
 if TYPE_CHECKING:
@@ -558,7 +560,7 @@ class Run:
             told = [happened(one.batch, "recovered", now) for one in found]
             return [*(line["event"] for line in before), *told], found
 
-        ledger, aside = Ledger.remake(
+        ledger, aside = remake(
             folder,
             {**record, "patterns": self._patterns()},
             read,

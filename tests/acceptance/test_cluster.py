@@ -13,7 +13,8 @@ import pytest
 from runner.cli import cluster, sweep
 from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerError
-from runner.storage.ledger import LedgerReader, holder
+from runner.storage.lock import holder
+from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import QUICK, ROOT, SMALL, Desk
 from tests.acceptance.test_sweep import Ended, answered, billed
 

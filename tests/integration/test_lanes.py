@@ -14,7 +14,7 @@ from runner.core.plan import Purpose
 from runner.run import engine as engine_module
 from runner.run.build import Run
 from runner.run.engine import CALLS_AT_ONCE
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import Clock, Pretender, engine, finished
 
 

@@ -15,7 +15,9 @@ from runner.core.errors import LedgerOutdated
 from runner.core.plan import Purpose
 from runner.run.build import Run
 from runner.storage.events import NAME as EVENTS
-from runner.storage.ledger import DATABASE, Ledger, check
+from runner.storage.kv import DATABASE
+from runner.storage.ledger import Ledger
+from runner.storage.reader import check
 from tests.acceptance.conftest import INSTANT, Emulator
 
 WORDS = [

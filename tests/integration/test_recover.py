@@ -13,7 +13,7 @@ from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperi
 from runner.core.plan import Purpose
 from runner.core.states import BatchState
 from runner.run.build import Run
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
 
 VOLATILE = [

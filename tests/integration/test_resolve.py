@@ -12,7 +12,7 @@ from runner.core.model import Batch
 from runner.core.plan import Purpose, committed
 from runner.core.twins import Made
 from runner.run.build import Run
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import ARGUMENTS, Nameless, Pretender, engine, finished
 
 

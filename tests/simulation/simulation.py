@@ -45,7 +45,8 @@ from runner.run.build import Run
 from runner.run.engine import Asking, Engine, Timing
 from runner.run.realtime import Pacer, Realtime
 from runner.storage import files, ledger
-from runner.storage.ledger import Ledger, LedgerReader, exists
+from runner.storage.ledger import Ledger
+from runner.storage.reader import LedgerReader, exists
 from tests.simulation.weather import START, Killed, Weather
 from tests.simulation.wire import Network, transport_for
 
@@ -348,7 +349,7 @@ class Life:
 
 POINTS: tuple[tuple[Any, str, bool], ...] = (
     (ledger.Ledger, "_commit", True),
-    (ledger, "_open_cache", False),
+    (ledger, "_opened", False),
     (files, "settle", True),
     (engine, "settle", True),
     (attempts.PartWriter, "_write", True),

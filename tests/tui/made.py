@@ -261,7 +261,7 @@ def _finish(
     if finished:
         ledger.write_plan({**run.plan_facts(run.preview()), "at": NOW - 7200})
     beat = {"at": at, "pid": PID, "host": HOST, "finished": finished, "left": finished}
-    ledger._cache.set("heartbeat", json.dumps(beat))
+    ledger._store._cache.set("heartbeat", json.dumps(beat))
 
 
 # -- answers

@@ -1,6 +1,5 @@
 """The Batches: worst first, with what needs attention, and what can be done about it."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -252,7 +251,7 @@ class BatchesView(View):
         found: Events | str
         try:
             found = events(line.job.folder, line.batch.key, MOST_EVENTS)
-        except (LedgerError, sqlite3.Error, ValueError, OSError) as error:
+        except (LedgerError, ValueError, OSError) as error:
             found = f"its events cannot be read now ({error})"
         if not worker.is_cancelled:
             self.post_message(self.Told(line.key, line.batch, found))
