@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from runner.batches.attempts import parts as part_files
+from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
 from runner.core.errors import LedgerError
 from runner.core.model import Batch, BatchKey, Enhance, Span, Stem
 from runner.core.request_states import (
@@ -24,9 +25,9 @@ from runner.core.request_states import (
     SUCCESS,
     RequestStates,
     RetryPolicy,
-    Row,
+    Trials,
 )
-from runner.core.states import BatchState, Outcome
+from runner.core.states import BatchState
 from runner.storage.reader import LedgerReader
 from tui.cells import clean
 from tui.model import Job
@@ -239,8 +240,7 @@ def read_job(job: Job, before: JobAnswers | None = None) -> JobAnswers:
     questions = asked_of(experiment["definition"])
     standing = _Standing(_retry(plan))
     for number, batch in enumerate(batches):
-        if batch.state is not BatchState.DROPPED:
-            standing.fold(number, members[batch.key], outcomes[batch.key])
+        standing.fold(number, batch, members[batch.key], outcomes[batch.key])
     factors = _factors(experiment["definition"], standing.request_states.rows)
     reading = _Parts(job.folder, questions, before)
     for batch in batches:
@@ -277,7 +277,7 @@ def asked_of(definition: Mapping[str, Any]) -> tuple[Asked, ...]:
     )
 
 
-def _factors(definition: Mapping[str, Any], rows: Mapping[Stem, Row]) -> tuple[Factors, ...]:
+def _factors(definition: Mapping[str, Any], rows: Mapping[Stem, Trials]) -> tuple[Factors, ...]:
     """Return the factors of every condition that was sent, in the order of the configuration."""
     conditions = definition["conditions"]
     stems = [stem for stem in conditions if stem in rows]
@@ -309,15 +309,16 @@ class _Standing:
         self._last: dict[str, array[int]] = {}
         """The last batch of each request, by condition."""
 
-    def fold(self, number: int, spans: tuple[Span, ...], outcomes: bytes | None) -> None:
+    def fold(
+        self, number: int, batch: Batch, spans: tuple[Span, ...], outcomes: bytes | None
+    ) -> None:
+        if not self.request_states.replay(batch.state, spans, outcomes):
+            return
         for span in spans:
             last = self._last.setdefault(span.stem, array("i"))
             if (short := span.last - len(last)) > 0:
                 last.extend([_NEVER] * short)
             last[span.first - 1 : span.last] = array("i", [number]) * len(span)
-        self.request_states.depart(spans)
-        if outcomes is not None:
-            self.request_states.arrive(spans, outcomes)
 
     def table(self, stems: list[str]) -> "pl.DataFrame":
         import polars as pl
@@ -457,30 +458,15 @@ def light_columns(questions: tuple[Asked, ...]) -> dict[str, Any]:
 
 
 def _with_attempts(table: "pl.DataFrame", attempts: "pl.DataFrame") -> "pl.DataFrame":
-    """Say of every request which attempt counts: the first valid, else the last answered, else the last."""
+    """Say of every request which attempt counts."""
     import polars as pl
 
-    size = max(attempts.height, 1)
-    place = pl.int_range(pl.len(), dtype=pl.Int64)
-    rank = (
-        pl.when(pl.col("outcome") == Outcome.VALID.value)
-        .then(place)
-        .when(pl.col("outcome") == Outcome.INVALID.value)
-        .then(2 * size - place)
-        .otherwise(4 * size - place)
-    )
-    best = pl.col("_rank").min()
+    start = pl.col("outcome").replace_strict(STARTS, default=OTHERS, return_dtype=pl.Int64)
+    order = order_of(start, pl.int_range(pl.len(), dtype=pl.Int64))
     counts = (
-        attempts.select("custom_id", rank.alias("_rank"))
+        attempts.select("custom_id", order.alias("_order"))
         .group_by("custom_id")
-        .agg(
-            at=pl.when(best < size)
-            .then(best)
-            .when(best <= 2 * size)
-            .then(2 * size - best)
-            .otherwise(4 * size - best)
-            .cast(pl.UInt32)
-        )
+        .agg(at=place_of(pl.col("_order").min()).cast(pl.UInt32))
     )
     return table.join(counts, on="custom_id", how="left", maintain_order="left")
 

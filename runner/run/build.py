@@ -455,7 +455,7 @@ class Run:
                     outcomes = reading.outcomes
                     read = replace(batch, **readings_of(reading))
                     ledger.record(read, summary={}, outcomes=outcomes)
-                _replay(request_states, batch.state, members, outcomes)
+                request_states.replay(batch.state, members, outcomes)
                 advance(batch.count, batch.key)
         ledger.rewrite_experiment({**ledger.experiment(), **self._how_read()})
 
@@ -671,7 +671,7 @@ class Run:
         request_states = self._request_states()
         for batch in ledger.batches():
             members, outcomes = ledger.members(batch.key), ledger.outcomes(batch.key)
-            _replay(request_states, batch.state, members, outcomes)
+            request_states.replay(batch.state, members, outcomes)
         return request_states
 
     def _request_states(self) -> RequestStates:
@@ -894,20 +894,6 @@ class Result:
     view: View
     folder: Path
     tables: "Tables"
-
-
-def _replay(
-    request_states: RequestStates,
-    state: BatchState,
-    members: tuple[Span, ...],
-    outcomes: bytes | None,
-) -> None:
-    """Fold one batch of the ledger into the request_states."""
-    if state is BatchState.DROPPED:
-        return
-    request_states.depart(members)
-    if outcomes is not None:
-        request_states.arrive(members, outcomes)
 
 
 def _numbered(base: Path, number: int) -> Path:
