@@ -23,6 +23,7 @@ from runner.batches.attempts import (
     relabel,
 )
 from runner.batches.workers import PIECE_BYTES, Range, is_worth_it, ranges, spread
+from runner.core.batch_reading import BatchReading
 from runner.core.cost import Price, PriceList, counted, may_be_billed
 from runner.core.custom_id import custom_id
 from runner.core.errors import ProviderReplyUnreadable
@@ -74,36 +75,6 @@ _SEVERAL = 4
 _NUMBERS = re.compile(r"\b\w*\d\w*\b")
 """Sizes, ids and custom_ids, which differ between refusals for one and the same reason."""
 _WORTH_SAYING = frozenset((Outcome.REFUSED, Outcome.DENIED, Outcome.UNREADABLE, Outcome.ERRORED))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReading:
-    """What the result files of one batch say."""
-
-    outcomes: bytes
-    """One byte a request, in the batch's order."""
-    tally: Mapping[str, int]
-    patterns: Mapping[str, Mapping[str, int]]
-    causes: Mapping[str, Mapping[str, int]]
-    notices: Mapping[str, int]
-    usage: Usage
-    """Of the replies whose tokens the provider counted."""
-    cost_usd: Decimal | None
-    """None as long as it is not known of every attempt."""
-    models: Mapping[str, int]
-    """How many answers came under which returned name; answers without one are not in it."""
-    known_usd: Decimal | None
-    """What the others cost; None when the price is unknown."""
-    cost_unknown: int
-    """Attempts that may be billed, and nobody can tell how much."""
-    held_usd: Decimal
-    """The most that those may cost."""
-    missing: int
-    """Requests that are in no file, although every file was read to its end."""
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    """By outcome: the provider's words for the first that ended so."""
-    errors_alike: bool = False
-    """Whether every request, and they are several, came back with one and the same error."""
 
 
 class ResultReader:

@@ -26,8 +26,10 @@ from runner.core.plan import Purpose
 from runner.core.states import AT_PROVIDER, FINAL_STATES, BatchState, Outcome
 from runner.core.summary import Cost, cost_of, days_left, models_returned, shown_state, totals
 from runner.core.twins import told_of
-from runner.run.build import Result, Run
+from runner.run import assemble, maintenance, preflight
+from runner.run.assemble import Result
 from runner.run.preview import Preview, temperatures, way
+from runner.run.run import Run
 from runner.storage.reader import LedgerReader, exists
 
 Interruptible = Callable[[Any], Callable[[], bool]]
@@ -95,7 +97,7 @@ def _perform_run(run: Run, command: str, interruptible: Interruptible) -> int:
     config = run.settings.config
     as_json = config.format == "json"
     if config.action == "plan":
-        _print_plan(run, run.preview(), as_json=as_json)
+        _print_plan(run, preflight.preview(run), as_json=as_json)
         return DONE
     if config.action == "status":
         return _status(run, as_json=as_json)
@@ -110,7 +112,7 @@ def _perform_run(run: Run, command: str, interruptible: Interruptible) -> int:
     if config.action in ("adopt", "abandon"):
         return _decide(run, config.action)
     if config.action == "export":
-        result = run.reread()
+        result = maintenance.reread(run)
         if config.export.format is not None:
             _export(run.settings, [f"{run.settings.experiment.name}/{result.folder.name}"],
                     result.folder / "export", rehearsals=True)  # fmt: skip
@@ -211,7 +213,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _verify(run: Run, *, as_json: bool) -> int:
-    wrong = run.verify()
+    wrong = maintenance.verify(run)
     if as_json:
         print(json.dumps({"problems": wrong}, ensure_ascii=False, indent=2))
     else:
@@ -222,7 +224,7 @@ def _verify(run: Run, *, as_json: bool) -> int:
 
 
 def _recover(run: Run) -> int:
-    found, aside = run.recover()
+    found, aside = maintenance.recover(run)
     collected = sum(1 for batch in found if batch.collected_at is not None)
     if aside is not None:
         print(f"the damaged ledger is kept in {aside}")
@@ -240,12 +242,12 @@ def _extract(run: Run, command: str, *, as_json: bool) -> int:
     config = run.settings.config
     if config.input is not None:
         output = sys.stdout.buffer if as_json else None
-        total = run.read_file(Path(config.input), output)
+        total = maintenance.read_file(run, Path(config.input), output)
         if not as_json:
             extract.print_tally(total)
         extract.print_bad_lines(total)
         return WORK_REMAINS if total.bad_lines else DONE
-    found = run.compare()
+    found = maintenance.compare(run)
     if as_json:
         _print_json(extract.comparison_facts(found))
     else:
@@ -253,7 +255,7 @@ def _extract(run: Run, command: str, *, as_json: bool) -> int:
         extract.print_comparison(found, folder=run.folder(sending=False), apply=apply)
     if not config.apply:
         return DONE
-    result = run.reread()
+    result = maintenance.reread(run)
     return DONE if as_json else _finish(run, result, command, interrupted=False, as_json=False)
 
 
@@ -262,7 +264,11 @@ def _patterns(run: Run, *, as_json: bool) -> int:
     from runner.run import extract, patterns
 
     source = run.settings.config.input
-    total = run.read_parts() if source is None else run.read_file(Path(source), examples=True)
+    total = (
+        maintenance.read_parts(run)
+        if source is None
+        else maintenance.read_file(run, Path(source), examples=True)
+    )
     questions = run.settings.experiment.questions
     if as_json:
         _print_json(patterns.matches_facts(total, questions))
@@ -281,7 +287,7 @@ def _print_json(facts: Mapping[str, Any]) -> None:
 def _decide(run: Run, action: str) -> int:
     config = run.settings.config
     assert config.batch is not None
-    batch = run.decide(action, config.batch, config.remote)
+    batch = maintenance.decide(run, action, config.batch, config.remote)
     if action == "adopt":
         print(f"{batch.key} is {batch.remote}: run again to collect it")
     else:
@@ -303,10 +309,10 @@ def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: boo
         was_interrupted = interruptible(engine)
 
     if not as_json:
-        for warning in run.warnings():
+        for warning in preflight.warnings(run):
             print(f"note: {warning}")
     with screen(_title(run), json=as_json) as observer:
-        result = run.drive(_purpose(run.settings.config), observer, on_engine)
+        result = assemble.drive(run, _purpose(run.settings.config), observer, on_engine)
     return _finish(run, result, command, interrupted=was_interrupted(), as_json=as_json)
 
 
@@ -323,35 +329,37 @@ def _title(run: Run) -> str:
 
 
 def _finish(run: Run, result: Result, command: str, *, interrupted: bool, as_json: bool) -> int:
-    view, tables = result.view, result.tables
+    snapshot, tables = result.snapshot, result.tables
     if as_json:
         print(tables.summary_json.read_text(encoding="utf-8"), end="")
     else:
         print(_title(run))
         print(
-            "  ".join(f"{name} {count:,}" for name, count in totals(view.counts).items())
-            + f"  ({_batches(len(view.batches))}, {_money(view.batches)})"
+            "  ".join(f"{name} {count:,}" for name, count in totals(snapshot.counts).items())
+            + f"  ({_batches(len(snapshot.batches))}, {_money(snapshot.batches)})"
         )
-        others = replaced(run.settings.config.provider.model, models_returned(view.batches))
-        for line in (view.held, view.halted, others, *told_of(view.batches)):
+        others = replaced(run.settings.config.provider.model, models_returned(snapshot.batches))
+        for line in (snapshot.held, snapshot.halted, others, *told_of(snapshot.batches)):
             if line:
                 print(f"! {line}")
         if what_to_do := _about_a_refusal(run, result):
             print(f"refused  {what_to_do}")
         print(f"table    {tables.answers_csv}  (and .parquet)")
         print(f"summary  {tables.summary_json}")
-        if view.counts.failed:
-            print(f"failed   {view.counts.failed:,} requests: causes in the table and the summary")
+        if snapshot.counts.failed:
+            print(
+                f"failed   {snapshot.counts.failed:,} requests: causes in the table and the summary"
+            )
         print(_next_step(run, result, command, interrupted=interrupted))
     if interrupted:
         return INTERRUPTED
-    return WORK_REMAINS if view.counts.open or view.counts.failed else DONE
+    return WORK_REMAINS if snapshot.counts.open or snapshot.counts.failed else DONE
 
 
 def _about_a_refusal(run: Run, result: Result) -> str | None:
     """Return what keeps a parameter from being refused again, where that is what happened."""
-    provider, said = run.settings.config.provider, result.view.halted
-    if said is None and any(b.tally.get(Outcome.REFUSED) for b in result.view.batches):
+    provider, said = run.settings.config.provider, result.snapshot.halted
+    if said is None and any(b.tally.get(Outcome.REFUSED) for b in result.snapshot.batches):
         import polars as pl
 
         attempts = pl.scan_parquet(result.tables.attempts_parquet)
@@ -361,12 +369,12 @@ def _about_a_refusal(run: Run, result: Result) -> str | None:
 
 
 def _next_step(run: Run, result: Result, command: str, *, interrupted: bool) -> str:
-    view = result.view
-    if interrupted or view.counts.open:
-        there = sum(1 for b in view.batches if b.state in AT_PROVIDER and not b.is_held)
+    snapshot = result.snapshot
+    if interrupted or snapshot.counts.open:
+        there = sum(1 for b in snapshot.batches if b.state in AT_PROVIDER and not b.is_held)
         go_on = f"{_batches(there)} at the provider, where they go on; " if there else ""
         return f"next     {go_on}resume with: {command}"
-    if view.counts.failed:
+    if snapshot.counts.failed:
         return f"next     ask the failed ones once more: {_instead(command, 'retry')}"
     if run.emulated:
         return f"next     this was a rehearsal; the real thing: {_for_real(run, command)}"
@@ -382,7 +390,7 @@ def _instead(command: str, action: str) -> str:
 def _for_real(run: Run, command: str) -> str:
     """Say what to type, and what to set before, to leave the emulator."""
     real = for_real(command, nameless=run.settings.config.provider.name == EMULATOR)
-    needs = run.missing
+    needs = run.connection.missing
     return real + (f"\n         which needs more: {needs}" if needs else "")
 
 
@@ -401,7 +409,7 @@ def _money(batches: tuple[Batch, ...]) -> str:
 
 
 def _print_plan(run: Run, preview: Preview, *, as_json: bool) -> None:
-    facts = run.plan_facts(preview)
+    facts = preflight.plan_facts(run, preview)
     if as_json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return

@@ -39,7 +39,9 @@ from runner.config.compose import settings_of
 from runner.config.settings import Launcher, Settings
 from runner.core.errors import ConfigError, LedgerInUse, RunnerError
 from runner.core.plan import Purpose
-from runner.run.build import Result, Run
+from runner.run import assemble
+from runner.run.assemble import Result
+from runner.run.run import Run
 from runner.storage.files import write_durably
 from runner.storage.lease import SECONDS
 from runner.storage.lock import holder
@@ -92,7 +94,7 @@ class Task:
             traceback.print_exc()
             code, why = OUR_FAULT, f"{type(error).__name__}: {error}"
         else:
-            counts = result.view.counts
+            counts = result.snapshot.counts
             code = WORK_REMAINS if counts.open or counts.failed else DONE
             if counts.open and handlers.stopped_by is not None:
                 code, why = INTERRUPTED, handlers.pass_on()
@@ -116,7 +118,7 @@ class Task:
         end = time.monotonic() + 2 * SECONDS
         while True:
             try:
-                return run.drive(self.purpose, Plain(), on_engine)
+                return assemble.drive(run, self.purpose, Plain(), on_engine)
             except LedgerInUse:  # perhaps by the one before this, which died on another machine
                 if time.monotonic() > end:
                     raise

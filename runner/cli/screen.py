@@ -12,7 +12,7 @@ from runner.core.model import Batch
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
 from runner.core.summary import cost_of, shown_state
-from runner.run.engine import View
+from runner.run.run_state import Snapshot
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -30,7 +30,7 @@ class Silent:
     def happened(self, event: Mapping[str, Any]) -> None:
         """Ignore."""
 
-    def tick(self, view: View) -> None:
+    def tick(self, snapshot: Snapshot) -> None:
         """Ignore."""
 
 
@@ -46,12 +46,12 @@ class Plain:
         if line := event_line(event):
             print(line, file=sys.stderr, flush=True)
 
-    def tick(self, view: View) -> None:
+    def tick(self, snapshot: Snapshot) -> None:
         """Print the progress if it is time to."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + PLAIN_SECONDS
-            print(progress_line(view), file=sys.stderr, flush=True)
+            print(progress_line(snapshot), file=sys.stderr, flush=True)
 
 
 class Live:
@@ -62,7 +62,7 @@ class Live:
         from rich.live import Live as RichLive
 
         self._title = title
-        self._view: View | None = None
+        self._snapshot: Snapshot | None = None
         self.live = RichLive(
             console=console, get_renderable=self._draw, refresh_per_second=4, transient=True
         )
@@ -74,9 +74,9 @@ class Live:
         if line := event_line(event):
             self.live.console.print(Text(line, style="yellow" if event["error"] else "dim"))
 
-    def tick(self, view: View) -> None:
+    def tick(self, snapshot: Snapshot) -> None:
         """Keep it; the view is drawn four times a second."""
-        self._view = view
+        self._snapshot = snapshot
 
     def _draw(self) -> "RenderableType":
         from rich.console import Group
@@ -84,19 +84,21 @@ class Live:
         from rich.table import Table
         from rich.text import Text
 
-        view = self._view
-        if view is None:
+        snapshot = self._snapshot
+        if snapshot is None:
             return Text(self._title, style="bold")
         bar = Table.grid(expand=True)
-        done = view.counts.total - view.counts.open
-        bar.add_row(ProgressBar(total=max(view.counts.total, 1), completed=done))
+        done = snapshot.counts.total - snapshot.counts.open
+        bar.add_row(ProgressBar(total=max(snapshot.counts.total, 1), completed=done))
         return Group(
             Text(self._title, style="bold"),
             bar,
-            Text(counts_line(view)),
-            *(Text(line, style="dim") for line in batch_lines(view.batches, time.time())),
-            *(Text(line, style="yellow") for line in _asides(view)),
-            Text("stopping: batches go on at the provider" if view.stopping else "Ctrl-C: stop"),
+            Text(counts_line(snapshot)),
+            *(Text(line, style="dim") for line in batch_lines(snapshot.batches, time.time())),
+            *(Text(line, style="yellow") for line in _asides(snapshot)),
+            Text(
+                "stopping: batches go on at the provider" if snapshot.stopping else "Ctrl-C: stop"
+            ),
         )
 
 
@@ -121,7 +123,7 @@ class Watched:
     def __init__(self, name: str, say: Callable[[str, bool], None]) -> None:
         """Start quiet."""
         self.name = name
-        self.view: View | None = None
+        self.snapshot: Snapshot | None = None
         self.ended: str | None = None
         """How it ended, in a word; None while it goes on or waits for its turn."""
         self._say = say
@@ -131,9 +133,9 @@ class Watched:
         if line := event_line(event):
             self._say(f"{self.name}  {line}", bool(event["error"]))
 
-    def tick(self, view: View) -> None:
+    def tick(self, snapshot: Snapshot) -> None:
         """Keep it for the board."""
-        self.view = view
+        self.snapshot = snapshot
 
 
 class Board:
@@ -200,8 +202,8 @@ class LiveBoard(Board):
         lines = list(job_lines(self.jobs))
         hidden = len(lines) - room
         active = list(active_lines(self.jobs, time.time()))
-        views = [job.view for job in self.jobs if job.view is not None]
-        stopping = any(view.stopping for view in views)
+        snapshots = [job.snapshot for job in self.jobs if job.snapshot is not None]
+        stopping = any(snapshot.stopping for snapshot in snapshots)
         return Group(
             Text(self._title, style="bold"),
             *(Text(line) for line in lines[:room]),
@@ -229,11 +231,11 @@ def board(title: str, names: Sequence[str], *, json: bool) -> Iterator[Board]:
 
 def board_line(jobs: Sequence[Watched]) -> str:
     """Return how far a sweep is, on one line."""
-    views = [job.view for job in jobs if job.view is not None]
-    total = sum(view.counts.total for view in views)
-    done = total - sum(view.counts.open for view in views)
+    snapshots = [job.snapshot for job in jobs if job.snapshot is not None]
+    total = sum(snapshot.counts.total for snapshot in snapshots)
+    done = total - sum(snapshot.counts.open for snapshot in snapshots)
     ended = sum(1 for job in jobs if job.ended is not None)
-    reserved = sum((committed(view.batches) for view in views), start=Decimal(0))
+    reserved = sum((committed(snapshot.batches) for snapshot in snapshots), start=Decimal(0))
     return (
         f"{len(jobs)} jobs, {ended} over  {done:,}/{total:,} requests  "
         f"${reserved:.4f} spent or reserved"
@@ -244,16 +246,16 @@ def job_lines(jobs: Sequence[Watched]) -> Iterator[str]:
     """Yield a line a job: how far it is, and what holds it up."""
     width = max((len(job.name) for job in jobs), default=0)
     for job in jobs:
-        if job.view is None:
+        if job.snapshot is None:
             yield f"{job.name:<{width}}  {job.ended or 'waits for its turn'}"
             continue
-        counts, batches = job.view.counts, job.view.batches
+        counts, batches = job.snapshot.counts, job.snapshot.batches
         there = sum(1 for b in batches if b.state not in FINAL_STATES)
         words = [
             f"{job.name:<{width}}",
             f"{counts.total - counts.open:>7,}/{counts.total:,}",
             job.ended or f"{there} batch{'' if there == 1 else 'es'} open",
-            *(line for line in _asides(job.view) if job.ended is None),
+            *(line for line in _asides(job.snapshot) if job.ended is None),
         ]
         yield "  ".join(words)
 
@@ -263,8 +265,8 @@ def active_lines(jobs: Sequence[Watched], now: float) -> Iterator[str]:
     active = [
         (batch.next_at, job.name, batch)
         for job in jobs
-        if job.view is not None and job.ended is None
-        for batch in job.view.batches
+        if job.snapshot is not None and job.ended is None
+        for batch in job.snapshot.batches
         if batch.state not in FINAL_STATES
     ]
     for _, name, batch in sorted(active, key=lambda row: row[:2]):
@@ -313,32 +315,32 @@ def event_line(event: Mapping[str, Any]) -> str | None:
     return f"{at} {event['batch']} {said}{reason}"
 
 
-def counts_line(view: View) -> str:
+def counts_line(snapshot: Snapshot) -> str:
     """Return the five counters and the cost on one line."""
-    c = view.counts
-    cost = cost_of(view.batches)
+    c = snapshot.counts
+    cost = cost_of(snapshot.batches)
     spent = f"{cost} spent" if cost.spent is not None else str(cost)
     return (
         f"{c.total - c.open:,}/{c.total:,}  success {c.success:,}  retry_success "
         f"{c.retry_success:,}  failed {c.failed:,}  open {c.open:,}  "
-        f"{spent}, ${committed(view.batches):.4f} with what runs"
+        f"{spent}, ${committed(snapshot.batches):.4f} with what runs"
     )
 
 
-def progress_line(view: View) -> str:
+def progress_line(snapshot: Snapshot) -> str:
     """Return the progress on one line, with the next look at the provider."""
-    active = [b for b in view.batches if b.state not in FINAL_STATES]
-    parts = [counts_line(view)]
+    active = [b for b in snapshot.batches if b.state not in FINAL_STATES]
+    parts = [counts_line(snapshot)]
     if active:
         wait = max(min(b.next_at for b in active) - time.time(), 0)
         batches = "1 batch" if len(active) == 1 else f"{len(active):,} batches"
         parts.append(f"{batches} open, next look in {wait:.0f} s")
-    return "  ".join([*parts, *_asides(view)])
+    return "  ".join([*parts, *_asides(snapshot)])
 
 
-def _asides(view: View) -> list[str]:
+def _asides(snapshot: Snapshot) -> list[str]:
     """Return what is to be said beside the counters."""
-    return [line for line in (view.doing, view.held, view.halted) if line]
+    return [line for line in (snapshot.doing, snapshot.held, snapshot.halted) if line]
 
 
 def how_far(batch: Batch) -> str:

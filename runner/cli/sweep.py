@@ -33,11 +33,13 @@ from runner.core.identity import replaced
 from runner.core.model import Span
 from runner.core.plan import Purpose
 from runner.core.summary import summary
+from runner.run import assemble, preflight
+from runner.run.assemble import Result
 from runner.run.budget import SharedBudget
-from runner.run.build import Result, Run
 from runner.run.emulator_process import emulators
 from runner.run.engine import Engine
 from runner.run.preview import Preview
+from runner.run.run import Run
 from runner.storage.reader import LedgerReader, exists
 
 DRAW_SECONDS = 0.2
@@ -71,7 +73,7 @@ class Job:
     @property
     def has_begun(self) -> bool:
         """Tell whether its engine ever ran."""
-        return self.watched is not None and self.watched.view is not None
+        return self.watched is not None and self.watched.snapshot is not None
 
 
 class Fleet:
@@ -170,13 +172,14 @@ def _give_folders(siblings: Sequence[Job], *, sending: bool) -> None:
     names = variants([job.run.definition for job in siblings]) or [""] * len(siblings)
     taken: dict[Path, str] = {}
     for variant, job in sorted(zip(names, siblings, strict=True), key=lambda pair: pair[0]):
-        job.run.variant = variant or None
+        job.run = job.run.as_variant(variant or None)
         of_others = {folder for folder, other in taken.items() if other != variant}
         try:
-            job.folder = job.run.take_place(of_others, sending=sending)
+            job.run = job.run.placed(of_others, sending=sending)
         except RunnerError as error:
             job.trouble = error
         else:
+            job.folder = job.run.folder(sending=sending)
             taken[job.folder] = variant
 
 
@@ -209,7 +212,7 @@ def _check(jobs: Iterable[Job], *, sending: bool) -> None:
         try:
             if not sending and not exists(job.folder):
                 raise ConfigError(f"{job.folder}: no run yet")
-            job.preview = job.run.ready(earlier, sending=sending)
+            job.preview = preflight.ready(job.run, earlier, sending=sending)
         except RunnerError as error:
             job.trouble = error
         else:
@@ -223,7 +226,7 @@ def _enter(jobs: Iterable[Job]) -> None:
             continue
         try:
             if job.trouble is None:
-                job.run.enter()
+                preflight.enter_budget(job.run)
             else:
                 job.run.shared_budget.look_into(job.folder)
         except RunnerError as error:
@@ -260,7 +263,7 @@ def most(job: Job) -> Decimal:
 
 def notes(jobs: Sequence[Job]) -> list[str]:
     """Return what a user should know before anything is sent, each once."""
-    notes = dict.fromkeys(note for job in jobs for note in job.run.warnings())
+    notes = dict.fromkeys(note for job in jobs for note in preflight.warnings(job.run))
     for folder, sharing in by_folder(jobs).items():
         if len(sharing) > 1:
             notes[
@@ -284,11 +287,14 @@ def by_folder(jobs: Iterable[Job]) -> dict[Path, list[Job]]:
 
 def _run_all(jobs: Sequence[Job], purpose: Purpose, fleet: Fleet, *, as_json: bool) -> None:
     """Run jobs until all have ended; a thread a folder, while this one draws."""
-    worlds = {job.folder: job.run.behaviour for job in jobs if job.folder and job.run.emulated}
+    worlds = {
+        job.folder: assemble.behaviour(job.run) for job in jobs if job.folder and job.run.emulated
+    }
     with ExitStack() as stack:
         addresses = stack.enter_context(emulators(worlds))
         for job in jobs:
-            job.run.address = addresses.get(job.folder) if job.folder else None
+            address = addresses.get(job.folder) if job.folder else None
+            job.run = job.run.emulated_at(address)
         _import_packages(jobs)
         shown = stack.enter_context(board(title(jobs), [job.name for job in jobs], json=as_json))
         for job, watched in zip(jobs, shown.jobs, strict=True):
@@ -316,7 +322,7 @@ def _wait_for(threads: Sequence[Thread], fleet: Fleet) -> None:
 
 def _import_packages(jobs: Iterable[Job]) -> None:
     """Import what the jobs use here, since packages that are imported by threads trip one another."""
-    wanted = [name for job in jobs for name in job.run.provider_class.packages]
+    wanted = [name for job in jobs for name in job.run.connection.provider_class.packages]
     for name in dict.fromkeys([*wanted, "runner.tables.export"]):
         importlib.import_module(name)
 
@@ -334,7 +340,7 @@ def _work(jobs: Sequence[Job], purpose: Purpose, fleet: Fleet) -> None:
 
 def _run(job: Job, watched: Watched, purpose: Purpose, fleet: Fleet) -> None:
     try:
-        job.result = job.run.drive(purpose, watched, fleet.add)
+        job.result = assemble.drive(job.run, purpose, watched, fleet.add)
     except IllegalTransition:
         job.crash = traceback.format_exc()
     except (RunnerError, OSError) as error:
@@ -354,23 +360,27 @@ def _state(job: Job, *, interrupted: bool) -> str:
         return "ended early" if job.has_begun else "not started"
     if job.result is None:
         return "not started"
-    view = job.result.view
-    if view.counts.open:
-        if view.halted:
+    snapshot = job.result.snapshot
+    if snapshot.counts.open:
+        if snapshot.halted:
             return "refused"
         if interrupted:
             return "interrupted"
-        return "held" if view.held else "open"
-    return "some failed" if view.counts.failed else "done"
+        return "held" if snapshot.held else "open"
+    return "some failed" if snapshot.counts.failed else "done"
 
 
 def _row(job: Job, *, interrupted: bool) -> Row:
     """Return one job's line of the table, JSON-ready; what is not known is None."""
     ended = job.watched.ended if job.watched else None
     state = ended or _state(job, interrupted=interrupted)
-    view = job.result.view if job.result else job.watched.view if job.watched else None
-    facts = summary(view.counts, view.batches) if view else {}
-    why = job.trouble or (view and (view.halted or view.held)) or (job.crash and _last(job.crash))
+    snapshot = job.result.snapshot if job.result else job.watched.snapshot if job.watched else None
+    facts = summary(snapshot.counts, snapshot.batches) if snapshot else {}
+    why = (
+        job.trouble
+        or (snapshot and (snapshot.halted or snapshot.held))
+        or (job.crash and _last(job.crash))
+    )
     why = why or _answered_by_another(job, facts) or "; ".join(facts.get("twins") or ()) or None
     return {
         "job": job.name,
@@ -507,7 +517,7 @@ def plan(settings: Sequence[Settings], *, as_json: bool) -> int:
     for job in jobs:
         try:
             if job.trouble is None:
-                job.preview = job.run.preview(before.setdefault(job.folder, []))
+                job.preview = preflight.preview(job.run, before.setdefault(job.folder, []))
                 before[job.folder] += job.preview.spans
         except RunnerError as error:
             job.trouble = error
@@ -527,7 +537,9 @@ def _print_plan(jobs: Sequence[Job], *, as_json: bool) -> None:
         "price_unknown": len(planned) - len(known),
     }
     if as_json:
-        facts = [{"job": job.name, **job.run.plan_facts(preview)} for job, preview in planned]
+        facts = [
+            {"job": job.name, **preflight.plan_facts(job.run, preview)} for job, preview in planned
+        ]
         refused = [{"job": job.name, "why": str(job.trouble)} for job in jobs if job.trouble]
         found = {"jobs": [*facts, *refused], "totals": sums, "over_budget": _over_budget(jobs)}
         print(json.dumps(found, ensure_ascii=False, indent=2))

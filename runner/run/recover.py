@@ -16,13 +16,13 @@ import orjson
 
 from runner.batches.requests import RequestFiles
 from runner.batches.results import ResultReader
+from runner.core.batch_reading import kept
 from runner.core.cost import PriceList, estimate
 from runner.core.custom_id import parse
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, BatchKey, Model, Span, Stem, Variant
 from runner.core.states import BatchState
 from runner.providers.base import untagged
-from runner.run.engine import readings_of
 from runner.storage.codec import batch_of
 from runner.storage.events import Beside, Line
 from runner.storage.files import file_sha256
@@ -90,7 +90,7 @@ class Files:
                     f"{file} was changed since it was collected: put the original back"
                 )
         reading = self.result_reader.read(batch, members, files)
-        read = replace(batch, **readings_of(reading))
+        read = replace(batch, **kept(reading))
         return Recovered(batch=read, members=members, outcomes=reading.outcomes)
 
     def _recovered(self, path: Path) -> Recovered:
@@ -128,7 +128,7 @@ class Files:
             state=BatchState.COLLECTED,
             collected_at=files[0].stat().st_mtime,
             raw={_name_of(file): file_sha256(file) for file in files},
-            **readings_of(reading),
+            **kept(reading),
         )
         return Recovered(batch=collected, members=members, outcomes=reading.outcomes)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from runner.core.model import Batch
 from runner.storage.files import append, appending, sync
 
 NAME = "events.jsonl"
@@ -21,6 +22,21 @@ _KEY = re.compile(r"(b[0-9]{4,})\.")
 
 Line = Mapping[str, Any]
 """`event`, as the ledger keeps it, and `batch`, the batch's row in the ledger after it."""
+
+
+def event_of(batch: Batch, what: str, at: float, error: str | None = None) -> dict[str, Any]:
+    """Return one event of a batch as the ledger keeps it; `at` in seconds since the epoch."""
+    return {
+        "at": at,
+        "batch": batch.key,
+        "event": what,
+        "state": batch.state.value,
+        "remote": batch.remote,
+        "remote_state": batch.remote_state,
+        "requests": batch.count,
+        "tally": dict(batch.tally),
+        "error": error,
+    }
 
 
 class Events:

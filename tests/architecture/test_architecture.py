@@ -36,7 +36,7 @@ def test_the_layers_point_downwards():
 
 
 @pytest.mark.parametrize(
-    "module", ["runner.run.build", "runner.cli.actions", "runner.providers.openai"]
+    "module", ["runner.run.assemble", "runner.cli.actions", "runner.providers.openai"]
 )
 def test_slow_packages_are_imported_only_by_the_runs_that_use_them(module):
     slow = {"openai", "polars", "rich", "starlette", "uvicorn", "genai_prices"}

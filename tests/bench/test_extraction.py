@@ -18,7 +18,8 @@ from runner.batches.workers import cores
 from runner.config.compose import compose
 from runner.core.extract.reader import Reader
 from runner.emulator.phrases import AFTERTHOUGHTS, SUBJECTS, VERDICTS
-from runner.run.build import Run
+from runner.run import maintenance
+from runner.run.run import Run
 from tests.unit.layouts import LABELS, LAYOUTS, rows
 
 pytestmark = pytest.mark.bench
@@ -104,10 +105,10 @@ def test_result_lines_are_read_at_two_fifths_of_a_bare_pass_of_orjson(tmp_path, 
 
     def written() -> None:
         with (tmp_path / "read.jsonl").open("wb") as output:
-            check(run.read_file(path, output))
+            check(maintenance.read_file(run, path, output))
 
     def counted() -> None:
-        check(run.read_file(path))
+        check(maintenance.read_file(run, path))
 
     def check(total: Tally) -> None:
         assert (total.answers, total.valid, total.bad_lines) == (LINES, LINES, 0)

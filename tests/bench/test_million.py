@@ -19,7 +19,7 @@ import pytest
 
 from runner.config.compose import compose
 from runner.core.errors import LedgerError
-from runner.run.build import Run
+from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
 from tests.bench.test_peer import tree, worked
@@ -159,8 +159,8 @@ def at_size(size: int, place: Path) -> dict:
 def body(place: Path) -> bytes:
     """Return one request as Chorus writes it, with a hole for its custom_id."""
     run = Run(compose(["provider=openai", "personas=[p1]", "texts=[t1]", "trials=1"])[0])
-    span = next(run._request_states().pending())
-    frame, _ = run._request_files(place, run._offline_provider()).frame(span.stem, span.variant)
+    span = next(run.request_states().pending())
+    frame, _ = run.request_files(place, run.connection.offline()).frame(span.stem, span.variant)
     return frame.before + b"HOLE" + frame.after.rstrip()
 
 

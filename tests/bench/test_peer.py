@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from runner.config.compose import compose
-from runner.run.build import Run
+from runner.run.run import Run
 from tests.acceptance.conftest import INSTANT, Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,9 +162,9 @@ def test_the_same_requests_beside_curator(
 def conversations(arguments: list[str], folder: Path) -> Path:
     """Write what Chorus asks, a [system, user] pair a condition, for the peer to ask it, too."""
     run = Run(compose(arguments)[0])
-    request_files = run._request_files(folder, run._offline_provider())
+    request_files = run.request_files(folder, run.connection.offline())
     pairs = []
-    for span in run._request_states().pending():
+    for span in run.request_states().pending():
         frame, _ = request_files.frame(span.stem, span.variant)
         body = json.loads(frame.before + b"x" + frame.after)["body"]
         pairs.append([message["content"] for message in body["messages"]])

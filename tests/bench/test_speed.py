@@ -13,7 +13,8 @@ import pytest
 from runner.config.compose import compose
 from runner.core.model import Batch, BatchKey
 from runner.core.states import BatchState
-from runner.run.build import Run
+from runner.run import record
+from runner.run.run import Run
 from runner.storage.ledger import Ledger
 from tests.acceptance.conftest import INSTANT, Emulator
 
@@ -59,8 +60,8 @@ def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_p
     arguments = ["provider=openai", f"outputs={tmp_path / 'outputs'}", "texts=[t1]", "trials=2500"]
     arguments += ["provider.limits.enqueued_tokens=null", "poll.first_seconds=0.05"]
     run = Run(compose([*arguments, "personas=[p1]"])[0])
-    span = next(run._request_states().pending())
-    frame, _ = run._request_files(tmp_path, run._offline_provider()).frame(span.stem, span.variant)
+    span = next(run.request_states().pending())
+    frame, _ = run.request_files(tmp_path, run.connection.offline()).frame(span.stem, span.variant)
     (tmp_path / "body.json").write_bytes(frame.before + b"HOLE" + frame.after.rstrip())
     floor_command = [sys.executable, str(ROOT / "tests/bench/floor.py"), instant, "10000"]
     runner_command = [sys.executable, "-m", "runner", *arguments, "budget.max_usd=100"]
@@ -87,7 +88,7 @@ def test_ten_thousand_requests_take_at_most_three_times_the_floor(instant, tmp_p
 EXPAND = """
 import sys, time
 from pathlib import Path
-from runner.run.build import Run
+from runner.run.run import Run
 from runner.config.compose import compose
 from runner.core.model import Batch, BatchKey
 from runner.core.states import BatchState
@@ -96,9 +97,9 @@ run = Run(compose([
     "provider=openai", "trials=83334", "provider.limits.enqueued_tokens=null",
     "provider.limits.bytes=200000000", "outputs=" + sys.argv[1]])[0])
 before = time.perf_counter()
-request_files = run._request_files(Path(sys.argv[1]), run._offline_provider())
+request_files = run.request_files(Path(sys.argv[1]), run.connection.offline())
 count = size = batches = 0
-for spans in request_files.batches(run._request_states().pending()):
+for spans in request_files.batches(run.request_states().pending()):
     batches += 1
     file = request_files.write(f"b{batches:04d}", spans)
     count, size = count + file.count, size + file.bytes
@@ -152,10 +153,10 @@ def test_a_million_requests_resume_in_well_under_a_second(tmp_path):
     run = Run(
         compose(["provider=openai", "trials=83334", "provider.limits.enqueued_tokens=null"])[0]
     )
-    request_files = run._request_files(tmp_path, run._offline_provider())
-    with Ledger.create(tmp_path, run._record()) as ledger:
+    request_files = run.request_files(tmp_path, run.connection.offline())
+    with Ledger.create(tmp_path, record.new_record(run)) as ledger:
         for number, spans in enumerate(
-            request_files.batches(run._request_states().pending()), start=1
+            request_files.batches(run.request_states().pending()), start=1
         ):
             count = sum(len(sized.span) for sized in spans)
             ledger.record(

@@ -11,7 +11,7 @@ from runner.config.compose import compose
 from runner.core.errors import ProviderReplyUnreadable, ProviderSilent
 from runner.core.model import Batch, ReplyKind
 from runner.providers.groq import GroqBatch
-from runner.run.build import Run
+from runner.run.run import Run
 from tests.contract import spoiled as spoil
 from tests.contract.case import LABELS, batch_of, staged, write_requests
 from tests.contract.kits.base import taken_of

@@ -11,7 +11,7 @@ from typing_extensions import is_typeddict
 
 from runner.config.compose import compose
 from runner.core.model import Condition, Prompt, Stem
-from runner.run.build import Run
+from runner.run.run import Run
 
 
 def line_of(*arguments: str, temperature: str | None = "0.5") -> dict[str, Any]:

@@ -12,7 +12,8 @@ from runner.__main__ import main
 from runner.cli.screen import Silent
 from runner.config.compose import compose
 from runner.core.plan import Purpose
-from runner.run.build import Run
+from runner.run import assemble
+from runner.run.run import Run
 from runner.storage.files import file_sha256
 from runner.storage.ledger import Ledger
 from runner.storage.reader import LedgerReader
@@ -29,7 +30,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
     outputs = tmp_path_factory.mktemp("answered")
     run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
-    run.drive(Purpose.RUN, Silent(), lambda _: None)
+    assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     return outputs
 
 

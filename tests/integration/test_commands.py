@@ -66,13 +66,13 @@ def told(folder: Path, command) -> tuple[bool, str]:
 def resumed(folder: Path, *arguments: str, kind=Pretender, script=None, purpose=Purpose.RUN):
     """Take up a run where an earlier process left it: the provider still has its batches."""
     made, provider = engine(folder, script, purpose, arguments=arguments, kind=kind)
-    for number, batch in enumerate(made.view.batches):
+    for number, batch in enumerate(made.snapshot.batches):
         path = folder / "requests" / f"{batch.key}.jsonl"
         ids = [json.loads(line)["custom_id"] for line in path.read_bytes().splitlines()]
         provider.files[f"file-{number}"] = ids
         if batch.remote is not None:
             provider.batches[batch.remote] = f"file-{number}"
-    provider.orders = len(made.view.batches)
+    provider.orders = len(made.snapshot.batches)
     return made, provider
 
 
@@ -80,20 +80,20 @@ def test_a_cancelled_batch_keeps_its_answers_and_the_others_go_on(tmp_path):
     submitted(tmp_path, *TWO_BATCHES)
     command = leave(tmp_path, V.CANCEL, 1.0, batch="b0001")
     made, provider = resumed(tmp_path, *TWO_BATCHES, kind=Cancelling)
-    view = finished(made)
+    snapshot = finished(made)
     assert told(tmp_path, command)[0]
     assert provider.calls.count("cancel") == 1
     assert "submit" not in provider.calls
-    assert view.counts.success == 5
-    assert view.counts.open == view.counts.pending == 1
+    assert snapshot.counts.success == 5
+    assert snapshot.counts.open == snapshot.counts.pending == 1
 
 
 def test_what_a_cancelled_batch_left_is_asked_by_the_next_run(tmp_path):
     submitted(tmp_path, *TWO_BATCHES)
     leave(tmp_path, V.CANCEL, 1.0, batch="b0001")
     finished(resumed(tmp_path, *TWO_BATCHES, kind=Cancelling)[0])
-    view = finished(resumed(tmp_path, *TWO_BATCHES)[0])
-    assert (view.counts.success, view.counts.open) == (6, 0)
+    snapshot = finished(resumed(tmp_path, *TWO_BATCHES)[0])
+    assert (snapshot.counts.success, snapshot.counts.open) == (6, 0)
 
 
 def test_what_a_cancelled_batch_left_is_asked_when_the_user_says_so(tmp_path):
@@ -118,9 +118,9 @@ def test_what_a_cancelled_batch_left_is_asked_when_the_user_says_so(tmp_path):
 
     leave(tmp_path, V.CANCEL, 0.5, batch="b0001")
     made, provider = resumed(tmp_path, *TWO_BATCHES, kind=Watched)
-    view = finished(made)
+    snapshot = finished(made)
     assert told(tmp_path, provider.command) == (True, "1 requests are asked again now")
-    assert (view.counts.success, view.counts.open) == (6, 0)
+    assert (snapshot.counts.success, snapshot.counts.open) == (6, 0)
 
 
 @pytest.mark.parametrize("state", ["packed", "staged"])
@@ -131,10 +131,10 @@ def test_a_batch_that_was_not_ordered_is_dropped_and_not_sent(tmp_path, state):
         ledger.record(replace(batch, state=BatchState(state), remote=None), summary={})
     command = leave(tmp_path, V.CANCEL, 1.0, batch="b0001")
     made, provider = resumed(tmp_path, *TWO_BATCHES)
-    view = finished(made)
+    snapshot = finished(made)
     assert told(tmp_path, command) == (True, "b0001 is dropped")
     assert not {"submit", "cancel", "stage"} & set(provider.calls)
-    assert (view.counts.success, view.counts.open) == (3, 3)
+    assert (snapshot.counts.success, snapshot.counts.open) == (3, 3)
 
 
 def test_a_batch_that_is_over_cannot_be_cancelled(tmp_path):
@@ -171,8 +171,8 @@ def failed_run(folder: Path) -> None:
     """Run until all six requests have failed three times."""
     made, provider = engine(folder)
     provider.answers = bad_then()
-    view = finished(made)
-    assert view.counts.failed == 6
+    snapshot = finished(made)
+    assert snapshot.counts.failed == 6
 
 
 def test_failed_requests_are_asked_once_more_on_request(tmp_path):
@@ -180,17 +180,21 @@ def test_failed_requests_are_asked_once_more_on_request(tmp_path):
     command = leave(tmp_path, V.RETRY, 1.0)
     made, provider = resumed(tmp_path)
     provider.answers = [GOOD] * 4 + ["still nothing"] * 2
-    view = finished(made)
+    snapshot = finished(made)
     assert told(tmp_path, command) == (True, "6 requests are asked again now")
-    assert (view.counts.retry_success, view.counts.failed, view.counts.open) == (4, 2, 0)
+    assert (snapshot.counts.retry_success, snapshot.counts.failed, snapshot.counts.open) == (
+        4,
+        2,
+        0,
+    )
 
 
 def test_only_the_named_requests_are_asked_once_more(tmp_path):
     failed_run(tmp_path)
     leave(tmp_path, V.RETRY, 1.0, requests=("p1_t1_n02", "nobody"))
     made, provider = resumed(tmp_path)
-    view = finished(made)
-    assert (view.counts.retry_success, view.counts.failed) == (1, 5)
+    snapshot = finished(made)
+    assert (snapshot.counts.retry_success, snapshot.counts.failed) == (1, 5)
     assert list(provider.files.values())[-1] == ["p1_t1_n02"]
 
 
@@ -207,9 +211,9 @@ def test_stopping_leaves_the_batches_at_the_provider(tmp_path):
     submitted(tmp_path)
     command = leave(tmp_path, V.STOP, 1.0)
     made, provider = resumed(tmp_path)
-    view = finished(made)
+    snapshot = finished(made)
     assert told(tmp_path, command)[0]
-    assert view.batches[0].state is BatchState.RUNNING
+    assert snapshot.batches[0].state is BatchState.RUNNING
     assert provider.calls == []
 
 
@@ -230,9 +234,9 @@ def test_a_batch_in_doubt_is_adopted_as_the_one_the_user_names(tmp_path):
     command = leave(tmp_path, V.ADOPT, 1.0, batch="b0001", remote="batch-1")
     made, provider = resumed(tmp_path)
     provider.batches["batch-1"] = "file-0"
-    view = finished(made)
+    snapshot = finished(made)
     assert told(tmp_path, command) == (True, "b0001 is batch-1")
-    assert (view.counts.success, "submit" in provider.calls) == (6, False)
+    assert (snapshot.counts.success, "submit" in provider.calls) == (6, False)
 
 
 def test_a_doubt_with_two_candidates_is_not_adopted_without_a_name(tmp_path):
@@ -248,11 +252,11 @@ def test_an_abandoned_batch_is_asked_again_and_its_reserve_stays_spent(tmp_path)
     in_doubt(tmp_path)
     command = leave(tmp_path, V.ABANDON, 1.0, batch="b0001")
     made, provider = resumed(tmp_path)
-    view = finished(made)
+    snapshot = finished(made)
     assert told(tmp_path, command)[0]
-    assert view.batches[0].state is BatchState.DROPPED
-    assert view.batches[0].abandoned_at is not None
-    assert (view.counts.success, provider.calls.count("submit")) == (6, 1)
+    assert snapshot.batches[0].state is BatchState.DROPPED
+    assert snapshot.batches[0].abandoned_at is not None
+    assert (snapshot.counts.success, provider.calls.count("submit")) == (6, 1)
 
 
 # -- the folder of commands itself
@@ -312,8 +316,8 @@ def test_a_runner_goes_on_beside_garbage_in_its_mailbox(tmp_path):
     place = tmp_path / FOLDER
     place.mkdir()
     (place / "00000000001000-00000000.json").write_bytes(b"{")
-    view = finished(engine(tmp_path)[0])
-    assert view.counts.success == 6
+    snapshot = finished(engine(tmp_path)[0])
+    assert snapshot.counts.success == 6
 
 
 assert ARGUMENTS[-1] == "trials=3"  # six requests, as the numbers above have it

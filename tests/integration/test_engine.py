@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.batches.downloads import Downloads
 from runner.cli.screen import Silent
 from runner.config.compose import compose
 from runner.core.errors import (
@@ -23,13 +24,18 @@ from runner.core.errors import (
 from runner.core.model import Batch, Progress, RemoteId
 from runner.core.plan import Purpose, committed
 from runner.core.states import BatchEvent
+from runner.core.transition import Timing
 from runner.core.twins import Made
 from runner.providers._chat import answer_line
 from runner.providers.openai import OpenAIBatch
+from runner.run import record
 from runner.run.budget import SharedBudget
-from runner.run.build import Run
-from runner.run.engine import Asking, Engine, Timing
+from runner.run.calls import Calls
+from runner.run.engine import Engine
 from runner.run.realtime import Conversation, Pacer, Realtime
+from runner.run.run import Run
+from runner.run.run_state import RunState
+from runner.run.spec import Asking, RunSpec
 from runner.storage import lease
 from runner.storage.ledger import Ledger
 from tests.integration.test_shared_disks import of_another_machine, silent_for
@@ -51,7 +57,7 @@ class Pretender(OpenAIBatch):
     tells_inputs = False
 
     def __init__(self, run: Run, script: Mapping[str, list] | None = None) -> None:
-        offline = run._offline_provider()
+        offline = run.connection.offline()
         super().__init__(offline._service, offline._model)
         self.script = {verb: list(steps) for verb, steps in (script or {}).items()}
         self.calls: list[str] = []
@@ -153,40 +159,43 @@ def engine(
     shared_budget=None,
     kind=None,
     shared=False,
+    clock=None,
 ) -> tuple[Engine, Pretender]:
     """An engine on the ledger of a folder, which is made if it is not there."""
     run = Run(compose([*ARGUMENTS, *arguments])[0])
     provider = (kind or Pretender)(run, script)
     new = not (folder / "cache.db").exists()
-    ledger = Ledger.create(folder, run._record(), shared=shared) if new else Ledger.open(folder)
-    request_files = run._request_files(folder, provider)
-    made = Engine(
-        ledger=ledger,
-        provider=provider,
-        realtime=Realtime(
-            folder,
-            request_files.path,
-            provider.ask,
-            Pacer(None, 0.01, 0.1, 1.0),
-            4,
-            asks=True,
-            keep=ledger.keep,
-        ),
+    ledger = (
+        Ledger.create(folder, record.new_record(run), shared=shared) if new else Ledger.open(folder)
+    )
+    request_files = run.request_files(folder, provider)
+    spec = RunSpec(
+        experiment_id="x",
+        name="y",
+        purpose=purpose,
         asking=asking,
-        request_states=run.standing(ledger),
-        request_files=request_files,
-        result_reader=run._result_reader(folder, provider, request_files),
         model=run.settings.experiment.model,
         prices=run.prices,
         limits=run.settings.limits,
-        labels={"experiment": "x", "name": "y"},
-        purpose=purpose,
-        budget_usd=budget,
-        shared_budget=shared_budget or SharedBudget(),
         timing=Timing(first=1.0, longest=8.0, longest_retry_after=60.0, settle=10.0),
-        clock=Clock(),
-        observer=Silent(),
+        budget_usd=budget,
     )
+    budget_of_all, clock = shared_budget or SharedBudget(), clock or Clock()
+    state = RunState(ledger, run.standing(ledger), budget_of_all, clock, Silent(), waits=spec.waits)
+    pacer = Pacer(None, 0.01, 0.1, 1.0)
+    result_reader = run.result_reader(folder, provider, request_files)
+    calls = Calls(
+        spec,
+        state,
+        provider=provider,
+        realtime=Realtime(
+            folder, request_files.path, provider.ask, pacer, 4, asks=True, keep=ledger.keep
+        ),
+        request_files=request_files,
+        downloads=Downloads(folder, result_reader, spec.timing.settle),
+        decode=result_reader.decode,
+    )
+    made = Engine(spec, state, calls)
     return made, provider
 
 
@@ -195,7 +204,7 @@ def finished(made: Engine):
     try:
         return made.run()
     finally:
-        made._ledger.close()
+        made._state.ledger.close()
 
 
 def storm(count: int) -> list[Exception]:
@@ -210,8 +219,8 @@ def storm(count: int) -> list[Exception]:
 
 def test_fifty_failed_polls_in_a_row_lose_nothing_and_send_nothing(tmp_path):
     made, provider = engine(tmp_path, {"poll": storm(50)})
-    view = finished(made)
-    assert (view.counts.success, view.counts.total) == (6, 6)
+    snapshot = finished(made)
+    assert (snapshot.counts.success, snapshot.counts.total) == (6, 6)
     assert provider.orders == 1
     assert provider.calls.count("poll") == 51
 
@@ -266,9 +275,9 @@ def test_not_now_is_waited_out_and_sent_again(tmp_path):
 
 def test_a_refusal_stops_the_sending_with_its_reason_and_a_later_run_goes_on(tmp_path):
     made, provider = engine(tmp_path, {"submit": [ProviderRefused("no such model")]})
-    view = finished(made)
-    assert "no such model" in view.halted
-    assert (provider.orders, view.counts.open) == (0, 6)
+    snapshot = finished(made)
+    assert "no such model" in snapshot.halted
+    assert (provider.orders, snapshot.counts.open) == (0, 6)
     made, provider = engine(tmp_path)
     assert finished(made).counts.success == 6
     assert provider.orders == 1
@@ -285,9 +294,9 @@ def test_enqueued_tokens_put_a_batch_back_and_it_goes_out_later_by_itself(tmp_pa
 def test_a_batch_that_fails_validation_is_dropped_and_its_requests_are_free_again(tmp_path):
     bad = Progress(state="failed", event="refused", message="invalid_json_line")
     made, provider = engine(tmp_path, {"poll": [bad]})
-    view = finished(made)
-    assert "invalid_json_line" in view.halted
-    assert view.counts.pending == 6
+    snapshot = finished(made)
+    assert "invalid_json_line" in snapshot.halted
+    assert snapshot.counts.pending == 6
     made, provider = engine(tmp_path)
     assert finished(made).counts.success == 6
     assert provider.orders == 1
@@ -307,7 +316,7 @@ COUNTED = Progress(
 
 
 def known(made: Engine) -> Batch:
-    return made.view.batches[0]
+    return made.snapshot.batches[0]
 
 
 def test_the_first_contradiction_is_remembered_over_restarts(tmp_path, monkeypatch):
@@ -328,11 +337,11 @@ def test_the_first_contradiction_is_remembered_over_restarts(tmp_path, monkeypat
     monkeypatch.setattr(Clock, "__init__", lambda self: setattr(self, "time", since + 10))
     made, later = engine(tmp_path, {"poll": [COUNTED] * 99})
     later.files, later.batches, later.cut = provider.files, provider.batches, 99
-    view = finished(made)
+    snapshot = finished(made)
     assert known(made).unsettled_at == since
-    assert "its files hold" in view.held
+    assert "its files hold" in snapshot.held
     assert later.calls == ["poll", "download"], "one look, and it is held again"
-    assert (later.orders, view.counts.open) == (0, 6)
+    assert (later.orders, snapshot.counts.open) == (0, 6)
 
 
 def test_without_counts_both_downloads_that_agree_are_of_one_process(tmp_path, monkeypatch):
@@ -375,7 +384,7 @@ def test_without_counts_nothing_is_lost_before_the_settle_time_has_passed(tmp_pa
     provider.download = timed
     assert finished(made).counts.success == 6
     assert provider.orders == 2
-    assert at[-1] - at[0] >= made._timing.settle
+    assert at[-1] - at[0] >= made._spec.timing.settle
 
 
 def test_looks_at_a_contradiction_are_ever_further_apart_and_said_once(tmp_path):
@@ -390,21 +399,21 @@ def test_looks_at_a_contradiction_are_ever_further_apart_and_said_once(tmp_path)
         download(file_id, sink)
 
     provider.download = timed
-    made._observer.happened = lambda event: said.append(event["event"])
-    view = finished(made)
+    made._state.observer.happened = lambda event: said.append(event["event"])
+    snapshot = finished(made)
     gaps = [b - a for a, b in itertools.pairwise(at)]
     assert gaps[:-1] == sorted(gaps[:-1])
     assert min(gaps) >= 1
-    assert sum(gaps) == pytest.approx(made._timing.settle)
+    assert sum(gaps) == pytest.approx(made._spec.timing.settle)
     assert (said.count("unsettled"), said.count("held")) == (1, 1)
-    assert "counts 6 answered, its files hold 3" in view.held
+    assert "counts 6 answered, its files hold 3" in snapshot.held
     assert provider.orders == 1
 
 
 def test_a_failure_that_repeats_itself_is_said_once(tmp_path):
     made, _ = engine(tmp_path, {"poll": [ProviderSilent("500")] * 9})
     said = []
-    made._observer.happened = lambda event: said.append(event["event"])
+    made._state.observer.happened = lambda event: said.append(event["event"])
     finished(made)
     assert said.count("poll failed") == 1
 
@@ -412,16 +421,16 @@ def test_a_failure_that_repeats_itself_is_said_once(tmp_path):
 def test_only_what_cannot_be_read_is_asked_again_in_the_next_batch(tmp_path):
     made, provider = engine(tmp_path)
     provider.answers = ["読めません。", GOOD, "読めません。"]
-    view = finished(made)
-    assert (view.counts.success, view.counts.retry_success) == (4, 2)
+    snapshot = finished(made)
+    assert (snapshot.counts.success, snapshot.counts.retry_success) == (4, 2)
     assert [len(ids) for ids in provider.files.values()] == [6, 2]
 
 
 def test_a_request_without_a_readable_answer_is_given_up_after_max_attempts(tmp_path):
     made, provider = engine(tmp_path, arguments=["retry.max_attempts=2"])
     provider.answers = ["読めません。"] * 12
-    view = finished(made)
-    assert (view.counts.failed, view.counts.open) == (6, 0)
+    snapshot = finished(made)
+    assert (snapshot.counts.failed, snapshot.counts.open) == (6, 0)
     assert provider.orders == 2
     made, provider = engine(tmp_path, arguments=["retry.max_attempts=3"])
     assert finished(made).counts.retry_success == 6, "a larger number asks them once more"
@@ -433,13 +442,13 @@ def test_a_re_ask_that_would_pass_the_budget_is_not_sent(tmp_path):
         tmp_path, budget=Decimal("0.00245")
     )  # $0.002446 at most, and little more
     provider.answers = ["読めません。"] * 6
-    view = finished(made)
+    snapshot = finished(made)
     assert provider.orders == 1
-    assert view.counts.open == 6
+    assert snapshot.counts.open == 6
     made, provider = engine(tmp_path, budget=Decimal("0.0001"))
-    view = finished(made)
+    snapshot = finished(made)
     assert provider.orders == 0
-    assert "budget.max_usd" in view.held
+    assert "budget.max_usd" in snapshot.held
 
 
 def asking_for(provider, completion: object) -> Callable[[bytes], bytes]:
@@ -461,15 +470,17 @@ def asking_for(provider, completion: object) -> Callable[[bytes], bytes]:
 
 def test_answers_that_cost_more_than_the_most_end_the_asking_and_the_rest_stays_open(tmp_path):
     made, provider = engine(tmp_path, budget=Decimal("0.01"), asking=ONE_BY_ONE)
-    made._realtime._concurrency = 1
-    made._realtime._ask = asking_for(provider, 10_000)  # $0.005 each; at most $0.0009 was thought
-    view = finished(made)
+    made._calls.realtime._concurrency = 1
+    made._calls.realtime._ask = asking_for(
+        provider, 10_000
+    )  # $0.005 each; at most $0.0009 was thought
+    snapshot = finished(made)
     assert len(provider.calls) == 2
-    assert (view.counts.success, view.counts.open) == (2, 4)
-    assert "budget.max_usd" in view.held
-    assert view.batches[0].cost_usd == committed(view.batches) > Decimal("0.01")
+    assert (snapshot.counts.success, snapshot.counts.open) == (2, 4)
+    assert "budget.max_usd" in snapshot.held
+    assert snapshot.batches[0].cost_usd == committed(snapshot.batches) > Decimal("0.01")
     made, provider = engine(tmp_path, budget=Decimal("0.1"), asking=ONE_BY_ONE)
-    made._realtime._ask = asking_for(provider, 10)
+    made._calls.realtime._ask = asking_for(provider, 10)
     assert finished(made).counts.success == 6
     assert len(provider.calls) == 4
 
@@ -479,9 +490,9 @@ def test_answers_of_unknown_cost_stay_reserved_in_the_purse(tmp_path):
     made, provider = engine(
         tmp_path, budget=Decimal(1), asking=ONE_BY_ONE, shared_budget=shared_budget
     )
-    made._realtime._ask = asking_for(provider, None)
-    view = finished(made)
-    (batch,) = view.batches
+    made._calls.realtime._ask = asking_for(provider, None)
+    snapshot = finished(made)
+    (batch,) = snapshot.batches
     assert (batch.cost_usd, batch.known_usd, batch.cost_unknown) == (None, 0, 6)
     assert batch.held_usd == batch.reserved_usd == shared_budget.committed(tmp_path) > 0
     again = SharedBudget()
@@ -506,14 +517,14 @@ def test_what_other_jobs_have_committed_counts_against_the_same_budget(tmp_path)
 
 def test_a_ledger_that_takes_no_writes_stops_the_run_before_the_order(tmp_path):
     made, provider = engine(tmp_path)
-    commit = made._ledger._commit
+    commit = made._state.ledger._commit
 
     def full(rows):
         if any("sent_at" in str(v) and '"state":"submitting"' in str(v) for v in rows.values()):
             raise LedgerError("disk full")
         commit(rows)
 
-    made._ledger._commit = full
+    made._state.ledger._commit = full
     with pytest.raises(LedgerError, match="disk full"):
         finished(made)
     assert provider.orders == 0
@@ -571,37 +582,37 @@ AGAIN_ONE_BY_ONE = Asking(first=False, again=True)
 
 def test_requests_asked_one_by_one_are_answered_once_each_and_no_batch_is_ordered(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
-    view = finished(made)
-    assert (view.counts.success, view.counts.total) == (6, 6)
+    snapshot = finished(made)
+    assert (snapshot.counts.success, snapshot.counts.total) == (6, 6)
     assert sorted(provider.asked) == sorted(set(provider.asked))
     assert provider.orders == 0
-    assert {b.remote for b in view.batches} == {"realtime-b0001"}
+    assert {b.remote for b in snapshot.batches} == {"realtime-b0001"}
 
 
 def test_an_unreadable_answer_is_asked_again_at_once_while_batches_do_the_rest(tmp_path):
     made, provider = engine(tmp_path, asking=AGAIN_ONE_BY_ONE, kind=Talker)
     provider.answers = ["読めません。", GOOD, "読めません。"]
-    view = finished(made)
-    assert (view.counts.success, view.counts.retry_success) == (4, 2)
+    snapshot = finished(made)
+    assert (snapshot.counts.success, snapshot.counts.retry_success) == (4, 2)
     assert (provider.orders, len(provider.asked)) == (1, 2)
-    assert [b.realtime for b in view.batches] == [False, True]
+    assert [b.realtime for b in snapshot.batches] == [False, True]
 
 
 def test_not_now_is_waited_out_and_counts_as_nothing(tmp_path):
     busy = [ProviderBusy("429", retry_after=0.01) for _ in range(20)]
     made, provider = engine(tmp_path, {"ask": busy}, asking=ONE_BY_ONE, kind=Talker)
-    view = finished(made)
-    assert (view.counts.success, len(provider.asked)) == (6, 6)
-    assert len(view.batches) == 1
+    snapshot = finished(made)
+    assert (snapshot.counts.success, len(provider.asked)) == (6, 6)
+    assert len(snapshot.batches) == 1
 
 
 def test_a_lost_answer_is_an_attempt_of_its_own_and_is_asked_again_in_the_next_round(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
     provider.replies = {"p1_t1_n02": [ProviderSilent("timeout")]}
-    view = finished(made)
-    assert (view.counts.success, view.counts.retry_success) == (6, 0)
+    snapshot = finished(made)
+    assert (snapshot.counts.success, snapshot.counts.retry_success) == (6, 0)
     assert provider.asked.count("p1_t1_n02") == 2
-    assert [b.tally for b in view.batches] == [{"valid": 5, "missing": 1}, {"valid": 1}]
+    assert [b.tally for b in snapshot.batches] == [{"valid": 5, "missing": 1}, {"valid": 1}]
 
 
 def test_a_request_that_is_always_lost_is_given_up(tmp_path):
@@ -609,8 +620,8 @@ def test_a_request_that_is_always_lost_is_given_up(tmp_path):
         tmp_path, asking=ONE_BY_ONE, kind=Talker, arguments=["retry.max_lost=2"]
     )
     provider.replies = {"p1_t1_n02": [ProviderSilent("timeout")] * 9}
-    view = finished(made)
-    assert (view.counts.success, view.counts.failed) == (5, 1)
+    snapshot = finished(made)
+    assert (snapshot.counts.success, snapshot.counts.failed) == (5, 1)
     assert provider.asked.count("p1_t1_n02") == 2
 
 
@@ -618,11 +629,11 @@ def test_a_refused_key_ends_the_talk_and_a_later_run_goes_on_without_asking_anyt
     tmp_path,
 ):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
-    made._realtime._concurrency = 1
+    made._calls.realtime._concurrency = 1
     provider.script["ask"] = [GOOD, GOOD, ProviderRefused("no such key")]
-    view = finished(made)
-    assert "no such key" in view.halted
-    assert (view.counts.success, view.counts.open) == (2, 4)
+    snapshot = finished(made)
+    assert "no such key" in snapshot.halted
+    assert (snapshot.counts.success, snapshot.counts.open) == (2, 4)
     first = [name for name in provider.asked if name != provider.asked[2]]
     made, later = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
     assert finished(made).counts.success == 6
@@ -631,7 +642,7 @@ def test_a_refused_key_ends_the_talk_and_a_later_run_goes_on_without_asking_anyt
 
 def test_what_was_on_its_way_when_the_runner_died_is_not_asked_in_the_same_batch_again(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
-    made._realtime._concurrency = 1
+    made._calls.realtime._concurrency = 1
 
     def dies(line: bytes) -> bytes:
         if len(provider.asked) == 2:
@@ -640,19 +651,19 @@ def test_what_was_on_its_way_when_the_runner_died_is_not_asked_in_the_same_batch
             raise ProviderSilent("the runner died here")
         return Talker.ask(provider, line)
 
-    made._realtime._ask = dies
-    view = finished(made)
-    assert (view.counts.success, view.counts.open) == (0, 6)
-    assert view.batches[0].state == "running"
+    made._calls.realtime._ask = dies
+    snapshot = finished(made)
+    assert (snapshot.counts.success, snapshot.counts.open) == (0, 6)
+    assert snapshot.batches[0].state == "running"
     raw = tmp_path / "raw"
     assert len((raw / "b0001.output.jsonl.journal").read_bytes().splitlines()) == 2
     assert len((raw / "b0001.output.jsonl.asked").read_bytes().splitlines()) == 3
     with (raw / "b0001.output.jsonl.journal").open("ab") as torn:
         torn.write(b'{"custom_id":"p1')
     made, later = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
-    view = finished(made)
-    assert (view.counts.success, view.counts.retry_success) == (6, 0)
-    assert [b.tally for b in view.batches] == [{"valid": 5, "missing": 1}, {"valid": 1}]
+    snapshot = finished(made)
+    assert (snapshot.counts.success, snapshot.counts.retry_success) == (6, 0)
+    assert [b.tally for b in snapshot.batches] == [{"valid": 5, "missing": 1}, {"valid": 1}]
     assert later.asked[-1] == provider.asked[2]
     assert not set(provider.asked[:2]) & set(later.asked)
 
@@ -661,7 +672,7 @@ def test_collect_asks_nothing_one_by_one(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.SUBMIT)
     finished(made)
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.COLLECT)
-    made._realtime._asks = False
+    made._calls.realtime._asks = False
     assert finished(made).counts.open == 6
     assert provider.asked == []
 
@@ -670,10 +681,10 @@ def test_cancel_ends_a_talk_and_its_open_requests_are_free_again(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.SUBMIT)
     finished(made)
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, purpose=Purpose.CANCEL)
-    made._realtime._asks = False
-    view = finished(made)
+    made._calls.realtime._asks = False
+    snapshot = finished(made)
     assert provider.asked == []
-    assert [b.tally for b in view.batches] == [{"cancelled": 6}]
+    assert [b.tally for b in snapshot.batches] == [{"cancelled": 6}]
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker)
     assert finished(made).counts.success == 6
 
@@ -685,20 +696,19 @@ def stopped_for_long_and_followed(folder: Path, made: Engine) -> None:
     """The machine slept for more than a minute, and a runner on another one has gone on meanwhile."""
     silent_for(of_another_machine(folder), 99)
     lease.Lease.take(folder)
-    made._ledger._hold.lease._touched = lease._now() - 99
+    made._state.ledger._hold.lease._touched = lease._now() - 99
 
 
 def test_an_order_that_waited_while_another_machine_went_on_is_not_sent(tmp_path):
     made, provider = engine(tmp_path, shared=True)
-    step = made._step
+    take = made._state.take
 
-    def sleeps_after(batch, event, **facts):
-        after = step(batch, event, **facts)
-        if event is BatchEvent.SEND:
+    def sleeps_after(step):
+        take(step)
+        if step.event == BatchEvent.SEND:
             stopped_for_long_and_followed(tmp_path, made)
-        return after
 
-    made._step = sleeps_after
+    made._state.take = sleeps_after
     with pytest.raises(LedgerError, match="has gone on with its work"):
         finished(made)
     assert provider.orders == 0
@@ -707,7 +717,7 @@ def test_an_order_that_waited_while_another_machine_went_on_is_not_sent(tmp_path
 
 def test_nothing_is_asked_or_noted_one_by_one_after_another_machine_went_on(tmp_path):
     made, provider = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, shared=True)
-    made._realtime._concurrency = 1
+    made._calls.realtime._concurrency = 1
 
     def sleeps_meanwhile(line: bytes) -> bytes:
         answer = Talker.ask(provider, line)
@@ -715,7 +725,7 @@ def test_nothing_is_asked_or_noted_one_by_one_after_another_machine_went_on(tmp_
             stopped_for_long_and_followed(tmp_path, made)
         return answer
 
-    made._realtime._ask = sleeps_meanwhile
+    made._calls.realtime._ask = sleeps_meanwhile
     with pytest.raises(LedgerError, match="has gone on with its work"):
         finished(made)
     assert len(provider.asked) == 2
@@ -726,7 +736,7 @@ def test_nothing_is_asked_or_noted_one_by_one_after_another_machine_went_on(tmp_
 
 def test_a_refusal_takes_no_note_back_after_another_machine_went_on(tmp_path):
     made, _ = engine(tmp_path, asking=ONE_BY_ONE, kind=Talker, shared=True)
-    made._realtime._concurrency = 1
+    made._calls.realtime._concurrency = 1
     asked = tmp_path / "raw" / "b0001.output.jsonl.asked"
 
     def refused_late(line: bytes) -> bytes:
@@ -735,7 +745,7 @@ def test_a_refusal_takes_no_note_back_after_another_machine_went_on(tmp_path):
             theirs.write(b"p2_t1_n03\n")
         raise ProviderRefused("no such key")
 
-    made._realtime._ask = refused_late
+    made._calls.realtime._ask = refused_late
     with pytest.raises(LedgerError, match="has gone on with its work"):
         finished(made)
     assert asked.read_bytes().splitlines() == [b"p1_t1_n01", b"p2_t1_n03"]
@@ -796,13 +806,15 @@ def test_without_a_fence_an_order_is_repeated_only_after_the_list_has_settled(tm
     provider.submit = swallow
     assert finished(made).counts.success == 6
     assert len(sent) == 2
-    assert sent[1] - sent[0] >= made._timing.settle
+    assert sent[1] - sent[0] >= made._spec.timing.settle
     assert "fence" not in provider.calls
 
 
 def test_no_two_batches_in_flight_have_the_same_size_where_size_is_all_there_is(tmp_path):
     made, _ = engine(tmp_path, kind=Nameless, arguments=["provider.limits.requests=2"])
-    made._request_files._limits = replace(made._request_files._limits, requests=2, margin=0.0)
-    view = finished(made)
-    assert [b.count for b in view.batches[:2]] == [2, 1]
-    assert view.counts.success == 6
+    made._calls._request_files._limits = replace(
+        made._calls._request_files._limits, requests=2, margin=0.0
+    )
+    snapshot = finished(made)
+    assert [b.count for b in snapshot.batches[:2]] == [2, 1]
+    assert snapshot.counts.success == 6

@@ -13,8 +13,9 @@ from runner.config.compose import compose
 from runner.config.files import SHIPPED
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
-from runner.run.build import Run
+from runner.run import assemble, maintenance
 from runner.run.extract import Comparison
+from runner.run.run import Run
 from tests.unit.test_extractor import FILLED
 
 ARGUMENTS = [
@@ -28,7 +29,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
     outputs = tmp_path_factory.mktemp("answered")
     run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
-    run.drive(Purpose.RUN, Silent(), lambda _: None)
+    assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     return outputs
 
 
@@ -65,7 +66,7 @@ def without(home: Path, name: str) -> None:
 
 
 def test_the_same_patterns_change_nothing(home, outputs):
-    found = run_with(home, outputs).compare()
+    found = maintenance.compare(run_with(home, outputs))
 
     assert found.answers >= 12
     assert found.is_empty
@@ -76,7 +77,7 @@ def test_another_pattern_is_told_by_its_counts_and_writes_nothing(home, outputs)
     before = {p: p.read_bytes() for p in outputs.rglob("*.parquet")}
     without(home, "form")
 
-    found = run_with(home, outputs).compare()
+    found = maintenance.compare(run_with(home, outputs))
 
     old, new = found.patterns["Q1"]["form"]
     assert (old > 0, new) == (True, 0)
@@ -89,7 +90,7 @@ def test_another_pattern_is_told_by_its_counts_and_writes_nothing(home, outputs)
 def test_a_value_that_is_read_otherwise_is_shown_old_and_new(home, outputs):
     change(home, items={"Q1": {"label": "面白さ", "maximum": 40}, **rest(home)})
 
-    found: Comparison = run_with(home, outputs).compare()
+    found: Comparison = maintenance.compare(run_with(home, outputs))
 
     assert found.values == len(found.changes) > 0
     assert all(c.old > 40 for c in found.changes)
@@ -107,14 +108,14 @@ def rest(home: Path) -> dict[str, object]:
 def test_applied_it_is_what_the_tables_say(home, outputs):
     without(home, "form")
     run = run_with(home, outputs)
-    changed = run.compare()
-    tables = run.reread().tables
+    changed = maintenance.compare(run)
+    tables = maintenance.reread(run).tables
 
     attempts = pl.read_parquet(tables.attempts_parquet)
     assert "form" not in attempts["Q1_pattern"].to_list()
-    assert run_with(home, outputs).compare().is_empty
+    assert maintenance.compare(run_with(home, outputs)).is_empty
     assert attempts.filter(pl.col("outcome") == "valid").height == changed.valid[1]
-    assert run.verify() == []
+    assert maintenance.verify(run) == []
 
 
 def test_read_again_by_several_processes_it_is_what_one_process_reads(home, outputs, monkeypatch):
@@ -125,11 +126,11 @@ def test_read_again_by_several_processes_it_is_what_one_process_reads(home, outp
     table = run.folder(sending=False) / "attempts.parquet"
     before = pl.read_parquet(table)
 
-    counts = run.reread().view.counts
+    counts = maintenance.reread(run).snapshot.counts
 
     assert pl.read_parquet(table).equals(before)
     assert counts.total == 12
-    assert run.verify() == []
+    assert maintenance.verify(run) == []
 
 
 def test_what_was_written_where_no_value_is_stands_in_the_tables(home, outputs):
@@ -142,11 +143,11 @@ def test_what_was_written_where_no_value_is_stands_in_the_tables(home, outputs):
         pl.read_parquet(path).drop(written).write_parquet(path)
 
     old = pl.read_parquet(
-        run.drive(Purpose.COLLECT, Silent(), lambda _: None).tables.attempts_parquet
+        assemble.drive(run, Purpose.COLLECT, Silent(), lambda _: None).tables.attempts_parquet
     )
-    assert run.compare().is_empty
-    assert run.read_parts().answers > 0
-    again = pl.read_parquet(run.reread().tables.attempts_parquet)
+    assert maintenance.compare(run).is_empty
+    assert maintenance.read_parts(run).answers > 0
+    again = pl.read_parquet(maintenance.reread(run).tables.attempts_parquet)
 
     assert old.columns == new.columns
     assert old.drop(written).equals(new.drop(written))
@@ -161,7 +162,7 @@ def test_what_was_written_where_no_value_is_stands_in_the_tables(home, outputs):
 
 
 def test_what_each_pattern_found_adds_up_to_all_answers(home, outputs):
-    total = run_with(home, outputs).read_parts()
+    total = maintenance.read_parts(run_with(home, outputs))
 
     for question, counts in total.patterns.items():
         assert sum(counts.values()) == total.answers
@@ -172,7 +173,7 @@ def test_what_each_pattern_found_adds_up_to_all_answers(home, outputs):
 
 def test_without_a_run_there_is_nothing_to_show(home, tmp_path):
     with pytest.raises(ConfigError, match="no run yet"):
-        run_with(home, tmp_path / "nothing").read_parts()
+        maintenance.read_parts(run_with(home, tmp_path / "nothing"))
 
 
 def main(*arguments: str) -> int:

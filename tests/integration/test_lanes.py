@@ -11,9 +11,9 @@ from runner.config.compose import compose
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Progress, RemoteId
 from runner.core.plan import Purpose
-from runner.run import engine as engine_module
-from runner.run.build import Run
+from runner.run import assemble, heartbeat, maintenance
 from runner.run.engine import CALLS_AT_ONCE
+from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import Clock, Pretender, engine, finished
 
@@ -53,46 +53,53 @@ class Hasty(Clock):
 
 
 def test_a_batch_is_polled_while_every_place_for_downloads_is_taken(tmp_path):
-    made, provider = engine(tmp_path, arguments=["provider.limits.requests=1"], kind=Slow)
-    made._clock = Hasty()
-    view = finished(made)
-    assert view.counts.success == 6
+    words = ["provider.limits.requests=1"]
+    made, provider = engine(tmp_path, arguments=words, kind=Slow, clock=Hasty())
+    snapshot = finished(made)
+    assert snapshot.counts.success == 6
     assert provider.waited_in_vain == 0
 
 
-class Watched(Run):
+class Watched:
     """Looks at the ledger as the dashboard does, before and after the tables are written slowly."""
 
-    seconds = 0.3
+    def __init__(self, run: Run, monkeypatch) -> None:
+        self.run = run
+        self.spoiled = False
+        self._write = assemble.write_tables
+        monkeypatch.setattr(assemble, "write_tables", self.write)
+        monkeypatch.setattr(maintenance, "write_tables", self.write)
 
-    def _export(self, report, advance):
-        self.before = self.heartbeat(report.folder)
-        time.sleep(self.seconds)
-        self.after = self.heartbeat(report.folder)
-        return super()._export(report, advance)
+    def write(self, report, advance):
+        if self.spoiled:
+            raise LedgerDamaged("spoiled")
+        self.before = self.heartbeat()
+        time.sleep(0.3)
+        self.after = self.heartbeat()
+        return self._write(report, advance)
 
-    @staticmethod
-    def heartbeat(folder):
-        with closing(LedgerReader(folder)) as reader:
+    def heartbeat(self):
+        with closing(LedgerReader(self.run.folder(sending=False))) as reader:
             return reader.get("heartbeat")
 
 
 @pytest.fixture
 def watched(tmp_path, monkeypatch) -> Watched:
-    monkeypatch.setattr(engine_module, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.05)
     arguments = ["personas=[p1]", "texts=[t1]", "trials=2", "faults=instant"]
-    return Watched(compose([*arguments, "poll.first_seconds=0.02", f"outputs={tmp_path}"])[0])
+    settings = compose([*arguments, "poll.first_seconds=0.02", f"outputs={tmp_path}"])[0]
+    return Watched(Run(settings), monkeypatch)
 
 
 @pytest.mark.parametrize("again", [False, True])
 def test_the_heart_beats_until_the_tables_are_written(watched, again):
-    watched.drive(Purpose.RUN, Silent(), lambda _: None)
+    assemble.drive(watched.run, Purpose.RUN, Silent(), lambda _: None)
     if again:
-        watched.reread()
+        maintenance.reread(watched.run)
     assert not watched.before.get("left")
     assert not watched.after.get("left")
     assert watched.after["at"] - watched.before["at"] > 0.1
-    assert watched.heartbeat(watched.folder(sending=False))["left"]
+    assert watched.heartbeat()["left"]
 
 
 class Noting(Silent):
@@ -101,24 +108,20 @@ class Noting(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def tick(self, view) -> None:
-        self.lines.append(progress_line(view))
+    def tick(self, snapshot) -> None:
+        self.lines.append(progress_line(snapshot))
 
 
 def test_a_screen_says_how_far_the_tables_are(watched):
     screen = Noting()
-    watched.drive(Purpose.RUN, screen, lambda _: None)
+    assemble.drive(watched.run, Purpose.RUN, screen, lambda _: None)
     assert screen.lines[-1].endswith("writing the tables  100%")
     assert "writing" not in screen.lines[0]
 
 
 @pytest.mark.parametrize("spoiled", [False, True])
 def test_a_last_beat_says_that_the_runner_left_also_when_the_tables_failed(watched, spoiled):
-    def fail(*_):
-        raise LedgerDamaged("spoiled")
-
-    if spoiled:
-        watched._export = fail
+    watched.spoiled = spoiled
     with pytest.raises(LedgerDamaged) if spoiled else nullcontext():
-        watched.drive(Purpose.RUN, Silent(), lambda _: None)
-    assert watched.heartbeat(watched.folder(sending=False))["left"]
+        assemble.drive(watched.run, Purpose.RUN, Silent(), lambda _: None)
+    assert watched.heartbeat()["left"]

@@ -13,7 +13,8 @@ from runner.cli.screen import Silent
 from runner.config.compose import compose
 from runner.core.errors import LedgerOutdated
 from runner.core.plan import Purpose
-from runner.run.build import Run
+from runner.run import assemble, maintenance
+from runner.run.run import Run
 from runner.storage.events import NAME as EVENTS
 from runner.storage.kv import DATABASE
 from runner.storage.ledger import Ledger
@@ -67,7 +68,7 @@ def run_in(outputs: Path, live: Emulator, *more: str) -> Run:
 
 
 def go(run: Run, purpose: Purpose = Purpose.RUN):
-    return run.drive(purpose, Silent(), lambda _: None)
+    return assemble.drive(run, purpose, Silent(), lambda _: None)
 
 
 def put_back(copy: Path, folder: Path) -> None:
@@ -104,10 +105,10 @@ def test_a_copy_from_any_moment_of_a_finished_run_is_refused_and_recovered(
         assert main(words_in(outputs, live, *more)) == 3
         assert "action=recover" in capsys.readouterr().err
         assert live.bill() == bill
-        assert run.verify()[0].startswith(str(run.settings.folder / DATABASE))
+        assert maintenance.verify(run)[0].startswith(str(run.settings.folder / DATABASE))
         assert main(words_in(outputs, live, *more, "action=recover")) == 0
-        assert run_in(outputs, live, *more).verify() == []
-        assert go(run_in(outputs, live, *more)).view.counts.open == 0
+        assert maintenance.verify(run_in(outputs, live, *more)) == []
+        assert go(run_in(outputs, live, *more)).snapshot.counts.open == 0
         assert live.bill() == bill
 
     each_put_back(copies, tmp_path, again)
@@ -124,9 +125,9 @@ def test_a_copy_from_any_moment_before_the_answers_came_pays_for_none_twice(
         run = run_in(outputs, live, *more)
         with pytest.raises(LedgerOutdated, match="action=recover"):
             go(run)
-        run.recover()
+        maintenance.recover(run)
         result = go(run_in(outputs, live, *more), Purpose.COLLECT)
-        first = {b.key: b.remote for b in result.view.batches}
+        first = {b.key: b.remote for b in result.snapshot.batches}
         attempts.add(tuple(sorted(first.items())))
 
     each_put_back(copies, tmp_path, again)
@@ -170,7 +171,7 @@ def test_a_file_of_an_unknown_batch_is_refused_with_and_without_lines(live, tmp_
     (folder / name).touch()
     with pytest.raises(LedgerOutdated, match="b0009"):
         check(folder)
-    assert "b0009" in run.verify()[0]
+    assert "b0009" in maintenance.verify(run)[0]
 
 
 def test_the_request_file_that_a_kill_left_before_its_event_is_no_stranger(live, tmp_path):

@@ -12,7 +12,8 @@ from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
 from runner.core.plan import Purpose
 from runner.core.states import BatchState
-from runner.run.build import Run
+from runner.run import assemble, maintenance
+from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
 
@@ -39,7 +40,7 @@ def run_of(live: Emulator, tmp_path: Path, *more: str) -> Run:
 
 
 def go(run: Run, purpose: Purpose = Purpose.RUN):
-    return run.drive(purpose, Silent(), lambda _: None)
+    return assemble.drive(run, purpose, Silent(), lambda _: None)
 
 
 def answers(run: Run) -> pl.DataFrame:
@@ -61,14 +62,14 @@ def test_a_finished_run_is_whole_again_without_a_word_to_the_provider(live, tmp_
         path.write_bytes(spoiled)
     with pytest.raises(LedgerDamaged):
         go(run_of(live, tmp_path))
-    found, aside = run_of(live, tmp_path).recover()
+    found, aside = maintenance.recover(run_of(live, tmp_path))
     assert {b.state for b in found} == {BatchState.COLLECTED}
     assert (aside is None) == (how == "gone")
     assert live.bill() == bill
     go(run_of(live, tmp_path))
     assert live.bill() == bill
     assert answers(run).equals(before)
-    assert run_of(live, tmp_path).verify() == []
+    assert maintenance.verify(run_of(live, tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -83,10 +84,10 @@ def test_a_batch_that_is_still_at_the_provider_is_found_there_and_not_sent_again
     (run.settings.folder / "cache.db").unlink()
     if not lines:  # an older version wrote none
         (run.settings.folder / "events.jsonl").unlink()
-    found, _ = run.recover()
+    found, _ = maintenance.recover(run)
     assert {b.state for b in found} == {state}
     result = go(run_of(live, tmp_path))
-    assert result.view.counts.open == 0
+    assert result.snapshot.counts.open == 0
     first = {f"p1_t{t}_n0{n}" for t in (1, 3) for n in range(1, 5)}
     assert set(live.bill()["billed"]) == first
     attempts = pl.read_parquet(run.settings.folder / "attempts.parquet")
@@ -99,13 +100,16 @@ def test_a_batch_that_nobody_can_find_is_held_and_given_up_by_word_only(live, tm
     folder = run.settings.folder
     (folder / "cache.db").unlink()
     shutil.copy(folder / "requests/b0001.jsonl", folder / "requests/b0009.jsonl")
-    run_of(live, tmp_path).recover()
+    maintenance.recover(run_of(live, tmp_path))
     go(run_of(live, tmp_path), Purpose.COLLECT)
     reader = LedgerReader(folder)
     held = {b.key: b for b in reader.batches()}["b0009"]
     reader.close()
     assert held.state is BatchState.SUBMITTING
-    assert run_of(live, tmp_path).decide("abandon", "b0009", None).state is BatchState.DROPPED
+    assert (
+        maintenance.decide(run_of(live, tmp_path), "abandon", "b0009", None).state
+        is BatchState.DROPPED
+    )
 
 
 def test_the_command_line_recovers_what_it_cannot_open(live, tmp_path, capsys):
@@ -121,7 +125,7 @@ def test_a_sound_ledger_is_left_alone(live, tmp_path):
     run = run_of(live, tmp_path)
     go(run)
     with pytest.raises(ConfigError, match="sound"):
-        run_of(live, tmp_path).recover()
+        maintenance.recover(run_of(live, tmp_path))
 
 
 def test_files_of_another_experiment_are_not_taken_for_ours(live, tmp_path):
@@ -129,10 +133,10 @@ def test_files_of_another_experiment_are_not_taken_for_ours(live, tmp_path):
     go(run)
     (run.settings.folder / "cache.db").unlink()
     with pytest.raises(LedgerOfAnotherExperiment):
-        run_of(live, tmp_path, "provider.max_output_tokens=99").recover()
+        maintenance.recover(run_of(live, tmp_path, "provider.max_output_tokens=99"))
     (run.settings.folder / "requests/b0001.jsonl").write_bytes(b'{"custom_id":"p1_t1_n01"}\n')
     with pytest.raises(LedgerDamaged, match=r"b0001.jsonl is not what was sent"):
-        run_of(live, tmp_path).recover()
+        maintenance.recover(run_of(live, tmp_path))
     (run.settings.folder / "experiment.json").unlink()
     with pytest.raises(LedgerDamaged, match=r"experiment\.json"):
-        run_of(live, tmp_path).recover()
+        maintenance.recover(run_of(live, tmp_path))

@@ -11,7 +11,8 @@ from runner.core.errors import ConfigError, ProviderSilent, ProviderUndecided
 from runner.core.model import Batch
 from runner.core.plan import Purpose, committed
 from runner.core.twins import Made
-from runner.run.build import Run
+from runner.run import maintenance
+from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import ARGUMENTS, Nameless, Pretender, engine, finished
 
@@ -59,7 +60,7 @@ def there(provider: Pretender, remote: str) -> None:
 
 
 def test_an_adopted_batch_is_collected_and_nothing_is_sent(folder):
-    run_of(folder).decide("adopt", "b0001", "batch-1")
+    maintenance.decide(run_of(folder), "adopt", "b0001", "batch-1")
     made, provider = engine(folder)
     there(provider, "batch-1")
     assert finished(made).counts.success == 6
@@ -68,20 +69,20 @@ def test_an_adopted_batch_is_collected_and_nothing_is_sent(folder):
 
 def test_adopting_needs_to_know_which(folder):
     with pytest.raises(ConfigError, match=r"remote=….*batch-1, batch-9"):
-        run_of(folder).decide("adopt", "b0001", None)
+        maintenance.decide(run_of(folder), "adopt", "b0001", None)
     with pytest.raises(ConfigError, match="no such batch; did you mean b0001"):
-        run_of(folder).decide("adopt", "b0002", "batch-1")
+        maintenance.decide(run_of(folder), "adopt", "b0002", "batch-1")
 
 
 def test_a_batch_adopted_wrongly_enters_no_answer_and_can_be_given_up(folder):
-    run_of(folder).decide("adopt", "b0001", "batch-9")
+    maintenance.decide(run_of(folder), "adopt", "b0001", "batch-9")
     made, provider = engine(folder, purpose=Purpose.COLLECT)
     provider.files["file-0"] = ["somebody", "else"]
     provider.batches["batch-9"] = "file-0"
-    view = finished(made)
-    assert view.counts.open == 6
-    assert "action=abandon batch=b0001" in view.batches[0].error
-    run_of(folder).decide("abandon", "b0001", None)
+    snapshot = finished(made)
+    assert snapshot.counts.open == 6
+    assert "action=abandon batch=b0001" in snapshot.batches[0].error
+    maintenance.decide(run_of(folder), "abandon", "b0001", None)
     made, provider = engine(folder)
     assert finished(made).counts.success == 6
     assert provider.orders == 1
@@ -89,18 +90,18 @@ def test_a_batch_adopted_wrongly_enters_no_answer_and_can_be_given_up(folder):
 
 def test_an_abandoned_batch_is_asked_again_and_stays_in_the_budget(folder):
     before = committed(batches(folder))
-    run_of(folder).decide("abandon", "b0001", None)
+    maintenance.decide(run_of(folder), "abandon", "b0001", None)
     assert committed(batches(folder)) == before > Decimal(0)
     made, provider = engine(folder)
     assert finished(made).counts.success == 6
     assert provider.orders == 1
     assert committed(batches(folder)) > before
     with pytest.raises(ConfigError, match="dropped"):
-        run_of(folder).decide("abandon", "b0001", None)
+        maintenance.decide(run_of(folder), "abandon", "b0001", None)
 
 
 def test_a_decision_is_recorded_with_its_time(folder):
-    run_of(folder).decide("abandon", "b0001", None)
+    maintenance.decide(run_of(folder), "abandon", "b0001", None)
     reader = LedgerReader(folder)
     events = [reader.get(f"event/{n:08d}") for n in range(20)]
     reader.close()

@@ -18,8 +18,9 @@ from runner.config.settings import Settings
 from runner.core.errors import LedgerOfAnotherExperiment
 from runner.core.model import RemoteId
 from runner.core.plan import Load, Purpose
+from runner.run import preflight, record
 from runner.run.budget import Account, SharedBudget
-from runner.run.build import Run
+from runner.run.run import Run
 from runner.storage.ledger import Ledger
 from tests.integration.test_engine import Clock, Pretender, engine, finished
 
@@ -60,7 +61,7 @@ class Patient(Clock):
 
 
 def together(engines: list) -> list:
-    """Run engines at the same time; returns their last views."""
+    """Run engines at the same time; returns their last snapshots."""
     with ThreadPoolExecutor(len(engines)) as pool:
         return list(pool.map(finished, engines))
 
@@ -84,8 +85,8 @@ def test_a_job_without_money_waits_for_what_another_gives_back(tmp_path):
     shared_budget = SharedBudget()
     made = []
     for name in ("one", "two"):
-        one, provider = engine(tmp_path / name, shared_budget=shared_budget, budget=BUDGET)
-        one._clock = Patient()
+        folder, clock = tmp_path / name, Patient()
+        one, provider = engine(folder, shared_budget=shared_budget, budget=BUDGET, clock=clock)
         shared_budget.enter(tmp_path / name, ACCOUNT, ())
         made.append((one, provider))
 
@@ -93,12 +94,12 @@ def test_a_job_without_money_waits_for_what_another_gives_back(tmp_path):
         try:
             return finished(one)
         finally:
-            shared_budget.leave(one._ledger.directory)
+            shared_budget.leave(one._state.ledger.directory)
 
     with ThreadPoolExecutor(2) as pool:
-        views = list(pool.map(run, [one for one, _ in made]))
-    assert [view.counts.success for view in views] == [6, 6]
-    assert [view.held for view in views] == [None, None]
+        snapshots = list(pool.map(run, [one for one, _ in made]))
+    assert [snapshot.counts.success for snapshot in snapshots] == [6, 6]
+    assert [snapshot.held for snapshot in snapshots] == [None, None]
     assert [provider.orders for _, provider in made] == [1, 1]
 
 
@@ -159,8 +160,8 @@ def test_jobs_of_one_account_share_its_limits_and_all_get_their_turn(
         one._clock = Patient()
         shared_budget.enter(tmp_path / name, account, ())
         made.append(one)
-    views = together(made)
-    assert [view.counts.success for view in views] == [6, 6]
+    snapshots = together(made)
+    assert [snapshot.counts.success for snapshot in snapshots] == [6, 6]
     assert crowd.most == most
 
 
@@ -213,7 +214,7 @@ def begun(folder: Path, found: list[Job]) -> dict[str, str]:
     for job in found:
         assert job.trouble is None, job.trouble
         if not (job.folder / "cache.db").exists():
-            Ledger.create(job.folder, job.run._record()).close()
+            Ledger.create(job.folder, record.new_record(job.run)).close()
     return {job.name: job.folder.name for job in found}
 
 
@@ -242,7 +243,7 @@ def test_the_names_of_variants_do_not_depend_on_their_order(tmp_path):
 
 def test_a_variant_that_was_run_alone_keeps_its_folder(tmp_path):
     alone = Run(settings(tmp_path))
-    Ledger.create(alone.folder(sending=True), alone._record()).close()
+    Ledger.create(alone.folder(sending=True), record.new_record(alone)).close()
     found = begun(tmp_path, jobs(tmp_path, CAP, (1000, 1500)))
     assert found[f"{CAP}=1500"] == "emulator_gpt-4o-mini"
     assert found[f"{CAP}=1000"].startswith("emulator_gpt-4o-mini_")
@@ -283,7 +284,7 @@ def test_a_single_run_beside_variants_is_refused_when_it_is_none_of_them(tmp_pat
 
 def test_a_model_whose_name_continues_anothers_does_not_stand_in_its_way(tmp_path):
     longer = Run(settings(tmp_path, "provider.model=gpt-4o-2"))
-    Ledger.create(longer.folder(sending=True), longer._record()).close()
+    Ledger.create(longer.folder(sending=True), record.new_record(longer)).close()
     assert longer.folder(sending=True).name == "emulator_gpt-4o-2"
     shorter = Run(settings(tmp_path, "provider.model=gpt-4o"))
     assert shorter.folder(sending=True).name == "emulator_gpt-4o"
@@ -291,8 +292,8 @@ def test_a_model_whose_name_continues_anothers_does_not_stand_in_its_way(tmp_pat
 
 def test_jobs_that_share_a_folder_are_planned_one_after_another(tmp_path):
     one, two = jobs(tmp_path, "trials", (2, 5))
-    first = one.run.ready(sending=True)
-    second = two.run.ready(first.spans, sending=True)
+    first = preflight.ready(one.run, sending=True)
+    second = preflight.ready(two.run, first.spans, sending=True)
     assert (first.to_send, second.to_send) == (2, 3)
     assert second.counts.total == 5
 

@@ -15,7 +15,8 @@ from runner.cli.screen import Silent
 from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerDamaged
 from runner.core.plan import Purpose
-from runner.run.build import Run
+from runner.run import assemble, record
+from runner.run.run import Run
 from runner.tables import dataset
 from runner.tables.export import Report, derived, export
 from runner.tables.join import Join
@@ -116,9 +117,9 @@ def lived(tmp_path_factory) -> Report:
         ["personas=[p3,p1]", "trials=4"],
     ):
         run = Run(compose([*LIFE, *grown, outputs])[0])
-        run.drive(Purpose.RUN, Silent(), lambda _: None)
-    with run._ledger(run.folder(sending=False), create=False) as ledger:
-        report = run._report(ledger, run.standing(ledger))
+        assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
+    with record.opened(run, run.folder(sending=False), create=False) as ledger:
+        report = assemble.report_of(run, ledger, run.standing(ledger))
         return replace(report, events=tuple(report.events))
 
 

@@ -89,8 +89,8 @@ def test_the_budget_knows_of_them(tmp_path, fits):
     budget = committed(before) + batch.reserved_usd - (0 if fits else cent)
     made, again = engine(tmp_path / "first", kind=Gateway, budget=budget, arguments=["trials=6"])
     again.ends = provider.ends
-    view = finished(made)
-    assert (view.held is None, again.orders) == (fits, int(fits))
+    snapshot = finished(made)
+    assert (snapshot.held is None, again.orders) == (fits, int(fits))
 
 
 def test_what_came_from_another_input_is_said_and_never_cancelled(tmp_path):

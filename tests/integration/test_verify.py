@@ -10,7 +10,8 @@ import pytest
 from runner.cli.screen import Silent
 from runner.config.compose import compose
 from runner.core.plan import Purpose
-from runner.run.build import Run
+from runner.run import assemble, maintenance
+from runner.run.run import Run
 
 ARGUMENTS = [
     *("personas=[p1]", "texts=[t1,t3]", "trials=4", "faults=instant", "faults.malformed=0.3"),
@@ -23,7 +24,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
     outputs = tmp_path_factory.mktemp("answered")
     run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
-    run.drive(Purpose.RUN, Silent(), lambda _: None)
+    assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     return outputs
 
 
@@ -40,13 +41,13 @@ def folder(run: Run) -> Path:
 
 
 def only(run: Run) -> str:
-    (line,) = run.verify()
+    (line,) = maintenance.verify(run)
     return line
 
 
 def test_a_run_that_is_whole_has_no_problem_and_stays_as_it_is(run, folder):
     before = {p: p.read_bytes() for p in folder.rglob("*.parquet")}
-    assert run.verify() == []
+    assert maintenance.verify(run) == []
     assert {p: p.read_bytes() for p in folder.rglob("*.parquet")} == before
 
 
@@ -83,8 +84,8 @@ def test_a_number_that_was_changed_in_a_table_is_found(run, folder, name):
     table = pl.read_parquet(path)
     table.with_columns(Q1_value=pl.lit(100, pl.Int64)).write_parquet(path)
     assert "is not what the ledger and the results say" in only(run)
-    run.reread()
-    assert run.verify() == []
+    maintenance.reread(run)
+    assert maintenance.verify(run) == []
 
 
 def test_a_table_that_is_not_there_can_be_written_anew(run, folder):
@@ -97,7 +98,7 @@ def test_an_outcome_that_the_results_do_not_bear_out_is_found(run, folder):
         (value,) = db.execute("SELECT value FROM Cache WHERE key = 'outcomes/b0001'").fetchone()
         flipped = bytes([1 if value[0] == 2 else 2]) + value[1:]
         db.execute("UPDATE Cache SET value = ? WHERE key = 'outcomes/b0001'", (flipped,))
-    found = "\n".join(run.verify())
+    found = "\n".join(maintenance.verify(run))
     assert "b0001: 1 of its results read otherwise than the ledger says" in found
 
 
@@ -105,7 +106,7 @@ def test_attempts_that_are_not_what_the_results_say_are_found(run, folder):
     path = next((folder / "attempts").glob("b0001-*.parquet"))
     table = pl.read_parquet(path)
     table.with_columns(Q2_value=pl.lit(3, pl.Int64)).write_parquet(path)
-    found = "\n".join(run.verify())
+    found = "\n".join(maintenance.verify(run))
     assert "b0001: its attempts are not what its results say" in found
 
 
@@ -113,5 +114,5 @@ def test_a_number_that_was_changed_in_the_dataset_is_found(run, folder):
     (path,) = folder.parent.parent.glob("dataset_rehearsal/**/*.parquet")
     pl.read_parquet(path).with_columns(Q1_value=pl.lit(100, pl.Int64)).write_parquet(path)
     assert str(path) in only(run)
-    run.reread()
-    assert run.verify() == []
+    maintenance.reread(run)
+    assert maintenance.verify(run) == []

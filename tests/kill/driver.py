@@ -50,8 +50,8 @@ class Points:
 
 def install(points: Points, provider: Any) -> None:
     """Wrap every write to disk and every call to the provider."""
-    from runner.batches import attempts
-    from runner.run import engine, realtime
+    from runner.batches import attempts, downloads
+    from runner.run import realtime
     from runner.storage import events, files, lease, ledger
     from runner.tables import export
 
@@ -64,7 +64,7 @@ def install(points: Points, provider: Any) -> None:
     points.around(lease, "_made")
     points.around(lease.Lease, "release")
     points.around(files, "settle")
-    points.around(engine, "settle")
+    points.around(downloads, "settle")
     points.around(attempts.PartWriter, "_write")
     points.around(export, "_replace")
     points.around(export, "write_durably")
@@ -74,7 +74,7 @@ def run(job: dict[str, Any], settings: Any) -> int:
     """Run the command line on settings that were composed once, but for folder and address."""
     from runner import __main__
     from runner.config import compose
-    from runner.run.build import Run
+    from runner.run.run import Run
 
     # Every run has the same tag, so that the same emulator gives the same answers.
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
@@ -86,7 +86,7 @@ def run(job: dict[str, Any], settings: Any) -> int:
     typed = (*settings.overrides, f"provider.base_url={job['base_url']}")
     settings = dataclasses.replace(settings, config=config, overrides=typed)
     compose.compose = lambda _: [settings]
-    install(Points(job["kill_at"], job["log"]), Run(settings).provider_class)
+    install(Points(job["kill_at"], job["log"]), Run(settings).connection.provider_class)
     return __main__.main(job["arguments"])
 
 

@@ -22,7 +22,8 @@ from typing import Any
 
 import polars as pl
 
-from runner.batches import attempts
+from runner.batches import attempts, downloads
+from runner.batches.downloads import Downloads
 from runner.cli.screen import Silent
 from runner.config.compose import compose
 from runner.config.settings import Settings
@@ -35,15 +36,19 @@ from runner.core.model import Batch
 from runner.core.plan import Purpose
 from runner.core.request_states import Counts
 from runner.core.states import FINAL_STATES
+from runner.core.transition import Timing
 from runner.core.twins import Fate
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.server import make_app
 from runner.providers import _stainless
 from runner.providers.base import Secret
-from runner.run import build, engine
-from runner.run.build import Run
-from runner.run.engine import Asking, Engine, Timing
+from runner.run import record
+from runner.run.calls import Calls
+from runner.run.engine import Engine
 from runner.run.realtime import Pacer, Realtime
+from runner.run.run import Run
+from runner.run.run_state import RunState
+from runner.run.spec import Asking, RunSpec
 from runner.storage import files, ledger
 from runner.storage.ledger import Ledger
 from runner.storage.reader import LedgerReader, exists
@@ -153,11 +158,11 @@ class Life:
             try:
                 if exists(self.folder):
                     self._refuses_another_text(run)
-                with run._ledger(self.folder, create=True) as opened:
+                with record.opened(run, self.folder, create=True) as opened:
                     self._refuses_a_second_runner()
                     made = self._engine(run, opened)
-                    view = made.run()
-                    return Process(view.counts)
+                    snapshot = made.run()
+                    return Process(snapshot.counts)
             except Killed:
                 return Process(None)
             except (RunnerError, OSError, sqlite3.Error) as error:
@@ -166,15 +171,21 @@ class Life:
                 return Process(None)
 
     def _engine(self, run: Run, opened: Ledger) -> Engine:
-        service = run._service(f"http://127.0.0.1{BASE[self.provider]}", Secret("test-key"))
-        provider = run.provider_class(
-            service, run.settings.experiment.model, run._tag(opened.experiment()["id"])
+        service = run.connection.service(
+            f"http://127.0.0.1{BASE[self.provider]}", Secret("test-key")
         )
+        provider = run.connection.client(service, opened.experiment()["id"])
         for verb in ("stage", "submit", "find", "fence", "poll", "download", "cancel"):
             self.weather.around(provider, verb)
-        request_files = run._request_files(self.folder, provider)
-        made = Engine(
-            ledger=opened,
+        spec = self._spec(run, opened.experiment()["id"])
+        state = RunState(
+            opened, run.standing(opened), run.shared_budget, self, Silent(), waits=spec.waits
+        )
+        request_files = run.request_files(self.folder, provider)
+        result_reader = run.result_reader(self.folder, provider, request_files)
+        calls = Calls(
+            spec,
+            state,
             provider=provider,
             realtime=Realtime(
                 self.folder,
@@ -185,26 +196,30 @@ class Life:
                 asks=True,
                 keep=opened.keep,
             ),
-            asking=Asking(first=False, again=False),
-            request_states=run.standing(opened),
             request_files=request_files,
-            result_reader=run._result_reader(self.folder, provider, request_files),
+            downloads=Downloads(self.folder, result_reader, SETTLE),
+            decode=result_reader.decode,
+        )
+        made = Engine(spec, state, calls, workers=AtOnce)
+        self._stop = made.stop
+        return made
+
+    def _spec(self, run: Run, experiment_id: str) -> RunSpec:
+        purposes = [Purpose.RUN, Purpose.RUN, Purpose.SUBMIT]
+        purpose = Purpose.RUN
+        if self.weather.faults_left:
+            purpose = self.weather.dice.choice(purposes)
+        return RunSpec(
+            experiment_id=experiment_id,
+            name="simulated",
+            purpose=purpose,
+            asking=Asking(first=False, again=False),
             model=run.settings.experiment.model,
             prices=run.prices,
             limits=run.settings.limits,
-            labels={"experiment": opened.experiment()["id"], "name": "simulated"},
-            purpose=self.weather.dice.choice([Purpose.RUN, Purpose.RUN, Purpose.SUBMIT])
-            if self.weather.faults_left
-            else Purpose.RUN,
-            budget_usd=None,
-            shared_budget=run.shared_budget,
             timing=Timing(first=1.0, longest=8.0, longest_retry_after=30.0, settle=SETTLE),
-            clock=self,
-            observer=Silent(),
-            workers=AtOnce,
+            budget_usd=None,
         )
-        self._stop = made.stop
-        return made
 
     # -- the clock of a process
 
@@ -242,7 +257,7 @@ class Life:
         )
         before = _digest(self.folder)
         with suppress(LedgerOfAnotherExperiment):
-            build.Run.folder(_located(other, self.folder), sending=True)
+            Run.folder(_located(other, self.folder), sending=True)
             raise self.broken("another text was taken for the same experiment")
         if _digest(self.folder) != before:
             raise self.broken("a refused experiment changed the folder")
@@ -351,7 +366,7 @@ POINTS: tuple[tuple[Any, str, bool], ...] = (
     (ledger.Ledger, "_commit", True),
     (ledger, "_opened", False),
     (files, "settle", True),
-    (engine, "settle", True),
+    (downloads, "settle", True),
     (attempts.PartWriter, "_write", True),
 )
 

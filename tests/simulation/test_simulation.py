@@ -5,11 +5,11 @@ Thirty seeds here; the soak lives a thousand: python -m pytest -m soak tests/sim
 
 import pytest
 
+from runner.core import transition
 from runner.core.ends import End
 from runner.core.errors import ProviderBusy
 from runner.core.twins import Made
 from runner.providers import _file_batch
-from runner.run.engine import Engine
 from tests.simulation import simulation
 from tests.simulation.simulation import Broken, simulate
 
@@ -41,22 +41,22 @@ def test_a_thousand_lives(provider, seed):
 
 def sends_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a reply that never came for a "not now"."""
-    failed = Engine._failed
+    failed = transition._failed
 
-    def mutated(self, action, error):
-        failed(self, action, ProviderBusy(str(error)))
+    def mutated(batch, verb, error, *rest):
+        return failed(batch, verb, ProviderBusy(str(error)), *rest)
 
-    monkeypatch.setattr(Engine, "_failed", mutated)
+    monkeypatch.setattr(transition, "_failed", mutated)
 
 
 def believes_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither wait for the list, nor take the input away."""
-    monkeypatch.setattr("runner.run.engine.absence_is_proved", lambda *_, **__: True)
+    monkeypatch.setattr("runner.core.transition.absence_is_proved", lambda *_, **__: True)
 
 
 def believes_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take what a result file does not hold for lost, at once."""
-    monkeypatch.setattr("runner.run.engine.judge", lambda *_: End.WHOLE)
+    monkeypatch.setattr("runner.batches.downloads.judge", lambda *_: End.WHOLE)
 
 
 def does_not_look_at_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def does_not_look_at_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     def mutated(batch, found):
         return End.WHOLE if found.lines >= batch.count else End.UNPROVEN
 
-    monkeypatch.setattr("runner.run.engine.judge", mutated)
+    monkeypatch.setattr("runner.batches.downloads.judge", mutated)
 
 
 def tells_of_one_batch_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from runner.core import transition
 from runner.core.errors import ProviderBusy
-from runner.run.engine import Engine
 from tests.simulation.simulation import LATEST, MEMORY, Broken, Life, _simulated
 from tests.simulation.weather import Weather
 
@@ -141,12 +141,12 @@ def test_no_sequence_of_misfortunes_breaks_a_promise(machine):
 
 
 def test_a_runner_that_sends_again_on_doubt_is_found_out(monkeypatch):
-    failed = Engine._failed
+    failed = transition._failed
 
-    def mutated(self, action, error):
-        failed(self, action, ProviderBusy(str(error)))
+    def mutated(batch, verb, error, *rest):
+        return failed(batch, verb, ProviderBusy(str(error)), *rest)
 
-    monkeypatch.setattr(Engine, "_failed", mutated)
+    monkeypatch.setattr(transition, "_failed", mutated)
     with pytest.raises((Broken, AssertionError)):
         run_state_machine_as_test(
             Lives, settings=settings(SOME, max_examples=60, phases=[Phase.generate])

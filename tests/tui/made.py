@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.compose import compose
+from runner.core.batch_reading import kept
 from runner.core.custom_id import custom_id
 from runner.core.model import Batch, BatchKey, RemoteId, Span
 from runner.core.request_states import RequestStates
 from runner.core.states import BatchState
 from runner.core.summary import summary
-from runner.run.build import Run
-from runner.run.engine import happened, readings_of
+from runner.run import preflight, record
+from runner.run.run import Run
+from runner.storage.events import event_of
 from runner.storage.files import file_sha256
 from runner.storage.ledger import Ledger
 
@@ -105,7 +107,7 @@ def finished(
     run = _run(str(outputs), name, provider, MIDDLE[provider][0], trials, limit)
     folder = run.settings.folder
     with Ledger.create(folder, _record(run)) as ledger:
-        request_states = run._request_states()
+        request_states = run.request_states()
         at = NOW - 7200.0
         while request_states.has_pending():
             for spans in _packed(run, folder, request_states):
@@ -131,8 +133,10 @@ def job(
     run = _run(str(outputs), name, provider, model, trials)
     folder = run.settings.folder
     with Ledger.create(folder, _record(run)) as ledger:
-        ledger.write_plan({**run.plan_facts(run.preview()), "at": NOW - 8 * 3600})
-        request_states = run._request_states()
+        ledger.write_plan(
+            {**preflight.plan_facts(run, preflight.preview(run)), "at": NOW - 8 * 3600}
+        )
+        request_states = run.request_states()
         for number, made in enumerate(batches, start=1):
             spans = next(iter(_packed(run, folder, request_states)))
             batch = _sent(run, folder, ledger, number, spans, NOW - made.age)
@@ -163,11 +167,11 @@ def _run(outputs: str, name: str, provider: str, model: str, trials: int, limit:
 
 def _record(run: Run) -> dict[str, Any]:
     tag = f"{zlib.crc32(run.settings.cell.encode()):08x}"
-    return {**run._record(), "id": f"0123456789ab-{tag}", "created_at": NOW - 8 * 3600}
+    return {**record.new_record(run), "id": f"0123456789ab-{tag}", "created_at": NOW - 8 * 3600}
 
 
 def _packed(run: Run, folder: Path, request_states: RequestStates) -> Iterator[tuple[Any, ...]]:
-    request_files = run._request_files(folder, run._offline_provider("0123456789ab-" + "0" * 8))
+    request_files = run.request_files(folder, run.connection.offline("0123456789ab-" + "0" * 8))
     yield from list(request_files.batches(request_states.pending()))
 
 
@@ -176,7 +180,7 @@ def _sent(
 ) -> Batch:
     """Write a batch's request file and record it as packed, then as running."""
     key = BatchKey(f"b{number:04d}")
-    request_files = run._request_files(folder, run._offline_provider(ledger.experiment()["id"]))
+    request_files = run.request_files(folder, run.connection.offline(ledger.experiment()["id"]))
     file = request_files.write(key, spans)
     batch = Batch(
         key=key,
@@ -188,7 +192,7 @@ def _sent(
         reserved_usd=Decimal("0.25"),
         packed_at=at - 30,
     )
-    ledger.record(batch, summary={}, event=happened(batch, "packed", at - 30), members=file.spans)
+    ledger.record(batch, summary={}, event=event_of(batch, "packed", at - 30), members=file.spans)
     return batch
 
 
@@ -223,7 +227,7 @@ def _collect(
     path.parent.mkdir(exist_ok=True)
     earlier = sum(1 for b in ledger.batches() if b.key < batch.key)
     path.write_bytes(b"".join(_lines(run, ledger, members, earlier)))
-    reading = run._reader(ledger)(ledger.directory).read(batch, members, [path])
+    reading = run.reader(ledger)(ledger.directory).read(batch, members, [path])
     request_states.arrive(members, reading.outcomes)
     collected = replace(
         _as(batch, Made(S.ENDED, NOW - (at - 1800))),
@@ -233,7 +237,7 @@ def _collect(
         collected_at=at,
         completed=batch.count,
         raw={"output": file_sha256(path)},
-        **readings_of(reading),
+        **kept(reading),
     )
     _write(ledger, request_states, collected, "collect", outcomes=reading.outcomes)
 
@@ -242,7 +246,7 @@ def _write(
     ledger: Ledger, request_states: RequestStates, batch: Batch, what: str, **rows: Any
 ) -> None:
     batches = {b.key: b for b in ledger.batches()} | {batch.key: batch}
-    event = happened(
+    event = event_of(
         batch, what, batch.collected_at or batch.sent_at or batch.packed_at, batch.error
     )
     ledger.record(
@@ -259,7 +263,7 @@ def _finish(
     known = summary(request_states.counts(), ledger.batches())
     ledger.summarise({**known, "held": None, "halted": None})
     if finished:
-        ledger.write_plan({**run.plan_facts(run.preview()), "at": NOW - 7200})
+        ledger.write_plan({**preflight.plan_facts(run, preflight.preview(run)), "at": NOW - 7200})
     beat = {"at": at, "pid": PID, "host": HOST, "finished": finished, "left": finished}
     ledger._store._cache.set("heartbeat", json.dumps(beat))
 
@@ -306,7 +310,7 @@ def answer(name: str, nth: int = 0) -> str:
 
 def _lines(run: Run, ledger: Ledger, members: tuple[Span, ...], nth: int) -> Iterator[bytes]:
     provider = run.settings.experiment.model.provider
-    tag = run._tag(ledger.experiment()["id"])
+    tag = run.connection.tag(ledger.experiment()["id"])
     for span in members:
         for trial in range(span.first, span.last + 1):
             name = custom_id(span.stem, trial)

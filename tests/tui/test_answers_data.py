@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.run import assemble
 from runner.storage.ledger import Ledger
 from runner.storage.reader import LedgerReader
 from runner.tables.export import derived
@@ -75,7 +76,7 @@ def runners_table(folder: Path, name: str, trials: int) -> pl.DataFrame:
     provider = folder.name.partition("_")[0]
     run = made._run(str(folder.parent.parent), name, provider, made.MIDDLE[provider][0], trials)
     with Ledger.open(folder) as ledger:
-        return derived(run._report(ledger, run.standing(ledger)))[0]
+        return derived(assemble.report_of(run, ledger, run.standing(ledger)))[0]
 
 
 @pytest.mark.parametrize(("name", "trials"), [("done", 10), ("literary", 25)])

@@ -14,7 +14,8 @@ from runner.core.errors import ConfigError
 from runner.core.expand import checked_conditions
 from runner.core.lifetime import DAY, Ending
 from runner.core.model import Prompt
-from runner.run.build import Run
+from runner.run import preflight
+from runner.run.run import Run
 
 OCT, DEC, JAN = "2026-10-23", "2026-12-11", "2027-01-14"
 NO, SOME = "rejected", "honoured"
@@ -113,7 +114,7 @@ def line(settings: Settings) -> Any:
     """What stands around the custom_id of the first request."""
     run = Run(settings)
     condition = checked_conditions(settings.experiment, 0)[0]
-    frame = run._offline_provider().encode(condition, Prompt(system="s", user="u"))
+    frame = run.connection.offline().encode(condition, Prompt(system="s", user="u"))
     return (frame.before + frame.after).decode()
 
 
@@ -146,7 +147,7 @@ def test_a_default_has_a_price_honours_a_temperature_and_stays(provider: str) ->
 def test_the_bundled_rehearsal_is_what_it_was() -> None:
     settings = compose([])[0]
     assert settings.folder == Path("outputs/literary/emulator_gpt-4o-mini")
-    assert Run(settings, now=lambda: at("2030-01-01")).warnings() == ()
+    assert preflight.warnings(Run(settings, now=lambda: at("2030-01-01"))) == ()
     assert settings.experiment.model.parameters == {}
 
 
@@ -156,31 +157,31 @@ def test_the_bundled_rehearsal_is_what_it_was() -> None:
 def test_on_the_day_nothing_is_sent_and_before_it_everything(monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     settings = asked("openai", "gpt-4o-mini", "trials=1")
-    assert Run(settings, now=lambda: at(JAN, -1 / DAY)).ready(sending=True) is not None
+    assert preflight.ready(Run(settings, now=lambda: at(JAN, -1 / DAY)), sending=True) is not None
     gone = Run(settings, now=lambda: at(JAN))
     with pytest.raises(ConfigError) as caught:
-        gone.ready(sending=True)
+        preflight.ready(gone, sending=True)
     message = str(caught.value)
     assert "\n" not in message
     for word in (JAN, "openai.yaml", "provider.model=gpt-6-luna", "nothing was sent", "collect"):
         assert word in message
-    assert gone.ready(sending=False) is None  # what is there can be collected
+    assert preflight.ready(gone, sending=False) is None  # what is there can be collected
 
 
 def test_a_run_is_refused_before_its_folder_is_made(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GROQ_API_KEY", "test-key")
     settings = asked("groq", "llama-3.3-70b-versatile", f"outputs={tmp_path / 'o'}")
     with pytest.raises(ConfigError, match="ended on 2026-08-16"):
-        Run(settings)._check_before_sending()
+        preflight.check_before_sending(Run(settings))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_way_out_that_the_refusal_names_works(monkeypatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     with pytest.raises(ConfigError) as caught:
-        Run(asked("openai", "gpt-4-turbo")).ready(sending=True)
+        preflight.ready(Run(asked("openai", "gpt-4-turbo")), sending=True)
     word = str(caught.value).rpartition("say so with '")[2].removesuffix("'")
-    assert Run(asked("openai", "gpt-4-turbo", word)).ready(sending=True) is not None
+    assert preflight.ready(Run(asked("openai", "gpt-4-turbo", word)), sending=True) is not None
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_the_way_out_that_the_refusal_names_works(monkeypatch) -> None:
     ],
 )
 def test_sixty_days_before_the_plan_says_so(days: float, said: str | None) -> None:
-    notes = Run(asked("openai", "gpt-4o-mini"), now=lambda: at(JAN, days)).warnings()
+    notes = preflight.warnings(Run(asked("openai", "gpt-4o-mini"), now=lambda: at(JAN, days)))
     found = [note for note in notes if JAN in note]
     assert [said in note and "gpt-6-luna is named" in note for note in found] == [True] * (
         said is not None
@@ -206,9 +207,9 @@ def test_sixty_days_before_the_plan_says_so(days: float, said: str | None) -> No
 def test_a_rehearsal_of_a_model_that_is_gone_is_allowed_and_says_so() -> None:
     settings = asked("groq", "llama-3.1-8b-instant", "service=emulated")
     run = Run(settings)
-    (note,) = [note for note in run.warnings() if "ended on 2026-08-16" in note]
+    (note,) = [note for note in preflight.warnings(run) if "ended on 2026-08-16" in note]
     assert "a rehearsal is still possible" in note
-    assert run.ready(sending=True) is not None
+    assert preflight.ready(run, sending=True) is not None
 
 
 def test_an_end_without_a_successor_names_none() -> None:
@@ -231,7 +232,7 @@ def test_a_temperature_goes_with_the_level_that_honours_it(model: str) -> None:
         assert '"temperature":0.' in body
         assert '"reasoning_effort":"none"' in body
     said = "honoured by " + model + " only with provider.reasoning=none"
-    assert any(said in note for note in Run(asked("openai", model)).warnings())
+    assert any(said in note for note in preflight.warnings(Run(asked("openai", model))))
 
 
 @pytest.mark.parametrize("model", ONLY_WITHOUT)
@@ -380,5 +381,5 @@ MINIMAL = "+provider.parameters.reasoning_effort=minimal"
     ],
 )
 def test_the_plan_says_where_reasoning_may_cut_the_answer_off(words: Any, noted: bool) -> None:
-    notes = Run(asked(*words), now=lambda: 0.0).warnings()
+    notes = preflight.warnings(Run(asked(*words), now=lambda: 0.0))
     assert any("may be cut off" in note for note in notes) is noted

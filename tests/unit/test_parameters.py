@@ -13,7 +13,8 @@ from runner.providers.base import Service
 from runner.providers.gemini import GeminiBatch
 from runner.providers.openai import OpenAIBatch
 from runner.providers.vllm import VllmBatch
-from runner.run.build import Run
+from runner.run import preflight
+from runner.run.run import Run
 from tests.unit.composing import fill, head, only
 
 SMALL = ["personas=[p1]", "texts=[t1]", "temperatures=null"]
@@ -26,7 +27,7 @@ def run_of(provider: str, *words: str) -> Run:
 def refusal(run: Run) -> str:
     """What a plan says instead of a plan."""
     with pytest.raises(ConfigError) as caught:
-        run.preview()
+        preflight.preview(run)
     return str(caught.value)
 
 
@@ -183,7 +184,7 @@ def test_what_is_left_is_taken_as_the_comments_write_it_and_is_part_of_what_is_a
     provider, given
 ):
     bare, more = run_of(provider), run_of(provider, f"provider.parameters={given}")
-    assert more.preview().to_send == 10
+    assert preflight.preview(more).to_send == 10
     changes = differences(bare.definition, more.definition)
     assert changes
     assert all(line.startswith("model.parameters.") for line in changes)
@@ -211,7 +212,7 @@ def test_each_word_of_a_parameter_can_be_given_by_itself():
 def line_of(run: Run) -> dict:
     condition, experiment = run.conditions[0], run.settings.experiment
     service = Service(base_url="", key_variable="", key=None, timeout_seconds=1)
-    client = run.provider_class(service, experiment.model)
+    client = run.connection.provider_class(service, experiment.model)
     frame = client.encode(condition, render(experiment, condition, Variant.PLAIN))
     return orjson.loads(frame.before + b"x" + frame.after)
 
@@ -244,11 +245,13 @@ def test_a_slip_in_a_name_is_still_one(word):
 )
 def test_one_seed_for_all_trials_is_said(provider, given):
     (note,) = [
-        n for n in run_of(provider, f"provider.parameters={given}").warnings() if "seed" in n
+        n
+        for n in preflight.warnings(run_of(provider, f"provider.parameters={given}"))
+        if "seed" in n
     ]
     assert "every trial" in note
     once = run_of(provider, f"provider.parameters={given}", "trials=1")
-    assert not [n for n in once.warnings() if "seed" in n]
+    assert not [n for n in preflight.warnings(once) if "seed" in n]
 
 
 def test_a_number_for_a_key_is_text_as_in_json():

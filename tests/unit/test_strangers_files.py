@@ -10,7 +10,8 @@ import pytest
 from runner.config.files import SHIPPED
 from runner.config.permitted import check_addresses
 from runner.core.errors import ConfigError
-from runner.run.build import Run
+from runner.run import preflight
+from runner.run.run import Run
 from tests.unit.composing import fill, head, mistake, only
 
 STUDY = "defaults:\n  - override /persona: [p1]\n  - override /text: [t1]\nname: own\n"
@@ -263,7 +264,7 @@ NAMED = [
 def live(run: Run) -> str:
     """What stands in the way of a live run."""
     with pytest.raises(ConfigError) as caught:
-        run.ready(sending=False)
+        preflight.ready(run, sending=False)
     return str(caught.value)
 
 
@@ -290,17 +291,17 @@ def test_an_address_of_a_file_is_shown_and_wants_a_word(
         files, argv = {"provider/own.yaml": head("provider", body)}, ["provider=own"]
     argv = [*fill(folder, files), *argv]
     run = Run(only(argv))
-    (note,) = [note for note in run.warnings() if f"provider.{name}={value}" in note]
+    (note,) = [note for note in preflight.warnings(run) if f"provider.{name}={value}" in note]
     assert "wants your word" in note
     said = live(run)
     assert f"provider.{name}={value}" in said
     assert "nothing was sent" in said
     typed = only([*argv, f"provider.{name}='{value}'"])
-    assert not [note for note in Run(typed).warnings() if "keys and prompts" in note]
+    assert not [note for note in preflight.warnings(Run(typed)) if "keys and prompts" in note]
     trust = said.rpartition("command line: ")[2].strip("'").replace("'\"'\"'", "'")
     assert word in trust
     trusted = Run(only([*argv, trust]))
-    (note,) = [note for note in trusted.warnings() if f"provider.{name}={value}" in note]
+    (note,) = [note for note in preflight.warnings(trusted) if f"provider.{name}={value}" in note]
     assert "wants your word" not in note
     check_addresses(trusted.settings, trusted.provider_class)
 
@@ -333,8 +334,8 @@ def test_a_file_that_is_put_under_the_provider_gives_no_word(folder, monkeypatch
 )
 def test_a_shipped_provider_needs_no_word(provider):
     run = Run(only([f"provider={provider}", "temperatures=null"]))
-    assert run.provider_class.key_variable == run.settings.config.provider.api_key_env
-    assert not [note for note in run.warnings() if "YAML file" in note]
+    assert run.connection.provider_class.key_variable == run.settings.config.provider.api_key_env
+    assert not [note for note in preflight.warnings(run) if "YAML file" in note]
 
 
 @pytest.mark.parametrize(
@@ -357,4 +358,4 @@ def test_what_a_provider_is_made_of_is_checked(word, says):
 
 def test_a_region_is_one_word_of_a_host():
     run = Run(only(["provider=gemini", "provider.location=example.com/"]))
-    assert "provider.location" in str(run.missing)
+    assert "provider.location" in str(run.connection.missing)

@@ -15,7 +15,8 @@ from runner.core.extract.reader import Reader
 from runner.core.model import Variant
 from runner.core.plan import Purpose
 from runner.core.prompt import form, render, skeleton
-from runner.run.build import Run
+from runner.run import assemble
+from runner.run.run import Run
 from tests.unit.layouts import LABELS
 
 MODELS = {
@@ -37,7 +38,7 @@ def test_the_schema_is_in_every_request_in_the_words_of_the_service(provider):
     run = run_with(provider, model, "question.answer=json")
     condition = run.conditions[0]
     prompt = render(run.settings.experiment, condition, Variant.PLAIN)
-    frame = run._offline_provider().encode(condition, prompt)
+    frame = run.connection.offline().encode(condition, prompt)
     line = orjson.loads(frame.before + b"p1" + frame.after)
     found = next(line[name] for name in ("body", "params", "request") if name in line)
     for name in place:
@@ -145,12 +146,14 @@ def test_the_bundled_study_is_answered_in_json(tmp_path, provider, mode):
         "faults=instant", "faults.malformed=0.2", "trials=1", "texts=[t1]", "temperatures=null",
         "poll.first_seconds=0.02", "poll.max_seconds=0.1",
     )  # fmt: skip
-    result = run.drive(Purpose.RUN, Silent(), lambda _: None)
+    result = assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     answers = pl.read_parquet(result.tables.answers_parquet)
 
-    assert result.view.counts.total == 4 == answers.height
+    assert result.snapshot.counts.total == 4 == answers.height
     valid = answers.filter(pl.col("outcome") == "valid")
-    assert valid.height == result.view.counts.success + result.view.counts.retry_success >= 3
+    assert (
+        valid.height == result.snapshot.counts.success + result.snapshot.counts.retry_success >= 3
+    )
     for key in LABELS:
         assert set(valid[f"{key}_pattern"]) == {"json"}
         written = [json.loads(text)[key] for text in valid["raw_answer"]]

@@ -1,0 +1,218 @@
+"""Before anything is sent: what a run would do, what it may cost, and what speaks against it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from runner.config.permitted import check_parameters, note_on_addresses, one_seed
+from runner.config.settings import EMULATOR
+from runner.core.cost import Estimate, estimate
+from runner.core.errors import ConfigError
+from runner.core.expand import calculated_temperature
+from runner.core.lifetime import has_ended
+from runner.core.lifetime import note as ending_note
+from runner.core.lifetime import refusal as ended
+from runner.core.model import Batch, Span
+from runner.core.pack import SizedSpan
+from runner.core.plan import committed
+from runner.core.summary import cost_of
+from runner.run.clock import SystemClock
+from runner.run.preview import Preview, facts_of
+from runner.run.run import Run
+from runner.storage.mounts import shared_disk
+from runner.storage.reader import LedgerReader, exists
+
+
+def enter_budget(run: Run) -> None:
+    """Let the jobs that share a budget know what earlier runs of this one have committed."""
+    folder = run.folder(sending=False)
+    batches: tuple[Batch, ...] = ()
+    if exists(folder):
+        with closing(LedgerReader(folder)) as reader:
+            batches = reader.batches()
+    run.shared_budget.enter(folder, run.connection.account, batches)
+
+
+def ready(run: Run, before: Iterable[Span] = (), *, sending: bool) -> Preview | None:
+    """Find out whether a run can start, and what it would send; nothing is sent or written.
+
+    Args:
+        run: which.
+        before: requests that are sent by then, by other jobs that share the folder.
+        sending: whether it sends anything.
+
+    Raises:
+        RunnerError: it cannot; says what to do about it.
+    """
+    if not run.emulated:
+        run.connection.live()
+    if not sending:
+        return None
+    _check_model(run)
+    _check_price(run)
+    return preview(run, before)
+
+
+def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
+    """Return what a run would do; opens no socket and writes no file.
+
+    Args:
+        run: which.
+        before: requests that are sent by then, by other jobs that share the folder.
+
+    Raises:
+        ConfigError: a parameter that would make the table say what was not sent.
+        LedgerOfAnotherExperiment: prompts, texts or parameters changed.
+    """
+    check_parameters(run.settings, run.connection.provider_class)
+    folder = run.folder(sending=True)
+    request_states, known = run.request_states(), tuple[Batch, ...]()
+    if exists(folder):
+        with closing(LedgerReader(folder)) as reader:
+            request_states, known = run.standing(reader), reader.batches()
+    counts = request_states.counts()
+    request_states.depart(before)
+    request_files = run.request_files(folder, run.connection.offline())
+    packed = list(request_files.batches(request_states.pending()))
+    spans = [sized for batch in packed for sized in batch]
+    return Preview(
+        folder=folder,
+        committed_usd=committed(known),
+        cost=cost_of(known),
+        counts=counts,
+        conditions=len(run.conditions),
+        batches=len(packed),
+        to_send=_requests(spans),
+        bytes=_bytes(spans),
+        input_tokens=_tokens(spans),
+        estimate=_estimate(run, spans),
+        price=run.price,
+        largest=max(((_requests(b), _bytes(b), _tokens(b)) for b in packed), default=(0, 0, 0)),
+        warnings=warnings(run),
+        spans=tuple(sized.span for sized in spans),
+    )
+
+
+def _requests(spans: Iterable[SizedSpan]) -> int:
+    return sum(len(sized.span) for sized in spans)
+
+
+def _bytes(spans: Iterable[SizedSpan]) -> int:
+    return sum(sized.line_bytes * len(sized.span) for sized in spans)
+
+
+def _tokens(spans: Iterable[SizedSpan]) -> int:
+    return sum(sized.tokens * len(sized.span) for sized in spans)
+
+
+def _estimate(run: Run, spans: Iterable[SizedSpan]) -> Estimate:
+    model = run.settings.experiment.model
+    sizes = ((sized.tokens, len(sized.span)) for sized in spans)
+    return estimate(run.price, sizes, model.expected_output_tokens, model.max_output_tokens)
+
+
+def plan_facts(run: Run, found: Preview) -> dict[str, Any]:
+    """Return what a run would do as JSON-ready facts, for other programs and the dashboard."""
+    now = SystemClock().now()
+    return facts_of(run.settings, run.conditions, found, emulated=run.emulated, now=now)
+
+
+def check_before_sending(run: Run) -> Preview:
+    """Refuse a run whose next round may cost more than the budget; nothing was sent yet.
+
+    Raises:
+        ConfigError: over the budget, an unknown price, a model that has ended, or a request too
+            large for any batch.
+    """
+    _check_model(run)
+    found = preview(run)
+    _check_price(run)
+    if run.emulated or run.price is None:
+        return found
+    budget = run.settings.config.budget
+    spent = found.committed_usd + run.shared_budget.of_others(found.folder)
+    low, high = found.estimate.low or Decimal(0), found.estimate.high or Decimal(0)
+    if found.to_send and spent + high > Decimal(repr(budget.max_usd)):
+        raise ConfigError(
+            f"budget: {found.to_send:,} requests may cost ${low:.4f} to ${high:.4f}, with "
+            f"${spent:.4f} spent or reserved: more than budget.max_usd={budget.max_usd:g}; "
+            "ask for less, or allow more with budget.max_usd=…"
+        )
+    return found
+
+
+def _check_model(run: Run) -> None:
+    """Refuse to send anything to a model that its provider does not answer with any more.
+
+    Raises:
+        ConfigError: it has ended; a rehearsal of it is no matter.
+    """
+    ending, provider = run.settings.capability.ending, run.settings.config.provider
+    if ending is not None and not run.emulated and has_ended(ending, run.now()):
+        where = f"provider/{provider.name}.yaml"
+        raise ConfigError(ended(provider.model, ending, where))
+
+
+def _check_price(run: Run) -> None:
+    """Refuse a price that is not known, unless the user said that it does not matter."""
+    if run.emulated or run.price is not None or run.settings.config.budget.allow_unknown:
+        return
+    raise ConfigError(
+        f"budget: nobody knows the price of {run.settings.experiment.model.name}, so "
+        "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
+    )
+
+
+def warnings(run: Run) -> tuple[str, ...]:
+    """Return what a user should know before anything is sent."""
+    return tuple(_warnings(run))
+
+
+def _warnings(run: Run) -> Iterator[str]:
+    settings = run.settings
+    yield from _held_temperatures(run)
+    if not settings.listed:
+        provider = settings.config.provider
+        yield (
+            f"provider/{provider.name}.yaml does not list {provider.model}: it is taken to honour "
+            "a temperature; if it does not, say temperatures=null"
+        )
+    said = one_seed(settings), note_on_addresses(settings, run.connection.provider_class)
+    yield from (note for note in said if note is not None)
+    yield from settings.capability.notes
+    if ends := _ending_note(run):
+        yield ends
+    if run.price is None:
+        yield f"nobody knows the price of {settings.experiment.model.name}: cost unknown"
+    else:
+        yield from run.price.notes
+    if kind := shared_disk(Path(settings.config.outputs)):
+        yield (
+            f"{settings.config.outputs} is on a disk that other machines may share ({kind}): "
+            "ledgers there keep a rollback journal and a lease instead of WAL"
+        )
+
+
+def _held_temperatures(run: Run) -> Iterator[str]:
+    experiment = run.settings.experiment
+    if not experiment.calculated:
+        return
+    for persona in experiment.personas:
+        for text in experiment.texts:
+            held, was_held = calculated_temperature(experiment, persona, text)
+            if was_held:
+                yield (
+                    f"temperature of persona {persona} with text {text} is held to {held}, "
+                    f"the range of {experiment.model.name}"
+                )
+
+
+def _ending_note(run: Run) -> str | None:
+    """Say that the model ends soon, or has; a rehearsal's pretended service has no end."""
+    provider = run.settings.config.provider
+    if provider.name == EMULATOR:
+        return None
+    ending = run.settings.capability.ending
+    return ending_note(provider.model, ending, run.now(), emulated=run.emulated)

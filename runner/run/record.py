@@ -1,0 +1,91 @@
+"""What a ledger keeps of its experiment: what was asked, and how answers were read."""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from runner.core.definition import fingerprint, merged
+from runner.core.errors import ConfigError
+from runner.core.extract.reader import VERSION as READER_VERSION
+from runner.core.model import QuestionSet
+from runner.run.run import Run
+from runner.storage.ledger import Ledger
+from runner.storage.reader import exists
+
+
+@contextmanager
+def opened(run: Run, folder: Path, *, create: bool) -> Iterator[Ledger]:
+    """Hold a run's ledger, with its record brought up to date.
+
+    Args:
+        run: whose.
+        folder: where.
+        create: whether it may be made, and its record changed.
+
+    Raises:
+        LedgerError: it cannot be had.
+    """
+    shared = run.settings.config.ledger.shared
+    if exists(folder) or not create:
+        ledger = Ledger.open(folder, shared=shared)
+    else:
+        ledger = Ledger.create(folder, new_record(run), shared=shared)
+    with ledger:
+        old = ledger.experiment()
+        grown = {**old, "definition": merged(old["definition"], run.definition)}
+        if old["patterns"] == patterns_of(run.settings.experiment.questions):
+            grown |= how_read(run)  # an older version did not keep all of it
+        if create and grown != old:
+            ledger.rewrite_experiment(grown)
+        yield ledger
+
+
+def new_record(run: Run) -> dict[str, Any]:
+    """Return the record of a run that begins now."""
+    return {
+        "id": fingerprint(run.definition) + f"-{random.SystemRandom().getrandbits(32):08x}",
+        "name": run.settings.experiment.name,
+        "created_at": time.time(),
+        "emulated": run.emulated,
+        **how_read(run),
+        "definition": run.definition,
+    }
+
+
+def how_read(run: Run) -> dict[str, Any]:
+    """Return what the record keeps of how answers are read, for what shows them."""
+    questions = run.settings.experiment.questions
+    return {"patterns": patterns_of(questions), "question_set": asdict(questions)}
+
+
+def patterns_of(questions: QuestionSet) -> str:
+    """Return a hash of everything that decides how an answer is read."""
+    rules = asdict(questions)
+    for wording in ("name", "form", "templates"):
+        del rules[wording]
+    rules["reader"] = READER_VERSION
+    return sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_patterns(run: Run, ledger: Ledger) -> None:
+    """Refuse to go on with patterns, or a reader, that the stored answers were not read with.
+
+    Raises:
+        ConfigError: they changed.
+    """
+    questions = run.settings.experiment.questions
+    if ledger.experiment()["patterns"] == patterns_of(questions):
+        return
+    raise ConfigError(
+        f"the patterns in question/{questions.name}.yaml, or this "
+        f"program's reader, changed since the answers in {ledger.directory} were read: "
+        "read them again first, free of charge, "
+        "with action=export, and look at the counts before you go on "
+        "(action=extract shows what changes, and writes nothing)"
+    )

@@ -1,0 +1,172 @@
+"""One run: what is asked of which service, and the folder where it is kept."""
+
+import copy
+import time
+from collections.abc import Callable, Collection
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from runner.batches.requests import RequestFiles
+from runner.batches.results import ResultReader
+from runner.config.prices import prices_of
+from runner.config.settings import Settings
+from runner.core.cost import Price, PriceList
+from runner.core.definition import define
+from runner.core.expand import checked_conditions
+from runner.core.model import Condition
+from runner.core.request_states import RequestStates
+from runner.providers.base import Provider
+from runner.run.budget import SharedBudget
+from runner.run.clock import SystemClock
+from runner.run.connection import NO_RUN, Connection
+from runner.run.folder import locate
+from runner.storage.ledger import Ledger
+from runner.storage.reader import LedgerReader
+
+
+class Run:
+    """One experiment with one provider and model; it does nothing by itself.
+
+    `preflight` says what it would do, `drive` does it, `maintenance` looks after what is there.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        shared_budget: SharedBudget | None = None,
+        place: Path | None = None,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Check what can be checked without touching anything.
+
+        Args:
+            settings: what to run.
+            shared_budget: shared with the other jobs of a sweep, which pay from the same budget.
+            place: the folder, where it is chosen already.
+            now: the time by which a model has ended, in seconds since the epoch.
+
+        Raises:
+            ConfigError: ids that collide, a target that is no provider.
+        """
+        self.settings = settings
+        self.shared_budget = shared_budget or SharedBudget()
+        self.connection = Connection(settings)
+        self.now = now
+        self.variant: str | None = None
+        """Names the folder where other jobs of the sweep ask the same model something else."""
+        self.emulator_address: str | None = None
+        """Where an emulator shows this run's world; None: it starts its own."""
+        self._place = place
+        tag = self.connection.tag(NO_RUN)
+        self.conditions: list[Condition] = checked_conditions(settings.experiment, len(tag))
+        self.definition: dict[str, Any] = define(settings.experiment, self.conditions)
+
+    def as_variant(self, variant: str | None) -> Self:
+        """Return this run as one of several that ask the same model different things."""
+        return self._but(variant=variant)
+
+    def placed(self, taken: Collection[Path], *, sending: bool) -> Self:
+        """Return this run with its folder chosen once and for all.
+
+        Args:
+            taken: folders of other definitions.
+            sending: whether something may be sent; then a folder that does not fit is refused.
+
+        Raises:
+            LedgerOfAnotherExperiment: prompts, texts or parameters changed; names them.
+        """
+        return self._but(_place=self._located(taken, sending=sending))
+
+    def emulated_at(self, address: str | None) -> Self:
+        """Return this run with an emulator that is there already."""
+        return self._but(emulator_address=address)
+
+    def _but(self, **changes: Any) -> Self:
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
+
+    @property
+    def emulated(self) -> bool:
+        """Tell whether this is a rehearsal."""
+        return self.settings.config.service.emulated
+
+    def folder(self, *, sending: bool) -> Path:
+        """Return the folder of this definition: the first that fits, or a new one.
+
+        Args:
+            sending: whether something may be sent; then a folder that does not fit is refused.
+
+        Raises:
+            LedgerOfAnotherExperiment: prompts, texts or parameters changed; names them.
+        """
+        return self._place or self._located(frozenset(), sending=sending)
+
+    def _located(self, taken: Collection[Path], *, sending: bool) -> Path:
+        return locate(
+            self.settings.folder,
+            self.variant,
+            self.definition,
+            taken,
+            fork=self.settings.config.fork,
+            sending=sending,
+        )
+
+    @cached_property
+    def prices(self) -> PriceList:
+        """What a token costs."""
+        provider = self.settings.config.provider
+        caches = "cache_control" in repr(self.settings.experiment.model.parameters)
+        now = SystemClock().now()
+        return prices_of(provider.model, provider.price, caches=caches, now=now)
+
+    @property
+    def price(self) -> Price | None:
+        """What a token of the first round costs; None when that is not known."""
+        return self.prices.at(realtime=self.settings.realtime)
+
+    def request_states(self) -> RequestStates:
+        """Return how every request stands before anything was sent."""
+        return RequestStates.of(
+            self.conditions, self.settings.experiment.trials, self.settings.retry
+        )
+
+    def standing(self, ledger: Ledger | LedgerReader) -> RequestStates:
+        """Return how every request stands, by the batches of a ledger."""
+        request_states = self.request_states()
+        for batch in ledger.batches():
+            members, outcomes = ledger.members(batch.key), ledger.outcomes(batch.key)
+            request_states.replay(batch.state, members, outcomes)
+        return request_states
+
+    def request_files(self, folder: Path, provider: Provider) -> RequestFiles:
+        """Return what packs requests and writes them, in a folder."""
+        experiment, limits = self.settings.experiment, self.settings.limits
+        return RequestFiles(folder, experiment, self.conditions, provider, limits)
+
+    def result_reader(
+        self,
+        folder: Path,
+        provider: Provider,
+        request_files: RequestFiles,
+        experiment_id: str = NO_RUN,
+    ) -> ResultReader:
+        """Return what reads result files and writes what it read below a folder."""
+        return ResultReader(
+            folder,
+            self.settings.experiment.questions,
+            provider.decode,
+            self.prices,
+            request_files.proof,
+            decoder=self.connection.decoder(experiment_id).decode,
+            highest=request_files.highest,
+        )
+
+    def reader(self, ledger: Ledger) -> Callable[[Path], ResultReader]:
+        """Return what makes a reader of this run's result files, for a folder to write below."""
+        experiment_id = ledger.experiment()["id"]
+        provider = self.connection.offline(experiment_id)
+        request_files = self.request_files(ledger.directory, provider)
+        return lambda folder: self.result_reader(folder, provider, request_files, experiment_id)

@@ -1,0 +1,47 @@
+"""What a run is to do, and within which bounds."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.core.cost import PriceList
+from runner.core.model import Limits, Model
+from runner.core.plan import Purpose
+from runner.core.transition import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is asked one by one instead of in batches."""
+
+    first: bool
+    """What was never asked."""
+    again: bool
+    """What could not be read, and is asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What a run is to do, and within which bounds."""
+
+    experiment_id: str
+    name: str
+    """The experiment's."""
+    purpose: Purpose
+    asking: Asking
+    model: Model
+    prices: PriceList
+    limits: Limits
+    """The provider's."""
+    timing: Timing
+    budget_usd: Decimal | None
+    """None: no limit (a rehearsal)."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether this run waits for the provider."""
+        return self.purpose in (Purpose.RUN, Purpose.CANCEL)
+
+    @property
+    def sends(self) -> bool:
+        """Whether this run sends anything."""
+        return self.purpose in (Purpose.RUN, Purpose.SUBMIT)
