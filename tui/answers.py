@@ -68,7 +68,7 @@ class Factors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class AttemptsFile:
     """One file of attempts, and which rows of the frame came from it."""
 
     path: Path
@@ -92,7 +92,7 @@ class JobAnswers:
     batch (a place in `batches`: the last it went into), at (the attempt that counts; null: none)."""
     attempts: "pl.DataFrame"
     """A row an attempt: custom_id, batch, outcome, and value, pattern, cause of each question."""
-    parts: tuple[Part, ...]
+    parts: tuple[AttemptsFile, ...]
     batches: tuple[Batch, ...]
     members: Mapping[BatchKey, tuple[Span, ...]]
     notes: tuple[str, ...]
@@ -103,7 +103,7 @@ class JobAnswers:
         """Return the job's name."""
         return self.job.name
 
-    def place_of(self, at: int) -> tuple[Part, int]:
+    def place_of(self, at: int) -> tuple[AttemptsFile, int]:
         """Return the file of an attempt, and its row there."""
         number = bisect_right(self.parts, at, key=lambda part: part.offset) - 1
         part = self.parts[number]
@@ -242,7 +242,7 @@ def read_job(job: Job, before: JobAnswers | None = None) -> JobAnswers:
     for number, batch in enumerate(batches):
         standing.fold(number, batch, members[batch.key], outcomes[batch.key])
     factors = _factors(experiment["definition"], standing.request_states.rows)
-    reading = _Parts(job.folder, questions, before)
+    reading = _AttemptsReader(job.folder, questions, before)
     for batch in batches:
         if batch.state is BatchState.COLLECTED:
             reading.take(batch)
@@ -359,7 +359,7 @@ _SHOWN = bytes(
 )
 
 
-class _Parts:
+class _AttemptsReader:
     """Reads the light columns of part files, and takes what it can from an earlier reading."""
 
     def __init__(
@@ -371,7 +371,7 @@ class _Parts:
         self._before = before
         self._frames: list[pl.DataFrame] = []
         self._height = 0
-        self.parts: list[Part] = []
+        self.parts: list[AttemptsFile] = []
         self.notes: list[str] = []
 
     def take(self, batch: Batch) -> None:
@@ -401,7 +401,9 @@ class _Parts:
             self.notes.append(f"attempts/{path.name} cannot be read; {_AGAIN} ({_line(error)})")
             return False
         self.parts.append(
-            Part(path=path, stamp=stamp, batch=batch, offset=self._height, height=frame.height)
+            AttemptsFile(
+                path=path, stamp=stamp, batch=batch, offset=self._height, height=frame.height
+            )
         )
         self._frames.append(frame)
         self._height += frame.height
