@@ -4,7 +4,6 @@ Nothing here is read while the screen is drawn: `Store.read` belongs in a thread
 when it is called first. Raw answers stay on disk.
 """
 
-import sqlite3
 import threading
 from array import array
 from bisect import bisect_right
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from runner.batches.attempts import parts as part_files
+from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
 from runner.core.errors import LedgerError
 from runner.core.model import Batch, BatchKey, Enhance, Span, Stem
 from runner.core.request_states import (
@@ -25,10 +25,10 @@ from runner.core.request_states import (
     SUCCESS,
     RequestStates,
     RetryPolicy,
-    Row,
+    Trials,
 )
-from runner.core.states import BatchState, Outcome
-from runner.storage.ledger import LedgerReader
+from runner.core.states import BatchState
+from runner.storage.reader import LedgerReader
 from tui.cells import clean
 from tui.model import Job
 
@@ -68,7 +68,7 @@ class Factors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class AttemptsFile:
     """One file of attempts, and which rows of the frame came from it."""
 
     path: Path
@@ -92,7 +92,7 @@ class JobAnswers:
     batch (a place in `batches`: the last it went into), at (the attempt that counts; null: none)."""
     attempts: "pl.DataFrame"
     """A row an attempt: custom_id, batch, outcome, and value, pattern, cause of each question."""
-    parts: tuple[Part, ...]
+    parts: tuple[AttemptsFile, ...]
     batches: tuple[Batch, ...]
     members: Mapping[BatchKey, tuple[Span, ...]]
     notes: tuple[str, ...]
@@ -103,7 +103,7 @@ class JobAnswers:
         """Return the job's name."""
         return self.job.name
 
-    def place_of(self, at: int) -> tuple[Part, int]:
+    def place_of(self, at: int) -> tuple[AttemptsFile, int]:
         """Return the file of an attempt, and its row there."""
         number = bisect_right(self.parts, at, key=lambda part: part.offset) - 1
         part = self.parts[number]
@@ -206,7 +206,6 @@ class Store:
             one = read_job(job, before)
         except (
             LedgerError,
-            sqlite3.Error,
             OSError,
             pl.exceptions.PolarsError,
             AttributeError,
@@ -241,10 +240,9 @@ def read_job(job: Job, before: JobAnswers | None = None) -> JobAnswers:
     questions = asked_of(experiment["definition"])
     standing = _Standing(_retry(plan))
     for number, batch in enumerate(batches):
-        if batch.state is not BatchState.DROPPED:
-            standing.fold(number, members[batch.key], outcomes[batch.key])
+        standing.fold(number, batch, members[batch.key], outcomes[batch.key])
     factors = _factors(experiment["definition"], standing.request_states.rows)
-    reading = _Parts(job.folder, questions, before)
+    reading = _AttemptsReader(job.folder, questions, before)
     for batch in batches:
         if batch.state is BatchState.COLLECTED:
             reading.take(batch)
@@ -279,7 +277,7 @@ def asked_of(definition: Mapping[str, Any]) -> tuple[Asked, ...]:
     )
 
 
-def _factors(definition: Mapping[str, Any], rows: Mapping[Stem, Row]) -> tuple[Factors, ...]:
+def _factors(definition: Mapping[str, Any], rows: Mapping[Stem, Trials]) -> tuple[Factors, ...]:
     """Return the factors of every condition that was sent, in the order of the configuration."""
     conditions = definition["conditions"]
     stems = [stem for stem in conditions if stem in rows]
@@ -311,15 +309,16 @@ class _Standing:
         self._last: dict[str, array[int]] = {}
         """The last batch of each request, by condition."""
 
-    def fold(self, number: int, spans: tuple[Span, ...], outcomes: bytes | None) -> None:
+    def fold(
+        self, number: int, batch: Batch, spans: tuple[Span, ...], outcomes: bytes | None
+    ) -> None:
+        if not self.request_states.replay(batch.state, spans, outcomes):
+            return
         for span in spans:
             last = self._last.setdefault(span.stem, array("i"))
             if (short := span.last - len(last)) > 0:
                 last.extend([_NEVER] * short)
             last[span.first - 1 : span.last] = array("i", [number]) * len(span)
-        self.request_states.depart(spans)
-        if outcomes is not None:
-            self.request_states.arrive(spans, outcomes)
 
     def table(self, stems: list[str]) -> "pl.DataFrame":
         import polars as pl
@@ -360,7 +359,7 @@ _SHOWN = bytes(
 )
 
 
-class _Parts:
+class _AttemptsReader:
     """Reads the light columns of part files, and takes what it can from an earlier reading."""
 
     def __init__(
@@ -372,7 +371,7 @@ class _Parts:
         self._before = before
         self._frames: list[pl.DataFrame] = []
         self._height = 0
-        self.parts: list[Part] = []
+        self.parts: list[AttemptsFile] = []
         self.notes: list[str] = []
 
     def take(self, batch: Batch) -> None:
@@ -402,7 +401,9 @@ class _Parts:
             self.notes.append(f"attempts/{path.name} cannot be read; {_AGAIN} ({_line(error)})")
             return False
         self.parts.append(
-            Part(path=path, stamp=stamp, batch=batch, offset=self._height, height=frame.height)
+            AttemptsFile(
+                path=path, stamp=stamp, batch=batch, offset=self._height, height=frame.height
+            )
         )
         self._frames.append(frame)
         self._height += frame.height
@@ -459,30 +460,15 @@ def light_columns(questions: tuple[Asked, ...]) -> dict[str, Any]:
 
 
 def _with_attempts(table: "pl.DataFrame", attempts: "pl.DataFrame") -> "pl.DataFrame":
-    """Say of every request which attempt counts: the first valid, else the last answered, else the last."""
+    """Say of every request which attempt counts."""
     import polars as pl
 
-    size = max(attempts.height, 1)
-    place = pl.int_range(pl.len(), dtype=pl.Int64)
-    rank = (
-        pl.when(pl.col("outcome") == Outcome.VALID.value)
-        .then(place)
-        .when(pl.col("outcome") == Outcome.INVALID.value)
-        .then(2 * size - place)
-        .otherwise(4 * size - place)
-    )
-    best = pl.col("_rank").min()
+    start = pl.col("outcome").replace_strict(STARTS, default=OTHERS, return_dtype=pl.Int64)
+    order = order_of(start, pl.int_range(pl.len(), dtype=pl.Int64))
     counts = (
-        attempts.select("custom_id", rank.alias("_rank"))
+        attempts.select("custom_id", order.alias("_order"))
         .group_by("custom_id")
-        .agg(
-            at=pl.when(best < size)
-            .then(best)
-            .when(best <= 2 * size)
-            .then(2 * size - best)
-            .otherwise(4 * size - best)
-            .cast(pl.UInt32)
-        )
+        .agg(at=place_of(pl.col("_order").min()).cast(pl.UInt32))
     )
     return table.join(counts, on="custom_id", how="left", maintain_order="left")
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import App
 from textual.binding import BindingType
 
@@ -19,6 +19,7 @@ from tui.palette import chorus_commands
 from tui.screens.experiment import LEAST, ExperimentScreen
 from tui.settings import THEMES, DashboardSettings
 from tui.source import ExperimentSource
+from tui.views.view import OpenExperiment
 
 
 class Dashboard(App[None], inherit_bindings=False):
@@ -93,8 +94,12 @@ class Dashboard(App[None], inherit_bindings=False):
 
             self.push_screen(ExperimentsScreen(self.desk))
         else:
-            source = ExperimentSource(self.desk.outputs / self._experiment)
-            self.push_screen(ExperimentScreen(self.desk, source, self._view))
+            self._open_experiment(OpenExperiment(self.desk.outputs / self._experiment, self._view))
+
+    @on(OpenExperiment)
+    def _open_experiment(self, wanted: OpenExperiment) -> None:
+        source = ExperimentSource(wanted.folder)
+        self.push_screen(ExperimentScreen(self.desk, source, wanted.view))
 
     def on_resize(self, event: events.Resize) -> None:
         """Mark what the style sheet cannot know."""

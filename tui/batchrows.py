@@ -79,9 +79,16 @@ def watched(reading: Reading, now: float, host: str) -> Watched:
 # -- order and groups
 
 _STATE_ORDER = (
-    _S.CANCELLING, _S.ENDED, _S.RUNNING, _S.SUBMITTING, _S.STAGING, _S.STAGED, _S.PACKED,
-    _S.COLLECTED, _S.DROPPED,
-)  # fmt: skip
+    _S.CANCELLING,
+    _S.ENDED,
+    _S.RUNNING,
+    _S.SUBMITTING,
+    _S.STAGING,
+    _S.STAGED,
+    _S.PACKED,
+    _S.COLLECTED,
+    _S.DROPPED,
+)
 _PLACES = {state: place for place, state in enumerate(_STATE_ORDER)}
 
 
@@ -134,7 +141,14 @@ def grouped(lines: Sequence[BatchLine], group: int) -> list[tuple[str, list[Batc
 
 # -- filter words
 
-KEYS = ("state", "model", "provider", "job", "batch")
+_EXAMPLES = {
+    "state": "state:running",
+    "model": "model:gpt",
+    "provider": "provider:openai",
+    "job": "job:openai",
+    "batch": "batch:b0003",
+}
+KEYS = tuple(_EXAMPLES)
 STALLED_WORD = "stalled"
 _STATE_WORDS = (*(state.value for state in BatchState), UNKNOWN, HELD, STALLED_WORD)
 
@@ -155,12 +169,6 @@ def parse(words: str) -> Test | str:
         else:
             tests.append(_of(key, tuple(value for value in rest.split(",") if value)))
     return lambda line: all(test(line) for test in tests)
-
-
-_EXAMPLES = {
-    "state": "state:running", "model": "model:gpt", "provider": "provider:openai",
-    "job": "job:openai", "batch": "batch:b0003",
-}  # fmt: skip
 
 
 def _holds(token: str) -> Test:

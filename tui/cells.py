@@ -82,8 +82,40 @@ class Glyphs:
     plus_minus: str
 
 
-UNICODE = Glyphs("█", "·", "▁▂▃▄▅▆▇█", "─", "│", "—", "…", "●", "✓", "✗", "!", ">", ".", "·", "±")
-ASCII = Glyphs("#", ".", "_.-=+*%#", "-", "|", "-", "~", "*", "+", "x", "!", ">", ".", "-", "+-")  # fmt: skip
+UNICODE = Glyphs(
+    full="█",
+    light="·",
+    eighths="▁▂▃▄▅▆▇█",
+    rule="─",
+    bar="│",
+    none="—",
+    more="…",
+    alive="●",
+    good="✓",
+    bad="✗",
+    warning="!",
+    running=">",
+    waiting=".",
+    dot="·",
+    plus_minus="±",
+)
+ASCII = Glyphs(
+    full="#",
+    light=".",
+    eighths="_.-=+*%#",
+    rule="-",
+    bar="|",
+    none="-",
+    more="~",
+    alive="*",
+    good="+",
+    bad="x",
+    warning="!",
+    running=">",
+    waiting=".",
+    dot="-",
+    plus_minus="+-",
+)
 
 
 def bar(

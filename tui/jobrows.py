@@ -61,9 +61,12 @@ def worst(standings: Iterable[Standing]) -> Standing:
 def sign(found: Standing, glyphs: Glyphs) -> Cell:
     """Return how something stands, as one sign."""
     signs = {
-        "bad": glyphs.bad, "warn": glyphs.warning, "good": glyphs.good, "dim": glyphs.dot,
+        "bad": glyphs.bad,
+        "warn": glyphs.warning,
+        "good": glyphs.good,
+        "dim": glyphs.dot,
         "": glyphs.alive,
-    }  # fmt: skip
+    }
     return signs[found.style], found.style or "good"
 
 

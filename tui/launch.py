@@ -13,7 +13,8 @@ from typing import Any
 
 from runner.cli.exits import DONE, USER_MISTAKE, WORK_REMAINS
 from runner.core.errors import ConfigError, RunnerError
-from runner.storage.ledger import Holder, exists, holder
+from runner.storage.lock import Holder, holder
+from runner.storage.reader import exists
 
 RUNNER = (sys.executable, "-m", "runner")
 PLAN_SECONDS = 120.0

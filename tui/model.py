@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.core.model import Batch
 from runner.core.states import LOST, Outcome
-from runner.storage.ledger import Holder
+from runner.storage.lock import Holder
 
 
 class Health(StrEnum):

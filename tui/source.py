@@ -1,7 +1,6 @@
 """Reads ledgers that a runner writes: read-only, never waiting for it, and never raising."""
 
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -11,7 +10,9 @@ from typing import Any
 
 from runner.core.errors import LedgerBusy, LedgerError, LedgerFormatUnknown
 from runner.storage.commands import waiting
-from runner.storage.ledger import DATABASE, LedgerReader, exists, holder, is_busy
+from runner.storage.kv import DATABASE
+from runner.storage.lock import holder
+from runner.storage.reader import LedgerReader, exists
 from tui.model import Health, Job, Reading
 
 
@@ -54,8 +55,6 @@ class JobSource:
         except LedgerError as error:
             self.close()
             found = self._kept(*self._judged(str(error)))
-        except sqlite3.Error as error:
-            found = self._failed(error)
         except (OSError, KeyError, TypeError, ValueError) as error:
             self.close()
             found = self._kept(Health.DAMAGED, f"{self._folder / DATABASE}: {error}")
@@ -98,14 +97,6 @@ class JobSource:
             self._opened += 1
             self._version = -1
         return self._reader
-
-    def _failed(self, error: sqlite3.Error) -> Job:
-        if is_busy(error):
-            return self._kept(
-                Health.LOCKED, f"{self._folder / DATABASE} is locked by another program"
-            )
-        self.close()
-        return self._kept(Health.DAMAGED, f"{self._folder / DATABASE} cannot be read ({error})")
 
     def _judged(self, message: str) -> tuple[Health, str]:
         if not self._folder.exists():
@@ -208,7 +199,7 @@ def events(folder: Path, batch: str, most: int) -> list[Mapping[str, Any]]:
     """Return the last events of a batch, the latest first.
 
     Raises:
-        LedgerError, sqlite3.Error: the ledger cannot be read now.
+        LedgerError: the ledger cannot be read now.
     """
     with closing(LedgerReader(folder)) as reader:
         latest = reader.latest_events(MOST_EVENTS_SEARCHED)

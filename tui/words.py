@@ -13,10 +13,24 @@ from tui.answers import BAD, STATE_WORDS, JobAnswers, Progress
 if TYPE_CHECKING:
     import polars as pl
 
-KEYS = (
-    "state", "cause", "outcome", "q", "pattern", "persona", "text", "temperature", "trial",
-    "attempts", "batch", "job", "provider", "model", "answer",
-)  # fmt: skip
+_EXAMPLES = {
+    "state": "state:failed",
+    "cause": "cause:out_of_range",
+    "outcome": "outcome:expired",
+    "q": "q:Q2",
+    "pattern": "pattern:none",
+    "persona": "persona:p1",
+    "text": "text:t2",
+    "temperature": "temperature:0.7",
+    "trial": "trial:3",
+    "attempts": "attempts:>1",
+    "batch": "batch:b0003",
+    "job": "job:openai",
+    "provider": "provider:openai",
+    "model": "model:gpt",
+    "answer": "answer:WORD",
+}
+KEYS = tuple(_EXAMPLES)
 NONE = "none"
 _CHOICES = {
     "state": STATE_WORDS,
@@ -25,8 +39,12 @@ _CHOICES = {
 }
 _NUMBER = re.compile(r"(>=|<=|>|<|=)?(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)")
 _COMPARE = {
-    ">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le, "=": operator.eq
-}  # fmt: skip
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+    "=": operator.eq,
+}
 _NUMBERS = ("temperature", "trial", "attempts")
 
 
@@ -73,15 +91,6 @@ def parse(text: str) -> Words | str:
             return wrong
         found.append(Word(key, values))
     return Words(tuple(found))
-
-
-_EXAMPLES = {
-    "state": "state:failed", "cause": "cause:out_of_range", "outcome": "outcome:expired",
-    "q": "q:Q2", "pattern": "pattern:none", "persona": "persona:p1", "text": "text:t2",
-    "temperature": "temperature:0.7", "trial": "trial:3", "attempts": "attempts:>1",
-    "batch": "batch:b0003", "job": "job:openai", "provider": "provider:openai", "model": "model:gpt",
-    "answer": "answer:WORD",
-}  # fmt: skip
 
 
 def _wrong(key: str, values: tuple[str, ...]) -> str | None:

@@ -185,6 +185,17 @@ def parts(folder: Path, key: BatchKey) -> list[Path]:
     return sorted((folder / "attempts").glob(f"{key}-*.parquet"))
 
 
+def stored(folder: Path, key: BatchKey) -> "pl.DataFrame":
+    """Return the attempts of one batch, a row each; without columns when none are stored.
+
+    Parts of different versions may differ in their columns; what one lacks is null.
+    """
+    import polars as pl
+
+    frames = [pl.read_parquet(path) for path in parts(folder, key)]
+    return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+
+
 def all_parts(folder: Path, keys: Iterable[BatchKey]) -> list[Path]:
     """Return the parts of several batches, in order."""
     return [path for key in keys for path in parts(folder, key)]

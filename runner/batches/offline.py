@@ -16,14 +16,13 @@ from uuid import uuid4
 import orjson
 
 from runner.batches.attempts import NO_PATTERN, Shape
+from runner.batches.lines import MAX_LINE, lines
 from runner.batches.workers import Range
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.extract.reader import Reader
 from runner.core.model import Cause, Model, QuestionSet, Reading, Reply, ReplyKind
-from runner.providers.base import Provider, Service
+from runner.providers.base import Provider, Service, json_value
 
-MAX_LINE = 64 << 20
-"""Bytes; a longer line is set aside unread."""
 MOST_NAMED = 100
 """Bad lines that are named; all of them are counted."""
 EXAMPLES = 3
@@ -161,7 +160,7 @@ class Pieces:
 
     def _lines(self, piece: Range, tally: Tally) -> _Answers:
         decode = self._decode
-        for line in _split(piece):
+        for line in lines(piece.path, piece.begin, piece.end):
             tally.lines += 1
             if line is not None and line.isspace():
                 continue
@@ -277,43 +276,12 @@ def _plain(value: Decimal) -> int | float:
 
 def _object(line: bytes) -> dict[str, Any]:
     try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as refused:
-        try:  # orjson refuses lone surrogates, which are legal in JSON's escapes
-            row = json.loads(line, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            raise ValueError(f"no JSON: {refused}") from None
+        row = json_value(line)
+    except ValueError as error:
+        raise ValueError(f"no JSON: {error}") from None
     if not isinstance(row, dict):
         raise ValueError(f"{type(row).__name__}, not an object")  # noqa: TRY004
     return row
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-_BUFFER = 1 << 16
-
-
-def _split(piece: Range) -> Iterator[bytes | None]:
-    """Yield the lines of a range; None for one too long."""
-    with piece.path.open("rb", buffering=_BUFFER) as source:
-        source.seek(piece.begin)
-        if piece.end - piece.begin <= MAX_LINE:
-            at = piece.begin
-            for line in source:
-                yield line
-                at += len(line)
-                if at >= piece.end:
-                    return
-            return
-        while source.tell() < piece.end and (line := source.readline(MAX_LINE)):
-            if len(line) == MAX_LINE and not line.endswith(b"\n"):
-                while (rest := source.readline(MAX_LINE)) and not rest.endswith(b"\n"):
-                    pass
-                yield None
-            else:
-                yield line
 
 
 def _stored(part: Path) -> _Answers:

@@ -1,7 +1,7 @@
 """Reads the stored result files of a batch: each line to its request by custom_id, and no other.
 
-Files are split at newline bytes only (an answer may hold U+2028) and read line by line. What is
-odd - a duplicate, a stranger, a line that cannot be read - is counted and never stops the rest.
+What is odd - a duplicate, a stranger, a line that cannot be read - is counted and never stops the
+rest.
 """
 
 import re
@@ -22,6 +22,7 @@ from runner.batches.attempts import (
     reading_cells,
     relabel,
 )
+from runner.batches.lines import lines
 from runner.batches.workers import PIECE_BYTES, Range, is_worth_it, ranges, spread
 from runner.core.batch_reading import BatchReading
 from runner.core.cost import Price, PriceList, counted, may_be_billed
@@ -55,8 +56,6 @@ Highest = Callable[[Stem, Variant, Price], Decimal | None]
 
 WORTH_SPREADING = 96 << 20
 """Bytes; below this, processes that write tables take longer to start than they save."""
-MAX_LINE = 16 << 20
-"""Bytes; a longer line is set aside unread."""
 
 _OUTCOMES = {
     ReplyKind.REFUSED: Outcome.REFUSED,
@@ -279,9 +278,10 @@ class _Sorter:
         self._first: dict[str, int] = {}
 
     def over(self, lines: Iterable[bytes | None]) -> None:
-        """Read lines."""
+        """Read lines; blank ones say nothing."""
         for line in lines:
-            self._take(line)
+            if line is None or not line.isspace():
+                self._take(line)
 
     def close(self, highest: Highest) -> BatchReading:
         """Enter what no line spoke of, write the last part, and say what it all comes to."""
@@ -374,6 +374,7 @@ class _Sorter:
         if line is None:
             notices["oversize"] += 1
             return
+        line = line.strip()
         try:
             reply = self._decode(line)
         except ProviderReplyUnreadable:
@@ -499,27 +500,6 @@ def _sort_piece(numbered: tuple[int, Range]) -> _Found:
     """Read one piece, and write its parts."""
     assert _sort is not None
     return _sort(numbered)
-
-
-def lines(path: Path, begin: int = 0, end: int | None = None) -> Iterator[bytes | None]:
-    """Yield the lines of a file without newline, blank ones left out; None for one too long.
-
-    Args:
-        path: the file.
-        begin: where a line begins.
-        end: where one ends; None for the end of the file.
-    """
-    with path.open("rb") as source:
-        at = source.seek(begin)
-        while (end is None or at < end) and (line := source.readline(MAX_LINE)):
-            at += len(line)
-            if len(line) == MAX_LINE and not line.endswith(b"\n"):
-                while (rest := source.readline(MAX_LINE)) and not rest.endswith(b"\n"):
-                    at += len(rest)
-                at += len(rest)
-                yield None
-            elif stripped := line.strip():
-                yield stripped
 
 
 def _named(members: tuple[Span, ...]) -> Iterator[tuple[str, Variant]]:

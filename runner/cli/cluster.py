@@ -21,7 +21,7 @@ from runner.cli.sweep_table import exit_code, print_rows, stored_row
 from runner.config.settings import Settings
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
-from runner.storage.ledger import holder
+from runner.storage.lock import holder
 
 
 def drive(settings: Sequence[Settings], command: str, purpose: Purpose, *, as_json: bool) -> int:

@@ -21,7 +21,7 @@ from runner.cli.phrases import plural
 from runner.cli.sweep_jobs import SweepJob
 from runner.cli.sweep_table import Row, stored_row
 from runner.config.settings import Launcher
-from runner.storage.ledger import holder
+from runner.storage.lock import holder
 from runner.storage.mounts import shared_disk
 
 LOOK_SECONDS = 1.0

@@ -21,7 +21,7 @@ from runner.core.model import Batch
 from runner.core.states import FINAL_STATES
 from runner.core.summary import Cost, cost_of, days_left, shown_state
 from runner.run.run import Run
-from runner.storage.ledger import LedgerReader, exists
+from runner.storage.reader import LedgerReader, exists
 
 
 def of_run(run: Run, *, as_json: bool) -> int:

@@ -21,7 +21,7 @@ from runner.run.budget import SharedBudget
 from runner.run.engine import Engine
 from runner.run.preview import Preview
 from runner.run.run import Run
-from runner.storage.ledger import exists
+from runner.storage.reader import exists
 
 if TYPE_CHECKING:
     from runner.cli.sweep_screen import Watched

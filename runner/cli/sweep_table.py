@@ -11,7 +11,7 @@ from runner.cli.output import labelled, print_json, print_table, print_warnings
 from runner.cli.phrases import NO_RUN, usd
 from runner.cli.sweep_jobs import SweepJob
 from runner.core.summary import summary
-from runner.storage.ledger import LedgerReader, exists
+from runner.storage.reader import LedgerReader, exists
 
 COUNTERS = ("total", "success", "retry_success", "failed", "open")
 MONEY = ("cost_usd", "cost_known_usd", "cost_unknown_usd")

@@ -49,7 +49,7 @@ class RetryPolicy:
 
 
 @dataclass(slots=True)
-class Row:
+class Trials:
     """The trials of one condition; index 0 is trial 1."""
 
     wanted: int
@@ -71,7 +71,7 @@ class RequestStates:
     """How every request stands."""
 
     policy: RetryPolicy
-    rows: dict[Stem, Row] = field(default_factory=dict)
+    rows: dict[Stem, Trials] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -81,7 +81,7 @@ class RequestStates:
         return cls(
             policy,
             {
-                c.stem: Row(trials, bytearray(trials), bytearray(trials), bytearray(trials))
+                c.stem: Trials(trials, bytearray(trials), bytearray(trials), bytearray(trials))
                 for c in conditions
             },
         )
@@ -110,13 +110,24 @@ class RequestStates:
             self._fold(self._row(span), span, outcomes[at : at + len(span)])
             at += len(span)
 
-    def replay(self, state: BatchState, spans: tuple[Span, ...], outcomes: bytes | None) -> None:
-        """Fold one batch of a ledger in; `outcomes` is None as long as it is not collected."""
+    def replay(self, state: BatchState, spans: Iterable[Span], outcomes: bytes | None) -> bool:
+        """Take in one batch as a ledger has it; batches come in the order of packing.
+
+        Args:
+            state: where the batch stands.
+            spans: its requests.
+            outcomes: how they ended, one byte each; None: that is not known yet.
+
+        Returns:
+            Whether it counts; one that was dropped never ran, and leaves everything as it was.
+        """
         if state is BatchState.DROPPED:
-            return
+            return False
+        spans = tuple(spans)
         self.depart(spans)
         if outcomes is not None:
             self.arrive(spans, outcomes)
+        return True
 
     def withhold(self, spans: Iterable[Span], outcomes: bytes | None = None) -> None:
         """Keep back what a cancelled batch left, until it is given back.
@@ -154,7 +165,7 @@ class RequestStates:
         )
 
     @staticmethod
-    def _turn(row: Row, places: Iterable[int], state: int) -> int:
+    def _turn(row: Trials, places: Iterable[int], state: int) -> int:
         """Make requests in a state pending; return how many there were."""
         count = 0
         for index in places:
@@ -201,12 +212,12 @@ class RequestStates:
         """Return how one request stands."""
         return STATES[self.rows[stem].state[trial - 1]]
 
-    def _row(self, span: Span) -> Row:
-        row = self.rows.setdefault(span.stem, Row(0, bytearray(), bytearray(), bytearray()))
+    def _row(self, span: Span) -> Trials:
+        row = self.rows.setdefault(span.stem, Trials(0, bytearray(), bytearray(), bytearray()))
         row.grow(span.last)
         return row
 
-    def _fold(self, row: Row, span: Span, outcomes: bytes) -> None:
+    def _fold(self, row: Trials, span: Span, outcomes: bytes) -> None:
         low, high = span.first - 1, span.last
         if not any(row.asked[low:high]) and not any(row.lost[low:high]):
             row.asked[low:high] = outcomes.translate(_ASKED_BYTE)
@@ -236,7 +247,7 @@ class RequestStates:
         given_up = asked >= self.policy.max_attempts or lost >= self.policy.max_lost
         return FAILED if given_up else PENDING
 
-    def _alike(self, stem: Stem, row: Row, first: int, last: int) -> Iterator[Span]:
+    def _alike(self, stem: Stem, row: Trials, first: int, last: int) -> Iterator[Span]:
         """Cut a run of pending trials where those asked again meet those asked first."""
         start, again = first, bool(row.asked[first - 1])
         if any(row.asked[first - 1 : last]):

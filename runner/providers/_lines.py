@@ -3,16 +3,13 @@
 Pure.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import JsonObject, Usage
-from runner.providers.base import said
+from runner.providers.base import json_value, said
 
 
 def overlaid(body: JsonObject, parameters: Mapping[str, Any]) -> JsonObject:
@@ -31,29 +28,17 @@ def object_of(line: bytes) -> JsonObject:
     Raises:
         ProviderReplyUnreadable: when it is none.
     """
-    value = _loads(line)
+    try:
+        value = json_value(line)
+    except ValueError as error:
+        raise ProviderReplyUnreadable(
+            f"a result line that is not JSON: {said(error, None)}"
+        ) from None
     if not isinstance(value, dict):
         raise ProviderReplyUnreadable(
             f"a result line that is {type(value).__name__}, not an object"
         )
     return value
-
-
-def _loads(line: bytes) -> Any:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        pass
-    try:  # orjson refuses lone surrogates, which are legal in JSON's escapes
-        return json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ProviderReplyUnreadable(
-            f"a result line that is not JSON: {said(error, None)}"
-        ) from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def word(value: Any) -> str | None:

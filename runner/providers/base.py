@@ -1,11 +1,14 @@
-"""What a provider must be able to do, and what all of them share: secrets, addresses, messages."""
+"""What a provider must be able to do, and what all of them share: secrets, addresses, messages, JSON."""
 
+import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, NoReturn, Protocol
 from urllib.parse import urlsplit
+
+import orjson
 
 from runner.core.errors import ConfigError
 from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
@@ -229,3 +232,23 @@ def said(error: object, secret: Secret | None, limit: int = 300) -> str:
         text = text.replace(secret.reveal(), "****")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def json_value(line: bytes) -> Any:
+    """Read one JSON value as services write it: also with half a surrogate pair, never with NaN.
+
+    Raises:
+        ValueError: when it is none, or nested too deeply.
+    """
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        pass
+    try:  # orjson refuses lone surrogates, which are legal in JSON's escapes
+        return json.loads(line, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")

@@ -24,7 +24,8 @@ from runner.run.run import Run
 from runner.run.run_state import Observer, RunState, Snapshot
 from runner.run.spec import Asking, RunSpec
 from runner.storage.commands import CommandVerb, leave
-from runner.storage.ledger import Ledger, exists
+from runner.storage.ledger import Ledger
+from runner.storage.reader import exists
 from runner.tables.progress import Advance, adding_up
 
 if TYPE_CHECKING:

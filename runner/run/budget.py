@@ -15,7 +15,7 @@ from runner.core.model import Batch
 from runner.core.plan import UNSENT, Load, committed
 from runner.core.states import AT_PROVIDER, BatchState
 from runner.run.realtime import Pacer
-from runner.storage.ledger import LedgerReader, exists
+from runner.storage.reader import LedgerReader, exists
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from runner.batches.attempts import NO_PATTERN, columns, parts
+from runner.batches.attempts import NO_PATTERN, columns, stored
 from runner.batches.offline import LineDecoder, Tally, Wanted, prepare, read_piece
 from runner.batches.results import ResultReader
 from runner.batches.workers import ranges, spread
@@ -96,15 +96,10 @@ def compared(
             with TemporaryDirectory(prefix="extract-") as folder:
                 scratch = Path(folder)
                 reader(scratch).read(batch, ledger.members(batch.key), files(batch))
-                old, new = _rows(ledger.directory, batch), _rows(scratch, batch)
+                old, new = stored(ledger.directory, batch.key), stored(scratch, batch.key)
                 _compare(found, old, new, questions)
             advance(batch.count, f"{found.answers:,} answers, {found.values:,} values changed")
     return found
-
-
-def _rows(folder: Path, batch: Batch) -> pl.DataFrame:
-    files = parts(folder, batch.key)
-    return pl.concat([pl.read_parquet(path) for path in files], how="diagonal_relaxed")
 
 
 def _compare(

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.core.definition import differences
 from runner.core.errors import LedgerDamaged, LedgerOfAnotherExperiment
-from runner.storage.ledger import LedgerReader, exists, experiment_beside
+from runner.storage.reader import LedgerReader, exists, experiment_beside
 
 
 def locate(

@@ -30,7 +30,9 @@ from runner.run.run_state import Snapshot
 from runner.storage.events import NAME as EVENTS
 from runner.storage.events import Line, event_of, lines
 from runner.storage.files import GONE, file_sha256
-from runner.storage.ledger import Ledger, Recovered, check, exists, experiment_beside
+from runner.storage.ledger import Ledger
+from runner.storage.reader import check, exists, experiment_beside
+from runner.storage.remake import Recovered, remake
 from runner.tables.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -176,7 +178,7 @@ def recover(run: Run) -> tuple[list[Batch], Path | None]:
         told = [event_of(one.batch, "recovered", now) for one in found]
         return [*(line["event"] for line in before), *told], found
 
-    ledger, aside = Ledger.remake(
+    ledger, aside = remake(
         folder,
         {**record, "patterns": patterns_of(run.settings.experiment.questions)},
         read,

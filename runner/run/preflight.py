@@ -21,8 +21,8 @@ from runner.core.summary import cost_of
 from runner.run.clock import SystemClock
 from runner.run.preview import Preview, facts_of
 from runner.run.run import Run
-from runner.storage.ledger import LedgerReader, exists
 from runner.storage.mounts import shared_disk
+from runner.storage.reader import LedgerReader, exists
 
 
 def enter_budget(run: Run) -> None:

@@ -15,7 +15,8 @@ from runner.core.errors import ConfigError
 from runner.core.extract.reader import VERSION as READER_VERSION
 from runner.core.model import QuestionSet
 from runner.run.run import Run
-from runner.storage.ledger import Ledger, exists
+from runner.storage.ledger import Ledger
+from runner.storage.reader import exists
 
 
 @contextmanager

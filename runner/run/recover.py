@@ -23,9 +23,10 @@ from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, BatchKey, Model, Span, Stem, Variant
 from runner.core.states import BatchState
 from runner.providers.base import untagged
+from runner.storage.codec import batch_of
 from runner.storage.events import Beside, Line
 from runner.storage.files import file_sha256
-from runner.storage.ledger import Recovered, batch_of
+from runner.storage.remake import Recovered
 
 _SUFFIX = ".jsonl"
 

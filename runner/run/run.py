@@ -21,7 +21,8 @@ from runner.run.budget import SharedBudget
 from runner.run.clock import SystemClock
 from runner.run.connection import NO_RUN, Connection
 from runner.run.folder import locate
-from runner.storage.ledger import Ledger, LedgerReader
+from runner.storage.ledger import Ledger
+from runner.storage.reader import LedgerReader
 
 
 class Run:

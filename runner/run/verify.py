@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import polars as pl
-
-from runner.batches.attempts import parts
+from runner.batches.attempts import stored
 from runner.batches.results import ResultReader
 from runner.core.identity import replaced
 from runner.core.model import Batch
@@ -87,13 +85,8 @@ def _read_again(
                 f"{batch.key}: {differ} of its results read otherwise than the ledger says: "
                 "action=export reads them again"
             )
-        elif not _rows(Path(scratch), batch).equals(_rows(ledger.directory, batch)):
+        elif not stored(Path(scratch), batch.key).equals(stored(ledger.directory, batch.key)):
             yield f"{batch.key}: its attempts are not what its results say: action=export mends it"
-
-
-def _rows(folder: Path, batch: Batch) -> pl.DataFrame:
-    files = parts(folder, batch.key)
-    return pl.concat([pl.read_parquet(path) for path in files]) if files else pl.DataFrame()
 
 
 def _replaced(run: ExportedRun) -> Iterator[str]:

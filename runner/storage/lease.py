@@ -33,7 +33,7 @@ _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class LeaseFile:
     """The lease that holds, as its file says."""
 
     number: int
@@ -124,7 +124,7 @@ class Lease:
             os.utime(_path(self._folder, self._number), (0, 0))
 
 
-def newest(folder: Path) -> Found | None:
+def newest(folder: Path) -> LeaseFile | None:
     """Return the lease that holds; None where there never was one.
 
     The file is opened, so that a network disk looks at it anew.
@@ -132,7 +132,7 @@ def newest(folder: Path) -> Found | None:
     for number, path in reversed(_files(folder)):
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             said = _said(file.read(1000))
-            return Found(
+            return LeaseFile(
                 number=number,
                 path=path,
                 pid=int(said.get("pid", 0)),

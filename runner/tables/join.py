@@ -13,14 +13,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
+from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
-from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Row
+from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Trials
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.tables import custom_ids
 from runner.tables.parquet import ROWS_A_CHUNK
 
-Places = NDArray[np.int64]
+Numbers = NDArray[np.int64]
 """Requests or attempts, by their number in the order of the request_states or of the parts."""
 
 
@@ -56,7 +57,7 @@ class Join:
         self._rows_a_chunk = rows_a_chunk
         collected = [batch for batch in batches if batch.state is BatchState.COLLECTED]
         self._about = _about(collected)
-        self._parts = _Parts(folder, collected, questions)
+        self._parts = _StoredAttempts(folder, collected, questions)
         self._index = _Index(self._parts, request_states)
 
     def attempts(self) -> Iterator[pl.DataFrame]:
@@ -73,7 +74,7 @@ class Join:
     def answers(self) -> Iterator[pl.DataFrame]:
         """Yield one row per request: its factors, and the attempt that counts.
 
-        That is the first valid one; without one the last answered one, else the last of all.
+        Which one counts stands in `core.attempt_order`.
         Requests outside the present configuration are in it once they were answered or sent.
         """
         yield self._answered(_requests(self._experiment, []))
@@ -123,16 +124,17 @@ class Join:
         )
 
 
-class _Parts:
+class _StoredAttempts:
     """The stored attempts of some batches, as one long table in the order they were sent."""
 
     def __init__(self, folder: Path, batches: Iterable[Batch], questions: QuestionSet) -> None:
         self.folder = folder / "attempts"
         self.paths = all_parts(folder, [batch.key for batch in batches])
         self.schema = {name: getattr(pl, kind) for name, kind in columns(questions).items()}
-        heights = [pl.scan_parquet(p, glob=False).select(pl.len()).collect().item()
-                   for p in self.paths]  # fmt: skip
-        self.starts = np.cumsum([0, *heights])
+        heights = pl.collect_all(
+            pl.scan_parquet(p, glob=False).select(pl.len()) for p in self.paths
+        )
+        self.starts = np.cumsum([0, *(height.item() for height in heights)])
         self.read = lru_cache(maxsize=2)(self._read)  # where one chunk ends, the next begins
 
     def _read(self, number: int) -> pl.DataFrame:
@@ -141,7 +143,7 @@ class _Parts:
             self.paths[number], schema=self.schema, missing_columns="insert", glob=False
         )
 
-    def pick(self, rows: Places) -> pl.DataFrame:
+    def pick(self, rows: Numbers) -> pl.DataFrame:
         """Return some rows by their numbers, in the order asked for; an empty one for a -1."""
         wanted = np.unique(rows[rows >= 0])
         numbers = np.searchsorted(self.starts, wanted, side="right") - 1
@@ -156,30 +158,27 @@ class _Parts:
 class _Index:
     """Numbers of all attempts: which counts for a request, and which try of it each is."""
 
-    def __init__(self, parts: _Parts, request_states: RequestStates) -> None:
+    def __init__(self, parts: _StoredAttempts, request_states: RequestStates) -> None:
         places = _Placer(request_states)
-        self.best: Places = np.full(places.count, -1, np.int64)
-        """By request: the row of the attempt that counts; -1: there is none."""
         self.attempt = np.zeros(parts.starts[-1], np.int32)
         """By row: the how manieth attempt of its request it is."""
         self.with_errors: list[int] = []
         """Parts that hold a refused request or an error."""
-        rank = np.full(places.count, len(_RANKS), np.int8)
+        least = np.full(places.count, _NONE, np.int64)
         tries = np.zeros(places.count, np.int32)
         for number, path in enumerate(parts.paths):
             rows = pl.scan_parquet(path, glob=False).select("custom_id", "outcome").collect()
             place = places.of(rows["custom_id"], path)
-            first = parts.starts[number]
+            first, end = parts.starts[number : number + 2]
             tries[place] += 1
-            self.attempt[first : first + len(place)] = tries[place]
-            here = rows["outcome"].replace_strict(
-                _RANKS, default=len(_RANKS) - 1, return_dtype=pl.Int8
-            ).to_numpy()  # fmt: skip
-            better = (here < rank[place]) | ((here == rank[place]) & (here > 0))
-            rank[place[better]] = here[better]
-            self.best[place[better]] = first + np.flatnonzero(better)
+            self.attempt[first:end] = tries[place]
+            start = rows["outcome"].replace_strict(STARTS, default=OTHERS, return_dtype=pl.Int64)
+            order = order_of(start.to_numpy(), np.arange(first, end))
+            least[place] = np.minimum(least[place], order)
             if rows["outcome"].is_in(_ERRORS).any():
                 self.with_errors.append(number)
+        self.best: Numbers = np.where(least == _NONE, -1, place_of(least))
+        """By request: the row of the attempt that counts; -1: there is none."""
 
 
 class _Placer:
@@ -192,7 +191,7 @@ class _Placer:
         self._sizes = pl.Series(list(sizes.values()), dtype=pl.Int64)
         self._starts = self._sizes.cum_sum() - self._sizes
 
-    def of(self, names: pl.Series, part: Path) -> Places:
+    def of(self, names: pl.Series, part: Path) -> Numbers:
         """Return the numbers of requests, none of them twice."""
         stem, trial = custom_ids.parsed(names)
         size = stem.replace_strict(self._stems, self._sizes, default=0)
@@ -206,8 +205,8 @@ class _Placer:
         return (start + trial - 1).to_numpy()
 
 
-_RANKS = {Outcome.VALID.value: 0, Outcome.INVALID.value: 1, "any other": 2}
-"""A valid attempt comes before an answered one, and that before any other."""
+_NONE = OTHERS + 1
+"""Stands for the least number where there is no attempt."""
 _ERRORS = [
     outcome.value
     for outcome in (Outcome.REFUSED, Outcome.ERRORED, Outcome.DENIED, Outcome.UNREADABLE)
@@ -234,7 +233,7 @@ def _about(collected: Iterable[Batch]) -> pl.DataFrame:
     )
 
 
-_Slice = tuple[str, Row, int, int, int]
+_Slice = tuple[str, Trials, int, int, int]
 """Some requests of a condition: its stem and row, from where to where, the number of the first."""
 
 

@@ -14,7 +14,8 @@ from runner.cli.cluster_tickets import shared_out, upwards
 from runner.cli.sweep_jobs import SweepJob, checked
 from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerError
-from runner.storage.ledger import LedgerReader, holder
+from runner.storage.lock import holder
+from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import QUICK, ROOT, SMALL, Desk
 from tests.acceptance.test_sweep import Ended, answered, billed
 

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 
 LONGEST = 20
 """Seconds; a call may last 600, and Python would wait for it."""

@@ -20,7 +20,7 @@ import pytest
 from runner.config.compose import compose
 from runner.core.errors import LedgerError
 from runner.run.run import Run
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
 from tests.bench.test_peer import tree, worked
 from tests.bench.test_speed import high_water_mark

@@ -15,7 +15,8 @@ from runner.core.plan import Purpose
 from runner.run import assemble
 from runner.run.run import Run
 from runner.storage.files import file_sha256
-from runner.storage.ledger import Ledger, LedgerReader
+from runner.storage.ledger import Ledger
+from runner.storage.reader import LedgerReader
 
 ARGUMENTS = [
     *("personas=[p1]", "texts=[t1,t3]", "trials=4", "faults=instant", "faults.malformed=0"),

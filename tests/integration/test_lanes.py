@@ -15,7 +15,7 @@ from runner.core.plan import Purpose
 from runner.run import assemble, heartbeat, maintenance
 from runner.run.engine import CALLS_AT_ONCE
 from runner.run.run import Run
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import Clock, Pretender, engine, finished
 
 

@@ -30,17 +30,12 @@ from runner.core.errors import (
 )
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
 from runner.core.states import BatchState
-from runner.storage import ledger as ledger_module
-from runner.storage.ledger import (
-    DATABASE,
-    FORMAT,
-    SETTINGS,
-    Ledger,
-    LedgerReader,
-    check,
-    exists,
-    holder,
-)
+from runner.storage import codec, kv
+from runner.storage.codec import FORMAT
+from runner.storage.kv import DATABASE, SETTINGS
+from runner.storage.ledger import Ledger
+from runner.storage.lock import holder
+from runner.storage.reader import LedgerReader, check, exists
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = {
@@ -174,11 +169,11 @@ def test_the_full_batch_has_every_field_set():
 
 
 def test_a_batch_of_an_older_version_knows_of_no_unknown_cost():
-    row = ledger_module._plain(replace(BATCH, cost_unknown=0))
+    row = codec.plain(replace(BATCH, cost_unknown=0))
     for name in ("known_usd", "cost_unknown", "held_usd", "bound_usd"):
         del row[name]
     row["usage"] = row["usage"][:2]
-    found = ledger_module.batch_of(json.loads(json.dumps(row)))
+    found = codec.batch_of(json.loads(json.dumps(row)))
     assert found.usage == Usage(input_tokens=100, output_tokens=2**40)
     assert (found.cost_usd, found.known_usd, found.held_usd) == (BATCH.cost_usd, None, 0)
 
@@ -256,18 +251,18 @@ def test_what_is_not_there_is_said_and_not_made_up(ledger):
 @pytest.mark.parametrize("value", [1.5, None, [1], {"a": 1}, Decimal(1), ("x",)])
 def test_only_text_whole_numbers_and_bytes_are_stored(ledger, value):
     with pytest.raises(LedgerDamaged):
-        ledger._cache.set("key", value)
+        ledger._store._cache.set("key", value)
 
 
 # --- settings ----------------------------------------------------------------------------------
 
 
 def test_the_settings_that_keep_everything_are_in_force(ledger):
-    assert {name: getattr(ledger._cache, name) for name in SETTINGS} == SETTINGS
+    assert {name: getattr(ledger._store._cache, name) for name in SETTINGS} == SETTINGS
     assert SETTINGS["eviction_policy"] == "none"
     with closing(sqlite3.connect(ledger.directory / DATABASE)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    (level,) = ledger._cache._sql("PRAGMA synchronous").fetchone()
+    (level,) = ledger._store._cache._sql("PRAGMA synchronous").fetchone()
     assert level == 2
 
 
@@ -276,7 +271,7 @@ def test_nothing_is_evicted_however_much_is_stored(ledger):
         batch = replace(NEW, key=BatchKey(f"b{number:04d}"))
         ledger.record(batch, summary={}, event={"n": number}, outcomes=bytes(40_000))
     assert len(ledger.batches()) == len(list(ledger.events())) == 300
-    assert ledger._cache.cull() == 0
+    assert ledger._store._cache.cull() == 0
     assert len(ledger.outcomes(BatchKey("b0000"))) == 40_000
 
 
@@ -308,7 +303,7 @@ def test_settings_that_would_lose_rows_are_put_right_before_anything_is_written(
     with closing(sqlite3.connect(folder / DATABASE)) as db, db:
         db.execute("UPDATE Settings SET value = ? WHERE key = ?", (value, name))
     with Ledger.open(folder) as ledger:
-        assert getattr(ledger._cache, name) == SETTINGS[name]
+        assert getattr(ledger._store._cache, name) == SETTINGS[name]
         ledger.record(NEW, summary={}, outcomes=bytes(5000))
         assert ledger.outcomes(NEW.key) == bytes(5000)
 
@@ -588,13 +583,13 @@ def test_the_reader_creates_nothing(tmp_path, folder):
 
 def test_the_reader_cannot_write(folder):
     with closing(LedgerReader(folder)) as reader, pytest.raises(sqlite3.OperationalError):
-        reader._db.execute("DELETE FROM Cache")
+        reader._db._db.execute("DELETE FROM Cache")
 
 
 def test_the_reader_reads_while_the_writer_is_in_a_transaction(ledger):
     ledger.record(NEW, summary={"total": 1})
-    with closing(LedgerReader(ledger.directory)) as reader, ledger._cache.transact():
-        ledger._cache.set("summary", json.dumps({"total": 2}))
+    with closing(LedgerReader(ledger.directory)) as reader, ledger._store._cache.transact():
+        ledger._store._cache.set("summary", json.dumps({"total": 2}))
         start = time.perf_counter()
         found = reader.get("summary")
         with closing(LedgerReader(ledger.directory)) as other:
@@ -606,7 +601,7 @@ def test_the_writer_writes_while_a_reader_reads(ledger):
     for number in range(20):
         ledger.record(replace(NEW, key=BatchKey(f"b{number:04d}")), summary={})
     with closing(LedgerReader(ledger.directory)) as reader:
-        cursor = reader._db.execute("SELECT value FROM Cache")
+        cursor = reader._db._db.execute("SELECT value FROM Cache")
         cursor.fetchone()
         start = time.perf_counter()
         ledger.record(BATCH, summary={})
@@ -689,8 +684,8 @@ def assert_whole(ledger: Ledger) -> int:
         assert ledger.members(key) == (Span(Stem("c"), 1, n + 1, Variant.PLAIN),)
         assert ledger.outcomes(key) == bytes([n % 250]) * 5000
     if count:
-        assert json.loads(ledger._cache.get("summary")) == {"n": count - 1}
-        assert ledger._cache.get("rev") == count
+        assert json.loads(ledger._store._cache.get("summary")) == {"n": count - 1}
+        assert ledger._store._cache.get("rev") == count
     return count
 
 
@@ -719,14 +714,14 @@ def test_a_transaction_that_fails_half_way_leaves_nothing(ledger):
     with pytest.raises(LedgerDamaged):
         ledger._commit({"batch/b0002": "{}", "outcomes/b0002": 1.5})
     assert ledger.batches() == (NEW,)
-    assert ledger._cache.get("rev") == 1
+    assert ledger._store._cache.get("rev") == 1
 
 
 @pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
 def test_a_ledger_that_another_program_locks_is_named_in_the_end_and_writable_after(
     ledger, monkeypatch, begin
 ):
-    monkeypatch.setattr(ledger, "_patience", 1.5)
+    monkeypatch.setattr(ledger._store, "_patience", 1.5)
     with closing(sqlite3.connect(ledger.directory / DATABASE, isolation_level=None)) as other:
         other.execute(begin)
         with pytest.raises(LedgerBusy, match=r"cache\.db is locked by another program"):
@@ -753,11 +748,13 @@ def test_a_lock_that_ends_in_time_is_waited_for(ledger):
 
 
 def test_opening_a_ledger_that_is_locked_says_so(folder, monkeypatch):
-    monkeypatch.setattr(diskcache.core.time, "time", iter(range(0, 10**6, 61)).__next__)
+    monkeypatch.setattr(kv, "PATIENCE_SECONDS", 1.5)
     with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
         with pytest.raises(LedgerBusy, match="locked by another program"):
             Ledger.open(folder)
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("name", ["runner.lock", "raw", "events.jsonl", "cache.db-wal"])

@@ -16,7 +16,9 @@ from runner.core.plan import Purpose
 from runner.run import assemble, maintenance
 from runner.run.run import Run
 from runner.storage.events import NAME as EVENTS
-from runner.storage.ledger import DATABASE, Ledger, check
+from runner.storage.kv import DATABASE
+from runner.storage.ledger import Ledger
+from runner.storage.reader import check
 from tests.acceptance.conftest import INSTANT, Emulator
 
 WORDS = [

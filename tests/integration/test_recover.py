@@ -14,7 +14,7 @@ from runner.core.plan import Purpose
 from runner.core.states import BatchState
 from runner.run import assemble, maintenance
 from runner.run.run import Run
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
 
 VOLATILE = [

@@ -13,7 +13,7 @@ from runner.core.plan import Purpose, committed
 from runner.core.twins import Made
 from runner.run import maintenance
 from runner.run.run import Run
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import ARGUMENTS, Nameless, Pretender, engine, finished
 
 

@@ -15,17 +15,11 @@ import pytest
 
 from runner.core.errors import LedgerBusy, LedgerError, LedgerInUse
 from runner.storage import lease
-from runner.storage import ledger as ledgers
-from runner.storage.ledger import (
-    DATABASE,
-    ON_SHARED_DISKS,
-    Holder,
-    Ledger,
-    LedgerReader,
-    exists,
-    holder,
-)
+from runner.storage.kv import DATABASE, ON_SHARED_DISKS
+from runner.storage.ledger import Ledger
+from runner.storage.lock import Holder, holder
 from runner.storage.mounts import shared_disk
+from runner.storage.reader import LedgerReader, check, exists
 from tests.integration.test_ledger import BATCH, MEMBERS, NEW, WRITE, assert_whole, child
 
 MOUNTS = """\
@@ -102,7 +96,9 @@ def silent_for(path: Path, seconds: float) -> None:
 
 
 def test_it_keeps_a_rollback_journal_and_maps_no_file(shared):
-    assert {name: getattr(shared._cache, name) for name in ON_SHARED_DISKS} == ON_SHARED_DISKS
+    assert {
+        name: getattr(shared._store._cache, name) for name in ON_SHARED_DISKS
+    } == ON_SHARED_DISKS
     shared.record(BATCH, summary={"total": 1}, event={"event": "packed"}, members=MEMBERS)
     assert journal(shared.directory) == "delete"
     assert not list(shared.directory.glob(f"{DATABASE}-*"))
@@ -295,7 +291,7 @@ def half_written(directory: Path) -> None:
 
 
 def test_half_a_transaction_is_undone_before_anybody_reads(tmp_path):
-    for number, look in enumerate((exists, ledgers.check, lambda f: LedgerReader(f).close())):
+    for number, look in enumerate((exists, check, lambda f: LedgerReader(f).close())):
         directory = tmp_path / str(number)
         half_written(directory)
         journal_left = directory / f"{DATABASE}-journal"

@@ -10,7 +10,7 @@ from runner.core.errors import ProviderRefused, ProviderSilent
 from runner.core.model import Batch, Progress, RemoteId
 from runner.core.plan import committed
 from runner.core.twins import Made
-from runner.storage.ledger import LedgerReader
+from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import Pretender, engine, finished
 
 

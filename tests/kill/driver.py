@@ -60,7 +60,7 @@ def install(points: Points, provider: Any) -> None:
     points.around(realtime, "append")
     points.around(events.Events, "append")
     points.around(ledger.Ledger, "_commit")
-    points.around(ledger, "_open_cache")
+    points.around(ledger, "_opened")
     points.around(lease, "_made")
     points.around(lease.Lease, "release")
     points.around(files, "settle")

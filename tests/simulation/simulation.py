@@ -50,7 +50,8 @@ from runner.run.run import Run
 from runner.run.run_state import RunState
 from runner.run.spec import Asking, RunSpec
 from runner.storage import files, ledger
-from runner.storage.ledger import Ledger, LedgerReader, exists
+from runner.storage.ledger import Ledger
+from runner.storage.reader import LedgerReader, exists
 from tests.simulation.weather import START, Killed, Weather
 from tests.simulation.wire import Network, transport_for
 
@@ -363,7 +364,7 @@ class Life:
 
 POINTS: tuple[tuple[Any, str, bool], ...] = (
     (ledger.Ledger, "_commit", True),
-    (ledger, "_open_cache", False),
+    (ledger, "_opened", False),
     (files, "settle", True),
     (downloads, "settle", True),
     (attempts.PartWriter, "_write", True),

@@ -19,7 +19,8 @@ import polars as pl
 import pytest
 
 from runner.storage import lease
-from runner.storage.ledger import LedgerReader, holder
+from runner.storage.lock import holder
+from runner.storage.reader import LedgerReader
 from tests.acceptance.test_cluster import has_sent
 from tests.acceptance.test_sweep import Ended, answered, billed
 from tests.slurm.one_machine import missing, slurm

@@ -265,7 +265,7 @@ def _finish(
     if finished:
         ledger.write_plan({**preflight.plan_facts(run, preflight.preview(run)), "at": NOW - 7200})
     beat = {"at": at, "pid": PID, "host": HOST, "finished": finished, "left": finished}
-    ledger._cache.set("heartbeat", json.dumps(beat))
+    ledger._store._cache.set("heartbeat", json.dumps(beat))
 
 
 # -- answers

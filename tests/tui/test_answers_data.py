@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.run import assemble
-from runner.storage.ledger import Ledger, LedgerReader
+from runner.storage.ledger import Ledger
+from runner.storage.reader import LedgerReader
 from runner.tables.export import derived
 from tests.tui import made
 from tui.answers import STATE_WORDS, Answers, Places, Store, _with_attempts, signature
@@ -48,7 +49,7 @@ def giving_up_at_once(folder: Path) -> None:
     """Make the first unreadable answer the last one, in every job of an experiment."""
     for job in folder.iterdir():
         with Ledger.open(job) as ledger:
-            plan = ledger._cache.get("plan")
+            plan = ledger._store._cache.get("plan")
             assert plan is not None
             ledger.write_plan({"retry": {"max_attempts": 1, "max_lost": 5}})
 
@@ -429,7 +430,7 @@ def test_the_ledger_is_only_read(outputs):
 def test_a_ledger_of_an_older_version_has_the_runners_usual_policy(copied):
     (job,) = jobs_of(copied)
     with Ledger.open(job.folder) as ledger:
-        ledger._cache.delete("plan")
+        ledger._store._cache.delete("plan")
     with closing(LedgerReader(job.folder)) as reader:
         assert reader.get("plan") is None
     (one,) = answers_of(copied).jobs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.storage.ledger import Holder
+from runner.storage.lock import Holder
 from tui.liveness import Life, liveness
 from tui.model import Health, Job
 

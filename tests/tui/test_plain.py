@@ -145,7 +145,7 @@ def test_a_stopped_runner_is_3(outputs):
 
 
 def made_holder():
-    from runner.storage.ledger import Holder
+    from runner.storage.lock import Holder
 
     return Holder(pid=made.PID, host=HOST)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from runner.storage.commands import CommandVerb, leave
-from runner.storage.ledger import DATABASE, Ledger
+from runner.storage.kv import DATABASE
+from runner.storage.ledger import Ledger
 from tests.tui import made
 from tui.model import Health
 from tui.source import ExperimentSource, JobSource, experiment_folders, job_folders
@@ -159,8 +160,8 @@ def test_a_ledger_that_is_locked_keeps_its_last_data_and_is_read_again(folder):
 def test_a_writer_in_the_middle_of_a_transaction_does_not_hold_anybody_up(folder):
     with Ledger.open(folder) as ledger:
         source = JobSource(folder)
-        with ledger._cache.transact():
-            ledger._cache.set("rev", 77)
+        with ledger._store._cache.transact():
+            ledger._store._cache.set("rev", 77)
             began = time.monotonic()
             assert source.read(NOW).rev != 77
             assert time.monotonic() - began < 0.2
@@ -173,8 +174,8 @@ from pathlib import Path
 from runner.storage.ledger import Ledger
 with Ledger.open(Path(sys.argv[1])) as ledger:
     ledger.beat(5.0)
-    with ledger._cache.transact():
-        ledger._cache.set("rev", 77)
+    with ledger._store._cache.transact():
+        ledger._store._cache.set("rev", 77)
         print("now", flush=True)
         time.sleep(60)
 """

@@ -10,7 +10,9 @@ import time
 import pytest
 
 from runner.core.errors import ConfigError, RunnerError
-from runner.storage.ledger import Ledger, exists, holder
+from runner.storage.ledger import Ledger
+from runner.storage.lock import holder
+from runner.storage.reader import exists
 from tests.tui import made
 from tests.tui.snap import SMALL, dashboard, drive, screen_text, settled
 from tui import launch

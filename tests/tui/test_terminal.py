@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.storage.ledger import holder
+from runner.storage.lock import holder
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(

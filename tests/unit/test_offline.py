@@ -199,7 +199,7 @@ def test_a_piece_may_be_a_part_of_a_runs_attempts(tmp_path):
 
 
 def test_a_line_too_long_is_set_aside(tmp_path, dialect, monkeypatch):
-    monkeypatch.setattr("runner.batches.offline.MAX_LINE", 2000)
+    monkeypatch.setattr("runner.batches.lines.MAX_LINE", 2000)
     path = tmp_path / "a.jsonl"
     path.write_bytes(line("a", "x" * 5000) + b"\n" + line("b", FILLED) + b"\n")
     tally = Pieces(QUESTIONS, dialect, Wanted()).read(Range(path, 0, path.stat().st_size))

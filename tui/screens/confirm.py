@@ -227,9 +227,15 @@ class ConfirmScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "Yes", id="yes", tooltip="Leave this for the runner to do"),
         Binding("n,escape", "no", "No", id="no", tooltip="Leave everything as it is"),
-        Binding("left,right", "other", "Other", id="other_button", show=False,
-                tooltip="Go to the other button"),
-    ]  # fmt: skip
+        Binding(
+            "left,right",
+            "other",
+            "Other",
+            id="other_button",
+            show=False,
+            tooltip="Go to the other button",
+        ),
+    ]
 
     def __init__(self, desk: "Desk", wanted: Wanted) -> None:
         """Ask about what is wanted."""

@@ -18,8 +18,9 @@ from tui.jobrows import EXPERIMENT_COLUMNS, ExperimentLine, experiment_cells, ex
 from tui.model import Reading
 from tui.rows import ListRows
 from tui.rowtable import RowTable
-from tui.screens.experiment import ExperimentScreen, Filter
-from tui.source import AllSource, ExperimentSource
+from tui.screens.experiment import Filter
+from tui.source import AllSource
+from tui.views.view import OpenExperiment
 
 if TYPE_CHECKING:
     from tui.desk import Desk
@@ -155,8 +156,7 @@ class ExperimentsScreen(Screen[None]):
     @on(RowTable.Opened)
     def _on_opened(self, message: RowTable.Opened) -> None:
         message.stop()
-        source = ExperimentSource(self._desk.outputs / message.key)
-        self.app.push_screen(ExperimentScreen(self._desk, source))
+        self.post_message(OpenExperiment(self._desk.outputs / message.key))
 
     def action_filter(self) -> None:
         """Open the line for filter words."""

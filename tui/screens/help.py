@@ -32,9 +32,14 @@ class HelpScreen(ModalScreen[None]):
     """What can be pressed here, and what is drawn here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark", "app.pop_screen", "Back", id="close_help",
-                tooltip="Close the help"),
-    ]  # fmt: skip
+        Binding(
+            "escape,q,question_mark",
+            "app.pop_screen",
+            "Back",
+            id="close_help",
+            tooltip="Close the help",
+        ),
+    ]
 
     def __init__(self, screen: "Screen[Any]", glyphs: Glyphs = UNICODE) -> None:
         """Explain a screen."""

@@ -22,8 +22,8 @@ from tui.desk import Desk
 from tui.frame import Banner, Line, Piece, StatusLine
 from tui.launch import FINE, Launch, Started, command, planned, start
 from tui.rowtable import RowTable
-from tui.source import ExperimentSource
 from tui.views.plan import Planned, PlanView
+from tui.views.view import OpenExperiment
 
 LOOK_SECONDS = 0.25
 MOST_WARNINGS = 3
@@ -46,11 +46,23 @@ class PlanScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "start", "Start", id="start_run", tooltip="Start the runner, as planned here"),
         Binding("o", "look", "Open", id="open_run", tooltip="Show the experiment"),
-        Binding("question_mark", "app.help", "Help", id="help", key_display="?",
-                tooltip="Show the keys of this screen"),
-        Binding("q,ctrl+c", "app.quit", "Quit", id="quit", key_display="q",
-                tooltip="Leave; a runner goes on"),
-    ]  # fmt: skip
+        Binding(
+            "question_mark",
+            "app.help",
+            "Help",
+            id="help",
+            key_display="?",
+            tooltip="Show the keys of this screen",
+        ),
+        Binding(
+            "q,ctrl+c",
+            "app.quit",
+            "Quit",
+            id="quit",
+            key_display="q",
+            tooltip="Leave; a runner goes on",
+        ),
+    ]
 
     def __init__(self, desk: Desk, words: tuple[str, ...]) -> None:
         """Plan a run.
@@ -178,6 +190,7 @@ class PlanScreen(Screen[None]):
         if self._step is Step.STARTING and (folder := started.folder()) is not None:
             self._go(Step.RUNNING, [(f"running; what the runner says is in {started.log}", "good")])
             self._show(folder)
+            return  # its end is said over the experiment, once that is on the screen
         code = started.exit_code
         if code is None:
             return
@@ -203,10 +216,7 @@ class PlanScreen(Screen[None]):
         self._go(Step.READY, [(f"{left}; when that is mended, s starts it again", "bad")])
 
     def _show(self, folder: Path) -> None:
-        from tui.screens.experiment import ExperimentScreen
-
-        source = ExperimentSource(folder.parent)
-        self.app.push_screen(ExperimentScreen(self._desk, source, "Batches"))
+        self.post_message(OpenExperiment(folder.parent, "Batches"))
 
 
 def _named(launch: Launch) -> Iterator[Planned]:

@@ -1,6 +1,5 @@
 """The Batches: worst first, with what needs attention, and what can be done about it."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -70,23 +69,66 @@ class BatchesView(View):
     ages = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "ask('cancel')", "Cancel", id="cancel_batch", tooltip="cancel this batch"),
-        Binding("u", "ask('resubmit')", "Resubmit", id="resubmit_batch",
-                tooltip="ask again what this cancelled batch left"),
-        Binding("r", "ask('retry')", "Retry failed", id="retry_failed",
-                tooltip="ask the failed requests of this job once more"),
-        Binding("a", "ask('adopt')", "Adopt", id="adopt_batch",
-                tooltip="say which of the provider's batches this one is"),
-        Binding("b", "ask('abandon')", "Give up", id="abandon_batch",
-                tooltip="never fetch this batch; its requests are asked again"),
-        Binding("S", "ask('stop')", "Stop runner", id="stop_runner",
-                tooltip="let the runner leave; batches go on at the provider"),
-        Binding("s", "sort", "Sort", id="sort_batches", show=False,
-                tooltip="worst first, oldest first, by provider, costliest first"),
-        Binding("o", "group", "Group", id="group_batches", show=False,
-                tooltip="sums by provider, by model, or none"),
-        Binding("y", "copy", "Copy id", id="copy_remote", show=False,
-                tooltip="copy the provider's id of this batch"),
-    ]  # fmt: skip
+        Binding(
+            "u",
+            "ask('resubmit')",
+            "Resubmit",
+            id="resubmit_batch",
+            tooltip="ask again what this cancelled batch left",
+        ),
+        Binding(
+            "r",
+            "ask('retry')",
+            "Retry failed",
+            id="retry_failed",
+            tooltip="ask the failed requests of this job once more",
+        ),
+        Binding(
+            "a",
+            "ask('adopt')",
+            "Adopt",
+            id="adopt_batch",
+            tooltip="say which of the provider's batches this one is",
+        ),
+        Binding(
+            "b",
+            "ask('abandon')",
+            "Give up",
+            id="abandon_batch",
+            tooltip="never fetch this batch; its requests are asked again",
+        ),
+        Binding(
+            "S",
+            "ask('stop')",
+            "Stop runner",
+            id="stop_runner",
+            tooltip="let the runner leave; batches go on at the provider",
+        ),
+        Binding(
+            "s",
+            "sort",
+            "Sort",
+            id="sort_batches",
+            show=False,
+            tooltip="worst first, oldest first, by provider, costliest first",
+        ),
+        Binding(
+            "o",
+            "group",
+            "Group",
+            id="group_batches",
+            show=False,
+            tooltip="sums by provider, by model, or none",
+        ),
+        Binding(
+            "y",
+            "copy",
+            "Copy id",
+            id="copy_remote",
+            show=False,
+            tooltip="copy the provider's id of this batch",
+        ),
+    ]
 
     class Told(Message):
         """The events of a batch were read, or could not be."""
@@ -252,7 +294,7 @@ class BatchesView(View):
         found: Events | str
         try:
             found = events(line.job.folder, line.batch.key, MOST_EVENTS)
-        except (LedgerError, sqlite3.Error, ValueError, OSError) as error:
+        except (LedgerError, ValueError, OSError) as error:
             found = f"its events cannot be read now ({error})"
         if not worker.is_cancelled:
             self.post_message(self.Told(line.key, line.batch, found))
@@ -483,26 +525,26 @@ def event_lines(told: Events | str | None, now: float) -> list[list[Piece]]:
     return lines
 
 
+_COUNTED = (
+    *("valid", "invalid", "refused", "denied", "unreadable"),
+    *("errored", "expired", "cancelled", "missing"),
+)
 _CSV = (
-    "job", "provider", "model", "batch", "state", "provider_state", "remote", "requests",
-    "completed", "valid", "invalid", "refused", "denied", "unreadable", "errored", "expired", "cancelled",
-    "missing",
-    "sent_at", "input_tokens", "output_tokens", "cost_usd", "reserved_usd", "error",
-)  # fmt: skip
+    *("job", "provider", "model", "batch", "state", "provider_state"),
+    *("remote", "requests", "completed"),
+    *_COUNTED,
+    *("sent_at", "input_tokens", "output_tokens", "cost_usd", "reserved_usd", "error"),
+)
 
 
 def csv_row(line: BatchLine) -> list[str]:
     """Return a batch as texts; what is missing is empty."""
     batch, job = line.batch, line.job
     read = batch.state is BatchState.COLLECTED
-    counted = (
-        *("valid", "invalid", "refused", "denied", "unreadable"),
-        *("errored", "expired", "cancelled", "missing"),
-    )
     cells: list[object] = [
         *(job.name, job.provider, job.model, batch.key, shown_state(batch), batch.remote_state),
         *(batch.remote, batch.count, batch.completed),
-        *(batch.tally.get(name, 0) if read else None for name in counted),
+        *(batch.tally.get(name, 0) if read else None for name in _COUNTED),
         None if batch.sent_at is None else f"{batch.sent_at:.0f}",
         *((batch.usage.input_tokens, batch.usage.output_tokens) if read else (None, None)),
         *(batch.cost_usd, batch.reserved_usd, batch.error),

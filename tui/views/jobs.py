@@ -56,11 +56,21 @@ class JobsView(View):
 
     ages = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "ask('retry')", "Retry failed", id="retry_failed",
-                tooltip="ask the failed requests of this job once more"),
-        Binding("S", "ask('stop')", "Stop runner", id="stop_runner",
-                tooltip="let the runner leave; batches go on at the provider"),
-    ]  # fmt: skip
+        Binding(
+            "r",
+            "ask('retry')",
+            "Retry failed",
+            id="retry_failed",
+            tooltip="ask the failed requests of this job once more",
+        ),
+        Binding(
+            "S",
+            "ask('stop')",
+            "Stop runner",
+            id="stop_runner",
+            tooltip="let the runner leave; batches go on at the provider",
+        ),
+    ]
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
         """Start without jobs."""

@@ -36,7 +36,7 @@ BEFORE, AFTER = 16, 160
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PatternRow:
     """One row: a job's answers to one question, or to all together."""
 
     job: Job
@@ -89,15 +89,15 @@ def added(counters: Sequence[Counts]) -> dict[str, int]:
     return add_up({ALL: counts} for counts in counters).get(ALL, {})
 
 
-def pattern_rows(jobs: Sequence[Job], *, by_question: bool) -> list[Row]:
+def pattern_rows(jobs: Sequence[Job], *, by_question: bool) -> list[PatternRow]:
     """Return a row a job, or a row a job and question; the most answers that none read first."""
-    found: list[Row] = []
+    found: list[PatternRow] = []
     for job in jobs:
         stats = stats_of(job, "pattern_match_stats")
         if by_question:
-            found += [Row(job, question, counts) for question, counts in stats.items()]
+            found += [PatternRow(job, question, counts) for question, counts in stats.items()]
         elif stats:
-            found.append(Row(job, ALL, added(list(stats.values()))))
+            found.append(PatternRow(job, ALL, added(list(stats.values()))))
     return sorted(found, key=lambda row: -row.missed / max(row.total, 1))
 
 
@@ -114,7 +114,7 @@ def known_patterns(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def names_in_order(jobs: Sequence[Job], rows: Sequence[Row]) -> list[str]:
+def names_in_order(jobs: Sequence[Job], rows: Sequence[PatternRow]) -> list[str]:
     """Return the patterns that read something: none first, then as they are tried, else by count."""
     counts = added([row.counts for row in rows])
     known = [name for name, _ in known_patterns(jobs)]
@@ -135,7 +135,9 @@ def matrix_columns(names: Sequence[str], *, by_question: bool) -> list[Col]:
     return columns
 
 
-def matrix_cells(row: Row, names: Sequence[str], label: str, *, by_question: bool) -> list[Cell]:
+def matrix_cells(
+    row: PatternRow, names: Sequence[str], label: str, *, by_question: bool
+) -> list[Cell]:
     """Return a row's cells: shares of its readings, in percent."""
     cells: list[Cell] = [row.job.name, *([label] if by_question else []), f"{row.answers:,}"]
     cells.append((share(row.missed, row.total), "warn" if row.missed else "dim"))
@@ -275,17 +277,27 @@ class PatternsView(View):
     """Which pattern read what."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "together", "By question", id="by_question",
-                tooltip="A row a job, or a row a job and question"),
-        Binding("m", "causes", "Missing", id="causes",
-                tooltip="Show why values are missing, in place of the patterns"),
-    ]  # fmt: skip
+        Binding(
+            "o",
+            "together",
+            "By question",
+            id="by_question",
+            tooltip="A row a job, or a row a job and question",
+        ),
+        Binding(
+            "m",
+            "causes",
+            "Missing",
+            id="causes",
+            tooltip="Show why values are missing, in place of the patterns",
+        ),
+    ]
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
         """Start with all questions together."""
         super().__init__(glyphs, id=id)
         self._by_question = False
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, PatternRow] = {}
         self._wanted: tuple[str, str] | None = None
         self._columns: list[Col] = []
 
@@ -294,16 +306,24 @@ class PatternsView(View):
         yield RowTable([Col("job", 14, grow=1)], empty="no answer was read yet", id="matrix")
         with Horizontal(id="below"):
             yield RowTable(
-                [Col("pattern", 14), Col("%", 5, "right"), Col("count", 9, "right"),
-                 Col("as it is tried", 20, grow=1)],
+                [
+                    Col("pattern", 14),
+                    Col("%", 5, "right"),
+                    Col("count", 9, "right"),
+                    Col("as it is tried", 20, grow=1),
+                ],
                 id="regexes",
-            )  # fmt: skip
+            )
             yield RowTable(
-                [Col("missing", 12, grow=1), Col("why", 13), Col("count", 7, "right"),
-                 Col("%", 5, "right")],
+                [
+                    Col("missing", 12, grow=1),
+                    Col("why", 13),
+                    Col("count", 7, "right"),
+                    Col("%", 5, "right"),
+                ],
                 empty="nothing is missing",
                 id="causes",
-            )  # fmt: skip
+            )
         yield Line(id="examples", classes="foot")
 
     # -- drawing
@@ -353,7 +373,7 @@ class PatternsView(View):
             )
         )
 
-    def _row(self) -> Row | None:
+    def _row(self) -> PatternRow | None:
         return self._rows.get(self.query_one("#matrix", RowTable).key or "")
 
     def _pattern(self) -> str | None:
@@ -380,7 +400,7 @@ class PatternsView(View):
         self._read_examples(row, pattern)
 
     @work(thread=True, exclusive=True, group="examples")
-    def _read_examples(self, row: Row, pattern: str) -> None:
+    def _read_examples(self, row: PatternRow, pattern: str) -> None:
         found, trouble = examples((row.job,), row.question, pattern)
         self.post_message(ExamplesRead((row.key, pattern), found, trouble))
 
@@ -443,15 +463,13 @@ class PatternsView(View):
         rows = pattern_rows(reading.known, by_question=True)
         names = names_in_order(reading.known, rows)
         head = ["job", "provider", "model", "question", "readings", *names]
-        return [
-            head,
-            *(
-                [row.job.name, row.job.provider, row.job.model, row.question, str(row.total),
-                 *(str(row.counts.get(name, 0)) for name in names)]
-                for row in rows
-            ),
-        ]  # fmt: skip
+        lines = (
+            [row.job.name, row.job.provider, row.job.model, row.question, str(row.total)]
+            + [str(row.counts.get(name, 0)) for name in names]
+            for row in rows
+        )
+        return [head, *lines]
 
 
-def _alike(one: Row, other: Row) -> bool:
+def _alike(one: PatternRow, other: PatternRow) -> bool:
     return one.question == other.question

@@ -31,9 +31,22 @@ COLUMNS = (
     Col("estimate", 17, "right"),
     Col("nearest limit", 20),
 )
-HEAD = ("job", "provider", "model", "rehearsal", "batches", "requests to send", "input tokens",
-        "bytes", "cost_usd_low", "cost_usd_high", "prices", "nearest limit", "its value",
-        "its limit")  # fmt: skip
+_FACTS = {
+    "provider": "provider",
+    "model": "model",
+    "rehearsal": "rehearsal",
+    "batches": "batches",
+    "requests to send": "to_send",
+    "input tokens": "input_tokens",
+    "bytes": "bytes",
+    "cost_usd_low": "cost_usd_low",
+    "cost_usd_high": "cost_usd_high",
+    "prices": "prices",
+}
+"""Columns of the CSV file, each with the plan's word for it."""
+_LIMIT = {"nearest limit": "name", "its value": "value", "its limit": "limit"}
+"""The same for the limit that is nearest."""
+HEAD = ("job", *_FACTS, *_LIMIT)
 _LONGEST_LINE = 1 << 20
 
 
@@ -278,11 +291,21 @@ class PlanView(View):
     """What is asked, and what it may cost."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("e", "prompt", "Example prompt", id="example_prompt",
-                tooltip="Show the first request of this job, as it is sent"),
-        Binding("d", "definition", "Definition", id="definition",
-                tooltip="Show what identifies this job, as YAML"),
-    ]  # fmt: skip
+        Binding(
+            "e",
+            "prompt",
+            "Example prompt",
+            id="example_prompt",
+            tooltip="Show the first request of this job, as it is sent",
+        ),
+        Binding(
+            "d",
+            "definition",
+            "Definition",
+            id="definition",
+            tooltip="Show what identifies this job, as YAML",
+        ),
+    ]
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
         """Start without a plan."""
@@ -430,8 +453,5 @@ def first_prompt(path: Path) -> list[list[Piece]]:
 def _csv_row(plan: Planned) -> list[str]:
     facts = plan.facts
     limit = (facts.get("limits") or [{}])[0]
-    cells = [plan.name, facts.get("provider"), facts.get("model"), facts.get("rehearsal"),
-             facts.get("batches"), facts.get("to_send"), facts.get("input_tokens"),
-             facts.get("bytes"), facts.get("cost_usd_low"), facts.get("cost_usd_high"),
-             facts.get("prices"), limit.get("name"), limit.get("value"), limit.get("limit")]  # fmt: skip
+    cells = [plan.name, *map(facts.get, _FACTS.values()), *map(limit.get, _LIMIT.values())]
     return ["" if cell is None else str(cell) for cell in cells]

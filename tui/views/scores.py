@@ -184,10 +184,8 @@ class ScoresView(View):
         ]
         if table.rehearsal:
             about.append(("  rehearsed answers", "warn"))
-        about.append(
-            (f"  mean {self.glyphs.plus_minus}sd of every value that was read; fail% of requests decided",
-             "dim")
-        )  # fmt: skip
+        spread = f"mean {self.glyphs.plus_minus}sd of every value that was read"
+        about.append((f"  {spread}; fail% of requests decided", "dim"))
         notes: list[list[Piece]] = [
             [(f"{self.glyphs.warning} {note}", "warn")] for note in table.notes[:MOST_NOTES]
         ]

@@ -1,5 +1,6 @@
 """What every view is: it draws a reading, and only while somebody looks at it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.message import Message
@@ -36,6 +37,15 @@ class OpenAnswers(Message):
         """Say which."""
         super().__init__()
         self.words = words
+
+
+class OpenExperiment(Message):
+    """An experiment is to be shown; the app does it."""
+
+    def __init__(self, folder: Path, view: str | None = None) -> None:
+        """Carry where its ledgers are, and the view to begin with; None: the one that fits."""
+        super().__init__()
+        self.folder, self.view = folder, view
 
 
 class OpenJob(Message):

@@ -1,0 +1,243 @@
+"""A ledger as any process may read it: whether there is one, whether it is sound, and what it says."""
+
+import json
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Any
+
+from runner.core.errors import (
+    LedgerBusy,
+    LedgerDamaged,
+    LedgerError,
+    LedgerFormatUnknown,
+    LedgerOutdated,
+)
+from runner.core.model import Batch, BatchKey, Span
+from runner.storage import codec
+from runner.storage.events import Beside
+from runner.storage.kv import DATABASE, KEEP, Readable, ReadOnly, Value, roll_back
+from runner.storage.lease import is_leased
+from runner.storage.lock import Holder, holder, holding
+
+EXPERIMENT = "experiment.json"
+"""What identifies the run, beside the ledger as well: without the ledger, it says whose files these are."""
+
+
+class LedgerView:
+    """What a ledger says, to the runner that holds it and to any other process."""
+
+    def __init__(self, directory: Path, values: Readable) -> None:
+        """Read from a store that is open."""
+        self.directory = directory
+        self._values = values
+        self._known: dict[str, tuple[Value, Batch]] = {}
+
+    def experiment(self) -> dict[str, Any]:
+        """Return what identifies the run."""
+        return codec.object_of(self._required("experiment"))
+
+    def batches(self) -> tuple[Batch, ...]:
+        """Return every batch, in the order of packing; one that did not change is the same object."""
+        known: dict[str, tuple[Value, Batch]] = {}
+        found = self._values.items(codec.BATCH)
+        for key, text in sorted(found, key=lambda row: codec.packing_order(row[0])):
+            old = self._known.get(key)
+            same = old is not None and old[0] == text
+            known[key] = old if old and same else (text, codec.batch_of(codec.object_of(text)))
+        self._known = known
+        return tuple(batch for _, batch in known.values())
+
+    def members(self, key: BatchKey) -> tuple[Span, ...]:
+        """Return a batch's requests."""
+        return codec.members_of(self._required(f"{codec.MEMBERS}{key}"))
+
+    def outcomes(self, key: BatchKey) -> bytes | None:
+        """Return how the attempts of a batch ended, one byte each; None while it is open."""
+        value = self._values.get(f"{codec.OUTCOMES}{key}")
+        return value if isinstance(value, bytes) else None
+
+    def _required(self, key: str) -> Value:
+        value = self._values.get(key)
+        if value is None:
+            raise LedgerDamaged(f"{self.directory}: the ledger has no {key}")
+        return value
+
+
+class LedgerReader(LedgerView):
+    """A ledger seen by another process: read-only, never waits for the writer, changes nothing.
+
+    SQLite may leave its own empty `-wal` and `-shm` beside the database. On a shared disk it waits
+    for a commit under way, and what a killed runner wrote by half is undone first.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Open for reading; from any thread, but one at a time.
+
+        Raises:
+            LedgerBusy, LedgerDamaged, LedgerFormatUnknown: as `check`.
+        """
+        check(directory)
+        self._mark = _mark(directory)
+        self._db = _read_only(directory)
+        super().__init__(directory, self._db)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def version(self) -> int:
+        """Return a number that changes whenever another process has written."""
+        return self._db.version()
+
+    def is_stale(self) -> bool:
+        """Tell whether this is not the ledger of the folder any more, and has to be opened again."""
+        return _mark(self.directory) != self._mark
+
+    def moment(self) -> AbstractContextManager[None]:
+        """Read several things as they were at one moment."""
+        return self._db.moment()
+
+    def get(self, key: str) -> Any:
+        """Return one value, decoded when it is JSON text; None when there is none."""
+        value = self._db.get(key)
+        return json.loads(value) if isinstance(value, str) else value
+
+    def latest_events(self, most: int) -> Iterator[dict[str, Any]]:
+        """Yield what happened last, the latest first."""
+        return map(codec.object_of, self._db.last(codec.EVENT, most))
+
+    def holder(self) -> Holder | None:
+        """Return who holds the ledger now; None when no process does."""
+        return holder(self.directory)
+
+
+def experiment_beside(directory: Path) -> dict[str, Any]:
+    """Return what identifies a run whose ledger cannot be read.
+
+    Raises:
+        LedgerDamaged: it is gone, too.
+    """
+    path = directory / EXPERIMENT
+    try:
+        return codec.object_of(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LedgerDamaged(
+            f"{path} cannot be read ({error}): without it nobody knows whose files these are; "
+            "put back a copy of it, or of the ledger"
+        ) from None
+
+
+def exists(directory: Path) -> bool:
+    """Tell whether a run was ever started in this folder.
+
+    A kill in the first moment can leave a lock or an empty database: that is not a run. Where
+    something was packed or collected there has to be a ledger, and `check` will say so.
+    """
+    if any((directory / name).exists() for name in ("requests", "raw")):
+        return True
+    return (directory / DATABASE).exists() and _is_whole(directory)
+
+
+def check(directory: Path) -> None:
+    """Make sure that a folder holds a ledger this version can read, without changing it.
+
+    Raises:
+        LedgerBusy: another program keeps it to itself at this moment.
+        LedgerDamaged: missing, empty, foreign or broken.
+        LedgerOutdated: an older copy than the files beside it.
+        LedgerFormatUnknown: written by another version.
+    """
+    beside = Beside.of(directory)
+    if not (directory / DATABASE).exists():
+        raise LedgerDamaged(f"{directory} has no ledger ({DATABASE}); {KEEP}")
+    with closing(_read_only(directory)) as db:
+        db.check()
+        found = db.get("format")
+        if found is None:
+            raise LedgerDamaged(f"{directory / DATABASE} is empty; {KEEP}")
+        if found != codec.FORMAT:
+            raise LedgerFormatUnknown(
+                f"{directory} has ledger format {found!s}, this program reads {codec.FORMAT}: "
+                "use the version that wrote it"
+            )
+        if unknown := [*_unknown(db, beside)]:
+            raise LedgerOutdated(
+                f"{directory / DATABASE} is an older copy than the files beside it: "
+                f"{'; '.join(unknown)}, which it does not know and which may be paid for. Nothing was "
+                "sent: make the ledger again from these files with action=recover"
+            )
+
+
+def _unknown(db: ReadOnly, beside: Beside) -> Iterator[str]:
+    """Yield what the files beside a ledger know, and it does not."""
+
+    def event(number: int) -> Any:
+        text = db.get(codec.event_key(number))
+        return None if text is None else codec.object_of(text)
+
+    batches: Collection[str] = {key.removeprefix(codec.BATCH) for key in db.keys(codec.BATCH)}
+    return beside.unknown(batches, len(db.keys(codec.EVENT)), event)
+
+
+def _is_whole(directory: Path) -> bool:
+    """Tell whether a database got past its creation; a kill can leave one without a format."""
+    try:
+        with closing(_read_only(directory)) as db:
+            values = db.count()
+        return (directory / EXPERIMENT).exists() if values is None else values > 0
+    except LedgerBusy:
+        return True
+    except LedgerDamaged:
+        return (directory / DATABASE).stat().st_size > 0
+
+
+def _read_only(directory: Path) -> ReadOnly:
+    """Open the database for reading, made whole first if a writer was killed on a shared disk."""
+    db = _connected(directory)
+    if is_leased(directory) and db.has_half_a_transaction():
+        db.close()
+        _roll_back(directory)
+        db = _connected(directory)
+    return db
+
+
+def _connected(directory: Path) -> ReadOnly:
+    path = directory / DATABASE
+    # Without such a file no process is writing, and `immutable` keeps SQLite from making one.
+    busy = any(path.with_name(f"{DATABASE}-{kind}").exists() for kind in ("wal", "journal"))
+    leased = is_leased(directory)
+    # Beside a rollback journal readers wait for a commit.
+    return ReadOnly(path, immutable=not busy and not leased, wait=2.0 if leased else 0.25)
+
+
+def _roll_back(directory: Path) -> None:
+    """Undo the half of a transaction that a killed runner left; only who holds the folder may.
+
+    Raises:
+        LedgerBusy: it is not left at all, but being written, or cannot be undone from here.
+    """
+    try:
+        with holding(directory) as hold:
+            roll_back(directory)
+            hold.let_go()
+    except (LedgerError, OSError) as error:
+        raise LedgerBusy(
+            f"{directory / DATABASE} is in the middle of a transaction, and is read when that is over "
+            f"({error})"
+        ) from None
+
+
+def _mark(directory: Path) -> tuple[int, ...]:
+    """Return what tells one database from another that takes its place.
+
+    Without a -wal file it is read as if it never changed, so a writer that comes changes this, too.
+    """
+    database = directory / DATABASE
+    try:
+        found = database.stat()
+    except FileNotFoundError:
+        return ()
+    if is_leased(directory) or database.with_name(f"{DATABASE}-wal").exists():
+        return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
