@@ -392,7 +392,10 @@ class Conversation:
             self._stopped = True
 
     def _turn(self) -> bool:
-        """Ask one request; tell whether there may be another."""
+        """Ask one request; tell whether there may be another.
+
+        A turn lasts until the answer is on disk, so that a kill loses one a turn and no more.
+        """
         with self._turns:
             if not self._pacer.wait(self._is_stopped):
                 return False
@@ -420,14 +423,14 @@ class Conversation:
                     return True  # lost: it may have been billed, so it is not asked again here
                 else:
                     break
-        self._pacer.went_well()
-        self._keep()
-        with self._lock:
-            assert self._answers is not None
-            append(self._answers, answer.rstrip(b"\n"))
-            self._answered += 1
-            self._settle(request, answer)
-        return True
+            self._pacer.went_well()
+            self._keep()
+            with self._lock:
+                assert self._answers is not None
+                append(self._answers, answer.rstrip(b"\n"))
+                self._answered += 1
+                self._settle(request, answer)
+            return True
 
     def _never_asked(self, request: "_Request") -> bool:
         """Take a note back: the service said no before it did anything."""
