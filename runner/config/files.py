@@ -16,6 +16,7 @@ from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 
+from runner.config.options import learn
 from runner.config.schema import GROUPS
 from runner.config.settings import ALLOWED_IDS, IDENTIFIER, did_you_mean
 from runner.config.typed import NOTHING, ROOT, at, inner, meant
@@ -68,6 +69,11 @@ class FileConfigSource(file_config_source.FileConfigSource):
     It bears that one's name: Hydra, in a process that a launcher started, leaves a reader of that
     name where it finds it, and takes any other for a mistake.
     """
+
+    def __init__(self, provider: str, path: str) -> None:
+        """Learn what the folder's providers can be told; in another process nothing else does."""
+        super().__init__(provider, path)
+        learn(Path(self.path))
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read and check one file.

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
+from runner.config import options
 from runner.config.models import Capability, capability_of
 from runner.config.schema import (
     LIVE,
@@ -69,35 +70,9 @@ LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
-PROVIDER_CLASS = re.compile(r"runner\.providers\.[a-z][a-z0-9_]*\.[A-Z][A-Za-z0-9]*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
 MODES = ("batch", "realtime")
-LAUNCHERS = ("process", "slurm")
-PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,:=+&|*@/-]+")
-VLLM_WORDS = frozenset(
-    {
-        *("block-size", "cpu-offload-gb", "data-parallel-size", "disable-custom-all-reduce"),
-        *("disable-sliding-window", "dtype", "enable-chunked-prefill", "enable-expert-parallel"),
-        *("enable-prefix-caching", "enforce-eager", "generation-config", "gpu-memory-utilization"),
-        *("kv-cache-dtype", "long-prefill-token-threshold", "max-concurrent-batches"),
-        *("max-logprobs", "max-long-partial-prefills", "max-model-len", "max-num-batched-tokens"),
-        *(
-            "max-num-partial-prefills",
-            "max-num-seqs",
-            "max-seq-len-to-capture",
-            "num-gpu-blocks-override",
-        ),
-        *("num-scheduler-steps", "pipeline-parallel-size", "quantization", "reasoning-parser"),
-        *("revision", "scheduling-policy", "seed", "swap-space", "tensor-parallel-size"),
-        *("tokenizer-revision", "async-scheduling", "enable-log-requests", "disable-log-requests"),
-        *("disable-log-stats", "max-parallel-loading-workers"),
-    }
-)
-"""Arguments of vLLM that are numbers, switches or the name of something that it has; no others are
-taken from a configuration, since many name code, a file or JSON in which a class can stand."""
-VLLM_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-WINDOW = re.compile(r"[1-9][0-9]{0,2}[hd]")
 EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
 MAX_NUMBER = 2**63
@@ -258,7 +233,9 @@ def _only_known_keys(node: Any, schema: Any, path: str) -> None:
         for key in node:
             _only_known_keys(node[key], OmegaConf.get_type(node, str(key)), f"{path}{key!s}.")
         return
-    known = {f.name: f for f in fields(schema)}
+    known = {f.name for f in fields(schema)}
+    if schema is ProviderConfig:
+        known |= options.types().keys()
     for key in node:
         where = f"{path}{key!s}"
         if key not in known:
@@ -277,13 +254,13 @@ def _no_missing_values(cfg: DictConfig) -> None:
 
 _PROMPT_PATHS = (
     *("persona", "text", "question"),
-    *("provider.parameters", "provider.models", "provider.arguments"),
+    *("provider.parameters", "provider.models"),
 )
 
 
 def _no_interpolated_prompts(cfg: DictConfig) -> None:
     """Refuse `${…}` in what is sent: it could carry a secret of this machine into a prompt."""
-    for section in _PROMPT_PATHS:
+    for section in (*_PROMPT_PATHS, *options.paths_asked()):
         sent = OmegaConf.to_container(OmegaConf.select(cfg, section), resolve=False)
         for path, value in _leaves(sent, section):
             if isinstance(value, str) and "${" in value:
@@ -318,9 +295,7 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         ("provider.dialect", provider.dialect, DIALECTS),
         ("question.answer", config.question.answer, ("text", "json")),
         ("retry.mode", config.retry.mode, MODES),
-        ("provider.source", provider.source, ("gcs", "bigquery")),
-        ("provider.sink", provider.sink, ("gcs", "bigquery")),
-        ("provider.launcher", provider.launcher, LAUNCHERS),
+        *options.choices(provider),
         *(("provider.models: sampling", m.sampling, list(Sampling)) for m in provider.models),
         ("report.lang", config.report.lang, LANGUAGES),
         *(("export.format", name, FORMATS) for name in words(config.export.format)),
@@ -332,35 +307,19 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         "service=live",
         "provider=emulator has no live service; name a provider, as provider=openai",
     )
-    problems.check(
-        not config.service.emulated or provider.emulator_path is not None,
-        "service=emulated",
-        f"provider={provider.name} is a program of yours and no service, so that nothing can stand "
-        "for it: rehearse the study with `python -m runner`, then try the program with trials=1",
-    )
-    for argument in provider.arguments:
-        problems.check(
-            _is_plain(argument),
-            "provider.arguments",
-            f"{argument!r} is refused: it is ours to give, or loads code, or may (known as harmless are "
-            "numbers, switches and names, as --max-model-len); what your machine is to do in any "
-            "case, say in its environment, as CHORUS_VLLM='vllm --trust-remote-code'",
-        )
-    for name, value in vars(provider.slurm).items():
-        problems.check(
-            not isinstance(value, str) or PLAIN_WORD.fullmatch(value) is not None,
-            f"provider.slurm.{name}",
-            f"{value!r}; allowed: letters, digits and _.,:=+&|*@/-",
-        )
+    if config.service.emulated and (why := options.no_emulator(provider)):
+        problems.add("service=emulated", f"provider={provider.name} {why}")
+    for name, what in options.problems(provider):
+        problems.add(name, what)
     problems.check(
         provider.mode == "batch" or config.wait,
         "wait=false",
         "with provider.mode=realtime nothing is left to run elsewhere; leave wait=false out",
     )
     problems.check(
-        PROVIDER_CLASS.fullmatch(provider._target_) is not None,
+        options.is_allowed(provider._target_),
         "provider._target_",
-        f"{provider._target_!r}; allowed: a class under runner.providers.",
+        options.refusal(provider._target_),
     )
     problems.check(
         VARIABLE.fullmatch(provider.api_key_env) is not None,
@@ -371,11 +330,6 @@ def _check_scalars(config: Config, problems: Problems) -> None:
         provider.emulator_path is None or PATH.fullmatch(provider.emulator_path) is not None,
         "provider.emulator_path",
         f"{provider.emulator_path!r}; allowed: a path on this machine's emulator, as /v1",
-    )
-    problems.check(
-        WINDOW.fullmatch(provider.completion_window) is not None,
-        "provider.completion_window",
-        f"{provider.completion_window!r}; allowed: hours or days, as 24h or 7d",
     )
     problems.check(
         config.action not in ("adopt", "abandon") or config.batch is not None,
@@ -552,7 +506,7 @@ def _model(provider: ProviderConfig, capability: Capability, structured: JsonObj
         parameters=_as_json(
             overlaid(overlaid(structured, capability.parameters), provider.parameters)
         ),
-        arguments=tuple(provider.arguments),
+        arguments=options.asked(provider),
     )
 
 
@@ -608,16 +562,6 @@ def _temperatures(
 def _decimal(value: float) -> Decimal:
     """Return the number as it was written: 0.29 stays 0.29."""
     return Decimal(repr(value)).normalize() + 0
-
-
-def _is_plain(argument: str) -> bool:
-    """Tell whether a word for vLLM can load no code: a known argument, or a plain value of one."""
-    if not argument.startswith("-"):
-        return VLLM_VALUE.fullmatch(argument) is not None
-    name, equals, value = argument.partition("=")
-    word = name.removeprefix("--").replace("_", "-")
-    known = name.startswith("--") and {word, word.removeprefix("no-")} & VLLM_WORDS
-    return bool(known) and (not equals or VLLM_VALUE.fullmatch(value) is not None)
 
 
 def _within(number: Decimal, low: Decimal | int, high: Decimal | int) -> bool:

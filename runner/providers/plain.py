@@ -23,7 +23,7 @@ from runner.providers.base import Service, said
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ORDER", "Plain"]
+__all__ = ["ORDER", "PACKAGES", "Plain", "json_object"]
 
 PACKAGES = ("httpx",)
 """What a provider that speaks through it lists as `packages`."""
@@ -32,7 +32,9 @@ PACKAGES = ("httpx",)
 class Plain:
     """One service's address and key; safe to use from several threads."""
 
-    def __init__(self, service: Service, prefix: str = "Bearer ", header: str = "Authorization"):
+    def __init__(
+        self, service: Service, prefix: str = "Bearer ", header: str = "Authorization"
+    ) -> None:
         """Keep where the service is, and how it wants its key; nothing is opened yet."""
         self._service = service
         self._header, self._prefix = header, prefix
