@@ -15,8 +15,10 @@ from runner.cli.command import for_real
 from runner.cli.exits import DONE, INTERRUPTED, WORK_REMAINS
 from runner.cli.init import write_starter
 from runner.cli.screen import how_far, screen
-from runner.config.schema import Config
-from runner.config.settings import EMULATOR, FORMATS, Settings, words
+from runner.config.checks import FORMATS
+from runner.config.problems import words
+from runner.config.schema import EMULATOR, Config
+from runner.config.settings import Settings
 from runner.core.advice import advice
 from runner.core.cost import Estimate
 from runner.core.errors import ConfigError

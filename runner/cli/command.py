@@ -2,7 +2,7 @@
 
 import shlex
 
-from runner.config.settings import EMULATOR
+from runner.config.schema import EMULATOR
 
 _REHEARSAL = ("action", "faults", "service")
 """What a rehearsal's command says and the real one does not; and all below it, as faults.seed."""

@@ -20,7 +20,8 @@ from typing import Any
 from runner.cli.command import for_real
 from runner.cli.exits import DONE, INTERRUPTED, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
 from runner.cli.screen import Watched, board
-from runner.config.settings import EMULATOR, Settings
+from runner.config.schema import EMULATOR
+from runner.config.settings import Settings
 from runner.core.definition import variants
 from runner.core.errors import (
     ConfigError,

@@ -32,8 +32,9 @@ from omegaconf.errors import OmegaConfBaseException
 from runner import __version__
 from runner.config import files, options, schema
 from runner.config.files import SHIPPED, broken_yaml, check_files
+from runner.config.problems import did_you_mean
 from runner.config.schema import GROUPS, Config
-from runner.config.settings import Settings, did_you_mean, settings
+from runner.config.settings import Settings, settings
 from runner.config.typed import as_typed
 from runner.core.errors import ConfigError
 

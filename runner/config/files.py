@@ -17,8 +17,8 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from omegaconf import OmegaConf
 
 from runner.config.options import learn
+from runner.config.problems import ALLOWED_IDS, IDENTIFIER, did_you_mean
 from runner.config.schema import GROUPS
-from runner.config.settings import ALLOWED_IDS, IDENTIFIER, did_you_mean
 from runner.config.typed import NOTHING, ROOT, at, inner, meant
 from runner.core.errors import ConfigError
 

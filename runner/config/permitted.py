@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from runner.config import options
-from runner.config.settings import Settings, words
+from runner.config.problems import words
+from runner.config.settings import Settings
 from runner.core.errors import ConfigError
 from runner.providers._settled import ANOTHER_CAP, overruling, spelled_twice
 from runner.providers.base import Provider, said

@@ -9,6 +9,8 @@ GROUPS = ("provider", "question", "faults", "persona", "text", "service", "exper
 """The folders of conf/ from which files are chosen."""
 LIVE, REHEARSED = "dataset", "dataset_rehearsal"
 """Folders of outputs/ beside those of the experiments, whose names no experiment may have."""
+EMULATOR = "emulator"
+"""The provider's name that always means a rehearsal."""
 WORDS = {"type": "nothing, one word, or several"}
 """Marks a setting that OmegaConf has no type for."""
 
