@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.cli.output import labelled
 from runner.cli.phrases import batches
-from runner.config.settings import EMULATOR
+from runner.config.schema import EMULATOR
 from runner.core.states import AT_PROVIDER
 
 if TYPE_CHECKING:

@@ -7,7 +7,9 @@ from pathlib import Path
 from runner.cli.exits import DONE
 from runner.cli.output import labelled, print_json
 from runner.cli.phrases import EMULATED, plural
-from runner.config.settings import FORMATS, Settings, words
+from runner.config.checks import FORMATS
+from runner.config.problems import words
+from runner.config.settings import Settings
 
 FRUGAL = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
 """Lets polars give memory back at once, when set before it is loaded: a third less at the peak."""

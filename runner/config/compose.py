@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,11 +24,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runner import __version__
-from runner.config import files, schema
+from runner.config import files, options, schema
 from runner.config.files import SHIPPED, broken_yaml, check_files
 from runner.config.hydra_inside import SWEEP_DIR, composing_once, preparing_here
+from runner.config.problems import did_you_mean
 from runner.config.schema import GROUPS, Config
-from runner.config.settings import Settings, did_you_mean, settings
+from runner.config.settings import Settings, settings
 from runner.config.typed import as_typed
 from runner.core.errors import ConfigError
 
@@ -92,6 +93,7 @@ def _register() -> None:
     node = OmegaConf.structured(Config)
     for path in _OPEN:
         OmegaConf.set_struct(OmegaConf.select(node, path), False)
+    options.extend(node.provider)
     ConfigStore.instance().store(name="schema", node=node)
 
 
@@ -152,11 +154,14 @@ def _arguments(argv: list[str]) -> tuple[list[str], Path]:
             )
         else:
             _check_choice(name.lstrip("+"), value)
-            rest.append(as_typed(word))
+            rest.append(word)
     sweeps = ("-m", "--multirun")
     if any(word in sweeps for word in rest):  # Hydra takes no words on both sides of it
         rest = ["-m", *(word for word in rest if word not in sweeps)]
-    return rest, homes[0] if homes else SHIPPED
+    home = homes[0] if homes else SHIPPED
+    options.forget()
+    options.learn(home, SHIPPED)
+    return [as_typed(word) for word in rest], home
 
 
 def _check_choice(group: str, value: str) -> None:
@@ -195,7 +200,7 @@ def _one_line(error: BaseException) -> str:
         hint = did_you_mean(unknown[1], _fields(unknown[2] or "Config"))
         if unknown[3] == "experiment" and unknown[2] == "Config":
             hint = "the first line of the file has to be '# @package _global_'"
-        return f"{within}{unknown[3]}: no such key; {hint}"
+        return options.reason_for(f"{within}{unknown[3]}: no such key; {hint}")
     if "'hydra/launcher/submitit_" in text:
         return "hydra/launcher: submitit is not installed: pip install 'chorus-runner[slurm]'"
     choice = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
@@ -227,8 +232,9 @@ def _one_line(error: BaseException) -> str:
 
 
 def _fields(name: str) -> list[str]:
-    """Return the keys of one class of the schema."""
-    from dataclasses import fields, is_dataclass
-
-    found = getattr(schema, name, Config)
-    return [f.name for f in fields(found)] if is_dataclass(found) else []
+    """Return the keys of one class of the schema, or of a provider's own options."""
+    own = options.types()
+    found = next((t for t in own.values() if getattr(t, "__name__", "") == name), None)
+    found = found or getattr(schema, name, Config)
+    names = [f.name for f in fields(found)] if is_dataclass(found) else []
+    return [*names, *own] if found is schema.ProviderConfig else names

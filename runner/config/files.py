@@ -15,8 +15,9 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult
 from omegaconf import OmegaConf
 
 from runner.config import hydra_inside
+from runner.config.options import learn
+from runner.config.problems import ALLOWED_IDS, IDENTIFIER, did_you_mean
 from runner.config.schema import GROUPS
-from runner.config.settings import ALLOWED_IDS, IDENTIFIER, did_you_mean
 from runner.config.typed import NOTHING, ROOT, at, inner, meant
 from runner.core.errors import ConfigError
 
@@ -69,6 +70,11 @@ class FileConfigSource(hydra_inside.FileReader):
     It bears that one's name: Hydra, in a process that a launcher started, leaves a reader of that
     name where it finds it, and takes any other for a mistake.
     """
+
+    def __init__(self, provider: str, path: str) -> None:
+        """Learn what the folder's providers can be told; in another process nothing else does."""
+        super().__init__(provider, path)
+        learn(Path(self.path))
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read and check one file.

@@ -8,12 +8,14 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from runner.config.settings import Settings, words
+from runner.config import options
+from runner.config.problems import words
+from runner.config.settings import Settings
 from runner.core.errors import ConfigError
 from runner.providers._settled import ANOTHER_CAP, overruling, spelled_twice
 from runner.providers.base import Provider, said
 
-_ADDRESSES = ("base_url", "api_key_env", "project", "bucket", "dataset")
+_ADDRESSES = ("base_url", "api_key_env")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 
 
@@ -74,7 +76,8 @@ def addresses_from_files(settings: Settings, provider: type[Provider]) -> dict[s
     """
     typed = _typed(settings)
     usual = {"api_key_env": provider.key_variable}
-    found = {name: getattr(settings.config.provider, name) for name in _ADDRESSES}
+    names = (*_ADDRESSES, *options.addresses())
+    found = {name: getattr(settings.config.provider, name) for name in names}
     return {
         f"provider.{name}": value
         for name, value in found.items()

@@ -9,6 +9,8 @@ GROUPS = ("provider", "question", "faults", "persona", "text", "service", "exper
 """The folders of conf/ from which files are chosen."""
 LIVE, REHEARSED = "dataset", "dataset_rehearsal"
 """Folders of outputs/ beside those of the experiments, whose names no experiment may have."""
+EMULATOR = "emulator"
+"""The provider's name that always means a rehearsal."""
 WORDS = {"type": "nothing, one word, or several"}
 """Marks a setting that OmegaConf has no type for."""
 
@@ -157,23 +159,8 @@ class RealtimeConfig:
 
 
 @dataclass
-class SlurmConfig:
-    """What a job on a cluster asks for, in sbatch's words."""
-
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
-    gres: str | None = None
-    timeout_min: int = 240
-    gpus_per_node: int | None = None
-    cpus_per_task: int | None = None
-    mem_gb: float | None = None
-
-
-@dataclass
 class ProviderConfig:
-    """conf/provider/*.yaml."""
+    """conf/provider/*.yaml: what every provider has; runner.config.options adds what one alone has."""
 
     _target_: str = MISSING
     name: str = MISSING
@@ -181,10 +168,9 @@ class ProviderConfig:
     api_key_env: str = MISSING
     trust: Any = field(default=None, metadata=WORDS)
     base_url: str | None = None
-    emulator_path: str | None = MISSING
+    emulator_path: str | None = None
     mode: str = "batch"
     timeout_seconds: float = 60
-    completion_window: str = "24h"
     settle_seconds: float = 120
     enhance: str = "on_retry"
     dialect: str = "chat"
@@ -195,15 +181,6 @@ class ProviderConfig:
     max_output_tokens: int = MISSING
     expected_output_tokens: int = MISSING
     reasoning: str | None = None
-    project: str | None = None
-    location: str | None = None
-    bucket: str | None = None
-    dataset: str | None = None
-    source: str = "gcs"
-    sink: str = "gcs"
-    launcher: str = "process"
-    arguments: list[str] = field(default_factory=list)
-    slurm: SlurmConfig = field(default_factory=SlurmConfig)
     parameters: dict[str, Any] = field(default_factory=dict)
     realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
     models: list[ModelConfig] = field(default_factory=list)

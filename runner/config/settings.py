@@ -4,10 +4,9 @@ Hydra composes; runner.config.schema gives each key its type; `settings` checks 
 reports all problems at once, each with its file, its key and what is allowed.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,17 +14,18 @@ from typing import Any, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
-from runner.config.models import Capability, capability_of
-from runner.config.schema import (
-    LIVE,
-    REHEARSED,
-    Config,
-    ModelConfig,
-    PatternConfig,
-    ProviderConfig,
-    QuestionConfig,
-    TextConfig,
+from runner.config import options
+from runner.config.checks import (
+    check_ids,
+    check_values,
+    no_interpolated_prompts,
+    no_missing_values,
+    only_known_keys,
 )
+from runner.config.models import Capability, capability_of
+from runner.config.problems import Problems, decimal_of, within
+from runner.config.questions import questions_of
+from runner.config.schema import EMULATOR, Config, ModelConfig, ProviderConfig, TextConfig
 from runner.core.errors import ConfigError
 from runner.core.extract.extractor import Extractor
 from runner.core.model import (
@@ -34,75 +34,14 @@ from runner.core.model import (
     JsonObject,
     Limits,
     Model,
-    Pattern,
-    PatternKind,
     Persona,
-    Question,
     QuestionSet,
     Sampling,
     Text,
-    Variant,
 )
-from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
 from runner.core.request_states import RetryPolicy
-from runner.core.structured import DIALECTS, parameters
+from runner.core.structured import parameters
 from runner.providers._lines import overlaid
-
-ACTIONS = (
-    *(
-        "run",
-        "retry",
-        "plan",
-        "status",
-        "collect",
-        "cancel",
-        "export",
-        "verify",
-        "recover",
-        "adopt",
-        "abandon",
-        "init",
-    ),
-    *("report", "import", "extract", "patterns"),
-)
-LANGUAGES = ("ja", "en")
-FORMATS = ("study", "wide", "long", "xlsx")
-IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,40}")
-ALLOWED_IDS = "allowed: letters, digits, - and _, up to 40 of them"
-PROVIDER_CLASS = re.compile(r"runner\.providers\.[a-z][a-z0-9_]*\.[A-Z][A-Za-z0-9]*")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
-MODES = ("batch", "realtime")
-LAUNCHERS = ("process", "slurm")
-PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,:=+&|*@/-]+")
-VLLM_WORDS = frozenset(
-    {
-        *("block-size", "cpu-offload-gb", "data-parallel-size", "disable-custom-all-reduce"),
-        *("disable-sliding-window", "dtype", "enable-chunked-prefill", "enable-expert-parallel"),
-        *("enable-prefix-caching", "enforce-eager", "generation-config", "gpu-memory-utilization"),
-        *("kv-cache-dtype", "long-prefill-token-threshold", "max-concurrent-batches"),
-        *("max-logprobs", "max-long-partial-prefills", "max-model-len", "max-num-batched-tokens"),
-        *(
-            "max-num-partial-prefills",
-            "max-num-seqs",
-            "max-seq-len-to-capture",
-            "num-gpu-blocks-override",
-        ),
-        *("num-scheduler-steps", "pipeline-parallel-size", "quantization", "reasoning-parser"),
-        *("revision", "scheduling-policy", "seed", "swap-space", "tensor-parallel-size"),
-        *("tokenizer-revision", "async-scheduling", "enable-log-requests", "disable-log-requests"),
-        *("disable-log-stats", "max-parallel-loading-workers"),
-    }
-)
-"""Arguments of vLLM that are numbers, switches or the name of something that it has; no others are
-taken from a configuration, since many name code, a file or JSON in which a class can stand."""
-VLLM_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-WINDOW = re.compile(r"[1-9][0-9]{0,2}[hd]")
-EMULATOR = "emulator"
-"""The provider's name that always means a rehearsal."""
-MAX_NUMBER = 2**63
-"""No whole number from here on, and nothing that is not finite, gets into a request."""
-MAX_TRIALS = 10_000_000
 
 
 class Launcher(Protocol):
@@ -165,28 +104,6 @@ class Settings:
         return Path(self.config.outputs) / self.experiment.name / self.cell
 
 
-class Problems:
-    """What is wrong with a configuration, collected."""
-
-    def __init__(self) -> None:
-        """Start without any."""
-        self.lines: list[str] = []
-
-    def add(self, where: str, what: str) -> None:
-        """Note one."""
-        self.lines.append(f"{where}: {what}")
-
-    def check(self, good: bool, where: str, what: str) -> None:
-        """Note one unless all is well."""
-        if not good:
-            self.add(where, what)
-
-    def raise_any(self) -> None:
-        """Raise all of them as one error."""
-        if self.lines:
-            raise ConfigError("; ".join(self.lines))
-
-
 def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     """Check a composed configuration and translate it.
 
@@ -202,15 +119,15 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
             "config.yaml: its defaults have to begin with '- schema'; leave the file out, or copy the "
             "shipped conf/config.yaml"
         )
-    _only_known_keys(cfg, Config, "")
-    _no_missing_values(cfg)
-    _no_interpolated_prompts(cfg)
+    only_known_keys(cfg, Config, "")
+    no_missing_values(cfg)
+    no_interpolated_prompts(cfg)
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
     config.provider.models = [m for m in config.provider.models if _is_for(m, config)]
     problems = Problems()
-    _check_scalars(config, problems)
-    _check_ids(config, problems)
+    check_values(config, problems)
+    check_ids(config, problems)
     problems.raise_any()
     capability = capability_of(config.provider, heated=config.temperatures is not None)
     for where, what in capability.problems:
@@ -242,245 +159,10 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     )
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint for a word that is not known, with all that are."""
-    words = sorted(known)
-    close = difflib.get_close_matches(word, words, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"{hint}allowed: {', '.join(words)}"
-
-
-def _only_known_keys(node: Any, schema: Any, path: str) -> None:
-    """Refuse keys that `+key=value` added past the schema."""
-    if not isinstance(node, DictConfig):
-        return
-    if not is_dataclass(schema):  # a dict of personas, texts or questions
-        for key in node:
-            _only_known_keys(node[key], OmegaConf.get_type(node, str(key)), f"{path}{key!s}.")
-        return
-    known = {f.name: f for f in fields(schema)}
-    for key in node:
-        where = f"{path}{key!s}"
-        if key not in known:
-            raise ConfigError(f"{where}: no such key; {did_you_mean(str(key), known)}")
-        inner = OmegaConf.get_type(node, key)
-        if OmegaConf.is_missing(node, key):
-            continue
-        _only_known_keys(node[key], inner, f"{where}.")
-
-
-def _no_missing_values(cfg: DictConfig) -> None:
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    if missing:
-        raise ConfigError(f"{', '.join(missing)}: has no value; give it in its YAML file")
-
-
-_PROMPT_PATHS = (
-    *("persona", "text", "question"),
-    *("provider.parameters", "provider.models", "provider.arguments"),
-)
-
-
-def _no_interpolated_prompts(cfg: DictConfig) -> None:
-    """Refuse `${…}` in what is sent: it could carry a secret of this machine into a prompt."""
-    for section in _PROMPT_PATHS:
-        sent = OmegaConf.to_container(OmegaConf.select(cfg, section), resolve=False)
-        for path, value in _leaves(sent, section):
-            if isinstance(value, str) and "${" in value:
-                raise ConfigError(f"{path}: ${{…}} is not allowed in what is sent to a model")
-            if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-                raise ConfigError(
-                    f"{path}: half a character (\\ud83d…): write the character itself"
-                )
-            is_sent = ".parameters" in path and isinstance(value, int | float)
-            if is_sent and not abs(value) < MAX_NUMBER:
-                raise ConfigError(f"{path}: {value} is no number that JSON can carry")
-
-
-def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}")
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}[{index}]")
-    else:
-        yield path, value
-
-
-def _check_scalars(config: Config, problems: Problems) -> None:
-    provider, poll = config.provider, config.poll
-    choices: list[tuple[str, str, Iterable[str]]] = [
-        ("action", config.action, ACTIONS),
-        ("format", config.format, ("text", "json")),
-        ("prompt.enhance", config.prompt.enhance, [e.value for e in Enhance]),
-        ("provider.mode", provider.mode, MODES),
-        ("provider.dialect", provider.dialect, DIALECTS),
-        ("question.answer", config.question.answer, ("text", "json")),
-        ("retry.mode", config.retry.mode, MODES),
-        ("provider.source", provider.source, ("gcs", "bigquery")),
-        ("provider.sink", provider.sink, ("gcs", "bigquery")),
-        ("provider.launcher", provider.launcher, LAUNCHERS),
-        *(("provider.models: sampling", m.sampling, list(Sampling)) for m in provider.models),
-        ("report.lang", config.report.lang, LANGUAGES),
-        *(("export.format", name, FORMATS) for name in words(config.export.format)),
-    ]
-    for key, value, allowed in choices:
-        problems.check(value in allowed, key, f"{value!r}; {did_you_mean(value, allowed)}")
-    problems.check(
-        config.service.emulated or provider.name != EMULATOR,
-        "service=live",
-        "provider=emulator has no live service; name a provider, as provider=openai",
-    )
-    problems.check(
-        not config.service.emulated or provider.emulator_path is not None,
-        "service=emulated",
-        f"provider={provider.name} is a program of yours and no service, so that nothing can stand "
-        "for it: rehearse the study with `python -m runner`, then try the program with trials=1",
-    )
-    for argument in provider.arguments:
-        problems.check(
-            _is_plain(argument),
-            "provider.arguments",
-            f"{argument!r} is refused: it is ours to give, or loads code, or may (known as harmless are "
-            "numbers, switches and names, as --max-model-len); what your machine is to do in any "
-            "case, say in its environment, as CHORUS_VLLM='vllm --trust-remote-code'",
-        )
-    for name, value in vars(provider.slurm).items():
-        problems.check(
-            not isinstance(value, str) or PLAIN_WORD.fullmatch(value) is not None,
-            f"provider.slurm.{name}",
-            f"{value!r}; allowed: letters, digits and _.,:=+&|*@/-",
-        )
-    problems.check(
-        provider.mode == "batch" or config.wait,
-        "wait=false",
-        "with provider.mode=realtime nothing is left to run elsewhere; leave wait=false out",
-    )
-    problems.check(
-        PROVIDER_CLASS.fullmatch(provider._target_) is not None,
-        "provider._target_",
-        f"{provider._target_!r}; allowed: a class under runner.providers.",
-    )
-    problems.check(
-        VARIABLE.fullmatch(provider.api_key_env) is not None,
-        "provider.api_key_env",
-        f"{provider.api_key_env!r}; allowed: the name of an environment variable",
-    )
-    problems.check(
-        provider.emulator_path is None or PATH.fullmatch(provider.emulator_path) is not None,
-        "provider.emulator_path",
-        f"{provider.emulator_path!r}; allowed: a path on this machine's emulator, as /v1",
-    )
-    problems.check(
-        WINDOW.fullmatch(provider.completion_window) is not None,
-        "provider.completion_window",
-        f"{provider.completion_window!r}; allowed: hours or days, as 24h or 7d",
-    )
-    problems.check(
-        config.action not in ("adopt", "abandon") or config.batch is not None,
-        f"action={config.action}",
-        "which batch? add batch=…, as batch=b0003; action=status lists them",
-    )
-    problems.check(
-        config.action != "import" or config.input is not None,
-        "action=import",
-        "which table? add input=FILE.csv",
-    )
-    problems.check(
-        not config.apply or (config.action == "extract" and config.input is None),
-        "apply=true",
-        "writes what action=extract changes in a run; leave it, or input=, out",
-    )
-    problems.check(
-        100 <= config.report.bootstrap <= 1_000_000,
-        "report.bootstrap",
-        f"{config.report.bootstrap}; allowed: 100 to 1,000,000",
-    )
-    at_least: list[tuple[str, float, float]] = [
-        ("trials", config.trials, 1),
-        ("retry.max_attempts", config.retry.max_attempts, 1),
-        ("retry.max_lost", config.retry.max_lost, 1),
-        ("budget.max_usd", config.budget.max_usd, 0),
-        ("report.seed", config.report.seed, 0),
-        ("poll.first_seconds", poll.first_seconds, 0.01),
-        ("poll.max_seconds", poll.max_seconds, poll.first_seconds),
-        ("provider.settle_seconds", provider.settle_seconds, 0),
-        ("provider.realtime.concurrency", provider.realtime.concurrency, 1),
-        ("provider.limits.requests", provider.limits.requests, 1),
-        ("provider.limits.bytes", provider.limits.bytes, 1000),
-        ("provider.max_output_tokens", provider.max_output_tokens, 1),
-        ("provider.timeout_seconds", provider.timeout_seconds, 1),
-    ]
-    optional: list[tuple[str, float | None, float]] = [
-        ("poll.settle_seconds", poll.settle_seconds, 0),
-        ("provider.realtime.requests_per_minute", provider.realtime.requests_per_minute, 1),
-        ("provider.limits.enqueued_tokens", provider.limits.enqueued_tokens, 1),
-        ("provider.limits.batches_in_flight", provider.limits.batches_in_flight, 1),
-        ("provider.limits.results_days", provider.limits.results_days, 1),
-    ]
-    at_least += [(key, limit, low) for key, limit, low in optional if limit is not None]
-    coldest, hottest = _decimal(provider.temperature_min), _decimal(provider.temperature_max)
-    problems.check(
-        _within(coldest, -5, 5) and _within(hottest, coldest, 5),
-        "provider.temperature_min, temperature_max",
-        f"{coldest} to {hottest}; allowed: two numbers, the smaller one first",
-    )
-    for key, number, low in at_least:
-        problems.check(number >= low, key, f"{number} is too small; allowed: {low} or more")
-    problems.check(
-        config.trials <= MAX_TRIALS, "trials", f"{config.trials}; allowed: up to {MAX_TRIALS:,}"
-    )
-    for key, cap in (
-        ("max_attempts", config.retry.max_attempts),
-        ("max_lost", config.retry.max_lost),
-    ):
-        problems.check(cap <= 100, f"retry.{key}", f"{cap}; allowed: up to 100")
-    for key, share in (
-        ("provider.limits.margin", provider.limits.margin),
-        ("provider.price.batch_discount", provider.price.batch_discount),
-    ):
-        problems.check(0 <= share < 1, key, f"{share}; allowed: from 0 to below 1")
-
-
-def words(value: Any) -> list[str]:
-    """Return a setting that may be nothing, one word, or several."""
-    if value is None:
-        return []
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
-
-
-def _check_ids(config: Config, problems: Problems) -> None:
-    problems.check(
-        IDENTIFIER.fullmatch(config.name) is not None, "name", f"{config.name!r}; {ALLOWED_IDS}"
-    )
-    for folder in (LIVE, REHEARSED):
-        problems.check(config.name != folder, "name", f"{folder!r} holds the dataset of all runs")
-    for group, ids in (("persona", config.persona), ("text", config.text)):
-        for name in ids:
-            good = IDENTIFIER.fullmatch(str(name)) is not None
-            problems.check(good, f"{group}/{name}.yaml", f"id {name!r}; {ALLOWED_IDS}")
-        problems.check(bool(ids), group, f"none is declared; choose with {group}=[…]")
-    for key, wanted, known in (
-        ("personas", config.personas, config.persona),
-        ("texts", config.texts, config.text),
-    ):
-        group = key.removesuffix("s")
-        for name in wanted or []:
-            problems.check(
-                name in known,
-                key,
-                f"{name!r} is not in this experiment; {did_you_mean(name, known)}"
-                f" (more of conf/{group}/ with {group}=[…])",
-            )
-        problems.check(wanted != [], key, "an empty selection; leave it out to take all")
-        problems.check(len(set(wanted or [])) == len(wanted or []), key, "names an id twice")
-
-
 def _experiment(
     config: Config, capability: Capability, sources: list[Path], problems: Problems
 ) -> Experiment:
-    questions = _questions(config.question, problems)
+    questions = questions_of(config.question, problems)
     model = _model(config.provider, capability, _structured(config, questions, problems))
     temperatures, calculated = _temperatures(config.temperatures, model, capability, problems)
     personas = {
@@ -488,14 +170,14 @@ def _experiment(
             id=name,
             name=row.name,
             system=row.system,
-            temperature=_decimal(row.temperature),
+            temperature=decimal_of(row.temperature),
         )
         for name in (config.personas or list(config.persona))
         for row in [config.persona[name]]
     }
     for persona in personas.values():
         problems.check(
-            _within(persona.temperature, 0, 5),
+            within(persona.temperature, 0, 5),
             f"persona/{persona.id}.yaml: temperature",
             f"{persona.temperature}; allowed: 0 to 5",
         )
@@ -544,15 +226,15 @@ def _model(provider: ProviderConfig, capability: Capability, structured: JsonObj
         name=provider.model,
         system_role=provider.system_role if row.system_role is None else row.system_role,
         sampling=capability.sampling,
-        temperature_min=_decimal(provider.temperature_min),
-        temperature_max=_decimal(hottest),
+        temperature_min=decimal_of(provider.temperature_min),
+        temperature_max=decimal_of(hottest),
         max_output_tokens=provider.max_output_tokens,
         max_tokens_name=row.max_tokens or provider.max_tokens,
         expected_output_tokens=provider.expected_output_tokens,
         parameters=_as_json(
             overlaid(overlaid(structured, capability.parameters), provider.parameters)
         ),
-        arguments=tuple(provider.arguments),
+        arguments=options.asked(provider),
     )
 
 
@@ -594,9 +276,9 @@ def _temperatures(
     found: list[Decimal] = []
     for one in value:
         number = (
-            _decimal(one) if isinstance(one, int | float) and not isinstance(one, bool) else None
+            decimal_of(one) if isinstance(one, int | float) and not isinstance(one, bool) else None
         )
-        if number is None or not _within(number, model.temperature_min, model.temperature_max):
+        if number is None or not within(number, model.temperature_min, model.temperature_max):
             problems.add("temperatures", f"{one!r}; {allowed}")
         elif number in found:
             problems.add("temperatures", f"{one} stands twice")
@@ -605,34 +287,14 @@ def _temperatures(
     return tuple(found), False
 
 
-def _decimal(value: float) -> Decimal:
-    """Return the number as it was written: 0.29 stays 0.29."""
-    return Decimal(repr(value)).normalize() + 0
-
-
-def _is_plain(argument: str) -> bool:
-    """Tell whether a word for vLLM can load no code: a known argument, or a plain value of one."""
-    if not argument.startswith("-"):
-        return VLLM_VALUE.fullmatch(argument) is not None
-    name, equals, value = argument.partition("=")
-    word = name.removeprefix("--").replace("_", "-")
-    known = name.startswith("--") and {word, word.removeprefix("no-")} & VLLM_WORDS
-    return bool(known) and (not equals or VLLM_VALUE.fullmatch(value) is not None)
-
-
-def _within(number: Decimal, low: Decimal | int, high: Decimal | int) -> bool:
-    """Tell whether a number is one, and between two bounds."""
-    return number.is_finite() and low <= number <= high
-
-
 def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -> Text:
     body = ""
     home = next((s for s in sources if (s / "text" / f"{name}.yaml").is_file()), None)
     path = (home or Path("conf")) / "text" / row.file
     where = f"text/{name}.yaml: file"
-    modifier = _decimal(row.temperature_modifier)
+    modifier = decimal_of(row.temperature_modifier)
     problems.check(
-        _within(modifier, -5, 5),
+        within(modifier, -5, 5),
         f"text/{name}.yaml: temperature_modifier",
         f"{modifier}; allowed: -5 to 5",
     )
@@ -656,86 +318,4 @@ def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -
         year=row.year,
         body=body,
         temperature_modifier=modifier,
-    )
-
-
-def _questions(row: QuestionConfig, problems: Problems) -> QuestionSet:
-    where = f"question/{row.name}.yaml"
-    problems.check(bool(row.items), f"{where}: items", "no question is declared")
-    problems.check(bool(row.value_patterns), f"{where}: value_patterns", "no pattern is declared")
-    for key, item in row.items.items():
-        good = IDENTIFIER.fullmatch(str(key)) is not None
-        problems.check(good, f"{where}: items.{key}", "allowed: letters, digits, - and _")
-        problems.check(
-            item.minimum < item.maximum,
-            f"{where}: items.{key}",
-            f"minimum {item.minimum} is not below maximum {item.maximum}",
-        )
-    wordings = {Variant.PLAIN: row.plain, Variant.ENHANCED: row.enhanced}
-    if row.answer == "json":
-        wordings = {Variant.PLAIN: row.plain_json, Variant.ENHANCED: row.enhanced_json}
-        for variant, wording in wordings.items():
-            problems.check(
-                "{object}" in wording,
-                f"{where}: {variant}_json",
-                "with question.answer=json this has to ask for a JSON object, with {object} where "
-                "it stands; conf/question/literary.yaml has an example",
-            )
-    for key, template, allowed in (
-        ("form", row.form, FORM_FIELDS),
-        ("plain", row.plain, TEMPLATE_FIELDS),
-        ("enhanced", row.enhanced, TEMPLATE_FIELDS),
-        ("plain_json", row.plain_json, TEMPLATE_FIELDS),
-        ("enhanced_json", row.enhanced_json, TEMPLATE_FIELDS),
-    ):
-        try:
-            fill(template, dict.fromkeys(allowed, ""), f"{where}: {key}")
-        except ConfigError as error:
-            problems.lines.append(str(error))
-    for patterns in (
-        row.value_patterns,
-        row.reason_patterns,
-        row.end_patterns,
-        row.refusal_patterns,
-    ):
-        names = [p.name for p in patterns]
-        for pattern in patterns:
-            problems.check(
-                pattern.kind in list(PatternKind),
-                f"{where}: pattern {pattern.name!r}",
-                f"kind {pattern.kind!r}; {did_you_mean(pattern.kind, list(PatternKind))}",
-            )
-        for name in {n for n in names if names.count(n) > 1}:
-            problems.add(f"{where}: patterns", f"the name {name!r} stands twice")
-    return QuestionSet(
-        name=row.name,
-        questions=tuple(
-            Question(
-                id=str(key),
-                label=item.label,
-                minimum=item.minimum,
-                maximum=item.maximum,
-                integer=item.integer,
-                reason_required=item.reason_required,
-                aliases=tuple(item.aliases),
-            )
-            for key, item in row.items.items()
-        ),
-        form=row.form,
-        templates=wordings,
-        value_patterns=_patterns(row.value_patterns),
-        reason_patterns=_patterns(row.reason_patterns),
-        end_patterns=_patterns(row.end_patterns),
-        refusal_patterns=_patterns(row.refusal_patterns),
-        value_words=tuple(row.value_words),
-        reason_words=tuple(row.reason_words),
-        kanji_numbers=row.kanji_numbers,
-    )
-
-
-def _patterns(rows: Iterable[PatternConfig]) -> tuple[Pattern, ...]:
-    """Translate patterns; one of no kind that there is was noted, and stands in for a line."""
-    kinds = {kind.value: kind for kind in PatternKind}
-    return tuple(
-        Pattern(name=p.name, regex=p.regex, kind=kinds.get(p.kind, PatternKind.LINE)) for p in rows
     )

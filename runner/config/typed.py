@@ -11,8 +11,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from runner.config import schema
-from runner.config.schema import GROUPS, WORDS, Config
+from runner.config import options
+from runner.config.schema import GROUPS, WORDS, Config, ProviderConfig
 from runner.core.errors import ConfigError
 
 NOTHING = ("", "~", "null", "Null", "NULL")
@@ -49,7 +49,8 @@ def inner(kind: Any, key: str) -> Any:
     """Return the type of what stands under a key of a mapping or in a list; Any when unknown."""
     bare: Any = _bare(kind)[0]
     if isinstance(bare, type) and is_dataclass(bare):
-        return _fields(bare.__name__).get(key, Any)
+        own = options.types() if bare is ProviderConfig else {}
+        return own.get(key) or _fields(bare).get(key, Any)
     if get_origin(bare) in (dict, list):
         return get_args(bare)[-1]
     return Words if bare is Words else Any
@@ -64,8 +65,7 @@ def at(path: str) -> Any:
 
 
 @cache
-def _fields(name: str) -> dict[str, Any]:
-    kind = getattr(schema, name)
+def _fields(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {f.name: Words if f.metadata == WORDS else hints[f.name] for f in fields(kind)}
 

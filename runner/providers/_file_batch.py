@@ -4,8 +4,10 @@ The SDK is imported when the first call is made. Wire facts:
 developers.openai.com/api/docs/guides/batch.
 """
 
+import re
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -30,10 +32,12 @@ from runner.providers._lines import tally
 from runner.providers._lists import Listing, Next, cursor_of, reach_back
 from runner.providers._speaking import ORDER
 from runner.providers._stainless import CHUNK, Sdk, field, id_of, object_in, result_file
-from runner.providers.base import Frame, Service, missing_key, said
+from runner.providers.base import Frame, Options, Service, missing_key, said
 
 PAGE = 100
 """How much of a list is asked for at once, where that can be said."""
+
+_WINDOW = re.compile(r"[1-9][0-9]{0,2}[hd]")
 
 _PROGRESS = {"pre_schedule", "validating", "in_progress", "finalizing", "cancelling"}
 _END = {"completed", "succeeded", "expired", "cancelled"}
@@ -56,9 +60,30 @@ _ANSWER_TAKES = 10
 """How many times longer than any other call an answer may take; the SDKs' own default, too."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WindowOptions(Options):
+    """How long a batch may take."""
+
+    completion_window: str = "24h"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield a window that is none."""
+        if _WINDOW.fullmatch(self.completion_window) is None:
+            yield (
+                "completion_window",
+                f"{self.completion_window!r}; allowed: hours or days, as 24h or 7d",
+            )
+
+    @property
+    def window(self) -> str:
+        """What is asked for when a batch is created."""
+        return self.completion_window
+
+
 class FileBatch:
     """The client: one file, one batch, two result files. A subclass says which SDK."""
 
+    Options: ClassVar[type[WindowOptions]] = WindowOptions
     default_base_url: ClassVar[str]
     base_url_variable: ClassVar[str]
     key_variable: ClassVar[str]
@@ -67,6 +92,7 @@ class FileBatch:
     tells_inputs: ClassVar[bool] = True
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False
+    no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ()
     _chat_path: ClassVar[str] = "/chat/completions"
 
@@ -125,7 +151,7 @@ class FileBatch:
             created = self._client.batches.create(
                 input_file_id=batch.handle["input_file_id"],
                 endpoint=ENDPOINT,
-                completion_window=self._service.options.get("completion_window") or "24h",
+                completion_window=self._service.told(WindowOptions).completion_window,
                 metadata=dict(labels),
             )
             return RemoteId(id_of(created))

@@ -34,7 +34,8 @@ from runner.core.errors import (
 )
 from runner.core.model import JsonObject
 from runner.providers._lines import object_of
-from runner.providers._speaking import ORDER, Speaking, can_be_a_header, retry_after
+from runner.providers._speaking import Speaking, can_be_a_header
+from runner.providers._status import error_of_status
 from runner.providers.base import Secret, Service, said
 
 Value = TypeVar("Value")
@@ -45,10 +46,8 @@ SIGN_IN = "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTI
 _KEPT_OPEN = 64
 """Connections that stay open between calls; how many there are at once, the caller decides."""
 
-_REFUSALS = {400, 401, 402, 403, 404, 405, 411, 412, 413, 415, 422}
-"""Statuses that say that nothing was made. 408, 409 and 5xx say nothing: in doubt."""
-_DONE_ELSEWHERE = 303
-"""The one redirection that follows work that was done."""
+_REFUSALS = frozenset({411, 412})
+"""What else says here that nothing was made: a condition of the request that does not hold."""
 _GO_ON = 308
 """Without an address, how an upload in pieces is told that more is wanted."""
 
@@ -235,9 +234,7 @@ class Meaning:
         """Translate one exception."""
         message = f"{self._what}: {said(error, self._key)}"
         if isinstance(error, Strange):
-            if self._what == ORDER and 300 <= error.status < 500:
-                return ProviderSilent(message)  # not the service's own: it proves nothing
-            return self._of_status(error.status, message)
+            return self._of_status(error.status, message, None, {})
         if isinstance(error, api.GoogleAPICallError) and error.code is not None:
             return self._of_reply(error, error.response, int(error.code))
         if isinstance(error, media.InvalidResponse):
@@ -257,29 +254,29 @@ class Meaning:
 
     def _of_reply(self, error: Exception, response: Any, status: int) -> ProviderError:
         """Translate an error that came with a reply of the service itself."""
-        own = _error_in(response) if isinstance(response, requests.Response) else None
+        is_http = isinstance(response, requests.Response)
+        own = _error_in(response) if is_http else None
         reason = said((own or {}).get("message") or error, self._key)
-        message = f"{self._what}: {status}: {reason}"
-        if own is None and self._what == ORDER and 300 <= status < 500:
-            return ProviderSilent(f"{message} (not the service's own words)")
-        if status == 429 and own is not None:
-            headers: Mapping[str, str] = response.headers
-            return ProviderBusy(message, retry_after=retry_after(headers))
-        if status == 404 and own is not None:
-            return ProviderRefused(message, forgotten=True)
-        return self._of_status(status, message)
+        headers: Mapping[str, str] = response.headers if is_http else {}
+        return self._of_status(status, f"{self._what}: {status}: {reason}", own, headers)
 
-    def _of_status(self, status: int, message: str) -> ProviderError:
+    def _of_status(
+        self, status: int, message: str, own: JsonObject | None, headers: Mapping[str, str]
+    ) -> ProviderError:
         variable = None if self._service.key is None else self._service.key_variable
-        if status == 401:
-            check = "check" if variable is None else f"check {variable}, or use"
-            return ProviderRefused(f"{message}: {check} {SIGN_IN}")
-        if status == 403:
-            check = f"check the roles of the account behind {variable or SIGN_IN}"
-            return ProviderRefused(f"{message}: {check}")
-        if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
-            return ProviderRefused(message)
-        return ProviderReplyUnreadable(message) if status < 300 else ProviderSilent(message)
+        check = "check" if variable is None else f"check {variable}, or use"
+        return error_of_status(
+            status,
+            message,
+            what=self._what,
+            body=None if own is None else {"error": own},
+            headers=headers,
+            checks={
+                401: f"{check} {SIGN_IN}",
+                403: f"check the roles of the account behind {variable or SIGN_IN}",
+            },
+            refusals=_REFUSALS,
+        )
 
 
 def _of_sign_in(error: auth.GoogleAuthError, message: str) -> ProviderError:

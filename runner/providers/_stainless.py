@@ -7,10 +7,7 @@ transport (httpx2, or httpx for groq) becomes one of ours.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import orjson
-
 from runner.core.errors import (
-    ProviderBusy,
     ProviderError,
     ProviderRefused,
     ProviderReplyUnreadable,
@@ -18,35 +15,14 @@ from runner.core.errors import (
 )
 from runner.core.model import JsonObject
 from runner.providers._lines import reason_in
-from runner.providers._speaking import ORDER, Speaking, can_be_a_header, retry_after
+from runner.providers._speaking import Speaking, can_be_a_header
+from runner.providers._status import error_in_doubt, error_of_status, error_unsent, json_object
 from runner.providers.base import Service, said
 
 CHUNK = 1 << 20
 
 _KEPT_OPEN = 64
 """Connections that stay open between calls; how many there are at once, the caller decides."""
-
-_NOT_SENT = {
-    "ConnectError",
-    "ConnectTimeout",
-    "PoolTimeout",
-    "ProxyError",
-    "UnsupportedProtocol",
-    "LocalProtocolError",
-}
-"""Transport errors (httpx and httpx2) that prove that no request reached the service."""
-
-_REFUSALS = {400, 401, 402, 403, 404, 405, 413, 415, 422}
-"""Statuses that say that nothing was made. 408, 409 and 5xx say nothing: in doubt."""
-
-_NO_CREDIT = {
-    *("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"),
-    *("enforced_spend_limit_reached", "contract_spend_limit_reached"),
-}
-"""Codes of a 429 that waiting does not help."""
-
-_DONE_ELSEWHERE = 303
-"""The one redirection that follows work that was done."""
 
 _BEFORE_A_FILE = b"\xef\xbb\xbf \t\r\n"
 """A byte order mark and blanks."""
@@ -115,51 +91,25 @@ class Sdk:
         return Speaking(self._foreign, lambda error: self._translated(error, service, what))
 
     def _translated(self, error: Exception, service: Service, what: str) -> ProviderError:
-        key = service.key
+        message = f"{what}: {said(error, service.key)}"
         if isinstance(error, self.module.APIStatusError):
-            message = f"{what}: {said(_in_its_words(error), key)}"
-            if what == ORDER and not _is_its_own(error):
-                return ProviderSilent(f"{message} (not the service's own words)")
-            return _from_status(error, message, service)
-        message = f"{what}: {said(error, key)}"
-        causes = {type(cause).__name__: cause for cause in _causes(error)}
-        for name in causes.keys() & _NOT_SENT:
-            reason = said(causes[name], key) or name
-            return ProviderBusy(f"{what}: cannot reach {service.base_url}: {reason}")
+            check = f"check {service.key_variable}"
+            return error_of_status(
+                error.status_code,
+                f"{what}: {said(_in_its_words(error), service.key)}",
+                what=what,
+                body=object_in(error),
+                headers=error.response.headers,
+                checks={401: check, 403: check},
+            )
+        if unsent := error_unsent(error, what, service):
+            return unsent
         if isinstance(error, self.transport.InvalidURL):
             return ProviderRefused(message)
         unreadable = (self.module.APIResponseValidationError, ValueError, RecursionError)
         if isinstance(error, unreadable):
             return ProviderReplyUnreadable(message)
-        return ProviderSilent(f"{message} ({', '.join(causes)})")
-
-
-def _from_status(error: Any, message: str, service: Service) -> ProviderError:
-    status, asked_for = error.status_code, retry_after(error.response.headers)
-    if status == 429 and (body := object_in(error)) is not None:
-        said_no = body.get("error")
-        codes = (field(said_no, "code"), field(field(said_no, "details"), "error_code"))
-        if any(isinstance(code, str) and code in _NO_CREDIT for code in codes):
-            return ProviderRefused(f"{message}: check the plan and credit of this account")
-        return ProviderBusy(message, retry_after=asked_for)
-    if status in (401, 403):
-        return ProviderRefused(f"{message}: check {service.key_variable}")
-    if status == 404 and object_in(error) is not None:
-        return ProviderRefused(message, forgotten=True)
-    if status in _REFUSALS or (300 <= status < 400 and status != _DONE_ELSEWHERE):
-        return ProviderRefused(message)
-    return ProviderSilent(message, retry_after=asked_for)
-
-
-def _is_its_own(error: Any) -> bool:
-    """Tell whether a refusal is the service's own, and not a proxy's, which may come after the fact."""
-    if error.status_code not in _REFUSALS and error.status_code >= 400:
-        return True  # in doubt, whoever says it; 429 is looked at where it is translated
-    body = object_in(error)
-    if body is None or error.status_code < 400:
-        return False
-    says_what = {"type", "code", "object"} & body.keys()
-    return bool({"error", "detail", "errors"} & body.keys() or ("message" in body and says_what))
+        return error_in_doubt(error, what, service)
 
 
 def object_in(error: Any) -> JsonObject | None:
@@ -168,10 +118,9 @@ def object_in(error: Any) -> JsonObject | None:
     None: the reply is somebody's between us and the service, as a proxy's page, and proves nothing.
     """
     try:
-        body = orjson.loads(error.response.content)
-    except (ValueError, RuntimeError):  # the latter: a body that was never read
+        return json_object(error.response.content)
+    except RuntimeError:  # a body that was never read
         return None
-    return body if isinstance(body, dict) else None
 
 
 def _in_its_words(error: Any) -> str:
@@ -215,11 +164,3 @@ def result_file(chunks: Iterable[bytes], service: Service) -> Iterator[bytes]:
         raise ProviderSilent(f"download: not a result file: {shown}")
     yield first
     yield from rest
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from."""
-    current: BaseException | None = error
-    while current is not None:
-        yield current
-        current = current.__cause__

@@ -46,7 +46,7 @@ from runner.providers._lines import object_of
 from runner.providers._lists import without_end
 from runner.providers._speaking import ORDER, retry_after
 from runner.providers._stainless import CHUNK, Sdk, field, id_of, items_of, result_file
-from runner.providers.base import Frame, Service, missing_key
+from runner.providers.base import DayOptions, Frame, Service, missing_key
 
 _MESSAGES: Final = "/v1/messages"
 _BATCHES: Final = "/v1/messages/batches"
@@ -69,6 +69,7 @@ _LINES_LOOKED_AT: Final = 100
 class AnthropicBatch:
     """The client."""
 
+    Options: ClassVar[type[DayOptions]] = DayOptions
     default_base_url: ClassVar[str] = "https://api.anthropic.com"
     base_url_variable: ClassVar[str] = "ANTHROPIC_BASE_URL"
     key_variable: ClassVar[str] = "ANTHROPIC_API_KEY"
@@ -77,6 +78,7 @@ class AnthropicBatch:
     tells_inputs: ClassVar[bool] = False
     tagged: ClassVar[bool] = True
     found_by_size: ClassVar[bool] = True
+    no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ("httpx2", "anthropic")
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:

@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NoReturn, Protocol
+from typing import Any, BinaryIO, ClassVar, NoReturn, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -39,6 +39,62 @@ class Secret:
         raise TypeError("a secret is not stored")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a provider can be told that no other can: nothing, unless its class says more.
+
+    A subclass's fields are settings, as `provider.bucket`: text, numbers, lists of words, or a
+    dataclass (not frozen, since a configuration is laid over it) of such. Two providers that share a
+    name have to share its type.
+    """
+
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The words that a setting may be."""
+    addresses: ClassVar[tuple[str, ...]] = ()
+    """Settings that say where prompts go: a file's word is not enough for them."""
+    asked: ClassVar[tuple[str, ...]] = ()
+    """Settings, each a list of words, that are part of what is asked: they may change answers."""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what cannot be: a setting, and what is allowed."""
+        yield from ()
+
+    @property
+    def window(self) -> str | None:
+        """How long a batch may take, as 24h; None: nobody says."""
+        return None
+
+    @property
+    def account(self) -> str:
+        """Whose limits hold, where the address and the key do not tell."""
+        return ""
+
+    def emulated(self) -> Self:
+        """Return what the emulator has of it."""
+        return self
+
+    def way(self, again: str) -> str:
+        """Say how a batch is run.
+
+        Args:
+            again: how its requests are asked again, to be added where they can be.
+        """
+        return f"in batches{f' with a window of {self.window}' if self.window else ''}{again}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayOptions(Options):
+    """Of a service whose batches end within a day, whatever is asked."""
+
+    @property
+    def window(self) -> str:
+        """A day."""
+        return "24h"
+
+
+Own = TypeVar("Own", bound=Options)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """Where a provider's client connects, and how."""
@@ -48,12 +104,14 @@ class Service:
     """The environment variable that holds the key; only its name is ever written."""
     key: Secret | None
     timeout_seconds: float
-    options: Mapping[str, str | None] = field(default_factory=dict)
-    """What else the provider's YAML says of where and how, as completion_window or bucket."""
+    options: Options = Options()
+    """What else this provider can be told."""
     folder: Path | None = None
     """The run's own folder, for a provider that works on this machine; None while none is there."""
-    slurm: Mapping[str, str | float] = field(default_factory=dict)
-    """What a job on a cluster asks for, where the provider sends jobs."""
+
+    def told(self, kind: type[Own]) -> Own:
+        """Return a provider's own options; defaults, where the client is for its translations only."""
+        return self.options if isinstance(self.options, kind) else kind()
 
     @property
     def on_this_machine(self) -> bool:
@@ -85,6 +143,8 @@ class Provider(Protocol):
     None of them retries by itself.
     """
 
+    Options: ClassVar[type[Options]]
+    """What it can be told that no other can."""
     default_base_url: ClassVar[str]
     base_url_variable: ClassVar[str]
     """The environment variable that names another address."""
@@ -101,6 +161,8 @@ class Provider(Protocol):
     """Whether custom_ids carry the run's tag at the provider."""
     found_by_size: ClassVar[bool]
     """Whether a batch of ours is told from others by its number of requests."""
+    no_emulator: ClassVar[str | None]
+    """Why the emulator cannot stand for it, and what to do instead; None: it can."""
     packages: ClassVar[tuple[str, ...]]
     """What it imports when it is first used; not by several threads at once."""
 
@@ -114,7 +176,10 @@ class Provider(Protocol):
         ...
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
-        """Return the request line of a condition; pure, and the SDK is not imported for it."""
+        """Return the request line of a condition; pure, and the SDK is not imported for it.
+
+        It is a JSON object, in which the hole is the value of `custom_id`.
+        """
         ...
 
     def decode(self, line: bytes) -> Reply:

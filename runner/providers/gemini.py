@@ -9,10 +9,11 @@ import re
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
 import orjson
 
@@ -32,7 +33,7 @@ from runner.providers._vertex_jobs import (
     shard_of,
 )
 from runner.providers._vertex_lines import SETTLED, is_answer, read_line, request_frame, result_line
-from runner.providers.base import Frame, Service
+from runner.providers.base import DayOptions, Frame, Service
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -61,9 +62,42 @@ _ANSWER_TAKES = 10
 """How many times longer an answer may take than any other call."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GeminiOptions(DayOptions):
+    """Where a job runs, and where its requests and results are; nothing and null are the same."""
+
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "source": (_GCS, _BIGQUERY),
+        "sink": (_GCS, _BIGQUERY),
+    }
+    addresses: ClassVar[tuple[str, ...]] = ("project", "bucket", "dataset")
+    project: str | None = None
+    location: str | None = None
+    bucket: str | None = None
+    dataset: str | None = None
+    source: str = _GCS
+    sink: str = _GCS
+
+    @property
+    def account(self) -> str:
+        """The project, which has the quotas."""
+        return self.project or ""
+
+    def emulated(self) -> Self:
+        """Return names of the emulator's own; the place stays."""
+        place = self.location or "anywhere"
+        return replace(
+            self,
+            project="emulated",
+            bucket=f"emulated-{place}",
+            dataset=f"emulated_{place.replace('-', '_')}",
+        )
+
+
 class GeminiBatch:
     """The client: an input, one job made of it, and its output."""
 
+    Options: ClassVar[type[GeminiOptions]] = GeminiOptions
     default_base_url = "https://aiplatform.googleapis.com"
     base_url_variable = "VERTEX_BASE_URL"
     key_variable = "GOOGLE_OAUTH_ACCESS_TOKEN"
@@ -72,6 +106,7 @@ class GeminiBatch:
     tells_inputs = True
     tagged = True
     found_by_size = False
+    no_emulator = None
     packages = ("runner.providers._google", "google.cloud.aiplatform_v1")
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:
@@ -83,25 +118,25 @@ class GeminiBatch:
     @classmethod
     def missing(cls, service: Service) -> str | None:
         """Return what has to be set before the real service can be used."""
-        stores = {_option(service, name) for name in ("source", "sink")}
+        told = service.told(GeminiOptions)
+        stores = {told.source, told.sink}
         wanted = [
             (
                 not _project(service),
                 "no project: set provider.project, or the variable GOOGLE_CLOUD_PROJECT",
             ),
             (
-                _REGION.fullmatch(_option(service, "location") or "") is None,
+                _REGION.fullmatch(told.location or "") is None,
                 "no region: set provider.location, as europe-west4",
             ),
             (
-                _GCS in stores and not _option(service, "bucket"),
+                _GCS in stores and not told.bucket,
                 "no bucket: set provider.bucket to the name of one in that region",
             ),
             (
-                _BIGQUERY in stores and not _option(service, "dataset"),
+                _BIGQUERY in stores and not told.dataset,
                 "no dataset: set provider.dataset to the name of one in that region",
             ),
-            (not stores <= {_GCS, _BIGQUERY}, "provider.source and provider.sink: gcs or bigquery"),
         ]
         lacking = [what for is_missing, what in wanted if is_missing]
         if not _signed_in(service):
@@ -122,7 +157,7 @@ class GeminiBatch:
     def stage(self, path: Path, name: str, *, look_first: bool) -> Mapping[str, str]:
         """Check the places and the file, then upload it or load it into a table."""
         with self._speaking("stage"):
-            source, sink = self._store("source"), self._store("sink")
+            source, sink = self._store(self._told.source), self._store(self._told.sink)
             for store in {id(source): source, id(sink): sink}.values():
                 store.check(self._location)
             from runner.providers._vertex_io import survey
@@ -303,7 +338,7 @@ class GeminiBatch:
 
             client = storage.Client(**self._client_options())
         vars(client)["_bucket_metadata_cache"] = None  # it asks behind our back, again and again
-        bucket = (_option(self._service, "bucket") or "").removeprefix("gs://").rstrip("/")
+        bucket = (self._told.bucket or "").removeprefix("gs://").rstrip("/")
         return Objects(client, bucket, self._service.timeout_seconds)
 
     @cached_property
@@ -314,7 +349,7 @@ class GeminiBatch:
             from runner.providers._vertex_tables import Tables
 
             client = bigquery.Client(**self._client_options())
-        dataset = (_option(self._service, "dataset") or "").replace(":", ".")
+        dataset = (self._told.dataset or "").replace(":", ".")
         return Tables(client, dataset, self._service.timeout_seconds)
 
     def _client_options(self) -> dict[str, Any]:
@@ -327,15 +362,19 @@ class GeminiBatch:
             "_http": http,
         }
 
-    def _store(self, option: str) -> "Store":
-        return self._tables if _option(self._service, option) == _BIGQUERY else self._objects
+    def _store(self, kind: str) -> "Store":
+        return self._tables if kind == _BIGQUERY else self._objects
 
     def _store_of(self, uri: str) -> "Store":
         return self._tables if uri.startswith("bq://") else self._objects
 
     @property
+    def _told(self) -> GeminiOptions:
+        return self._service.told(GeminiOptions)
+
+    @property
     def _location(self) -> str:
-        return (_option(self._service, "location") or "global").lower()
+        return (self._told.location or "global").lower()
 
     @property
     def _parent(self) -> str:
@@ -356,13 +395,8 @@ class GeminiBatch:
         return f"https://{self._location}-aiplatform.googleapis.com"
 
 
-def _option(service: Service, name: str) -> str | None:
-    """Return an option; what nobody set and what was set to nothing is the same."""
-    return service.options.get(name) or (_GCS if name in ("source", "sink") else None)
-
-
 def _project(service: Service) -> str:
-    return _option(service, "project") or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
+    return service.told(GeminiOptions).project or os.environ.get("GOOGLE_CLOUD_PROJECT", "")
 
 
 def _signed_in(service: Service) -> bool:

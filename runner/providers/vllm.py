@@ -39,6 +39,7 @@ from runner.providers import _vllm_job as job
 from runner.providers import _vllm_slurm as slurm
 from runner.providers._chat import SETTLED, read_line, request_frame
 from runner.providers._lines import count, object_of, reason_in, told, word
+from runner.providers._vllm_options import SLURM, VllmOptions
 from runner.providers.base import Frame, Secret, Service, said
 
 COMMAND_VARIABLE = "CHORUS_VLLM"
@@ -57,6 +58,7 @@ _BLOCK = 1 << 20
 class VllmBatch:
     """The client: a program on a machine of one's own, instead of a service."""
 
+    Options: ClassVar[type[VllmOptions]] = VllmOptions
     default_base_url: ClassVar[str] = ""
     base_url_variable: ClassVar[str] = ""
     key_variable: ClassVar[str] = "HF_TOKEN"
@@ -65,6 +67,10 @@ class VllmBatch:
     tells_inputs: ClassVar[bool] = False
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False
+    no_emulator: ClassVar[str | None] = (
+        "is a program of yours and no service, so that nothing can stand for it: rehearse the study "
+        "with `python -m runner`, then try the program with trials=1"
+    )
     packages: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:
@@ -75,7 +81,7 @@ class VllmBatch:
     @classmethod
     def missing(cls, service: Service) -> str | None:
         """Return what has to be installed or set before anything can be run."""
-        if service.options.get("launcher") == "slurm":
+        if service.told(VllmOptions).launcher == SLURM:
             return slurm.missing()
         program = _command()[0]
         if shutil.which(program) is None:
@@ -118,7 +124,7 @@ class VllmBatch:
         }
         job.write(folder / job.JOB, record)
         keeper = [sys.executable, "-P", job.__file__, str(folder.absolute())]
-        if self._service.options.get("launcher") == "slurm":
+        if self._service.told(VllmOptions).launcher == SLURM:
             self._queue(folder, [*keeper, job.STAY], name)
         else:
             self._start(folder, keeper)
@@ -233,8 +239,9 @@ class VllmBatch:
             raise ProviderSilent(f"{folder.name} is the folder of an order that was taken back")
 
     def _queue(self, folder: Path, keeper: list[str], name: str) -> None:
+        asked_for = self._service.told(VllmOptions).slurm.given()
         try:
-            number = slurm.submit(folder / "slurm", f"chorus-{name}", keeper, self._service.slurm)
+            number = slurm.submit(folder / "slurm", f"chorus-{name}", keeper, asked_for)
         except ProviderRefused:
             job.claim(folder, kind="fence")  # should it have come through all the same
             raise

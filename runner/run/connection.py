@@ -1,31 +1,20 @@
 """A provider's class, its key and its address: who is asked, and where."""
 
-import importlib
 import os
 from functools import cached_property
 
 from runner.batches.offline import LineDecoder
+from runner.config.options import provider_class, told
 from runner.config.permitted import check_addresses
 from runner.config.settings import Settings
 from runner.core.errors import ConfigError
-from runner.providers.base import Provider, Secret, Service, checked_url, key_from
+from runner.providers.base import Options, Provider, Secret, Service, checked_url, key_from
 from runner.run.budget import Account
 from runner.run.emulator_process import KEY
 
 NO_RUN = "0" * 8
 """Stands for the id of a run that is not there yet, where only its length counts."""
 TAG_DIGITS = 8
-OPTIONS = (
-    "completion_window",
-    "project",
-    "location",
-    "bucket",
-    "dataset",
-    "source",
-    "sink",
-    "launcher",
-)
-"""What a provider's file says of where and how, beside its address."""
 
 
 class Connection:
@@ -38,21 +27,16 @@ class Connection:
 
     @cached_property
     def provider_class(self) -> type[Provider]:
-        """The provider's class, from the package of providers only.
+        """The provider's class.
 
         Raises:
             ConfigError: there is no such class.
         """
-        target = self._provider._target_
-        module, _, name = target.rpartition(".")
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError):
-            raise ConfigError(f"provider._target_: {target} does not exist") from None
-        if not isinstance(found, type) or not hasattr(found, "settled"):
-            raise ConfigError(f"provider._target_: {target} is no provider")
-        made: type[Provider] = found
-        return made
+        return provider_class(self._provider._target_)
+
+    @cached_property
+    def _options(self) -> Options:
+        return told(self._provider)
 
     def tag(self, experiment_id: str) -> str:
         """Return what this run's custom_ids begin with at the provider; a letter comes first."""
@@ -77,35 +61,27 @@ class Connection:
         tag = "" if experiment_id is None else self.tag(experiment_id)
         return LineDecoder(self.provider_class, service, self._settings.experiment.model, tag)
 
-    def service(self, base_url: str, key: Secret | None, **instead: str) -> Service:
+    def service(self, base_url: str, key: Secret | None, options: Options | None = None) -> Service:
         """Return a service at an address.
 
         Args:
             base_url: where it is.
             key: what it takes; None: nothing is ever sent there.
-            instead: options in place of those in the provider's file.
+            options: in place of those in the provider's file.
         """
         provider = self._provider
-        options: dict[str, str | None] = {name: getattr(provider, name) for name in OPTIONS}
         return Service(
             base_url=base_url,
             key_variable=provider.api_key_env,
             key=key,
             timeout_seconds=provider.timeout_seconds,
-            options=options | instead,
-            slurm={k: v for k, v in vars(provider.slurm).items() if v is not None},
+            options=self._options if options is None else options,
         )
 
     def emulated(self, address: str) -> Service:
         """Return where the emulator shows this provider, with everything there that it needs."""
-        place = self._provider.location or "anywhere"
-        return self.service(
-            address + (self._provider.emulator_path or ""),
-            Secret(KEY),
-            project="emulated",
-            bucket=f"emulated-{place}",
-            dataset=f"emulated_{place.replace('-', '_')}",
-        )
+        url = address + (self._provider.emulator_path or "")
+        return self.service(url, Secret(KEY), self._options.emulated())
 
     def live(self) -> Service:
         """Return where the real service is.
@@ -120,7 +96,7 @@ class Connection:
             provider = self._provider
             instead = ", or rehearse free of charge with service=emulated"
             raise ConfigError(
-                f"provider={provider.name}: {missing}{'' if provider.emulator_path is None else instead}"
+                f"provider={provider.name}: {missing}{'' if self.provider_class.no_emulator else instead}"
             )
         if service.base_url or self.provider_class.default_base_url:
             checked_url(service.base_url, where)
@@ -135,7 +111,7 @@ class Connection:
     def account(self) -> Account:
         """Whose limits this run is held to; a rehearsal, to those of the real service."""
         provider, service = self._provider, self._addressed()[0]
-        where = f"{provider._target_} {service.base_url} {provider.project or ''}"
+        where = f"{provider._target_} {service.base_url} {service.options.account}"
         return Account(where.strip(), provider.api_key_env, provider.model)
 
     def _addressed(self) -> tuple[Service, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from runner.config.settings import did_you_mean
+from runner.config.problems import did_you_mean
 from runner.core.batch_reading import kept
 from runner.core.definition import differences
 from runner.core.errors import (

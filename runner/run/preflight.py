@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.permitted import check_parameters, note_on_addresses, one_seed
-from runner.config.settings import EMULATOR
+from runner.config.schema import EMULATOR
 from runner.core.cost import Estimate, estimate
 from runner.core.errors import ConfigError
 from runner.core.expand import calculated_temperature

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from runner.config.options import told
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price
 from runner.core.model import Condition, Span
@@ -86,10 +87,7 @@ def way(settings: Settings) -> str:
     if settings.realtime:
         return at_once
     again = f"; again: {at_once}" if settings.config.retry.mode == "realtime" else ""
-    if provider.emulator_path is None:  # a program of the user's, which has no window
-        program = "a Slurm job" if provider.launcher == "slurm" else "a process of this machine"
-        return f"in batches, each as {program}"
-    return f"in batches with a window of {provider.completion_window}{again}"
+    return told(provider).way(again)
 
 
 def temperatures(settings: Settings, conditions: Iterable[Condition]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from runner import __version__
-from runner.config.settings import did_you_mean
+from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
 from runner.core.model import Experiment, Question
 from runner.storage.files import part_of, settle, write_durably

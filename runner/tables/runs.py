@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from runner.config.settings import did_you_mean
+from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
 
 ALL = "all"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.settings import ACTIONS
+from runner.config.checks import ACTIONS
 from runner.core.states import BATCH_TABLE, BatchState
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,7 +23,7 @@ from runner.core.errors import (
 )
 from runner.core.model import Batch, Progress, RemoteId, ReplyKind
 from runner.providers.base import Secret, Service
-from runner.providers.gemini import GeminiBatch
+from runner.providers.gemini import GeminiBatch, GeminiOptions
 from tests.contract import spoiled as spoil
 from tests.contract.case import CANARY, LABELS, Case, batch_of, condition_of, prompt_of, until_ended
 from tests.contract.conftest import Emulator, Start
@@ -896,7 +896,7 @@ def service_of(**changes: Any) -> Service:
         key_variable="GOOGLE_OAUTH_ACCESS_TOKEN",
         key=changes.pop("key", Secret("k")),
         timeout_seconds=1,
-        options=known | changes,
+        options=GeminiOptions(**known | changes),
     )
 
 
@@ -907,11 +907,9 @@ def service_of(**changes: Any) -> Service:
         ({"project": None}, ("provider.project", "GOOGLE_CLOUD_PROJECT")),
         ({"location": None}, ("provider.location",)),
         ({"bucket": None}, ("provider.bucket",)),
-        ({"bucket": None, "source": None, "sink": None}, ("provider.bucket",)),
         ({"bucket": None, "source": "bigquery"}, ("provider.bucket", "provider.dataset")),
         ({"bucket": None, "source": "bigquery", "sink": "bigquery"}, ("provider.dataset",)),
         ({"bucket": None, "source": "bigquery", "sink": "bigquery", "dataset": "d"}, ()),
-        ({"source": "ftp"}, ("gcs or bigquery",)),
         (
             {"project": None, "bucket": None, "key": None},
             ("provider.project", "provider.bucket", "application-default login"),

@@ -10,6 +10,7 @@ import pytest
 from runner.config.compose import compose
 from runner.core.errors import ProviderReplyUnreadable, ProviderSilent
 from runner.core.model import Batch, ReplyKind
+from runner.providers._file_batch import WindowOptions
 from runner.providers.groq import GroqBatch
 from runner.run.run import Run
 from tests.contract import spoiled as spoil
@@ -253,7 +254,8 @@ def test_the_window_is_asked_for(
     window: str | None, spoiled: Spoiled, tmp_path: Path, hang_up: Callable[[Any], Any]
 ) -> None:
     service = KIT.service(spoiled.url, "test-key", 10)
-    client = hang_up(GroqBatch(replace(service, options={"completion_window": window}), KIT.model))
+    wanted = {} if window is None else {"completion_window": window}
+    client = hang_up(GroqBatch(replace(service, options=WindowOptions(**wanted)), KIT.model))
     client.submit(staged(client, tmp_path), tmp_path, LABELS)
     (call,) = spoiled.asked(KIT.create)
     assert f'"completion_window":"{window or "24h"}"'.encode() in call.body

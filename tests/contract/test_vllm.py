@@ -19,6 +19,7 @@ import pytest
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderSilent
 from runner.core.model import Batch, Model, Progress, RemoteId, Reply
 from runner.providers import _vllm_job as job
+from runner.providers._vllm_options import SlurmOptions, VllmOptions
 from runner.providers.base import Service, key_from
 from runner.providers.vllm import VllmBatch
 from tests.contract.case import batch_of, until_ended, write_requests
@@ -71,9 +72,11 @@ class Machine:
             key_variable="HF_TOKEN",
             key=key_from("HF_TOKEN"),
             timeout_seconds=timeout,
-            options={"launcher": self.launcher},
+            options=VllmOptions(
+                launcher=self.launcher,
+                slurm=SlurmOptions(timeout_min=5, partition="gpu"),
+            ),
             folder=self.folder,
-            slurm={"timeout_min": 5, "partition": "gpu"},
         )
         return VllmBatch(service, model)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.batches.attempts import columns
-from runner.config.settings import FORMATS
+from runner.config.checks import FORMATS
 from runner.core.errors import ConfigError
 from runner.tables import formats
 from runner.tables.codebook import COLUMNS, codebook, described

@@ -303,7 +303,7 @@ def test_an_address_of_a_file_is_shown_and_wants_a_word(
     trusted = Run(only([*argv, trust]))
     (note,) = [note for note in preflight.warnings(trusted) if f"provider.{name}={value}" in note]
     assert "wants your word" not in note
-    check_addresses(trusted.settings, trusted.provider_class)
+    check_addresses(trusted.settings, trusted.connection.provider_class)
 
 
 def test_a_word_for_one_address_is_none_for_another(folder, monkeypatch):

@@ -17,6 +17,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -240,14 +241,15 @@ class Kit(ABC):
 
     def service(self, url: str, key: str, timeout: float) -> Service:
         """Say where the client connects: a host's address; the emulator's path is added."""
-        names = ("completion_window", "project", "location", "bucket", "dataset", "source", "sink")
+        own = self.provider.Options
+        names = [field.name for field in fields(own)]
         given = {name: self.yaml[name] for name in names if self.yaml.get(name) is not None}
         return Service(
             base_url=f"{url}{self.prefix}",
             key_variable=KEY_VARIABLE,
             key=Secret(key),
             timeout_seconds=timeout,
-            options={**given, **self.options},
+            options=own(**{**given, **self.options}),
         )
 
     # -- What the suite does with it

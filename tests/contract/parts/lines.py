@@ -117,7 +117,7 @@ from runner.core.model import Condition, Model, Prompt, Sampling
 from runner.providers.base import Secret, Service
 from {target[0]} import {target[2]} as Client
 service = Service(base_url={service.base_url!r}, key_variable="K", key=Secret("k"),
-                  timeout_seconds=1, options={dict(service.options)!r})
+                  timeout_seconds=1, options=Client.Options(**{vars(service.options)!r}))
 model = Model(provider={model.provider!r}, name={model.name!r}, system_role={model.system_role!r},
               temperature_min=Decimal(0), temperature_max=Decimal(2), max_output_tokens=9,
               expected_output_tokens=9, parameters={dict(model.parameters)!r})

@@ -1,0 +1,110 @@
+"""A question set: checked, and translated into the nouns of runner.core."""
+
+from collections.abc import Iterable, Mapping
+
+from runner.config.problems import IDENTIFIER, Problems, did_you_mean
+from runner.config.schema import PatternConfig, QuestionConfig
+from runner.core.errors import ConfigError
+from runner.core.model import Pattern, PatternKind, Question, QuestionSet, Variant
+from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
+
+
+def questions_of(row: QuestionConfig, problems: Problems) -> QuestionSet:
+    """Translate a question set; what is wrong with it is noted."""
+    where = f"question/{row.name}.yaml"
+    _check_items(row, where, problems)
+    wordings = _wordings(row, where, problems)
+    _check_patterns(row, where, problems)
+    return _translated(row, wordings)
+
+
+def _check_items(row: QuestionConfig, where: str, problems: Problems) -> None:
+    problems.check(bool(row.items), f"{where}: items", "no question is declared")
+    problems.check(bool(row.value_patterns), f"{where}: value_patterns", "no pattern is declared")
+    for key, item in row.items.items():
+        good = IDENTIFIER.fullmatch(str(key)) is not None
+        problems.check(good, f"{where}: items.{key}", "allowed: letters, digits, - and _")
+        problems.check(
+            item.minimum < item.maximum,
+            f"{where}: items.{key}",
+            f"minimum {item.minimum} is not below maximum {item.maximum}",
+        )
+
+
+def _wordings(row: QuestionConfig, where: str, problems: Problems) -> dict[Variant, str]:
+    """Return the wordings that are used; all that stand in the file are checked."""
+    wordings = {Variant.PLAIN: row.plain, Variant.ENHANCED: row.enhanced}
+    if row.answer == "json":
+        wordings = {Variant.PLAIN: row.plain_json, Variant.ENHANCED: row.enhanced_json}
+        for variant, wording in wordings.items():
+            problems.check(
+                "{object}" in wording,
+                f"{where}: {variant}_json",
+                "with question.answer=json this has to ask for a JSON object, with {object} where "
+                "it stands; conf/question/literary.yaml has an example",
+            )
+    for key, template, allowed in (
+        ("form", row.form, FORM_FIELDS),
+        ("plain", row.plain, TEMPLATE_FIELDS),
+        ("enhanced", row.enhanced, TEMPLATE_FIELDS),
+        ("plain_json", row.plain_json, TEMPLATE_FIELDS),
+        ("enhanced_json", row.enhanced_json, TEMPLATE_FIELDS),
+    ):
+        try:
+            fill(template, dict.fromkeys(allowed, ""), f"{where}: {key}")
+        except ConfigError as error:
+            problems.lines.append(str(error))
+    return wordings
+
+
+def _check_patterns(row: QuestionConfig, where: str, problems: Problems) -> None:
+    for patterns in (
+        row.value_patterns,
+        row.reason_patterns,
+        row.end_patterns,
+        row.refusal_patterns,
+    ):
+        names = [p.name for p in patterns]
+        for pattern in patterns:
+            problems.check(
+                pattern.kind in list(PatternKind),
+                f"{where}: pattern {pattern.name!r}",
+                f"kind {pattern.kind!r}; {did_you_mean(pattern.kind, list(PatternKind))}",
+            )
+        for name in {n for n in names if names.count(n) > 1}:
+            problems.add(f"{where}: patterns", f"the name {name!r} stands twice")
+
+
+def _translated(row: QuestionConfig, wordings: Mapping[Variant, str]) -> QuestionSet:
+    return QuestionSet(
+        name=row.name,
+        questions=tuple(
+            Question(
+                id=str(key),
+                label=item.label,
+                minimum=item.minimum,
+                maximum=item.maximum,
+                integer=item.integer,
+                reason_required=item.reason_required,
+                aliases=tuple(item.aliases),
+            )
+            for key, item in row.items.items()
+        ),
+        form=row.form,
+        templates=wordings,
+        value_patterns=_patterns(row.value_patterns),
+        reason_patterns=_patterns(row.reason_patterns),
+        end_patterns=_patterns(row.end_patterns),
+        refusal_patterns=_patterns(row.refusal_patterns),
+        value_words=tuple(row.value_words),
+        reason_words=tuple(row.reason_words),
+        kanji_numbers=row.kanji_numbers,
+    )
+
+
+def _patterns(rows: Iterable[PatternConfig]) -> tuple[Pattern, ...]:
+    """Translate patterns; one of no kind that there is was noted, and stands in for a line."""
+    kinds = {kind.value: kind for kind in PatternKind}
+    return tuple(
+        Pattern(name=p.name, regex=p.regex, kind=kinds.get(p.kind, PatternKind.LINE)) for p in rows
+    )

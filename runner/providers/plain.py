@@ -1,0 +1,151 @@
+"""Speaking plain HTTP to a service that has no SDK; what a provider in one file is made with.
+
+Nothing is sent twice, no redirection is followed, and every failure is one of ours. httpx is
+imported when the first call is made.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
+from runner.core.model import JsonObject
+from runner.providers._speaking import ORDER, Speaking, can_be_a_header
+from runner.providers._status import (
+    error_in_doubt,
+    error_of_status,
+    error_unsent,
+    json_object,
+)
+from runner.providers.base import Service, said
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["ORDER", "PACKAGES", "Plain", "json_object"]
+
+PACKAGES = ("httpx",)
+"""What a provider that speaks through it lists as `packages`."""
+
+
+class Plain:
+    """One service's address and key; safe to use from several threads."""
+
+    def __init__(
+        self, service: Service, prefix: str = "Bearer ", header: str = "Authorization"
+    ) -> None:
+        """Keep where the service is, and how it wants its key; nothing is opened yet."""
+        self._service = service
+        self._header, self._prefix = header, prefix
+        self._connecting = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def json(self, what: str, method: str, path: str, **request: Any) -> JsonObject:
+        """Make a call and return the JSON object it answers.
+
+        Args:
+            what: names the call in messages; `ORDER` for the one that costs money.
+            method: of HTTP.
+            path: below the service's address.
+            request: more for httpx, as `json`, `content`, `params`, `files` or `timeout` (seconds).
+
+        Raises:
+            ProviderError: whatever went wrong.
+        """
+        with self.stream(what, method, path, **request) as response:
+            body = json_object(response.read())
+        if body is None:
+            raise ProviderReplyUnreadable(f"{what}: a reply that is no JSON object")
+        return body
+
+    def save(self, what: str, path: str, sink: BinaryIO, **request: Any) -> None:
+        """Write what a GET brings, as it comes.
+
+        Raises:
+            ProviderError: whatever went wrong.
+        """
+        with self.stream(what, "GET", path, **request) as response:
+            sink.writelines(response.iter_bytes(1 << 20))
+
+    @contextmanager
+    def stream(
+        self, what: str, method: str, path: str, **request: Any
+    ) -> "Iterator[httpx.Response]":
+        """Make a call and read its answer inside the block.
+
+        Raises:
+            ProviderError: whatever went wrong, also while it was read.
+        """
+        import httpx
+
+        foreign = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
+        url = self._service.base_url.rstrip("/") + path
+        with Speaking(
+            (*foreign, ValueError, RecursionError), lambda error: self._translated(error, what)
+        ):
+            client = self._connected()
+            with client.stream(method, url, **request) as response:
+                if not 200 <= response.status_code < 300:
+                    response.read()
+                    raise httpx.HTTPStatusError("", request=response.request, response=response)
+                yield response
+
+    def close(self) -> None:
+        """Hang up, if a call was ever made."""
+        if self._client is not None:
+            self._client.close()
+
+    def _connected(self) -> "httpx.Client":
+        import httpx
+
+        service = self._service
+        if service.key is None:
+            raise ProviderRefused(f"no key: set {service.key_variable}")
+        if not can_be_a_header(service.key.reveal()):
+            raise ProviderRefused(f"{service.key_variable} holds characters that no key has")
+        with self._connecting:
+            if self._client is None:
+                self._client = httpx.Client(
+                    headers={
+                        self._header: f"{self._prefix}{service.key.reveal()}",
+                        "Accept-Encoding": "identity",
+                    },
+                    timeout=service.timeout_seconds,
+                    trust_env=not service.on_this_machine,
+                    follow_redirects=False,
+                    limits=httpx.Limits(max_connections=None),
+                )
+            return self._client
+
+    def _translated(self, error: Exception, what: str) -> Any:
+        import httpx
+
+        service = self._service
+        if isinstance(error, httpx.HTTPStatusError):
+            response = error.response
+            body = json_object(response.content)
+            reason = said(_reason(body) or response.text, service.key)
+            check = f"check {service.key_variable}"
+            return error_of_status(
+                response.status_code,
+                f"{what}: {response.status_code}: {reason}",
+                what=what,
+                body=body,
+                headers=response.headers,
+                checks={401: check, 403: check},
+            )
+        if unsent := error_unsent(error, what, service):
+            return unsent
+        message = f"{what}: {said(error, service.key)}"
+        if isinstance(error, httpx.InvalidURL):
+            return ProviderRefused(message)
+        if isinstance(error, ValueError | RecursionError):
+            return ProviderReplyUnreadable(message)
+        return error_in_doubt(error, what, service)
+
+
+def _reason(body: Mapping[str, Any] | None) -> str | None:
+    from runner.providers._lines import reason_in
+
+    return reason_in(dict(body or {}))
