@@ -354,6 +354,16 @@ def test_what_a_cancelled_batch_left_is_kept_back_and_still_counts_as_open():
     assert one.counts() == Counts(total=3, success=1, pending=2)
 
 
+def test_what_another_batch_asked_or_answered_is_not_kept_back():
+    one = request_states("a", trials=3)
+    one.depart([span("a", 1, 1)])
+    one.arrive([span("a", 1, 1)], codes(Outcome.VALID))
+    one.depart([span("a", 2, 2)])
+    one.withhold([span("a", 1, 3)], codes(*[Outcome.CANCELLED] * 3))
+    assert one.counts() == Counts(total=3, success=1, in_batch=1, pending=1)
+    assert one.give_back([span("a", 1, 3)]) == 1
+
+
 def test_what_was_kept_back_can_be_given_back():
     one = request_states("a", trials=3)
     one.depart([span("a", 1, 2)])
