@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from runner.__main__ import main
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderSilent
 from runner.core.model import Batch, Model, Progress, RemoteId, Reply
 from runner.providers import _vllm_job as job
@@ -667,12 +669,14 @@ def test_a_model_that_is_not_there_stops_the_study_in_one_line(machine: Machine)
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_written(
-    machine: Machine, arguments: list[str], wanted: str
+    machine: Machine, arguments: list[str], wanted: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ended = run(machine, *arguments)
-    assert ended.returncode == 2, ended.stdout + ended.stderr
-    assert wanted in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    with chdir(machine.folder.parent):
+        code = main(command(*arguments)[3:])
+    said = capfd.readouterr().err
+    assert code == 2, said
+    assert wanted in said
+    assert len(said.splitlines()) == 1
     assert not (machine.folder.parent / "outputs").exists()
 
 

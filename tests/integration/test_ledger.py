@@ -590,11 +590,10 @@ def test_the_reader_reads_while_the_writer_is_in_a_transaction(ledger):
     ledger.record(NEW, summary={"total": 1})
     with closing(LedgerReader(ledger.directory)) as reader, ledger._store._cache.transact():
         ledger._store._cache.set("summary", json.dumps({"total": 2}))
-        start = time.perf_counter()
         found = reader.get("summary")
         with closing(LedgerReader(ledger.directory)) as other:
             assert other.get("summary") == {"total": 1}
-        assert (found, time.perf_counter() - start < 1) == ({"total": 1}, True)
+        assert found == {"total": 1}
 
 
 def test_the_writer_writes_while_a_reader_reads(ledger):
@@ -603,9 +602,7 @@ def test_the_writer_writes_while_a_reader_reads(ledger):
     with closing(LedgerReader(ledger.directory)) as reader:
         cursor = reader._db._db.execute("SELECT value FROM Cache")
         cursor.fetchone()
-        start = time.perf_counter()
         ledger.record(BATCH, summary={})
-        assert time.perf_counter() - start < 1
         cursor.close()
 
 

@@ -165,15 +165,21 @@ def leave_figure(name: str, value: int) -> None:
         (Path(folder) / name).write_text(str(value))
 
 
-SHARES = 2
-"""The points are dealt out, so that two workers have the same to do."""
+@dataclass(frozen=True)
+class Points:
+    """Every how manieth point is tried; they are dealt out where there are many."""
+
+    every: int
+    share: int = 0
+    shares: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.share}-{self.every}"
 
 
-def killed_at(
-    one: Driver, tmp_path: Path, share: int, every: int
-) -> Iterator[tuple[str, Path, Service]]:
+def killed_at(one: Driver, tmp_path: Path, points: Points) -> Iterator[tuple[str, Path, Service]]:
     """Kill a run at one point after another, and resume each; yields what came of it."""
-    kill_at = 1 + share * every
+    kill_at = 1 + points.share * points.every
     while True:
         folder = tmp_path / f"killed-{kill_at}"
         service = one.emulator(folder)
@@ -187,7 +193,7 @@ def killed_at(
         assert code == 0, f"killed at {passed[-1]}: {said}"
         yield passed[-1], folder, service
         service.stop()
-        kill_at += SHARES * every
+        kill_at += points.shares * points.every
 
 
 def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
@@ -201,36 +207,38 @@ def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
     return bill, settled(folder)
 
 
-EVERY = [24, pytest.param(1, marks=pytest.mark.soak)]
-"""A share of the points here; all of them in the soak: python -m pytest -m soak tests/kill."""
+POINTS = [
+    Points(every=24),
+    *(pytest.param(Points(1, share, shares=2), marks=pytest.mark.soak) for share in range(2)),
+]
+"""A few of the points here; all of them in the soak: python -m pytest -m soak tests/kill."""
+at_points = pytest.mark.parametrize("points", POINTS, ids=str)
 
 
-@pytest.mark.parametrize("every", EVERY)
-@pytest.mark.parametrize("share", range(SHARES))
+@at_points
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_answer(
-    name, share, every, tmp_path
+    name, points, tmp_path
 ):
     killed = 0
     with driver(SCENARIOS[name]) as one:
         bill, answers = undisturbed(one, tmp_path / "undisturbed")
-        for where, folder, service in killed_at(one, tmp_path, share, every):
+        for where, folder, service in killed_at(one, tmp_path, points):
             killed += 1
             found = service.bill()
             assert found["unbilled_batches"] == 0, where
             assert found["billed"] == bill["billed"], where
             assert settled(folder).equals(answers), where
-    assert killed > 20 / every
-    leave_figure(f"{name}-{share}", killed)
+    assert killed > 20 / points.every
+    leave_figure(f"{name}-{points.share}", killed)
 
 
-@pytest.mark.parametrize("every", EVERY)
-@pytest.mark.parametrize("share", range(SHARES))
-def test_a_run_on_a_shared_disk_killed_at_any_point_resumes_as_on_any_other(share, every, tmp_path):
+@at_points
+def test_a_run_on_a_shared_disk_killed_at_any_point_resumes_as_on_any_other(points, tmp_path):
     killed = 0
     with driver(SHARED) as one:
         bill, answers = undisturbed(one, tmp_path / "undisturbed")
-        for where, folder, service in killed_at(one, tmp_path, share, every):
+        for where, folder, service in killed_at(one, tmp_path, points):
             found = service.bill()
             assert found["unbilled_batches"] == 0, where
             assert found["billed"] == bill["billed"], where
@@ -238,21 +246,20 @@ def test_a_run_on_a_shared_disk_killed_at_any_point_resumes_as_on_any_other(shar
             (lease,) = (folder / "outputs/literary").glob("*/runner.lease.[0-9]*")
             assert lease.stat().st_mtime == 0, where
             killed += 1
-    assert killed > 20 / every
-    leave_figure(f"shared-{share}", killed)
+    assert killed > 20 / points.every
+    leave_figure(f"shared-{points.share}", killed)
 
 
-@pytest.mark.parametrize("every", EVERY)
-@pytest.mark.parametrize("share", range(SHARES))
-def test_a_talk_killed_at_any_point_loses_at_most_the_answers_on_their_way(share, every, tmp_path):
+@at_points
+def test_a_talk_killed_at_any_point_loses_at_most_the_answers_on_their_way(points, tmp_path):
     killed = 0
     with driver(REALTIME) as one:
         undisturbed(one, tmp_path / "undisturbed")
-        for where, folder, service in killed_at(one, tmp_path, share, every):
+        for where, folder, service in killed_at(one, tmp_path, points):
             killed += 1
             outcomes = Counter(table(folder, "attempts")["outcome"])
             answered = outcomes["valid"] + outcomes["invalid"]
             assert 0 <= service.bill()["chats_billed"] - answered <= 2, where
             assert set(table(folder)["status"]) <= {"success", "retry_success"}, where
-    assert killed > 20 / every
-    leave_figure(f"realtime-{share}", killed)
+    assert killed > 20 / points.every
+    leave_figure(f"realtime-{points.share}", killed)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from runner.core.model import Cause
 from runner.storage.ledger import Ledger
+from tests.growth import MOST, growth
 from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, screen_text, settled
 from tests.tui.test_answers import HOSTILE, calm, driven, failing, rewritten, typed
@@ -172,9 +173,7 @@ def test_hostile_text_is_visible_and_does_nothing(outputs, tmp_path):
 def test_a_very_long_answer_is_shown_to_a_limit_that_is_told(outputs, tmp_path):
     long = "Q1. 面白さ(数値): 80\n" + "長い" * 300_000
     copied = rewritten(outputs, tmp_path, "p1_t1_n01", long)
-    begin = time.process_time()
     shown = opened(copied, "done", "openai_gpt-4o-mini/p1_t1_n01", "G")
-    assert time.process_time() - begin < 5
     assert f"the first {MOST_SHOWN:,} of {len(long):,} characters" in shown
     assert "attempts/b0001-0000.parquet, row 0" in shown
 
@@ -354,11 +353,12 @@ def test_a_folded_line_fits_and_loses_nothing(line, width):
     assert rows
 
 
-def test_a_megabyte_in_one_line_is_folded_quickly():
-    begin = time.process_time()
-    rows = list(fold([("長い" * 500_000, "")], 100))
-    assert len(rows) == 20_000
-    assert time.process_time() - begin < 3
+def test_twice_as_long_a_line_takes_about_twice_the_time_to_fold():
+    def rows(pairs: int) -> int:
+        return len(list(fold([("長い" * pairs, "")], 100)))
+
+    assert rows(100_000) == 4_000
+    assert growth(lambda: rows(50_000), lambda: rows(100_000)) <= MOST
 
 
 @pytest.mark.parametrize("cause", Cause)
@@ -380,14 +380,21 @@ def test_an_attempt_whose_file_was_changed_meanwhile_is_told(outputs, tmp_path):
     assert answer.attempts == (Attempt(batch="b0001", outcome="valid", counts=True),)
 
 
-def test_the_prompt_is_found_quickly_in_a_large_file(outputs, tmp_path):
-    shutil.copytree(outputs / "done", tmp_path / "done")
-    with Ledger.open(next((tmp_path / "done").iterdir())):
-        pass
-    answer = one_of(tmp_path / "done", "openai_gpt-4o-mini/p1_t1_n02")
-    path = answer.job.job.folder / "requests/b0001.jsonl"
-    line = json.dumps({"custom_id": "other", "body": {"text": "x" * 4_000}}).encode() + b"\n"
-    path.write_bytes(line * 10_000 + path.read_bytes())
-    begin = time.process_time()
-    assert not isinstance(prompt_of(answer.job, "b0001", "p1_t1_n02"), str)
-    assert time.process_time() - begin < 0.5
+def test_the_prompt_is_found_in_a_large_file_in_one_pass(outputs, tmp_path):
+    def behind(lines: int) -> Callable[[], None]:
+        """Look for a prompt that stands behind so many others."""
+        folder = tmp_path / str(lines)
+        shutil.copytree(outputs / "done", folder)
+        with Ledger.open(next(folder.iterdir())):
+            pass
+        job = one_of(folder, "openai_gpt-4o-mini/p1_t1_n02").job
+        path = job.job.folder / "requests/b0001.jsonl"
+        line = json.dumps({"custom_id": "other", "body": {"text": "x" * 4_000}}).encode() + b"\n"
+        path.write_bytes(line * lines + path.read_bytes())
+
+        def found() -> None:
+            assert not isinstance(prompt_of(job, "b0001", "p1_t1_n02"), str)
+
+        return found
+
+    assert growth(behind(5_000), behind(10_000)) <= MOST

@@ -161,6 +161,7 @@ def test_a_ledger_that_breaks_keeps_its_last_numbers(copied):
     assert job.good_at == NOW
 
 
+@pytest.mark.bench
 def test_fifty_experiments_cost_little(copied):
     for number in range(49):
         shutil.copytree(copied / "done", copied / f"again{number:02d}")

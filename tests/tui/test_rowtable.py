@@ -219,6 +219,7 @@ def test_only_rows_that_differ_are_drawn_again():
     assert drawn == [1]
 
 
+@pytest.mark.bench
 def test_moving_in_a_hundred_thousand_rows_takes_no_time():
     async def script(pilot, app):
         began = time.process_time()

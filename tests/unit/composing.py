@@ -1,11 +1,15 @@
-"""Compositions for tests: a user's folder is written, and Hydra composes it for real."""
+"""Compositions for tests: for real, from a user's folder, or changed from one that is made once."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
 from runner.config.compose import compose
-from runner.config.settings import Settings
+from runner.config.files import SHIPPED
+from runner.config.schema import GROUPS
+from runner.config.settings import Settings, settings
 from runner.core.errors import ConfigError
 
 
@@ -34,3 +38,25 @@ def mistake(argv: list[str], capfd: pytest.CaptureFixture[str]) -> str:
     assert "\n" not in message
     assert capfd.readouterr() == ("", "")  # Hydra says nothing of its own
     return message
+
+
+@cache
+def _base(choices: tuple[str, ...]) -> DictConfig:
+    """What Hydra composes from such choices, before anything is checked; made once."""
+    composed: list[DictConfig] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("runner.config.compose.settings_of", composed.append)
+        compose(list(choices))
+    return composed[0]
+
+
+@cache
+def changed(*words: str) -> Settings:
+    """The settings for words of a command line, without Hydra for those that only change a value.
+
+    What chooses a file (provider=openai) or adds a key is composed, once for all tests; the rest
+    is laid over it, and checked by the program as always.
+    """
+    choices = tuple(w for w in words if w.startswith("+") or w.partition("=")[0] in GROUPS)
+    values = [w for w in words if w not in choices]
+    return settings(OmegaConf.merge(_base(choices), OmegaConf.from_dotlist(values)), [SHIPPED])

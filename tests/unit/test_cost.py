@@ -96,6 +96,14 @@ def test_more_tokens_never_cost_less_and_never_more_than_the_most(tokens, more, 
 def test_a_tier_that_is_cheaper_does_not_make_the_most_cheaper():
     cheap = Tier(above=100, input_usd=Decimal(0), output_usd=Decimal(0))
     assert replace(PRICE, tiers=(cheap,)).highest(101, 0) == 101 * PRICE.input_usd
+    dear = replace(cheap, above=50, input_usd=PRICE.input_usd * 2)
+    assert replace(PRICE, tiers=(dear, cheap)).highest(101, 0) == 202 * PRICE.input_usd
+
+
+def test_the_most_counts_what_a_cache_may_take_for_each_token_of_input():
+    cached = replace(PRICE, most_input_usd=PRICE.input_usd * 2)
+    assert cached.highest(10, 0) == 20 * PRICE.input_usd
+    assert replace(PRICE, most_input_usd=PRICE.input_usd / 2).highest(10, 0) == PRICE.highest(10, 0)
 
 
 @pytest.mark.parametrize(

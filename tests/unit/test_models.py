@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from genai_prices.data import providers
 
-from runner.config.compose import compose
 from runner.config.settings import Settings
 from runner.core import lifetime
 from runner.core.errors import ConfigError
@@ -16,6 +15,7 @@ from runner.core.lifetime import DAY, Ending
 from runner.core.model import Prompt
 from runner.run import preflight
 from runner.run.run import Run
+from tests.unit.composing import changed
 
 OCT, DEC, JAN = "2026-10-23", "2026-12-11", "2027-01-14"
 NO, SOME = "rejected", "honoured"
@@ -101,9 +101,8 @@ ROWS = [
 
 
 def asked(provider: str, model: str | None = None, *more: str) -> Settings:
-    words = [f"provider={provider}", *([f"provider.model='{model}'"] if model else []), *more]
-    (settings,) = compose(words)
-    return settings
+    named = () if model is None else (f"provider.model='{model}'",)
+    return changed(f"provider={provider}", *named, *more)
 
 
 def at(day: str, days: float = 0.0) -> float:
@@ -145,7 +144,7 @@ def test_a_default_has_a_price_honours_a_temperature_and_stays(provider: str) ->
 
 
 def test_the_bundled_rehearsal_is_what_it_was() -> None:
-    settings = compose([])[0]
+    settings = changed()
     assert settings.folder == Path("outputs/literary/emulator_gpt-4o-mini")
     assert preflight.warnings(Run(settings, now=lambda: at("2030-01-01"))) == ()
     assert settings.experiment.model.parameters == {}

@@ -435,6 +435,10 @@ def test_a_deferred_batch_waits_and_lets_the_others_pass():
     assert (asked(found), found.wake_at) == ([(Verb.SUBMIT, "b0002")], NOW + 30)
 
 
+def test_what_is_overdue_is_due_now_and_not_in_the_past():
+    assert plan(facts(Purpose.RUN, batch(BatchState.RUNNING, next_at=NOW - 50)), NOW).wake_at == NOW
+
+
 # --- what always holds -------------------------------------------------------------------------
 
 

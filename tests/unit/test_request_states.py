@@ -1,6 +1,5 @@
 """The request_states against a plain reference, over random histories; and at a million requests."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
 from runner.core.request_states import Counts, RequestStates, RetryPolicy
 from runner.core.states import OUTCOME_CODES, Outcome, RequestState
+from tests.growth import MOST, growth
 
 POLICY = RetryPolicy(max_attempts=3, max_lost=2, enhance=Enhance.ON_RETRY)
 ENDED = [outcome for outcome in Outcome if outcome is not Outcome.OPEN]
@@ -326,18 +326,20 @@ def test_counters_hold_at_255_and_do_not_wrap_around():
     assert one.state(Stem("a"), 1) is RequestState.FAILED
 
 
-def test_a_million_requests_are_folded_in_a_second():
+def test_a_million_requests_are_folded_by_arrays():
+    def folded(trials: int) -> Counts:
+        big = request_states(*stems, trials=trials)
+        spans = [span(stem, 1, trials) for stem in stems]
+        big.depart(spans)
+        big.arrive(spans, outcomes[: 12 * trials])
+        return big.counts()
+
     stems, trials = [f"c{n}" for n in range(12)], 83_334
-    big = request_states(*stems, trials=trials)
-    spans = [span(stem, 1, trials) for stem in stems]
-    outcomes = codes(*[Outcome.VALID] * 9, Outcome.INVALID) * (12 * trials // 10 + 1)
-    start = time.perf_counter()
-    big.depart(spans)
-    big.arrive(spans, outcomes[: 12 * trials])
-    counts = big.counts()
-    assert time.perf_counter() - start < 1
+    outcomes = codes(*[Outcome.VALID] * 9, Outcome.INVALID) * (2 * 12 * trials // 10 + 1)
+    counts = folded(trials)
     assert (counts.total, counts.success + counts.pending) == (1_000_008, 1_000_008)
     assert counts.pending == outcomes[: 12 * trials].count(OUTCOME_CODES[Outcome.INVALID])
+    assert growth(lambda: folded(trials), lambda: folded(2 * trials)) <= MOST
 
 
 # --- what the user asks for while a run goes on -------------------------------------------------
@@ -352,6 +354,16 @@ def test_what_a_cancelled_batch_left_is_kept_back_and_still_counts_as_open():
     assert one.state(Stem("a"), 2) is RequestState.WITHHELD
     assert [(s.first, s.last) for s in one.pending()] == [(3, 3)]
     assert one.counts() == Counts(total=3, success=1, pending=2)
+
+
+def test_what_another_batch_asked_or_answered_is_not_kept_back():
+    one = request_states("a", trials=3)
+    one.depart([span("a", 1, 1)])
+    one.arrive([span("a", 1, 1)], codes(Outcome.VALID))
+    one.depart([span("a", 2, 2)])
+    one.withhold([span("a", 1, 3)], codes(*[Outcome.CANCELLED] * 3))
+    assert one.counts() == Counts(total=3, success=1, in_batch=1, pending=1)
+    assert one.give_back([span("a", 1, 3)]) == 1
 
 
 def test_what_was_kept_back_can_be_given_back():

@@ -1,7 +1,6 @@
 """From the command line and a folder of YAML to checked settings, through Hydra for real."""
 
 import shutil
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -406,9 +405,9 @@ def test_a_mistake_in_a_file_is_one_line_that_names_it(folder, files, argv, word
 
 def test_a_yaml_of_a_few_hundred_bytes_cannot_stop_the_machine(folder, capfd):
     assert len(BOMB) < 300
-    start = time.perf_counter()
-    mistake([*fill(folder, {"persona/x.yaml": BOMB}), "persona=[x]"], capfd)
-    assert time.perf_counter() - start < 2
+    assert "unfolds to more than" in mistake(
+        [*fill(folder, {"persona/x.yaml": BOMB}), "persona=[x]"], capfd
+    )
 
 
 # --- what is well ------------------------------------------------------------------------------

@@ -115,6 +115,10 @@ def test_what_nobody_counted_is_unknown_and_stays_reserved():
     assert (found["cost_unknown_usd"], found["committed_usd"]) == ("0.30", "0.44")
 
 
+def test_there_are_never_fewer_answers_than_those_of_unknown_cost():
+    assert cost_of([replace(PARTLY, tally={})]).attempts == 3
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -153,6 +157,7 @@ def batch(state: BatchState, **changes: object) -> Batch:
         (BatchState.ENDED, None, 20),
         (BatchState.RUNNING, 5 * DAY, 20),
         (BatchState.CANCELLING, 5 * DAY, 20),
+        (BatchState.RUNNING, 9 * DAY, 20),
         (BatchState.RUNNING, 10 * DAY, None),
         (BatchState.RUNNING, None, None),
         (BatchState.COLLECTED, 5 * DAY, None),

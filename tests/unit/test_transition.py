@@ -255,6 +255,13 @@ def test_the_furthest_of_several_batches_is_taken_and_the_others_are_twins():
     assert Mark.CLEARED not in step.marks
 
 
+def test_what_is_known_of_twins_stays_when_their_order_is_looked_for():
+    doubtful = batch(_S.SUBMITTING, twins={"r2": "ended", "r9": "unbilled"})
+    made = Made(RemoteId("r1"), twins=("r2", "r3"))
+    found = after(doubtful, Looked(made), moment(), TERMS).batch
+    assert found.twins == {"r2": "ended", "r3": "found", "r9": "unbilled"}
+
+
 def test_a_batch_that_never_ran_waits_for_a_look_for_its_twins():
     unsought = batch(_S.RUNNING, sought_at=None)
     step = after(unsought, told("failed", "refused"), moment(), TERMS)
@@ -325,6 +332,18 @@ def test_a_collected_batch_keeps_its_reading_and_clears_the_doubt():
     assert (step.batch.unsettled_at, step.batch.looks, step.batch.error) == (None, 0, None)
     assert step.outcomes == b"\1\1\1\1"
     assert step.marks == {Mark.LOOKED}
+
+
+def test_a_collected_batch_keeps_all_that_its_reading_says_of_money():
+    partly = {"cost_usd": None, "known_usd": Decimal(2), "cost_unknown": 3, "held_usd": Decimal(1)}
+    found = after(batch(_S.ENDED), fetched(**partly), moment(), TERMS).batch
+    assert {name: getattr(found, name) for name in partly} == partly
+
+
+def test_a_shorter_download_does_not_make_less_of_what_was_found():
+    lacking = fetched("1 is lacking", End.UNPROVEN)
+    for found, best in ((2, 3), (4, 4)):
+        assert after(batch(_S.ENDED, found=found), lacking, moment(), TERMS).batch.found == best
 
 
 @pytest.mark.parametrize(

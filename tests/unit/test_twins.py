@@ -83,6 +83,7 @@ def test_twins_that_are_not_over_are_cleared_once_a_run_whatever_became_of_their
 ):
     one = of(Fate.FOUND, Fate.ENDED, state=state)
     assert open_twins(one) == ("b2",)
+    assert open_twins(of(Fate.APART, Fate.ASKED, Fate.UNBILLED)) == ("b2", "b3")
     assert plan(facts(purpose, one), NOW).actions == (Action(Verb.CLEAR, one.key),)
     cleared = plan(facts(purpose, one, cleared=frozenset({one.key})), NOW)
     assert Verb.CLEAR not in verbs(cleared)
