@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(error, WORK_REMAINS)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our lines has left
+    except BrokenPipeError:  # the reader of our lines has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WELL
 
@@ -93,7 +93,7 @@ def _tell(arguments: Arguments) -> int:
 
 
 def _tell_plan(arguments: Arguments) -> int:
-    """Say what would be run; without a terminal nobody can be asked, so nothing is started."""
+    """Say what would be run; without a terminal there is no one to ask, so nothing is started."""
     from tui.launch import planned
     from tui.plain import plan_lines
 

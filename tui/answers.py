@@ -497,7 +497,7 @@ def _line(error: BaseException) -> str:
 
 
 Progress = Callable[[int, int], bool]
-"""Told how many of how many are done; returns False when nobody wants the rest."""
+"""Told how many of how many are done; returns False when the rest is not wanted."""
 
 
 class Places:

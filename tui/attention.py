@@ -23,7 +23,7 @@ INVALID_SHARE = 0.02
 SLOW = 3.0
 """Times the median of the provider's finished batches."""
 FEWEST_FINISHED = 3
-"""Finished batches without which nobody can say what is slow."""
+"""Finished batches that are needed to say what is slow."""
 HARMLESS = frozenset({"duplicate"})
 """The same line twice changes no number."""
 
@@ -172,7 +172,7 @@ def _expired(job: Job, batch: Batch) -> Iterator[_Found]:
         )
     elif batch.state is _S.ENDED and _says(batch, "expired") and _missing(batch) != 0:
         missing = _missing(batch)
-        how_many = "nobody knows how many" if missing is None else _of(missing, batch)
+        how_many = "an unknown number" if missing is None else _of(missing, batch)
         yield (
             Rank.EXPIRED,
             "bad",
@@ -210,7 +210,7 @@ def _uncollected(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:
             f"was never collected, and its answers were kept until {age(-left * 86_400)} ago: {todo}",
         )
         return
-    kept = "for nobody knows how long" if left is None else f"for {age(left * 86_400)} more"
+    kept = "for an unknown time" if left is None else f"for {age(left * 86_400)} more"
     tried = f" ({_words(batch)})" if batch.tries else ""
     style = "bad" if left is not None and left < 2 else "warn"
     yield (

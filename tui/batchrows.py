@@ -311,13 +311,13 @@ def state_cell(line: BatchLine, now: float) -> Cell:
 
 
 def done_of(batch: Batch, glyphs: Glyphs) -> str:
-    """Return how many requests are done; a provider that does not say has done nobody knows how many."""
+    """Return how many requests are done; unknown where the provider does not say."""
     done = done_count(batch)
     return f"{glyphs.none if done is None else f'{done:,}'}/{batch.count:,}"
 
 
 def done_count(batch: Batch) -> int | None:
-    """Return how many requests are done; None when nobody here knows."""
+    """Return how many requests are done; None when unknown."""
     if batch.state is _S.COLLECTED:
         return answered(batch)
     if batch.state in BEFORE_ORDER:

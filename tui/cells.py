@@ -165,7 +165,7 @@ def age(seconds: float) -> str:
 
 
 def money(usd: Decimal | float | None, *, known: bool = True) -> str:
-    """Return an amount; `?` when nobody knows, and more digits when it is small."""
+    """Return an amount; `?` when unknown, and more digits when it is small."""
     if usd is None or not known:
         return "$?"
     digits = 2 if usd >= 1 or usd == 0 else 4

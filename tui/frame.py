@@ -104,7 +104,7 @@ class Banner(Static):
 
 
 def unknown_cost(totals: Totals) -> str:
-    """Say of how many attempts nobody knows the cost."""
+    """Say how many attempts have an unknown cost."""
     kept = f", up to {money(totals.cost_unknown_usd)} stays reserved"
     return f"cost unknown for {totals.cost_unknown:,} answers" + kept * (
         totals.cost_unknown_usd > 0

@@ -264,7 +264,7 @@ class ExperimentLine:
 
 
 def experiment_lines(readings: Iterable[Reading], now: float, host: str) -> list[ExperimentLine]:
-    """Return experiments, those that need somebody first, then the most recent."""
+    """Return experiments, those that need attention first, then the most recent."""
     lines = [
         ExperimentLine(
             reading.experiment,

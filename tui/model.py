@@ -122,7 +122,7 @@ class Totals:
     cost_usd: Decimal = Decimal(0)
     cost_known: bool = True
     cost_unknown: int = 0
-    """Attempts that may be billed, and nobody can tell how much."""
+    """Attempts that may be billed at an unknown cost."""
     cost_unknown_usd: Decimal = Decimal(0)
     """The most that those may cost, which stays reserved."""
     committed_usd: Decimal = Decimal(0)

@@ -15,7 +15,7 @@ Command = tuple[str, str, Callable[[], object]]
 
 
 def chorus_commands() -> "type[Provider]":
-    """Return the palette's source; loaded when somebody opens the palette."""
+    """Return the palette's source; loaded when the palette is opened."""
     from textual.command import DiscoveryHit, Hit, Hits, Provider
 
     class ChorusCommands(Provider):

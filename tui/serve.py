@@ -52,7 +52,7 @@ def serve(words: Sequence[str], port: int) -> int:
         async def on_startup(self, app: "web.Application") -> None:  # noqa: ARG002
             print(
                 f"the dashboard is at http://{address}/?token={token}  (this machine only, and "
-                "whoever has this address; Ctrl-C ends it)",
+                "anyone with this address; Ctrl-C ends it)",
                 flush=True,
             )
 

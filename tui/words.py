@@ -106,7 +106,7 @@ def _wrong(key: str, values: tuple[str, ...]) -> str | None:
 def select(
     one: JobAnswers, words: Words, *, problems: bool = False, progress: Progress | None = None
 ) -> "pl.Series | None":
-    """Return which rows of a job's table fit, in order; None when nobody wants to know any more.
+    """Return which rows of a job's table fit, in order; None when the answer is no longer wanted.
 
     Args:
         one: the job's requests.

@@ -1,4 +1,4 @@
-"""Reads the answers of a file - of anybody's, or of a run - with today's patterns, and counts.
+"""Reads the answers of a file, any file or a run's, with today's patterns, and counts.
 
 A piece of a file in; what it says, as lines of JSON, and counters out. It can be done in any
 process: everything it needs comes with `prepare`.
@@ -76,7 +76,7 @@ class Tally:
     faster than bytes do."""
 
     def add(self, piece: "Tally") -> None:
-        """Add the next piece; its output is left to whoever prints it."""
+        """Add the next piece; its output is left to the printer."""
         for number, why in piece.bad:
             if len(self.bad) < MOST_NAMED:
                 self.bad.append((self.lines + number, why))

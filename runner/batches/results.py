@@ -220,7 +220,7 @@ class _Found:
     cost: Decimal = Decimal(0)
     """Of the replies whose tokens are known, where the price is."""
     uncounted: Counter[_Wording] = field(default_factory=Counter)
-    """Replies that may be billed although nobody counted their tokens."""
+    """Replies that may be billed although their tokens were not counted."""
 
     @property
     def spoken_of(self) -> set[int]:
@@ -355,7 +355,7 @@ class _Sorter:
         return min(unseen, strange + silent)
 
     def _held(self, highest: Highest, unseen: Counter[_Wording], lost: int) -> Decimal:
-        """Return the most that the attempts may cost whose cost nobody knows; the dearest count."""
+        """Return the most that the attempts of unknown cost may cost; the dearest count."""
         price, batch = self._wanted.price, self._wanted.batch
         if price is None:
             return Decimal(0)

@@ -72,7 +72,7 @@ class Task:
         run = Run(settings, place=ticket.folder)
 
         def on_engine(engine: Any) -> None:
-            """Called with the ledger held: whoever writes tickets looks at ledgers afterwards."""
+            """Called with the ledger held: a command that writes tickets looks at ledgers afterwards."""
             if read_ticket(ticket.folder).get("token") != ticket.token:
                 raise ConfigError(
                     f"{ticket.folder}: a later command has this job now; nothing was sent by this one"

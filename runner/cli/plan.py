@@ -56,7 +56,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _cost(estimate: Estimate, price: Price | None) -> str:
     if price is None or estimate.low is None or estimate.high is None:
-        return f"{UNKNOWN}: nobody knows the price of this model"
+        return f"{UNKNOWN}: the price of this model is not known"
     return f"{usd_range(estimate.low, estimate.high)}  ({price.source})"
 
 

@@ -41,7 +41,7 @@ _SAID = {
     "cancel failed": "could not be cancelled; trying again",
     "stage failed": "the upload was cut short; looking whether it arrived",
 }
-"""What an event means to whoever waits; steps that are not listed are not worth a line."""
+"""What an event means to the person who waits; steps that are not listed are not worth a line."""
 
 
 def event_line(event: Mapping[str, Any]) -> str | None:

@@ -79,7 +79,9 @@ def _run_all(jobs: Sequence[SweepJob], purpose: Purpose, fleet: Fleet, *, as_jso
             Thread(target=_work, args=(sharing, watching, purpose, fleet))
             for sharing in by_folder(jobs).values()
         ]
-        stack.callback(_wait_for, threads, fleet)  # also when drawing fails: nobody is left behind
+        stack.callback(
+            _wait_for, threads, fleet
+        )  # also when drawing fails: no thread is left behind
         for thread in threads:
             thread.start()
         for thread in threads:

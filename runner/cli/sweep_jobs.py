@@ -65,7 +65,7 @@ class SweepJob:
         self.name = name
         self.run = run
         self.folder: Path | None = None
-        """None while nobody knows, since it was refused."""
+        """None while it is not known, since it was refused."""
         self.preview: Preview | None = None
         self.result: Result | None = None
         self.trouble: RunnerError | OSError | None = None
@@ -81,7 +81,7 @@ class SweepJob:
 
     @property
     def most_usd(self) -> Decimal:
-        """The most that what it would send now may cost; 0 where nobody knows."""
+        """The most that what it would send now may cost; 0 where unknown."""
         return (self.preview and self.preview.estimate.high) or Decimal(0)
 
     @property

@@ -52,7 +52,7 @@ def report(settings: Settings) -> int:
 
 
 def import_(settings: Settings) -> int:
-    """Take in somebody else's table and print what was in it; return the exit code."""
+    """Import a table and print what was in it; return the exit code."""
     from runner.tables.import_table import import_table
 
     config = settings.config

@@ -108,7 +108,7 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
     try:
         with TemporaryDirectory(prefix="sweep-") as nowhere:
             if "-m" in arguments and not any(w.startswith(SWEEP_DIR) for w in arguments):
-                sys.argv.insert(2, f"{SWEEP_DIR}{nowhere}")  # Hydra's own notes serve nobody
+                sys.argv.insert(2, f"{SWEEP_DIR}{nowhere}")  # Hydra's own notes are of no use
             hydra_main(config_path=str(home), config_name="config", version_base="1.3")(task)()
     except ConfigError:
         raise

@@ -281,7 +281,7 @@ class _File:
         key = path.rpartition(".")[2]
         if path == _COMMAND_LINE_ONLY:
             raise ConfigError(
-                f"{self._at(node)}: {path} is the word of whoever starts the run: it is taken from "
+                f"{self._at(node)}: {path} is for the person who starts the run to say: it is taken from "
                 "the command line only"
             )
         if _HYDRAS_KEY.fullmatch(key) and path != _MAKES:

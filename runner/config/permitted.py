@@ -1,6 +1,6 @@
 """What a configuration may say of a provider, held against what the provider's class knows.
 
-A YAML file may be a stranger's: where keys and prompts go is decided by whoever types the command.
+A YAML file may be a stranger's: where keys and prompts go is decided on the command line.
 """
 
 import re

@@ -28,7 +28,7 @@ _INPUTS = {
 def prices_of(
     model: str, config: PriceConfig, *, caches: bool = False, now: float | None = None
 ) -> PriceList:
-    """Return what a token of this model costs, in a batch and on its own; None: nobody knows.
+    """Return what a token of this model costs, in a batch and on its own; None: unknown.
 
     Args:
         model: its name at the service.
@@ -80,18 +80,18 @@ def _less(list_price: Price, config: PriceConfig, *notes: str) -> Price:
 
 def _packaged(model: str, config: PriceConfig, *, caches: bool, now: datetime) -> PriceList:
     """Ask the package once, for all lengths of a request: it is not asked again for each."""
-    nobody = PriceList(batch=None, realtime=None)
+    unknown = PriceList(batch=None, realtime=None)
     if config.source is None:
-        return nobody
+        return unknown
     from genai_prices import Usage, calc_price
 
     try:
         known = calc_price(Usage(), model_ref=model, provider_id=config.source).model
     except LookupError:
-        return nobody
+        return unknown
     realtime = _price(known, {}, caches=caches, now=now)
     if realtime is None:
-        return nobody
+        return unknown
     if _has_batch_price(known, now):
         return PriceList(batch=_price(known, _IN_BATCH, caches=caches, now=now), realtime=realtime)
     note = f"no batch price known for {model}: it may not be offered in batch"
@@ -170,7 +170,7 @@ def _rates(table: Mapping[str, _Steps], start: int, caches: bool) -> dict[str, D
 
 
 def _times_of_day(known: "ModelInfo", now: datetime) -> Iterator[datetime]:
-    """Yield moments of a day that have prices of their own: nobody knows when an answer is made."""
+    """Yield moments of a day that have prices of their own: when an answer will be made is not known."""
     from genai_prices.types import ModelPrice, TimeOfDateConstraint
 
     yield now

@@ -17,7 +17,7 @@ class Bill:
     """
 
     price: Price | None
-    """None: nobody knows the price, and nothing is counted."""
+    """None: the price is unknown, and nothing is counted."""
     rest: Decimal = Decimal(0)
     """The most that what was not asked yet may cost."""
     room: Callable[[], Decimal | None] = lambda: None
@@ -33,7 +33,7 @@ class Bill:
 
     @property
     def most(self) -> Decimal | None:
-        """The most that it all can come to; None where nobody knows the price."""
+        """The most that it all can come to; None where the price is unknown."""
         return None if self.price is None else self.used + self.rest
 
     def fits(self, usd: Decimal) -> bool:

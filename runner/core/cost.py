@@ -73,7 +73,7 @@ class Price(Rates):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceList:
-    """What a token costs, by how it is asked for; None when nobody knows."""
+    """What a token costs, by how it is asked for; None when unknown."""
 
     batch: Price | None
     realtime: Price | None
@@ -108,7 +108,7 @@ def estimate(
     """Estimate requests: low with the expected answers, high with the longest allowed.
 
     Args:
-        price: of a token; None when nobody knows.
+        price: of a token; None when unknown.
         requests: how many input tokens one has, and how many there are of that length.
         expected_output: tokens of a usual answer.
         max_output: tokens of the longest one.
@@ -126,7 +126,7 @@ def estimate(
 def counted(reply: Reply) -> Usage | None:
     """Return the tokens of a reply; None when the provider did not count them.
 
-    Whoever counts nothing says 0, and no text was ever written with no token.
+    A service that counts nothing says 0, and no text was ever written with no token.
     """
     usage = reply.usage
     if usage is None or not usage.input_tokens or (reply.text and not usage.output_tokens):

@@ -1,7 +1,7 @@
 """The end of a batch: do the provider's counts and its result files say the same? Pure.
 
 An answer that is in no file is paid for all the same when the file was cut, or comes later. So
-nothing is taken for lost while anything says that more is there: a count, a line that nobody can
+nothing is taken for lost while anything says that more is there: a count, a line that cannot be
 read, or an end that brought nothing at all.
 """
 
@@ -37,7 +37,7 @@ class Found:
     unread: int = 0
     """Lines that may be one of ours: broken ones, and answers to another prompt."""
     others: int = 0
-    """Lines under custom_ids of somebody else."""
+    """Lines under custom_ids that are not ours."""
 
     @property
     def lines(self) -> int:

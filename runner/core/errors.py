@@ -63,7 +63,7 @@ class ProviderReplyUnreadable(ProviderError):
 
 
 class ProviderUndecided(ProviderError):
-    """What was asked for may be one of several batches, and nobody can tell yet which."""
+    """What was asked for may be one of several batches, and which one cannot be told yet."""
 
     def __init__(self, message: str, candidates: tuple[str, ...]) -> None:
         """Keep the provider's ids of the batches it may be."""

@@ -33,8 +33,8 @@ _PREFIXES: Final = ("finish_reason_", "finishreason.", "finish_reason.", "stop_r
 def normal(reason: str | None) -> str | None:
     """Return stop, length, content_filter or refusal for a word of any dialect.
 
-    A word that is not known comes back as it is, in small letters; whoever reads the answer takes
-    it for one that was cut, as every word but those of `stop`. None stays None: nobody knows.
+    A word that is not known comes back as it is, in small letters; the reader takes
+    such an answer for a cut one, as with every word except those of `stop`. None stays None: unknown.
     """
     if reason is None:
         return None

@@ -36,7 +36,7 @@ def parts_of(name: str) -> tuple[str, str | None]:
 def is_same(asked: str, answered: str) -> bool:
     """Tell whether two names are one model's: a family is the same as any dated snapshot of it.
 
-    Two snapshots of one family are two models: whoever names a date wants that one.
+    Two snapshots of one family are two models: a name with a date means that one.
     """
     (family, wanted), (other, got) = parts_of(asked), parts_of(answered)
     return family == other and (wanted is None or got is None or wanted == got)
@@ -61,7 +61,7 @@ def others(asked: str, answered: Mapping[str, int]) -> dict[str, int]:
 
 
 def replaced(asked: str, answered: Mapping[str, int]) -> str | None:
-    """Say which other models answered; None when none did, or nobody knows."""
+    """Say which other models answered; None when none did, or it is unknown."""
     by_whom = [
         f"{count:,} answer{'' if count == 1 else 's'} came from {name}"
         for name, count in others(asked, answered).items()

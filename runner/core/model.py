@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NewType
 from runner.core.states import FINAL_STATES, BatchState
 
 CustomId = NewType("CustomId", str)
-"""A request's name at the provider, `^[a-zA-Z0-9_-]{1,64}$`; nobody parses it back."""
+"""A request's name at the provider, `^[a-zA-Z0-9_-]{1,64}$`; it is never parsed back."""
 Stem = NewType("Stem", str)
 """A condition's name: the custom_id without its trial, as `p1_t1`."""
 BatchKey = NewType("BatchKey", str)
@@ -374,7 +374,7 @@ class Batch:
     """How often a doubtful submission was looked for and not found, or result files did not hold
     what they should."""
     candidates: tuple[str, ...] = ()
-    """Provider's batches that could be this one, while nobody can tell; it is not sent again."""
+    """Provider's batches that could be this one, while it cannot be told; it is not sent again."""
     twins: Mapping[str, str] = field(default_factory=dict)
     """Other batches that the service made of the same order, each with its `Fate`."""
     sought_at: float | None = None
@@ -402,7 +402,7 @@ class Batch:
     found: int = 0
     """Requests that the result files spoke of so far, while something is lacking in them."""
     held_at: float | None = None
-    """Since when nobody waits for what it lacks; it is still looked at, and never asked again."""
+    """Since when what it lacks is no longer waited for; it is still looked at, and never asked again."""
     expires_at: float | None = None
     """When the provider's window closes."""
     kept_until: float | None = None
@@ -423,7 +423,7 @@ class Batch:
     known_usd: Decimal | None = None
     """What those attempts cost of which it is known; None when the price is unknown."""
     cost_unknown: int = 0
-    """Attempts that may be billed, and nobody can tell how much."""
+    """Attempts that may be billed at an unknown cost."""
     held_usd: Decimal = Decimal(0)
     """The most that those may cost: it stays reserved."""
     bound_usd: Decimal | None = None

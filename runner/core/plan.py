@@ -286,7 +286,7 @@ def committed(batches: tuple[Batch, ...]) -> Decimal:
     """Return what is spent, plus the most that may be billed beside it.
 
     That is what running, doubtful and abandoned batches were reserved for, and the attempts of
-    collected ones whose cost nobody knows; and what else the service made of an order.
+    collected ones of unknown cost; and what else the service made of an order.
     """
     return sum((_committed(batch) + most_usd(batch) for batch in batches), Decimal(0))
 

@@ -9,7 +9,7 @@ class BatchState(StrEnum):
     """Where a batch stands between our disk and the provider."""
 
     PACKED = "packed"
-    """Its request file is on disk; nobody else knows of it."""
+    """Its request file is on disk; the provider knows nothing of it."""
     STAGING = "staging"
     """We are handing the provider its input, which costs nothing; it may or may not be there."""
     STAGED = "staged"

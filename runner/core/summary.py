@@ -68,14 +68,14 @@ def models_returned(batches: Iterable[Batch]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What collected batches cost, in US dollars, as far as anybody knows."""
+    """What collected batches cost, in US dollars, as far as known."""
 
     spent: Decimal | None
     """None as long as it is not known of every attempt."""
     known: Decimal | None
     """What is known of it; None when the price is unknown."""
     unknown: int
-    """Attempts that may be billed, and nobody can tell how much."""
+    """Attempts that may be billed at an unknown cost."""
     attempts: int
     """All that may be billed."""
     held: Decimal
@@ -115,7 +115,7 @@ def cost_of(batches: Iterable[Batch]) -> Cost:
 
 
 UNKNOWN = "unknown"
-"""The state that is shown while the provider may have a batch and nobody can tell which it is."""
+"""The state that is shown while the provider may have a batch and which one it is cannot be told."""
 
 
 HELD = "held"
@@ -132,7 +132,7 @@ def shown_state(batch: Batch) -> str:
 def days_left(batch: Batch, now: float) -> float | None:
     """Return how long uncollected results are still kept, in days.
 
-    None for a batch that is not over at the provider, as far as anybody here can know.
+    None for a batch that is not over at the provider, as far as known here.
     """
     waits = batch.state in (BatchState.RUNNING, BatchState.CANCELLING)
     over = batch.state is BatchState.ENDED or (

@@ -19,7 +19,7 @@ class Made:
     remote: RemoteId
     """The batch to take: the furthest on, so that no answer that is paid for is left lying."""
     twins: tuple[str, ...] = ()
-    """Batches from the same input; nobody will read them."""
+    """Batches from the same input; they will not be read."""
     apart: tuple[str, ...] = ()
     """Batches with our labels from another input: a copy of the run's folder may have sent them."""
 
@@ -30,7 +30,7 @@ class Fate(StrEnum):
     FOUND = "found"
     """It is to be cancelled."""
     APART = "apart"
-    """It is not cancelled: somebody else may read it."""
+    """It is not cancelled: another run may read it."""
     ASKED = "asked"
     """The provider was asked to cancel it, and has not said yet that it is over."""
     ENDED = "ended"
@@ -68,7 +68,7 @@ def fate_of(fate: str, progress: Progress) -> str:
 
 
 def is_unsought(batch: Batch) -> bool:
-    """Tell whether a batch may have twins for which nobody has looked."""
+    """Tell whether a batch may have twins that were not looked for."""
     known = batch.sought_at is not None or batch.adopted or batch.realtime
     return batch.remote is not None and not known
 

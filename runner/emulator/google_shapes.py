@@ -80,7 +80,7 @@ def json_object(text: bytes) -> dict[str, Any]:
 
 
 def number(request: Request, name: str, usual: int, most: int) -> int:
-    """Read a number of the query; what is too much is held to the most."""
+    """Read a number of the query; what is too much is clamped."""
     given = request.query_params.get(name, "")
     if given and not given.isdecimal():
         raise GoogleError(400, f"Invalid value for {name}: {given}")

@@ -233,7 +233,7 @@ class GoogleStore:
             )
 
     def forget(self, job_id: str) -> None:
-        """Delete a batch prediction job, as far as anybody can see."""
+        """Delete a batch prediction job, as far as can be seen from outside."""
         with self.shelf.lock:
             self.shelf.db.execute("INSERT OR IGNORE INTO google_gone VALUES (?)", (job_id,))
 

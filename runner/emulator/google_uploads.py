@@ -14,7 +14,7 @@ from starlette.responses import Response
 from runner.emulator.google_shapes import GoogleError, json_object
 
 PIECE = 256 * 1024
-"""What every piece but the last has to be a multiple of."""
+"""What every piece except the last has to be a multiple of."""
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
 

@@ -77,7 +77,7 @@ class GroqWire(OpenAIWire):
         return hours * DAY // 24
 
     def order(self, source: StoredFile, wanted: Mapping[str, Any]) -> Batch:
-        """Commit a batch; what is wrong with its lines is noted for whoever looks."""
+        """Commit a batch; what is wrong with its lines is noted for later."""
         details = {
             "completion_window": wanted["completion_window"],
             "errors": self._rows.line_errors(self._world.shelf.path_of(source.id)),

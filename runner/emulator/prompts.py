@@ -1,4 +1,4 @@
-"""What a prompt asks for, found in nothing but the text the service receives."""
+"""What a prompt asks for, found only in the text the service receives."""
 
 import json
 import re

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file somebody uploaded or a batch wrote; the columns of the table, in order."""
+    """A file that was uploaded or that a batch wrote; the columns of the table, in order."""
 
     seq: int
     id: str
@@ -113,7 +113,7 @@ class Batch:
         return self.ended_at
 
     def stage(self, now: float) -> Stage:
-        """Where it stands; a batch nobody looked at is still validating."""
+        """Where it stands; a batch that was not looked at is still validating."""
         if self.errors is not None:
             return Stage.FAILED
         if self.cancel_at is not None:

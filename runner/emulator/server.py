@@ -152,7 +152,7 @@ class Gate:
         try:
             await handler(scope, receive, send_named)
         except ClientDisconnect:
-            return  # the body was cut short: nothing was done, nobody is left to answer
+            return  # the body was cut short: nothing was done, there is no one to answer
 
     def _stopped(self, scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]] | None:
         headers = Headers(scope=scope)

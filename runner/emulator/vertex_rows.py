@@ -21,7 +21,7 @@ _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
 _IGNORES_TEMPERATURE = re.compile(r"gemini-(3\.[6-9]|3\.5-flash-lite|[4-9])")
 _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
 _NULLS = {"parts": ("fileData", "functionCall"), "generationConfig": ("topK", "topP")}
-"""Fields that an echo has as nulls although nobody sent them."""
+"""Fields that an echo has as nulls although they were not sent."""
 
 
 class ImportFailure(Exception):

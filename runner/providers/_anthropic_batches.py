@@ -74,7 +74,7 @@ def seconds_ahead(headers: Mapping[str, str]) -> float:
 
 
 def progress_of(batch: Any, wait: float | None, key: Secret | None) -> Progress:
-    """Say how it stands; until all of it has ended, nobody knows how much is done.
+    """Say how it stands; until all of it has ended, how much is done is not known.
 
     Raises:
         ProviderRefused: when its results are gone.

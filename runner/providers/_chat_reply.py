@@ -96,7 +96,7 @@ def _is_something(value: Any) -> bool:
 
 
 def _answered(custom_id: str, body: JsonObject) -> Reply:
-    """Read what a model answered; text in a place that nobody documents is never an answer."""
+    """Read what a model answered; text in an undocumented place is never an answer."""
     choices, usage = body.get("choices"), body.get("usage")
     known: dict[str, Any] = {
         "custom_id": custom_id,

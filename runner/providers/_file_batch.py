@@ -51,7 +51,7 @@ _FURTHEST = (
 """Which of several batches from one input to adopt: the furthest on, and a failed one last."""
 
 _REFUSALS_OF_ONE = {400, 413, 422}
-"""Statuses with which a service refuses one chat completion, and not whoever asks."""
+"""Statuses with which a service refuses one chat completion, and not the caller."""
 
 _LISTS_NONE = {404, 405, 501}
 """Statuses with which a service says that it has no list of files."""
@@ -196,7 +196,7 @@ class FileBatch:
                 reply = self._client.files.delete(file_id)
             except self._sdk.module.NotFoundError as error:
                 if object_in(error) is None:
-                    raise  # somebody else's 404: a web page proves nothing
+                    raise  # not the service's 404: a web page proves nothing
                 self._must_be_gone(file_id)
                 return
             if field(reply, "deleted") is not True:
@@ -305,7 +305,7 @@ class FileBatch:
         return None
 
     def _progress(self, batch: Any) -> Progress:
-        """Read a batch object, of which nothing but the id is certain."""
+        """Read a batch object, of which only the id is certain."""
         counts = field(batch, "request_counts")
         files = {"output": field(batch, "output_file_id"), "error": field(batch, "error_file_id")}
         state = said(field(batch, "status"), self._service.key)
@@ -384,7 +384,7 @@ def _errors(batch: Any) -> list[tuple[str, str]]:
 
 
 def _event(status: str, errors: list[tuple[str, str]]) -> tuple[str, str | None]:
-    """Translate the provider's word; a word nobody knows is progress, shown as it is."""
+    """Translate the provider's word; an unknown word is progress, shown as it is."""
     message = "; ".join(f"{code}: {text}" for code, text in errors[:3]) or None
     state = status.lower()
     if state in _END:

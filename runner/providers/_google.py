@@ -65,7 +65,7 @@ def _checked(response: requests.Response, *, stream: bool = False, **_: Any) -> 
     """Let through what a Google service answers; called on every reply, before it is used.
 
     Raises:
-        Strange: a redirection, somebody else's error page, or a good reply that is no JSON object.
+        Strange: a redirection, a proxy's error page, or a good reply that is no JSON object.
     """
     status = response.status_code
     is_redirected = 300 <= status < 400 and (status != _GO_ON or response.is_redirect)

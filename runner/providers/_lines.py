@@ -123,7 +123,7 @@ def reason_in(body: JsonObject) -> str | None:
 
 
 def places_of_text(thing: JsonObject, known: frozenset[str], path: str = "") -> str:
-    """Name the fields that nobody documents and that hold text."""
+    """Name the undocumented fields that hold text."""
     strange = (name for name, value in thing.items() if name not in known and holds_text(value))
     return ", ".join(f"{path}{said(name, None, 40)}" for name in strange)
 

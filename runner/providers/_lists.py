@@ -23,7 +23,7 @@ def without_end(pages: int) -> None:
     """
     if pages >= MOST_PAGES:
         raise ProviderReplyUnreadable(
-            f"a list that goes on after {pages:,} pages, so that nobody can tell what is not on it"
+            f"a list that goes on after {pages:,} pages, so that what is not on it cannot be told"
         )
 
 

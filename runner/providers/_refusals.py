@@ -1,4 +1,4 @@
-"""Whose fault is a refusal? The request's, the account's, or nobody's: in every service's words.
+"""Whose fault is a refusal: the request's, the account's, or neither's? In every service's words.
 
 Pure. One table for result lines, single requests and whole calls: what is the account's fault would
 be said of any request, so nothing more is sent and the request stays to be asked.
@@ -21,7 +21,7 @@ _CONTENT: Final = re.compile(
     r"content[ _-]?(?:filter|policy|management|violation)|responsible[ _]?ai|moderation|flagged"
     r"|guardrail|(?:usage|safety) polic|safety|jailbreak|prohibited[ _]?content|data_inspection"
 )
-"""What was said was refused, whoever says it and with which status."""
+"""What was said was refused, whatever the status."""
 
 _ACCOUNT: Final = re.compile(
     r"insufficient[ _](?:quota|balance|credit|fund)|billing|credit balance|payment[ _]required"
@@ -77,7 +77,7 @@ def finish_of(kind: ReplyKind, *words: str) -> str | None:
 
 
 _ANY_STATUS: Final = 10**6
-"""A number as large as this is nobody's status."""
+"""A number as large as this is no status."""
 
 
 def number_in(value: Any) -> int | None:

@@ -51,7 +51,7 @@ def overruling(
 
 
 def spelled_twice(parameters: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield pairs of names that are one place in two spellings; nobody knows which one counts."""
+    """Yield pairs of names that are one place in two spellings; which one counts is not defined."""
     seen: dict[str, str] = {}
     for name, value in parameters.items():
         other = seen.setdefault(_unspelled(name), name)

@@ -115,7 +115,7 @@ class Sdk:
 def object_in(error: Any) -> JsonObject | None:
     """Return the JSON object that came with an error status.
 
-    None: the reply is somebody's between us and the service, as a proxy's page, and proves nothing.
+    None: the reply came from something between us and the service, such as a proxy's page, and proves nothing.
     """
     try:
         return json_object(error.response.content)

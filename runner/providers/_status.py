@@ -56,7 +56,7 @@ def error_of_status(
         status: as HTTP counts.
         message: what the service said, safe to print.
         what: the call; after an order, only the service's own refusal is believed.
-        body: the JSON object that came with it; None: somebody else's words.
+        body: the JSON object that came with it; None: not the service's words.
         headers: of the reply.
         checks: what the user is to look at, by status (401, 403).
         refusals: further statuses with which this service says that nothing was made.
@@ -99,7 +99,7 @@ def _is_about_credit(body: JsonObject) -> bool:
 def json_object(content: bytes) -> JsonObject | None:
     """Return the JSON object that came with an error status.
 
-    None: the reply is somebody's between us and the service, as a proxy's page, and proves nothing.
+    None: the reply came from something between us and the service, such as a proxy's page, and proves nothing.
     """
     try:
         body = orjson.loads(content)

@@ -208,7 +208,7 @@ def _stats(job: JsonObject) -> dict[str, int | None]:
 
 
 def _event(job: JsonObject, state: str, *, ran: bool) -> tuple[str, str | None]:
-    """Translate the provider's word; a word nobody knows is progress, shown as it is."""
+    """Translate the provider's word; an unknown word is progress, shown as it is."""
     code, reason = _error(job)
     if state == "failed" and not ran:
         if code == _EXHAUSTED or (code not in _REFUSALS and _NO_ROOM.search(reason or "")):

@@ -1,6 +1,6 @@
 """Keeps one `vllm run-batch`: claims the batch, runs the program, writes down how it ended.
 
-A script of its own, with nothing but the standard library: it outlives the runner, and on a cluster
+A script of its own, with the standard library only: it outlives the runner, and on a cluster
 it runs on another machine. Its folder holds
 
     job.json     what to run, written before anything is started
@@ -46,7 +46,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def claim(folder: Path, **record: Any) -> bool:
-    """Take the batch, whole and once; tell whether nobody had it before.
+    """Take the batch, whole and once; tell whether it was free.
 
     A link is made or refused by the file server itself, so that it holds between machines.
     """
@@ -83,7 +83,7 @@ def main(folder: Path, *, stay: bool) -> int:
     os.setsid()
 
     def claimed() -> None:
-        with suppress(BrokenPipeError):  # whoever waited is gone; the batch is run all the same
+        with suppress(BrokenPipeError):  # the caller is gone; the batch is run all the same
             os.write(telling, b"1")
         os.close(telling)
 

@@ -12,7 +12,7 @@ from runner.core.errors import ProviderRefused, ProviderSilent
 from runner.providers.base import said
 
 _UNREACHABLE = re.compile(r"timed out|unable to contact|connection|communication", re.IGNORECASE)
-"""What sbatch says when nobody knows whether the job arrived."""
+"""What sbatch says when it is not known whether the job arrived."""
 _GENERIC = {"timeout_min", "gpus_per_node", "cpus_per_task", "mem_gb"}
 """What submitit knows of every cluster; the rest goes to sbatch under its own name."""
 _GONE = "Invalid job id"
@@ -33,7 +33,7 @@ def submit(folder: Path, name: str, command: Sequence[str], settings: Mapping[st
 
     Raises:
         ProviderRefused: sbatch says no.
-        ProviderSilent: nobody knows whether the job is queued.
+        ProviderSilent: whether the job is queued is not known.
     """
     from submitit import AutoExecutor
     from submitit.core.utils import FailedJobError, FailedSubmissionError

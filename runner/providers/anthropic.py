@@ -63,7 +63,7 @@ A day, because this machine's clock may have been wrong then and right now.
 _FAR_BACK: Final = 3600.0
 """Seconds before that; where a page of the list, newest first, ends there, no more are read."""
 _LINES_LOOKED_AT: Final = 100
-"""Result lines of somebody else after which the whole batch is theirs."""
+"""Result lines that are not ours after which the whole batch is another's."""
 
 
 class AnthropicBatch:
@@ -288,7 +288,7 @@ class AnthropicBatch:
 
     @contextmanager
     def _results(self, remote: str) -> Iterator[Any]:
-        """Open the results; the address the provider gives for them may be anybody's."""
+        """Open the results; the address the provider gives for them is not trusted."""
         response = self._client.get(
             f"{_BATCHES}/{quote(remote, safe='')}/results",
             cast_to=self._sdk.transport.Response,

@@ -61,7 +61,7 @@ class Options:
 
     @property
     def window(self) -> str | None:
-        """How long a batch may take, as 24h; None: nobody says."""
+        """How long a batch may take, as 24h; None: not said."""
         return None
 
     @property
@@ -254,7 +254,7 @@ def missing_key(service: Service) -> str | None:
 
 
 def untagged(custom_id: str, tag: str) -> str:
-    """Take the run's tag off; a stranger's custom_id stays as it is, and is known by nobody."""
+    """Take the run's tag off; a custom_id that is not ours is marked, and matches nothing."""
     return custom_id.removeprefix(tag) if custom_id.startswith(tag) else f"?{custom_id}"
 
 

@@ -141,7 +141,7 @@ class GeminiBatch:
         lacking = [what for is_missing, what in wanted if is_missing]
         if not _signed_in(service):
             lacking.append(
-                "nobody is signed in: gcloud auth application-default login, or "
+                "not signed in: gcloud auth application-default login, or "
                 f"GOOGLE_APPLICATION_CREDENTIALS, or a token in {service.key_variable}"
             )
         return "; ".join(lacking) or None

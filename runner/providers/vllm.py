@@ -187,7 +187,7 @@ class VllmBatch:
                 os.killpg(owner["pid"], signal.SIGTERM)
 
     def ask(self, line: bytes) -> bytes:
-        """Refuse: a program that loads its model for every request would help nobody."""
+        """Refuse: a program that loads its model for every request would be of no use."""
         raise ProviderRefused(
             "vllm run-batch answers batches only: leave provider.mode and retry.mode at batch, or "
             "run `vllm serve` and ask it with provider=compatible"
@@ -205,7 +205,7 @@ class VllmBatch:
         """Return the folder of an order.
 
         Raises:
-            ProviderRefused: it is not there; whether it runs nobody can tell.
+            ProviderRefused: it is not there; whether it runs is not known.
         """
         folder = self._folders / remote
         if not _NAME.fullmatch(remote) or not (folder / job.JOB).exists():
@@ -327,7 +327,7 @@ def _read(path: Path) -> JsonObject | None:
     """Return a record of an order; None when there is none.
 
     Raises:
-        ProviderReplyUnreadable: somebody has damaged it.
+        ProviderReplyUnreadable: it is damaged.
     """
     try:
         return job.read(path)

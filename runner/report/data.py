@@ -76,7 +76,7 @@ class Data:
 
     @property
     def imported(self) -> bool:
-        """Tell whether any of it comes from somebody else's table."""
+        """Tell whether any of it comes from an imported table."""
         return any(run.stored.imported for run in self.runs)
 
 
@@ -455,7 +455,7 @@ def _returned(run: ReportedRun) -> pl.DataFrame:
 def _replaced(
     runs: Sequence[ReportedRun], returned: pl.DataFrame
 ) -> Iterator[tuple[ReportedRun, Mapping[str, int]]]:
-    """Yield the runs that another model answered; what a table of somebody else calls it is theirs."""
+    """Yield the runs that another model answered; an imported table's names are taken as they are."""
     for run in runs:
         rows = returned.filter(
             (pl.col("run").cast(pl.String) == run.name) & pl.col("model_returned").is_not_null()

@@ -17,7 +17,7 @@ ROWS_SHOWN = 200
 """A longer table is shown in part; the whole of it is in its file."""
 
 POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'"
-"""What a browser may load for the page: nothing but what stands in it."""
+"""What a browser may load for the page: only what stands in it."""
 
 
 class Markup(str):

@@ -25,7 +25,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "imported_note": (
         "[imported] の付いたモデルは、取り込んだ表の値である。何回尋ねたか、なぜ欠けているか、"
         "いくらかかったかは、その表からは分からない。",
-        "Models marked [imported] come from a table of somebody else: how often was asked, why a "
+        "Models marked [imported] come from an imported table: how often was asked, why a "
         "value is missing and what it cost are not known here.",
     ),
     "replaced": (
@@ -357,7 +357,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "費用：提供者が数えたトークンに、実行時に分かっていた単価を掛けたもの。請求額ではない。"
         "失われた試みや、トークン数のない回答は請求されうるので、その費用は0ではなく不明とする。",
         "Cost: the tokens that the provider counted, at the prices known when the run was made; "
-        "not a bill. An attempt that was lost, or whose tokens nobody counted, may be billed: its "
+        "not a bill. An attempt that was lost, or whose tokens were not counted, may be billed: its "
         "cost is unknown, not 0.",
     ),
     "m.reproduce": (

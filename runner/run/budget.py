@@ -69,7 +69,7 @@ class SharedBudget:
             self.settle(folder, batches)
 
     def leave(self, folder: Path) -> None:
-        """Let a job end: what it has spent and reserved stays, and nobody waits for it any more."""
+        """Let a job end: what it has spent and reserved stays, and nothing waits for it any more."""
         with self.lock:
             self._jobs.pop(folder, None)
 
@@ -121,7 +121,7 @@ class SharedBudget:
                 return Load()
             others = [job for one, job in self._jobs.items() if one != folder]
             beside = [job for job in others if job.account.is_shared_with(mine.account)]
-            # Whoever has fewest there goes first: a large job does not keep the small ones waiting.
+            # The job with the fewest there goes first: a large job does not keep the small ones waiting.
             owed = sum(1 for job in beside if job.waiting and job.batches < mine.batches)
             return Load(
                 batches=sum(job.batches for job in beside) + owed,

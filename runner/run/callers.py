@@ -1,4 +1,4 @@
-"""Threads that make calls and keep no process alive: one that nobody answers is left behind."""
+"""Threads that make calls and keep no process alive: an unanswered one is left behind."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -50,7 +50,7 @@ class Callers(Executor):
                 continue
             try:
                 result = make()
-            except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
                 future.set_exception(error)
             else:
                 future.set_result(result)

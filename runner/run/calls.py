@@ -209,7 +209,7 @@ class Calls:
 
 
 def _done(verb: Verb, call: Callable[[], None]) -> Callable[[], Done]:
-    """Return a call that brings nothing but that it went well."""
+    """Return a call whose result is only that it went well."""
 
     def made() -> Done:
         call()

@@ -58,7 +58,7 @@ def emulators(behaviours: Mapping[Path, Mapping[str, Any]]) -> Iterator[Mapping[
             file.write(json.dumps(dict(behaviour)).encode())
         worlds += ["--state", str(world), "--behaviour", str(wanted)]
     trouble = next(iter(behaviours)) / WORLD / "trouble.log"
-    with fresh(trouble) as log:  # a pipe that nobody reads would stop it when it is full
+    with fresh(trouble) as log:  # an unread pipe would stop it when it is full
         process = subprocess.Popen(
             [sys.executable, "-m", "runner.emulator", "--until-stdin-closes", *worlds],
             stdin=subprocess.PIPE,

@@ -34,7 +34,7 @@ LONGEST_SLEEP = 0.25
 _LONG = (Verb.PACK, Verb.STAGE, Verb.COLLECT, Verb.FETCH)
 """What writes, uploads, downloads or reads a whole batch."""
 _HERE = (Verb.PACK, Verb.COLLECT)
-"""What works on this machine, but for a download."""
+"""What works on this machine, except for a download."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Engine:
         return self.run_and(lambda snapshot: snapshot)
 
     def run_and(self, finish: Callable[[Snapshot], Finished]) -> Finished:
-        """Do all there is to do, and what has to be done in the end, before the heart stops.
+        """Do all there is to do, and what has to be done in the end, with the heartbeat going on.
 
         Args:
             finish: makes the result of how the run stands.

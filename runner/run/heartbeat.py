@@ -1,4 +1,4 @@
-"""The heartbeat of a ledger: tells whoever watches that its runner is alive."""
+"""The heartbeat of a ledger: tells the dashboard that its runner is alive."""
 
 import threading
 from collections.abc import Callable, Iterator

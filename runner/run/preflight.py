@@ -160,7 +160,7 @@ def _check_price(run: Run) -> None:
     if run.emulated or run.price is not None or run.settings.config.budget.allow_unknown:
         return
     raise ConfigError(
-        f"budget: nobody knows the price of {run.settings.experiment.model.name}, so "
+        f"budget: the price of {run.settings.experiment.model.name} is not known, so "
         "budget.max_usd cannot be held; send all the same with budget.allow_unknown=true"
     )
 
@@ -172,7 +172,7 @@ def warnings(run: Run) -> tuple[str, ...]:
 
 def _warnings(run: Run) -> Iterator[str]:
     settings = run.settings
-    yield from _held_temperatures(run)
+    yield from _clamped_temperatures(run)
     if not settings.listed:
         provider = settings.config.provider
         yield (
@@ -185,7 +185,7 @@ def _warnings(run: Run) -> Iterator[str]:
     if ends := _ending_note(run):
         yield ends
     if run.price is None:
-        yield f"nobody knows the price of {settings.experiment.model.name}: cost unknown"
+        yield f"the price of {settings.experiment.model.name} is not known: cost unknown"
     else:
         yield from run.price.notes
     if kind := shared_disk(Path(settings.config.outputs)):
@@ -195,16 +195,16 @@ def _warnings(run: Run) -> Iterator[str]:
         )
 
 
-def _held_temperatures(run: Run) -> Iterator[str]:
+def _clamped_temperatures(run: Run) -> Iterator[str]:
     experiment = run.settings.experiment
     if not experiment.calculated:
         return
     for persona in experiment.personas:
         for text in experiment.texts:
-            held, was_held = calculated_temperature(experiment, persona, text)
-            if was_held:
+            clamped, was_clamped = calculated_temperature(experiment, persona, text)
+            if was_clamped:
                 yield (
-                    f"temperature of persona {persona} with text {text} is held to {held}, "
+                    f"temperature of persona {persona} with text {text} is clamped to {clamped}, "
                     f"the range of {experiment.model.name}"
                 )
 

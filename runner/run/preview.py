@@ -22,7 +22,7 @@ class Preview:
     committed_usd: Decimal
     """Spent already, or reserved by batches at the provider, or for what was lost there."""
     cost: Cost
-    """What earlier runs cost, as far as anybody knows."""
+    """What earlier runs cost, as far as known."""
     counts: Counts
     conditions: int
     batches: int

@@ -2,7 +2,7 @@
 
 A request file is worked through by several threads. Each request is noted before it is asked and
 each answer is on disk before the next one is fetched, so that a kill loses at most the answers
-that were on their way. Whether those were billed nobody can tell: they are not asked again here,
+that were on their way. Whether those were billed cannot be told: they are not asked again here,
 but count as lost, and the engine asks them anew within `retry.max_lost`.
 """
 

@@ -1,4 +1,4 @@
-"""What a user decides of a batch that nobody here can tell: it is that one, or it is given up."""
+"""What a user decides of a batch in doubt: it is that one, or it is given up."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ def adopted(batch: Batch, remote: str | None, now: float) -> Batch:
     """Return a doubtful batch as the one that the provider calls `remote`.
 
     Raises:
-        ConfigError: it is not in doubt, or nobody said which of the candidates it is.
+        ConfigError: it is not in doubt, or which of the candidates it is was not said.
     """
     if batch.state is not BatchState.SUBMITTING:
         raise ConfigError(

@@ -1,6 +1,6 @@
-"""Commands to a runner: files that somebody leaves beside a ledger and the runner carries out.
+"""Commands to a runner: files that are left beside a ledger and that the runner carries out.
 
-Whoever watches a run never calls a provider and never writes a ledger. What it wants done it leaves
+A program that watches a run never calls a provider or writes a ledger. What it wants done it leaves
 as `commands/<id>.json`; the runner moves it to `commands/done/` with what became of it. This works
 while the ledger is locked and while no runner is there, and survives the death of either.
 """

@@ -40,7 +40,7 @@ def event_of(batch: Batch, what: str, at: float, error: str | None = None) -> di
 
 
 class Events:
-    """The file, held by whoever holds the ledger."""
+    """The file, held by the process that holds the ledger."""
 
     def __init__(self, folder: Path) -> None:
         """Open it, or make it; half a line that a power cut left is taken away."""

@@ -10,7 +10,7 @@ from typing import BinaryIO
 def fresh(path: Path) -> BinaryIO:
     """Open a new, empty file, instead of whatever has its name; it is as private as its folder.
 
-    A link is removed, not followed: a folder from somebody else may hold any.
+    A link is removed, not followed: a folder from elsewhere may hold any.
     """
     path.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW

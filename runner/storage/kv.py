@@ -56,7 +56,7 @@ _SETTINGS_KNOWN = {*diskcache.core.DEFAULT_SETTINGS, *diskcache.core.METADATA}
 
 
 class Readable(Protocol):
-    """What can be asked of the store, whoever writes it."""
+    """What can be asked of the store, by its writer and its readers alike."""
 
     def get(self, key: str) -> Value | None:
         """Return one value; None when there is none."""

@@ -29,7 +29,7 @@ STRICT_SECONDS = SECONDS / 2
 """How long a holder believes it of itself."""
 TOUCH_SECONDS = 1.0
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Goes on in a suspend, and nobody sets it."""
+"""Goes on in a suspend, and is never set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Lease:
 
     @classmethod
     def take(cls, folder: Path) -> Self:
-        """Take the lease; whoever holds the lock of this machine's kernel may follow its own dead.
+        """Take the lease; the holder of this machine's kernel lock may follow its own dead processes.
 
         Raises:
             LedgerInUse: a runner on another machine holds it, or may.
@@ -87,7 +87,7 @@ class Lease:
         return cls(folder, number, began)
 
     def keep(self) -> None:
-        """Make sure, before something is written, that nobody else may write.
+        """Make sure, before something is written, that no other process may write.
 
         Raises:
             LedgerError: another runner has followed this one, which was stopped for too long.
@@ -103,7 +103,7 @@ class Lease:
         self._follow()
 
     def _follow(self) -> None:
-        """Take the next number; who was silent for too long has it only if nobody else does."""
+        """Take the next number; a process that was silent for too long has it only if no other does."""
         now = _now()
         with _draft(self._folder) as draft:
             mine = self._number + 1
@@ -149,7 +149,7 @@ def is_leased(folder: Path) -> bool:
 
 
 def _tidy(folder: Path, number: int, since: float) -> None:
-    """Remove the leases before this one, and the drafts of whoever was killed before that time."""
+    """Remove the leases before this one, and the drafts of processes that were killed before that time."""
     for old, path in _files(folder):
         if old < number:
             path.unlink(missing_ok=True)

@@ -123,7 +123,7 @@ def experiment_beside(directory: Path) -> dict[str, Any]:
         return codec.object_of(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise LedgerDamaged(
-            f"{path} cannot be read ({error}): without it nobody knows whose files these are; "
+            f"{path} cannot be read ({error}): without it, whose files these are is not known; "
             "put back a copy of it, or of the ledger"
         ) from None
 

@@ -268,7 +268,7 @@ def described(name: str, labels: Mapping[str, str]) -> tuple[Column, str | None]
     """Return what a column means, and the question it belongs to, if any.
 
     Raises:
-        KeyError: nobody has explained this column.
+        KeyError: the column has no explanation.
     """
     if name in COLUMNS:
         return COLUMNS[name], None

@@ -324,7 +324,7 @@ _EMPTY: dict[str, Any] = {
     **dict.fromkeys(("submitted_at", "completed_at"), _TIME),
     "raw_answer": pl.String,
 }
-"""What a table of somebody else's does not say."""
+"""What an imported table does not say."""
 
 
 def _ids(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:

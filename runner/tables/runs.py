@@ -32,10 +32,10 @@ class StoredRun:
     experiment: str
     kind: Kind
     imported: bool
-    """Whether somebody else's table was taken in; it may hold a rehearsal all the same."""
+    """Whether it is an imported table; it may hold a rehearsal all the same."""
     manifest: Mapping[str, Any]
     summary: Mapping[str, Any]
-    """Empty for an imported table, of which nobody here knows how it came about."""
+    """Empty for an imported table: how it came about is not known here."""
 
     @property
     def name(self) -> str:

@@ -421,7 +421,7 @@ def test_keys_go_over_plain_http_to_this_machine_only(desk):
 def test_a_calculated_temperature_is_held_to_the_models_range_with_a_note(desk):
     narrow = "provider.temperature_max=0.5"
     done = desk.run(*QUICK, "personas=[p3,p4]", "texts=[t1]", "trials=1", narrow)
-    assert "temperature of persona p3 with text t1 is held to 0.5" in done.stdout
+    assert "temperature of persona p3 with text t1 is clamped to 0.5" in done.stdout
     assert desk.answers()["temperature"].to_list() == [0.5, 0.1]
 
 

@@ -221,7 +221,7 @@ def test_an_imported_table_is_reported_beside_ours_and_marked(desk, tmp_path):
     assert (theirs["imported"], theirs["success"], theirs["attempts"]) == (2, None, None)
     assert (ours["imported"], ours["success"]) == (0, 7)
     page = written.page.read_text(encoding="utf-8")
-    assert "come from a table of somebody else" in page
+    assert "come from an imported table" in page
     assert "empty in the imported table 1" in page
 
 

@@ -108,8 +108,8 @@ SLOW = batch(key="b0009", accepted_at=NOW - 3700)
         (job(replace(OLD_END, kept_until=NOW - 86_400)), "UNCOLLECTED", "bad",
          "b0001 was never collected, and its answers were kept until 1d00h ago: the runner goes on trying"),
         (job(replace(OLD_END, kept_until=None)), "UNCOLLECTED", "warn",
-         ("b0001 ended and is not collected (HTTP 500); its paid answers are kept for nobody knows how "
-         "long: the runner goes on trying")),
+         ("b0001 ended and is not collected (HTTP 500); its paid answers are kept for an unknown "
+         "time: the runner goes on trying")),
         (job(CLOSING), "CLOSING", "warn",
          "b0001 has 1h30 of its window left; 60 of 100 answers missing; what expires is asked again"),
         (job(replace(CLOSING, completed=None)), "CLOSING", "warn",

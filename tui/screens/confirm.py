@@ -111,7 +111,7 @@ def _cancel(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[P
         return
     if batch.state is BatchState.SUBMITTING:
         yield (
-            "Nobody can tell yet whether it was ordered: it is cancelled when that is known.",
+            "Whether it was ordered cannot be told yet: it is cancelled when that is known.",
             "warn",
         )
         yield (
@@ -213,7 +213,7 @@ def _cost(job: Job, count: int) -> str:
     """Say what some requests may cost: the most that any request of the job was reserved for."""
     each = [b.reserved_usd / b.count for b in job.batches if b.reserved_usd is not None and b.count]
     if not each or any(b.reserved_usd is None for b in job.batches):
-        return "Nobody knows what that may cost: the price is unknown."
+        return "What that may cost is not known: there is no price for this model."
     return f"That may cost at most {money(max(each) * count)}."
 
 

@@ -86,7 +86,7 @@ class ExperimentsScreen(Screen[None]):
         self._wake.set()
 
     def on_screen_resume(self) -> None:
-        """Look at once when somebody comes back."""
+        """Look at once when the screen is shown again."""
         self._wake.set()
 
     @work(thread=True, exclusive=True, group="experiments")

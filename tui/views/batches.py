@@ -504,7 +504,7 @@ def _money(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece
     elif batch.state is BatchState.COLLECTED:
         yield "cost", f"{money(batch.cost_usd)}, {most} was reserved"
     elif batch.reserved_usd is None:
-        yield "cost", "nobody knows: the price is unknown"
+        yield "cost", "unknown: there is no price for this model"
     elif batch.state is not BatchState.DROPPED or batch.abandoned_at is not None:
         yield "cost", f"at most {most}"
 

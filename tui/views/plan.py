@@ -112,7 +112,7 @@ def short(number: float) -> str:
 
 
 def estimate(low: float | None, high: float | None) -> str:
-    """Return what it may cost; `$?` when nobody knows."""
+    """Return what it may cost; `$?` when unknown."""
     if low is None or high is None:
         return money(None)
     return money(low) if low == high else f"{money(low)}-{money(high)}"

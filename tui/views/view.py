@@ -1,4 +1,4 @@
-"""What every view is: it draws a reading, and only while somebody looks at it."""
+"""What every view is: it draws a reading, and only while it is on the screen."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar

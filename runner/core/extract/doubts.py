@@ -218,7 +218,7 @@ class Doubter:
     def _titled(
         plain: str, line: tuple[int, int], marks: list[Mark], first: int
     ) -> Iterator[Doubt]:
-        """Below the title of an example or of others' averages stand nobody's answers."""
+        """What stands below the title of an example or of others' averages is no answer."""
         begin, end = line
         text = plain[begin : min(end, begin + _LONGEST)]
         if not _is_of_others(text, first=first == 0):
@@ -245,7 +245,7 @@ def _is_of_others(text: str, *, first: bool) -> bool:
 def _titled_structures(
     plain: str, lines: list[tuple[int, int]], structures: Sequence[tuple[int, tuple[str, ...]]]
 ) -> Iterator[Doubt]:
-    """Below such a title an object or a table says nobody's answers, either."""
+    """Below such a title an object or a table is no answer, either."""
     ends = [end for _, end in lines]
     for begin, questions in structures:
         above = bisect_right(ends, begin) - 1
@@ -428,5 +428,5 @@ _REFUSED_WITH_EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"[\s-]{0,20}(?:json|markdown|md|text)?[\s\[]{0,20}", re.IGNORECASE)
-"""A title and what stands below it, and nothing but a fence."""
+"""A title and what stands below it, and only a fence."""
 _TITLE = re.compile(r"[^\n]{1,60}[:\]]? *\n")

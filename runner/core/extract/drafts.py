@@ -25,9 +25,9 @@ class Part(NamedTuple):
     plain: str
     """The same, tidied."""
     others: tuple[tuple[str, str], ...] = ()
-    """Drafts, in the same form: where one says otherwise, nobody knows what holds."""
+    """Drafts, in the same form: where one says otherwise, what holds is unknown."""
     strange: str | None = None
-    """Why nothing of it can be trusted: a mark that nobody knows."""
+    """Why nothing of it can be trusted: an unknown mark."""
 
 
 def answer_part(text: str, ours: frozenset[str]) -> Part:

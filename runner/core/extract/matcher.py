@@ -218,7 +218,7 @@ def says_no(patterns: tuple[Pattern, ...], text: str) -> bool:
 
 
 def follows_blank(plain: str, line: int) -> bool:
-    """Tell whether the line before this one is blank, or nothing but a bullet."""
+    """Tell whether the line before this one is blank, or only a bullet."""
     if line == 0:
         return False
     return not plain[plain.rfind("\n", 0, line - 1) + 1 : line - 1].strip(_BULLETS)

@@ -1,6 +1,6 @@
 """What may stand around the numbers of a sentence that answers: a short list, and nothing else.
 
-Prose can make a number anybody's ("a survey gave interest 72"), so what is not known here leaves a
+Prose can make a number someone else's ("a survey gave interest 72"), so what is not known here leaves a
 doubt, and a doubt is no answer.
 """
 
@@ -83,7 +83,7 @@ DOUBT: Final = re.compile(
     r"|(?:\b(?:not|no|never)\b|n't)[^.\n]{0,40}\b(?:scores?|ratings?|numbers?|my|mine|agree|mean|values?|points?)\b",
     re.IGNORECASE,
 )
-"""What makes numbers somebody else's, another scale's, or nobody's, wherever it stands."""
+"""What makes numbers another's, another scale's, or no answer at all, wherever it stands."""
 BEFORE: Final = re.compile(
     r"人物|主人公|作者|著者|筆者|調査|アンケート|先生|教師|教員|クラス|学級|レビュー|確信|自信|信頼|重要|頻度|回数|目標|理想|確率|可能性"
     r"|本文が|本文の|ありません|提供|昨日|当時|かつて|サイト|もし|仮に|例|予想|以前|他の|ほかの|多くの|一般|ではな|じゃな|より|から[0-9]|AI\b"

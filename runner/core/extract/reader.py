@@ -1,4 +1,4 @@
-"""Answer text -> a judged reading of every question: the one way in for whoever reads answers."""
+"""Answer text -> a judged reading of every question: the one way in for everything that reads answers."""
 
 from runner.core.extract.doubts import may_doubt
 from runner.core.extract.extractor import Extractor
@@ -50,4 +50,4 @@ class Reader:
 
 
 _WHOLE = (None, STOP)
-"""How most models stop that have said all; None: nobody knows how it stopped."""
+"""How most models stop that have said all; None: how it stopped is unknown."""

@@ -2,7 +2,7 @@
 
 Taken only as a whole: every question is named, each has one number, the number stands behind the
 name ("面白さ72、驚き58", "surprise gets 58") or before it ("58 for surprise"), there is no other
-number anywhere, no word that makes a number somebody else's or nobody's, and between name and
+number anywhere, no word that makes a number another's or no answer, and between name and
 number, and before both, only what is known to say nothing of that kind.
 """
 
@@ -188,7 +188,7 @@ def _said(plain: str, mentions: list[_Mention], places: list[tuple[int, int]]) -
 
 
 def _is_ours(plain: str, said: list[_Said]) -> bool:
-    """Tell whether nothing around the numbers can make them anybody else's."""
+    """Tell whether nothing around the numbers can make them another's."""
     before = plain[: said[0].begin]
     sentences = STOP.split(before)
     if BEFORE.search(before) or not all(

@@ -25,7 +25,7 @@ class Shown(NamedTuple):
     last: int = 0
     """Where the part begins that follows a thought, if the answer had begun before it."""
     strange: str | None = None
-    """A mark of a template that nobody knows: what it means for the rest, nobody knows either."""
+    """An unknown mark of a template: what it means for the rest is unknown, too."""
 
 
 class _Role(Enum):
@@ -37,10 +37,10 @@ class _Role(Enum):
     ANSWERS = auto()
     """The answer begins: all before it was none."""
     NOT_OURS = auto()
-    """Somebody else's turn: the question sent back, or one that the model made up."""
+    """Another's turn: the question sent back, or one that the model made up."""
     OURS = auto()
     ENDS = auto()
-    """The model had ended: what follows was written by nobody."""
+    """The model had ended: what follows was not its answer."""
     SILENT = auto()
     """Says nothing that matters here."""
     MESSAGE = auto()

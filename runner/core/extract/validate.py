@@ -25,7 +25,7 @@ def judge(
         found: What `Extractor.extract` found in `text`; a question may be absent.
         text: The whole answer.
         finish_reason: Why the model stopped, in any dialect; every word that is not known to mean
-            that it had said all is taken for a cut, None for "nobody knows".
+            that it had said all is taken for a cut, None for "unknown".
     """
     finish_reason = normal(finish_reason)
     if finish_reason not in _GIVEN_UP and _refuses(questions, found, text):
