@@ -52,12 +52,22 @@ _HYDRAS_GROUPS = {
     "hydra/hydra_logging": ("disabled", "none"),
 }
 """What a file may choose of Hydra's own."""
-_LAUNCHER = frozenset({
-    *("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name"),
-    *("partition", "qos", "account", "constraint", "exclude", "gres", "cpus_per_gpu"),
-    *("gpus_per_task", "mem_per_gpu", "mem_per_cpu", "signal_delay_s", "max_num_timeout"),
-    *("array_parallelism", "comment"),
-})  # fmt: skip
+_LAUNCHER = frozenset(
+    {
+        *(
+            "timeout_min",
+            "cpus_per_task",
+            "gpus_per_node",
+            "tasks_per_node",
+            "mem_gb",
+            "nodes",
+            "name",
+        ),
+        *("partition", "qos", "account", "constraint", "exclude", "gres", "cpus_per_gpu"),
+        *("gpus_per_task", "mem_per_gpu", "mem_per_cpu", "signal_delay_s", "max_num_timeout"),
+        *("array_parallelism", "comment"),
+    }
+)
 """What a file may say of a launcher: sbatch's own words, and no command."""
 _SBATCH_WORD = re.compile(r"[A-Za-z0-9_.,:=+&|*@/-]*")
 _HELP = frozenset({"app_name", "header", "footer"})
@@ -363,9 +373,12 @@ class _File:
             if choice.value not in allowed:
                 raise ConfigError(
                     f"{self._at(node)}: defaults: {group}: {choice.value} is not taken from a file; "
-                    + (did_you_mean(str(choice.value), allowed) if allowed
-                       else did_you_mean(group, (*GROUPS, *_HYDRAS_GROUPS)))
-                )  # fmt: skip
+                    + (
+                        did_you_mean(str(choice.value), allowed)
+                        if allowed
+                        else did_you_mean(group, (*GROUPS, *_HYDRAS_GROUPS))
+                    )
+                )
 
     def _hydra(self, node: yaml.Node) -> Any:
         """Return what a file says of Hydra: settings of a launcher, or what the shipped file says."""
