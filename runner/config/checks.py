@@ -20,7 +20,6 @@ from runner.config.problems import (
 from runner.config.schema import EMULATOR, LIVE, REHEARSED, Config, ProviderConfig
 from runner.core.errors import ConfigError
 from runner.core.model import Enhance, Sampling
-from runner.core.structured import DIALECTS
 
 ACTIONS = (
     *(
@@ -125,7 +124,7 @@ def _check_choices(config: Config, problems: Problems) -> None:
         ("format", config.format, ("text", "json")),
         ("prompt.enhance", config.prompt.enhance, [e.value for e in Enhance]),
         ("provider.mode", provider.mode, MODES),
-        ("provider.dialect", provider.dialect, DIALECTS),
+        *options.named_dialect(provider),
         ("question.answer", config.question.answer, ("text", "json")),
         ("retry.mode", config.retry.mode, MODES),
         *options.choices(provider),

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from runner.config import options
 from runner.config.schema import EndsConfig, ModelConfig, ProviderConfig
 from runner.core import reasoning
 from runner.core.lifetime import Ending
@@ -39,6 +40,7 @@ def capability_of(provider: ProviderConfig, *, heated: bool) -> Capability:
     """
     row = provider.models[0] if provider.models else ModelConfig()
     problems = list(_problems(row, provider))
+    dialect = options.dialect(provider)
     asked, said = provider.reasoning, _said(provider)
     notes = []
     only = row.honoured_when.reasoning if row.honoured_when else None
@@ -52,8 +54,8 @@ def capability_of(provider: ProviderConfig, *, heated: bool) -> Capability:
     level = asked or said or row.reasoning.default
     own = _plain(row.parameters)
     if asked is not None and not problems:
-        way = row.reasoning.how or reasoning.WAYS_OF[provider.dialect][0]
-        for name in reasoning.NAMES[provider.dialect]:
+        way = row.reasoning.how or dialect.ways[0]
+        for name in dialect.reasoning:
             own = _without(own, name)
         says = reasoning.parameters(way, asked, row.reasoning.default)
         own = _plain(OmegaConf.merge(own, says))
@@ -89,7 +91,7 @@ def _sampling(row: ModelConfig, level: str | None, only: str | None) -> Sampling
 
 def _said(provider: ProviderConfig) -> str | None:
     """Return how `provider.parameters` says that the model is to reason; None: not at all."""
-    for name in reasoning.NAMES[provider.dialect]:
+    for name in options.dialect(provider).reasoning:
         found: Any = _plain(provider.parameters)
         for key in name:
             found = found.get(key) if isinstance(found, Mapping) else None
@@ -100,7 +102,7 @@ def _said(provider: ProviderConfig) -> str | None:
 
 def _problems(row: ModelConfig, provider: ProviderConfig) -> Iterator[tuple[str, str]]:
     where = f"provider/{provider.name}.yaml: models: {row.match if provider.models else ''}"
-    yield from ((where, what) for what in _slips(row, provider.dialect))
+    yield from ((where, what) for what in _slips(row, options.dialect(provider).ways))
     asked, allowed = provider.reasoning, [*row.reasoning.levels, "null"]
     if asked is None:
         return
@@ -124,9 +126,10 @@ def _unsaid(provider: ProviderConfig) -> str:
     )
 
 
-def _slips(row: ModelConfig, dialect: str) -> Iterator[str]:
+def _slips(row: ModelConfig, ways: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with a row itself."""
-    ways = reasoning.WAYS_OF[dialect]
+    if row.reasoning.levels and not ways:
+        yield "reasoning.levels: nothing is known of how this provider is told to reason"
     if row.reasoning.how is not None and row.reasoning.how not in ways:
         yield f"reasoning.how {row.reasoning.how!r}; allowed: {', '.join(ways)}"
     words = [*row.reasoning.levels, *_there(row.reasoning.default)]

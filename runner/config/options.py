@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.config.schema import ProviderConfig
 from runner.core.errors import ConfigError
-from runner.providers.base import Options, Provider
+from runner.providers.base import Dialect, Options, Provider
 
 OTHERS = "CHORUS_PROVIDERS"
 """The environment variable that names classes outside of runner.providers, with commas between them.
@@ -183,3 +183,14 @@ def no_emulator(config: ProviderConfig) -> str | None:
     """Return why the emulator cannot stand for the chosen provider; None when it can."""
     is_there = is_allowed(config._target_)  # else that is said, and no class is looked for
     return provider_class(config._target_).no_emulator if is_there else None
+
+
+def dialect(config: ProviderConfig) -> Dialect:
+    """Return how the chosen provider is asked for structured output and reasoning."""
+    return provider_class(config._target_).dialect
+
+
+def named_dialect(config: ProviderConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield the dialect that an older file names: it has to be the class's own."""
+    if config.dialect is not None and is_allowed(config._target_):
+        yield "provider.dialect", config.dialect, (dialect(config).name,)

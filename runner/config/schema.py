@@ -173,7 +173,7 @@ class ProviderConfig:
     timeout_seconds: float = 60
     settle_seconds: float = 120
     enhance: str = "on_retry"
-    dialect: str = "chat"
+    dialect: str | None = None
     system_role: bool = True
     max_tokens: str = "max_completion_tokens"
     temperature_min: float = 0.0

@@ -40,7 +40,6 @@ from runner.core.model import (
     Text,
 )
 from runner.core.request_states import RetryPolicy
-from runner.core.structured import parameters
 from runner.providers._lines import overlaid
 
 
@@ -214,7 +213,7 @@ def _structured(config: Config, questions: QuestionSet, problems: Problems) -> J
         "ask with question.answer=text, choose another provider.model, or add structured_output: "
         "true to its row",
     )
-    return parameters(questions, provider.dialect)
+    return options.dialect(provider).structured(questions)
 
 
 def _model(provider: ProviderConfig, capability: Capability, structured: JsonObject) -> Model:

@@ -13,30 +13,17 @@ _GEMINI_TOKENS: Final = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192,
 _ROOM: Final = {"low": 1000, "medium": 4000, "high": 16_000}
 """Tokens that reasoning may well take, on top of the answer; a rule of thumb."""
 
-_EFFORT: Final = "effort"
-_BUDGET: Final = "budget"
-_ADAPTIVE: Final = "adaptive"
-_THINKING_BUDGET: Final = "thinking_budget"
-_THINKING_LEVEL: Final = "thinking_level"
-_TEMPLATE: Final = "template"
+EFFORT: Final = "effort"
+BUDGET: Final = "budget"
+ADAPTIVE: Final = "adaptive"
+THINKING_BUDGET: Final = "thinking_budget"
+THINKING_LEVEL: Final = "thinking_level"
+TEMPLATE: Final = "template"
 
-WAYS: Final = (_EFFORT, _BUDGET, _ADAPTIVE, _THINKING_BUDGET, _THINKING_LEVEL, _TEMPLATE)
+WAYS: Final = (EFFORT, BUDGET, ADAPTIVE, THINKING_BUDGET, THINKING_LEVEL, TEMPLATE)
 """reasoning_effort of chat completions; thinking with a number of tokens, or adaptive with an effort,
 of Anthropic's Messages API; thinkingBudget and thinkingLevel of Gemini; enable_thinking of a chat
 template, as Qwen's."""
-
-WAYS_OF: Final = {
-    "chat": (_EFFORT, _TEMPLATE),
-    "messages": (_BUDGET, _ADAPTIVE),
-    "gemini": (_THINKING_BUDGET, _THINKING_LEVEL),
-}
-"""Which of them each dialect has."""
-NAMES: Final = {
-    "chat": (("reasoning_effort",), ("chat_template_kwargs", "enable_thinking")),
-    "messages": (("thinking",), ("output_config", "effort")),
-    "gemini": (("generationConfig", "thinkingConfig"),),
-}
-"""Where a request of each dialect says it."""
 
 
 def parameters(way: str, level: str, usual: str | None) -> JsonObject:
@@ -69,7 +56,7 @@ def _thinking(config: JsonObject) -> JsonObject:
 
 def least_cap(way: str, level: str) -> int:
     """Return the smallest cap on an answer with which a service takes a request at all."""
-    return _CLAUDE_TOKENS.get(level, 0) + 1 if way == _BUDGET else 1
+    return _CLAUDE_TOKENS.get(level, 0) + 1 if way == BUDGET else 1
 
 
 def cut_off_note(model: str, level: str | None, cap: int, answer: int) -> str | None:

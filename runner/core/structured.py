@@ -1,27 +1,16 @@
-"""The form as a JSON schema, in each dialect's own words: answers that can only be JSON."""
-
-from typing import Final
+"""The form as a JSON schema, so that answers can only be JSON; each dialect asks for it in its words."""
 
 from runner.core.model import JsonObject, Question, QuestionSet
 
-DIALECTS: Final = ("chat", "messages", "gemini")
-"""Of chat completions, of Anthropic's Messages API, and of Gemini on Vertex AI."""
 
+def schema(questions: QuestionSet, *, closed: bool) -> JsonObject:
+    """Return the shape of an answer.
 
-def parameters(questions: QuestionSet, dialect: str) -> JsonObject:
-    """Return what a request has to say so that its answer is JSON of this shape."""
-    if dialect == "gemini":
-        schema = _object(
-            [(q.id, _part(q, closed=False)) for q in questions.questions], closed=False
-        )
-        return {
-            "generationConfig": {"responseMimeType": "application/json", "responseSchema": schema}
-        }
-    schema = _object([(q.id, _part(q, closed=True)) for q in questions.questions], closed=True)
-    if dialect == "messages":
-        return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
-    named = {"name": "answers", "strict": True, "schema": schema}
-    return {"response_format": {"type": "json_schema", "json_schema": named}}
+    Args:
+        questions: what is asked.
+        closed: say that there is nothing else in it; False: say in which order it comes.
+    """
+    return _object([(q.id, _part(q, closed=closed)) for q in questions.questions], closed=closed)
 
 
 def _part(question: Question, *, closed: bool) -> JsonObject:

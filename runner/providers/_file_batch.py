@@ -28,6 +28,7 @@ from runner.providers._chat import (
     told,
     word,
 )
+from runner.providers._dialects import CHAT
 from runner.providers._lines import tally
 from runner.providers._lists import Listing, Next, cursor_of, reach_back
 from runner.providers._speaking import ORDER
@@ -84,6 +85,7 @@ class FileBatch:
     """The client: one file, one batch, two result files. A subclass says which SDK."""
 
     Options: ClassVar[type[WindowOptions]] = WindowOptions
+    dialect = CHAT
     default_base_url: ClassVar[str]
     base_url_variable: ClassVar[str]
     key_variable: ClassVar[str]

@@ -42,6 +42,7 @@ from runner.providers._anthropic_lines import (
     request_frame,
     succeeded_line,
 )
+from runner.providers._dialects import MESSAGES
 from runner.providers._lines import object_of
 from runner.providers._lists import without_end
 from runner.providers._speaking import ORDER, retry_after
@@ -70,6 +71,7 @@ class AnthropicBatch:
     """The client."""
 
     Options: ClassVar[type[DayOptions]] = DayOptions
+    dialect = MESSAGES
     default_base_url: ClassVar[str] = "https://api.anthropic.com"
     base_url_variable: ClassVar[str] = "ANTHROPIC_BASE_URL"
     key_variable: ClassVar[str] = "ANTHROPIC_API_KEY"

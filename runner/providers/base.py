@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NoReturn, Protocol, Self, TypeVar
@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 import orjson
 
 from runner.core.errors import ConfigError
-from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
+from runner.core.model import (
+    Batch,
+    Condition,
+    JsonObject,
+    Model,
+    Progress,
+    Prompt,
+    QuestionSet,
+    RemoteId,
+    Reply,
+)
 from runner.core.twins import Made
 
 
@@ -135,6 +145,23 @@ class Frame:
         return len(self.before) + len(self.after)
 
 
+def _nothing(_: QuestionSet) -> JsonObject:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a service is asked for structured output and for reasoning; by default, not at all."""
+
+    name: str
+    structured: Callable[[QuestionSet], JsonObject] = _nothing
+    """What a request has to say so that its answer is JSON of the form's shape."""
+    ways: tuple[str, ...] = ()
+    """Of runner.core.reasoning, the usual one first."""
+    reasoning: tuple[tuple[str, ...], ...] = ()
+    """Where a request says how much to reason."""
+
+
 class Provider(Protocol):
     """A batch API: eight verbs that do I/O, two pure translations, and what is special about it.
 
@@ -145,6 +172,7 @@ class Provider(Protocol):
 
     Options: ClassVar[type[Options]]
     """What it can be told that no other can."""
+    dialect: ClassVar[Dialect]
     default_base_url: ClassVar[str]
     base_url_variable: ClassVar[str]
     """The environment variable that names another address."""

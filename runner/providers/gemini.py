@@ -20,6 +20,7 @@ import orjson
 from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
 from runner.core.twins import Made
+from runner.providers._dialects import GEMINI
 from runner.providers._lines import word
 from runner.providers._lists import without_end
 from runner.providers._speaking import ORDER
@@ -98,6 +99,7 @@ class GeminiBatch:
     """The client: an input, one job made of it, and its output."""
 
     Options: ClassVar[type[GeminiOptions]] = GeminiOptions
+    dialect = GEMINI
     default_base_url = "https://aiplatform.googleapis.com"
     base_url_variable = "VERTEX_BASE_URL"
     key_variable = "GOOGLE_OAUTH_ACCESS_TOKEN"

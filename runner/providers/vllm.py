@@ -38,6 +38,7 @@ from runner.core.twins import Made
 from runner.providers import _vllm_job as job
 from runner.providers import _vllm_slurm as slurm
 from runner.providers._chat import SETTLED, read_line, request_frame
+from runner.providers._dialects import CHAT
 from runner.providers._lines import count, object_of, reason_in, told, word
 from runner.providers._vllm_options import SLURM, VllmOptions
 from runner.providers.base import Frame, Secret, Service, said
@@ -59,6 +60,7 @@ class VllmBatch:
     """The client: a program on a machine of one's own, instead of a service."""
 
     Options: ClassVar[type[VllmOptions]] = VllmOptions
+    dialect = CHAT
     default_base_url: ClassVar[str] = ""
     base_url_variable: ClassVar[str] = ""
     key_variable: ClassVar[str] = "HF_TOKEN"

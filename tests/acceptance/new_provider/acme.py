@@ -21,7 +21,7 @@ from runner.core.model import (
 )
 from runner.core.twins import Made
 from runner.providers import plain
-from runner.providers.base import Frame, Options, Service, missing_key
+from runner.providers.base import Dialect, Frame, Options, Service, missing_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class AcmeBatch:
     """One input, one job made of it, one file of answers."""
 
     Options: ClassVar[type[AcmeOptions]] = AcmeOptions
+    dialect = Dialect(name="acme")
     default_base_url = "https://api.acme.example"
     base_url_variable = "ACME_BASE_URL"
     key_variable = "ACME_API_KEY"
