@@ -17,9 +17,14 @@ LONGEST = 20
 """Seconds; a call may last 600, and Python would wait for it."""
 SMALL = ["provider=openai", "personas=[p1]", "texts=[t1]", "trials=2", "poll.first_seconds=0.05"]
 FILE = {
-    "id": "file-1", "object": "file", "bytes": 1, "created_at": 1, "filename": "f",
-    "purpose": "batch", "status": "processed",
-}  # fmt: skip
+    "id": "file-1",
+    "object": "file",
+    "bytes": 1,
+    "created_at": 1,
+    "filename": "f",
+    "purpose": "batch",
+    "status": "processed",
+}
 
 
 @contextmanager

@@ -81,12 +81,23 @@ def test_the_hint_after_a_rehearsed_sweep_is_the_same_sweep_for_real(desk):
             False,
             "python -m runner provider=groq",
         ),
-        ("python -m runner -m provider=emulator,groq", True, "python -m runner -m provider=openai,groq"),
-        ("python -m runner -cd 'a b' +faults.seed=2", False, "python -m runner -cd 'a b' service=live"),
-        ("python -m runner 'name=\"懐中時計\"' service.emulated=true", False,
-         "python -m runner 'name=\"懐中時計\"'"),
+        (
+            "python -m runner -m provider=emulator,groq",
+            True,
+            "python -m runner -m provider=openai,groq",
+        ),
+        (
+            "python -m runner -cd 'a b' +faults.seed=2",
+            False,
+            "python -m runner -cd 'a b' service=live",
+        ),
+        (
+            "python -m runner 'name=\"懐中時計\"' service.emulated=true",
+            False,
+            "python -m runner 'name=\"懐中時計\"'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_only_what_makes_a_rehearsal_is_taken_away(command, nameless, real):
     assert for_real(command, nameless=nameless) == real
 

@@ -65,10 +65,15 @@ def write(folder: Path, stop: threading.Event) -> None:
             ledger.record(
                 batches[place],
                 summary={
-                    "total": 1_000_000, "success": done, "retry_success": 0, "failed": 0,
-                    "open": 1_000_000 - done, "cost_usd": "1", "committed_usd": "2",
+                    "total": 1_000_000,
+                    "success": done,
+                    "retry_success": 0,
+                    "failed": 0,
+                    "open": 1_000_000 - done,
+                    "cost_usd": "1",
+                    "committed_usd": "2",
                 },
-            )  # fmt: skip
+            )
             if count % 40 == 0:
                 ledger.beat(time.time())
             count += 1
@@ -139,8 +144,11 @@ def test_the_first_paint_of_a_finished_run(tmp_path):
         began = time.monotonic()
         process = subprocess.run(
             [sys.executable, "-X", "importtime", "-c", "import tui.app, tui.screens.experiment"],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         times.append(time.monotonic() - began)
         for heavy in ("polars", "openai", "hydra", "matplotlib"):
             assert f" {heavy}\n" not in process.stderr
@@ -152,8 +160,12 @@ def test_a_hundred_thousand_answers(tmp_path):
 
     async def script(pilot):
         took = {}
-        for what, keys in (("load", ["3"]), ("pages", ["pagedown"] * 20), ("filter", ["exclamation_mark"]),
-                           ("scores", ["5"])):  # fmt: skip
+        for what, keys in (
+            ("load", ["3"]),
+            ("pages", ["pagedown"] * 20),
+            ("filter", ["exclamation_mark"]),
+            ("scores", ["5"]),
+        ):
             began = time.process_time()
             for key in keys:
                 await pilot.press(key)

@@ -146,6 +146,8 @@ def test_each_layout_takes_some_microseconds():
         )
         slowest[layout.name] = best / 200 * 1e6
     order = sorted(slowest.items(), key=lambda item: item[1])
-    print(f"\nmicroseconds an answer by the patterns alone, {len(order)} layouts: fastest "
-          f"{order[0]}, median {order[len(order) // 2]}, slowest {order[-1]}")  # fmt: skip
+    print(
+        f"\nmicroseconds an answer by the patterns alone, {len(order)} layouts: fastest "
+        f"{order[0]}, median {order[len(order) // 2]}, slowest {order[-1]}"
+    )
     assert order[-1][1] < 5000

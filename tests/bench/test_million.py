@@ -151,9 +151,12 @@ def at_size(size: int, place: Path) -> dict:
         f"most {heart.oldest:.1f} s old; action=report {report.wall:.1f} s, {report.megabytes:.0f} MB"
     )
     return {
-        "size": size, "floor": floor, "ours": ours, "report": report,
+        "size": size,
+        "floor": floor,
+        "ours": ours,
+        "report": report,
         "oldest heartbeat": heart.oldest,
-    }  # fmt: skip
+    }
 
 
 def body(place: Path) -> bytes:

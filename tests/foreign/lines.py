@@ -101,14 +101,24 @@ ACCOUNT = {
 
 ERRORS = {
     "an object": every(
-        lambda id_: {"custom_id": id_, "response": None, "error": {"code": "server_error", "message": "up"}},
+        lambda id_: {
+            "custom_id": id_,
+            "response": None,
+            "error": {"code": "server_error", "message": "up"},
+        },
         "error",
     ),
-    "a text": every(lambda id_: {"custom_id": id_, "response": None, "error": "upstream failed"}, "error"),
-    "inside a 200": every(lambda id_: ok(id_, {"error": {"message": "Provider returned error", "code": 502}})),
-    "no body": every(lambda id_: {"custom_id": id_, "response": {"status_code": 500, "body": None}}),
+    "a text": every(
+        lambda id_: {"custom_id": id_, "response": None, "error": "upstream failed"}, "error"
+    ),
+    "inside a 200": every(
+        lambda id_: ok(id_, {"error": {"message": "Provider returned error", "code": 502}})
+    ),
+    "no body": every(
+        lambda id_: {"custom_id": id_, "response": {"status_code": 500, "body": None}}
+    ),
     "nothing at all": every(lambda id_: {"custom_id": id_}),
-}  # fmt: skip
+}
 """Failures that are nobody's, which may be asked again."""
 
 ONE_BY_ONE: dict[str, Callable[[Json, int], Json | Reply]] = {

@@ -70,22 +70,29 @@ HELD = {
         s.late(s.EVER, request_counts=None),
         r"says completed of 4 requests, it names no result file",
     ),
-    "no error file, ever": (s.both(s.late(s.EVER, "error_file_id"), REFUSED),
-                            r"counts 3 answered and 1 failed, its files hold 3"),
+    "no error file, ever": (
+        s.both(s.late(s.EVER, "error_file_id"), REFUSED),
+        r"counts 3 answered and 1 failed, its files hold 3",
+    ),
     "always empty": (s.cut(s.EVER, s.nothing), r"counts 4 answered, its files hold none"),
-    "always empty, no counts": (s.both(s.counting(None), s.cut(s.EVER, s.nothing)),
-                                r"says completed of 4 requests, its files hold none"),
+    "always empty, no counts": (
+        s.both(s.counting(None), s.cut(s.EVER, s.nothing)),
+        r"says completed of 4 requests, its files hold none",
+    ),
     "always cut at a line's end": (s.cut(s.EVER, s.lines(2)), r"4 answered, its files hold 2"),
     "always cut in mid-line": (s.cut(s.EVER, s.in_mid_line), r"and 1 line that cannot be read"),
     "always cut in mid-line, no counts": (
-        s.both(s.counting(None), s.cut(s.EVER, s.in_mid_line)), r"1 line that cannot be read"),
+        s.both(s.counting(None), s.cut(s.EVER, s.in_mid_line)),
+        r"1 line that cannot be read",
+    ),
     "files cannot be fetched": (s.cut(s.EVER, s.not_found), r"cannot be fetched .*404"),
     "gone, not listed": (s.gone(listed=False), r"does not know batch-1 any more .*404"),
     "gone, but listed": (s.gone(listed=True), r"does not know batch-1 any more .*404"),
     "completed, then failed": (
         s.said(lambda b, n: b | dict.fromkeys(s.FILES) | ({"status": "failed"} if n > 1 else {})),
-        r"had ended, and now the provider says failed"),
-}  # fmt: skip
+        r"had ended, and now the provider says failed",
+    ),
+}
 
 
 @pytest.mark.parametrize(("scenario", "reason"), HELD.values(), ids=HELD)

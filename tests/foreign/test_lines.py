@@ -138,12 +138,18 @@ def test_a_batch_is_known_by_its_labels_where_a_gateway_renames_its_input(bench)
     def batch(shown: Json, polls: int, _: int) -> Json | Reply:
         return shown | {"input_file_id": "gateway;x"} if polls else Reply(502, b"Bad gateway")
 
-    here = bench(Scenario(batch=batch, listed=lambda shown: bool(shown.update(input_file_id="g;x")) or True))  # fmt: skip
+    here = bench(
+        Scenario(batch=batch, listed=lambda shown: bool(shown.update(input_file_id="g;x")) or True)
+    )
     ran = here.run()
     assert (ran.code, here.bill) == (0, FOUR), ran.out
 
 
 def test_a_batch_that_is_gone_is_asked_about_and_not_ordered_again(bench):
-    here = bench(Scenario(batch=lambda shown, polls, nth: json_reply(NOT_FOUND, 404) if 0 < polls < 3 else shown))  # fmt: skip
+    here = bench(
+        Scenario(
+            batch=lambda shown, polls, nth: json_reply(NOT_FOUND, 404) if 0 < polls < 3 else shown
+        )
+    )
     ran = here.run()
     assert (ran.code, here.bill) == (0, FOUR), ran.out

@@ -283,7 +283,12 @@ def test_a_folder_without_a_mailbox_has_no_commands(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        b"", b"{", b"[]", b'{"id": "x"}', b"\xff\xfe", b'{"id": "00000000001000-00000000"}',
+        b"",
+        b"{",
+        b"[]",
+        b'{"id": "x"}',
+        b"\xff\xfe",
+        b'{"id": "00000000001000-00000000"}',
         b'{"id": "00000000001000-00000000", "verb": "burn", "at": 1}',
         b'{"id": "00000000001000-00000000", "verb": "stop"}',
         b'{"id": "00000000001000-00000000", "verb": "retry", "at": 1, "requests": "all"}',
@@ -293,7 +298,7 @@ def test_a_folder_without_a_mailbox_has_no_commands(tmp_path):
         b"9" * 70_000,
         b"[" * 60_000,
     ],
-)  # fmt: skip
+)
 def test_what_is_no_command_is_left_alone_and_stops_nobody(tmp_path, text):
     place = tmp_path / FOLDER
     place.mkdir()

@@ -47,6 +47,25 @@ def request(
     return row
 
 
+ATTEMPT = {
+    "author": "作者",
+    "batch": "b0001",
+    "remote_batch": "batch_1",
+    "prompt_variant": "plain",
+    "finish_reason": "stop",
+    "request_id": "r1",
+    "input_tokens": 100,
+    "output_tokens": 40,
+    "cost_usd": 0.001,
+    "answered_at": NOON,
+    "error": None,
+    "submitted_at": NOON,
+    "completed_at": NOON,
+    "raw_answer": "…",
+}
+"""What every row says, unless a test says otherwise."""
+
+
 def stored_run(
     outputs: Path,
     rows: list[dict[str, Any]],
@@ -78,21 +97,8 @@ def stored_run(
         "provider": provider,
         "model": model,
         "rehearsal": rehearsal,
-        "author": "作者",
-        "batch": "b0001",
-        "remote_batch": "batch_1",
-        "prompt_variant": "plain",
-        "finish_reason": "stop",
+        **ATTEMPT,
         "model_returned": f"{model}-2026",
-        "request_id": "r1",
-        "input_tokens": 100,
-        "output_tokens": 40,
-        "cost_usd": 0.001,
-        "answered_at": NOON,
-        "error": None,
-        "submitted_at": NOON,
-        "completed_at": NOON,
-        "raw_answer": "…",
         **more,
     }
     whole = [
@@ -109,7 +115,23 @@ def stored_run(
     folder.mkdir(parents=True)
     answers.write_parquet(folder / "answers.parquet")
     answers.with_columns(attempt=pl.lit(1)).write_parquet(folder / "attempts.parquet")
-    definition = {
+    record = {
+        "id": "abc",
+        "name": experiment,
+        "emulated": rehearsal,
+        "definition": definition(personas, texts, labels),
+    }
+    manifest = {"chorus": "0.1.0", "experiment": record}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "summary.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def definition(
+    personas: dict[str, str], texts: dict[str, str], labels: dict[str, str]
+) -> dict[str, Any]:
+    """What a manifest says of an experiment: names by persona, titles by text, labels by question."""
+    return {
         "prompt": {"plain": "問い", "enhanced": "問い！"},
         "questions": {
             key: {"label": label, "minimum": 0, "maximum": 100, "integer": True}
@@ -118,11 +140,6 @@ def stored_run(
         "personas": {key: {"name": n, "system": f"あなたは{n}"} for key, n in personas.items()},
         "texts": {key: {"title": n, "sha256": f"{key}{n}"} for key, n in texts.items()},
     }
-    record = {"id": "abc", "name": experiment, "emulated": rehearsal, "definition": definition}
-    manifest = {"chorus": "0.1.0", "experiment": record}
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    (folder / "summary.json").write_text("{}", encoding="utf-8")
-    return folder
 
 
 def schema() -> dict[str, Any]:

@@ -178,9 +178,13 @@ def hostile(tmp_path_factory):
         for trial in (1, 2)
     ]
     stored_run(
-        outputs, rows, personas=HOSTILE, texts={"t1": "$\\frac{1}$"}, labels={"Q1": "<b>&amp;"},
+        outputs,
+        rows,
+        personas=HOSTILE,
+        texts={"t1": "$\\frac{1}$"},
+        labels={"Q1": "<b>&amp;"},
         model_returned="=cmd|' /C calc'!A0",
-    )  # fmt: skip
+    )
     folder = tmp_path_factory.mktemp("report")
     return write_report(
         selected(outputs, ["all"], rehearsals=False), folder, language="ja", seed=1, draws=100

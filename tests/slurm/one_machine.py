@@ -122,8 +122,12 @@ def _wait_for_node(environment: dict[str, str], folder: Path) -> None:
     while time.monotonic() < end:
         found = subprocess.run(
             ["sinfo", "--noheader", "--format=%T"],
-            env=environment, capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
         if found.stdout.strip() == "idle":
             return
         time.sleep(0.3)

@@ -133,8 +133,12 @@ def test_a_job_that_is_killed_is_lost_and_the_same_command_resumes_it(desk: Desk
     desk.wait(desk.are_running)
     status = subprocess.run(
         [sys.executable, "-m", "runner", *SWEEP, "action=status", "--json"],
-        cwd=desk.folder, env=desk.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=desk.folder,
+        env=desk.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert [job["state"] for job in json.loads(status.stdout)["jobs"]] == ["running"] * 4
     victim = lease.newest(desk.cell("groq"))
     assert victim is not None

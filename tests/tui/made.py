@@ -154,9 +154,16 @@ def job(
 @cache
 def _composed(name: str, provider: str, model: str, trials: int, limit: int) -> Any:
     return compose(
-        [f"provider={provider}", f"name={name}", f"trials={trials}", f"provider.model={model}",
-         f"provider.limits.requests={limit}", "provider.limits.margin=0", "budget.max_usd=20"]
-    )[0]  # fmt: skip
+        [
+            f"provider={provider}",
+            f"name={name}",
+            f"trials={trials}",
+            f"provider.model={model}",
+            f"provider.limits.requests={limit}",
+            "provider.limits.margin=0",
+            "budget.max_usd=20",
+        ]
+    )[0]
 
 
 def _run(outputs: str, name: str, provider: str, model: str, trials: int, limit: int = 40) -> Run:

@@ -116,9 +116,15 @@ def screen_text(app: Any) -> str:
     """Return what is on the screen, also when a dialog lies over it."""
     width, height = app.size
     console = Console(
-        width=width, height=height, file=_Nowhere(), force_terminal=True, color_system=None,
-        record=True, legacy_windows=False, safe_box=False,
-    )  # fmt: skip
+        width=width,
+        height=height,
+        file=_Nowhere(),
+        force_terminal=True,
+        color_system=None,
+        record=True,
+        legacy_windows=False,
+        safe_box=False,
+    )
     update = app.screen._compositor.render_update(
         full=True, screen_stack=app._background_screens, simplify=True
     )

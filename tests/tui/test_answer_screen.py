@@ -209,12 +209,16 @@ SHAPES = {
         (("system", "be brief"), ("user", "one\ntwo")),
     ),
     "anthropic in blocks": (
-        {"params": {"system": [{"type": "text", "text": "s"}],
-                    "messages": [{"role": "user", "content": [{"type": "text", "text": "u"}]}]}},
+        {
+            "params": {
+                "system": [{"type": "text", "text": "s"}],
+                "messages": [{"role": "user", "content": [{"type": "text", "text": "u"}]}],
+            }
+        },
         (("system", "s"), ("user", "u")),
     ),
     "odd": ({"body": {"messages": [{"content": None}, 7]}}, (("?", "null"),)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("line", "parts"), SHAPES.values(), ids=SHAPES)
@@ -231,14 +235,30 @@ def test_a_line_of_no_known_shape_is_shown_as_it_is():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["body", "params", "request", "messages", "content", "parts", "text",
-                         "role", "system", "contents", "systemInstruction"]),
-        inner, max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "body",
+                    "params",
+                    "request",
+                    "messages",
+                    "content",
+                    "parts",
+                    "text",
+                    "role",
+                    "system",
+                    "contents",
+                    "systemInstruction",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @given(st.dictionaries(st.sampled_from(["custom_id", "body", "params", "request"]), JSON))
@@ -338,8 +358,10 @@ def test_marked_text_keeps_every_letter_and_lets_no_control_character_through(te
     assert [c for c in shown if c.isalnum()] == [c for c in text if c.isalnum()]
 
 
-@given(st.lists(st.tuples(st.text(max_size=30), st.sampled_from(["", "match"])), max_size=4),
-       st.integers(1, 20))  # fmt: skip
+@given(
+    st.lists(st.tuples(st.text(max_size=30), st.sampled_from(["", "match"])), max_size=4),
+    st.integers(1, 20),
+)
 @settings(deadline=None)
 def test_a_folded_line_fits_and_loses_nothing(line, width):
     from tui.cells import clean

@@ -222,8 +222,10 @@ def test_a_part_that_is_gone_half_written_or_old_is_told_and_the_rest_is_there(
         assert says in answers.notes[0]
         assert "\n" not in "".join(answers.notes)
     if says and left < 100:
-        assert any("40 requests were answered well, and their values are not here" in note
-                   for note in answers.notes)  # fmt: skip
+        assert any(
+            "40 requests were answered well, and their values are not here" in note
+            for note in answers.notes
+        )
 
 
 def test_a_ledger_that_cannot_be_read_keeps_what_was_read_before(copied):

@@ -24,15 +24,26 @@ HOUR = 3600.0
 
 def batch(state: S = S.RUNNING, key: str = "b0001", **changes: Any) -> Batch:
     known: dict[str, Any] = {
-        "key": BatchKey(key), "state": state, "count": 100, "bytes": 1, "sha256": "0" * 64,
-        "input_tokens": 1, "reserved_usd": Decimal("0.25"), "packed_at": NOW - HOUR,
-    }  # fmt: skip
+        "key": BatchKey(key),
+        "state": state,
+        "count": 100,
+        "bytes": 1,
+        "sha256": "0" * 64,
+        "input_tokens": 1,
+        "reserved_usd": Decimal("0.25"),
+        "packed_at": NOW - HOUR,
+    }
     if state in (S.RUNNING, S.CANCELLING, S.ENDED, S.COLLECTED):
         known |= {
-            "remote": RemoteId("batch_1"), "sent_at": NOW - HOUR, "accepted_at": NOW - HOUR,
-            "polled_at": NOW - 20, "next_at": NOW + 40, "remote_state": "in_progress",
-            "expires_at": NOW + 23 * HOUR, "kept_until": NOW + 20 * 86_400,
-        }  # fmt: skip
+            "remote": RemoteId("batch_1"),
+            "sent_at": NOW - HOUR,
+            "accepted_at": NOW - HOUR,
+            "polled_at": NOW - 20,
+            "next_at": NOW + 40,
+            "remote_state": "in_progress",
+            "expires_at": NOW + 23 * HOUR,
+            "kept_until": NOW + 20 * 86_400,
+        }
     if state in (S.ENDED, S.COLLECTED):
         known |= {"ended_at": NOW - 300, "completed": 100, "remote_state": "completed"}
     if state is S.COLLECTED:
@@ -85,55 +96,149 @@ SLOW = batch(key="b0009", accepted_at=NOW - 3700)
 @pytest.mark.parametrize(
     ("found", "rank", "style", "sentence"),
     [
-        (job(REFUSED), "REFUSED", "bad",
-         "b0001 failed at the provider: model not found; its 100 requests wait: mend the cause, run again"),
-        (job(AT_THE_DOOR, halted="the provider refused b0001: quota is 0"), "REFUSED", "bad",
-         "b0001 was refused: quota is 0; its 100 requests wait: mend the cause, run again"),
-        (job(batch(S.COLLECTED, tally={"valid": 98, "refused": 2})), "REFUSED", "bad",
-         "b0001 has 2 of 100 requests refused: Enter shows why, r asks them once more"),
-        (job(EXPIRED), "EXPIRED", "bad",
-         "b0001 expired after 55m00: 12 of 100 answers missing; the rest is paid, to be collected"),
-        (job(HALF_EXPIRED, open=12), "EXPIRED", "bad",
-         "b0001 expired after 55m00: 12 of 100 answers missing; they are asked again"),
-        (job(UNKNOWN), "UNKNOWN", "bad",
-         "b0001 is unknown: it may be m_1 or m_2; never sent again on a guess: a adopts, b gives it up"),
-        (job(HELD), "HELD", "bad",
-         "b0001 is held: the provider counts 4 answered, its files hold 3; run again"),
-        (job(OLD_END), "UNCOLLECTED", "warn",
-         ("b0001 ended and is not collected (HTTP 500); its paid answers are kept for 20d00h more: "
-         "the runner goes on trying")),
-        (job(replace(OLD_END, kept_until=NOW + 86_400)), "UNCOLLECTED", "bad",
-         ("b0001 ended and is not collected (HTTP 500); its paid answers are kept for 1d00h more: "
-         "the runner goes on trying")),
-        (job(replace(OLD_END, kept_until=NOW - 86_400)), "UNCOLLECTED", "bad",
-         "b0001 was never collected, and its answers were kept until 1d00h ago: the runner goes on trying"),
-        (job(replace(OLD_END, kept_until=None)), "UNCOLLECTED", "warn",
-         ("b0001 ended and is not collected (HTTP 500); its paid answers are kept for an unknown "
-         "time: the runner goes on trying")),
-        (job(CLOSING), "CLOSING", "warn",
-         "b0001 has 1h30 of its window left; 60 of 100 answers missing; what expires is asked again"),
-        (job(replace(CLOSING, completed=None)), "CLOSING", "warn",
-         "b0001 has 1h30 of its window left; the provider reports no progress; what expires is asked again"),
-        (job(replace(CLOSING, expires_at=NOW - 60)), "CLOSING", "bad",
-         "b0001 should have ended 1m00 ago, when its window closed; 60 of 100 answers missing"),
-        (job(STALLED), "STALLED", "warn",
-         "b0001 is stalled: not polled for 40m00 (6 tries): HTTP 503; the runner goes on trying"),
-        (job(replace(STALLED, tries=0, error=None, next_at=NOW - 5)), "STALLED", "warn",
-         "b0001 is stalled: not polled for 40m00; the runner goes on trying"),
-        (job(STRANGE), "STRANGE", "warn",
-         "b0001 brought 2 conflicting, 1 unknown lines that are not taken for answers: see raw/b0001.*"),
-        (job(INVALID), "INVALID", "warn",
-         "b0001 has 4 of 100 answers invalid (4.0 %), most often out_of_range: Enter shows them"),
-        (job(*QUICK, SLOW), "SLOW", "warn",
-         "b0009 is slow: 1h01, where openai took 20m00 (median): wait, or c cancels it"),
-        (job(batch(), plan={"budget_usd": 5}, committed_usd="5.01"), "BUDGET", "bad",
-         ("$5.01 are spent or reserved, more than the budget of $5.00: nothing more is sent unless you "
-         "raise budget.max_usd")),
-        (job(batch(S.PACKED), plan={"budget_usd": 5}, committed_usd="4.80"), "BUDGET", "warn",
-         ("b0001 may cost $0.2500, and $0.2000 of the budget are left: raise budget.max_usd, or wait "
-         "for others to cost less")),
+        (
+            job(REFUSED),
+            "REFUSED",
+            "bad",
+            "b0001 failed at the provider: model not found; its 100 requests wait: mend the cause, run again",
+        ),
+        (
+            job(AT_THE_DOOR, halted="the provider refused b0001: quota is 0"),
+            "REFUSED",
+            "bad",
+            "b0001 was refused: quota is 0; its 100 requests wait: mend the cause, run again",
+        ),
+        (
+            job(batch(S.COLLECTED, tally={"valid": 98, "refused": 2})),
+            "REFUSED",
+            "bad",
+            "b0001 has 2 of 100 requests refused: Enter shows why, r asks them once more",
+        ),
+        (
+            job(EXPIRED),
+            "EXPIRED",
+            "bad",
+            "b0001 expired after 55m00: 12 of 100 answers missing; the rest is paid, to be collected",
+        ),
+        (
+            job(HALF_EXPIRED, open=12),
+            "EXPIRED",
+            "bad",
+            "b0001 expired after 55m00: 12 of 100 answers missing; they are asked again",
+        ),
+        (
+            job(UNKNOWN),
+            "UNKNOWN",
+            "bad",
+            "b0001 is unknown: it may be m_1 or m_2; never sent again on a guess: a adopts, b gives it up",
+        ),
+        (
+            job(HELD),
+            "HELD",
+            "bad",
+            "b0001 is held: the provider counts 4 answered, its files hold 3; run again",
+        ),
+        (
+            job(OLD_END),
+            "UNCOLLECTED",
+            "warn",
+            (
+                "b0001 ended and is not collected (HTTP 500); its paid answers are kept for 20d00h more: "
+                "the runner goes on trying"
+            ),
+        ),
+        (
+            job(replace(OLD_END, kept_until=NOW + 86_400)),
+            "UNCOLLECTED",
+            "bad",
+            (
+                "b0001 ended and is not collected (HTTP 500); its paid answers are kept for 1d00h more: "
+                "the runner goes on trying"
+            ),
+        ),
+        (
+            job(replace(OLD_END, kept_until=NOW - 86_400)),
+            "UNCOLLECTED",
+            "bad",
+            "b0001 was never collected, and its answers were kept until 1d00h ago: the runner goes on trying",
+        ),
+        (
+            job(replace(OLD_END, kept_until=None)),
+            "UNCOLLECTED",
+            "warn",
+            (
+                "b0001 ended and is not collected (HTTP 500); its paid answers are kept for an unknown "
+                "time: the runner goes on trying"
+            ),
+        ),
+        (
+            job(CLOSING),
+            "CLOSING",
+            "warn",
+            "b0001 has 1h30 of its window left; 60 of 100 answers missing; what expires is asked again",
+        ),
+        (
+            job(replace(CLOSING, completed=None)),
+            "CLOSING",
+            "warn",
+            "b0001 has 1h30 of its window left; the provider reports no progress; what expires is asked again",
+        ),
+        (
+            job(replace(CLOSING, expires_at=NOW - 60)),
+            "CLOSING",
+            "bad",
+            "b0001 should have ended 1m00 ago, when its window closed; 60 of 100 answers missing",
+        ),
+        (
+            job(STALLED),
+            "STALLED",
+            "warn",
+            "b0001 is stalled: not polled for 40m00 (6 tries): HTTP 503; the runner goes on trying",
+        ),
+        (
+            job(replace(STALLED, tries=0, error=None, next_at=NOW - 5)),
+            "STALLED",
+            "warn",
+            "b0001 is stalled: not polled for 40m00; the runner goes on trying",
+        ),
+        (
+            job(STRANGE),
+            "STRANGE",
+            "warn",
+            "b0001 brought 2 conflicting, 1 unknown lines that are not taken for answers: see raw/b0001.*",
+        ),
+        (
+            job(INVALID),
+            "INVALID",
+            "warn",
+            "b0001 has 4 of 100 answers invalid (4.0 %), most often out_of_range: Enter shows them",
+        ),
+        (
+            job(*QUICK, SLOW),
+            "SLOW",
+            "warn",
+            "b0009 is slow: 1h01, where openai took 20m00 (median): wait, or c cancels it",
+        ),
+        (
+            job(batch(), plan={"budget_usd": 5}, committed_usd="5.01"),
+            "BUDGET",
+            "bad",
+            (
+                "$5.01 are spent or reserved, more than the budget of $5.00: nothing more is sent unless you "
+                "raise budget.max_usd"
+            ),
+        ),
+        (
+            job(batch(S.PACKED), plan={"budget_usd": 5}, committed_usd="4.80"),
+            "BUDGET",
+            "warn",
+            (
+                "b0001 may cost $0.2500, and $0.2000 of the budget are left: raise budget.max_usd, or wait "
+                "for others to cost less"
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_rule_fires_and_says_what_happened_and_what_to_do(found, rank, style, sentence):
     assert said(found) == [(rank, style, sentence)]
 
@@ -200,8 +305,13 @@ def test_the_worst_comes_first_and_has_a_sign_without_colour():
     everything = (INVALID, CLOSING, STALLED, UNKNOWN, EXPIRED, REFUSED)
     notices = attention((job(*everything),), NOW, [ALIVE])
     assert [notice.rank.name for notice in notices] == [
-        "REFUSED", "EXPIRED", "UNKNOWN", "CLOSING", "STALLED", "INVALID"
-    ]  # fmt: skip
+        "REFUSED",
+        "EXPIRED",
+        "UNKNOWN",
+        "CLOSING",
+        "STALLED",
+        "INVALID",
+    ]
     assert [notice.sign(ASCII) for notice in notices] == ["x", "x", "x", "!", "!", "!"]
 
 
@@ -223,9 +333,17 @@ def test_whatever_a_ledger_holds_each_sentence_is_one_line_about_one_batch(
 ):
     sent, accepted, polled, expires, kept = moments
     one = batch(
-        state, completed=completed, tally=tally, tries=tries, error=error, sent_at=sent,
-        accepted_at=accepted, polled_at=polled, expires_at=expires, kept_until=kept,
-    )  # fmt: skip
+        state,
+        completed=completed,
+        tally=tally,
+        tries=tries,
+        error=error,
+        sent_at=sent,
+        accepted_at=accepted,
+        polled_at=polled,
+        expires_at=expires,
+        kept_until=kept,
+    )
     notices = attention((job(one, open=3),), NOW, [life])
     assert [n.style for n in notices] == sorted(
         (n.style for n in notices), key=("bad", "warn").index

@@ -23,9 +23,25 @@ from tui.cells import (
 )
 
 HOSTILE = [
-    "\x1b[2J", "\x1b]0;pwned\x07", "\x1b]52;c;aGk=\x07", "\x07", "\r", "\x9b31m", "\x85", "\u202e",
-    "\u2066", "\u200b", "\ufeff", "\x00", "\x7f", "\u2028", "\ud800", "\U000e0041", "\t", "\n",
-]  # fmt: skip
+    "\x1b[2J",
+    "\x1b]0;pwned\x07",
+    "\x1b]52;c;aGk=\x07",
+    "\x07",
+    "\r",
+    "\x9b31m",
+    "\x85",
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\ufeff",
+    "\x00",
+    "\x7f",
+    "\u2028",
+    "\ud800",
+    "\U000e0041",
+    "\t",
+    "\n",
+]
 
 
 def dangerous(char: str) -> bool:

@@ -191,5 +191,7 @@ def test_a_recent_experiment_stands_before_an_old_one(tmp_path):
     made.job(tmp_path, "alive", "openai", "gpt-4o-mini", (), beat_age=1)
     lines = experiment_lines(AllSource(tmp_path).read(NOW), NOW, "x")
     assert [(line.name, line.standing.word) for line in lines] == [
-        ("new", "dead"), ("old", "dead"), ("alive", "running")
-    ]  # fmt: skip
+        ("new", "dead"),
+        ("old", "dead"),
+        ("alive", "running"),
+    ]

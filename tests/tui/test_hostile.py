@@ -40,9 +40,20 @@ def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SPOILED = {
-    "error", "remote_state", "halted", "held", "name", "title", "author", "label", "remote",
-    "notes", "prices", "way", "host",
-}  # fmt: skip
+    "error",
+    "remote_state",
+    "halted",
+    "held",
+    "name",
+    "title",
+    "author",
+    "label",
+    "remote",
+    "notes",
+    "prices",
+    "way",
+    "host",
+}
 
 
 def poison(value: Any, key: str = "") -> Any:

@@ -141,10 +141,13 @@ FINISHED = Liveness(life=Life.FINISHED, beat_age=9.0, sentence=None)
         (replace(job(), health=Health.DAMAGED), FINISHED, Standing("damaged", "bad")),
         (replace(job(), health=Health.NEWER), ALIVE, Standing("newer format", "bad")),
         (replace(job(), health=Health.MISSING), ALIVE, Standing("missing", "bad")),
-        (job(), Liveness(life=Life.NEVER, beat_age=None, sentence=None),
-         Standing("not started", "dim")),
+        (
+            job(),
+            Liveness(life=Life.NEVER, beat_age=None, sentence=None),
+            Standing("not started", "dim"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_how_a_job_stands_in_one_word(found, life, said):
     assert standing(found, life) == said
 

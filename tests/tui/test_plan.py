@@ -107,10 +107,17 @@ def test_factors_that_differ_between_jobs_show_both_ends(jobs):
 
 def test_jobs_that_share_a_folder_share_its_requests():
     facts = [
-        {"folder": "same", "factors": [], "total": total, "to_send": send, "success": 0,
-         "retry_success": 0, "failed": 0}
+        {
+            "folder": "same",
+            "factors": [],
+            "total": total,
+            "to_send": send,
+            "success": 0,
+            "retry_success": 0,
+            "failed": 0,
+        }
         for total, send in ((24, 24), (36, 12))
-    ]  # fmt: skip
+    ]
     said = text_of(factor_lines([Planned(f"x{n}", f) for n, f in enumerate(facts)], 100, UNICODE))
     assert "requests          36" in said
     assert "to send 36" in said

@@ -140,10 +140,18 @@ def test_the_cursor_stays_in_its_place_when_its_row_goes_away():
 @pytest.mark.parametrize(
     ("keys", "row"),
     [
-        ("j j", 2), ("down down up", 1), ("G", 99), ("end", 99), ("G g", 0), ("home", 0),
-        ("pagedown", 8), ("pagedown pagedown pageup", 8), ("k", 0), ("G j", 99),
+        ("j j", 2),
+        ("down down up", 1),
+        ("G", 99),
+        ("end", 99),
+        ("G g", 0),
+        ("home", 0),
+        ("pagedown", 8),
+        ("pagedown pagedown pageup", 8),
+        ("k", 0),
+        ("G j", 99),
     ],
-)  # fmt: skip
+)
 def test_every_way_to_move(keys, row):
     async def script(pilot, app):
         await pilot.press(*keys.split())
@@ -210,8 +218,11 @@ def test_only_rows_that_differ_are_drawn_again():
     async def script(pilot, app):
         refresh = app.table.refresh_row
         app.table.refresh_row = lambda index: (drawn.append(index), refresh(index))
-        app.table.update_rows(ListRows((n, [n, "ended" if n == "b" else "running", "詩人", ("1", "bad")])
-                                       for n in "abc"))  # fmt: skip
+        app.table.update_rows(
+            ListRows(
+                (n, [n, "ended" if n == "b" else "running", "詩人", ("1", "bad")]) for n in "abc"
+            )
+        )
         await pilot.pause()
         assert "ended" in lines(app)[2]
 

@@ -38,11 +38,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         free.bind(("127.0.0.1", 0))
         number: int = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tui", "--serve", "--port", str(number), "--outputs",
-         str(tmp_path_factory.mktemp("outputs"))],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+        [
+            sys.executable,
+            "-m",
+            "tui",
+            "--serve",
+            "--port",
+            str(number),
+            "--outputs",
+            str(tmp_path_factory.mktemp("outputs")),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
         text=True,
-    )  # fmt: skip
+    )
     try:
         said = process.stdout.readline()
         wait_for(number)
@@ -124,8 +135,9 @@ def test_the_printed_address_gives_a_cookie_that_opens_page_and_socket(served):
     assert asyncio.run(handshake(served.port, {})) == 403
     elsewhere = httpx.get(
         f"http://127.0.0.1:{served.port}/?token={served.token}",
-        headers={"Host": f"localhost:{served.port}"}, trust_env=False,
-    )  # fmt: skip
+        headers={"Host": f"localhost:{served.port}"},
+        trust_env=False,
+    )
     assert elsewhere.headers["Location"].startswith(f"http://127.0.0.1:{served.port}/?token=")
 
 
@@ -142,8 +154,12 @@ def test_it_listens_on_this_machine_only(port):
 def test_a_port_that_is_taken_is_one_line(port):
     done = subprocess.run(
         [sys.executable, "-m", "tui", "--serve", "--port", str(port)],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert str(port) in done.stderr

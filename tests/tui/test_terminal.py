@@ -69,9 +69,10 @@ class Terminal:
         """Return the pid of the dashboard."""
         shell = self.tmux("list-panes", "-F", "#{pane_pid}").strip()
         return int(
-            subprocess.run(["pgrep", "-P", shell], capture_output=True, text=True, check=True)
-            .stdout.split()[0]
-        )  # fmt: skip
+            subprocess.run(
+                ["pgrep", "-P", shell], capture_output=True, text=True, check=True
+            ).stdout.split()[0]
+        )
 
     def close(self) -> None:
         self.tmux("kill-server")

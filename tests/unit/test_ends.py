@@ -52,8 +52,12 @@ TABLE = [
     ("cancelled, and less than was counted", batch(1, 1, "cancelled"), found(1), CONTRADICTED),
     ("failures are not counted, answers lack", batch(3, None), found(2, 1), CONTRADICTED),
     ("answers are not counted, failures lack", batch(None, 2), found(0, 1), CONTRADICTED),
-    ("expired lines do not stand for answers", batch(1, 0, "expired"), found(0, unrun=1),
-     CONTRADICTED),
+    (
+        "expired lines do not stand for answers",
+        batch(1, 0, "expired"),
+        found(0, unrun=1),
+        CONTRADICTED,
+    ),
     ("errors do not stand for answers", batch(3, 0), found(2, 1), CONTRADICTED),
     # a line that nobody can read may be the one that is missing
     ("a broken line", batch(), found(3, unread=1), CONTRADICTED),
@@ -77,7 +81,7 @@ TABLE = [
     ("expired, counts smaller", batch(1, 0, "expired"), found(2), UNPROVEN),
     ("expired, failures not counted", batch(2, None, "expired"), found(2), UNPROVEN),
     ("a program that was killed", batch(rest="errored", files={}), found(), UNPROVEN),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,11 @@ OTHERS = FILLED.partition("\n")[2]
 
 TRAPS = [
     ("the form restated with its range", f"{FORM}\n\n{FILLED}", expected(*ALL)),
-    ("a decoy in a thought", f"<think>\nQ1. 面白さ(数値): 20\n</think>\n\n{FILLED}", expected(*ALL)),
+    (
+        "a decoy in a thought",
+        f"<think>\nQ1. 面白さ(数値): 20\n</think>\n\n{FILLED}",
+        expected(*ALL),
+    ),
     ("a thought without a beginning", f"Q1. 面白さ(数値): 20\n</think>\n{FILLED}", expected(*ALL)),
     ("a decoy in the preamble", f"評価: 50を基準に採点します。\n\n{FILLED}", expected(*ALL)),
     ("another scale", FILLED.replace(": 80", ": 8/10"), expected(S, *ALL[1:])),
@@ -52,23 +56,47 @@ TRAPS = [
     ("no rating", FILLED.replace(": 80", ": 評価不能"), expected(N, *ALL[1:])),
     ("a kanji number", FILLED.replace(": 80", ": 八十"), expected(N, *ALL[1:])),
     ("a number in a reason", FILLED.replace("少年の", "30点の少年の"), expected(*ALL)),
-    ("only a number in a reason", f"Q1. 面白さ(数値):\nQ1. 面白さ(理由): 30点の少年\n{OTHERS.partition(chr(10))[2]}", expected(M, *ALL[1:])),
+    (
+        "only a number in a reason",
+        f"Q1. 面白さ(数値):\nQ1. 面白さ(理由): 30点の少年\n{OTHERS.partition(chr(10))[2]}",
+        expected(M, *ALL[1:]),
+    ),
     ("a summary", f"{FILLED}\n\n総合評価: 99\n合計: 150点", expected(*ALL)),
     ("a summary under a heading", f"{FILLED}\n\n## まとめ\n評価: 99", expected(*ALL)),
     ("twice with other numbers", f"{FILLED}\n\nQ1. 面白さ(数値): 60", expected(A, *ALL[1:])),
     ("twice with the same number", f"{FILLED}\n\nQ1. 面白さ(数値): 80", expected(*ALL)),
-    ("a table that says otherwise", f"{FILLED}\n\n| 項目 | 点数 |\n|---|---|\n| 面白さ | 33 |", expected(A, *ALL[1:])),
+    (
+        "a table that says otherwise",
+        f"{FILLED}\n\n| 項目 | 点数 |\n|---|---|\n| 面白さ | 33 |",
+        expected(A, *ALL[1:]),
+    ),
     ("an object that says otherwise", FILLED + '\n\n{"Q1": 33}', expected(A, *ALL[1:])),
     ("an example in a sentence", '例: {"Q1": 50} のように。\n\n' + FILLED, expected(*ALL)),
     ("a key twice", '{"Q1": 80, "Q1": 60}', expected(A, M, M, M)),
     ("a question inside another", '{"Q1": {"Q2": 80}}', expected(A, A, M, M)),
     ("a list of numbers", '{"Q1": [80, 60]}', expected(N, M, M, M)),
-    ("no number in an object", '{"Q1": true, "Q2": "高い", "Q3": null, "Q4": 1e2}', expected(N, N, M, N)),
+    (
+        "no number in an object",
+        '{"Q1": true, "Q2": "高い", "Q3": null, "Q4": 1e2}',
+        expected(N, N, M, N),
+    ),
     ("a cut-off object", '{"Q1": {"value": 8', expected(M, M, M, M)),
     ("the schema restated", '{"Q1": {"value": "0-100", "reason": "説明"}}', expected(M, M, M, M)),
-    ("two columns of values", "| 項目 | 評価 | 評価値 |\n|---|---|---|\n| 面白さ | 80 | 60 |", expected(A, M, M, M)),
-    ("two columns without a head", "| | | |\n|---|---|---|\n| 面白さ | 80 | 60 |", expected(A, M, M, M)),
-    ("the wrong question's number", FILLED.replace("Q1. 面白さ(数値)", "Q2. 面白さ(数値)"), expected(A, A, 10, 0)),
+    (
+        "two columns of values",
+        "| 項目 | 評価 | 評価値 |\n|---|---|---|\n| 面白さ | 80 | 60 |",
+        expected(A, M, M, M),
+    ),
+    (
+        "two columns without a head",
+        "| | | |\n|---|---|---|\n| 面白さ | 80 | 60 |",
+        expected(A, M, M, M),
+    ),
+    (
+        "the wrong question's number",
+        FILLED.replace("Q1. 面白さ(数値)", "Q2. 面白さ(数値)"),
+        expected(A, A, 10, 0),
+    ),
     ("numbers without names", "1. 80\n2. 60\n3. 10\n4. 0", expected(M, M, M, M)),
     ("a minus or a dash", "面白さ -5\n理由: あ", expected(M, M, M, M)),
     ("a minus or a bullet", "### Q1. 面白さ\n-5\n理由: あ", expected(M, M, M, M)),
@@ -78,7 +106,7 @@ TRAPS = [
     ("nothing", "", expected(M, M, M, M)),
     ("stars", "面白さ：★★★★☆\n理由：良い", expected(N, M, M, M)),
     ("questions named without end", "Q1. 面白さ(数値): 80\n" * 5000, expected(A, A, A, A)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "wanted"), [t[1:] for t in TRAPS], ids=[t[0] for t in TRAPS])

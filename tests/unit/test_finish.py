@@ -8,14 +8,23 @@ from runner.core.finish import normal
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        *((word, "stop") for word in ("stop", "STOP", "end_turn", "stop_sequence", "eos", "COMPLETE")),
-        *((word, "stop") for word in ("FINISH_REASON_STOP", "FinishReason.STOP", " Stop ", "end-turn")),
+        *(
+            (word, "stop")
+            for word in ("stop", "STOP", "end_turn", "stop_sequence", "eos", "COMPLETE")
+        ),
+        *(
+            (word, "stop")
+            for word in ("FINISH_REASON_STOP", "FinishReason.STOP", " Stop ", "end-turn")
+        ),
         *((word, "length") for word in ("length", "MAX_TOKENS", "Max Tokens", "model_length")),
-        *((word, "length") for word in ("model_context_window_exceeded", "FINISH_REASON_MAX_TOKENS")),
+        *(
+            (word, "length")
+            for word in ("model_context_window_exceeded", "FINISH_REASON_MAX_TOKENS")
+        ),
         *((word, "content_filter") for word in ("content_filter", "SAFETY", "RECITATION", "SPII")),
         ("refusal", "refusal"),
     ],
-)  # fmt: skip
+)
 def test_every_dialect_has_its_word(word: str, expected: str) -> None:
     assert normal(word) == expected
 

@@ -42,7 +42,9 @@ WRITINGS = {
     "Python's words": repr(ANSWER)[:-1] + ", 'note': None, 'done': True}",
     "JavaScript's words": DUMPED[:-1] + ', "note": undefined, "share": NaN}',
     "single quotes and an apostrophe": repr(ANSWER)[:-1] + ", 'note': 'It's mine'}",
-    "bare keys": DUMPED.replace('"value"', "value").replace('"reason"', "reason").replace('"Q1"', "Q1"),
+    "bare keys": DUMPED.replace('"value"', "value")
+    .replace('"reason"', "reason")
+    .replace('"Q1"', "Q1"),
     "bare labels": DUMPED.replace('"Q1"', "面白さ").replace('"Q2"', "驚き"),
     "twice": json.dumps(DUMPED, ensure_ascii=False),
     "twice, in lines": json.dumps(LINES, ensure_ascii=False),
@@ -59,7 +61,7 @@ WRITINGS = {
     "texts": DUMPED.replace("80,", '"80/100",').replace("45,", '"４５",'),
     "curly quotes": DUMPED.replace('"', "”"),
     "wide signs": DUMPED.replace(":", "：").replace(",", "，"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
@@ -158,9 +160,11 @@ def test_two_numbers_for_one_question_are_none(text: str) -> None:
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 500) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @given(

@@ -367,18 +367,22 @@ ODD_ANSWERS = {
     "a usage that is a list": raw(answer(IDS[0], BAD, usage=[1])),
     "a time of 400 digits": raw(answer(IDS[0], BAD, created=10**400)),
     "a time of text": raw(answer(IDS[0], BAD, created="yesterday")),
-    "a time of 1e999": raw(answer(IDS[0], BAD, created=1)).replace(b'"created": 1', b'"created": 1e999'),
+    "a time of 1e999": raw(answer(IDS[0], BAD, created=1)).replace(
+        b'"created": 1', b'"created": 1e999'
+    ),
     "a message of null": raw(answer(IDS[0], BAD, choices=[{"message": None}])),
     "content of null": raw(answer(IDS[0], BAD, choices=[{"message": {"content": None}}])),
     "a model of lone surrogates": raw(answer(IDS[0], BAD)).replace(b"gpt-4o-mini", rb"gpt\ud83d"),
     "a request id of lone surrogates": raw(answer(IDS[0], BAD)).replace(b"req_1", rb"\udc00"),
-    "a reason to stop of lone surrogates": raw(answer(IDS[0], BAD)).replace(b'"stop"', rb'"\udc00"'),
+    "a reason to stop of lone surrogates": raw(answer(IDS[0], BAD)).replace(
+        b'"stop"', rb'"\udc00"'
+    ),
     "a NUL, escaped": raw(answer(IDS[0], "a\x00b")),
     "surrogates and a usage of 30 digits": raw(
         answer(IDS[0], "SURROGATE", usage={"prompt_tokens": 10**30}, created=10**400)
     ).replace(b"SURROGATE", rb"\ud83d"),
     "an answer of nothing": raw(answer(IDS[0], "")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", list(ODD_ANSWERS))
@@ -626,9 +630,17 @@ def test_rows_add_up_to_the_batch_and_nothing_billed_is_left_out(
     folder = tmp_path_factory.mktemp("money")
     rows, billed = [], Decimal(0)
     price = replace(
-        PRICE, cache_read_usd=Decimal("0.0001"), tiers=(Tier(above=200_000, input_usd=Decimal("0.002"),
-        output_usd=Decimal("0.015"), cache_read_usd=Decimal("0.0002")),),
-    )  # fmt: skip
+        PRICE,
+        cache_read_usd=Decimal("0.0001"),
+        tiers=(
+            Tier(
+                above=200_000,
+                input_usd=Decimal("0.002"),
+                output_usd=Decimal("0.015"),
+                cache_read_usd=Decimal("0.0002"),
+            ),
+        ),
+    )
     for name, reply in zip(IDS, replies, strict=True):
         tokens, output, cached, told = reply or (400_000, 9000, 0, False)
         read = cached * tokens // 2

@@ -373,7 +373,12 @@ FOLDERS: list[tuple[str, dict[str, str | bytes], list[str], list[str]]] = [
         ["persona=[x]"],
         ["persona/x.yaml, line", "python/object"],
     ),
-    ("aliases that unfold to millions", {"persona/x.yaml": BOMB}, ["persona=[x]"], ["persona/x.yaml"]),
+    (
+        "aliases that unfold to millions",
+        {"persona/x.yaml": BOMB},
+        ["persona=[x]"],
+        ["persona/x.yaml"],
+    ),
     (
         "an alias that holds itself",
         {"persona/x.yaml": head("persona.x", "name: &a [*a]\n")},
@@ -392,7 +397,7 @@ FOLDERS: list[tuple[str, dict[str, str | bytes], list[str], list[str]]] = [
         [],
         ["persona/x.yaml", "1,048,576 bytes"],
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

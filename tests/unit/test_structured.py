@@ -73,8 +73,12 @@ def test_it_is_part_of_what_the_experiment_is():
 
 
 def test_the_parameters_of_ones_own_are_laid_over_it():
-    run = run_with("gemini", "gemini-2.5-flash", "question.answer=json",
-                   "+provider.parameters.generationConfig.topP=0.5")  # fmt: skip
+    run = run_with(
+        "gemini",
+        "gemini-2.5-flash",
+        "question.answer=json",
+        "+provider.parameters.generationConfig.topP=0.5",
+    )
     config = run.settings.experiment.model.parameters["generationConfig"]
 
     assert config["topP"] == 0.5
@@ -142,10 +146,19 @@ def test_a_question_set_without_such_a_wording_says_what_it_needs(tmp_path):
 def test_the_bundled_study_is_answered_in_json(tmp_path, provider, mode):
     model, _ = MODELS[provider]
     run = run_with(
-        provider, model, "question.answer=json", f"provider.mode={mode}", f"outputs={tmp_path}",
-        "faults=instant", "faults.malformed=0.2", "trials=1", "texts=[t1]", "temperatures=null",
-        "poll.first_seconds=0.02", "poll.max_seconds=0.1",
-    )  # fmt: skip
+        provider,
+        model,
+        "question.answer=json",
+        f"provider.mode={mode}",
+        f"outputs={tmp_path}",
+        "faults=instant",
+        "faults.malformed=0.2",
+        "trials=1",
+        "texts=[t1]",
+        "temperatures=null",
+        "poll.first_seconds=0.02",
+        "poll.max_seconds=0.1",
+    )
     result = assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     answers = pl.read_parquet(result.tables.answers_parquet)
 

@@ -263,8 +263,9 @@ def test_two_answers_with_a_thought_between_have_to_agree(between: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ["answers", "ratings", "回答", "output", "Q1", "p", "form", "evaluation", "survey_response"]
-)  # fmt: skip
+    "tag",
+    ["answers", "ratings", "回答", "output", "Q1", "p", "form", "evaluation", "survey_response"],
+)
 def test_a_tag_for_an_answer_holds_one(tag: str) -> None:
     assert values(READER.read(f"<{tag}>\n{written(FORM, FINAL)}\n</{tag}>")) == FINAL
 
@@ -369,13 +370,16 @@ def test_what_follows_the_end_was_not_asked(turn: str) -> None:
     ("asked", "answered"),
     [
         ("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"),
-        ("<|start_header_id|>user<|end_header_id|>", "<|start_header_id|>assistant<|end_header_id|>"),
+        (
+            "<|start_header_id|>user<|end_header_id|>",
+            "<|start_header_id|>assistant<|end_header_id|>",
+        ),
         ("[INST]", "[/INST]"),
         ("<start_of_turn>user\n", "<end_of_turn>\n<start_of_turn>model\n"),
         ("<｜User｜>", "<｜Assistant｜>"),
         ("<|user|>\n", "<|assistant|>\n"),
     ],
-)  # fmt: skip
+)
 def test_a_question_sent_back_is_no_answer(asked: str, answered: str) -> None:
     text = f"{asked}{written(FORM, DRAFT)}{answered}{written(PROSE, FINAL)}"
 
@@ -422,10 +426,12 @@ def test_what_only_looks_like_a_mark_is_text(written_: str) -> None:
 
 @given(
     text=st.lists(
-        st.sampled_from([*(m for marks in MARKS.values() for m in marks), *ENDS, *STRANGE, "あ", "\n"])
+        st.sampled_from(
+            [*(m for marks in MARKS.values() for m in marks), *ENDS, *STRANGE, "あ", "\n"]
+        )
         | st.text(max_size=4)
     ).map("".join)
-)  # fmt: skip
+)
 def test_every_character_keeps_its_place(text: str) -> None:
     shown = hide_thoughts(text).text
 
