@@ -81,6 +81,7 @@ def settings_of(cfg: DictConfig) -> Settings:
     """
     hydra = HydraConfig.get()
     sources = [Path(s.path) for s in hydra.runtime.config_sources if s.schema == "file"]
+    options.learn(*sources)  # a launcher's process is given what was composed, and read no file
     try:
         return replace(settings(cfg, sources), overrides=tuple(hydra.overrides.task))
     except (OmegaConfBaseException, ValueError) as error:

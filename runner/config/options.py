@@ -29,6 +29,7 @@ _LONGEST = 1 << 20
 
 _declared: dict[str, type[Options]] = {}
 """By the class's full name: of every provider that a file of the configuration's folders names."""
+_learnt: set[Path] = set()
 _refused: dict[str, str] = {}
 """Provider files whose class may not be named, or is none: what to say if one is chosen."""
 
@@ -70,6 +71,9 @@ def learn(*folders: Path) -> None:
         ConfigError: two of them mean different things by one word.
     """
     for folder in folders:
+        if folder in _learnt:
+            continue
+        _learnt.add(folder)
         for path in sorted((folder / "provider").glob("*.yaml")):
             for target in _targets(path):
                 try:
@@ -80,6 +84,7 @@ def learn(*folders: Path) -> None:
 
 def forget() -> None:
     """Forget what was learnt of other folders."""
+    _learnt.clear()
     _declared.clear()
     _refused.clear()
 
