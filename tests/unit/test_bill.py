@@ -80,3 +80,9 @@ def test_what_is_used_is_never_below_what_was_billed(replies, left):
         assert bill.used >= billed
     assert bill.used == billed
     assert bill.most == billed + left * MOST
+
+
+def test_a_request_that_was_not_foreseen_leaves_no_debt_in_what_is_still_to_come():
+    bill = Bill(price=PRICE, rest=MOST - 1)
+    bill.ask(MOST)
+    assert (bill.rest, bill.most) == (0, MOST)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.cost import Estimate, Price, Tier, estimate, estimate_tokens
-from runner.core.model import Usage
+from runner.core.cost import Estimate, Price, Tier, counted, estimate, estimate_tokens
+from runner.core.model import Reply, ReplyKind, Usage
 
 PRICE = Price(
     input_usd=Decimal("0.000000075"), output_usd=Decimal("0.0000003"), source="a list, today"
@@ -117,3 +117,23 @@ def test_tokens_are_guessed_high_one_a_japanese_character(text, expected):
 @given(st.text(), st.text())
 def test_more_text_is_never_fewer_tokens(one, other):
     assert estimate_tokens(one) <= estimate_tokens(one + other)
+
+
+def test_the_low_end_takes_fewer_tokens_than_were_guessed_and_the_usual_answer():
+    found = estimate(PRICE, [(10_000, 3)], 450, 1500)
+    assert found.low == 3 * PRICE.of(Usage(input_tokens=7_000, output_tokens=450))
+
+
+@pytest.mark.parametrize(
+    ("text", "usage", "known"),
+    [
+        ("x", Usage(input_tokens=9, output_tokens=2), True),
+        ("x", Usage(input_tokens=0, output_tokens=2), False),
+        ("x", Usage(input_tokens=9, output_tokens=0), False),
+        ("", Usage(input_tokens=9, output_tokens=0), True),
+        ("x", None, False),
+    ],
+)
+def test_tokens_that_nobody_counted_are_not_taken_for_none(text, usage, known):
+    reply = Reply(custom_id="p1_t1_n01", kind=ReplyKind.ANSWER, text=text, usage=usage)
+    assert counted(reply) == (usage if known else None)

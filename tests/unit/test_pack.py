@@ -155,3 +155,11 @@ def test_a_batch_is_cut_until_no_other_has_its_size_and_only_at_its_end(spans, t
     assert kept == whole[: len(kept)]
     free = [n for n in range(1, len(whole) + 1) if n not in taken]
     assert len(kept) == (max(free) if free else len(whole))
+
+
+def test_a_batch_is_as_large_as_it_can_be_without_the_size_of_another():
+    spans = tuple(
+        SizedSpan(span=Span(Stem(n), 1, 3, Variant.PLAIN), frame_bytes=9, tokens=1) for n in "ab"
+    )
+    assert len(requests(with_a_size_of_its_own(spans, {6, 5, 3}))) == 4
+    assert len(requests(with_a_size_of_its_own(spans, {6, 5, 4}))) == 3

@@ -600,3 +600,22 @@ def test_money_that_others_may_give_back_is_waited_for(may_free):
     assert found.done is not may_free
     halted = plan(replace(given, halted="no such model"), NOW)
     assert halted.done
+
+
+def test_what_is_paid_for_is_collected_before_anything_else_is_asked():
+    batches = [batch(BatchState.RUNNING, 1), batch(BatchState.SUBMITTING, 2)]
+    found = plan(facts(Purpose.RUN, *batches, batch(BatchState.ENDED, 3)), NOW)
+    assert verbs(found)[0] is Verb.COLLECT
+    assert len(found.actions) == 3
+
+
+@pytest.mark.parametrize("state", UNSENT)
+def test_a_batch_that_the_user_cancelled_is_not_sent_on_its_way_out(state):
+    one = batch(state)
+    found = plan(facts(Purpose.RUN, one, cancelled=frozenset([one.key])), NOW)
+    assert asked(found) == [(Verb.DROP, one.key)]
+
+
+def test_what_was_given_up_may_be_billed_and_stays_committed():
+    given_up = batch(BatchState.DROPPED, abandoned_at=NOW)
+    assert committed((given_up, batch(BatchState.DROPPED, 2))) == given_up.reserved_usd

@@ -400,3 +400,11 @@ def test_a_failed_request_outside_the_configuration_stays_as_it_is():
     before = one.counts()
     assert one.retry(lambda _, __: True) == 0
     assert one.counts() == before
+
+
+def test_only_the_trial_that_is_meant_is_asked_once_more():
+    one = request_states("a", trials=3)
+    one.depart([span("a", 1, 3)])
+    one.arrive([span("a", 1, 3)], codes(*[Outcome.REFUSED] * 3))
+    assert one.retry(lambda stem, trial: (stem, trial) == ("a", 2)) == 1
+    assert [(s.first, s.last) for s in one.pending()] == [(2, 2)]

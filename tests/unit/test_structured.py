@@ -1,6 +1,7 @@
 """question.answer=json: the schema in each dialect, who may have it, and what comes back."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import orjson
@@ -15,6 +16,7 @@ from runner.core.extract.reader import Reader
 from runner.core.model import Variant
 from runner.core.plan import Purpose
 from runner.core.prompt import form, render, skeleton
+from runner.core.structured import parameters
 from runner.run import assemble
 from runner.run.run import Run
 from tests.unit.layouts import LABELS
@@ -177,3 +179,19 @@ def test_the_bundled_study_is_answered_in_json(tmp_path, provider, mode):
 def test_another_word_than_text_or_json_is_refused():
     with pytest.raises(ConfigError, match=r"question.answer: 'xml'"):
         run_with("openai", "gpt-4o-mini", "question.answer=xml")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_schema_says_what_kind_of_number_and_each_service_how_strict_and_in_which_order(
+    experiment, whole
+):
+    asked = experiment.questions
+    asked = replace(asked, questions=tuple(replace(q, integer=whole) for q in asked.questions))
+    kind = "integer" if whole else "number"
+    chat = parameters(asked, "chat")["response_format"]["json_schema"]
+    schema = parameters(asked, "gemini")["generationConfig"]["responseSchema"]
+
+    assert chat["strict"] is True
+    assert chat["schema"]["properties"]["Q1"]["properties"]["value"]["type"] == kind
+    assert schema["propertyOrdering"] == list(LABELS)
+    assert schema["properties"]["Q1"]["propertyOrdering"] == ["value", "reason"]
