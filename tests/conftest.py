@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from runner.config.compose import compose
@@ -11,6 +12,9 @@ from runner.config.settings import Settings
 from runner.core.expand import checked_conditions
 from runner.core.model import Condition, Experiment
 from runner.storage.ledger import Ledger
+
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 
 def pytest_collection() -> None:

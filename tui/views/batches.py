@@ -62,73 +62,75 @@ _GROUP = "="
 
 Events = Sequence[Mapping[str, Any]]
 
+_BINDINGS: list[BindingType] = [
+    Binding("c", "ask('cancel')", "Cancel", id="cancel_batch", tooltip="cancel this batch"),
+    Binding(
+        "u",
+        "ask('resubmit')",
+        "Resubmit",
+        id="resubmit_batch",
+        tooltip="ask again what this cancelled batch left",
+    ),
+    Binding(
+        "r",
+        "ask('retry')",
+        "Retry failed",
+        id="retry_failed",
+        tooltip="ask the failed requests of this job once more",
+    ),
+    Binding(
+        "a",
+        "ask('adopt')",
+        "Adopt",
+        id="adopt_batch",
+        tooltip="say which of the provider's batches this one is",
+    ),
+    Binding(
+        "b",
+        "ask('abandon')",
+        "Give up",
+        id="abandon_batch",
+        tooltip="never fetch this batch; its requests are asked again",
+    ),
+    Binding(
+        "S",
+        "ask('stop')",
+        "Stop runner",
+        id="stop_runner",
+        tooltip="let the runner leave; batches go on at the provider",
+    ),
+    Binding(
+        "s",
+        "sort",
+        "Sort",
+        id="sort_batches",
+        show=False,
+        tooltip="worst first, oldest first, by provider, costliest first",
+    ),
+    Binding(
+        "o",
+        "group",
+        "Group",
+        id="group_batches",
+        show=False,
+        tooltip="sums by provider, by model, or none",
+    ),
+    Binding(
+        "y",
+        "copy",
+        "Copy id",
+        id="copy_remote",
+        show=False,
+        tooltip="copy the provider's id of this batch",
+    ),
+]
+
 
 class BatchesView(View):
     """The batches of the jobs in scope."""
 
     ages = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "ask('cancel')", "Cancel", id="cancel_batch", tooltip="cancel this batch"),
-        Binding(
-            "u",
-            "ask('resubmit')",
-            "Resubmit",
-            id="resubmit_batch",
-            tooltip="ask again what this cancelled batch left",
-        ),
-        Binding(
-            "r",
-            "ask('retry')",
-            "Retry failed",
-            id="retry_failed",
-            tooltip="ask the failed requests of this job once more",
-        ),
-        Binding(
-            "a",
-            "ask('adopt')",
-            "Adopt",
-            id="adopt_batch",
-            tooltip="say which of the provider's batches this one is",
-        ),
-        Binding(
-            "b",
-            "ask('abandon')",
-            "Give up",
-            id="abandon_batch",
-            tooltip="never fetch this batch; its requests are asked again",
-        ),
-        Binding(
-            "S",
-            "ask('stop')",
-            "Stop runner",
-            id="stop_runner",
-            tooltip="let the runner leave; batches go on at the provider",
-        ),
-        Binding(
-            "s",
-            "sort",
-            "Sort",
-            id="sort_batches",
-            show=False,
-            tooltip="worst first, oldest first, by provider, costliest first",
-        ),
-        Binding(
-            "o",
-            "group",
-            "Group",
-            id="group_batches",
-            show=False,
-            tooltip="sums by provider, by model, or none",
-        ),
-        Binding(
-            "y",
-            "copy",
-            "Copy id",
-            id="copy_remote",
-            show=False,
-            tooltip="copy the provider's id of this batch",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = _BINDINGS
 
     class Told(Message):
         """The events of a batch were read, or could not be."""
