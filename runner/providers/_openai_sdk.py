@@ -30,5 +30,5 @@ class OpenAIFileBatch(FileBatch):
         client: OpenAI = self._sdk.connect(openai.OpenAI, openai.DefaultHttpx2Client, self._reached)
         if not self._takes_openai_settings:
             client.organization = client.project = None
-            client._custom_headers = {}  # noqa: SLF001  # no other way leaves OPENAI_CUSTOM_HEADERS out
+            client._custom_headers = {}  # noqa: SLF001  # no other way leaves OPENAI_CUSTOM_HEADERS out; see test_insides_of_libraries
         return client

@@ -17,6 +17,7 @@ from google.cloud.storage.exceptions import DataCorruption
 from runner.core.errors import ProviderBusy, ProviderRefused, ProviderSilent
 from runner.core.model import JsonObject
 from runner.providers._google import Strange, asked
+from runner.providers._google_inside import load_in_pieces
 from runner.providers._vertex_io import PIECE, Survey
 from runner.providers._vertex_jobs import APP, dataset_fits, stem_of, table_of
 from runner.providers._vertex_lines import json_line
@@ -92,7 +93,7 @@ class Tables:
     def _load(self, path: Path, table: str, job_id: str, size: int) -> "bigquery.LoadJob":
         from google.cloud import bigquery
 
-        vars(bigquery.client)["_DEFAULT_CHUNKSIZE"] = PIECE  # or it holds 100 MB in memory
+        load_in_pieces(PIECE)
         fields = [
             bigquery.SchemaField("custom_id", "STRING"),
             bigquery.SchemaField("request", "JSON"),

@@ -21,6 +21,7 @@ from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
 from runner.core.twins import Made
 from runner.providers._dialects import GEMINI
+from runner.providers._google_inside import ask_for_no_bucket_metadata, http_of
 from runner.providers._lines import word
 from runner.providers._lists import without_end
 from runner.providers._speaking import ORDER
@@ -328,7 +329,7 @@ class GeminiBatch:
                 transport="rest",
                 client_options={"api_endpoint": self._endpoint},
             )
-        _google.configure(vars(client.transport)["_session"], self._service)
+        _google.configure(http_of(client), self._service)
         return client
 
     @cached_property
@@ -339,7 +340,7 @@ class GeminiBatch:
             from runner.providers._vertex_objects import Objects
 
             client = storage.Client(**self._client_options())
-        vars(client)["_bucket_metadata_cache"] = None  # it asks behind our back, again and again
+        ask_for_no_bucket_metadata(client)
         bucket = (self._told.bucket or "").removeprefix("gs://").rstrip("/")
         return Objects(client, bucket, self._service.timeout_seconds)
 

@@ -12,6 +12,7 @@ from hydra.core.plugins import Plugins
 from runner.cli import slurm
 from runner.config import hydra_inside
 from runner.config.compose import compose
+from runner.providers import _google_inside
 
 
 def test_what_hydra_inside_py_replaces_is_that_of_hydra_1_3_8():
@@ -45,3 +46,35 @@ def test_the_watcher_that_slurm_py_silences_is_that_of_submitit_1_5_4(monkeypatc
     slurm.silence_watcher()
     watcher.update()
     assert watcher.num_calls == 0
+
+
+def test_what_google_inside_py_reaches_into_is_that_of_these_versions(monkeypatch):
+    assert version("google-cloud-aiplatform") == "2.7.0"
+    assert version("google-cloud-storage") == "3.17.1"
+    assert version("google-cloud-bigquery") == "3.47.0"
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import aiplatform_v1, bigquery, storage
+    from requests import Session
+
+    anonymous = AnonymousCredentials()
+    jobs = aiplatform_v1.JobServiceClient(credentials=anonymous, transport="rest")
+    assert isinstance(_google_inside.http_of(jobs), Session)
+    objects = storage.Client(project="p", credentials=anonymous)
+    assert objects._bucket_metadata_cache is not None
+    _google_inside.ask_for_no_bucket_metadata(objects)
+    assert objects._bucket_metadata_cache is None
+    assert bigquery.client._DEFAULT_CHUNKSIZE == 100 << 20
+    monkeypatch.setattr(bigquery.client, "_DEFAULT_CHUNKSIZE", 100 << 20)
+    _google_inside.load_in_pieces(1 << 20)
+    assert bigquery.client._DEFAULT_CHUNKSIZE == 1 << 20
+
+
+def test_the_headers_that_openai_sdk_py_leaves_out_are_those_of_openai_3_54_0(monkeypatch):
+    assert version("openai") == "3.54.0"
+    from openai import OpenAI
+
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Mine: told")
+    client = OpenAI(api_key="test-key")
+    assert client._custom_headers == {"X-Mine": "told"}
+    client._custom_headers = {}
+    assert "X-Mine" not in client.default_headers
