@@ -5,17 +5,15 @@ developers.openai.com/api/docs/guides/batch.
 """
 
 import re
-import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 import orjson
 
 from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
-from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
+from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
 from runner.core.twins import Made
 from runner.providers._chat import (
@@ -31,9 +29,10 @@ from runner.providers._chat import (
 from runner.providers._dialects import CHAT
 from runner.providers._lines import tally
 from runner.providers._lists import Listing, Next, cursor_of, reach_back
+from runner.providers._sdk_client import SdkClient
 from runner.providers._speaking import ORDER
-from runner.providers._stainless import CHUNK, Sdk, field, id_of, object_in, result_file
-from runner.providers.base import Frame, Options, Service, missing_key, said
+from runner.providers._stainless import field, id_of, object_in
+from runner.providers.base import Frame, Options, Service, said
 
 PAGE = 100
 """How much of a list is asked for at once, where that can be said."""
@@ -57,9 +56,6 @@ _REFUSALS_OF_ONE = {400, 413, 422}
 _LISTS_NONE = {404, 405, 501}
 """Statuses with which a service says that it has no list of files."""
 
-_ANSWER_TAKES = 10
-"""How many times longer than any other call an answer may take; the SDKs' own default, too."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class WindowOptions(Options):
@@ -81,7 +77,7 @@ class WindowOptions(Options):
         return self.completion_window
 
 
-class FileBatch:
+class FileBatch(SdkClient):
     """The client: one file, one batch, two result files. A subclass says which SDK."""
 
     Options: ClassVar[type[WindowOptions]] = WindowOptions
@@ -96,39 +92,12 @@ class FileBatch:
     found_by_size: ClassVar[bool] = False
     no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ()
-    _chat_path: ClassVar[str] = "/chat/completions"
-
-    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
-        """Keep the address and the model; nothing is opened yet."""
-        self._service = service
-        self._model = model
-        self._connecting = threading.Lock()
-        self._connected: Any = None
-
-    @classmethod
-    def missing(cls, service: Service) -> str | None:
-        """Return what has to be set before the real service can be used."""
-        return missing_key(service)
-
-    @cached_property
-    def _sdk(self) -> Sdk:
-        raise NotImplementedError
-
-    def _connect(self) -> Any:
-        """Make the SDK's client."""
-        raise NotImplementedError
+    _ask_path: ClassVar[str] = "/chat/completions"
 
     @property
     def _reached(self) -> Service:
         """Where the SDK's client connects, and with which key."""
         return self._service
-
-    @property
-    def _client(self) -> Any:
-        with self._connecting:  # calls come from several threads
-            if self._connected is None:
-                self._connected = self._connect()
-            return self._connected
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return the request line of a condition."""
@@ -212,20 +181,6 @@ class FileBatch:
                 raise ProviderReplyUnreadable("the reply is about another batch")
             return self._progress(batch)
 
-    def download(self, file_id: str, sink: BinaryIO) -> None:
-        """Stream a result file as it is."""
-        with self._speaking("download"), self._content(file_id) as response:
-            sink.writelines(result_file(response.iter_bytes(CHUNK), self._service))
-
-    def cancel(self, remote: RemoteId) -> None:
-        """Ask to cancel; a batch that has ended already says no, and that is all right."""
-        sdk = self._sdk.module
-        with self._speaking("cancel"):
-            try:
-                self._client.batches.cancel(remote)
-            except (sdk.BadRequestError, sdk.ConflictError):
-                return
-
     def ask(self, line: bytes) -> bytes:
         """Make one chat completion, its body to the byte as in the file, and write what came."""
         request = orjson.loads(line)
@@ -243,11 +198,6 @@ class FileBatch:
                 self._without_key(reply.content),
             )
 
-    def close(self) -> None:
-        """Hang up, if a call was ever made."""
-        if self._connected is not None:
-            self._connected.close()
-
     def _must_be_gone(self, file_id: str) -> None:
         """Make sure that a file is not there: a service that deletes none says 404, too."""
         try:
@@ -261,23 +211,6 @@ class FileBatch:
     def _file(self, file_id: str) -> Any:
         return self._client.files.retrieve(file_id)
 
-    def _post(self, body: bytes) -> Any:
-        """Ask for a chat completion and return the reply as it came."""
-        short, transport = self._service.timeout_seconds, self._sdk.transport
-        return self._client.post(
-            self._chat_path,
-            cast_to=transport.Response,
-            content=iter([body]),  # as bytes, the SDK's log would show it
-            options={
-                "headers": {"Content-Length": str(len(body))},
-                "timeout": transport.Timeout(short * _ANSWER_TAKES, connect=short),
-            },
-        )
-
-    def _without_key(self, content: bytes) -> bytes:
-        key = self._service.key
-        return content if key is None else content.replace(key.reveal().encode(), b"****")
-
     def _batches(self) -> Listing:
         """Return every batch of the account."""
         return Listing(lambda: self._client.batches.list(limit=PAGE), _next_of)
@@ -286,7 +219,10 @@ class FileBatch:
         """Return every input file of the account."""
         return Listing(lambda: self._client.files.list(purpose="batch"), _next_of)
 
-    def _content(self, file_id: str) -> Any:
+    def _batch_calls(self) -> Any:
+        return self._client.batches
+
+    def _results(self, file_id: str) -> Any:
         return self._client.files.with_streaming_response.content(
             file_id, extra_headers={"Accept-Encoding": "identity"}
         )
@@ -323,9 +259,6 @@ class FileBatch:
             message=None if message is None else said(message, self._service.key),
             rest=_REST.get(state.lower(), Outcome.MISSING).value,
         )
-
-    def _speaking(self, what: str) -> Any:
-        return self._sdk.speaking(self._service, what)
 
 
 def _next_of(page: Any) -> Next:

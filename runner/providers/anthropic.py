@@ -4,7 +4,6 @@ A batch there has no name, no metadata and no file, so that one of ours is known
 by the custom_ids in its results. Wire facts: platform.claude.com/docs/en/build-with-claude.
 """
 
-import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -21,7 +20,7 @@ from runner.core.errors import (
     ProviderReplyUnreadable,
     ProviderUndecided,
 )
-from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply, Sampling
+from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply, Sampling
 from runner.core.twins import Made
 from runner.providers._anthropic_batches import (
     answered_of,
@@ -45,16 +44,14 @@ from runner.providers._anthropic_lines import (
 from runner.providers._dialects import MESSAGES
 from runner.providers._lines import object_of
 from runner.providers._lists import without_end
+from runner.providers._sdk_client import SdkClient
 from runner.providers._speaking import ORDER, retry_after
-from runner.providers._stainless import CHUNK, Sdk, field, id_of, items_of, result_file
-from runner.providers.base import DayOptions, Frame, Service, missing_key
+from runner.providers._stainless import CHUNK, Sdk, field, id_of, items_of
+from runner.providers.base import DayOptions, Frame
 
-_MESSAGES: Final = "/v1/messages"
 _BATCHES: Final = "/v1/messages/batches"
 _TAKES_A_TEMPERATURE: Final = {"anthropic-version": "2023-06-01"}
 """From version 2026-10-21 on, which the SDK sends, a temperature is refused for every model."""
-_ANSWER_TAKES: Final = 10
-"""How many times longer than any other call an answer may take; the SDK's own default, too."""
 _OPENING, _CLOSING = b'{"requests":[', b"]}"
 _CLOCKS_DIFFER: Final = 86_400.0
 """Seconds before it was sent at which a batch of ours may seem to have been made.
@@ -67,7 +64,7 @@ _LINES_LOOKED_AT: Final = 100
 """Result lines that are not ours after which the whole batch is another's."""
 
 
-class AnthropicBatch:
+class AnthropicBatch(SdkClient):
     """The client."""
 
     Options: ClassVar[type[DayOptions]] = DayOptions
@@ -82,19 +79,7 @@ class AnthropicBatch:
     found_by_size: ClassVar[bool] = True
     no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ("httpx2", "anthropic")
-
-    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
-        """Keep the address, the model and the run's tag; nothing is opened yet."""
-        self._service = service
-        self._model = model
-        self._tag = tag
-        self._connecting = threading.Lock()
-        self._connected: Any = None
-
-    @classmethod
-    def missing(cls, service: Service) -> str | None:
-        """Return what has to be set before the real service can be used."""
-        return missing_key(service)
+    _ask_path: ClassVar[str] = "/v1/messages"
 
     @cached_property
     def _sdk(self) -> Sdk:
@@ -102,13 +87,6 @@ class AnthropicBatch:
         import httpx2
 
         return Sdk(anthropic, httpx2, anthropic.AnthropicError)
-
-    @property
-    def _client(self) -> Any:
-        with self._connecting:  # several requests are asked at once
-            if self._connected is None:
-                self._connected = self._connect()
-            return self._connected
 
     def _connect(self) -> Any:
         import anthropic
@@ -196,20 +174,6 @@ class AnthropicBatch:
                 raise ProviderReplyUnreadable("the reply is about another batch")
             return progress_of(batch, retry_after(reply.headers), self._service.key)
 
-    def download(self, file_id: str, sink: BinaryIO) -> None:
-        """Stream the results as they are, from our own address and no other."""
-        with self._speaking("download"), self._results(file_id) as response:
-            sink.writelines(result_file(response.iter_bytes(CHUNK), self._service))
-
-    def cancel(self, remote: RemoteId) -> None:
-        """Ask to cancel; a batch that has ended already says no, and that is all right."""
-        sdk = self._sdk.module
-        with self._speaking("cancel"):
-            try:
-                self._client.messages.batches.cancel(remote)
-            except (sdk.BadRequestError, sdk.ConflictError):
-                return
-
     def ask(self, line: bytes) -> bytes:
         """Make one message and write what came as a batch would."""
         request = orjson.loads(line)
@@ -222,28 +186,6 @@ class AnthropicBatch:
                     return errored_line(custom_id, self._without_key(error.response.content))
                 raise
             return succeeded_line(custom_id, self._without_key(message.content))
-
-    def close(self) -> None:
-        """Hang up, if a call was ever made."""
-        if self._connected is not None:
-            self._connected.close()
-
-    def _post(self, params: bytes) -> Any:
-        """Ask for a message and return the reply as it came."""
-        short, transport = self._service.timeout_seconds, self._sdk.transport
-        return self._client.post(
-            _MESSAGES,
-            cast_to=transport.Response,
-            content=iter([params]),  # as bytes, the SDK's log would show it
-            options={
-                "headers": {"Content-Length": str(len(params))},
-                "timeout": transport.Timeout(short * _ANSWER_TAKES, connect=short),
-            },
-        )
-
-    def _without_key(self, content: bytes) -> bytes:
-        key = self._service.key
-        return content if key is None else content.replace(key.reveal().encode(), b"****")
 
     def _made_since(self, sent_at: float) -> Iterator[Any]:
         """Yield the batches on the provider's list that were made since; it is read to its end.
@@ -288,6 +230,9 @@ class AnthropicBatch:
             raise ProviderReplyUnreadable("results: no result line")
         return False
 
+    def _batch_calls(self) -> Any:
+        return self._client.messages.batches
+
     @contextmanager
     def _results(self, remote: str) -> Iterator[Any]:
         """Open the results; the address the provider gives for them is not trusted."""
@@ -301,9 +246,6 @@ class AnthropicBatch:
             yield response
         finally:
             response.close()
-
-    def _speaking(self, what: str) -> Any:
-        return self._sdk.speaking(self._service, what)
 
 
 def _body(requests: BinaryIO, size: int) -> Iterator[bytes]:
