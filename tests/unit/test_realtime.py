@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from runner.core.cost import Price
 from runner.core.errors import ProviderSilent
 from runner.core.states import Outcome
 from runner.providers._chat import read_line
+from runner.run import realtime
 from runner.run.realtime import Allowance, Conversation, Pacer
 from tests.unit.test_results import answer, raw
 
@@ -52,6 +54,7 @@ def conversation(
     *,
     count: int = 4,
     price: Price | None = PRICE,
+    turns: threading.Semaphore | None = None,
 ) -> Conversation:
     requests = folder / "requests.jsonl"
     requests.write_text("".join(f'{{"custom_id": "p1_t1_n0{n}"}}\n' for n in range(1, count + 1)))
@@ -61,7 +64,7 @@ def conversation(
         ask=ask,
         keep=lambda: None,
         pacer=Pacer(None, 0.0, 0.0, 0.0),
-        turns=threading.Semaphore(4),
+        turns=turns or threading.Semaphore(4),
         stopping=lambda: False,
         allowance=Allowance(price=price, most=lambda: [(MOST, count)], room=room, decode=read_line),
     )
@@ -131,3 +134,36 @@ def test_without_a_price_all_is_asked(tmp_path):
     ask = Told(*[cost("3")] * 4)
     progress = ended(conversation(tmp_path, ask, lambda: Decimal(0), price=None))
     assert (progress.completed, progress.bound_usd) == (4, None)
+
+
+def test_no_request_goes_out_while_an_answer_before_it_is_not_on_disk(tmp_path, monkeypatch):
+    """Two conversations share one turn: a kill may lose one answer, and no more."""
+    lock, unwritten, most = threading.Lock(), [0], [0]
+    append = realtime.append
+
+    def slow(handle: int, line: bytes) -> None:
+        if line.startswith(b"{"):
+            time.sleep(0.02)
+        append(handle, line)
+        if line.startswith(b"{"):
+            with lock:
+                unwritten[0] -= 1
+
+    def ask(line: bytes) -> bytes:
+        with lock:
+            unwritten[0] += 1
+            most[0] = max(most[0], unwritten[0])
+        return raw(answer(name_in(line), **cost("1"))) + b"\n"
+
+    monkeypatch.setattr(realtime, "append", slow)
+    turns, talks = threading.Semaphore(1), []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        talks.append(conversation(tmp_path / name, ask, lambda: None, turns=turns))
+    for talk in talks:
+        talk.start(2)
+    for talk in talks:
+        while talk.look().event != "end":
+            pass
+        talk.join()
+    assert most == [1]
