@@ -356,6 +356,16 @@ def test_what_is_not_refused_as_a_whole_is_each_request_s_own(read, lines):
     assert {Outcome.REFUSED} == set(outcomes(reading)[:4])
 
 
+def test_one_request_that_is_refused_may_deserve_it(tmp_path, experiment):
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(raw(refusal(IDS[0])))
+    result_reader = result_reader_of(
+        tmp_path, experiment, OpenAIBatch(NOWHERE, experiment.model).decode
+    )
+    alone = (Span(Stem("p1_t1"), 1, 1, Variant.PLAIN),)
+    assert outcomes(result_reader.read(replace(BATCH, count=1), alone, [path])) == [Outcome.REFUSED]
+
+
 ODD_ANSWERS = {
     "lone surrogates, escaped": rb'{"custom_id": "p1_t1_n01", "response": {"status_code": 200, "body": {"choices": [{"message": {"content": "\ud83d"}}]}}}',
     "a usage beyond 64 bits": raw(answer(IDS[0], BAD, usage={"prompt_tokens": 2**64 - 1})),
@@ -601,6 +611,18 @@ def test_a_lost_request_keeps_its_share_of_the_reservation(tmp_path, experiment)
     assert (reading.cost_unknown, reading.held_usd) == (2, 4)
 
 
+def test_of_the_requests_that_may_be_lost_the_dearest_stays_reserved(tmp_path, experiment):
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b"\n".join([*(raw(answer(IDS[n])) for n in (0, 1, 3)), b"<html>"]))
+    decode = OpenAIBatch(NOWHERE, experiment.model).decode
+    result_reader = ResultReader(
+        *(tmp_path, experiment.questions, decode, PRICES, lambda *_: None),
+        highest=lambda stem, *_: Decimal(9 if stem == "p2_t1" else 1),
+    )
+    reading = result_reader.read(replace(BATCH, rest=Outcome.CANCELLED), MEMBERS, [path])
+    assert (reading.cost_unknown, reading.held_usd) == (1, 9)
+
+
 @pytest.mark.parametrize(
     ("rest", "extra", "changes", "unknown"),
     [
@@ -752,6 +774,20 @@ def test_a_batch_read_in_pieces_is_what_it_is_read_in_one(
 
     assert together == alone
     assert table(folder).equals(rows)
+
+
+def test_of_pieces_the_words_of_the_first_are_told(tmp_path, experiment, monkeypatch):
+    path = tmp_path / "error.jsonl"
+    path.write_bytes(b"\n".join(raw(refusal(i, message=f"No {i}.")) for i in IDS))
+    result_reader = ResultReader(
+        *(tmp_path, experiment.questions, echoing(), PRICES, lambda *_: None), decoder=echoing
+    )
+    alone = result_reader.read(BATCH, MEMBERS, [path])
+    monkeypatch.setattr("runner.batches.results.WORTH_SPREADING", 0)
+    monkeypatch.setattr("runner.batches.results.is_worth_it", lambda size: True)
+    monkeypatch.setattr("runner.batches.results.PIECE_BYTES", 1)
+    assert result_reader.read(BATCH, MEMBERS, [path]).reasons == alone.reasons
+    assert IDS[0] in "".join(alone.reasons.values())
 
 
 @pytest.fixture
