@@ -1,0 +1,43 @@
+"""When result files that lack something are taken for all there is."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from runner.batches.downloads import Downloads
+from runner.providers.openai import OpenAIBatch
+from tests.unit.test_results import ALL_GOOD, BATCH, MEMBERS, NOWHERE, raw, result_reader_of
+
+SINCE, SETTLE = 1000.0, 60.0
+THREE_OF_FIVE = b"\n".join(raw(row) for row in ALL_GOOD[:3]) + b"\n"
+SAME = sha256(THREE_OF_FIVE).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("began", "before", "is_whole"),
+    [
+        (SINCE + SETTLE, SAME, True),
+        (SINCE + SETTLE - 1, SAME, False),
+        (SINCE + SETTLE, "another", False),
+        (SINCE + SETTLE, None, False),
+    ],
+)
+def test_what_no_count_proves_is_whole_when_the_same_comes_after_the_settle_time(
+    tmp_path, experiment, began, before, is_whole
+):
+    reader = result_reader_of(tmp_path, experiment, OpenAIBatch(NOWHERE, experiment.model).decode)
+    batch = replace(
+        BATCH,
+        files={"output": "file-1"},
+        unsettled_at=SINCE,
+        downloads=None if before is None else {"output": before},
+    )
+    fetched = Downloads(tmp_path, reader, SETTLE).fetch(
+        batch, MEMBERS, lambda _, sink: sink.write(THREE_OF_FIVE), began
+    )
+    assert (fetched.doubt is None) is is_whole
+    assert fetched.hashes == {"output": SAME}
+    assert {path.suffix for path in (tmp_path / "raw").iterdir()} == {
+        ".jsonl" if is_whole else ".kept"
+    }
