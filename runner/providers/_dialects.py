@@ -29,7 +29,7 @@ CHAT: Final = Dialect(
     ways=(reasoning.EFFORT, reasoning.TEMPLATE),
     reasoning=(("reasoning_effort",), ("chat_template_kwargs", "enable_thinking")),
 )
-"""Chat completions, of OpenAI and whoever speaks as it does."""
+"""Chat completions, of OpenAI and the services that speak as it does."""
 MESSAGES: Final = Dialect(
     name="messages",
     structured=_in_messages,

@@ -16,7 +16,7 @@ from runner.run.run import Run
 
 def line_of(*arguments: str, temperature: str | None = "0.5") -> dict[str, Any]:
     """A request line as the run with these arguments writes it."""
-    provider = Run(compose(list(arguments))[0])._offline_provider()
+    provider = Run(compose(list(arguments))[0]).connection.offline()
     condition = Condition(
         stem=Stem("p1_t1"),
         persona="p1",

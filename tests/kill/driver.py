@@ -4,6 +4,7 @@ Reads jobs as JSON lines and answers each with one: a child is forked for every 
 imports are paid once. The product has no hooks; its functions are wrapped here.
 """
 
+import copy
 import dataclasses
 import gc
 import importlib
@@ -78,11 +79,9 @@ def run(job: dict[str, Any], settings: Any) -> int:
 
     # Every run has the same tag, so that the same emulator gives the same answers.
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
-    config = dataclasses.replace(
-        settings.config,
-        outputs=job["outputs"],
-        provider=dataclasses.replace(settings.config.provider, base_url=job["base_url"]),
-    )
+    provider = copy.copy(settings.config.provider)  # with what is the provider's own
+    provider.base_url = job["base_url"]
+    config = dataclasses.replace(settings.config, outputs=job["outputs"], provider=provider)
     typed = (*settings.overrides, f"provider.base_url={job['base_url']}")
     settings = dataclasses.replace(settings, config=config, overrides=typed)
     compose.compose = lambda _: [settings]

@@ -16,7 +16,7 @@ from runner.core.extract.reader import Reader
 from runner.core.model import Variant
 from runner.core.plan import Purpose
 from runner.core.prompt import form, render, skeleton
-from runner.core.structured import parameters
+from runner.providers._dialects import CHAT, GEMINI
 from runner.run import assemble
 from runner.run.run import Run
 from tests.unit.layouts import LABELS
@@ -188,8 +188,8 @@ def test_a_schema_says_what_kind_of_number_and_each_service_how_strict_and_in_wh
     asked = experiment.questions
     asked = replace(asked, questions=tuple(replace(q, integer=whole) for q in asked.questions))
     kind = "integer" if whole else "number"
-    chat = parameters(asked, "chat")["response_format"]["json_schema"]
-    schema = parameters(asked, "gemini")["generationConfig"]["responseSchema"]
+    chat = CHAT.structured(asked)["response_format"]["json_schema"]
+    schema = GEMINI.structured(asked)["generationConfig"]["responseSchema"]
 
     assert chat["strict"] is True
     assert chat["schema"]["properties"]["Q1"]["properties"]["value"]["type"] == kind
