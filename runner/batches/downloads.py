@@ -22,6 +22,11 @@ Download = Callable[[str, BinaryIO], None]
 """Writes one of the provider's files, by its id there."""
 
 
+def result_path(folder: Path, key: BatchKey, name: str) -> Path:
+    """Return where a result file of a run stands, by its batch and our name for it (output, error)."""
+    return folder / "raw" / f"{key}.{name}.jsonl"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Places:
     """Where one result file stands on its way."""
@@ -52,7 +57,7 @@ class Downloads:
             result_reader: reads what came.
             settle_seconds: how long a contradiction is waited out.
         """
-        self._folder = folder / "raw"
+        self._folder = folder
         self._result_reader = result_reader
         self._settle_seconds = settle_seconds
         self._under_way: set[BatchKey] = set()
@@ -151,7 +156,7 @@ class Downloads:
         return _Places(final=final, fresh=kept)
 
     def _final(self, batch: Batch, name: str) -> Path:
-        return self._folder / f"{batch.key}.{name}.jsonl"
+        return result_path(self._folder, batch.key, name)
 
 
 def _put_away(places: _Places, *, is_whole: bool) -> None:

@@ -18,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from runner.cli.cluster_tickets import Ticket, read_ticket
-from runner.cli.exits import DONE, INTERRUPTED, MISTAKES, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
+from runner.cli.exits import INTERRUPTED, MISTAKES, OUR_FAULT, USER_MISTAKE, WORK_REMAINS, code_of
 from runner.cli.screen import Plain
 from runner.cli.signals import take_over
 from runner.cli.slurm import preempted
@@ -59,7 +59,7 @@ class Task:
             code, why = OUR_FAULT, f"{type(error).__name__}: {error}"
         else:
             counts = result.snapshot.counts
-            code = WORK_REMAINS if counts.open or counts.failed else DONE
+            code = code_of(counts)
             if counts.open and handlers.stopped_by is not None:
                 code, why = INTERRUPTED, handlers.pass_on()
         note = {"code": code, "why": why, "started": handlers.has_engine}

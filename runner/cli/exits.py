@@ -1,6 +1,11 @@
 """The exit codes."""
 
+from typing import TYPE_CHECKING
+
 from runner.core.errors import ConfigError, LedgerInUse, LedgerOfAnotherExperiment
+
+if TYPE_CHECKING:
+    from runner.core.request_states import Counts
 
 DONE = 0
 """All answered."""
@@ -13,3 +18,8 @@ INTERRUPTED = 130
 
 MISTAKES = (ConfigError, LedgerInUse, LedgerOfAnotherExperiment)
 """The errors of a user, after which nothing was sent."""
+
+
+def code_of(counts: "Counts") -> int:
+    """Return the exit code of a run that ended by itself."""
+    return WORK_REMAINS if counts.open or counts.failed else DONE

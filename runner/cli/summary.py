@@ -1,6 +1,6 @@
 """How a run ended: the summary that is printed, in text or as JSON, and the exit code."""
 
-from runner.cli.exits import DONE, INTERRUPTED, WORK_REMAINS
+from runner.cli.exits import INTERRUPTED, code_of
 from runner.cli.next_step import after_run
 from runner.cli.output import labelled, print_warnings
 from runner.cli.phrases import batches, counters, paid, title
@@ -30,8 +30,7 @@ def finish(run: Run, result: Result, command: str, *, interrupted: bool, as_json
         print(labelled("next", after_run(run, result, command, interrupted=interrupted)))
     if interrupted:
         return INTERRUPTED
-    counts = result.snapshot.counts
-    return WORK_REMAINS if counts.open or counts.failed else DONE
+    return code_of(result.snapshot.counts)
 
 
 def _print(run: Run, result: Result) -> None:

@@ -47,7 +47,7 @@ def drive(
     Raises:
         ConfigError: nothing was sent: the budget is too small for all jobs together.
     """
-    jobs = checked(settings, sending=purpose in (Purpose.RUN, Purpose.SUBMIT))
+    jobs = checked(settings, sending=purpose.sends)
     if not as_json:
         print_notes(notes(jobs))
     fleet = Fleet()

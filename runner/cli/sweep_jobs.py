@@ -2,7 +2,7 @@
 
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -192,13 +192,7 @@ def checked(settings: Sequence[Settings], *, sending: bool) -> list[SweepJob]:
         ConfigError: the budget is too small for all jobs together.
     """
     jobs = prepared(settings, sending=sending)
-    before: defaultdict[Path | None, list[Span]] = defaultdict(list)
-    for job in jobs:
-        if job.trouble is None:
-            job.check(before[job.folder], sending=sending)
-            before[job.folder] += job.spans
-    for job in jobs:
-        job.enter()
+    _look_in_turn(jobs, lambda job, before: job.check(before, sending=sending))
     if over := over_budget(jobs):
         raise ConfigError(over)
     return jobs
@@ -207,14 +201,21 @@ def checked(settings: Sequence[Settings], *, sending: bool) -> list[SweepJob]:
 def previewed(settings: Sequence[Settings]) -> list[SweepJob]:
     """Return the jobs, each with what it would send, also where it could not start."""
     jobs = prepared(settings, sending=True)
+    _look_in_turn(jobs, SweepJob.look_ahead)
+    return jobs
+
+
+def _look_in_turn(
+    jobs: Sequence[SweepJob], look: Callable[[SweepJob, Iterable[Span]], None]
+) -> None:
+    """Look at each job after those that share its folder and send before it; then count them all."""
     before: defaultdict[Path | None, list[Span]] = defaultdict(list)
     for job in jobs:
         if job.trouble is None:
-            job.look_ahead(before[job.folder])
+            look(job, before[job.folder])
             before[job.folder] += job.spans
     for job in jobs:
         job.enter()
-    return jobs
 
 
 def prepared(settings: Sequence[Settings], *, sending: bool) -> list[SweepJob]:

@@ -7,7 +7,7 @@ no file of ours but the class's knows their names.
 import importlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -29,6 +29,8 @@ _LONGEST = 1 << 20
 
 _declared: dict[str, type[Options]] = {}
 """By the class's full name: of every provider that a file of the configuration's folders names."""
+_types: dict[str, Any] = {}
+"""The settings of all of them, with their types."""
 _learnt: set[Path] = set()
 _refused: dict[str, str] = {}
 """Provider files whose class may not be named, or is none: what to say if one is chosen."""
@@ -86,6 +88,7 @@ def forget() -> None:
     """Forget what was learnt of other folders."""
     _learnt.clear()
     _declared.clear()
+    _types.clear()
     _refused.clear()
 
 
@@ -108,26 +111,29 @@ def _declare(target: str) -> None:
         return
     own = provider_class(target).Options
     common = {field.name for field in fields(ProviderConfig)}
-    for name, kind in _hints(own).items():
-        if name in common or types().get(name, kind) != kind:
+    hints = get_type_hints(own)
+    kinds = {field.name: hints[field.name] for field in fields(own)}
+    for name, kind in kinds.items():
+        if name in common or _types.get(name, kind) != kind:
             raise ConfigError(f"provider.{name}: {target} means something else by it than others")
     _declared[target] = own
+    _types.update(kinds)
 
 
-def _hints(own: type[Options]) -> dict[str, Any]:
-    hints = get_type_hints(own)
-    return {field.name: hints[field.name] for field in fields(own)}
-
-
-def types() -> dict[str, Any]:
+def types() -> Mapping[str, Any]:
     """Return the settings that some provider alone has, with their types."""
-    return {name: kind for own in _declared.values() for name, kind in _hints(own).items()}
+    return _types
+
+
+def _all_options() -> Iterable[type[Options]]:
+    """Return what is declared, each once: several providers share theirs."""
+    return dict.fromkeys(_declared.values())
 
 
 def extend(section: DictConfig) -> None:
     """Give the schema's section `provider` the settings that some provider alone has."""
     with open_dict(section):
-        for own in dict.fromkeys(_declared.values()):
+        for own in _all_options():
             made = OmegaConf.structured(own)
             for name in made:
                 section[name] = made._get_node(name)  # noqa: SLF001 - with its type
@@ -150,7 +156,7 @@ def told(config: ProviderConfig) -> Options:
 
 def _all(config: ProviderConfig) -> Iterator[Options]:
     """Yield what it says of every provider's, whichever is asked."""
-    for own in dict.fromkeys(_declared.values()):
+    for own in _all_options():
         yield options_of(config, own)
 
 
@@ -176,12 +182,12 @@ def asked(config: ProviderConfig) -> tuple[str, ...]:
 
 def addresses() -> list[str]:
     """Return the settings that say where prompts go, of every provider."""
-    return [name for own in dict.fromkeys(_declared.values()) for name in own.addresses]
+    return [name for own in _all_options() for name in own.addresses]
 
 
 def paths_asked() -> list[str]:
     """Return the settings that are, of every provider."""
-    return [f"provider.{name}" for own in dict.fromkeys(_declared.values()) for name in own.asked]
+    return [f"provider.{name}" for own in _all_options() for name in own.asked]
 
 
 def no_emulator(config: ProviderConfig) -> str | None:

@@ -27,6 +27,16 @@ class Purpose(StrEnum):
     CANCEL = "cancel"
     """Cancel what runs, and fetch what it has answered."""
 
+    @property
+    def sends(self) -> bool:
+        """Whether such a run sends anything."""
+        return self in (Purpose.RUN, Purpose.SUBMIT)
+
+    @property
+    def waits(self) -> bool:
+        """Whether such a run waits for the provider."""
+        return self in (Purpose.RUN, Purpose.CANCEL)
+
 
 class Verb(StrEnum):
     """What the engine can be asked to do."""
@@ -133,7 +143,7 @@ def plan(facts: Facts, now: float) -> Plan:
     actions.sort(key=lambda action: action.verb is not Verb.COLLECT)
     actions += [Action(verb, key) for key, verb in beside.items()]
     held = None
-    if facts.purpose in (Purpose.RUN, Purpose.SUBMIT) and facts.halted is None:
+    if facts.purpose.sends and facts.halted is None:
         sending, held = _send(facts, free, now)
         actions += sending
         if facts.pending and not facts.packing:
@@ -203,7 +213,7 @@ def _doubt(batch: Batch, facts: Facts, now: float) -> Verb:
     """
     settled = now >= doubt_settles_at(batch, facts.settle_seconds)
     unfenced = facts.fences and not batch.realtime and batch.fenced_at is None
-    if batch.looks > 0 and unfenced and settled and not batch.candidates and _patient(facts):
+    if batch.looks > 0 and unfenced and settled and not batch.candidates and facts.purpose.waits:
         return Verb.FENCE
     return Verb.FIND
 
@@ -231,14 +241,9 @@ def absence_is_proved(
     return settled and (batch.fenced_at is not None or not fences)
 
 
-def _patient(facts: Facts) -> bool:
-    """Tell whether this run waits for the provider."""
-    return facts.purpose in (Purpose.RUN, Purpose.CANCEL)
-
-
 def _may_ask(batch: Batch, facts: Facts) -> bool:
     """A run that does not wait asks once a batch: COLLECT about all, SUBMIT about doubts."""
-    if _patient(facts) or batch.key in facts.cancelled:
+    if facts.purpose.waits or batch.key in facts.cancelled:
         return True
     wanted = facts.purpose is Purpose.COLLECT or batch.state is BatchState.SUBMITTING
     return wanted and batch.key not in facts.looked
@@ -316,5 +321,5 @@ def _waits(facts: Facts, free: list[Batch], now: float) -> Iterator[float]:
                 yield batch.next_at
             elif sending and facts.other_jobs.may_free:  # there was no room, or no money, for it
                 yield now + ELSEWHERE_SECONDS
-        elif batch.state not in FINAL_STATES and _patient(facts) and not batch.is_held:
+        elif batch.state not in FINAL_STATES and facts.purpose.waits and not batch.is_held:
             yield max(batch.next_at, now)

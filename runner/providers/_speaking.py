@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
-from runner.core.errors import ProviderError
+from runner.core.errors import ProviderError, ProviderRefused
+from runner.providers.base import Service
 
 ORDER = "create"
 """What the call is named that costs money: a refusal that is not the service's own is a doubt."""
@@ -34,6 +35,21 @@ class Speaking:
             translated = self._translate(error)
             del error
             raise translated from None
+
+
+def sendable_key(service: Service) -> str:
+    """Return the key of a service, to be handed to a client.
+
+    It is bound to no name on the way: a traceback can show a frame's variables.
+
+    Raises:
+        ProviderRefused: there is none, or it cannot be sent.
+    """
+    if service.key is None:
+        raise ProviderRefused(f"no key: set {service.key_variable}")
+    if not can_be_a_header(service.key.reveal()):
+        raise ProviderRefused(f"{service.key_variable} holds characters that no key has")
+    return service.key.reveal()
 
 
 def can_be_a_header(key: str) -> bool:

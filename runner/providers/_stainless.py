@@ -15,7 +15,7 @@ from runner.core.errors import (
 )
 from runner.core.model import JsonObject
 from runner.providers._lines import reason_in
-from runner.providers._speaking import Speaking, can_be_a_header
+from runner.providers._speaking import Speaking, sendable_key
 from runner.providers._status import error_in_doubt, error_of_status, error_unsent, json_object
 from runner.providers.base import Service, said
 
@@ -62,13 +62,9 @@ class Sdk:
         Raises:
             ProviderRefused: no key, or one that cannot be sent, or no such address.
         """
-        if service.key is None:
-            raise ProviderRefused(f"no key: set {service.key_variable}")
-        if not can_be_a_header(service.key.reveal()):
-            raise ProviderRefused(f"{service.key_variable} holds characters that no key has")
         try:
             return make(
-                api_key=service.key.reveal(),
+                api_key=sendable_key(service),
                 base_url=service.base_url,
                 max_retries=0,
                 timeout=service.timeout_seconds,

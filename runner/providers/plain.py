@@ -5,13 +5,14 @@ imported when the first call is made.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import JsonObject
-from runner.providers._speaking import ORDER, Speaking, can_be_a_header
+from runner.providers._lines import reason_in
+from runner.providers._speaking import ORDER, Speaking, sendable_key
 from runner.providers._status import (
     error_in_doubt,
     error_of_status,
@@ -100,15 +101,11 @@ class Plain:
         import httpx
 
         service = self._service
-        if service.key is None:
-            raise ProviderRefused(f"no key: set {service.key_variable}")
-        if not can_be_a_header(service.key.reveal()):
-            raise ProviderRefused(f"{service.key_variable} holds characters that no key has")
         with self._connecting:
             if self._client is None:
                 self._client = httpx.Client(
                     headers={
-                        self._header: f"{self._prefix}{service.key.reveal()}",
+                        self._header: f"{self._prefix}{sendable_key(service)}",
                         "Accept-Encoding": "identity",
                     },
                     timeout=service.timeout_seconds,
@@ -125,7 +122,7 @@ class Plain:
         if isinstance(error, httpx.HTTPStatusError):
             response = error.response
             body = json_object(response.content)
-            reason = said(_reason(body) or response.text, service.key)
+            reason = said(reason_in(body or {}) or response.text, service.key)
             check = f"check {service.key_variable}"
             return error_of_status(
                 response.status_code,
@@ -143,9 +140,3 @@ class Plain:
         if isinstance(error, ValueError | RecursionError):
             return ProviderReplyUnreadable(message)
         return error_in_doubt(error, what, service)
-
-
-def _reason(body: Mapping[str, Any] | None) -> str | None:
-    from runner.providers._lines import reason_in
-
-    return reason_in(dict(body or {}))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.batches.downloads import Downloads
+from runner.batches.requests import RequestFiles
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
 from runner.core.request_states import RequestStates
@@ -55,14 +56,13 @@ def drive(
     Raises:
         RunnerError: with nothing lost; running again goes on.
     """
-    sending = purpose in (Purpose.RUN, Purpose.SUBMIT)
     live = None if run.emulated else run.connection.live()
-    found = check_before_sending(run) if sending else None
+    found = check_before_sending(run) if purpose.sends else None
     folder = found.folder if found else run.folder(sending=False)
     again = run.settings.config.action == "retry"
     if again and not exists(folder):
         raise ConfigError(f"action=retry: {folder}: no run yet, so that nothing has failed")
-    with opened(run, folder, create=sending) as ledger:
+    with opened(run, folder, create=purpose.sends) as ledger:
         check_patterns(run, ledger)
         if again:
             leave(folder, CommandVerb.RETRY, SystemClock().now())
@@ -123,13 +123,13 @@ def engine_of(
     request_files = run.request_files(ledger.directory, provider)
     result_reader = run.result_reader(ledger.directory, provider, request_files, spec.experiment_id)
     state = RunState(
-        ledger, request_states, run.shared_budget, SystemClock(), observer, waits=spec.waits
+        ledger, request_states, run.shared_budget, SystemClock(), observer, waits=spec.purpose.waits
     )
     calls = Calls(
         spec,
         state,
         provider=provider,
-        realtime=_realtime(run, ledger, provider, spec),
+        realtime=_realtime(run, ledger, provider, request_files, spec),
         request_files=request_files,
         downloads=Downloads(ledger.directory, result_reader, spec.timing.settle),
         decode=result_reader.decode,
@@ -160,7 +160,9 @@ def spec_of(run: Run, experiment_id: str, purpose: Purpose) -> RunSpec:
     )
 
 
-def _realtime(run: Run, ledger: Ledger, provider: Provider, spec: RunSpec) -> Realtime:
+def _realtime(
+    run: Run, ledger: Ledger, provider: Provider, request_files: RequestFiles, spec: RunSpec
+) -> Realtime:
     pace, timing = run.settings.config.provider.realtime, spec.timing
     pacer = run.shared_budget.pacer(
         run.connection.account,
@@ -171,7 +173,7 @@ def _realtime(run: Run, ledger: Ledger, provider: Provider, spec: RunSpec) -> Re
     )
     return Realtime(
         ledger.directory,
-        run.request_files(ledger.directory, provider).path,
+        request_files.path,
         provider.ask,
         pacer,
         pace.concurrency,

@@ -70,12 +70,14 @@ class Engine:
         self._clock = state.clock
         self._terms = Terms(
             timing=spec.timing,
-            waits=spec.waits,
+            waits=spec.purpose.waits,
             fences=calls.provider.fences,
             tells_inputs=calls.provider.tells_inputs,
             results_days=spec.limits.results_days,
         )
-        self._control = Control(state, sends=spec.sends, stop=self.stop, is_busy=self._is_busy)
+        self._control = Control(
+            state, sends=spec.purpose.sends, stop=self.stop, is_busy=self._is_busy
+        )
         self._running: dict[Future[Any], Action] = {}
         self._began: dict[BatchKey, float] = {}
         """When the call under way for a batch began."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from runner.batches.downloads import result_path
 from runner.config.problems import did_you_mean
 from runner.core.batch_reading import kept
 from runner.core.definition import differences
@@ -245,7 +246,7 @@ def _raw_files(folder: Path, batch: Batch) -> list[Path]:
     """
     paths = []
     for name, digest in batch.raw.items():
-        path = folder / "raw" / f"{batch.key}.{name}.jsonl"
+        path = result_path(folder, batch.key, name)
         if not path.exists():
             raise LedgerDamaged(f"{path} is gone: {GONE}")
         if file_sha256(path) != digest:

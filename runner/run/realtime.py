@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
+from runner.batches.downloads import result_path
 from runner.core.backoff import after_refusal, backoff
 from runner.core.bill import Bill
 from runner.core.cost import Price
@@ -104,7 +105,7 @@ class Realtime:
             asks: whether this run may ask anything new, or only looks at what is there.
             keep: raises LedgerError when a runner on another machine has this run now.
         """
-        self._folder = folder / "raw"
+        self._folder = folder
         self._request_file = request_file
         self._ask = ask
         self._pacer = pacer
@@ -142,7 +143,7 @@ class Realtime:
         talk = self._open.get(key)
         if talk is None:
             talk = self._open[key] = Conversation(
-                answers=self._folder / f"{key}.output.jsonl",
+                answers=result_path(self._folder, key, "output"),
                 requests=self._request_file(key),
                 ask=self._ask,
                 keep=self._keep,

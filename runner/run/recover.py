@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from runner.batches.downloads import result_path
 from runner.batches.requests import RequestFiles
 from runner.batches.results import ResultReader
 from runner.core.batch_reading import kept
@@ -78,7 +79,7 @@ class Files:
         members, _ = self._members(path)
         if batch.state is not BatchState.COLLECTED:
             return Recovered(batch=batch, members=members, outcomes=None)
-        files = [self.folder / "raw" / f"{batch.key}.{name}{_SUFFIX}" for name in batch.raw]
+        files = [result_path(self.folder, batch.key, name) for name in batch.raw]
         for file, digest in zip(files, batch.raw.values(), strict=True):
             if not file.exists() and not batch.realtime and batch.remote is not None:
                 again = replace(batch, state=BatchState.RUNNING, raw={}, collected_at=None)

@@ -35,13 +35,3 @@ class RunSpec:
     timing: Timing
     budget_usd: Decimal | None
     """None: no limit (a rehearsal)."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether this run waits for the provider."""
-        return self.purpose in (Purpose.RUN, Purpose.CANCEL)
-
-    @property
-    def sends(self) -> bool:
-        """Whether this run sends anything."""
-        return self.purpose in (Purpose.RUN, Purpose.SUBMIT)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runner.batches.attempts import stored
+from runner.batches.downloads import result_path
 from runner.batches.results import ResultReader
 from runner.core.identity import replaced
 from runner.core.model import Batch
@@ -53,7 +54,7 @@ def _requests(ledger: Ledger, batch: Batch) -> Iterator[str]:
 
 
 def _results(ledger: Ledger, reader: Callable[[Path], ResultReader], batch: Batch) -> Iterator[str]:
-    files = [ledger.directory / "raw" / f"{batch.key}.{name}.jsonl" for name in batch.raw]
+    files = [result_path(ledger.directory, batch.key, name) for name in batch.raw]
     wrong = [
         f"{path}: is gone: {GONE}"
         if not path.exists()

@@ -181,7 +181,9 @@ def engine(
         budget_usd=budget,
     )
     budget_of_all, clock = shared_budget or SharedBudget(), clock or Clock()
-    state = RunState(ledger, run.standing(ledger), budget_of_all, clock, Silent(), waits=spec.waits)
+    state = RunState(
+        ledger, run.standing(ledger), budget_of_all, clock, Silent(), waits=spec.purpose.waits
+    )
     pacer = Pacer(None, 0.01, 0.1, 1.0)
     result_reader = run.result_reader(folder, provider, request_files)
     calls = Calls(

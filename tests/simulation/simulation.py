@@ -179,7 +179,12 @@ class Life:
             self.weather.around(provider, verb)
         spec = self._spec(run, opened.experiment()["id"])
         state = RunState(
-            opened, run.standing(opened), run.shared_budget, self, Silent(), waits=spec.waits
+            opened,
+            run.standing(opened),
+            run.shared_budget,
+            self,
+            Silent(),
+            waits=spec.purpose.waits,
         )
         request_files = run.request_files(self.folder, provider)
         result_reader = run.result_reader(self.folder, provider, request_files)

@@ -41,7 +41,7 @@ from tui.rows import Cell, Col, ListRows
 from tui.rowtable import RowTable
 from tui.source import events
 from tui.textlines import TextLines
-from tui.views.view import OpenAnswers, View, Wanted
+from tui.views.view import RETRY_FAILED, STOP_RUNNER, OpenAnswers, View, Wanted
 
 MOST_EVENTS = 6
 MOST_SENTENCES, MOST_WHEN_SHORT, MOST_WHEN_FLAT = 8, 3, 1
@@ -71,13 +71,7 @@ _BINDINGS: list[BindingType] = [
         id="resubmit_batch",
         tooltip="ask again what this cancelled batch left",
     ),
-    Binding(
-        "r",
-        "ask('retry')",
-        "Retry failed",
-        id="retry_failed",
-        tooltip="ask the failed requests of this job once more",
-    ),
+    RETRY_FAILED,
     Binding(
         "a",
         "ask('adopt')",
@@ -92,13 +86,7 @@ _BINDINGS: list[BindingType] = [
         id="abandon_batch",
         tooltip="never fetch this batch; its requests are asked again",
     ),
-    Binding(
-        "S",
-        "ask('stop')",
-        "Stop runner",
-        id="stop_runner",
-        tooltip="let the runner leave; batches go on at the provider",
-    ),
+    STOP_RUNNER,
     Binding(
         "s",
         "sort",

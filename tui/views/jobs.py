@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from runner.storage.commands import CommandVerb
 from tui.cells import Glyphs
@@ -14,7 +14,7 @@ from tui.jobrows import COLUMNS, JobLine, job_cells, job_lines, job_sentences, s
 from tui.model import Reading
 from tui.rows import ListRows
 from tui.rowtable import RowTable
-from tui.views.view import OpenJob, View, Wanted
+from tui.views.view import RETRY_FAILED, STOP_RUNNER, OpenJob, View, Wanted
 
 MOST_SENTENCES, MOST_WHEN_SHORT = 6, 3
 _TALL = 22
@@ -56,20 +56,8 @@ class JobsView(View):
 
     ages = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "r",
-            "ask('retry')",
-            "Retry failed",
-            id="retry_failed",
-            tooltip="ask the failed requests of this job once more",
-        ),
-        Binding(
-            "S",
-            "ask('stop')",
-            "Stop runner",
-            id="stop_runner",
-            tooltip="let the runner leave; batches go on at the provider",
-        ),
+        RETRY_FAILED,
+        STOP_RUNNER,
     ]
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.binding import Binding
 from textual.message import Message
 from textual.widget import Widget
 
@@ -59,6 +60,22 @@ class OpenJob(Message):
 
 AGE_SECONDS = 0.9
 """A reading younger than this has ages enough."""
+
+
+RETRY_FAILED = Binding(
+    "r",
+    "ask('retry')",
+    "Retry failed",
+    id="retry_failed",
+    tooltip="ask the failed requests of this job once more",
+)
+STOP_RUNNER = Binding(
+    "S",
+    "ask('stop')",
+    "Stop runner",
+    id="stop_runner",
+    tooltip="let the runner leave; batches go on at the provider",
+)
 
 
 class View(Widget, can_focus=False):
