@@ -105,6 +105,34 @@ SHORT_CUT_PIECES = st.sampled_from(
             "」",
             "（80点）",
         ),
+        *(
+            "10点満点で8点",
+            "5段階で4",
+            "満点は10点",
+            "（0-10）",
+            "out of 10",
+            "訂正: 30",
+            "修正して40",
+        ),
+        *(
+            "やはり40点にします。",
+            "が入れ替わる",
+            "最終評価は50",
+            "※",
+            "注: ",
+            "備考",
+            "平均",
+            "例",
+        ),
+        *(
+            "wait, 30",
+            " correction: 40",
+            "should be 25",
+            "驚き",
+            "Q2",
+            " swapped scores ",
+            "まとめ",
+        ),
         *("- ", "\n", "\r", "\u2028", " ", "\u3000", "なし", "説明", "80", "[説明]", "理由: ", "#"),
     ]
 )
@@ -131,6 +159,31 @@ def test_whatever_is_filled_in_the_short_cut_never_reads_otherwise(
     for good in (REASONS[:4], REASONS[4:]):
         READER.read(layout.write(rows([1, 2, 3, 4], good, LABELS)))
     assert READER.read(text, finish) == READER.by_patterns(text, finish)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "10点満点で8点に当たる、よくできた話だから。",
+        "10段階評価で8という印象です。",
+        "On a scale of 0 to 10, I would say 8.",
+        "はじめは高く見たが、やはり40点にします。",
+        "I said more at first; wait, 30 is fairer.",
+    ],
+)
+def test_a_reason_that_speaks_against_its_value_is_heard_in_a_layout_known_by_heart(
+    said: str,
+) -> None:
+    reader = Reader(QUESTIONS)
+    for good in (REASONS[:4], REASONS[4:]):
+        reader.read(block(FORM)(rows([1, 2, 3, 4], good, LABELS)))
+    answer = block(FORM)(rows([8, 80, 8, 80], [said, *REASONS[1:4]], LABELS))
+
+    readings = reader.read(answer)
+
+    assert readings["Q1"].value is None
+    assert readings["Q2"].value == 80
+    assert readings == reader.by_patterns(answer)
 
 
 @pytest.mark.parametrize("finish", ["length", "abort", "model_length", "a word of tomorrow"])

@@ -13,7 +13,6 @@ from itertools import chain
 
 from runner.core.extract.matcher import Mark
 from runner.core.extract.names import Names, any_of, folded, linear
-from runner.core.extract.number import Value
 from runner.core.model import Cause, Question, QuestionSet
 
 MOST_LINES = 300
@@ -63,7 +62,7 @@ class Doubter:
         self,
         plain: str,
         marks: Sequence[Mark],
-        values: Mapping[str, Sequence[Value]],
+        numbers: Mapping[str, Sequence[Decimal]],
         structures: Sequence[tuple[int, tuple[str, ...]]] = (),
     ) -> Iterator[Doubt] | None:
         """Yield every doubt; None when there are too many to look at.
@@ -71,15 +70,12 @@ class Doubter:
         Args:
             plain: the answer, objects and tables blanked out.
             marks: what the patterns found.
-            values: what was read.
+            numbers: what was read for each question.
             structures: where objects and tables begin, and what they answer.
         """
         lines = list(_lines(plain))
         if len(lines) > MOST_LINES:
             return None
-        numbers = {
-            q: [v.number for v in of_it if v.number is not None] for q, of_it in values.items()
-        }
         return chain(
             self._doubts(plain, lines, [m for m in marks if m.questions], numbers),
             _titled_structures(plain, lines, structures),
@@ -264,6 +260,8 @@ def may_doubt(plain: str) -> bool:
 
 def scales(text: str) -> Iterator[Scale]:
     """Yield the scales that a tidied text announces."""
+    if _SPEAKS_OF_SCALE.search(text.encode("utf-8", "replace")) is None:
+        return
     for pattern in _SCALES:
         for match in pattern.finditer(text):
             said = match.groupdict()
@@ -357,9 +355,13 @@ _SCALES = tuple(
         rf"(?P<high>{_N}) *点 *(?:です|で)?(?:が)?(?:満点|最高)",
     )
 )
-_TRIGGER = linear(
-    "(?:満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|(?:being|is) (?:the )?(?:highest|best|top|most)|(?:zero|one) to |had to|仮に|であれば|なら|[\\[(] */ *[0-9]"
+_SCALE_BEGINS = (
+    "満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|(?:being|is) (?:the )?(?:highest|best|top|most)|(?:zero|one) to |had to|仮に|であれば|なら|[\\[(] */ *[0-9]"
     "|[0-9](?: *点)? *(?:\\([^()\\n]{1,20}\\) *)?(?:-|~|から|to|through) *[0-9]|[01] *[=:は][^\\n=0-9]{1,30}[ ,、;/。「][0-9]+ *[=:は]"
+)
+_SPEAKS_OF_SCALE = linear(_SCALE_BEGINS, capture=False)
+_TRIGGER = linear(
+    f"(?:{_SCALE_BEGINS}"
     "|訂正|修正|誤り|間違|正しく|逆で|入れ替|取り違|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
     "|平均|例|読者|前回|仮の"
     "|correct|revis|final|edit|reflection|reconsider|should be|lower|raise|change|adjust"

@@ -69,6 +69,8 @@ class Extractor:
             ConfigError: names the pattern or question that cannot be used.
         """
         names = Names(questions)
+        self.doubter = Doubter(questions, names)
+        """Finds what an answer says beside its values."""
         self._ours = frozenset((*names.ids, *names.labels))
         numbers = {
             question.id: NumberGrammar(
@@ -102,7 +104,7 @@ class Extractor:
             whole=SentenceReader(names, [q.id for q in questions.questions], numbers),
             refusals=questions.refusal_patterns,
             markup=Markup(names),
-            doubter=Doubter(questions, names),
+            doubter=self.doubter,
             tops=tops,
         )
 
@@ -143,7 +145,11 @@ class _Answer:
         self._take_values(marks)
         self._take_reasons(marks)
         self._take_sentences()
-        doubts = self._with.doubter.find(self._plain, marks, self._values, self._structures)
+        numbers = {
+            question: [value.number for value in values if value.number is not None]
+            for question, values in self._values.items()
+        }
+        doubts = self._with.doubter.find(self._plain, marks, numbers, self._structures)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
         for doubt in doubts:

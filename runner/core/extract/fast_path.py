@@ -1,14 +1,18 @@
 """Answers in a layout that is known by heart: read at once, as the patterns would read them."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
-from runner.core.extract.normalize import BLANKS
+from runner.core.extract.doubts import Doubter, may_doubt
+from runner.core.extract.matcher import Finder, Mark
+from runner.core.extract.names import linear
+from runner.core.extract.normalize import BLANKS, tidy
 from runner.core.extract.reason import trim_reason
-from runner.core.model import Question, QuestionSet, Reading
+from runner.core.model import PatternKind, Question, QuestionSet, Reading
 from runner.core.prompt import form_of
 
 Read = Callable[[str], Mapping[str, Reading]]
@@ -28,10 +32,17 @@ class FastPath:
     them a reason of one line without markdown. Everything else is left to the patterns.
     """
 
-    def __init__(self, questions: QuestionSet, read: Read) -> None:
-        """Try out the ways of writing the form."""
+    def __init__(self, questions: QuestionSet, read: Read, doubter: Doubter) -> None:
+        """Try out the ways of writing the form.
+
+        Args:
+            questions: what is asked.
+            read: reads an answer by its patterns.
+            doubter: finds what an answer says beside its values.
+        """
         self._questions = questions
         self._read = read
+        self._doubter = doubter
         self._lessons = 0
         self._count = 2 * len(questions.questions)
         self._with_gaps = 3 * len(questions.questions) - 1
@@ -47,8 +58,22 @@ class FastPath:
         """Return a valid reading of every question; None when that takes a closer look."""
         for way in self._ways:
             if text.startswith(way.first) and (match := way.whole.fullmatch(text)):
-                return _filled_in(way, match)
+                readings = _filled_in(way, match)
+                if readings is None or self._is_in_doubt(way, match, readings):
+                    return None
+                return readings
         return None
+
+    def _is_in_doubt(
+        self, way: "_Way", match: re.Match[str], readings: Mapping[str, Reading]
+    ) -> bool:
+        """Tell whether the answer says something beside its values that the patterns would weigh."""
+        plain = tidy(match.string)
+        if not may_doubt(plain):
+            return False
+        numbers = {question: [r.value] for question, r in readings.items() if r.value is not None}
+        doubts = self._doubter.find(plain, list(_marks(way, match)), numbers)
+        return doubts is None or next(doubts, None) is not None
 
     def learn(self, text: str, readings: Mapping[str, Reading]) -> None:
         """Look at an answer that the patterns read: its layout may be one to know by heart."""
@@ -138,6 +163,7 @@ class _Way:
     whole: re.Pattern[str]
     """Matches a whole answer; its groups are number and reason of each question, in turn."""
     places: tuple[_Place, ...]
+    layout: tuple[_Heads, ...]
 
 
 def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
@@ -160,6 +186,21 @@ def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
     return readings
 
 
+def _marks(way: _Way, match: re.Match[str]) -> Iterator[Mark]:
+    """Yield what the patterns would find: the line of each value, and of each labelled reason."""
+    for place, ((question, *_), heads) in enumerate(zip(way.places, way.layout, strict=True)):
+        begin, end = match.span(2 * place + 1)
+        line = begin - len(heads.value)
+        yield Mark(_VALUE, (question,), line, begin, end + len(heads.tail), after_blank=False)
+        if heads.reason:
+            begin, end = match.span(2 * place + 2)
+            line = begin - len(heads.reason)
+            yield Mark(_WHY, (question,), line, begin, end, after_blank=False)
+
+
+_NAMED = (("label", MappingProxyType[str, str]({})),)
+_VALUE = Finder("value", 0, "value", PatternKind.LINE, linear(""), _NAMED, placed=True)
+_WHY = Finder("reason", 0, "reason", PatternKind.LINE, linear(""), _NAMED, placed=True)
 _made = tuple.__new__
 _NARROW: dict[int, int] = {}
 _WIDE = {ord(str(digit)): 0xFF10 + digit for digit in range(10)}
@@ -200,7 +241,7 @@ def _way(
     )
     places = (_Place(q.id, patterns[q.id], _numbers(q)) for q in questions)
     whole = re.compile("\n{1,2}".join(blocks) + "\n*")
-    return _Way(layout[0].value, whole, tuple(places))
+    return _Way(layout[0].value, whole, tuple(places), layout)
 
 
 def _numbers(question: Question) -> dict[str, Decimal]:

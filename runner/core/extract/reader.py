@@ -1,9 +1,7 @@
 """Answer text -> a judged reading of every question: the one way in for everything that reads answers."""
 
-from runner.core.extract.doubts import may_doubt
 from runner.core.extract.extractor import Extractor
 from runner.core.extract.fast_path import FastPath
-from runner.core.extract.normalize import tidy
 from runner.core.extract.validate import is_no, judge
 from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
@@ -23,14 +21,14 @@ class Reader:
         """
         self._questions = questions
         self._extractor = Extractor(questions)
-        self._fast_path = FastPath(questions, self.by_patterns)
+        self._fast_path = FastPath(questions, self.by_patterns, self._extractor.doubter)
 
     def read(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
         """Return a reading for every question, by question id; never raises."""
         if finish_reason not in _WHOLE and normal(finish_reason) != STOP:
             return self.by_patterns(text, finish_reason)
         known = self._fast_path.read(text)
-        if known is not None and not self._may_refuse(known) and not may_doubt(tidy(text)):
+        if known is not None and not self._may_refuse(known):
             return known
         readings = self.by_patterns(text, finish_reason)
         self._fast_path.learn(text, readings)
