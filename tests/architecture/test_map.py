@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("cli", "run", "tables", "batches", "config", "storage")
+ROOMS = ("cli", "report", "run", "tables", "batches", "config", "storage", "core")
 """The rooms whose every file is on the map; of the others it names the ones to begin with."""
 
 

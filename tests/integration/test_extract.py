@@ -100,6 +100,18 @@ def test_a_value_that_is_read_otherwise_is_shown_old_and_new(home, outputs):
     assert found.valid[1] < found.valid[0]
 
 
+def test_where_the_stored_rows_are_gone_everything_counts_as_new(home, outputs):
+    run = run_with(home, outputs)
+    for part in (run.folder(sending=False) / "attempts").glob("*.parquet"):
+        part.unlink()
+
+    found = maintenance.compare(run)
+
+    assert (found.valid[0], found.valid[1] > 0) == (0, True)
+    assert all((change.old, change.old_pattern) == (None, None) for change in found.changes)
+    assert len(found.changes) == found.values > 0
+
+
 def rest(home: Path) -> dict[str, object]:
     conf = yaml.safe_load((home / "question" / "literary.yaml").read_text(encoding="utf-8"))
     return {key: item for key, item in conf["items"].items() if key != "Q1"}

@@ -3,6 +3,8 @@
 import ast
 import inspect
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -150,6 +152,33 @@ def test_one_in_a_hurry_waits_for_one_look_only(store, tmp_path, does):
         with pytest.raises(LedgerBusy):
             store.write({"a": "new"}, waits=does == "hurry")
         assert time.monotonic() - began < 5
+
+
+HOLDER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_that_never_lets_go_is_said_in_one_line_after_the_seconds_that_are_stated(
+    store, tmp_path
+):
+    assert (kv.PATIENCE_SECONDS, store._patience) == (30.0, 30.0)
+    store._patience = 1.5
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / DATABASE)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"locked\n"
+        began = time.monotonic()
+        with pytest.raises(LedgerBusy) as said:
+            store.write({"a": "new"})
+        assert time.monotonic() - began >= 1.5
+        other.stdin.close()
+    assert "\n" not in str(said.value)
+    store.write({"a": "new"})
+    assert store.get("a") == "new"
 
 
 def test_opening_one_that_is_locked_ends_too(store, tmp_path, shared, monkeypatch):

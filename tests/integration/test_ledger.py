@@ -178,6 +178,14 @@ def test_a_batch_of_an_older_version_knows_of_no_unknown_cost():
     assert (found.cost_usd, found.known_usd, found.held_usd) == (BATCH.cost_usd, None, 0)
 
 
+def test_what_is_written_is_written_as_ever(snapshot):
+    """Ledgers outlive versions: this text may gain a field, and nothing in it may change."""
+    rows = codec.first_rows({"id": "abc", "name": "双子"})
+    rows |= codec.batch_rows(BATCH, members=MEMBERS, outcomes=b"\x00\x01\x02")
+    rows[codec.event_key(7)] = codec.text_of({"event": "packed"})
+    assert rows == snapshot
+
+
 def test_a_batch_with_every_field_set_comes_back_as_it_was(ledger):
     ledger.record(BATCH, summary={})
     (found,) = ledger.batches()
