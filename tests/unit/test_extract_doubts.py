@@ -3,7 +3,11 @@
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runner.core.extract import doubts
+from runner.core.extract.normalize import tidy
 from runner.core.extract.reader import Reader
 from runner.core.model import Cause
 from tests.unit.test_extractor import question_set
@@ -122,3 +126,16 @@ def test_a_reason_that_says_the_value_again_on_another_scale_makes_it_suspect() 
     assert read(8, "10点満点中8点とした。") is Cause.OTHER_SCALE
     assert read(80, "10点満点なら8点だが、惜しい。") is None
     assert read(10, "10歳の少年が3つの場面で泣く。") is None
+
+
+@pytest.mark.parametrize("said", ["0 to ten", "1 to fifty", "10 = best", "(/ : 10)", "(/十)"])
+def test_a_scale_in_whatever_writing_is_found_before_any_is_looked_for_closely(said: str) -> None:
+    assert [scale.high for scale in doubts.scales(tidy(said))] in ([10], [50])
+
+
+@pytest.mark.parametrize("pattern", doubts._SCALES)
+@given(data=st.data())
+def test_the_quick_look_for_a_scale_overlooks_nothing_that_a_pattern_finds(pattern, data) -> None:
+    said = tidy(data.draw(st.from_regex(pattern)))
+    if pattern.search(said):
+        assert doubts._SPEAKS_OF_SCALE.search(said.encode("utf-8", "replace"))

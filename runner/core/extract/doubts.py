@@ -6,7 +6,7 @@ numbers stand below it.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
@@ -61,7 +61,7 @@ class Doubter:
     def find(
         self,
         plain: str,
-        marks: Sequence[Mark],
+        marks: Iterable[Mark],
         numbers: Mapping[str, Sequence[Decimal]],
         structures: Sequence[tuple[int, tuple[str, ...]]] = (),
     ) -> Iterator[Doubt] | None:
@@ -74,6 +74,8 @@ class Doubter:
             structures: where objects and tables begin, and what they answer.
         """
         lines = list(_lines(plain))
+        if not lines:
+            return iter(())
         if len(lines) > MOST_LINES:
             return None
         return chain(
@@ -253,11 +255,6 @@ def _titled_structures(
             yield from (Doubt(q, Cause.AMBIGUOUS, text.strip()) for q in questions)
 
 
-def may_doubt(plain: str) -> bool:
-    """Tell quickly whether a tidied text has any word that a doubt begins with."""
-    return _TRIGGER.search(plain.encode("utf-8", "replace")) is not None
-
-
 def scales(text: str) -> Iterator[Scale]:
     """Yield the scales that a tidied text announces."""
     if _SPEAKS_OF_SCALE.search(text.encode("utf-8", "replace")) is None:
@@ -356,13 +353,17 @@ _SCALES = tuple(
     )
 )
 _SCALE_BEGINS = (
-    "満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|(?:being|is) (?:the )?(?:highest|best|top|most)|(?:zero|one) to |had to|仮に|であれば|なら|[\\[(] */ *[0-9]"
+    "満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|(?:being|is) (?:the )?(?:highest|best|top|most)|(?:zero|one) to |[\\[(] */ *[0-9]"
     "|[0-9](?: *点)? *(?:\\([^()\\n]{1,20}\\) *)?(?:-|~|から|to|through) *[0-9]|[01] *[=:は][^\\n=0-9]{1,30}[ ,、;/。「][0-9]+ *[=:は]"
 )
-_SPEAKS_OF_SCALE = linear(_SCALE_BEGINS, capture=False)
+_SPEAKS_OF_SCALE = linear(
+    f"{_SCALE_BEGINS}|点 *法|[01] to |[01] *[=:は]|= (?:the )?(?:highest|best|top|most)|[\\[(] */",
+    capture=False,
+)
+"""Stands in all that any of `_SCALES` matches."""
 _TRIGGER = linear(
     f"(?:{_SCALE_BEGINS}"
-    "|訂正|修正|誤り|間違|正しく|逆で|入れ替|取り違|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
+    "|had to|仮に|であれば|なら|訂正|修正|誤り|間違|正しく|逆で|入れ替|取り違|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
     "|平均|例|読者|前回|仮の"
     "|correct|revis|final|edit|reflection|reconsider|should be|lower|raise|change|adjust"
     "|actually|instead|summary|average|example|readers|others|error|update|sample|typo|critics|reviewers|swapp|mixed up|reversed|switched|wait|scratch that|oops|make "

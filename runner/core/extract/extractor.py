@@ -69,8 +69,6 @@ class Extractor:
             ConfigError: names the pattern or question that cannot be used.
         """
         names = Names(questions)
-        self.doubter = Doubter(questions, names)
-        """Finds what an answer says beside its values."""
         self._ours = frozenset((*names.ids, *names.labels))
         numbers = {
             question.id: NumberGrammar(
@@ -104,9 +102,14 @@ class Extractor:
             whole=SentenceReader(names, [q.id for q in questions.questions], numbers),
             refusals=questions.refusal_patterns,
             markup=Markup(names),
-            doubter=self.doubter,
+            doubter=Doubter(questions, names),
             tops=tops,
         )
+
+    @property
+    def doubter(self) -> Doubter:
+        """Finds what an answer says beside its values."""
+        return self._tools.doubter
 
     def extract(self, text: str) -> dict[str, Found]:
         """Return what was found for every question, by question id; never raises."""

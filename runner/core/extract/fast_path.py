@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from types import MappingProxyType
 from typing import NamedTuple
 
-from runner.core.extract.doubts import Doubter, may_doubt
+from runner.core.extract.doubts import Doubter
 from runner.core.extract.matcher import Finder, Mark
 from runner.core.extract.names import linear
 from runner.core.extract.normalize import BLANKS, tidy
@@ -57,7 +56,7 @@ class FastPath:
     def read(self, text: str) -> dict[str, Reading] | None:
         """Return a valid reading of every question; None when that takes a closer look."""
         for way in self._ways:
-            if text.startswith(way.first) and (match := way.whole.fullmatch(text)):
+            if text.startswith(way.layout[0].value) and (match := way.whole.fullmatch(text)):
                 readings = _filled_in(way, match)
                 if readings is None or self._is_in_doubt(way, match, readings):
                     return None
@@ -68,11 +67,8 @@ class FastPath:
         self, way: "_Way", match: re.Match[str], readings: Mapping[str, Reading]
     ) -> bool:
         """Tell whether the answer says something beside its values that the patterns would weigh."""
-        plain = tidy(match.string)
-        if not may_doubt(plain):
-            return False
         numbers = {question: [r.value] for question, r in readings.items() if r.value is not None}
-        doubts = self._doubter.find(plain, list(_marks(way, match)), numbers)
+        doubts = self._doubter.find(tidy(match.string), _marks(way, match), numbers)
         return doubts is None or next(doubts, None) is not None
 
     def learn(self, text: str, readings: Mapping[str, Reading]) -> None:
@@ -159,11 +155,11 @@ class _Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    first: str
     whole: re.Pattern[str]
     """Matches a whole answer; its groups are number and reason of each question, in turn."""
     places: tuple[_Place, ...]
     layout: tuple[_Heads, ...]
+    """What stands around each number, and before each reason."""
 
 
 def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
@@ -198,7 +194,8 @@ def _marks(way: _Way, match: re.Match[str]) -> Iterator[Mark]:
             yield Mark(_WHY, (question,), line, begin, end, after_blank=False)
 
 
-_NAMED = (("label", MappingProxyType[str, str]({})),)
+_NAMED: tuple[tuple[str, Mapping[str, str]], ...] = (("label", {}),)
+"""Says of a finder that its line names a question; nothing is looked up there."""
 _VALUE = Finder("value", 0, "value", PatternKind.LINE, linear(""), _NAMED, placed=True)
 _WHY = Finder("reason", 0, "reason", PatternKind.LINE, linear(""), _NAMED, placed=True)
 _made = tuple.__new__
@@ -241,7 +238,7 @@ def _way(
     )
     places = (_Place(q.id, patterns[q.id], _numbers(q)) for q in questions)
     whole = re.compile("\n{1,2}".join(blocks) + "\n*")
-    return _Way(layout[0].value, whole, tuple(places), layout)
+    return _Way(whole, tuple(places), layout)
 
 
 def _numbers(question: Question) -> dict[str, Decimal]:
