@@ -112,7 +112,8 @@ class RequestFiles:
     def _framed(self, stem: Stem, variant: Variant) -> tuple[Frame, int]:
         condition = self._conditions[stem]
         prompt = render(self._experiment, condition, variant)
-        tokens = estimate_tokens((prompt.system or "") + prompt.user)
+        said = (prompt.system or "", *(turn.content for turn in prompt.earlier), prompt.user)
+        tokens = estimate_tokens("".join(said))
         return self._provider.encode(condition, prompt), tokens
 
     def _blocks(self, span: Span) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price
 from runner.run import preflight
-from runner.run.preview import Preview, temperatures, way
+from runner.run.preview import Preview, levels_of, temperatures, way
 from runner.run.run import Run
 
 LABEL_WIDTH = 13
@@ -34,8 +34,8 @@ def of_run(run: Run, *, as_json: bool) -> int:
 def _rows(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
     experiment, counts = run.settings.experiment, preview.counts
     answered = counts.success + counts.retry_success
-    yield "personas", _listed([p.name for p in experiment.personas.values()])
-    yield "texts", _listed([t.title for t in experiment.texts.values()])
+    for name, levels in levels_of(experiment).items():
+        yield name, _listed(levels)
     yield "temperatures", temperatures(run.settings, run.conditions)
     yield "trials", f"{experiment.trials:,}"
     yield "requests", f"{counts.total:,}  in {preview.conditions:,} conditions"
@@ -51,7 +51,11 @@ def _rows(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return f"{len(names)}  {' · '.join(names)}"
+    more = f" · and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return f"{len(names):,}  {' · '.join(names[:_LISTED])}{more}"
+
+
+_LISTED = 12
 
 
 def _cost(estimate: Estimate, price: Price | None) -> str:

@@ -77,7 +77,7 @@ def no_missing_values(cfg: DictConfig) -> None:
 
 
 _PROMPT_PATHS = (
-    *("persona", "text", "question"),
+    *("persona", "text", "question", "factors", "design", "messages", "items"),
     *("provider.parameters", "provider.models"),
 )
 
@@ -256,7 +256,9 @@ def check_ids(config: Config, problems: Problems) -> None:
         for name in ids:
             good = IDENTIFIER.fullmatch(str(name)) is not None
             problems.check(good, f"{group}/{name}.yaml", f"id {name!r}; {ALLOWED_IDS}")
-        problems.check(bool(ids), group, f"none is declared; choose with {group}=[…]")
+        problems.check(
+            bool(ids) or bool(config.factors), group, f"none is declared; choose with {group}=[…]"
+        )
     for key, wanted, known in (
         ("personas", config.personas, config.persona),
         ("texts", config.texts, config.text),

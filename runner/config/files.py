@@ -41,7 +41,7 @@ _SCHEMA = "schema.yaml"
 """Hydra would read such a file in place of runner.config.schema."""
 _HYDRAS_KEY = re.compile(r"_[a-z]+_")
 _MAKES = "provider._target_"
-_COMMAND_LINE_ONLY = "provider.trust"
+_COMMAND_LINE_ONLY = ("provider.trust", "data")
 _OWN_VALUE = re.compile(r"\$\{([a-z_]+)(\.[A-Za-z0-9_]+)*\}")
 _CHOICE = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*")
 _PACKAGE = re.compile(r"[a-z_]+(\.[A-Za-z0-9_-]+)*")
@@ -279,7 +279,7 @@ class _File:
     def _checked(self, path: str, node: yaml.Node) -> str:
         """Refuse keys by which a file would act."""
         key = path.rpartition(".")[2]
-        if path == _COMMAND_LINE_ONLY:
+        if path in _COMMAND_LINE_ONLY:
             raise ConfigError(
                 f"{self._at(node)}: {path} is for the person who starts the run to say: it is taken from "
                 "the command line only"

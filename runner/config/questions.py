@@ -1,27 +1,40 @@
 """A question set: checked, and translated into the nouns of runner.core."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from runner.config.problems import IDENTIFIER, Problems, did_you_mean
-from runner.config.schema import PatternConfig, QuestionConfig
+from runner.config.schema import ItemConfig, PatternConfig, QuestionConfig
 from runner.core.errors import ConfigError
 from runner.core.model import Pattern, PatternKind, Question, QuestionSet, Variant
-from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill
+from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill, placeholders
 
 
-def questions_of(row: QuestionConfig, problems: Problems) -> QuestionSet:
-    """Translate a question set; what is wrong with it is noted."""
+def questions_of(
+    row: QuestionConfig,
+    items: Mapping[str, ItemConfig],
+    factors: Sequence[str],
+    problems: Problems,
+) -> QuestionSet:
+    """Translate a question set; what is wrong with it is noted.
+
+    Args:
+        row: of conf/question/*.yaml.
+        items: the experiment's own, in the place of that file's.
+        factors: what a wording may name besides personas and texts.
+        problems: takes what is wrong.
+    """
     where = f"question/{row.name}.yaml"
-    _check_items(row, where, problems)
-    wordings = _wordings(row, where, problems)
-    _check_patterns(row, where, problems)
-    return _translated(row, wordings)
-
-
-def _check_items(row: QuestionConfig, where: str, problems: Problems) -> None:
-    problems.check(bool(row.items), f"{where}: items", "no question is declared")
+    items = items or row.items
+    _check_items(items, where, problems)
     problems.check(bool(row.value_patterns), f"{where}: value_patterns", "no pattern is declared")
-    for key, item in row.items.items():
+    wordings = _wordings(row, factors, where, problems)
+    _check_patterns(row, where, problems)
+    return _translated(row, items, wordings)
+
+
+def _check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems) -> None:
+    problems.check(bool(items), f"{where}: items", "no question is declared")
+    for key, item in items.items():
         good = IDENTIFIER.fullmatch(str(key)) is not None
         problems.check(good, f"{where}: items.{key}", "allowed: letters, digits, - and _")
         problems.check(
@@ -31,7 +44,9 @@ def _check_items(row: QuestionConfig, where: str, problems: Problems) -> None:
         )
 
 
-def _wordings(row: QuestionConfig, where: str, problems: Problems) -> dict[Variant, str]:
+def _wordings(
+    row: QuestionConfig, factors: Sequence[str], where: str, problems: Problems
+) -> dict[Variant, str]:
     """Return the wordings that are used; all that stand in the file are checked."""
     wordings = {Variant.PLAIN: row.plain, Variant.ENHANCED: row.enhanced}
     if row.answer == "json":
@@ -43,15 +58,17 @@ def _wordings(row: QuestionConfig, where: str, problems: Problems) -> dict[Varia
                 "with question.answer=json this has to ask for a JSON object, with {object} where "
                 "it stands; conf/question/literary.yaml has an example",
             )
+    fields = (*TEMPLATE_FIELDS, "items", *factors)
     for key, template, allowed in (
         ("form", row.form, FORM_FIELDS),
-        ("plain", row.plain, TEMPLATE_FIELDS),
-        ("enhanced", row.enhanced, TEMPLATE_FIELDS),
-        ("plain_json", row.plain_json, TEMPLATE_FIELDS),
-        ("enhanced_json", row.enhanced_json, TEMPLATE_FIELDS),
+        ("plain", row.plain, fields),
+        ("enhanced", row.enhanced, fields),
+        ("plain_json", row.plain_json, fields),
+        ("enhanced_json", row.enhanced_json, fields),
     ):
+        named = (name for name in placeholders(template) if name.partition(".")[0] in factors)
         try:
-            fill(template, dict.fromkeys(allowed, ""), f"{where}: {key}")
+            fill(template, dict.fromkeys((*allowed, *named), ""), f"{where}: {key}")
         except ConfigError as error:
             problems.lines.append(str(error))
     return wordings
@@ -75,7 +92,9 @@ def _check_patterns(row: QuestionConfig, where: str, problems: Problems) -> None
             problems.add(f"{where}: patterns", f"the name {name!r} stands twice")
 
 
-def _translated(row: QuestionConfig, wordings: Mapping[Variant, str]) -> QuestionSet:
+def _translated(
+    row: QuestionConfig, items: Mapping[str, ItemConfig], wordings: Mapping[Variant, str]
+) -> QuestionSet:
     return QuestionSet(
         name=row.name,
         questions=tuple(
@@ -88,7 +107,7 @@ def _translated(row: QuestionConfig, wordings: Mapping[Variant, str]) -> Questio
                 reason_required=item.reason_required,
                 aliases=tuple(item.aliases),
             )
-            for key, item in row.items.items()
+            for key, item in items.items()
         ),
         form=row.form,
         templates=wordings,

@@ -78,6 +78,14 @@ class QuestionConfig:
 
 
 @dataclass
+class MessageConfig:
+    """One of `messages`."""
+
+    role: str = MISSING
+    content: str = MISSING
+
+
+@dataclass
 class LimitsConfig:
     """What a provider takes."""
 
@@ -298,6 +306,11 @@ class Config:
     personas: list[str] | None = None
     texts: list[str] | None = None
     temperatures: Any = "calculated"
+    factors: dict[str, Any] = field(default_factory=dict, metadata=WORDS)
+    data: dict[str, str] = field(default_factory=dict)
+    design: dict[str, Any] = field(default_factory=dict, metadata=WORDS)
+    messages: list[MessageConfig] = field(default_factory=list)
+    items: dict[str, ItemConfig] = field(default_factory=dict)
     wait: bool = True
     batch: str | None = None
     remote: str | None = None

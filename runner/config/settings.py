@@ -22,23 +22,34 @@ from runner.config.checks import (
     no_missing_values,
     only_known_keys,
 )
+from runner.config.factors import design_of, factors_of, messages_of, named_in
 from runner.config.models import Capability, capability_of
 from runner.config.problems import Problems, decimal_of, within
 from runner.config.questions import questions_of
-from runner.config.schema import EMULATOR, Config, ModelConfig, ProviderConfig, TextConfig
+from runner.config.schema import (
+    EMULATOR,
+    Config,
+    ModelConfig,
+    PersonaConfig,
+    ProviderConfig,
+    TextConfig,
+)
 from runner.core.errors import ConfigError
+from runner.core.expand import conditions
 from runner.core.extract.extractor import Extractor
 from runner.core.model import (
     Enhance,
     Experiment,
+    Factor,
     JsonObject,
+    Level,
     Limits,
     Model,
-    Persona,
     QuestionSet,
     Sampling,
-    Text,
+    Variant,
 )
+from runner.core.prompt import MAIN_FIELDS, render
 from runner.core.request_states import RetryPolicy
 from runner.providers._lines import overlaid
 
@@ -161,40 +172,82 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
 def _experiment(
     config: Config, capability: Capability, sources: list[Path], problems: Problems
 ) -> Experiment:
-    questions = questions_of(config.question, problems)
+    questions = questions_of(config.question, config.items, list(config.factors), problems)
     model = _model(config.provider, capability, _structured(config, questions, problems))
     temperatures, calculated = _temperatures(config.temperatures, model, capability, problems)
-    personas = {
-        name: Persona(
-            id=name,
-            name=row.name,
-            system=row.system,
-            temperature=decimal_of(row.temperature),
-        )
-        for name in (config.personas or list(config.persona))
-        for row in [config.persona[name]]
-    }
-    for persona in personas.values():
-        problems.check(
-            within(persona.temperature, 0, 5),
-            f"persona/{persona.id}.yaml: temperature",
-            f"{persona.temperature}; allowed: 0 to 5",
-        )
-    texts = {
-        name: _text(name, config.text[name], sources, problems)
-        for name in (config.texts or list(config.text))
-    }
-    return Experiment(
+    factors = _factors_of_files(config, sources, problems)
+    problems.raise_any()
+    messages = messages_of(config.messages)
+    told = [message.content for message in messages] or list(questions.templates.values())
+    factors |= factors_of(config.factors, named_in(told), config.data, sources)
+    experiment = Experiment(
         name=config.name,
-        personas=personas,
-        texts=texts,
+        factors=factors,
         questions=questions,
         model=model,
         temperatures=temperatures,
         calculated=calculated,
         trials=config.trials,
-        enhance=Enhance(config.prompt.enhance),
+        enhance=Enhance.NEVER if messages else Enhance(config.prompt.enhance),
+        design=design_of(config.design, factors, sources),
+        messages=messages,
     )
+    _check_prompt(experiment)
+    return experiment
+
+
+def _check_prompt(experiment: Experiment) -> None:
+    """Refuse a prompt that names what is not there, and factors that it does not show.
+
+    Raises:
+        ConfigError: naming the message.
+    """
+    first = next(conditions(experiment))
+    for variant in Variant:
+        render(experiment, first, variant)
+    if not experiment.messages:
+        return
+    named = named_in(message.content for message in experiment.messages)
+    for name, factor in experiment.factors.items():
+        if name not in named:
+            one, several = ("personas", "persona") if name == "persona" else ("texts", "text")
+            raise ConfigError(
+                f"messages: none names {{{name}}}, so that all {len(factor.levels)} {one} would be "
+                f"asked the same: name it, or leave {several} out of the experiment's defaults"
+            )
+
+
+def _factors_of_files(config: Config, sources: list[Path], problems: Problems) -> dict[str, Factor]:
+    """Return the factors whose levels are files of their own, those that have any."""
+    personas = [
+        _persona(name, config.persona[name], problems)
+        for name in (config.personas or list(config.persona))
+    ]
+    texts = [
+        _text(name, config.text[name], sources, problems)
+        for name in (config.texts or list(config.text))
+    ]
+    return {
+        name: Factor(
+            name=name,
+            levels={level.id: level for level in levels},
+            main=MAIN_FIELDS[name],
+            from_files=True,
+        )
+        for name, levels in (("persona", personas), ("text", texts))
+        if levels
+    }
+
+
+def _persona(name: str, row: PersonaConfig, problems: Problems) -> Level:
+    temperature = decimal_of(row.temperature)
+    problems.check(
+        within(temperature, 0, 5),
+        f"persona/{name}.yaml: temperature",
+        f"{temperature}; allowed: 0 to 5",
+    )
+    fields = {"name": row.name, "system": row.system}
+    return Level(id=name, fields=fields, kept={"name": row.name}, temperature=temperature)
 
 
 def _is_for(row: ModelConfig, config: Config) -> bool:
@@ -286,7 +339,7 @@ def _temperatures(
     return tuple(found), False
 
 
-def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -> Text:
+def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -> Level:
     body = ""
     home = next((s for s in sources if (s / "text" / f"{name}.yaml").is_file()), None)
     path = (home or Path("conf")) / "text" / row.file
@@ -310,11 +363,9 @@ def _text(name: str, row: TextConfig, sources: list[Path], problems: Problems) -
             problems.add(where, f"{path} cannot be read as UTF-8 text ({error})")
         else:
             problems.check(bool(body.strip()), where, f"{path} is empty")
-    return Text(
+    return Level(
         id=name,
-        title=row.title,
-        author=row.author,
-        year=row.year,
-        body=body,
-        temperature_modifier=modifier,
+        fields={"title": row.title, "author": row.author, "year": row.year, "text": body},
+        kept={"title": row.title, "author": row.author},
+        temperature=modifier,
     )

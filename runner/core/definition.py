@@ -1,22 +1,25 @@
 """What makes an experiment the same experiment, and how two versions of it differ.
 
-Personas, texts and temperatures may be added under the same name; what was already asked may not
+Levels may be added under the same name; what was already asked may not
 change. The comparison is of contents, so that a changed comma in a text is found.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from runner.core.model import Condition, Enhance, Experiment, Variant
+from runner.core.model import Condition, Enhance, Experiment, Kept, Level, Variant
 
-GROWING = ("personas", "texts", "conditions")
+GROWING = ("personas", "texts", "factors", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
+KEPT = "kept"
+"""What the tables show of a level beside its id; it is not asked, and may be corrected."""
 
 
 def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any]:
     """Return the definition as JSON-ready data, texts by their hash."""
-    questions = experiment.questions
+    questions, names = experiment.questions, tuple(experiment.factors)
     return {
         "model": {
             "provider": experiment.model.provider,
@@ -44,21 +47,21 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             for q in questions.questions
         },
         "personas": {
-            p.id: {"name": p.name, "system": p.system} for p in experiment.personas.values()
+            level.id: {**level.kept, "system": level.fields["system"]}
+            for level in _levels(experiment, "persona")
         },
         "texts": {
-            t.id: {
-                "title": t.title,
-                "author": t.author,
-                "year": t.year,
-                "sha256": sha256(t.body.encode()).hexdigest(),
+            level.id: {
+                **level.kept,
+                "year": level.fields["year"],
+                "sha256": sha256(level.fields["text"].encode()).hexdigest(),
             }
-            for t in experiment.texts.values()
+            for level in _levels(experiment, "text")
         },
+        **_other_factors(experiment),
         "conditions": {
             c.stem: {
-                "persona": c.persona,
-                "text": c.text,
+                **dict(zip(names, c.levels, strict=True)),
                 "temperature": None if c.temperature is None else str(c.temperature),
             }
             for c in conditions
@@ -66,25 +69,94 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
     }
 
 
+def _levels(experiment: Experiment, name: str) -> Iterable[Level]:
+    """Return the levels of a factor whose levels are files of their own; none where it is not."""
+    factor = experiment.factors.get(name)
+    return factor.levels.values() if factor and factor.from_files else ()
+
+
+def _other_factors(experiment: Experiment) -> dict[str, Any]:
+    """Return what studies have that vary something else than personas and texts."""
+    others = [factor for factor in experiment.factors.values() if not factor.from_files]
+    if not others and not experiment.messages:
+        return {}
+    design = experiment.design
+    return {
+        "design": {
+            "factors": ", ".join(experiment.factors),
+            **({"paired": dict(design.paired)} if design.paired else {}),
+            **{f"messages[{n}].{m.role}": m.content for n, m in enumerate(experiment.messages)},
+        },
+        "factors": {
+            f"{factor.name}.{level.id}": {
+                **({KEPT: dict(level.kept)} if level.kept else {}),
+                "sha256": _digest(level.fields),
+            }
+            for factor in others
+            for level in factor.levels.values()
+        },
+    }
+
+
+def _digest(fields: Mapping[str, str]) -> str:
+    return sha256(json.dumps(fields, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return the old definition with the new entries added; call only when nothing differs."""
-    return {**old, **new, **{key: {**old[key], **new[key]} for key in GROWING}}
+    sections = {key: {**old[key], **new[key]} for key in GROWING if key in old}
+    return {**old, **new, **sections}
+
+
+def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Kept]]]:
+    """Return the factors of a definition: for each level what the tables show of it, by column.
+
+    The columns stand in the order of the tables; an older ledger or an imported table may lack some.
+    """
+    found: dict[str, dict[str, dict[str, Kept]]] = {}
+    for name, section, columns in (
+        ("persona", "personas", {"name": "persona_name"}),
+        ("text", "texts", {"title": "title", "author": "author"}),
+    ):
+        if levels := definition.get(section):
+            found[name] = {
+                id_: {column: row.get(field) for field, column in columns.items()}
+                for id_, row in levels.items()
+            }
+    for name in factor_names(definition):
+        found.setdefault(name, {})
+    for key, row in definition.get("factors", {}).items():
+        name, _, id_ = key.partition(".")
+        found[name][id_] = {f"{name}_{field}": v for field, v in row.get(KEPT, {}).items()}
+    return found
+
+
+def factor_names(definition: Mapping[str, Any]) -> list[str]:
+    """Return the names of a definition's factors, in order."""
+    said = definition.get("design", {}).get("factors", "persona, text")
+    return said.split(", ") if said else []
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Say what changed, a line each, as `texts.t1.sha256: '…' -> '…'`; empty when nothing did."""
     lines: list[str] = []
-    for section in old:
-        before, after = old[section], new.get(section, {})
+    for section in [*old, *(s for s in new if s not in old)]:
+        before, after = old.get(section, {}), new.get(section, {})
         if section in GROWING:
-            before = {key: value for key, value in before.items() if key in after}
-            after = {key: value for key, value in after.items() if key in before}
+            before, after = (
+                {key: _asked(value) for key, value in one.items() if key in other}
+                for one, other in ((before, after), (after, before))
+            )
         flat_before, flat_after = dict(_flat(before, section)), dict(_flat(after, section))
         for key in [*flat_before, *(k for k in flat_after if k not in flat_before)]:
             one, two = flat_before.get(key), flat_after.get(key)
             if one != two:
                 lines.append(f"{key}: {_excerpt(one, two)} -> {_excerpt(two, one)}")
     return lines
+
+
+def _asked(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != KEPT}
 
 
 def variants(definitions: Sequence[Mapping[str, Any]]) -> list[str] | None:
@@ -102,7 +174,7 @@ def variants(definitions: Sequence[Mapping[str, Any]]) -> list[str] | None:
         contested[section] = {
             key
             for definition in definitions
-            for key, entry in definition[section].items()
+            for key, entry in definition.get(section, {}).items()
             if seen.setdefault(key, entry) != entry
         }
     names = [

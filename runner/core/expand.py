@@ -1,47 +1,80 @@
 """Experiment to conditions and trials, each trial with its custom_id."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from hashlib import sha256
+from itertools import product
 
 from runner.core.custom_id import LEGAL, custom_id
 from runner.core.errors import ConfigError
 from runner.core.model import Condition, Experiment, Stem
 
+BUNDLED_FACTORS = frozenset({"persona", "text"})
+"""Factors of files of their own; a study of these alone names every condition after its levels."""
+_PLAIN_ID = re.compile(r"[A-Za-z0-9-]+")
+_LONGEST_STEM = 40
+"""Leaves room for a trial's number and for the tag that some providers' custom_ids carry."""
+_DIGEST_DIGITS = 16
 
-def calculated_temperature(experiment: Experiment, persona: str, text: str) -> tuple[Decimal, bool]:
-    """Add the text's modifier to the persona's base, held to the model's range.
+
+def calculated_temperature(experiment: Experiment, levels: Iterable[str]) -> tuple[Decimal, bool]:
+    """Add up what the levels of a condition say of the temperature, held to the model's range.
 
     Returns:
         The temperature, and whether it had to be held.
     """
-    wanted = experiment.personas[persona].temperature + experiment.texts[text].temperature_modifier
+    pairs = zip(experiment.factors.values(), levels, strict=True)
+    wanted = sum((factor.levels[level].temperature for factor, level in pairs), Decimal(0))
     low, high = experiment.model.temperature_min, experiment.model.temperature_max
     held = min(max(wanted, low), high)
     return held, held != wanted
 
 
 def conditions(experiment: Experiment) -> Iterator[Condition]:
-    """Yield every persona × text × temperature, in the order of the configuration."""
-    for persona in experiment.personas:
-        for text in experiment.texts:
-            stem = f"{persona}_{text}"
-            if experiment.temperatures is not None:
-                for temperature in experiment.temperatures:
-                    yield Condition(
-                        stem=Stem(f"{stem}_{temperature_part(temperature)}"),
-                        persona=persona,
-                        text=text,
-                        temperature=temperature,
-                    )
-            else:
-                temperature_or_none = (
-                    calculated_temperature(experiment, persona, text)[0]
-                    if experiment.calculated
-                    else None
-                )
+    """Yield every combination of levels × temperature, in the order of the configuration."""
+    names = tuple(experiment.factors)
+    for levels in combinations(experiment):
+        if experiment.temperatures is not None:
+            for temperature in experiment.temperatures:
                 yield Condition(
-                    stem=Stem(stem), persona=persona, text=text, temperature=temperature_or_none
+                    stem=_stem(names, levels, temperature), levels=levels, temperature=temperature
                 )
+        else:
+            yield Condition(
+                stem=_stem(names, levels, None),
+                levels=levels,
+                temperature=(
+                    calculated_temperature(experiment, levels)[0] if experiment.calculated else None
+                ),
+            )
+
+
+def combinations(experiment: Experiment) -> Iterator[tuple[str, ...]]:
+    """Yield the levels that come together, by their ids, the last factor varying fastest."""
+    factors, design = experiment.factors, experiment.design
+    if design.only is not None:
+        yield from design.only
+        return
+    crossed = [name for name in factors if name not in design.paired]
+    ids = {name: list(factor.levels) for name, factor in factors.items()}
+    source = [crossed.index(design.paired.get(name, name)) for name in factors]
+    for places in product(*(range(len(ids[name])) for name in crossed)):
+        yield tuple(ids[name][places[at]] for name, at in zip(factors, source, strict=True))
+
+
+def _stem(names: tuple[str, ...], levels: tuple[str, ...], temperature: Decimal | None) -> Stem:
+    """Name a condition after its levels, or by a digest of them where they make no good name.
+
+    It depends on nothing else, so that a condition keeps its name whatever is asked beside it.
+    """
+    parts = [*levels, *([] if temperature is None else [temperature_part(temperature)])]
+    stem = "_".join(parts)
+    good = all(map(_PLAIN_ID.fullmatch, levels)) and len(stem) <= _LONGEST_STEM
+    if good or BUNDLED_FACTORS.issuperset(names):
+        return Stem(stem)
+    said = "\0".join([*names, *parts])
+    return Stem("c" + sha256(said.encode()).hexdigest()[:_DIGEST_DIGITS])
 
 
 def temperature_part(temperature: Decimal) -> str:
@@ -67,14 +100,17 @@ def checked_conditions(experiment: Experiment, tag_length: int = 0) -> list[Cond
         if not LEGAL.fullmatch("_" * tag_length + longest):
             raise ConfigError(
                 f"custom_id {longest!r} is longer than {64 - tag_length} characters or has others than "
-                f"[A-Za-z0-9_-]: shorten the id of persona {condition.persona!r} "
-                f"or text {condition.text!r}"
+                f"[A-Za-z0-9_-]: shorten the id of {_said(experiment, condition, ' or ')}"
             )
         twin = seen.setdefault(condition.stem, condition)
         if twin is not condition:
             raise ConfigError(
-                f"two conditions would share the custom_id {condition.stem}_n01: persona "
-                f"{twin.persona!r} with text {twin.text!r}, and persona {condition.persona!r} "
-                f"with text {condition.text!r}: rename one of them"
+                f"two conditions would share the custom_id {condition.stem}_n01: "
+                f"{_said(experiment, twin)}, and {_said(experiment, condition)}: rename one of them"
             )
     return list(seen.values())
+
+
+def _said(experiment: Experiment, condition: Condition, between: str = " with ") -> str:
+    pairs = zip(experiment.factors, condition.levels, strict=True)
+    return between.join(f"{name} {level!r}" for name, level in pairs)

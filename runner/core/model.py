@@ -33,27 +33,53 @@ class Enhance(StrEnum):
     ON_RETRY = "on_retry"
 
 
+Kept = str | int | float | bool | None
+"""What a cell of a table may hold."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Persona:
-    """Who the model is asked to be."""
+class Level:
+    """One value of a factor."""
 
     id: str
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a prompt names, as `{factor.field}`; it is data and is never interpolated."""
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    """What stands in the tables beside the id, by field."""
+    temperature: Decimal = Decimal(0)
+    """What it adds to a calculated temperature."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """What is varied: one level of it is in every condition."""
+
     name: str
-    system: str
-    temperature: Decimal
-    """Base temperature, to which a text's modifier is added."""
+    levels: Mapping[str, Level]
+    """By id, in the order in which they are asked."""
+    main: str | None = None
+    """The field that `{name}` stands for; None: the id."""
+    from_files: bool = False
+    """Whether each level is a file of its own, as in conf/persona/ and conf/text/."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """What the model is asked to read; the body is data and is never interpolated."""
+class Design:
+    """Which levels come together; what is not named is crossed with everything."""
 
-    id: str
-    title: str
-    author: str
-    year: str
-    body: str = field(repr=False)
-    temperature_modifier: Decimal
+    paired: Mapping[str, str] = field(default_factory=dict)
+    """A factor, and the one that it goes along with: the first level with the first, and so on."""
+    only: tuple[tuple[str, ...], ...] | None = None
+    """The combinations themselves, a level of each factor, where they come from a table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of the conversation that is sent: `{factor.field}` is filled in."""
+
+    role: str
+    """system, user or assistant."""
+    content: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +197,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One persona × text × temperature; a trial of it is a request."""
+    """One combination of levels, and a temperature; a trial of it is a request."""
 
     stem: Stem
-    persona: str
-    text: str
+    levels: tuple[str, ...]
+    """The id of one level of each factor, in the experiment's order of factors."""
     temperature: Decimal | None
     """None: no temperature is sent."""
 
@@ -185,8 +211,8 @@ class Experiment:
     """The resolved configuration: what is asked of whom, how often."""
 
     name: str
-    personas: Mapping[str, Persona]
-    texts: Mapping[str, Text]
+    factors: Mapping[str, Factor]
+    """By name, in the order in which they stand in a custom_id."""
     questions: QuestionSet
     model: Model
     temperatures: tuple[Decimal, ...] | None
@@ -194,6 +220,9 @@ class Experiment:
     calculated: bool
     trials: int
     enhance: Enhance
+    design: Design = field(default_factory=Design)
+    messages: tuple[Message, ...] = ()
+    """What is sent; empty: the persona as the system message, the question set's wording as the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +245,9 @@ class Prompt:
 
     system: str | None
     user: str
+    """The last message, which is answered."""
+    earlier: tuple[Message, ...] = ()
+    """Turns between the two, as examples of answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,37 +1,76 @@
-"""Condition to prompt: the persona, the text and the question set's wording, put together."""
+"""Condition to prompt: levels of factors and the questions, put into the wording or the messages."""
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 
 from runner.core.errors import ConfigError
-from runner.core.model import Condition, Experiment, Prompt, Question, QuestionSet, Variant
+from runner.core.model import (
+    Condition,
+    Experiment,
+    Factor,
+    Level,
+    Message,
+    Prompt,
+    Question,
+    QuestionSet,
+    Variant,
+)
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{(?P<name>\w+(?:\.\w+)?)\}")
+"""Of a wording."""
+_IN_MESSAGE = re.compile(
+    r"\{(?P<plain>\{[^\W\d]\w*(?:\.[^{}\n]+)?\})\}|\{(?P<name>[^\W\d]\w*(?:\.[^{}\n]+)?)\}"
+)
+"""Of a message: a column may be called anything, and `{{name}}` writes `{name}`."""
 
 TEMPLATE_FIELDS = ("title", "author", "text", "questions", "form", "object")
-"""What a prompt template may name in braces."""
+"""What every wording may name; it is filled in where the experiment has it."""
+ASKED = ("items", "questions", "form", "object")
+"""What a prompt may name of the questions."""
+SHORT_FORMS = ("title", "author")
+"""Fields of the factor `text` that may be named without it."""
+MAIN_FIELDS = {"persona": "system", "text": "text"}
+"""The fields that `{persona}` and `{text}` stand for."""
+_NAMES_SHOWN = 16
 
 FORM_FIELDS = ("id", "label", "minimum", "maximum")
 """What the form of one question may name in braces."""
 
 
-def fill(template: str, values: dict[str, str], where: str) -> str:
+def fill(template: str, values: Mapping[str, str], where: str, *, message: bool = False) -> str:
     """Replace `{name}` in one pass, so that braces inside a text are never touched.
+
+    Args:
+        template: what is filled in.
+        values: by name.
+        where: names the template, for the error.
+        message: whether it is one of `messages`, where `{{name}}` writes `{name}`.
 
     Raises:
         ConfigError: when the template names something else.
     """
 
     def one(match: re.Match[str]) -> str:
+        if match.lastgroup == "plain":
+            return match["plain"]
         try:
-            return values[match[1]]
+            return values[match["name"]]
         except KeyError:
+            names = ", ".join("{" + name + "}" for name in list(values)[:_NAMES_SHOWN])
+            more = ", …" if len(values) > _NAMES_SHOWN else ""
             raise ConfigError(
-                f"{where}: unknown placeholder {match[0]}; allowed: "
-                + ", ".join("{" + name + "}" for name in values)
+                f"{where}: unknown placeholder {match[0]}; allowed: {names}{more}"
             ) from None
 
-    return _PLACEHOLDER.sub(one, template)
+    return (_IN_MESSAGE if message else _PLACEHOLDER).sub(one, template)
+
+
+def placeholders(message: str) -> Iterator[str]:
+    """Yield what a message names in braces, as `review.body`."""
+    for match in _IN_MESSAGE.finditer(message):
+        if match.lastgroup == "name":
+            yield match["name"]
 
 
 def form(questions: QuestionSet) -> str:
@@ -68,23 +107,64 @@ def _quoted(text: str) -> str:
 def render(experiment: Experiment, condition: Condition, variant: Variant) -> Prompt:
     """Render what is sent for every trial of a condition.
 
-    A model without a system role gets the persona joined to the user's message.
+    A model without a system role gets the system message joined to the first one of the user.
+
+    Raises:
+        ConfigError: a message names what is not there.
     """
-    persona = experiment.personas[condition.persona]
-    text = experiment.texts[condition.text]
-    questions = experiment.questions
-    user = fill(
-        questions.templates[variant],
-        {
-            "title": text.title,
-            "author": text.author,
-            "text": text.body.rstrip("\n"),
-            "questions": "\n".join(f"{q.id}. {q.label}" for q in questions.questions),
-            "form": form(questions),
-            "object": skeleton(questions),
-        },
-        f"question.{variant}",
-    ).strip("\n")
-    if experiment.model.system_role:
-        return Prompt(system=persona.system, user=user)
-    return Prompt(system=None, user=f"{persona.system}\n\n{user}")
+    pairs = zip(experiment.factors.values(), condition.levels, strict=True)
+    values = values_of((f, f.levels[level]) for f, level in pairs) | asked_of(experiment.questions)
+    if experiment.messages:
+        turns = [
+            Message(
+                role=message.role,
+                content=fill(message.content, values, f"messages[{place}]", message=True).strip(
+                    "\n"
+                ),
+            )
+            for place, message in enumerate(experiment.messages)
+        ]
+    else:
+        wording = experiment.questions.templates[variant]
+        user = fill(wording, values, f"question.{variant}").strip("\n")
+        turns = [Message(role="user", content=user)]
+        if "persona" in values:
+            turns.insert(0, Message(role="system", content=values["persona"]))
+    return _prompt(turns, system_role=experiment.model.system_role)
+
+
+def values_of(levels: Iterator[tuple[Factor, Level]]) -> dict[str, str]:
+    """Return what the levels of one condition put in the place of `{factor}` and `{factor.field}`."""
+    values: dict[str, str] = {}
+    for factor, level in levels:
+        fields = dict(level.fields)
+        if factor.name == "text" and factor.main in fields:
+            fields[factor.main] = fields[factor.main].rstrip("\n")
+            values |= {name: fields[name] for name in SHORT_FORMS if name in fields}
+        values[factor.name] = level.id if factor.main is None else fields[factor.main]
+        values |= {f"{factor.name}.{name}": value for name, value in fields.items()}
+    return values
+
+
+def asked_of(questions: QuestionSet) -> dict[str, str]:
+    """Return what stands in the place of the names in `ASKED`."""
+    listed = "\n".join(f"{q.id}. {q.label}" for q in questions.questions)
+    to_fill_in = form(questions)
+    return {
+        "items": f"{listed}\n\n{to_fill_in}",
+        "questions": listed,
+        "form": to_fill_in,
+        "object": skeleton(questions),
+    }
+
+
+def _prompt(turns: list[Message], *, system_role: bool) -> Prompt:
+    said = [turn.content for turn in turns if turn.role == "system"]
+    system = "\n\n".join(said) if said else None
+    *earlier, last = (turn for turn in turns if turn.role != "system")
+    if system is None or system_role:
+        return Prompt(system=system, user=last.content, earlier=tuple(earlier))
+    first = Message(role="user", content=f"{system}\n\n{(earlier or [last])[0].content}")
+    if not earlier:
+        return Prompt(system=None, user=first.content)
+    return Prompt(system=None, user=last.content, earlier=(first, *earlier[1:]))

@@ -71,7 +71,10 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) 
     params: JsonObject = {"model": model.name, "max_tokens": model.max_output_tokens}
     if prompt.system is not None:
         params["system"] = prompt.system
-    params["messages"] = [{"role": "user", "content": prompt.user}]
+    params["messages"] = [
+        *({"role": turn.role, "content": turn.content} for turn in prompt.earlier),
+        {"role": "user", "content": prompt.user},
+    ]
     if condition.temperature is not None:
         params["temperature"] = float(condition.temperature)
     line = {"custom_id": tag + _HOLE, "params": overlaid(params, model.parameters)}

@@ -69,7 +69,10 @@ SETTLED: Final = {
 
 def request_frame(model: Model, condition: Condition, prompt: Prompt) -> Frame:
     """Return the request line of a condition, with a hole for the custom_id."""
-    messages = [{"role": "user", "content": prompt.user}]
+    messages = [
+        *({"role": turn.role, "content": turn.content} for turn in prompt.earlier),
+        {"role": "user", "content": prompt.user},
+    ]
     if prompt.system is not None:
         messages.insert(0, {"role": "system", "content": prompt.system})
     body: JsonObject = {

@@ -17,7 +17,16 @@ import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.finish import CONTENT_FILTER, STOP, normal
-from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
+from runner.core.model import (
+    Condition,
+    JsonObject,
+    Message,
+    Model,
+    Prompt,
+    Reply,
+    ReplyKind,
+    Usage,
+)
 from runner.providers import _settled as say
 from runner.providers._lines import (
     holds_text,
@@ -88,7 +97,10 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) 
     request: JsonObject = {}
     if prompt.system is not None:
         request["systemInstruction"] = {"parts": [{"text": prompt.system}]}
-    request["contents"] = [{"role": "user", "parts": [{"text": prompt.user}]}]
+    request["contents"] = [
+        {"role": _ROLES[turn.role], "parts": [{"text": turn.content}]}
+        for turn in (*prompt.earlier, Message(role="user", content=prompt.user))
+    ]
     settings: JsonObject = {"maxOutputTokens": model.max_output_tokens}
     if condition.temperature is not None:
         settings["temperature"] = float(condition.temperature)
@@ -97,6 +109,9 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) 
     line = {"custom_id": _HOLE, "request": request}
     before, _, after = orjson.dumps(line).partition(rb"\u0000")
     return Frame(before=before + tag.encode(), after=after + b"\n", proof=digest(request))
+
+
+_ROLES = {"user": "user", "assistant": "model"}
 
 
 def _without_nothings(value: Any) -> Any:

@@ -10,7 +10,7 @@ from runner.config.permitted import check_parameters, note_on_addresses, one_see
 from runner.config.schema import EMULATOR
 from runner.core.cost import Estimate, estimate
 from runner.core.errors import ConfigError
-from runner.core.expand import calculated_temperature
+from runner.core.expand import calculated_temperature, combinations
 from runner.core.lifetime import has_ended
 from runner.core.lifetime import note as ending_note
 from runner.core.lifetime import refusal as ended
@@ -199,14 +199,16 @@ def _clamped_temperatures(run: Run) -> Iterator[str]:
     experiment = run.settings.experiment
     if not experiment.calculated:
         return
-    for persona in experiment.personas:
-        for text in experiment.texts:
-            clamped, was_clamped = calculated_temperature(experiment, persona, text)
-            if was_clamped:
-                yield (
-                    f"temperature of persona {persona} with text {text} is clamped to {clamped}, "
-                    f"the range of {experiment.model.name}"
-                )
+    for levels in combinations(experiment):
+        clamped, was_clamped = calculated_temperature(experiment, levels)
+        if was_clamped:
+            named = " with ".join(
+                f"{name} {level}" for name, level in zip(experiment.factors, levels, strict=True)
+            )
+            yield (
+                f"temperature of {named} is clamped to {clamped}, "
+                f"the range of {experiment.model.name}"
+            )
 
 
 def _ending_note(run: Run) -> str | None:

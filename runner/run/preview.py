@@ -9,7 +9,7 @@ from typing import Any
 from runner.config.options import told
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price
-from runner.core.model import Condition, Span
+from runner.core.model import Condition, Experiment, Span
 from runner.core.request_states import Counts
 from runner.core.summary import Cost, totals
 
@@ -105,14 +105,29 @@ def _factors(settings: Settings, conditions: Sequence[Condition]) -> Iterator[di
     experiment = settings.experiment
     sent = {c.temperature for c in conditions if c.temperature is not None}
     named = {
-        "personas": [p.name for p in experiment.personas.values()],
-        "texts": [t.title for t in experiment.texts.values()],
+        **levels_of(experiment),
         "temperatures": [temperatures(settings, conditions)],
         "trials": [],
     }
     counts = {"temperatures": max(len(sent), 1), "trials": experiment.trials}
     for name, values in named.items():
-        yield {"name": name, "count": counts.get(name, len(values)), "values": values}
+        yield {"name": name, "count": counts.get(name, len(values)), "values": values[:VALUES_TOLD]}
+
+
+VALUES_TOLD = 100
+"""Levels of a factor that a plan names; the others are counted."""
+PLURALS = {"persona": "personas", "text": "texts"}
+
+
+def levels_of(experiment: Experiment) -> dict[str, list[str]]:
+    """Return the levels of each factor as they are called, by what the factor is called."""
+    return {
+        PLURALS.get(name, name): [
+            str(next(iter(level.kept.values()))) if factor.from_files else level.id
+            for level in factor.levels.values()
+        ]
+        for name, factor in experiment.factors.items()
+    }
 
 
 def _limits(settings: Settings, preview: Preview) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,6 @@ from runner.core.model import Experiment, Question
 from runner.storage.files import part_of, settle, write_durably
 from runner.tables.export import FORMULA, guarded
 from runner.tables.formats import REHEARSAL, STUDY
-from runner.tables.join import FACTORS
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
 """What stands for a missing value, in small letters."""
@@ -149,8 +148,8 @@ class _Table:
         self.personas: dict[str, str] = {}
         """Name by id, of those that the file names."""
         self.texts: dict[str, str] = {}
-        self._persona_ids = _ids({p.id: p.name for p in experiment.personas.values()})
-        self._text_ids = _ids({t.id: t.title for t in experiment.texts.values()})
+        self._persona_ids = _ids(_named(experiment, "persona", "name"))
+        self._text_ids = _ids(_named(experiment, "text", "title"))
 
     def schema(self) -> dict[str, Any]:
         readings: dict[str, Any] = {}
@@ -303,7 +302,12 @@ _HEAD: dict[str, Any] = {
     "provider": pl.String,
     "model": pl.String,
     "rehearsal": pl.Boolean,
-    **FACTORS,
+    "persona": pl.String,
+    "persona_name": pl.String,
+    "text": pl.String,
+    "title": pl.String,
+    "author": pl.String,
+    "temperature": pl.Float64,
     "trial": pl.Int64,
     "custom_id": pl.String,
     "source_row": pl.Int64,
@@ -336,6 +340,12 @@ def _ids(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 def _folded(name: str) -> str:
     """Return a name without differences of width, as between １ and 1."""
     return unicodedata.normalize("NFKC", name).strip()
+
+
+def _named(experiment: Experiment, factor: str, name: str) -> dict[str, str]:
+    """Return what the levels of a factor are called, by id."""
+    levels = experiment.factors[factor].levels if factor in experiment.factors else {}
+    return {id_: level.fields.get(name, id_) for id_, level in levels.items()}
 
 
 def _known(written: str, ids: Mapping[str, tuple[str, str]], named: dict[str, str]) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
+from runner.core.definition import factors_in
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
 from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Trials
@@ -259,11 +260,13 @@ def _slices(request_states: RequestStates, size: int) -> Iterator[list[_Slice]]:
 def _requests(experiment: Mapping[str, Any], slices: Iterable[_Slice]) -> pl.DataFrame:
     """Return one row per request, with its factors and counters, and its number as `_place`."""
     definition = experiment["definition"]
+    factors = factors_in(definition)
+    known = factor_columns(factors)
     slices = list(slices)
     conditions = pl.DataFrame(
         [
             {
-                **_factors(definition, stem),
+                **_factors(definition, factors, stem),
                 "stem": stem,
                 "_wanted": row.wanted,
                 "_begin": begin,
@@ -272,7 +275,7 @@ def _requests(experiment: Mapping[str, Any], slices: Iterable[_Slice]) -> pl.Dat
             }
             for stem, row, begin, end, place in slices
         ],
-        schema={**FACTORS, "stem": pl.String, **dict.fromkeys(_NUMBERS, pl.Int64)},
+        schema={**known, "stem": pl.String, **dict.fromkeys(_NUMBERS, pl.Int64)},
     )
     arrays = {
         "_state": b"".join(row.state[begin:end] for _, row, begin, end, _ in slices),
@@ -300,36 +303,53 @@ def _requests(experiment: Mapping[str, Any], slices: Iterable[_Slice]) -> pl.Dat
             pl.lit(definition["model"]["provider"]).alias("provider"),
             pl.lit(definition["model"]["name"]).alias("model"),
             pl.lit(bool(experiment["emulated"])).alias("rehearsal"),
-            *FACTORS,
+            *known,
             *("trial", "custom_id", "status", "attempts", "lost", "_place"),
         )
     )
 
 
-FACTORS = {
-    "persona": pl.String,
-    "persona_name": pl.String,
-    "text": pl.String,
-    "title": pl.String,
-    "author": pl.String,
-    "temperature": pl.Float64,
-}
 _NUMBERS = ("_wanted", "_begin", "_end", "_first")
 
 
-def _factors(definition: Mapping[str, Any], stem: str) -> dict[str, Any]:
-    factors = definition["conditions"][stem]
-    persona = definition["personas"][factors["persona"]]
-    text = definition["texts"][factors["text"]]
-    temperature = factors["temperature"]
-    return {
-        "persona": factors["persona"],
-        "persona_name": persona["name"],
-        "text": factors["text"],
-        "title": text["title"],
-        "author": text["author"],
-        "temperature": None if temperature is None else float(temperature),
-    }
+def factor_columns(factors: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return the columns that say what a request was asked, in order, with their types.
+
+    Args:
+        factors: as `factors_in` returns them.
+    """
+    columns: dict[str, Any] = {}
+    for name, levels in factors.items():
+        columns[name] = pl.String
+        cells: dict[str, list[Any]] = {}
+        for row in levels.values():
+            for column, value in row.items():
+                cells.setdefault(column, []).append(value)
+        columns |= {column: _kind(values) for column, values in cells.items()}
+    return {**columns, "temperature": pl.Float64}
+
+
+def _kind(values: Iterable[Any]) -> Any:
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {bool}:
+        return pl.Boolean
+    if kinds == {int}:
+        return pl.Int64
+    return pl.Float64 if kinds and kinds <= {int, float} else pl.String
+
+
+def _factors(
+    definition: Mapping[str, Any],
+    factors: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    stem: str,
+) -> dict[str, Any]:
+    condition = definition["conditions"][stem]
+    temperature = condition["temperature"]
+    row: dict[str, Any] = {}
+    for name, levels in factors.items():
+        row[name] = condition[name]
+        row |= levels[condition[name]]
+    return {**row, "temperature": None if temperature is None else float(temperature)}
 
 
 _STATUS = {

@@ -36,8 +36,7 @@ def prompt_of(text: str = SECRET_PROMPT) -> Prompt:
 def condition_of(temperature: str | None = "0.7") -> Condition:
     return Condition(
         stem=Stem("p1_t1"),
-        persona="p1",
-        text="t1",
+        levels=("p1", "t1"),
         temperature=None if temperature is None else Decimal(temperature),
     )
 

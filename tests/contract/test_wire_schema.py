@@ -19,8 +19,7 @@ def line_of(*arguments: str, temperature: str | None = "0.5") -> dict[str, Any]:
     provider = Run(compose(list(arguments))[0]).connection.offline()
     condition = Condition(
         stem=Stem("p1_t1"),
-        persona="p1",
-        text="t1",
+        levels=("p1", "t1"),
         temperature=None if temperature is None else Decimal(temperature),
     )
     frame = provider.encode(

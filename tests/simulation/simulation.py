@@ -52,6 +52,7 @@ from runner.run.spec import Asking, RunSpec
 from runner.storage import files, ledger
 from runner.storage.ledger import Ledger
 from runner.storage.reader import LedgerReader, exists
+from tests.levels import changed_level
 from tests.simulation.weather import START, Killed, Weather
 from tests.simulation.wire import Network, transport_for
 
@@ -253,11 +254,10 @@ class Life:
         if self.weather.dice.random() >= 0.1:
             return
         experiment = self.settings.experiment
-        text = dataclasses.replace(experiment.texts["t1"], body="another text")
         other = Run(
             dataclasses.replace(
                 self.settings,
-                experiment=dataclasses.replace(experiment, texts={**experiment.texts, "t1": text}),
+                experiment=changed_level(experiment, "text", "t1", text="another text"),
             )
         )
         before = _digest(self.folder)

@@ -3,26 +3,30 @@
 import json
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from runner.core.definition import define, differences, fingerprint, merged, variants
 from runner.core.expand import checked_conditions
 from runner.core.model import Enhance, Experiment, Variant
+from tests.levels import changed_level, levels, only_levels
 
 
 def defined(experiment: Experiment) -> dict:
     return define(experiment, checked_conditions(experiment))
 
 
-def changed_text(experiment: Experiment, **changes: object) -> Experiment:
-    texts = dict(experiment.texts) | {"t1": replace(experiment.texts["t1"], **changes)}
-    return replace(experiment, texts=texts)
+def changed_text(experiment: Experiment, **fields: str) -> Experiment:
+    return changed_level(experiment, "text", "t1", **fields)
 
 
-def changed_persona(experiment: Experiment, **changes: object) -> Experiment:
-    personas = dict(experiment.personas) | {"p1": replace(experiment.personas["p1"], **changes)}
-    return replace(experiment, personas=personas)
+def changed_persona(experiment: Experiment, **changes: Any) -> Experiment:
+    return changed_level(experiment, "persona", "p1", **changes)
+
+
+def with_only(experiment: Experiment, factor: str, id_: str) -> Experiment:
+    return only_levels(experiment, factor, {id_: levels(experiment, factor)[id_]})
 
 
 def changed_questions(experiment: Experiment, **changes: object) -> Experiment:
@@ -38,7 +42,9 @@ def test_a_definition_survives_being_stored_as_json(experiment):
 
 
 CHANGES = {
-    "texts.t1.sha256": lambda e: changed_text(e, body=e.texts["t1"].body + "、"),
+    "texts.t1.sha256": lambda e: changed_text(
+        e, text=levels(e, "text")["t1"].fields["text"] + "、"
+    ),
     "texts.t1.title": lambda e: changed_text(e, title="x"),
     "texts.t1.author": lambda e: changed_text(e, author="x"),
     "texts.t1.year": lambda e: changed_text(e, year="x"),
@@ -75,8 +81,8 @@ def test_what_was_asked_may_not_change_and_the_key_is_named(experiment, key):
 
 
 SAME = {
-    "fewer personas": lambda e: replace(e, personas={"p2": e.personas["p2"]}),
-    "fewer texts": lambda e: replace(e, texts={"t3": e.texts["t3"]}),
+    "fewer personas": lambda e: with_only(e, "persona", "p2"),
+    "fewer texts": lambda e: with_only(e, "text", "t3"),
     "more trials": lambda e: replace(e, trials=999),
     "a temperature factor": lambda e: replace(e, temperatures=(Decimal("0.1"),)),
     "never asked in the stricter wording": lambda e: replace(e, enhance=Enhance.NEVER),
@@ -94,8 +100,8 @@ def test_what_may_change_is_no_difference_either_way(experiment, what):
 
 
 def test_a_grown_definition_holds_old_and_new(experiment):
-    small = defined(replace(experiment, personas={"p1": experiment.personas["p1"]}))
-    other = defined(replace(experiment, personas={"p2": experiment.personas["p2"]}))
+    small = defined(with_only(experiment, "persona", "p1"))
+    other = defined(with_only(experiment, "persona", "p2"))
     both = merged(small, other)
     assert list(both["personas"]) == ["p1", "p2"]
     assert len(both["conditions"]) == 6
@@ -103,9 +109,9 @@ def test_a_grown_definition_holds_old_and_new(experiment):
 
 
 def test_merging_keeps_what_was_dropped_so_that_it_cannot_come_back_changed(experiment):
-    small = defined(replace(experiment, texts={"t2": experiment.texts["t2"]}))
+    small = defined(with_only(experiment, "text", "t2"))
     grown = merged(defined(experiment), small)
-    back = defined(changed_text(experiment, body="another text"))
+    back = defined(changed_text(experiment, text="another text"))
     assert [line.split(":")[0] for line in differences(grown, back)] == ["texts.t1.sha256"]
 
 

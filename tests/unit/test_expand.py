@@ -16,6 +16,7 @@ from runner.core.expand import (
     temperature_part,
 )
 from runner.core.model import Experiment, Stem
+from tests.levels import changed_level, levels, only_levels
 
 LEGAL = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 TEMPERATURES = st.floats(0, 2, allow_nan=False).map(lambda t: Decimal(repr(round(t, 6))))
@@ -25,13 +26,10 @@ def shaped(
     experiment: Experiment, personas: list[str], texts: list[str], **changes: object
 ) -> Experiment:
     """The bundled experiment with other ids."""
-    persona, text = experiment.personas["p1"], experiment.texts["t1"]
-    return replace(
-        experiment,
-        personas={p: replace(persona, id=p) for p in personas},
-        texts={t: replace(text, id=t) for t in texts},
-        **changes,
-    )
+    persona, text = levels(experiment, "persona")["p1"], levels(experiment, "text")["t1"]
+    other = only_levels(experiment, "persona", {p: replace(persona, id=p) for p in personas})
+    other = only_levels(other, "text", {t: replace(text, id=t) for t in texts})
+    return replace(other, **changes)
 
 
 def ids(experiment: Experiment) -> list[str]:
@@ -107,15 +105,15 @@ def test_without_a_temperature_factor_the_name_has_no_temperature(experiment):
 
 
 def test_a_calculated_temperature_adds_base_and_modifier_exactly(experiment):
-    cold = {"t1": replace(experiment.texts["t1"], temperature_modifier=Decimal("-0.4"))}
-    found = calculated_temperature(replace(experiment, texts=cold), "p1", "t1")
+    cold = changed_level(experiment, "text", "t1", Decimal("-0.4"))
+    found = calculated_temperature(cold, ("p1", "t1"))
     assert found == (Decimal("0.3"), False)
 
 
 @pytest.mark.parametrize(("modifier", "held"), [("-3", "0"), ("3", "2")])
 def test_a_calculated_temperature_is_held_to_the_range_and_says_so(experiment, modifier, held):
-    texts = {"t1": replace(experiment.texts["t1"], temperature_modifier=Decimal(modifier))}
-    found = calculated_temperature(replace(experiment, texts=texts), "p1", "t1")
+    changed = changed_level(experiment, "text", "t1", Decimal(modifier))
+    found = calculated_temperature(changed, ("p1", "t1"))
     assert found == (Decimal(held), True)
 
 

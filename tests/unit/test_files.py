@@ -7,6 +7,7 @@ import pytest
 from runner.config.compose import compose
 from runner.config.settings import ConfigError
 from runner.storage.files import appending, fresh, leaving, make_folder, privacy, write_durably
+from tests.levels import levels
 
 
 def test_a_file_that_is_written_takes_the_place_of_a_link_and_leaves_what_it_led_to(tmp_path):
@@ -82,7 +83,9 @@ def test_a_text_through_a_link_is_read_inside_its_folder_only(tmp_path):
     (home / "text/real.txt").write_text("a story")
     (home / "text/t9.txt").symlink_to("real.txt")
     (settings,) = compose(words)
-    assert [text.body for text in settings.experiment.texts.values()] == ["a story"]
+    assert [text.fields["text"] for text in levels(settings.experiment, "text").values()] == [
+        "a story"
+    ]
 
 
 def test_the_dataset_an_export_and_a_report_are_as_private_as_the_run(tmp_path):

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from runner.core.errors import ConfigError
 from runner.core.model import Condition, Experiment, Prompt, Stem, Variant
 from runner.core.prompt import TEMPLATE_FIELDS, fill, form, render
+from tests.levels import changed_level, levels
 
-CONDITION = Condition(stem=Stem("p1_t1"), persona="p1", text="t1", temperature=None)
+CONDITION = Condition(stem=Stem("p1_t1"), levels=("p1", "t1"), temperature=None)
 
 
 def with_body(experiment: Experiment, body: str, template: str = "<{text}>") -> Experiment:
     return replace(
-        experiment,
-        texts={"t1": replace(experiment.texts["t1"], body=body)},
+        changed_level(experiment, "text", "t1", text=body),
         questions=replace(experiment.questions, templates=dict.fromkeys(Variant, template)),
     )
 
@@ -46,7 +46,7 @@ def test_any_text_is_sent_untouched(experiment, body):
 
 def test_braces_in_a_title_are_data_too(experiment):
     odd = with_body(experiment, "body", "{title}|{text}")
-    odd = replace(odd, texts={"t1": replace(odd.texts["t1"], title="{text}")})
+    odd = changed_level(odd, "text", "t1", title="{text}")
     assert render(odd, CONDITION, Variant.PLAIN).user == "{text}|body"
 
 
@@ -73,11 +73,12 @@ def test_the_form_asks_every_question_with_its_own_bounds(experiment):
 @pytest.mark.parametrize("variant", list(Variant))
 def test_both_wordings_hold_the_text_the_title_and_every_question(experiment, variant):
     prompt = render(experiment, CONDITION, variant)
-    text = experiment.texts["t1"]
-    wanted = [text.title, text.author, text.body.rstrip("\n"), form(experiment.questions)]
+    text = levels(experiment, "text")["t1"].fields
+    wanted = [text["title"], text["author"], text["text"].rstrip("\n")]
+    wanted.append(form(experiment.questions))
     wanted += [f"{q.id}. {q.label}" for q in experiment.questions.questions]
     assert [part for part in wanted if part not in prompt.user] == []
-    assert prompt.system == experiment.personas["p1"].system
+    assert prompt.system == levels(experiment, "persona")["p1"].fields["system"]
 
 
 def test_the_two_wordings_differ(experiment):

@@ -18,7 +18,7 @@ ENDED = [outcome for outcome in Outcome if outcome is not Outcome.OPEN]
 
 
 def condition(stem: str) -> Condition:
-    return Condition(stem=Stem(stem), persona="p", text="t", temperature=Decimal(0))
+    return Condition(stem=Stem(stem), levels=("p", "t"), temperature=Decimal(0))
 
 
 def request_states(*stems: str, trials: int = 10, policy: RetryPolicy = POLICY) -> RequestStates:

@@ -18,6 +18,7 @@ from runner.core.pack import SizedSpan
 from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
 from runner.storage.files import write_durably
+from tests.levels import changed_level, levels
 
 KEY = BatchKey("b0001")
 NOWHERE = Service(base_url="https://127.0.0.1/v1", key_variable="KEY", key=None, timeout_seconds=1)
@@ -40,8 +41,7 @@ def written(box: RequestFiles, pending: list[Span]) -> tuple[RequestFile, list[d
 
 
 def with_body(experiment: Experiment, body: str) -> Experiment:
-    texts = dict(experiment.texts) | {"t1": replace(experiment.texts["t1"], body=body)}
-    return replace(experiment, texts=texts)
+    return changed_level(experiment, "text", "t1", text=body)
 
 
 def test_every_line_is_one_request_with_its_custom_id_in_order(tmp_path, experiment, settings):
@@ -56,9 +56,15 @@ def test_every_line_is_one_request_with_its_custom_id_in_order(tmp_path, experim
         "p1_t3_n02",
     ]
     first, last = rows[0]["body"], rows[-1]["body"]
-    assert experiment.texts["t1"].body.strip("\n") in first["messages"][1]["content"]
-    assert first["messages"][0]["content"] == experiment.personas["p2"].system
-    assert experiment.texts["t3"].body.strip("\n") in last["messages"][1]["content"]
+    assert (
+        levels(experiment, "text")["t1"].fields["text"].strip("\n")
+        in first["messages"][1]["content"]
+    )
+    assert first["messages"][0]["content"] == levels(experiment, "persona")["p2"].fields["system"]
+    assert (
+        levels(experiment, "text")["t3"].fields["text"].strip("\n")
+        in last["messages"][1]["content"]
+    )
     assert (first["temperature"], last["temperature"]) == (0.4, 0.7)
 
 
@@ -195,9 +201,8 @@ def test_the_estimate_counts_all_that_is_sent_also_what_the_persona_is_told(
     tmp_path, experiment, settings
 ):
     """A system prompt is billed as any input is: a longer one is more, by its own length."""
-    persona = experiment.personas["p1"]
-    longer = replace(persona, system=persona.system + "語" * 1000)
-    grown = replace(experiment, personas=dict(experiment.personas) | {"p1": longer})
+    said = levels(experiment, "persona")["p1"].fields["system"]
+    grown = changed_level(experiment, "persona", "p1", system=said + "語" * 1000)
     before, after = (
         request_files(tmp_path, one, settings.limits).tokens(Stem("p1_t1"), Variant.PLAIN)
         for one in (experiment, grown)

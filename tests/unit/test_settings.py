@@ -12,6 +12,7 @@ from runner.config.files import SHIPPED
 from runner.core.expand import checked_conditions
 from runner.core.model import Enhance
 from runner.core.request_states import RetryPolicy
+from tests.levels import levels
 from tests.unit.composing import fill, head, mistake, only
 
 PERSONA = "name: 教授\nsystem: あなたは教授です。\ntemperature: 0.5\n"
@@ -420,7 +421,7 @@ def test_a_yaml_of_a_few_hundred_bytes_cannot_stop_the_machine(folder, capfd):
 
 def test_without_arguments_the_bundled_experiment_is_rehearsed(settings):
     experiment = settings.experiment
-    assert (list(experiment.personas), list(experiment.texts)) == (
+    assert (list(levels(experiment, "persona")), list(levels(experiment, "text"))) == (
         ["p1", "p2", "p3", "p4"],
         ["t1", "t2", "t3"],
     )
@@ -489,9 +490,12 @@ def test_a_folder_holds_only_what_it_changes(folder):
     )
     experiment = only([*argv, "experiment=own"]).experiment
     assert (experiment.name, experiment.trials) == ("own", 4)
-    assert [p.name for p in experiment.personas.values()] == ["教授", "大学１年生"]
-    assert experiment.texts["mine"].body == "私の話 {title} ${name} \\n\n"
-    assert experiment.texts["t3"].title == "ぼろぼろな駝鳥"
+    assert [p.kept["name"] for p in levels(experiment, "persona").values()] == [
+        "教授",
+        "大学１年生",
+    ]
+    assert levels(experiment, "text")["mine"].fields["text"] == "私の話 {title} ${name} \\n\n"
+    assert levels(experiment, "text")["t3"].kept["title"] == "ぼろぼろな駝鳥"
 
 
 def test_a_file_of_the_same_name_takes_the_place_of_the_shipped_one(folder):
@@ -502,20 +506,20 @@ def test_a_file_of_the_same_name_takes_the_place_of_the_shipped_one(folder):
             "text/t1.txt": "私の",
         },
     )
-    texts = only(argv).experiment.texts
-    assert (texts["t1"].body, texts["t2"].title) == ("私の", "お金とピストル")
+    texts = levels(only(argv).experiment, "text")
+    assert (texts["t1"].fields["text"], texts["t2"].kept["title"]) == ("私の", "お金とピストル")
 
 
 @pytest.mark.parametrize("flag", ["--config-dir", "-cp"])
 def test_a_relative_folder_is_meant_from_where_the_user_is(folder, monkeypatch, flag):
     fill(folder, {"persona/prof.yaml": head("persona.prof", PERSONA)})
     monkeypatch.chdir(folder.parent)
-    assert list(only([flag, "my_conf", "persona=[prof]"]).experiment.personas) == ["prof"]
+    assert list(levels(only([flag, "my_conf", "persona=[prof]"]).experiment, "persona")) == ["prof"]
 
 
 def test_the_command_works_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert len(only([]).experiment.texts) == 3
+    assert len(levels(only([]).experiment, "text")) == 3
     assert list(tmp_path.iterdir()) == []
 
 
@@ -532,12 +536,14 @@ def test_an_id_that_looks_special_is_an_id_when_it_is_quoted(folder):
 def test_an_alias_or_two_are_welcome(folder):
     body = "name: &name 教授\nsystem: *name\ntemperature: 1\n"
     argv = fill(folder, {"persona/x.yaml": head("persona.x", body)})
-    assert only([*argv, "persona=[x]"]).experiment.personas["x"].system == "教授"
+    assert (
+        levels(only([*argv, "persona=[x]"]).experiment, "persona")["x"].fields["system"] == "教授"
+    )
 
 
 def test_a_sweep_gives_one_job_for_each_combination(tmp_path):
     jobs = compose(["-m", "trials=10,20", "personas=[p1],[p2]", f"outputs={tmp_path}"])
-    assert [(job.experiment.trials, list(job.experiment.personas)) for job in jobs] == [
+    assert [(job.experiment.trials, list(levels(job.experiment, "persona"))) for job in jobs] == [
         (10, ["p1"]),
         (10, ["p2"]),
         (20, ["p1"]),

@@ -12,6 +12,7 @@ from runner.config.permitted import check_addresses
 from runner.core.errors import ConfigError
 from runner.run import preflight
 from runner.run.run import Run
+from tests.levels import levels
 from tests.unit.composing import fill, head, mistake, only
 
 STUDY = "defaults:\n  - override /persona: [p1]\n  - override /text: [t1]\nname: own\n"
@@ -221,7 +222,9 @@ def test_a_file_that_would_never_be_read_is_said(folder, capfd):
 
 def test_a_byte_order_mark_does_not_hide_the_header(folder):
     text = "\ufeff" + head("persona.x", "name: x\nsystem: y\ntemperature: 1\n")
-    assert "x" in only([*fill(folder, {"persona/x.yaml": text}), "persona=[x]"]).experiment.personas
+    assert "x" in levels(
+        only([*fill(folder, {"persona/x.yaml": text}), "persona=[x]"]).experiment, "persona"
+    )
 
 
 @pytest.mark.parametrize("text", ["- a\n", "a word\n", "--- {a: 1}\n--- {b: 2}\n", "? [a]\n: b\n"])

@@ -5,6 +5,7 @@ import yaml
 
 from runner.config.compose import compose
 from runner.config.files import SHIPPED
+from tests.levels import levels
 from tests.unit.composing import fill, head, mistake, only
 
 PERSONA = "name: {0}\nsystem: {0}\ntemperature: 0.5\n"
@@ -27,11 +28,12 @@ def test_text_in_a_file_goes_out_as_it_stands_there(folder):
     names = ",".join(f"x{number}" for number in range(len(RETYPED)))
     words = [f"persona=[{names}]", f"text=[{names}]"]
     experiment = only([*fill(folder, files), *words]).experiment
-    assert [p.name for p in experiment.personas.values()] == RETYPED
-    assert [p.system for p in experiment.personas.values()] == RETYPED
-    assert [(t.title, t.author, t.year) for t in experiment.texts.values()] == [
-        (word, word, word) for word in RETYPED
-    ]
+    assert [p.kept["name"] for p in levels(experiment, "persona").values()] == RETYPED
+    assert [p.fields["system"] for p in levels(experiment, "persona").values()] == RETYPED
+    assert [
+        tuple(t.fields[name] for name in ("title", "author", "year"))
+        for t in levels(experiment, "text").values()
+    ] == [(word, word, word) for word in RETYPED]
 
 
 def test_yaml_alone_would_have_changed_most_of_them():
@@ -58,14 +60,16 @@ def test_yaml_alone_would_have_changed_most_of_them():
 def test_quotes_and_blocks_mean_what_they_mean_in_yaml(folder, written, meant):
     body = f"name: {written}\nsystem: あなた\ntemperature: 1\n"
     argv = fill(folder, {"persona/x.yaml": head("persona.x", body)})
-    assert only([*argv, "persona=[x]"]).experiment.personas["x"].name == meant
+    assert levels(only([*argv, "persona=[x]"]).experiment, "persona")["x"].kept["name"] == meant
 
 
 def test_an_id_in_a_defaults_list_needs_no_quotes(folder):
     names = ["no", "0777", "7", "1e3", "true", "1_0", "null"]
     files = {f"persona/{n}.yaml": head(f"persona.{n}", PERSONA.format("x")) for n in names}
     files["experiment/own.yaml"] = head("_global_", EXPERIMENT.format(", ".join(names)))
-    assert list(only([*fill(folder, files), "experiment=own"]).experiment.personas) == names
+    assert (
+        list(levels(only([*fill(folder, files), "experiment=own"]).experiment, "persona")) == names
+    )
 
 
 def test_keys_and_lists_of_words_are_text_as_well(folder):
@@ -85,7 +89,7 @@ def test_keys_and_lists_of_words_are_text_as_well(folder):
 )
 def test_text_on_the_command_line_is_what_was_typed(word):
     settings = only([f"persona.p1.name={word}", f"provider.model={word}", f"outputs={word}"])
-    assert settings.experiment.personas["p1"].name == word
+    assert levels(settings.experiment, "persona")["p1"].kept["name"] == word
     assert (settings.experiment.model.name, settings.config.outputs) == (word, word)
 
 
@@ -167,5 +171,7 @@ def test_where_anything_may_stand_what_reads_two_ways_is_refused(folder, capfd, 
 
 def test_the_word_null_for_text_wants_quotes_on_the_command_line(capfd):
     assert "quotes" in mistake(["persona.p1.name=null"], capfd)
-    assert only(["persona.p1.name='null'"]).experiment.personas["p1"].name == "null"
+    assert (
+        levels(only(["persona.p1.name='null'"]).experiment, "persona")["p1"].kept["name"] == "null"
+    )
     assert only(["provider.base_url=null"]).config.provider.base_url is None

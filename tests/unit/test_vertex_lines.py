@@ -50,8 +50,7 @@ def frame_of(
 ) -> Frame:
     condition = Condition(
         stem=Stem("p1_t1"),
-        persona="p1",
-        text="t1",
+        levels=("p1", "t1"),
         temperature=None if temperature is None else Decimal(temperature),
     )
     prompt = Prompt(system=system, user=user)

@@ -122,7 +122,7 @@ model = Model(provider={model.provider!r}, name={model.name!r}, system_role={mod
               temperature_min=Decimal(0), temperature_max=Decimal(2), max_output_tokens=9,
               expected_output_tokens=9, parameters={dict(model.parameters)!r})
 client = Client(service, model, {case.tag!r})
-client.encode(Condition(stem="s", persona="p", text="t", temperature=Decimal("0.7")),
+client.encode(Condition(stem="s", levels=("p", "t"), temperature=Decimal("0.7")),
               Prompt(system="s", user="u"))
 client.decode({result_line(kit.answer(case.tag + "x", "80"))!r})
 repr(client), repr(service), Client.missing(service), client.close()

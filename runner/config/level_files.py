@@ -1,0 +1,297 @@
+"""The levels of a factor from a file: a row is a level, every column a field.
+
+What a prompt shows are the cells as they stand in the file: of a CSV the characters themselves
+(007 stays 007). Types are only guessed for `where` and for the columns of the tables.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from runner.config.problems import did_you_mean
+from runner.core.errors import ConfigError
+from runner.core.model import Kept, Level
+
+SHORT = 40
+"""Columns of at most so many characters are kept where nothing is said."""
+_LONGEST_ID = 200
+_ID_DIGITS = 12
+_ROW = "\0row"
+"""The number of a row in the file, the first behind the heading being 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelFile:
+    """What is taken from a file; the settings of one factor."""
+
+    where: str
+    """Names the factor, for errors."""
+    path: Path
+    id: str | None = None
+    """The column whose cells are the ids; None: a level is named after what is sent of it."""
+    rows_where: str | None = None
+    """An SQL expression over the columns."""
+    sample_rows: int | None = None
+    sample_seed: int = 1
+    sample_by: str | None = None
+    keep: tuple[str, ...] | None = None
+    """Columns of the tables; None: those that are short and are not sent."""
+    missing: Mapping[str, str] | str | None = None
+    """What stands for an empty cell, by column or for all; None: it is refused."""
+
+
+def levels_in(file: LevelFile, sent: Collection[str] | None) -> tuple[dict[str, Level], str | None]:
+    """Read a factor's levels.
+
+    Args:
+        file: what is taken.
+        sent: the columns that a prompt names; empty where it names only the factor.
+
+    Returns:
+        The levels by id, and the only column beside the id where there is just one.
+
+    Raises:
+        ConfigError: the file cannot be read, or a row cannot be asked; names the row.
+    """
+    text, typed = _frames(file)
+    columns = [name for name in text.columns if name != file.id]
+    main = columns[0] if len(columns) == 1 else None
+    _check_columns(file, text.columns)
+    needed = [*(sent or ()), *([main] if main and not sent else [])]
+    for name in needed:
+        if name not in text.columns:
+            raise ConfigError(
+                f"{file.where}: {file.path.name} has no column {name!r}, which a message names; "
+                f"{did_you_mean(name, text.columns)}"
+            )
+    rows = text.with_row_index(_ROW, offset=1)
+    if file.rows_where is not None:
+        rows = rows.filter(_chosen(file, typed))
+    if rows.is_empty():
+        raise ConfigError(
+            f"{file.where}: {file.path.name} has no row"
+            + (f" where {file.rows_where}" if file.rows_where else " below its heading")
+        )
+    ids = _ids(file, rows, needed)
+    keep = _kept_columns(file, text, needed)
+    kept = typed.select(keep)[(rows[_ROW] - 1).to_list()].rows() if keep else [()] * len(rows)
+    chosen = range(len(rows)) if file.sample_rows is None else _sampled(file, ids, rows)
+    fields = [_cells(file, rows, name) for name in needed]
+    return {
+        ids[place]: Level(
+            id=ids[place],
+            fields={name: cells[place] for name, cells in zip(needed, fields, strict=True)},
+            kept=dict(zip(keep, map(_plain, kept[place]), strict=True)),
+        )
+        for place in chosen
+    }, main
+
+
+def rows_in(path: Path, where: str) -> list[dict[str, str | None]]:
+    """Return the rows of a small table as text.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    text, _ = _frames(LevelFile(where=where, path=path))
+    return text.to_dicts()
+
+
+# -- reading
+
+
+def _frames(file: LevelFile) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return a file as text and with types, row for row the same."""
+    read = _READERS.get(file.path.suffix.lower())
+    if read is None:
+        raise ConfigError(
+            f"{file.where}: {file.path.name} is of no kind that is read; allowed: "
+            + ", ".join(kind.removeprefix(".") for kind in _READERS)
+        )
+    if not file.path.is_file():
+        raise ConfigError(f"{file.where}: {file.path} does not exist")
+    try:
+        text, typed = read(file.path)
+    except (PolarsError, UnicodeDecodeError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{file.where}: {file.path} cannot be read: {reason}") from None
+    if text.is_empty():
+        raise ConfigError(f"{file.where}: {file.path} holds no rows")
+    return text, typed
+
+
+def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]:
+    def read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+        said = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        text = pl.read_csv(said, separator=separator, infer_schema=False, encoding="utf8")
+        try:
+            typed = pl.read_csv(said, separator=separator, infer_schema_length=None)
+        except PolarsError:  # cells of one column that are of several types
+            typed = text
+        return text, typed if len(typed) == len(text) else text
+
+    return read
+
+
+def _read_jsonl(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return _as_text(pl.read_ndjson(path, infer_schema_length=None))
+
+
+def _read_parquet(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return _as_text(pl.read_parquet(path, glob=False))
+
+
+def _read_xlsx(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return _as_text(pl.read_excel(path, infer_schema_length=None))
+
+
+_READERS: Mapping[str, Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]] = {
+    ".csv": _separated(","),
+    ".tsv": _separated("\t"),
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".parquet": _read_parquet,
+    ".xlsx": _read_xlsx,
+}
+
+
+def _as_text(typed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Write typed cells: numbers in their shortest exact form, dates as in ISO 8601."""
+    nested = [name for name, kind in typed.schema.items() if kind.is_nested()]
+    written = [
+        series if series.dtype == pl.String else pl.Series(series.name, map(_written, series))
+        for series in typed.drop(nested)
+    ]
+    text = pl.DataFrame([series.cast(pl.String) for series in written])
+    return text, typed.drop(nested)
+
+
+def _written(cell: Any) -> str | None:
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return repr(cell).removesuffix(".0")
+    if isinstance(cell, date | datetime | time):
+        return cell.isoformat()
+    return str(cell)
+
+
+# -- choosing
+
+
+def _check_columns(file: LevelFile, columns: Sequence[str]) -> None:
+    named = [
+        ("id", file.id),
+        ("sample.by", file.sample_by),
+        *(("keep", name) for name in file.keep or ()),
+        *(
+            ("missing", name)
+            for name in (file.missing if isinstance(file.missing, Mapping) else ())
+        ),
+    ]
+    for key, name in named:
+        if name is not None and name not in columns:
+            raise ConfigError(
+                f"{file.where}.{key}: {file.path.name} has no column {name!r}; "
+                f"{did_you_mean(name, columns)}"
+            )
+
+
+def _chosen(file: LevelFile, typed: pl.DataFrame) -> pl.Series:
+    try:
+        found = typed.select(pl.sql_expr(file.rows_where or "").alias("chosen"))["chosen"]
+    except PolarsError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{file.where}.where: {file.rows_where!r}: {reason}") from None
+    if found.dtype != pl.Boolean or len(found) != len(typed):
+        raise ConfigError(
+            f'{file.where}.where: {file.rows_where!r} is no condition; write one as "stars > 2"'
+        )
+    return found.fill_null(value=False)
+
+
+def _ids(file: LevelFile, rows: pl.DataFrame, sent: Sequence[str]) -> list[str]:
+    """Return the ids of rows; no two are alike."""
+    numbers = rows[_ROW].to_list()
+    if file.id is not None:
+        ids = rows[file.id].to_list()
+    else:
+        columns = sent or [name for name in rows.columns if name != _ROW]
+        ids = [
+            "r" + sha256(repr(row).encode()).hexdigest()[:_ID_DIGITS]
+            for row in rows.select(sorted(columns)).iter_rows()
+        ]
+    first: dict[str, int] = {}
+    for id_, number in zip(ids, numbers, strict=True):
+        if not id_ or len(id_) > _LONGEST_ID or not id_.isprintable():
+            raise ConfigError(
+                f"{file.where}: {file.path.name}, row {number}: {id_!r} is no id; allowed: 1 to "
+                f"{_LONGEST_ID} printable characters"
+            )
+        twin = first.setdefault(id_, number)
+        if twin != number:
+            alike = f"have the same {file.id}, {id_!r}" if file.id else "are sent alike"
+            advice = (
+                "give each its own" if file.id else "remove one, or name a column of ids with id:"
+            )
+            raise ConfigError(
+                f"{file.where}: {file.path.name}: rows {twin} and {number} {alike}: {advice}"
+            )
+    return list(first)
+
+
+def _kept_columns(file: LevelFile, text: pl.DataFrame, sent: Collection[str]) -> list[str]:
+    if file.keep is not None:
+        return [name for name in dict.fromkeys(file.keep) if name != file.id]
+    others = [name for name in text.columns if name not in sent and name != file.id]
+    longest = text.select(pl.col(others).str.len_chars().max()).row(0) if others else ()
+    return [name for name, size in zip(others, longest, strict=True) if (size or 0) <= SHORT]
+
+
+def _sampled(file: LevelFile, ids: Sequence[str], rows: pl.DataFrame) -> list[int]:
+    """Return the places of a sample, in the file's order; a larger one holds every smaller one."""
+    order = sorted(range(len(ids)), key=lambda place: _draw(file.sample_seed, ids[place]))
+    if file.sample_by is not None:
+        groups = rows[file.sample_by].to_list()
+        seen: dict[str | None, int] = {}
+        turn = {}
+        for place in order:
+            turn[place] = seen[groups[place]] = seen.get(groups[place], 0) + 1
+        order.sort(key=lambda place: turn[place])
+    return sorted(order[: file.sample_rows])
+
+
+def _draw(seed: int, id_: str) -> bytes:
+    return sha256(f"{seed}\0{id_}".encode()).digest()
+
+
+def _cells(file: LevelFile, rows: pl.DataFrame, name: str) -> list[str]:
+    missing = file.missing.get(name) if isinstance(file.missing, Mapping) else file.missing
+    cells = rows[name].to_list()
+    if missing is not None:
+        return [cell or missing for cell in cells]
+    for cell, number in zip(cells, rows[_ROW], strict=True):
+        if not cell:
+            raise ConfigError(
+                f"{file.where}: {file.path.name}, row {number}: {name!r} is empty, and a message "
+                f"needs it: fill it in, leave the row out with where:, or say what stands there "
+                f"with missing:"
+            )
+    return cells
+
+
+def _plain(cell: Any) -> Kept:
+    if cell is None or isinstance(cell, str | bool | int):
+        return cell
+    if isinstance(cell, float):
+        return cell if cell == cell and abs(cell) != float("inf") else None  # noqa: PLR0124
+    return float(cell) if isinstance(cell, Decimal) else _written(cell)
