@@ -202,6 +202,9 @@ def _one_line(error: BaseException) -> str:
         if unknown[3] == "experiment" and unknown[2] == "Config":
             hint = "the first line of the file has to be '# @package _global_'"
         return options.reason_for(f"{within}{unknown[3]}: no such key; {hint}")
+    merged = re.search(r"Cannot merge DictConfig with ListConfig\s+full_key: (factors\.\w+)", text)
+    if merged:
+        return f"{merged[1]}: has levels already; choose among them with {merged[1]}.select=[…]"
     if "'hydra/launcher/submitit_" in text:
         return "hydra/launcher: submitit is not installed: pip install 'chorus-runner[slurm]'"
     choice = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from runner.core.model import Design, Factor, Level, Message
 from runner.core.prompt import ASKED, SHORT_FORMS, placeholders
 
 ROLES = ("system", "user", "assistant")
-FACTOR_KEYS = ("file", "id", "where", "sample", "keep", "missing", "levels")
+FACTOR_KEYS = ("file", "id", "where", "sample", "keep", "missing", "levels", "select")
 SAMPLE_KEYS = ("rows", "seed", "by")
 DESIGN_KEYS = ("cross", "with", "only")
 FACTOR_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -25,6 +26,7 @@ TAKEN = frozenset(
     )
 )
 """Names that stand for something else, in a message or as a column of the tables."""
+_LONGEST_HINT = 300
 _TEMPERATURES = ("temperature", "temperature_modifier")
 
 
@@ -96,9 +98,12 @@ def factors_of(
                 f"{where}: no message names {{{name}}} or one of its fields, so that all its levels "
                 "would be asked the same"
             )
-        found[name] = _factor(name, said, named[name], data.get(name), folders)
-        if not found[name].levels:
+        factor = _factor(name, said, named[name], data.get(name), folders)
+        if isinstance(said, Mapping) and said.get("select") is not None:
+            factor = _selected(factor, _list(said["select"], f"{where}.select"))
+        if not factor.levels:
             raise ConfigError(f"{where}: has no levels")
+        found[name] = factor
     return found
 
 
@@ -140,6 +145,16 @@ def _factor(
         sent,
     )
     return Factor(name=name, levels=levels, main=main if not sent else None)
+
+
+def _selected(factor: Factor, ids: Sequence[str]) -> Factor:
+    for id_ in ids:
+        if id_ not in factor.levels:
+            raise ConfigError(
+                f"factors.{factor.name}.select: {id_!r} is no level; "
+                f"{did_you_mean(id_, factor.levels)[:_LONGEST_HINT]}"
+            )
+    return replace(factor, levels={k: v for k, v in factor.levels.items() if k in set(ids)})
 
 
 def _inline(name: str, said: Any, sent: set[str]) -> Factor:
