@@ -11,7 +11,7 @@ from runner.core.cost import Price, estimate_tokens
 from runner.core.custom_id import custom_id
 from runner.core.model import BatchKey, Condition, Experiment, Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan, pack
-from runner.core.prompt import render
+from runner.core.prompt import Renderer
 from runner.providers.base import Frame, Provider
 from runner.storage.files import write_durably
 
@@ -48,6 +48,7 @@ class RequestFiles:
         """Keep what rendering needs."""
         self._folder = folder / "requests"
         self._experiment = experiment
+        self._renderer = Renderer(experiment)
         self._conditions: Mapping[Stem, Condition] = {c.stem: c for c in conditions}
         self._provider = provider
         self._limits = limits
@@ -111,7 +112,7 @@ class RequestFiles:
 
     def _framed(self, stem: Stem, variant: Variant) -> tuple[Frame, int]:
         condition = self._conditions[stem]
-        prompt = render(self._experiment, condition, variant)
+        prompt = self._renderer.render(condition, variant)
         said = (prompt.system or "", *(turn.content for turn in prompt.earlier), prompt.user)
         tokens = estimate_tokens("".join(said))
         return self._provider.encode(condition, prompt), tokens

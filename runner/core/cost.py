@@ -93,7 +93,7 @@ class Estimate:
 
 def estimate_tokens(text: str) -> int:
     """Guess the input tokens of a text, on the high side: a token a character beyond ASCII."""
-    ascii_count = sum(1 for c in text if c < "\x80")
+    ascii_count = len(text.encode("ascii", "ignore"))
     return (len(text) - ascii_count) + -(-ascii_count // 3) + 8
 
 
@@ -116,7 +116,10 @@ def estimate(
     if price is None:
         return Estimate(low=None, high=None)
     low = high = Decimal(0)
+    alike: dict[int, int] = {}
     for tokens, count in requests:
+        alike[tokens] = alike.get(tokens, 0) + count
+    for tokens, count in alike.items():
         usual = Usage(input_tokens=likely_tokens(tokens), output_tokens=expected_output)
         low += count * price.of(usual)
         high += count * price.highest(tokens, max_output)

@@ -17,6 +17,11 @@ def custom_id(stem: Stem, trial: int) -> CustomId:
     return CustomId(f"{stem}{BEFORE_TRIAL}{trial:0{DIGITS}d}")
 
 
+def length(stem: Stem, trial: int) -> int:
+    """Return how many characters a custom_id has."""
+    return len(stem) + len(BEFORE_TRIAL) + max(DIGITS, len(str(trial)))
+
+
 def parse(name: str) -> tuple[Stem, int]:
     """Return stem and trial.
 

@@ -4,7 +4,6 @@ Levels may be added under the same name; what was already asked may not
 change. The comparison is of contents, so that a changed comma in a text is found.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -99,7 +98,10 @@ def _other_factors(experiment: Experiment) -> dict[str, Any]:
 
 
 def _digest(fields: Mapping[str, str]) -> str:
-    return sha256(json.dumps(fields, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    said = "".join(
+        f"{len(name)} {name}{len(fields[name])} {fields[name]}" for name in sorted(fields)
+    )
+    return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

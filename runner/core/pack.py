@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from runner.core.custom_id import custom_id
+from runner.core.custom_id import custom_id, length
 from runner.core.errors import ConfigError
 from runner.core.model import Limits, Span
 
@@ -21,7 +21,7 @@ class SizedSpan:
     @property
     def line_bytes(self) -> int:
         """Bytes of the span's longest line: the last trial has the longest custom_id."""
-        return self.frame_bytes + len(custom_id(self.span.stem, self.span.last))
+        return self.frame_bytes + length(self.span.stem, self.span.last)
 
 
 @dataclass(slots=True)
@@ -32,16 +32,16 @@ class _Room:
     bytes: int
     tokens: int | None
 
-    def fits(self, sized: SizedSpan) -> int:
+    def fits(self, sized: SizedSpan, line_bytes: int) -> int:
         """Return how many requests of a span fit, at most its length."""
-        room = min(len(sized.span), self.requests, self.bytes // sized.line_bytes)
+        room = min(len(sized.span), self.requests, self.bytes // line_bytes)
         if self.tokens is not None:
             room = min(room, self.tokens // max(sized.tokens, 1))
         return room
 
-    def take(self, sized: SizedSpan, count: int) -> None:
+    def take(self, sized: SizedSpan, line_bytes: int, count: int) -> None:
         self.requests -= count
-        self.bytes -= count * sized.line_bytes
+        self.bytes -= count * line_bytes
         if self.tokens is not None:
             self.tokens -= count * sized.tokens
 
@@ -60,13 +60,14 @@ def pack(spans: Iterable[SizedSpan], limits: Limits) -> Iterator[tuple[SizedSpan
     for sized in spans:
         rest: SizedSpan | None = sized
         while rest is not None:
-            count = room.fits(rest)
+            line_bytes = rest.line_bytes
+            count = room.fits(rest, line_bytes)
             if count == 0 and not batch:
                 raise ConfigError(_too_large(rest, limits))
             if count:
                 head, rest = _cut(rest, count)
                 batch.append(head)
-                room.take(head, count)
+                room.take(head, line_bytes if rest is None else head.line_bytes, count)
             if rest is not None:
                 yield tuple(batch)
                 batch, room = [], _empty(limits)

@@ -105,44 +105,60 @@ def _quoted(text: str) -> str:
 
 
 def render(experiment: Experiment, condition: Condition, variant: Variant) -> Prompt:
-    """Render what is sent for every trial of a condition.
+    """Render one condition; many are rendered by one `Renderer`."""
+    return Renderer(experiment).render(condition, variant)
 
-    A model without a system role gets the system message joined to the first one of the user.
 
-    Raises:
-        ConfigError: a message names what is not there.
-    """
-    pairs = zip(experiment.factors.values(), condition.levels, strict=True)
-    values = values_of((f, f.levels[level]) for f, level in pairs) | asked_of(experiment.questions)
-    if experiment.messages:
-        turns = [
-            Message(
-                role=message.role,
-                content=fill(message.content, values, f"messages[{place}]", message=True).strip(
-                    "\n"
-                ),
-            )
-            for place, message in enumerate(experiment.messages)
-        ]
-    else:
-        wording = experiment.questions.templates[variant]
-        user = fill(wording, values, f"question.{variant}").strip("\n")
-        turns = [Message(role="user", content=user)]
-        if "persona" in values:
-            turns.insert(0, Message(role="system", content=values["persona"]))
-    return _prompt(turns, system_role=experiment.model.system_role)
+class Renderer:
+    """Renders what is sent for the conditions of one experiment."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        """Put together what is the same for all conditions."""
+        self._experiment = experiment
+        self._factors = tuple(experiment.factors.values())
+        self._asked = asked_of(experiment.questions)
+
+    def render(self, condition: Condition, variant: Variant) -> Prompt:
+        """Render what is sent for every trial of a condition.
+
+        A model without a system role gets the system message joined to the first one of the user.
+
+        Raises:
+            ConfigError: a message names what is not there.
+        """
+        experiment = self._experiment
+        pairs = zip(self._factors, condition.levels, strict=True)
+        values = values_of((f, f.levels[level]) for f, level in pairs) | self._asked
+        if experiment.messages:
+            turns = [
+                Message(
+                    role=message.role,
+                    content=fill(message.content, values, f"messages[{place}]", message=True).strip(
+                        "\n"
+                    ),
+                )
+                for place, message in enumerate(experiment.messages)
+            ]
+        else:
+            wording = experiment.questions.templates[variant]
+            user = fill(wording, values, f"question.{variant}").strip("\n")
+            turns = [Message(role="user", content=user)]
+            if "persona" in values:
+                turns.insert(0, Message(role="system", content=values["persona"]))
+        return _prompt(turns, system_role=experiment.model.system_role)
 
 
 def values_of(levels: Iterator[tuple[Factor, Level]]) -> dict[str, str]:
     """Return what the levels of one condition put in the place of `{factor}` and `{factor.field}`."""
     values: dict[str, str] = {}
     for factor, level in levels:
-        fields = dict(level.fields)
-        if factor.name == "text" and factor.main in fields:
-            fields[factor.main] = fields[factor.main].rstrip("\n")
-            values |= {name: fields[name] for name in SHORT_FORMS if name in fields}
-        values[factor.name] = level.id if factor.main is None else fields[factor.main]
-        values |= {f"{factor.name}.{name}": value for name, value in fields.items()}
+        name, fields = factor.name, level.fields
+        if name == "text" and factor.main in fields:
+            fields = {**fields, factor.main: fields[factor.main].rstrip("\n")}
+            values |= {short: fields[short] for short in SHORT_FORMS if short in fields}
+        values[name] = level.id if factor.main is None else fields[factor.main]
+        for field, value in fields.items():
+            values[f"{name}.{field}"] = value
     return values
 
 

@@ -178,11 +178,9 @@ class RequestStates:
         """Count; requests outside the configuration count while they are in a batch or decided."""
         tally = [0] * len(STATES)
         for row in self.rows.values():
-            inside, outside = row.state[: row.wanted], row.state[row.wanted :]
             for code in range(len(STATES)):
-                tally[code] += inside.count(code)
-                if code not in _UNSENT and outside:
-                    tally[code] += outside.count(code)
+                end = row.wanted if code in _UNSENT else len(row.state)
+                tally[code] += row.state.count(code, 0, end)
         return Counts(
             total=sum(tally),
             success=tally[SUCCESS],

@@ -1,7 +1,7 @@
 """Where a run lives: the folder that was asked exactly this, or a new one beside it."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from runner.storage.reader import LedgerReader, exists, experiment_beside
 def locate(
     base: Path,
     variant: str | None,
-    definition: dict[str, Any],
+    definition: Callable[[], dict[str, Any]],
     taken: Collection[Path],
     *,
     fork: bool,
@@ -25,7 +25,7 @@ def locate(
     Args:
         base: the folder's usual place.
         variant: names the folder where other jobs of a sweep ask the same model something else.
-        definition: what is asked.
+        definition: says what is asked; it is not needed where nothing is there yet.
         taken: folders of other definitions, not to be chosen.
         fork: whether a new folder may be started beside one that was asked something else.
         sending: whether something may be sent; then a folder that does not fit is refused.
@@ -36,10 +36,10 @@ def locate(
     new = base if variant is None else base.with_name(f"{base.name}_{variant}")
     others: list[tuple[int, Path, list[str]]] = []
     for folder in _siblings(base, new):
-        there = definition_in(folder)
-        if there["model"]["name"] != definition["model"]["name"]:
+        there, ours = definition_in(folder), definition()
+        if there["model"]["name"] != ours["model"]["name"]:
             continue
-        changes = differences(there, definition)
+        changes = differences(there, ours)
         if not changes and folder not in taken:
             return folder
         others.append((len(changes), folder, changes))

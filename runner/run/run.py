@@ -61,7 +61,11 @@ class Run:
         self._place = place
         tag = self.connection.tag(NO_RUN)
         self.conditions: list[Condition] = checked_conditions(settings.experiment, len(tag))
-        self.definition: dict[str, Any] = define(settings.experiment, self.conditions)
+
+    @cached_property
+    def definition(self) -> dict[str, Any]:
+        """What makes this experiment the same experiment."""
+        return define(self.settings.experiment, self.conditions)
 
     def as_variant(self, variant: str | None) -> Self:
         """Return this run as one of several that ask the same model different things."""
@@ -108,7 +112,7 @@ class Run:
         return locate(
             self.settings.folder,
             self.variant,
-            self.definition,
+            lambda: self.definition,
             taken,
             fork=self.settings.config.fork,
             sending=sending,

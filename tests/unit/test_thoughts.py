@@ -302,6 +302,15 @@ def test_an_analysis_may_be_the_answer() -> None:
     assert values(READER.read(f"## Analysis\n\n{written(FORM, FINAL)}")) == FINAL
 
 
+@pytest.mark.parametrize("finish", ["stop", "length"])
+def test_a_draft_with_a_fence_of_its_own_stays_inside_the_thought(finish: str) -> None:
+    draft = written(next(layout for layout in LAYOUTS if layout.name == "fenced"), DRAFT)
+    thought = f"```thinking\n{draft}\n"
+    assert values(READER.read(thought, finish)) == [None] * 4
+    final = written(LAYOUTS[0], [1, 2, 3, 4])
+    assert values(READER.read(f"{thought}```\n\n{final}", "stop")) == [1, 2, 3, 4]
+
+
 @settings(max_examples=300)
 @given(
     family=st.sampled_from(sorted(set(MARKS) - {"answer alone"})),

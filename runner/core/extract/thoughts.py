@@ -91,6 +91,8 @@ class _Walk:
         self._last = 0
         self._inside = 0
         """How many thoughts of that family are one inside the other."""
+        self._began = 0
+        """Where the thought begins that is hidden just now."""
         self._said = False
         self._answered = False
         self._strange: list[tuple[int, int]] = []
@@ -103,6 +105,7 @@ class _Walk:
                 self._strange.append((start, end))
             elif self._takes(start, mark):
                 self._at = end
+                self._began = end if self._began < 0 else self._began
                 if self._said and self._hidden is None and mark.role in _GOES_ON:
                     self._last = end
         if self._hidden is None:
@@ -127,7 +130,9 @@ class _Walk:
     def _takes(self, start: int, mark: _Mark) -> bool:
         """Do what a mark says; tell whether what is shown or hidden goes on behind it."""
         role, family, hidden = mark.role, mark.family, self._hidden
-        if role in (_Role.THOUGHT, _Role.LEAVES, _Role.MESSAGE) and hidden == family:
+        if role is _Role.LEAVES and hidden == family == _FENCE and self._is_silent(start):
+            self._inside += 1  # a draft with a fence of its own: nothing was thought yet
+        elif role in (_Role.THOUGHT, _Role.LEAVES, _Role.MESSAGE) and hidden == family:
             self._inside -= 1
             self._hidden = family if self._inside > 0 else None
         elif role is _Role.THINKS and hidden == family != _CONTROL:
@@ -144,12 +149,20 @@ class _Walk:
         elif hidden is None:
             self._keep(start)
             if role is _Role.THINKS:
-                self._hidden, self._inside = family, 1
+                self._hidden, self._inside, self._began = family, 1, -1
             elif role is _Role.NOT_OURS or (role is _Role.ENDS and self._said):
                 self._hidden = _TURN
         else:
             return False
         return True
+
+    def _is_silent(self, start: int) -> bool:
+        """Tell whether a thought has only just begun."""
+        return (
+            self._inside == 1
+            and self._at == self._began
+            and not self._text[self._at : start].strip()
+        )
 
     def _answer(self, start: int, mark: _Mark, hidden: str | None) -> None:
         """Begin the answer; of two, and of tags round each number, all is kept."""
