@@ -61,6 +61,7 @@ def _wordings(
     fields = (*TEMPLATE_FIELDS, "items", *factors)
     for key, template, allowed in (
         ("form", row.form, FORM_FIELDS),
+        ("form_value", row.form_value, FORM_FIELDS),
         ("plain", row.plain, fields),
         ("enhanced", row.enhanced, fields),
         ("plain_json", row.plain_json, fields),
@@ -104,12 +105,14 @@ def _translated(
                 minimum=item.minimum,
                 maximum=item.maximum,
                 integer=item.integer,
-                reason_required=item.reason_required,
+                reason_required=item.reason and item.reason_required,
                 aliases=tuple(item.aliases),
+                asks_reason=item.reason,
             )
             for key, item in items.items()
         ),
         form=row.form,
+        form_value=row.form_value,
         templates=wordings,
         value_patterns=_patterns(row.value_patterns),
         reason_patterns=_patterns(row.reason_patterns),

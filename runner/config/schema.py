@@ -43,6 +43,7 @@ class ItemConfig:
     minimum: int = 0
     maximum: int = 100
     integer: bool = True
+    reason: bool = True
     reason_required: bool = True
     aliases: list[str] = field(default_factory=list)
 
@@ -63,6 +64,7 @@ class QuestionConfig:
     name: str = MISSING
     items: dict[str, ItemConfig] = field(default_factory=dict)
     form: str = MISSING
+    form_value: str = ""
     plain: str = MISSING
     enhanced: str = MISSING
     value_patterns: list[PatternConfig] = field(default_factory=list)

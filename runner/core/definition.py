@@ -33,6 +33,11 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
                 Variant.ENHANCED if experiment.enhance is Enhance.ALWAYS else Variant.PLAIN
             ).value,
             "form": questions.form,
+            **(
+                {}
+                if all(q.asks_reason for q in questions.questions)
+                else {"form_value": questions.form_value}
+            ),
             **{variant.value: questions.templates[variant] for variant in Variant},
         },
         "questions": {
@@ -42,6 +47,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
                 "maximum": q.maximum,
                 "integer": q.integer,
                 "reason_required": q.reason_required,
+                **({} if q.asks_reason else {"reason": "not asked"}),
             }
             for q in questions.questions
         },

@@ -94,6 +94,8 @@ class Question:
     reason_required: bool
     aliases: tuple[str, ...] = ()
     """What answers may call it beside its label, as in another language."""
+    asks_reason: bool = True
+    """Whether the form asks for a reason at all."""
 
 
 class PatternKind(StrEnum):
@@ -137,6 +139,8 @@ class QuestionSet:
     questions: tuple[Question, ...]
     form: str
     """The lines a model is asked to fill in, for one question."""
+    form_value: str = ""
+    """The same for a question without a reason; empty: the same lines."""
     templates: Mapping[Variant, str]
     value_patterns: tuple[Pattern, ...]
     reason_patterns: tuple[Pattern, ...]

@@ -86,15 +86,16 @@ def form_of(questions: QuestionSet, question: Question) -> str:
         "minimum": str(question.minimum),
         "maximum": str(question.maximum),
     }
-    return fill(questions.form, values, "question.form").rstrip("\n")
+    lines = questions.form if question.asks_reason else questions.form_value or questions.form
+    return fill(lines, values, "question.form").rstrip("\n")
 
 
 def skeleton(questions: QuestionSet) -> str:
     """Return the JSON object to fill in, a question a line, in the words of the question set."""
     value, reason = (next(iter(w), "") for w in (questions.value_words, questions.reason_words))
     rows = (
-        f'  {_quoted(q.id)}: {{"value": [{q.label} {value}: {q.minimum}-{q.maximum}], '
-        f'"reason": {_quoted(f"[{q.label} {reason}]")}}}'
+        f'  {_quoted(q.id)}: {{"value": [{q.label} {value}: {q.minimum}-{q.maximum}]'
+        + (f', "reason": {_quoted(f"[{q.label} {reason}]")}}}' if q.asks_reason else "}")
         for q in questions.questions
     )
     return "{\n" + ",\n".join(rows) + "\n}"
@@ -153,7 +154,7 @@ def values_of(levels: Iterator[tuple[Factor, Level]]) -> dict[str, str]:
     values: dict[str, str] = {}
     for factor, level in levels:
         name, fields = factor.name, level.fields
-        if name == "text" and factor.main in fields:
+        if name == "text" and factor.main is not None and factor.main in fields:
             fields = {**fields, factor.main: fields[factor.main].rstrip("\n")}
             values |= {short: fields[short] for short in SHORT_FORMS if short in fields}
         values[name] = level.id if factor.main is None else fields[factor.main]

@@ -1,5 +1,7 @@
 """The form as a JSON schema, so that answers can only be JSON; each dialect asks for it in its words."""
 
+from collections.abc import Sequence
+
 from runner.core.model import JsonObject, Question, QuestionSet
 
 
@@ -17,16 +19,13 @@ def _part(question: Question, *, closed: bool) -> JsonObject:
     """Return the shape of one answer; bounds are told, not enforced, which not every service does."""
     kind = "integer" if question.integer else "number"
     bounds = f"{question.label}: {question.minimum}-{question.maximum}"
-    return _object(
-        [
-            ("value", {"type": kind, "description": bounds}),
-            ("reason", {"type": "string", "description": f"{question.label}: reason"}),
-        ],
-        closed=closed,
-    )
+    parts: list[tuple[str, JsonObject]] = [("value", {"type": kind, "description": bounds})]
+    if question.asks_reason:
+        parts.append(("reason", {"type": "string", "description": f"{question.label}: reason"}))
+    return _object(parts, closed=closed)
 
 
-def _object(properties: list[tuple[str, JsonObject]], *, closed: bool) -> JsonObject:
+def _object(properties: Sequence[tuple[str, JsonObject]], *, closed: bool) -> JsonObject:
     names = [name for name, _ in properties]
     shape: JsonObject = {"type": "object", "properties": dict(properties), "required": names}
     return shape | ({"additionalProperties": False} if closed else {"propertyOrdering": names})

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import orjson
 
 from runner.emulator.dice import Dice
-from runner.emulator.phrases import AFTERTHOUGHTS, PREAMBLES, PROSE, REFUSALS, VERDICTS
 from runner.emulator.prompts import Prompt, Question, read_prompt
 
 _FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -102,7 +101,7 @@ def answer(seed: int, asked: Asked, nth: int, malformed: float, malformed_enhanc
         flaw = flaws[dice.roll(len(flaws))]
     content = _content(prompt, asked.temperature, dice, flaw)
     if flaw == "refusal":
-        return _reply(prompt, asked, None, REFUSALS[dice.roll(len(REFUSALS))], "stop")
+        return _reply(prompt, asked, None, _one(prompt.phrases.refusals, dice), "stop")
     if flaw == "content_filter":
         return _reply(prompt, asked, "", None, "content_filter")
     if flaw == "cut_short":
@@ -129,10 +128,10 @@ def _content(prompt: Prompt, temperature: float, dice: Dice, flaw: str | None) -
     if flaw == "empty":
         return ""
     if flaw == "refusal_text":
-        return REFUSALS[dice.roll(len(REFUSALS))]
+        return _one(prompt.phrases.refusals, dice)
     if flaw == "prose" or not prompt.has_form:
         name = prompt.questions[dice.roll(len(prompt.questions))].name
-        return "".join(PROSE).format(work=prompt.work, name=name)
+        return "".join(prompt.phrases.prose).format(work=prompt.work, name=name)
     numbers = [_number(question, prompt.spread, temperature, dice) for question in prompt.questions]
     reasons = [
         _reason(question, number, prompt, dice)
@@ -142,10 +141,14 @@ def _content(prompt: Prompt, temperature: float, dice: Dice, flaw: str | None) -
         return _object(prompt.questions, numbers, reasons, dice, flaw)
     values = [str(number) for number in numbers]
     if flaw is not None:
-        return _flawed(prompt.questions, values, reasons, dice, flaw)
+        return _flawed(prompt, values, reasons, dice, flaw)
     layout = PLAIN if dice.share() < 0.7 else LAYOUTS[dice.roll(len(LAYOUTS))]
     text = _lay_out(layout, prompt.questions, values, reasons)
-    return PREAMBLES[dice.roll(len(PREAMBLES))] + "\n\n" + text if layout.has_preamble else text
+    return _one(prompt.phrases.preambles, dice) + "\n\n" + text if layout.has_preamble else text
+
+
+def _one(sentences: tuple[str, ...], dice: Dice) -> str:
+    return sentences[dice.roll(len(sentences))]
 
 
 def _object(
@@ -165,7 +168,8 @@ def _object(
     elif flaw == "reason_missing":
         reasons[where] = ""
     parts = {
-        question.label: {question.number_word: number, question.reason_word: reason}
+        question.label: {question.number_word: number}
+        | ({question.reason_word: reason} if question.reason_word else {})
         for question, number, reason in zip(questions, numbers, reasons, strict=True)
     }
     return orjson.dumps(parts).decode()
@@ -181,11 +185,12 @@ def _number(question: Question, spread: float, temperature: float, dice: Dice) -
 
 def _reason(question: Question, number: int, prompt: Prompt, dice: Dice) -> str:
     part = (number - question.low) / (question.high - question.low)
-    verdicts = VERDICTS["high" if part >= 0.6 else "low" if part <= 0.3 else "middle"]
+    phrases = prompt.phrases
+    verdicts = phrases.verdicts["high" if part >= 0.6 else "low" if part <= 0.3 else "middle"]
     subject = prompt.subjects[dice.roll(len(prompt.subjects))]
     text = subject + verdicts[dice.roll(len(verdicts))].format(name=question.name)
     if dice.roll(4) == 0:
-        text += AFTERTHOUGHTS[dice.roll(len(AFTERTHOUGHTS))]
+        text += _one(phrases.afterthoughts, dice)
     if dice.roll(1000) == 0:
         # Legal raw in JSON, and the end of a line to str.splitlines().
         text = text.replace("、", "、\u2028", 1)
@@ -204,13 +209,13 @@ def _lay_out(
         reason_line = layout.reason.format(
             label=question.label, word=question.reason_word, value=reason
         )
-        blocks.append(f"{number_line}{layout.newline}{reason_line}")
+        asked = question.reason_word
+        blocks.append(f"{number_line}{layout.newline}{reason_line}" if asked else number_line)
     return layout.gap.join(blocks)
 
 
-def _flawed(
-    questions: tuple[Question, ...], values: list[str], reasons: list[str], dice: Dice, flaw: str
-) -> str:
+def _flawed(prompt: Prompt, values: list[str], reasons: list[str], dice: Dice, flaw: str) -> str:
+    questions = prompt.questions
     where = dice.roll(len(questions))
     question = questions[where]
     low, high = question.low, question.high
@@ -218,7 +223,7 @@ def _flawed(
     wrong = {
         "too_high": str(high + (high - low) // 2),
         "negative": str(low - 10),
-        "not_a_number": "評価不能",
+        "not_a_number": prompt.phrases.no_number,
         "range": f"{low + third}-{high - third}",
         "unfilled": f"[{low}-{high}]",
         "decimal": f"{max(low, int(values[where]) - 1)}.5",

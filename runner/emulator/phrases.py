@@ -1,6 +1,27 @@
-"""The sentences pretend answers are made of."""
+"""The sentences pretend answers are made of, in Japanese and in English."""
 
-SUBJECTS = (
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """The sentences of one language; `{work}` and `{name}` stand for what is read and asked."""
+
+    subjects: tuple[str, ...]
+    verdicts: Mapping[str, tuple[str, ...]]
+    """How a reason goes on, for a high, middle or low number."""
+    afterthoughts: tuple[str, ...]
+    preambles: tuple[str, ...]
+    prose: tuple[str, ...]
+    """What is said in the place of an answer."""
+    refusals: tuple[str, ...]
+    work: str
+    """What is read, where it has no title."""
+    no_number: str
+
+
+_SUBJECTS = (
     "{work}の短い会話の運びが、",
     "{work}に描かれたやり取りの駆け引きが、",
     "{work}の結びの一行に込められた皮肉が、",
@@ -15,7 +36,7 @@ SUBJECTS = (
     "同じ言い回しを繰り返す独特のリズムが、",
 )
 
-VERDICTS = {
+_VERDICTS = {
     "high": (
         "{name}を強く引き起こし、最後まで気持ちが動き続けました。",
         "心に深く届いて、{name}がはっきりと湧き上がるのを感じました。",
@@ -48,7 +69,7 @@ VERDICTS = {
     ),
 }
 
-AFTERTHOUGHTS = (
+_AFTERTHOUGHTS = (
     "その点がとくに印象的です。",
     "もう一度読み返したくなります。",
     "語りの距離感がよく効いています。",
@@ -57,21 +78,81 @@ AFTERTHOUGHTS = (
     "時代を越えて通じるものがあります。",
 )
 
-PREAMBLES = (
+_PREAMBLES = (
     "以下のとおり回答します。",
     "作品を読んで、次のように感じました。",
     "それでは、各項目についてお答えします。",
     "承知しました。評価は次のとおりです。",
 )
 
-PROSE = (
+_PROSE = (
     "{work}を読んで、まず語り口の巧みさに引き込まれました。",
     "全体として{name}を強く感じる場面もあり、読後には静かな余韻が残りました。",
     "点数で表すのは難しいのですが、心に残る作品だと思います。",
 )
 
-REFUSALS = (
+_REFUSALS = (
     "申し訳ありませんが、私には感情がないため、この評価を行うことができません。",
     "申し訳ございません。その依頼にはお応えできません。",
     "AIとして作品に点数をつけることは控えさせていただきます。",
+)
+
+JAPANESE = Phrases(
+    subjects=_SUBJECTS,
+    verdicts=_VERDICTS,
+    afterthoughts=_AFTERTHOUGHTS,
+    preambles=_PREAMBLES,
+    prose=_PROSE,
+    refusals=_REFUSALS,
+    work="この作品",
+    no_number="評価不能",
+)
+
+ENGLISH = Phrases(
+    subjects=(
+        "The choice of words in {work} ",
+        "The tone of {work} ",
+        "The way {work} ends ",
+        "What {work} leaves unsaid ",
+        "The detail in {work} ",
+        "The first sentence of {work} ",
+    ),
+    verdicts={
+        "high": (
+            "makes {name} very clear to me.",
+            "leaves no doubt about {name}.",
+            "points strongly to {name}.",
+        ),
+        "middle": (
+            "suggests some {name}, though not without reserve.",
+            "speaks for {name} only in part.",
+            "gives a mixed picture of {name}.",
+        ),
+        "low": (
+            "gives hardly any sign of {name}.",
+            "speaks against {name}.",
+            "has little to do with {name}.",
+        ),
+    },
+    afterthoughts=(
+        " Others may see it differently.",
+        " A second reading did not change that.",
+        " It is said in passing, which matters here.",
+    ),
+    preambles=(
+        "Here are my answers.",
+        "I have read the text and answer as follows.",
+        "Thank you for the question.",
+    ),
+    prose=(
+        "I read {work} with interest. ",
+        "There is something to be said about {name}, and much depends on the reader. ",
+        "It is hard to put that into a number.",
+    ),
+    refusals=(
+        "I'm sorry, but I can't help with this evaluation.",
+        "As an AI, I cannot rate this.",
+    ),
+    work="this text",
+    no_number="cannot say",
 )

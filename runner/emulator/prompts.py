@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 
-from runner.emulator.phrases import SUBJECTS
+from runner.emulator.phrases import ENGLISH, JAPANESE, Phrases
 
 _SLOT = re.compile(
     r"^[ \t\u3000\-*・●#>]*(?P<label>[^\s()（）:：*][^()（）:：\n]{0,60}?)[ \t]*"
@@ -18,7 +18,10 @@ _NUMBER_WORD = re.compile(
     r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating", re.IGNORECASE
 )
 _REASON_WORD = re.compile(r"理由|説明|根拠|reason|why|explanation", re.IGNORECASE)
-_ORDINAL = re.compile(r"^\s*(?:[QＱ問]?\s*\d+|設問\d+)\s*[.．:：、)]?\s*")
+_ORDINAL = re.compile(
+    r"^\s*(?:(?:[QＱ問]?\s*\d+|設問\d+)\s*[.．:：、)]?\s*|[A-Za-z0-9_-]{1,40}[.:] +(?=\S))"
+)
+_KANA = re.compile(r"[ぁ-んァ-ヶ]")
 _TITLE = re.compile(r"『([^『』\n]{1,24})』")
 _ROLE = re.compile(r"あなたは(.{1,60}?)(?:です|だ。|である|として)")
 _PERSONAS = (  # who answers: how far the mean moves, how wide the answers spread
@@ -39,6 +42,7 @@ class Question:
     name: str
     number_word: str
     reason_word: str
+    """Empty: no reason is asked for."""
     low: int
     high: int
     mean: float
@@ -53,6 +57,7 @@ class Prompt:
     is_object: bool
     """Whether the answer has to be an object of JSON."""
     spread: float
+    phrases: Phrases
     subjects: tuple[str, ...]
     work: str
     is_enhanced: bool
@@ -76,13 +81,18 @@ def read_prompt(system: str, user: str, schema: str | None = None) -> Prompt:
     described = _described(schema, text, shift) if schema else ()
     found = described or _questions(text, shift)
     title = _TITLE.search(text)
-    work = f"『{title[1]}』" if title else "この作品"
+    words = [question.number_word for question in found]
+    phrases = ENGLISH if words and all(word.isascii() for word in words) else JAPANESE
+    if described:
+        phrases = JAPANESE if _KANA.search(text) else ENGLISH
+    work = f"『{title[1]}』" if title else phrases.work
     return Prompt(
         questions=found or _GENERIC,
         has_form=bool(found),
         is_object=bool(described),
         spread=float(spread),
-        subjects=tuple(subject.format(work=work) for subject in SUBJECTS),
+        phrases=phrases,
+        subjects=tuple(subject.format(work=work) for subject in phrases.subjects),
         work=work,
         is_enhanced="重要" in text,
         tokens=8 + int(len(text) * 0.8),
@@ -110,13 +120,13 @@ def _questions(text: str, shift: int) -> tuple[Question, ...]:
             numbers.setdefault(label, (word, low, max(high, low + 1)))
     story = blake2b(_SLOT.sub("", text).encode(), digest_size=8).hexdigest()
     return tuple(
-        _question(label, word, reasons.get(label, "理由"), low, high, shift, story)
+        _question(label, word, reasons.get(label, ""), low, high, shift, story)
         for label, (word, low, high) in numbers.items()
     )
 
 
 def _described(schema: str, text: str, shift: int) -> tuple[Question, ...]:
-    """Return the questions of a schema: each property that has a number and a text."""
+    """Return the questions of a schema: each property that has a number, and perhaps a text."""
     story = blake2b(text.encode(), digest_size=8).hexdigest()
     found = []
     for label, inside in json.loads(schema).get("properties", {}).items():
@@ -125,12 +135,12 @@ def _described(schema: str, text: str, shift: int) -> tuple[Question, ...]:
             for name, part in inside.get("properties", {}).items()
         }
         number = kinds.get("integer") or kinds.get("number")
-        if number is None or "string" not in kinds:
+        if number is None:
             return ()
         said = inside["properties"][number].get("description", "")
         scale = _SCALE.search(said)
         low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
-        question = _question(label, number, kinds["string"], low, high, shift, story)
+        question = _question(label, number, kinds.get("string", ""), low, high, shift, story)
         found.append(replace(question, name=said.partition(":")[0] or label))
     return tuple(found)
 
