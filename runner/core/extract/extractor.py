@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from runner.core.errors import ConfigError
+from runner.core.extract import bare
+from runner.core.extract.bare import BareReader
 from runner.core.extract.doubts import Doubt, Doubter
 from runner.core.extract.drafts import answer_part
 from runner.core.extract.markup import Markup
@@ -99,6 +101,7 @@ class Extractor:
             sentences=ranks.get(PatternKind.SENTENCES),
             objects=ObjectReader(names, numbers, tops),
             tables=TableReader(names, numbers, {q.id: q for q in questions.questions}),
+            bare=_bare(questions, names, numbers),
             whole=SentenceReader(names, [q.id for q in questions.questions], numbers),
             refusals=questions.refusal_patterns,
             markup=Markup(names),
@@ -148,6 +151,7 @@ class _Answer:
         self._take_values(marks)
         self._take_reasons(marks)
         self._take_sentences()
+        self._take_bare()
         numbers = {
             question: [value.number for value in values if value.number is not None]
             for question, values in self._values.items()
@@ -246,6 +250,18 @@ class _Answer:
             self._reasons.clear()
             self._take(entries, self._with.sentences)
 
+    def _take_bare(self) -> None:
+        """Where nothing at all was found for the one question, take a number without a name."""
+        reader = self._with.bare
+        filled = any(v.cause is not Cause.MISSING for vs in self._values.values() for v in vs)
+        if reader is None or filled or self._structures:
+            return
+        entries = reader.read(self._visible, self._plain)
+        if entries:
+            self._values.clear()
+            self._reasons.clear()
+            self._take(entries, (_LAST, bare.NAME))
+
     def _is_open(self) -> bool:
         """Tell whether nothing was read, and nothing was found that forbids to read on."""
         return all(
@@ -309,7 +325,7 @@ class _Answer:
                 and (finder.names or reason.finder.names)
             ):
                 continue
-            if not finder.names:
+            if not (finder.names or finder.only):
                 if not section or (reason and finder.group == "reason"):
                     continue
                 if finder.kind is PatternKind.NEXT and not self._is_next(mark, last):
@@ -427,6 +443,8 @@ class _Tools:
     """The rank and the name of the pattern that reads objects; None when there is none."""
     table: tuple[int, str] | None
     sentences: tuple[int, str] | None
+    bare: BareReader | None
+    """Reads a number without a name; None where there are several questions."""
     objects: ObjectReader
     tables: TableReader
     whole: SentenceReader
@@ -443,6 +461,8 @@ class _Reason:
     rank: int
 
 
+_LAST = 1 << 20
+"""The rank of what is tried after all patterns."""
 _SIGNS = ("-", "+", ">", "<", "~")
 _REMARK = 1 << 20
 _TENTH = 10
@@ -454,6 +474,14 @@ _STRANGE = linear(
     r"|#{1,6}[ \t　]+[^ \n]|(?P<bold>\*\*[^*\n]{1,30}\*\*[ :：]*$))"
 )
 _IS_RULE, _BOLD = (_STRANGE.groupindex[name] for name in ("rule", "bold"))
+
+
+def _bare(
+    questions: QuestionSet, names: Names, numbers: Mapping[str, NumberGrammar]
+) -> BareReader | None:
+    if len(questions.questions) != 1:
+        return None
+    return BareReader(questions, names, numbers[questions.questions[0].id])
 
 
 def _may_be_strange(text: str) -> bool:

@@ -93,3 +93,116 @@ BEFORE: Final = re.compile(
     re.IGNORECASE,
 )
 """The same, where it stands before the first number; in a reason it says nothing."""
+
+# --- a number without a name
+
+VALUE_WORDS: Final = (
+    *("rating", "score", "answer", "response", "choice", "selection", "evaluation"),
+    *("level of agreement", "agreement", "評価", "回答", "答え", "点数", "選択", "同意度"),
+)
+ASKED: Final = "(?:statement|question|item|sentence|claim|text|story|work|one)"
+ASKED_JA: Final = "(?:文章?|質問|項目|作品|記述|設問|意見)"
+LABEL: Final = (
+    r"(?:(?:strongly|somewhat|slightly|mostly|completely|very|neither|nor|not at all|agree|disagree"
+    r"|neutral|undecided|often|always|sometimes|rarely|never|seldom|like me|true|そう思う|同意する?"
+    r"|当てはまる|あてはまる|とても|やや|よく)\b ?)+"
+)
+PREFACE: Final = re.compile(
+    r"(?:as|being) an ai(?: (?:language )?(?:model|assistant))?,? i (?:have no|do not have|don't have"
+    r"|lack|do not experience|don't experience)(?: (?:any|personal|real|human|own|feelings?|emotions?"
+    r"|opinions?|experiences?|beliefs?|preferences?|and|or))+,? ?(?:but|however|so)\b[,:]?"
+    r"|(?:私は)?AI(?:なので|ですので|として)、?[^。\n0-9]{0,12}(?:ありませんが|持ちませんが|ないが)、?",
+    re.IGNORECASE,
+)
+"""What an AI says of itself before it answers all the same."""
+COUNT: Final = re.compile(
+    r"\b(?:chapter|page|p\.|question|item|statement|step|part|line|no\.) ?\d+"
+    r"|\d+(?:\.\d+)? (?:more |other )?(?:times|days|weeks|months|years|hours|minutes|people|persons"
+    r"|friends|children|siblings|books|pages|items|questions|statements|reasons|things|ways)\b",
+    re.IGNORECASE,
+)
+UNSURE: Final = re.compile(
+    r"\b(?:if|or|unless|assuming|hypothe\w*|depend\w*|unsure|not sure|uncertain|guess|average|typical"
+    r"|example|e\.g|for now|tentativ\w*|most people|at (?:most|least))\b|例え?ば|たとえば|例[)\]です]|もし|仮"
+    r"|平均|または|あるいは|なら|暫定|[?？]",
+    re.IGNORECASE,
+)
+"""In the sentence of a number: it is another's, or no answer."""
+TAKEN_BACK: Final = re.compile(
+    r"\b(?:actually|on (?:second|further|reflection)|scratch that|instead|correct(?:ion|ed)|revis\w+"
+    r"|reconsider\w*|should be|make (?:it|that)|oops|typo|placeholder|hypothe\w*|arbitrar\w*|random\w*"
+    r"|ignore|disregard|wait|not my|not (?:a|an) (?:real|actual)|changed? my|if i)\b"
+    r"|\b(?:this|that|it|which|above|rating|score|number|answer)\b[^.\n]{0,30}"
+    r"\b(?:examples?|averages?|samples?|guess|estimate|others|readers|wrong|mistake|incorrect|invalid)\b"
+    r"|訂正|修正|撤回|やはり|やっぱり|いや、|間違|見直|変更|仮の|仮に|もし|例です|例として|ではな|平均|サンプル"
+    r"|ランダム|適当に|[一二三四五六七八九十](?=点|です|を選|にし|に変)",
+    re.IGNORECASE,
+)
+"""Anywhere behind a number: it is not the last word."""
+SPELLED_NUMBERS: Final = {
+    "zero": 0,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+SPELLED: Final = re.compile(
+    rf"(?<![a-z])(?:{'|'.join(set(SPELLED_NUMBERS) - {'one'})})(?=\s*(?:[.,!;)\n]|\Z))"
+    r"|(?<=no, )one\b|(?<=rather )one\b|(?<=or )one\b",
+    re.IGNORECASE,
+)
+"""A number in words that ends a clause; "two sisters" does not."""
+OTHER_KEY: Final = re.compile(
+    r"\b(?:confidence|certain\w*|probab\w*|likelihood|ids?|no|num|index|items?|questions?(?! ?1\b)"
+    r"|statement|pages?|chapter|year|age|counts?|total|sum|words?|tokens?|length|time|duration|min\w*"
+    r"|max\w*|scale|range|top|high\w*|low\w*|out|steps?|weight|version|status|code|error|average|mean"
+    r"|previous|others?|trial|attempt|priority|rank|temperature|expected|if|people|times)\b"
+    r"|確信|自信|番号|年|回数|個数|人数|合計|平均|最大|最小|上限|満点|尺度",
+)
+"""In a key: its number is no answer."""
+
+
+def answer_head(name: str, words: str) -> re.Pattern[str]:
+    """Return what may stand before the number of an answer, blanks in a row taken for one."""
+    it = rf"(?:(?:this|that|the)(?: (?:given )?{ASKED})?|it|myself|{name})"
+    says = (
+        r"i(?: would|'d|'ll| will| have to)? (?:personally |honestly )?(?:rate|give|score|say|choose"
+        rf"|pick|select|assign|answer|respond|go with)(?: (?:{it}|at|as|with|an?|the|to|be|about"
+        rf"|(?:rating|score|answer|value)(?: of)?|number|option))*"
+    )
+    noun = (
+        rf"(?:here is |here's )?(?:(?:my|the) )?(?:(?:final|honest|overall|own) )?(?:{words}|{name})"
+        rf"(?: (?:for|to|on) {it})?[ ,]*(?:is|would be|of|at)?(?: (?:an?|about))?"
+    )
+    bare = r"(?:it's|it is|this is|that's|it would be)(?: an?)?"
+    label = rf"(?:i )?{LABEL} ?[:(\[=,-]"
+    japanese = (
+        rf"(?:以下が|私|自分|{name}|この{ASKED_JA}|{words}|です。|については|に対する|として"
+        r"|[のはをがに、:]| |約)*"
+    )
+    return re.compile(
+        r"[ ,、:]*(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay|ok)"
+        rf"[ ,:.!]+)*(?:{says}|{noun}|{bare}|{label}|{japanese}) ?(?:[:=]|->|→|-)?[ (\[\"']*",
+        re.IGNORECASE,
+    )
+
+
+def answer_tail(name: str, *, percent: bool) -> re.Pattern[str]:
+    """Return what may stand behind the number; `said` ends where something else begins."""
+    it = rf"(?:(?:this|that|the) {ASKED}|this|that|it|{name})"
+    unit = "点|ポイント| ?points?|pts?" + ("| ?%|パーセント" if percent else "")
+    close = r"[ \])\"']*"
+    return re.compile(
+        rf"(?P<said>{close}(?:{unit})?(?:くらい|ぐらい|程度)?(?: is (?:my|the) (?:answer|rating|choice"
+        rf"|score|response))?(?: (?:for|to|on) {it})?(?:です|でした|だ|である|と(?:評価|回答|思い)します"
+        r"|と思います|とします|と答えます|を(?:選び|つけ|選択し)ます|に(?:なり|し)ます)?"
+        rf"{close})(?:\Z|\n|[。!;:,、(\[]|\.(?!\.)|(?<= )-+ |= ?(?={LABEL})|(?<= )(?={LABEL}"
+        r"\s*(?:[.\n]|\Z))|(?<= )(?:because|since|as|due to|given|owing to|thanks to)\b|なぜなら|ので)",
+        re.IGNORECASE,
+    )
