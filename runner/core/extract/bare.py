@@ -17,6 +17,7 @@ from runner.core.extract.normalize import blanks, tidy
 from runner.core.extract.number import COUNTED, UNSEEN, NumberGrammar, Value
 from runner.core.extract.objects import DRAFT, Entry
 from runner.core.extract.phrases import (
+    CANNOT,
     COUNT,
     DOUBT,
     OTHER_KEY,
@@ -35,7 +36,7 @@ from runner.core.model import Cause, Question, QuestionSet
 
 NAME = "bare"
 """What its values are counted under."""
-LONGEST = 20_000
+LONGEST = 5_000
 """Characters; a longer answer is not read in this way."""
 
 
@@ -69,12 +70,15 @@ class BareReader:
             return list(self._object(visible, plain))
         clear = self._clear(plain)
         places = list(_NUMBER.finditer(clear))
-        if not places or says_no(self._refusals, clear):
+        if not places:
+            return []
+        stop = STOP.search(clear, places[-1].end())
+        if says_no(self._refusals, clear[: stop.end() if stop else None]) or CANNOT.search(clear):
             return []
         cause = self._not_one(plain, clear, places)
         if cause is not None:
             return [self._entry(cause, place.span()) for place in places[:_MOST_SHOWN]]
-        return self._said(visible, clear, places[0])
+        return self._said(visible, clear, places)
 
     def _clear(self, plain: str) -> str:
         """Blank out the numbers that are none of the answer's, and what an AI says of itself."""
@@ -97,27 +101,44 @@ class BareReader:
             return Cause.AMBIGUOUS
         return None
 
-    def _said(self, visible: str, clear: str, place: re.Match[str]) -> list[Entry]:
+    def _said(self, visible: str, clear: str, places: list[re.Match[str]]) -> list[Entry]:
         """Read the first number, if it is said as an answer and nothing takes it back."""
+        place = places[0]
         begin, end = place.span()
-        if self._head.fullmatch(_MANY.sub(" ", clear[:begin])) is None:
+        if not self._leads(clear[:begin]):
             return []
         tail = self._tail.match(clear, end)
         if tail is None or not self._is_signed_well(visible, clear, place):
             return [self._entry(Cause.NOT_A_NUMBER, (begin, end))]
-        if _takes_back(clear, tail.end("said"), _number(place)):
+        rest = tail.end("said")
+        if _takes_back(clear, rest, _number(place)):
             return [self._entry(Cause.AMBIGUOUS, (begin, end))]
         value = self._numbers.read(clear, place.start("figure"), end)
         if place["word"] and value.number is not None:
-            value.number = _number(place)
-            value.span = (begin, end)
-        value.rest, value.end = tail.end("said"), len(clear)
-        why = self._why.match(clear, tail.end("said"))
-        reason = trim_remark(visible[why.end() if why else tail.end("said") :])
+            value.number, value.span = _number(place), (begin, end)
         found = [Entry(self._question.id, value=value)]
-        if reason is not None:
+        why = self._why.match(clear, rest)
+        reason = trim_remark(visible[why.end() if why else rest :])
+        if reason is not None and not self._is_repeated(clear, rest, places[-1]):
             found.append(Entry(self._question.id, reason=reason, end=len(visible)))
         return found
+
+    def _leads(self, before: str) -> bool:
+        """Tell whether a text leads to an answer and says nothing else."""
+        before = _MANY.sub(" ", before)
+        return len(before) <= _LONGEST_HEAD and self._head.fullmatch(before) is not None
+
+    def _is_repeated(self, clear: str, rest: int, last: re.Match[str]) -> bool:
+        """Tell whether what follows says no more than the number again, or its scale."""
+        if _LETTER.search(clear, rest) is None:
+            return True
+        tail = self._tail.match(clear, last.end())
+        ends = tail is not None and not clear[tail.end() :].strip(" .。\n")
+        return (
+            last.start() >= rest
+            and ends
+            and self._leads(clear[rest : last.start()].lstrip(" .。\n"))
+        )
 
     def _is_signed_well(self, visible: str, clear: str, place: re.Match[str]) -> bool:
         """Tell whether the sign of a number is sure; a dash may be a mark, # a rank."""
@@ -192,8 +213,9 @@ class BareReader:
         """Tell whether the texts of an object hold another number, take it back, or refuse."""
         clear = self._clear(said)
         others = {_number(match) for match in _NUMBER.finditer(clear)}
-        is_no = says_no(self._refusals, clear)
-        return is_no or bool(others - {number}) or _takes_back("\n" + clear, 0, number)
+        if CANNOT.search(clear) or others - {number}:
+            return True
+        return _takes_back("\n" + clear, 0, number)
 
     def _reason(self, texts: list[tuple[str, Node]]) -> Iterator[Entry]:
         named = [text for text in texts if self._is_reason_key(text[0])]
@@ -255,6 +277,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _MANY = re.compile(r"\s+")
 _HUMP = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _MOST_SHOWN = 4
+_LONGEST_HEAD = 300
 _FIRST_YEAR = 1000
 _LONG_DASHES = "—―"
 _HASHES = "#＃"

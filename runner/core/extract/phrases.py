@@ -123,7 +123,7 @@ COUNT: Final = re.compile(
 )
 UNSURE: Final = re.compile(
     r"\b(?:if|or|unless|assuming|hypothe\w*|depend\w*|unsure|not sure|uncertain|guess|average|typical"
-    r"|example|e\.g|for now|tentativ\w*|most people|at (?:most|least))\b|例え?ば|たとえば|例[)\]です]|もし|仮"
+    r"|example|e\.g|(?:he|she|they|who|it) (?:said|says|answered)|for now|tentativ\w*|most people|at (?:most|least))\b|例え?ば|たとえば|例[)\]です]|もし|仮"
     r"|平均|または|あるいは|なら|暫定|[?？]",
     re.IGNORECASE,
 )
@@ -131,7 +131,8 @@ UNSURE: Final = re.compile(
 TAKEN_BACK: Final = re.compile(
     r"\b(?:actually|on (?:second|further|reflection)|scratch that|instead|correct(?:ion|ed)|revis\w+"
     r"|reconsider\w*|should be|make (?:it|that)|oops|typo|placeholder|hypothe\w*|arbitrar\w*|random\w*"
-    r"|ignore|disregard|wait|not my|not (?:a|an) (?:real|actual)|changed? my|if i)\b"
+    r"|ignore|disregard|wait|not my|(?:most|other|many) (?:people|readers|students)"
+    r" (?:would )?(?:say|choose|answer|give|rate|pick|select)|not (?:a|an) (?:real|actual)|changed? my|if i)\b"
     r"|\b(?:this|that|it|which|above|rating|score|number|answer)\b[^.\n]{0,30}"
     r"\b(?:examples?|averages?|samples?|guess|estimate|others|readers|wrong|mistake|incorrect|invalid)\b"
     r"|訂正|修正|撤回|やはり|やっぱり|いや、|間違|見直|変更|仮の|仮に|もし|例です|例として|ではな|平均|サンプル"
@@ -158,6 +159,14 @@ SPELLED: Final = re.compile(
     re.IGNORECASE,
 )
 """A number in words that ends a clause; "two sisters" does not."""
+CANNOT: Final = re.compile(
+    r"(?:\b(?:cannot|can not|unable|not able|decline|refuse)|(?:can|wo)n't)\b[^.\n]{0,30}"
+    r"\b(?:rat(?:e|ing)|answer|scor(?:e|ing)|choose|respond|evaluate|assess|provide|judge)"
+    r"|\bi(?: am|'m) sorry\b|申し訳|(?:評価|採点|点数|回答|答え|応え|判断)[^。\n]{0,20}"
+    r"(?:[出で]来?き?ません|[えせれ]ません|かねます|控え|お断り)",
+    re.IGNORECASE,
+)
+"""A refusal, also in a reason, where "I can't" alone is none."""
 OTHER_KEY: Final = re.compile(
     r"\b(?:confidence|certain\w*|probab\w*|likelihood|ids?|no|num|index|items?|questions?(?! ?1\b)"
     r"|statement|pages?|chapter|year|age|counts?|total|sum|words?|tokens?|length|time|duration|min\w*"
@@ -174,35 +183,35 @@ def answer_head(name: str, words: str) -> re.Pattern[str]:
     says = (
         r"i(?: would|'d|'ll| will| have to)? (?:personally |honestly )?(?:rate|give|score|say|choose"
         rf"|pick|select|assign|answer|respond|go with)(?: (?:{it}|at|as|with|an?|the|to|be|about"
-        rf"|(?:rating|score|answer|value)(?: of)?|number|option))*"
+        rf"|(?:rating|score|answer|value)(?: of)?|number|option|my (?:{words})))*+"
     )
     noun = (
         rf"(?:here is |here's )?(?:(?:my|the) )?(?:(?:final|honest|overall|own) )?(?:{words}|{name})"
         rf"(?: (?:for|to|on) {it})?[ ,]*(?:is|would be|of|at)?(?: (?:an?|about))?"
     )
     bare = r"(?:it's|it is|this is|that's|it would be)(?: an?)?"
-    label = rf"(?:i )?{LABEL} ?[:(\[=,-]"
+    label = rf"(?:i )?{LABEL} ?[:(\[,-]"
     japanese = (
         rf"(?:以下が|私|自分|{name}|この{ASKED_JA}|{words}|です。|については|に対する|として"
-        r"|[のはをがに、:]| |約)*"
+        r"|[のはをがにで、:]| |約)*+"
     )
     return re.compile(
-        r"[ ,、:]*(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay|ok)"
-        rf"[ ,:.!]+)*(?:{says}|{noun}|{bare}|{label}|{japanese}) ?(?:[:=]|->|→|-)?[ (\[\"']*",
+        r"[ ,、:\[]*(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay|ok)"
+        rf"[ ,:.!]+)*(?:{says}|{noun}|{bare}|{label}|{japanese}) ?\]?(?:\( ?\) ?)?(?:[:=]|->|→|-)?[ (\[\"']*",
         re.IGNORECASE,
     )
 
 
 def answer_tail(name: str, *, percent: bool) -> re.Pattern[str]:
     """Return what may stand behind the number; `said` ends where something else begins."""
-    it = rf"(?:(?:this|that|the) {ASKED}|this|that|it|{name})"
-    unit = "点|ポイント| ?points?|pts?" + ("| ?%|パーセント" if percent else "")
+    it = rf"(?:(?:this|that|the) {ASKED}|this|that|it|me|{name})"
+    unit = "点|ポイント| ?points?(?! ?:)|pts?" + ("| ?%|パーセント" if percent else "")
     close = r"[ \])\"']*"
     return re.compile(
         rf"(?P<said>{close}(?:{unit})?(?:くらい|ぐらい|程度)?(?: is (?:my|the) (?:answer|rating|choice"
         rf"|score|response))?(?: (?:for|to|on) {it})?(?:です|でした|だ|である|と(?:評価|回答|思い)します"
         r"|と思います|とします|と答えます|を(?:選び|つけ|選択し)ます|に(?:なり|し)ます)?"
-        rf"{close})(?:\Z|\n|[。!;:,、(\[]|\.(?!\.)|(?<= )-+ |= ?(?={LABEL})|(?<= )(?={LABEL}"
+        rf"{close})(?:\Z|\n|[。!;:,、(\[]|\.(?!\.)|(?<= )-+ |(?<= )(?={LABEL}"
         r"\s*(?:[.\n]|\Z))|(?<= )(?:because|since|as|due to|given|owing to|thanks to)\b|なぜなら|ので)",
         re.IGNORECASE,
     )
