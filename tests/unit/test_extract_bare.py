@@ -141,6 +141,7 @@ NONE = [
     *(("I have 4 cats", M), ("4 out of 5 people agree.", N), ("4 people", M), ("4/5 stars", N)),
     *(("Here are 4 points: a", M), ("4 points: a", N), ("I am 4 years old", M)),
     *(("4:30", A), ("4,5", A), ("4.5", N), (".5", M), ("4½", N), ("4²", N), ("1. 4", A)),
+    *(("1. I agree", A), ("1) agree", A), ("Answer 4: I agree", M), ("回答4：よい", M)),
     *(("4. Actually two.", A), ("4\n\nOn second thought, two.", A), ("4. No, one.", A)),
     *(("4、いや三です", A), ("4\n\n2に訂正します。", A), ("Rating: 4\nRating: 3", A)),
     *(("Confidence: 4", M), ("The number of the item is 4", M), ("item4: 2", M), ("Q4", M)),
@@ -301,11 +302,18 @@ PIECES = st.sampled_from(
     ]
 )
 TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=9).map("".join)
+BEFORE = st.one_of(
+    st.sampled_from(["", "", "Rating: ", "I'd say ", "回答：", '{"rating": ', "**", "["]), TEXTS
+)
+AFTER = st.one_of(
+    st.sampled_from(["", "", ".", "です。", "}", "**", "]", "/5", " because I do.", "\n\n"]), TEXTS
+)
+NUMBERS = st.one_of(st.integers(-12, 110).map(str), PIECES)
 READERS = st.sampled_from([READER, WITH_REASON, SIGNED, DECIMAL, PERCENT])
 BOUNDS = {id(SIGNED): (-3, 3), id(PERCENT): (0, 100)}
 
 
-@given(reader=READERS, before=TEXTS, core=PIECES, after=TEXTS)
+@given(reader=READERS, before=BEFORE, core=NUMBERS, after=AFTER)
 @example(reader=SIGNED, before="", core="minus 2", after="")
 @example(reader=READER, before='{"rating": ', core="4", after="}")
 @example(reader=READER, before="", core="4", after="\u200b0")

@@ -97,7 +97,7 @@ class BareReader:
         """Say why the numbers of an answer are not one on the question's scale."""
         if other_scales(plain, [self._question]) or _OUT_OF.match(clear, places[0].end()):
             return Cause.OTHER_SCALE
-        if len({_number(place) for place in places}) > 1:
+        if len({_number(place) for place in places}) > 1 or _LISTED.match(clear):
             return Cause.AMBIGUOUS
         return None
 
@@ -203,7 +203,7 @@ class BareReader:
             return False
         if any(map(self._is_value_key, keys)):
             return self._is_value_key(key)
-        return OTHER_KEY.search(_words_of(key)) is None
+        return OTHER_KEY.search(_HUMP.sub(" ", tidy(key)).lower()) is None
 
     def _is_value_key(self, key: str) -> bool:
         meaning = self._names.meaning(tidy(key))
@@ -256,11 +256,6 @@ def _stroke(match: re.Match[str]) -> str:
     return _DIGIT.sub("†", match[0])
 
 
-def _words_of(key: str) -> str:
-    """Return a key's words with blanks between them."""
-    return _HUMP.sub(" ", tidy(key)).lower()
-
-
 def _own_range(question: Question) -> re.Pattern[str]:
     """Return what finds the question's own scale, said as a range or by its steps."""
     low, high = re.escape(str(question.minimum)), re.escape(str(question.maximum))
@@ -291,6 +286,8 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _OUT_OF = re.compile(r"[ \])\"]*(?:点 *)?(?:/|(?:out )?of) *\d")
+_LISTED = re.compile(r"\s*1[.)] +\S")
+"""The first point of a list, more likely than a value."""
 _LEGEND = re.compile(r"[01] *[=:は]")
 _FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)
 _ALONE = re.compile(

@@ -240,35 +240,28 @@ class _Answer:
 
     def _take_sentences(self) -> None:
         """Where no pattern found a number, read the answer as a whole."""
-        if self._with.sentences is None or not self._is_open():
+        if self._with.sentences is None or not self._is_open(Cause.MISSING, Cause.AMBIGUOUS):
             return
-        if says_no(self._with.refusals, self._visible):
-            return
-        entries = self._with.whole.read(self._visible, self._plain)
-        if entries:
-            self._values.clear()
-            self._reasons.clear()
-            self._take(entries, self._with.sentences)
+        if not says_no(self._with.refusals, self._visible):
+            entries = self._with.whole.read(self._visible, self._plain)
+            self._take_whole(entries, self._with.sentences)
 
     def _take_bare(self) -> None:
         """Where nothing at all was found for the one question, take a number without a name."""
         reader = self._with.bare
-        filled = any(v.cause is not Cause.MISSING for vs in self._values.values() for v in vs)
-        if reader is None or filled or self._structures:
-            return
-        entries = reader.read(self._visible, self._plain)
+        if reader is not None and not self._structures and self._is_open(Cause.MISSING):
+            self._take_whole(reader.read(self._visible, self._plain), (_LAST, bare.NAME))
+
+    def _is_open(self, *causes: Cause) -> bool:
+        """Tell whether nothing was found but places without a number, for one of these causes."""
+        return all(v.cause in causes for values in self._values.values() for v in values)
+
+    def _take_whole(self, entries: list[Entry], pattern: tuple[int, str]) -> None:
+        """Take what the answer says as a whole, in place of all else that was found."""
         if entries:
             self._values.clear()
             self._reasons.clear()
-            self._take(entries, (_LAST, bare.NAME))
-
-    def _is_open(self) -> bool:
-        """Tell whether nothing was read, and nothing was found that forbids to read on."""
-        return all(
-            value.cause in (Cause.MISSING, Cause.AMBIGUOUS)
-            for values in self._values.values()
-            for value in values
-        )
+            self._take(entries, pattern)
 
     def _take(self, entries: list[Entry], pattern: tuple[int, str]) -> None:
         rank, name = pattern

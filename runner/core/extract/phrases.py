@@ -108,8 +108,10 @@ LABEL: Final = (
     r"|当てはまる|あてはまる|とても|やや|よく)\b ?)+"
 )
 PREFACE: Final = re.compile(
-    r"(?:as|being) an ai(?: (?:language )?(?:model|assistant))?,? i (?:have no|do not have|don't have"
-    r"|lack|do not experience|don't experience)(?: (?:any|personal|real|human|own|feelings?|emotions?"
+    r"(?:as|being) an ai(?: (?:language )?(?:model|assistant))?,? i (?:have no|do not have"
+    r"|don't have"
+    r"|lack|do not experience|don't experience)(?: (?:any|personal|real|human|own|feelings?"
+    r"|emotions?"
     r"|opinions?|experiences?|beliefs?|preferences?|and|or))+,? ?(?:but|however|so)\b[,:]?"
     r"|(?:私は)?AI(?:なので|ですので|として)、?[^。\n0-9]{0,12}(?:ありませんが|持ちませんが|ないが)、?",
     re.IGNORECASE,
@@ -117,24 +119,31 @@ PREFACE: Final = re.compile(
 """What an AI says of itself before it answers all the same."""
 COUNT: Final = re.compile(
     r"\b(?:chapter|page|p\.|question|item|statement|step|part|line|no\.) ?\d+"
+    r"|(?:\banswer|\bresponse|回答) ?\d+ ?:"
     r"|\d+(?:\.\d+)? (?:more |other )?(?:times|days|weeks|months|years|hours|minutes|people|persons"
     r"|friends|children|siblings|books|pages|items|questions|statements|reasons|things|ways)\b",
     re.IGNORECASE,
 )
 UNSURE: Final = re.compile(
-    r"\b(?:if|or|unless|assuming|hypothe\w*|depend\w*|unsure|not sure|uncertain|guess|average|typical"
-    r"|example|e\.g|(?:he|she|they|who|it) (?:said|says|answered)|for now|tentativ\w*|most people|at (?:most|least))\b|例え?ば|たとえば|例[)\]です]|もし|仮"
+    r"\b(?:if|or|unless|assuming|hypothe\w*|depend\w*|unsure|not sure|uncertain|guess|average"
+    r"|typical"
+    r"|example|e\.g|(?:he|she|they|who|it) (?:said|says|answered)|for now|tentativ\w*|most people"
+    r"|at (?:most|least))\b|例え?ば|たとえば|例[)\]です]|もし|仮"
     r"|平均|または|あるいは|なら|暫定|[?？]",
     re.IGNORECASE,
 )
 """In the sentence of a number: it is another's, or no answer."""
 TAKEN_BACK: Final = re.compile(
-    r"\b(?:actually|on (?:second|further|reflection)|scratch that|instead|correct(?:ion|ed)|revis\w+"
-    r"|reconsider\w*|should be|make (?:it|that)|oops|typo|placeholder|hypothe\w*|arbitrar\w*|random\w*"
+    r"\b(?:actually|on (?:second|further|reflection)|scratch that|instead|correct(?:ion|ed)"
+    r"|revis\w+"
+    r"|reconsider\w*|should be|make (?:it|that)|oops|typo|placeholder|hypothe\w*|arbitrar\w*"
+    r"|random\w*"
     r"|ignore|disregard|wait|not my|(?:most|other|many) (?:people|readers|students)"
-    r" (?:would )?(?:say|choose|answer|give|rate|pick|select)|not (?:a|an) (?:real|actual)|changed? my|if i)\b"
+    r" (?:would )?(?:say|choose|answer|give|rate|pick|select)|not (?:a|an) (?:real|actual)"
+    r"|changed? my|if i)\b"
     r"|\b(?:this|that|it|which|above|rating|score|number|answer)\b[^.\n]{0,30}"
-    r"\b(?:examples?|averages?|samples?|guess|estimate|others|readers|wrong|mistake|incorrect|invalid)\b"
+    r"\b(?:examples?|averages?|samples?|guess|estimate|others|readers|wrong|mistake|incorrect"
+    r"|invalid)\b"
     r"|訂正|修正|撤回|やはり|やっぱり|いや、|間違|見直|変更|仮の|仮に|もし|例です|例として|ではな|平均|サンプル"
     r"|ランダム|適当に|[一二三四五六七八九十](?=点|です|を選|にし|に変)",
     re.IGNORECASE,
@@ -169,8 +178,10 @@ CANNOT: Final = re.compile(
 """A refusal, also in a reason, where "I can't" alone is none."""
 OTHER_KEY: Final = re.compile(
     r"\b(?:confidence|certain\w*|probab\w*|likelihood|ids?|no|num|index|items?|questions?(?! ?1\b)"
-    r"|statement|pages?|chapter|year|age|counts?|total|sum|words?|tokens?|length|time|duration|min\w*"
-    r"|max\w*|scale|range|top|high\w*|low\w*|out|steps?|weight|version|status|code|error|average|mean"
+    r"|statement|pages?|chapter|year|age|counts?|total|sum|words?|tokens?|length|time|duration"
+    r"|min\w*"
+    r"|max\w*|scale|range|top|high\w*|low\w*|out|steps?|weight|version|status|code|error|average"
+    r"|mean"
     r"|previous|others?|trial|attempt|priority|rank|temperature|expected|if|people|times)\b"
     r"|確信|自信|番号|年|回数|個数|人数|合計|平均|最大|最小|上限|満点|尺度",
 )
@@ -181,12 +192,14 @@ def answer_head(name: str, words: str) -> re.Pattern[str]:
     """Return what may stand before the number of an answer, blanks in a row taken for one."""
     it = rf"(?:(?:this|that|the)(?: (?:given )?{ASKED})?|it|myself|{name})"
     says = (
-        r"i(?: would|'d|'ll| will| have to)? (?:personally |honestly )?(?:rate|give|score|say|choose"
+        r"i(?: would|'d|'ll| will| have to)? (?:personally |honestly )?(?:rate|give|score|say"
+        r"|choose"
         rf"|pick|select|assign|answer|respond|go with)(?: (?:{it}|at|as|with|an?|the|to|be|about"
         rf"|(?:rating|score|answer|value)(?: of)?|number|option|my (?:{words})))*+"
     )
     noun = (
-        rf"(?:here is |here's )?(?:(?:my|the) )?(?:(?:final|honest|overall|own) )?(?:{words}|{name})"
+        rf"(?:here is |here's )?(?:(?:my|the) )?(?:(?:final|honest|overall|own) )?(?:{words}"
+        rf"|{name})"
         rf"(?: (?:for|to|on) {it})?[ ,]*(?:is|would be|of|at)?(?: (?:an?|about))?"
     )
     bare = r"(?:it's|it is|this is|that's|it would be)(?: an?)?"
@@ -196,8 +209,10 @@ def answer_head(name: str, words: str) -> re.Pattern[str]:
         r"|[のはをがにで、:]| |約)*+"
     )
     return re.compile(
-        r"[ ,、:\[]*(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay|ok)"
-        rf"[ ,:.!]+)*(?:{says}|{noun}|{bare}|{label}|{japanese}) ?\]?(?:\( ?\) ?)?(?:[:=]|->|→|-)?[ (\[\"']*",
+        r"[ ,、:\[]*(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay"
+        r"|ok)"
+        rf"[ ,:.!]+)*(?:{says}|{noun}|{bare}|{label}|{japanese}) ?\]?(?:\( ?\) ?)?(?:[:=]|->|→"
+        rf"|-)?[ (\[\"']*",
         re.IGNORECASE,
     )
 
