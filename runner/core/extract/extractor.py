@@ -120,9 +120,11 @@ class Extractor:
         if part.strange is not None:
             nothing = Found(cause=Cause.NOT_A_NUMBER, written=(part.strange,))
             return dict.fromkeys(self._tools.order, nothing)
-        found = _Answer(self._tools, part.visible, part.plain).read()
+        struck = "<s>" in text  # its end would be taken for the end of the answer
+        tools = replace(self._tools, bare=None) if struck and self._tools.bare else self._tools
+        found = _Answer(tools, part.visible, part.plain).read()
         for other in part.others:
-            found = _weighed(found, _Answer(self._tools, *other).read())
+            found = _weighed(found, _Answer(tools, *other).read())
         return found
 
 

@@ -94,80 +94,27 @@ BEFORE: Final = re.compile(
 )
 """The same, where it stands before the first number; in a reason it says nothing."""
 
-# --- a number without a name
+# --- a number without a name: blanks in a row are one, line breaks in a row are one
 
 VALUE_WORDS: Final = (
     *("rating", "score", "answer", "response", "choice", "selection", "evaluation"),
     *("level of agreement", "agreement", "評価", "回答", "答え", "点数", "選択", "同意度"),
 )
-ASKED: Final = "(?:statement|question|item|sentence|claim|text|story|work|one)"
-ASKED_JA: Final = "(?:文章?|質問|項目|作品|記述|設問|意見)"
-LABEL: Final = (
+ANCHORS: Final = (
     r"(?:(?:strongly|somewhat|slightly|mostly|completely|very|neither|nor|not at all|agree|disagree"
     r"|neutral|undecided|often|always|sometimes|rarely|never|seldom|like me|true|そう思う|同意する?"
-    r"|当てはまる|あてはまる|とても|やや|よく)\b ?)+"
+    r"|当てはまる|あてはまる|とても|やや|よく|ある)(?![a-z]) ?)+"
 )
-PREFACE: Final = re.compile(
+"""What the steps of a scale are called."""
+PREFACE: Final = (
     r"(?:as|being) an ai(?: (?:language )?(?:model|assistant))?,? i (?:have no|do not have"
-    r"|don't have"
-    r"|lack|do not experience|don't experience)(?: (?:any|personal|real|human|own|feelings?"
-    r"|emotions?"
-    r"|opinions?|experiences?|beliefs?|preferences?|and|or))+,? ?(?:but|however|so)\b[,:]?"
-    r"|(?:私は)?AI(?:なので|ですので|として)、?[^。\n0-9]{0,12}(?:ありませんが|持ちませんが|ないが)、?",
-    re.IGNORECASE,
+    r"|don't have|lack|do not experience|don't experience)(?: (?:any|personal|real|human|own"
+    r"|feelings?|emotions?|opinions?|experiences?|beliefs?|preferences?|and|or))+,? ?"
+    r"(?:but|however|so)[,:]? ?"
+    r"|(?:私は)?AI(?:なので|ですので|として)、?(?:個人的な)?(?:感情|意見|経験|好み)は"
+    r"(?:ありませんが|持ちませんが|ないが)、?"
 )
 """What an AI says of itself before it answers all the same."""
-COUNT: Final = re.compile(
-    r"\b(?:chapter|page|p\.|question|item|statement|step|part|line|no\.) ?\d+"
-    r"|(?:\banswer|\bresponse|回答) ?\d+ ?:"
-    r"|\d+(?:\.\d+)? (?:more |other )?(?:times|days|weeks|months|years|hours|minutes|people|persons"
-    r"|friends|children|siblings|books|pages|items|questions|statements|reasons|things|ways)\b",
-    re.IGNORECASE,
-)
-UNSURE: Final = re.compile(
-    r"\b(?:if|or|unless|assuming|hypothe\w*|depend\w*|unsure|not sure|uncertain|guess|average"
-    r"|typical"
-    r"|example|e\.g|(?:he|she|they|who|it) (?:said|says|answered)|for now|tentativ\w*|most people"
-    r"|at (?:most|least))\b|例え?ば|たとえば|例[)\]です]|もし|仮"
-    r"|平均|または|あるいは|なら|暫定|[?？]",
-    re.IGNORECASE,
-)
-"""In the sentence of a number: it is another's, or no answer."""
-TAKEN_BACK: Final = re.compile(
-    r"\b(?:actually|on (?:second|further|reflection)|scratch that|instead|correct(?:ion|ed)"
-    r"|revis\w+"
-    r"|reconsider\w*|should be|make (?:it|that)|oops|typo|placeholder|hypothe\w*|arbitrar\w*"
-    r"|random\w*"
-    r"|ignore|disregard|wait|not my|(?:most|other|many) (?:people|readers|students)"
-    r" (?:would )?(?:say|choose|answer|give|rate|pick|select)|not (?:a|an) (?:real|actual)"
-    r"|changed? my|if i)\b"
-    r"|\b(?:this|that|it|which|above|rating|score|number|answer)\b[^.\n]{0,30}"
-    r"\b(?:examples?|averages?|samples?|guess|estimate|others|readers|wrong|mistake|incorrect"
-    r"|invalid)\b"
-    r"|訂正|修正|撤回|やはり|やっぱり|いや、|間違|見直|変更|仮の|仮に|もし|例です|例として|ではな|平均|サンプル"
-    r"|ランダム|適当に|[一二三四五六七八九十](?=点|です|を選|にし|に変)",
-    re.IGNORECASE,
-)
-"""Anywhere behind a number: it is not the last word."""
-SPELLED_NUMBERS: Final = {
-    "zero": 0,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-}
-SPELLED: Final = re.compile(
-    rf"(?<![a-z])(?:{'|'.join(set(SPELLED_NUMBERS) - {'one'})})(?=\s*(?:[.,!;)\n]|\Z))"
-    r"|(?<=no, )one\b|(?<=rather )one\b|(?<=or )one\b",
-    re.IGNORECASE,
-)
-"""A number in words that ends a clause; "two sisters" does not."""
 CANNOT: Final = re.compile(
     r"(?:\b(?:cannot|can not|unable|not able|decline|refuse)|(?:can|wo)n't)\b[^.\n]{0,30}"
     r"\b(?:rat(?:e|ing)|answer|scor(?:e|ing)|choose|respond|evaluate|assess|provide|judge)"
@@ -176,57 +123,90 @@ CANNOT: Final = re.compile(
     re.IGNORECASE,
 )
 """A refusal, also in a reason, where "I can't" alone is none."""
-OTHER_KEY: Final = re.compile(
-    r"\b(?:confidence|certain\w*|probab\w*|likelihood|ids?|no|num|index|items?|questions?(?! ?1\b)"
-    r"|statement|pages?|chapter|year|age|counts?|total|sum|words?|tokens?|length|time|duration"
-    r"|min\w*"
-    r"|max\w*|scale|range|top|high\w*|low\w*|out|steps?|weight|version|status|code|error|average"
-    r"|mean"
-    r"|previous|others?|trial|attempt|priority|rank|temperature|expected|if|people|times)\b"
-    r"|確信|自信|番号|年|回数|個数|人数|合計|平均|最大|最小|上限|満点|尺度",
+UNSURE: Final = re.compile(
+    r"\b(?:or|if|unless|assuming|average|typical|examples?|e\.g|(?:he|she|they|who|it)"
+    r" (?:said|says|answered)|most people|at (?:most|least)|but|though|then)\b"
+    r"|例え?ば|たとえば|例[)\]です]|もし|平均|または|あるいは|なら|けど|ですが|しかし",
+    re.IGNORECASE,
 )
-"""In a key: its number is no answer."""
+"""On the line of a number: it is another's, or no answer."""
+TAKEN_BACK: Final = re.compile(
+    r"\b(?:actually|on (?:second|further|reflection)|scratch that|instead|rather|correct(?:ion|ed)"
+    r"|revis\w+|reconsider\w*|should(?: be| have)|make (?:it|that)|oops|typo|placeholder"
+    r"|hypothe\w*|arbitrar\w*|random\w*|ignore|disregard|forget|never ?mind|strike|undo"
+    r"|retract\w*|withdraw\w*|cancel\w*|edit|update\w*|wait|sorry|nope|nah|no(?=\s*(?:[,.;:!\n-]|\Z))"
+    r"|hm+|maybe|perhaps|possibly|probably|might|could|unsure|uncertain|not sure|guess\w*"
+    r"|depend\w*|tentativ\w*|for now|lower|higher|closer|(?:some|any)thing else|other than"
+    r"|(?:another|a different) (?:rating|score|number|answer|value|choice|option|one)"
+    r"|meant?|mistak\w+|wrong|not my|not (?:really|quite)|not (?:a|an|the) (?:real|actual|right|answer)"
+    r"|(?:most|other|many) (?:people|readers|students) (?:would )?(?:say|choose|answer|give|rate"
+    r"|pick|select)|chang\w+ my|(?:if|but) i|the (?:true|real|right) (?:rating|answer|value))\b"
+    r"|\b(?:this|that|it|which|above|rating|score|number|answer)\b[^.\n]{0,30}"
+    r"\b(?:examples?|averages?|samples?|estimate|others|readers|incorrect|invalid|not)\b"
+    r"|訂正|修正|撤回|やはり|やっぱり|いや、|いいえ|いえ、|間違|違[いうえ]|見直|変更|仮の|仮に|もし|例です|例として"
+    r"|ではな|じゃな|平均|サンプル|ランダム|適当に|むしろ|別の|取り?消|待って|かもしれ|たぶん|多分|おそらく|わから|分から"
+    r"|判断でき|迷|どちらと|もっと[高低]|もう少し|もう一度|[一二三四五六七八九十](?=点|です|を選|にし|に変)"
+    r"|[?？~<>|{}…]|\.\.\.",
+    re.IGNORECASE,
+)
+"""Anywhere behind a number: it is not the last word."""
+_SPELLED_NUMBERS: Final = "zero one two three four five six seven eight nine ten".split()
+SPELLED: Final = re.compile(
+    rf"\b(?:{'|'.join(set(_SPELLED_NUMBERS) - {'one'})})\b"
+    r"|\b(?:an?|say|choose|pick|is|give|no,|or) one\b",
+    re.IGNORECASE,
+)
+"""A number in words: it may be another answer."""
+ENGLISH: Final = re.compile(
+    r"\b(?:the|this|that|these|those|because|since|it|its|it's|my|myself|i'm|i've|i'd|with|without"
+    r"|they|their|them|would|which|when|what|very|often|always|usually|sometimes|rarely|never|and"
+    r"|about|people|there|being|does|don't|doesn't|isn't|agree|disagree|feel|think|help|like|love"
+    r"|enjoy|tend|believe|find)\b",
+    re.IGNORECASE,
+)
+"""Stands in every sentence of English that is taken for one."""
 
 
-def answer_head(name: str, words: str) -> re.Pattern[str]:
-    """Return what may stand before the number of an answer, blanks in a row taken for one."""
-    it = rf"(?:(?:this|that|the)(?: (?:given )?{ASKED})?|it|myself|{name})"
+def answer_head(name: str, words: str, scale: str) -> str:
+    """Return what may stand before the number of an answer, and nothing else may."""
+    asked = "(?:statement|question|item|sentence|claim|text|story|work|one)"
+    it = rf"(?:(?:this|that|the)(?: (?:given )?{asked})?|it|myself|{name})"
     says = (
-        r"i(?: would|'d|'ll| will| have to)? (?:personally |honestly )?(?:rate|give|score|say"
-        r"|choose"
-        rf"|pick|select|assign|answer|respond|go with)(?: (?:{it}|at|as|with|an?|the|to|be|about"
-        rf"|(?:rating|score|answer|value)(?: of)?|number|option|my (?:{words})))*+"
+        r"i(?: would|'d|'ll| will| have to)?(?: personally| honestly)? (?:rate|give|score|say"
+        r"|choose|pick|select|assign|answer|respond|go with)"
+        rf"(?: (?:{it}|at|as|with|an?|the|to|(?:rating|score|answer|value)(?: of)?|number|option"
+        rf"|my (?:{words})))*+ ?"
     )
+    known_as = rf"(?:{words}|{name})"
     noun = (
-        rf"(?:here is |here's )?(?:(?:my|the) )?(?:(?:final|honest|overall|own) )?(?:{words}"
-        rf"|{name})"
-        rf"(?: (?:for|to|on) {it})?[ ,]*(?:is|would be|of|at)?(?: (?:an?|about))?"
+        r"(?:here is |here's )?(?:(?:my|the) )?(?:(?:final|honest|overall|own) )?"
+        rf"{known_as}(?: (?:for|to|on) {it})?(?: ?[\[(]?{scale}[\])]?)?"
+        r"(?: (?:is|would be|of)(?: an?)? | ?\]?(?: ?(?:[:=]|->|→)|\n)|\])"
     )
-    bare = r"(?:it's|it is|this is|that's|it would be)(?: an?)?"
-    label = rf"(?:i )?{LABEL} ?[:(\[,-]"
-    japanese = (
-        rf"(?:以下が|私|自分|{name}|この{ASKED_JA}|{words}|です。|については|に対する|として"
-        r"|[のはをがにで、:]| |約)*+"
-    )
-    return re.compile(
-        r"[ ,、:\[]*(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay"
-        r"|ok)"
-        rf"[ ,:.!]+)*(?:{says}|{noun}|{bare}|{label}|{japanese}) ?\]?(?:\( ?\) ?)?(?:[:=]|->|→"
-        rf"|-)?[ (\[\"']*",
-        re.IGNORECASE,
+    this = r"(?:it's|it is|this is|that's|it would be)(?: an?)? "
+    anchor = rf"(?:i )?{ANCHORS}(?:[:(\[,\n]|- )"
+    asked_ja = "この(?:文章?|質問|項目|作品|記述|設問|意見)(?:に対する|について|への)"
+    japanese = rf"(?:私は|(?:(?:私|自分)の)?(?:{asked_ja}の?)?{known_as}(?:として)?(?:は、?|:)) ?"
+    dash = "(?:- ?)?"
+    return (
+        r"[\s\[(\"']*+(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay"
+        rf"|ok)[ ,:.!\n]+)*(?:{PREFACE})?(?:[\[(]?{scale}[\])]?[,:、]?\s?)?"
+        rf"(?:(?P<lead>{says}|{noun}|{this}|{anchor}|{japanese})\s?)?{dash}[\s\[(\"']*+"
+        rf"(?:{scale}[\])]?[,:、]? ?)?"
     )
 
 
-def answer_tail(name: str, *, percent: bool) -> re.Pattern[str]:
-    """Return what may stand behind the number; `said` ends where something else begins."""
-    it = rf"(?:(?:this|that|the) {ASKED}|this|that|it|me|{name})"
-    unit = "点|ポイント| ?points?(?! ?:)|pts?" + ("| ?%|パーセント" if percent else "")
-    close = r"[ \])\"']*"
-    return re.compile(
-        rf"(?P<said>{close}(?:{unit})?(?:くらい|ぐらい|程度)?(?: is (?:my|the) (?:answer|rating|choice"
-        rf"|score|response))?(?: (?:for|to|on) {it})?(?:です|でした|だ|である|と(?:評価|回答|思い)します"
-        r"|と思います|とします|と答えます|を(?:選び|つけ|選択し)ます|に(?:なり|し)ます)?"
-        rf"{close})(?:\Z|\n|[。!;:,、(\[]|\.(?!\.)|(?<= )-+ |(?<= )(?={LABEL}"
-        r"\s*(?:[.\n]|\Z))|(?<= )(?:because|since|as|due to|given|owing to|thanks to)\b|なぜなら|ので)",
-        re.IGNORECASE,
+def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
+    """Return what may stand behind it; `rest` is what is said besides, set off from the answer."""
+    unit = "点|ポイント| ?points?| ?pts?" + ("| ?%|パーセント" if percent else "")
+    own = rf" ?(?:/|out of) ?{maximum}(?![0-9]|\.[0-9])| ?[\[(]{scale}[\])]| {scale}"
+    close = r"[ \])\"']*+"
+    why = "because|since|as|due to|given|owing to|thanks to|なぜなら|理由は"
+    return (
+        rf"{close}(?:{own})?(?:{unit})?(?: is (?:my|the) (?:final )?(?:answer|rating|choice|score"
+        rf"|response))?(?: (?:for|to|on) (?:this|that|it|me|{name}))?"
+        r"(?:です|でした|だ|である|と(?:評価|回答|思い)します|と思います|とします|と答えます"
+        r"|を(?:選び|つけ|選択し)ます|に(?:なり|し)ます)?"
+        rf"{close}(?P<anchor> ?[-,:、(\[]? ?{ANCHORS}{close})?(?P<stop>[.。!]?){close}"
+        rf"(?P<rest>\s*\Z|\n[\s\S]*| -+ [\s\S]*| ?:[\s\S]*|[ 、,。]*(?:{why})(?![a-z])[\s\S]*)\Z"
     )
