@@ -23,6 +23,7 @@ from runner.core.extract.phrases import (
     CANNOT,
     DOUBT,
     ENGLISH,
+    PREFACED,
     SPELLED,
     TAKEN_BACK,
     UNSURE,
@@ -66,7 +67,7 @@ class BareReader:
         scale, top = _own_scale(question), re.escape(str(question.maximum))
         percent = (question.minimum, question.maximum) == (0, 100)
         self._whole = re.compile(
-            answer_head(name, words, scale)
+            answer_head(name, words, scale, dash=question.minimum >= 0)
             + _NUMBER
             + answer_tail(name, scale, top, percent=percent),
             re.IGNORECASE,
@@ -101,7 +102,8 @@ class BareReader:
         return _FIGURE.finditer(self._scale.sub(blanks, plain))
 
     def _refuses(self, plain: str) -> bool:
-        return says_no(self._refusals, plain) or CANNOT.search(plain) is not None
+        said = PREFACED.sub(" ", plain)
+        return says_no(self._refusals, said) or CANNOT.search(said) is not None
 
     def _parsed(self, plain: str) -> _Said | None:
         """Find the number of a text that is an answer, and perhaps a reason."""
@@ -109,7 +111,9 @@ class BareReader:
         match = self._whole.match(text)
         if match is None:
             return None
-        rest = match["rest"]
+        core, rest = text[: match.start("rest")], match["rest"]
+        if any(core.count(a) != core.count(b) for a, b in ("()", "[]")) or core.count('"') % 2:
+            return None
         # "4. I often help", "4: I often help": that may be the fourth of some sentences.
         listed = match["stop"] == "." or rest.lstrip(" ").startswith(":")
         if listed and rest.strip() and not (match["lead"] or match["anchor"]):
@@ -122,11 +126,12 @@ class BareReader:
 
     def _objection(self, plain: str, said: _Said | None) -> Cause | None:
         """Say what forbids to take the number."""
-        if other_scales(plain, [self._question]):
+        figures = list(self._figures(plain))
+        behind = self._scale.sub(blanks, plain)[figures[0].end() :]
+        if other_scales(plain, [self._question]) or _OUT_OF.match(behind):
             return Cause.OTHER_SCALE
-        others = {match[0] for match in self._figures(plain)}
         if said is None:
-            return Cause.AMBIGUOUS if len(others) > 1 else None
+            return Cause.AMBIGUOUS if len({f[0] for f in figures}) > 1 else None
         return None if self._is_harmless(plain[said.rest :], said.number) else Cause.AMBIGUOUS
 
     def _is_harmless(self, text: str, number: Decimal) -> bool:
@@ -277,4 +282,5 @@ _NUMBER = (
     rf"(?P<figure>[-+]?[0-9](?:{UNSEEN}{{0,4}}[0-9])*(?:\.[0-9]{{1,2}})?)(?![0-9]|\.[0-9]))"
 )
 _FIGURE = re.compile(rf"[0-9](?:{UNSEEN}{{0,4}}[0-9])*(?:\.[0-9]+)?")
+_OUT_OF = re.compile(r"[ \])\"]*(?:点 *)?(?:/|(?:out )?of) *\d", re.IGNORECASE)
 _FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)

@@ -115,6 +115,7 @@ PREFACE: Final = (
     r"(?:ありませんが|持ちませんが|ないが)、?"
 )
 """What an AI says of itself before it answers all the same."""
+PREFACED: Final = re.compile(PREFACE, re.IGNORECASE)
 CANNOT: Final = re.compile(
     r"(?:\b(?:cannot|can not|unable|not able|decline|refuse)|(?:can|wo)n't)\b[^.\n]{0,30}"
     r"\b(?:rat(?:e|ing)|answer|scor(?:e|ing)|choose|respond|evaluate|assess|provide|judge)"
@@ -167,8 +168,8 @@ ENGLISH: Final = re.compile(
 """Stands in every sentence of English that is taken for one."""
 
 
-def answer_head(name: str, words: str, scale: str) -> str:
-    """Return what may stand before the number of an answer, and nothing else may."""
+def answer_head(name: str, words: str, scale: str, *, dash: bool) -> str:
+    """Return what may stand before the number of an answer; a dash only where no sign may."""
     asked = "(?:statement|question|item|sentence|claim|text|story|work|one)"
     it = rf"(?:(?:this|that|the)(?: (?:given )?{asked})?|it|myself|{name})"
     says = (
@@ -187,11 +188,11 @@ def answer_head(name: str, words: str, scale: str) -> str:
     anchor = rf"(?:i )?{ANCHORS}(?:[:(\[,\n]|- )"
     asked_ja = "この(?:文章?|質問|項目|作品|記述|設問|意見)(?:に対する|について|への)"
     japanese = rf"(?:私は|(?:(?:私|自分)の)?(?:{asked_ja}の?)?{known_as}(?:として)?(?:は、?|:)) ?"
-    dash = "(?:- ?)?"
+    bullet = "(?:- )?" if dash else ""
     return (
-        r"[\s\[(\"']*+(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay"
+        r"[\s\[(\"]*+(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay"
         rf"|ok)[ ,:.!\n]+)*(?:{PREFACE})?(?:[\[(]?{scale}[\])]?[,:、]?\s?)?"
-        rf"(?:(?P<lead>{says}|{noun}|{this}|{anchor}|{japanese})\s?)?{dash}[\s\[(\"']*+"
+        rf"(?:(?P<lead>{says}|{noun}|{this}|{anchor}|{japanese})\s?)?{bullet}[\s\[(\"]*+"
         rf"(?:{scale}[\])]?[,:、]? ?)?"
     )
 
@@ -200,7 +201,7 @@ def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
     """Return what may stand behind it; `rest` is what is said besides, set off from the answer."""
     unit = "点|ポイント| ?points?| ?pts?" + ("| ?%|パーセント" if percent else "")
     own = rf" ?(?:/|out of) ?{maximum}(?![0-9]|\.[0-9])| ?[\[(]{scale}[\])]| {scale}"
-    close = r"[ \])\"']*+"
+    close = r"(?: ?[\])\"])*+"
     why = "because|since|as|due to|given|owing to|thanks to|なぜなら|理由は"
     return (
         rf"{close}(?:{own})?(?:{unit})?(?: is (?:my|the) (?:final )?(?:answer|rating|choice|score"
@@ -208,5 +209,5 @@ def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
         r"(?:です|でした|だ|である|と(?:評価|回答|思い)します|と思います|とします|と答えます"
         r"|を(?:選び|つけ|選択し)ます|に(?:なり|し)ます)?"
         rf"{close}(?P<anchor> ?[-,:、(\[]? ?{ANCHORS}{close})?(?P<stop>[.。!]?){close}"
-        rf"(?P<rest>\s*\Z|\n[\s\S]*| -+ [\s\S]*| ?:[\s\S]*|[ 、,。]*(?:{why})(?![a-z])[\s\S]*)\Z"
+        rf"(?P<rest>\s*\Z|\n[\s\S]*| - [\s\S]*| ?:[\s\S]*|[ 、,。]*(?:{why})(?![a-z])[\s\S]*)\Z"
     )
