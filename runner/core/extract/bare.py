@@ -115,7 +115,7 @@ class BareReader:
         if any(core.count(a) != core.count(b) for a, b in ("()", "[]")) or core.count('"') % 2:
             return None
         # "4. I often help", "4: I often help": that may be the fourth of some sentences.
-        listed = match["stop"] == "." or rest.lstrip(" ").startswith(":")
+        listed = (match["stop"] or "").strip() == "." or rest.lstrip(" ").startswith(":")
         if listed and rest.strip() and not (match["lead"] or match["anchor"]):
             return None
         number = Decimal(match["figure"].replace(UNSEEN, ""))
@@ -210,7 +210,7 @@ class BareReader:
         span = (node.begin, node.end)
         if other_scales(f"{plain[begin:end]}\n{said}", [self._question]):
             yield self._entry(Cause.OTHER_SCALE, span)
-        elif value.number is not None and not self._is_harmless(said, value.number):
+        elif value.number is not None and not self._is_harmless("\n" + said, value.number):
             yield self._entry(Cause.AMBIGUOUS, span)
         else:
             yield Entry(self._question.id, value=value)
@@ -227,6 +227,16 @@ class BareReader:
         return meaning is not None and meaning.part == "reason"
 
 
+def is_prose(plain: str, value: Value, line: int, *, by_id: bool) -> bool:
+    """Tell whether a number is part of a sentence, as in "agree 4 people"; an id may be a word."""
+    if value.number is None or value.span is None:
+        return False
+    if by_id and plain[line : value.span[0]].rstrip()[-1:].isalpha():
+        return True
+    said = plain[value.span[1] : value.rest]
+    return not _ANNOUNCED.search(said) and _COUNTED.match(plain, value.rest, value.end) is not None
+
+
 def _squeezed(plain: str) -> tuple[str, list[int]]:
     """Return a text with one blank or line break for many, and where each sign of it stood."""
     signs, places = [], []
@@ -234,7 +244,7 @@ def _squeezed(plain: str) -> tuple[str, list[int]]:
         sign = match[0]
         signs.append(sign if len(sign) == 1 and not sign.isspace() else "\n" if "\n" in sign else " ")
         places.append(match.start())
-    return "".join(signs), [*places, len(plain)]
+    return "".join(signs).replace("’", "'"), [*places, len(plain)]
 
 
 def _is_understood(sentence: str) -> bool:
@@ -283,4 +293,8 @@ _NUMBER = (
 )
 _FIGURE = re.compile(rf"[0-9](?:{UNSEEN}{{0,4}}[0-9])*(?:\.[0-9]+)?")
 _OUT_OF = re.compile(r"[ \])\"]*(?:点 *)?(?:/|(?:out )?of) *\d", re.IGNORECASE)
+_ANNOUNCED = re.compile(r"[:=は]")
+_COUNTED = re.compile(
+    rf"[ \])\"]*(?!(?:because|since|as|due)\b|{ANCHORS})[^\W\d_]", re.IGNORECASE
+)
 _FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)

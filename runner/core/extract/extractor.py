@@ -346,6 +346,8 @@ class _Answer:
 
     def _value(self, mark: Mark, question: str) -> Value:
         value = self._with.numbers[question].read(self._plain, mark.begin, mark.end)
+        if self._with.bare and bare.is_prose(self._plain, value, mark.line, by_id=mark.has_id):
+            value.number, value.cause = None, Cause.NOT_A_NUMBER
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
         return value
 

@@ -101,9 +101,9 @@ VALUE_WORDS: Final = (
     *("level of agreement", "agreement", "評価", "回答", "答え", "点数", "選択", "同意度"),
 )
 ANCHORS: Final = (
-    r"(?:(?:strongly|somewhat|slightly|mostly|completely|very|neither|nor|not at all|agree|disagree"
-    r"|neutral|undecided|often|always|sometimes|rarely|never|seldom|like me|true|そう思う|同意する?"
-    r"|当てはまる|あてはまる|とても|やや|よく|ある)(?![a-z]) ?)+"
+    r"(?:(?:strongly|somewhat|slightly|mostly|completely|very|neither|nor|not at all|とても|やや|よく)"
+    r"(?![a-z]) ?)*(?:(?:agree|disagree|neutral|undecided|often|always|sometimes|rarely|never|seldom"
+    r"|like me|true|そう思う|同意する?|当てはまる|あてはまる|ある|する)(?![a-z]) ?)+"
 )
 """What the steps of a scale are called."""
 PREFACE: Final = (
@@ -139,7 +139,8 @@ TAKEN_BACK: Final = re.compile(
     r"|hm+|maybe|perhaps|possibly|probably|might|could|unsure|uncertain|not sure|guess\w*"
     r"|depend\w*|tentativ\w*|for now|lower|higher|closer|(?:some|any)thing else|other than"
     r"|(?:another|a different) (?:rating|score|number|answer|value|choice|option|one)"
-    r"|meant?|mistak\w+|wrong|not my|not (?:really|quite)|not (?:a|an|the) (?:real|actual|right|answer)"
+    r"|meant?|mistak\w+|mis(?:read|under|typ|click)\w*|would have|wrong|too \w+"
+    r"|not my|not (?:really|quite)|not (?:a|an|the) (?:real|actual|right|answer)"
     r"|(?:most|other|many) (?:people|readers|students) (?:would )?(?:say|choose|answer|give|rate"
     r"|pick|select)|chang\w+ my|(?:if|but) i|the (?:true|real|right) (?:rating|answer|value))\b"
     r"|\b(?:this|that|it|which|above|rating|score|number|answer)\b[^.\n]{0,30}"
@@ -200,7 +201,8 @@ def answer_head(name: str, words: str, scale: str, *, dash: bool) -> str:
 def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
     """Return what may stand behind it; `rest` is what is said besides, set off from the answer."""
     unit = "点|ポイント| ?points?| ?pts?" + ("| ?%|パーセント" if percent else "")
-    own = rf" ?(?:/|out of) ?{maximum}(?![0-9]|\.[0-9])| ?[\[(]{scale}[\])]| {scale}"
+    top = rf"(?:/|out of) ?{maximum}(?![0-9]|\.[0-9])"
+    own = rf" ?{top}| ?[\[(](?:{scale}|{top})[\])]| {scale}"
     close = r"(?: ?[\])\"])*+"
     why = "because|since|as|due to|given|owing to|thanks to|なぜなら|理由は"
     return (
@@ -208,6 +210,6 @@ def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
         rf"|response))?(?: (?:for|to|on) (?:this|that|it|me|{name}))?"
         r"(?:です|でした|だ|である|と(?:評価|回答|思い)します|と思います|とします|と答えます"
         r"|を(?:選び|つけ|選択し)ます|に(?:なり|し)ます)?"
-        rf"{close}(?P<anchor> ?[-,:、(\[]? ?{ANCHORS}{close})?(?P<stop>[.。!]?){close}"
+        rf"{close}(?P<anchor>(?: ?[-,:(\[] ?| ){ANCHORS}{close})?(?P<stop> ?[.。!])?{close}"
         rf"(?P<rest>\s*\Z|\n[\s\S]*| - [\s\S]*| ?:[\s\S]*|[ 、,。]*(?:{why})(?![a-z])[\s\S]*)\Z"
     )
