@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from runner.core.extract import bare
 from runner.core.extract import reader as reading
 from runner.core.extract.bare import LONGEST
 from runner.core.extract.reader import Reader
@@ -66,11 +67,9 @@ FOUR = [
     "As an AI I have no feelings, but I would choose 4.",
     "As an AI, I don't have personal feelings, but I'd rate this a 4.",
     "My rating is 4 out of 5 because it moved me in 2004.",
-    "4. I often do this 3 times a week.",
     *("回答：4", "回答：**4**", "【回答】4", "【評価】\n4", "評価は4です。", "私の回答は4です。"),
     *("4です。", "４点です。", "4と回答します。", "4を選びます。", "4（同意する）", "4：よくある"),
     *("5点満点中4点", "この文に対する評価：4", "AIなので感情はありませんが、4です。"),
-    "4。1927年に3回読みました。",
     '{"rating": 4}',
     '{"rating": 4, "explanation": "often"}',
     '{"rating": "4"}',
@@ -123,28 +122,28 @@ NONE = [
     *(("I cannot rate this.", R), ("I'm sorry, I cannot rate this. 4", R), ("評価できません。", R)),
     *(("4\n\nI cannot rate this.", R), ("4\n\n回答はできません。", R)),
     *(("1 = never, 5 = always", A), ("5 = always", N), ("4 means agree", N), ("1-5", M)),
-    *(("Not 4, rather 2.", A), ("4. Not 2.", A), ("2ではなく4", A), ("4, or three.", A)),
-    *(("not 4", M), ("I would not choose 4.", M), ("I wouldn't say 4.", M), ("4ではない", N)),
+    *(("Not 4, rather 2.", A), ("4. Not 2.", A), ("2ではなく4", A), ("4, or three.", N)),
+    *(("not 4", N), ("I would not choose 4.", N), ("I wouldn't say 4.", N), ("4ではない", N)),
     ("On a scale of 1 to 5 I have no answer.", M),
     ("How much do you agree on a scale of 1 to 5?", M),
-    ("How much do you agree?\n4", M),
+    ("How much do you agree?\n4", N),
     ("Rating: [1-5]", M),
-    *(("4 if I had to choose", N), ("4, if I had to choose", A), ("If I had to choose, 4.", M)),
-    *(("The average is 4.", M), ("4 (average)", A), ("平均は4です", M), ("4、平均です", A)),
-    *(("For example, 4.", M), ("4 (example)", A), ("例えば4", M), ("もし選ぶなら4", M)),
-    *(("Example: 4", M), ("4\n\nThis is an example.", A), ("4、仮の値です", A)),
-    *(("4, he said.", A), ("most would choose 4", M), ("4. Most people would say so.", A)),
-    *(("maybe 4", M), ("4, maybe", A), ("4?", N), ("4...", N), ("4…", N), ("4+", N), ("4-", N)),
-    *(("~4", M), ("≥4", M), (">4", M), ("> 4", M), ("4以上", N), ("4th", N), ("4%", N), ("4x", N)),
-    *(("$4", M), ("#4", N), ("No. 4", M), ("Question 4", M), ("第4章", M), ("page: 4", M)),
-    *(("in 2004", M), ("It happened 4 times.", M), ("4 times", M), ("4回", M), ("4年", M)),
-    *(("I have 4 cats", M), ("4 out of 5 people agree.", N), ("4 people", M), ("4/5 stars", N)),
-    *(("Here are 4 points: a", M), ("4 points: a", N), ("I am 4 years old", M)),
-    *(("4:30", A), ("4,5", A), ("4.5", N), (".5", M), ("4½", N), ("4²", N), ("1. 4", A)),
-    *(("1. I agree", A), ("1) agree", A), ("Answer 4: I agree", M), ("回答4：よい", M)),
-    *(("4. Actually two.", A), ("4\n\nOn second thought, two.", A), ("4. No, one.", A)),
-    *(("4、いや三です", A), ("4\n\n2に訂正します。", A), ("Rating: 4\nRating: 3", A)),
-    *(("Confidence: 4", M), ("The number of the item is 4", M), ("item4: 2", M), ("Q4", M)),
+    *(("4 if I had to choose", N), ("4, if I had to choose", N), ("If I had to choose, 4.", N)),
+    *(("The average is 4.", N), ("4 (average)", N), ("平均は4です", N), ("4、平均です", N)),
+    *(("For example, 4.", N), ("4 (example)", N), ("例えば4", N), ("もし選ぶなら4", N)),
+    *(("Example: 4", N), ("4\n\nThis is an example.", A), ("4、仮の値です", N)),
+    *(("4, he said.", N), ("most would choose 4", N), ("4. Most people would say so.", N)),
+    *(("maybe 4", N), ("4, maybe", N), ("4?", N), ("4...", N), ("4…", N), ("4+", N), ("4-", N)),
+    *(("~4", N), ("≥4", N), (">4", N), ("> 4", N), ("4以上", N), ("4th", N), ("4%", N), ("4x", N)),
+    *(("$4", N), ("#4", N), ("No. 4", N), ("Question 4", N), ("第4章", N), ("page: 4", N)),
+    *(("in 2004", N), ("It happened 4 times.", N), ("4 times", N), ("4回", N), ("4年", N)),
+    *(("I have 4 cats", N), ("4 out of 5 people agree.", N), ("4 people", N), ("4/5 stars", N)),
+    *(("Here are 4 points: a", N), ("4 points: a", N), ("I am 4 years old", N)),
+    *(("4:30", A), ("4,5", A), ("4.5", N), (".5", N), ("4½", N), ("4²", N), ("1. 4", A)),
+    *(("1. I agree", N), ("1) agree", N), ("Answer 4: I agree", N), ("回答4：よい", N)),
+    *(("4. Actually two.", N), ("4\n\nOn second thought, two.", A), ("4. No, one.", N)),
+    *(("4、いや三です", N), ("4\n\n2に訂正します。", A), ("Rating: 4\nRating: 3", A)),
+    *(("Confidence: 4", N), ("The number of the item is 4", N), ("item4: 2", A), ("Q4", N)),
     *(("<think>4", M), ("4</think>", M), ("<think>4</think>", M), ("4<think>3</think>5", A)),
     *(("", M), ("  \n", M), ("N/A", M), ("-", M), ("Four", M), ("四", M), ("{4}", M)),
     *(('{"confidence": 4}', M), ('{"example": 4}', M), ('{"rating": [4]}', M), ('{"id": 4}', M)),
@@ -163,15 +162,157 @@ def test_what_leaves_a_doubt_is_not_the_value(text: str, cause: Cause) -> None:
     assert (found.value, found.cause) == (None, cause)
 
 
+# Whole answers, set apart by ¦: none of them says what the value is.
+TRAPS = """
+4. I often help. ¦ 4) I often help ¦ (4) I often help ¦ 4: I often help. ¦ 4 (dogs) ¦ 4 dogs
+4 of us ¦ 4 ... no, rather something else ¦ 4 … no, rather something else ¦ 4, no
+4 - no, something else ¦ 4 — nein, lieber etwas anderes ¦ 4。いや、三 ¦ 4 -> 5 ¦ 4→5 ¦ 4 => 5
+4-5 ¦ 4–5 ¦ 4 to 5 ¦ 4 or 5 ¦ 4/5/2020 ¦ 4 or maybe 5 ¦ 4 bis 5 ¦ entre 4 et 5
+zwischen 4 und 5 ¦ between 4 and 5 ¦ nicht 4 ¦ pas 4 ¦ 4 nicht ¦ 4 not ¦ 4, not 5 ¦ no 4 ¦ 4??
+(4?) ¦ 4 ? ¦ ≈4 ¦ about 4 ¦ approximately 4 ¦ around 4 ¦ circa 4 ¦ etwa 4 ¦ environ 4 ¦ 約4
+4くらい ¦ 4ぐらいです ¦ 4前後 ¦ 4以下 ¦ 4未満 ¦ <4 ¦ >=4 ¦ ≤4 ¦ 4++ ¦ 4±1 ¦ 4 ± 1 ¦ 4th of May
+the 4th ¦ May 4 ¦ 4 May ¦ May 4th, 2024 ¦ 2024-05-04 ¦ 04/05/2024 ¦ 4.5.2024 ¦ 4 pm ¦ 4 a.m.
+at 4 o'clock ¦ 4 years ¦ 4歳 ¦ 4年生 ¦ 4人 ¦ 4番 ¦ 第4 ¦ 第４問 ¦ # of items: 4 ¦ Item 4
+item 4: agree ¦ Q4: agree ¦ Question 4: agree ¦ Statement 4 ¦ Option 4 of 7 ¦ Step 4
+step 4: rate ¦ 4 of 7 people ¦ 4 out of 7 people ¦ 4 out of 10 ¦ 4 of 10 ¦ 4/10 ¦ 4/9
+十点満点で4 ¦ 4★ ¦ ★★★★ ¦ 4 out of 10 people agree ¦ 1 = never … 7 = always: 4
+1 = never, 2 = rarely, 3 = sometimes, 4 = often ¦ 1: never 4: often ¦ 4 = often ¦ often = 4
+4 means often ¦ On a scale of 1 to 10: 4 ¦ On a scale from 1 to 9, I'd say 4 ¦ 1 2 3 4
+1, 2, 3, 4 ¦ 4. 4 people ¦ | 4 | 5 | ¦ |4| ¦ a,4 ¦ x;4 ¦ 4;5 ¦ 4, 5 ¦ 4,0 ¦ 4.567 ¦ 4.000
+4'000 ¦ 4 000 ¦ 4e1 ¦ x4 ¦ 4a ¦ a4 ¦ 4%of people ¦ 4 % of people ¦ 40% of 4 ¦ 4° ¦ 4€ ¦ €4 ¦ ¥4
+4円 ¦ 4kg ¦ 4 1/2 ¦ 4³ ¦ 4^2 ¦ 4*2 ¦ 4 x 2 ¦ 2+2 ¦ 2+2=4 ¦ 4!=24 ¦ 0x4 ¦ 0b100 ¦ IV ¦ Ⅳ ¦ ④
+４か５ ¦ 3か4 ¦ 3、4 ¦ 3と4の間 ¦ ３～４ ¦ 4点か5点 ¦ 4点から5点 ¦ 4ではなく5 ¦ 4じゃない
+4とは言えない ¦ 4とは限らない ¦ 仮に4 ¦ 例：4 ¦ たぶん4 ¦ 多分4です ¦ 4かもしれません
+4でしょうか ¦ 4ですか？ ¦ 4です（仮） ¦ 平均4 ¦ 前回は4でした ¦ 他の人は4です
+友人は4と答えました ¦ 多くの人は4を選びます ¦ 4を選ぶ人が多いです ¦ 4を選びません ¦ 4にしません
+4は選びません ¦ 4と迷います ¦ 3と迷って4 ¦ 3から4に変更 ¦ 4から3に変更します ¦ 4に近い ¦ 4より上
+4寄り ¦ 4未満です ¦ 回答4 ¦ 質問4：はい ¦ 問4 ¦ （4）よくする ¦ ４．よくする ¦ 4、よくする
+<think>I'd say 4</think> I cannot answer. ¦ <thinking>4</thinking> ¦ <thought>4</thought>
+<reasoning>4</reasoning> ¦ <analysis>4</analysis> ¦ <scratchpad>4</scratchpad> undecided
+[thinking] 4 [/thinking] ¦ Thinking: 4 ¦ Let me think: 4 ¦ Let me think. 4? Or 5? ¦ Draft: 4
+Draft answer: 4 ¦ My first thought was 4. ¦ Initially 4 ¦ Initial rating: 4 ¦ Previous answer: 4
+Previous rating: 4 ¦ Expected answer: 4 ¦ Example answer: 4 ¦ e.g. 4 ¦ e.g., 4 ¦ For example: 4
+for instance 4 ¦ Format: 4 ¦ Output format: 4 ¦ Your answer: 4? ¦ Answer (e.g. 4):
+Answer with a number such as 4 ¦ Please answer 4 ¦ You should choose 4 ¦ Would you say 4?
+Did you mean 4? ¦ Should I say 4? ¦ Is it 4? ¦ I cannot rate this. 4
+I can't answer, but 4 is the middle. ¦ As an AI, I cannot choose 4. ¦ I refuse to say 4.
+I won't say 4. ¦ I'd never say 4. ¦ I would not choose 4 ¦ I'd rather not say 4
+I almost said 4 ¦ I was going to say 4 ¦ I used to say 4 ¦ I said 4 yesterday ¦ He would say 4
+She'd say 4 ¦ They chose 4 ¦ We'd say 4 ¦ Most people would say 4
+The average person would answer 4. ¦ People like me say 4 ¦ A friend would rate it 4
+The author gave it a 4 ¦ GPT gave 4 ¦ Someone rated this 4 ¦ The answer is not 4
+The answer isn't 4 ¦ The answer could be 4 ¦ The answer might be 4.
+The answer would have been 4 ¦ The answer should be 4 ¦ My answer was 4 ¦ My answer: not 4
+My answer: less than 4 ¦ Rating: less than 4 ¦ Rating: under 4 ¦ Rating: above 4
+Rating: at least 4 ¦ Rating: up to 4 ¦ Rating: >4 ¦ Rating: 4+ ¦ Rating: 4-5 ¦ Rating: 4 or 5
+Rating: 4/10 ¦ Rating: 4 (out of 10) ¦ Rating: 4 (max 10) ¦ Rating: 4 [scale 1-10]
+Rating: 4, confidence 3 ¦ Rating 4 out of 10 ¦ Rating: four or 4? ¦ Rating: "4 or so"
+Rating: 4ish ¦ Rating: 4.x ¦ Certainty: 4 ¦ Priority: 4 ¦ Page: 4 ¦ Count: 4 ¦ Total: 4 ¦ Sum: 4
+Average: 4 ¦ Max: 4 ¦ Minimum: 4 ¦ Version: 4 ¦ Temperature: 4 ¦ Age: 4 ¦ Score of others: 4
+{"confidence": 4} ¦ {"id": 4} ¦ {"item": 4} ¦ {"question": 4} ¦ {"index": 4} ¦ {"page": 4}
+{"count": 4} ¦ {"max": 4} ¦ {"scale": 4} ¦ {"min_rating": 4} ¦ {"max_rating": 4}
+{"rating_max": 4} ¦ {"average_rating": 4} ¦ {"previous_rating": 4} ¦ {"expected_rating": 4}
+{"example_rating": 4} ¦ {"not_rating": 4} ¦ {"rating_of_others": 4} ¦ {"other_rating": 4}
+{"ratings": {"a": 4}} ¦ {"rating": [4]} ¦ {"rating": [4, 5]} ¦ {"rating": {"min": 4}}
+{"rating": "4-5"} ¦ {"rating": "4 or 5"} ¦ {"rating": "not 4"} ¦ {"rating": "4/10"}
+{"rating": "about 4"} ¦ {"rating": "4?"} ¦ {"rating": "4 dogs"} ¦ {"rating": ">4"}
+{"rating": 4, "rating": 5} ¦ {"rating": 4, "score": 5} ¦ {"rating": 4, "confidence": 5}
+{"rating": 4, "max": 10} ¦ {"rating": 4, "scale": "1-10"}
+{"rating": 4, "note": "no, rather 5"} ¦ {"rating": 4, "note": "nein, lieber doch nicht"}
+{"rating": 4, "note": "this is only an example"} ¦ {"rating": 4, "note": "random"}
+{"rating": 4, "is_final": false} ¦ {"rating": 4, "final": "no"} ¦ {"rating": 4}{"rating": 5}
+{"rating": 4} or {"rating": 5} ¦ Not {"rating": 4} ¦ {"rating": -4} ¦ {"rating": 4e1} ¦ {"x": 4}
+{"4": "rating"} ¦ {"draft": 4} ¦ [{"rating": 4}, {"rating": 5}] ¦ [4, 5] ¦ [3-4] ¦ ~~4~~
+~~4~~ 5 ¦ <s>4</s> ¦ <s>4</s> 5 ¦ <del>4</del> ¦ <del>4</del> 5 ¦ <strike>4</strike>
+4 (changed from 3) ¦ 4 (was 3) ¦ 4 (not sure) ¦ 4 (unsure) ¦ 4 (maybe) ¦ 4 (guess)
+4 (hypothetically) ¦ 4 (neutral on a 7-point scale of 9) ¦ 4 if pressed ¦ 4, if pressed
+If pressed, 4 ¦ If I had to choose: 4 ¦ Hypothetically, 4 ¦ Hypothetically: 4 ¦ 4 hypothetically
+4 at most ¦ 4 at least ¦ at least 4 ¦ at most 4 ¦ 4 max ¦ max 4 ¦ up to 4 ¦ more than 4
+less than 4 ¦ 4 or more ¦ 4 or less ¦ 4 and 5 ¦ 4 & 5 ¦ 4 and a half ¦ four and a half, 4
+4 minus 1 ¦ 4 plus 1 ¦ −4 ¦ －４ ¦ +4+ ¦ 4 4 5 ¦ 44 4 ¦ 4 44 ¦ 4 was my first idea
+4 would be too high ¦ 4 is too high ¦ 4 is wrong ¦ 4 is the number of legs ¦ 4 is not my answer
+4 is a number ¦ 4 seems high ¦ 4 seems right for others ¦ 4 because others say so, not me
+4 because you asked, but I do not mean it ¦ 4, but that is for others ¦ 4 but not always
+4 yet undecided ¦ 4 I guess ¦ 4 I think ¦ 4 I suppose ¦ 4 legs good ¦ help 4 people ¦ help 4
+I help 4 people ¦ I help people 4 times ¦ I help people, 4 of them ¦ I help people: 4 times
+rating 4 people ¦ rating of 4 people ¦ the rating 4 people gave ¦ agree 4 people ¦ agree 4 times
+agree with 4 ¦ Agree on 4 points ¦ I agree on 4 of these ¦ agree/disagree: 4/3
+agree 4, disagree 3 ¦ agree: 4 disagree: 3 ¦ I agree 4 sure ¦ agree4 ¦ agree-4 ¦ agree no 4
+agree, not 4 ¦ agree or 4 ¦ agree (4 or 5) ¦ agree: 4? ¦ agree: not 4 ¦ agree: 4-5 ¦ agree to 4
+agree = 4 points of 10 ¦ agree 4 out of 10 ¦ 4 agree, 3 disagree ¦ 4 agreed ¦ 4 agree people
+4 agree to disagree ¦ 4 agree to the disagree ¦ 4 always wins ¦ 4 often wins ¦ very 4 ¦ 4 very
+4th: agree
+"""
+LONGER_TRAPS = [
+    "4\nNein, doch lieber etwas anderes.",
+    "4\n\nNon, plutôt autre chose.",
+    "4\n\nNo, mejor otra cosa.",
+    "4\nНет, лучше другое.",
+    "4\n아니요, 다른 것으로 하겠습니다.",
+    "4\n不，应该是别的。",
+    "4\n\nBecause I like it. Nein, doch lieber nicht.",
+    "4\n\nいや、違います。",
+    "4\n\nやっぱり違う気がします。",
+    "4\nOn second thought, something lower.",
+    "4\nHmm, perhaps less.",
+    "4\nI think that is too high.",
+    "4\nThat is not my answer.",
+    "4\nScratch that.",
+    "4\nSorry, I misread the question.",
+    "4\nWait, I misread the scale.",
+    "4\nI misread the question about people.",
+    "4\nI would have said less with time.",
+    "1\n2\n3\n4",
+    "- 4\n- 5",
+    "* 4\n* 3",
+    "1. Agree\n2. Disagree",
+    "| rating | value |\n|---|---|\n| a | 4 |\n| b | 5 |",
+    "Rating: 4\nRating: 5",
+    "Rating: 4\nFinal rating: 5",
+    "Rating: 4\nFinal: five",
+    "Rating: 4\nConfidence: 5",
+    "Rating: 4\nConfidence: 80%",
+    '{"rating": 4}\nActually, no.',
+    "4̶",
+    "4̸",
+    "\\cancel{4}",
+    "\\sout{4}",
+    "4\n\n5",
+    "4\n\nfive",
+    "4\n\nI meant five.",
+    "4\n\n*Correction:* five",
+    "4\n\nEdit: five",
+    "agree 4\ndisagree 3",
+]
+EVERY_TRAP = [t for line in TRAPS.strip().split("\n") for t in line.split(" ¦ ")] + LONGER_TRAPS
+TRAPPED = [
+    *(READER, WITH_REASON, PERCENT, Reader(one(maximum=7)), Reader(one("Q1", "同意"))),
+    *(Reader(one("help", "I help people")), Reader(one("people", "four"))),
+]
+
+
+@pytest.mark.parametrize("text", EVERY_TRAP)
+def test_a_trap_is_not_the_value(text: str) -> None:
+    assert [value(text, r) for r in TRAPPED if read(text, r).value is not None] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["agree 4 people", "agree 4", "agree, 4 times", "agree (4 people)"]
+)
+def test_an_id_that_is_a_word_makes_no_answer_of_a_sentence(text: str) -> None:
+    assert value(text) is N
+
+
 SCALED_NONE = [
     *((SIGNED, text, N) for text in ("- 2", "Rating - 2", "回答-2", "—2", "-0")),
-    *((SIGNED, text, M) for text in ("minus -2", "-3 to 3", "+ 2")),
-    *((SIGNED, text, A) for text in ("2 - 1", "-2 to 3", "-2, not 2")),
+    *((SIGNED, text, N) for text in ("minus -2", "+ 2", "-2, not 2")),
+    *((SIGNED, text, A) for text in ("2 - 1", "-2 to 3")),
+    (SIGNED, "-3 to 3", M),
     *((SIGNED, text, OUT) for text in ("-4", "minus 4")),
     *((DECIMAL, text, A) for text in ("3,5", "3.5 - 4")),
     (DECIMAL, "6.5", OUT),
     (PERCENT, "8/10", S),
-    (PERCENT, "In 1927", M),
+    (PERCENT, "In 1927", N),
 ]
 
 
@@ -191,7 +332,9 @@ def test_an_unsure_sign_or_point_is_not_read(reader: Reader, text: str, cause: C
         ("4", "a new word", T),
         ("4", "content_filter", Cause.BLOCKED),
         ("4", "refusal", R),
-        ("4\n", "length", Decimal(4)),
+        ("4\n", "length", T),
+        ("4.\n\n", "length", T),
+        ("```\n4\n```", "length", Decimal(4)),
         ("4", None, Decimal(4)),
     ],
 )
@@ -210,14 +353,13 @@ def test_a_number_that_may_go_on_is_not_believed(
         ("4\n\nBecause I often do this.", "Because I often do this."),
         ("4 because I often do this.", "because I often do this."),
         ("**4**\n\nI like it.\nAnd more.", "I like it.\nAnd more."),
-        ("4 - agree", "agree"),
-        ("4（よくするから）", "よくするから"),
+        ("4 - I like it", "I like it"),
+        ("Rating: 4. Because I often do this.", "Because I often do this."),
         ("Rating: 4\n\n**Explanation:** I like it.", "I like it."),
         ("4\n理由：よくするから。", "よくするから。"),
         ("私は4を選びます。理由は、よくするからです。", "よくするからです。"),
-        ('{"rating": 4, "reason": "often", "note": "x"}', "often"),
+        ('{"rating": 4, "reason": "often", "note": "agree"}', "often"),
         ('{"rating": 4, "foo": "often"}', "often"),
-        ("4\n\nBecause I can't resist helping.", "Because I can't resist helping."),
     ],
 )
 def test_what_stands_behind_the_number_is_its_reason(text: str, reason: str) -> None:
@@ -226,7 +368,9 @@ def test_what_stands_behind_the_number_is_its_reason(text: str, reason: str) -> 
     assert (found.value, found.cause, found.reason) == (4, None, reason)
 
 
-@pytest.mark.parametrize("text", ["4", "Rating: 4\n\nRating: 4", "4 (on a scale of 1 to 5)"])
+@pytest.mark.parametrize(
+    "text", ["4", "4 - agree", "Rating: 4\n\nRating: 4", "4 (on a scale of 1 to 5)"]
+)
 def test_the_number_again_and_its_scale_are_no_reason(text: str) -> None:
     found = read(text, WITH_REASON)
 
@@ -245,7 +389,13 @@ def test_several_questions_never_take_a_number_without_a_name(text: str) -> None
     pair = {key: {"label": LABELS[key]} for key in ("Q1", "Q2")}
 
     assert {r.value for r in Reader(question_set(items=pair)).read(text).values()} == {None}
-    assert reading.VERSION == 2
+
+
+def test_a_set_of_one_question_has_a_reader_of_its_own() -> None:
+    pair = {key: {"label": LABELS[key]} for key in ("Q1", "Q2")}
+
+    assert reading.version(question_set(items=pair)) == reading.VERSION == 2
+    assert reading.version(one()) == [2, bare.VERSION]
 
 
 PROBE = [{"name": "mine", "regex": "値: (?P<value>.*)"}]
@@ -275,8 +425,8 @@ def test_a_layout_without_a_name_is_not_learned_by_heart() -> None:
 
 
 def test_a_very_long_answer_is_not_read() -> None:
-    assert value("4\n\n" + "a" * (LONGEST - 3)) == 4
-    assert value("4\n\n" + "a" * (LONGEST - 2)) is M
+    assert value("4\n\n" + "I do it " * 600) == 4
+    assert value("4\n\n" + "I do it " * 700) is M
 
 
 @pytest.mark.parametrize(
@@ -334,3 +484,53 @@ def test_a_value_stands_in_the_text_and_within_the_bounds(
         written = written.replace(sign, "-")
     written = written.replace("＋", "+").replace("．", ".").removeprefix("plus ")
     assert Decimal("".join(c for c in written if c not in "\u200b\u2060\ufeff")) == found.value
+
+
+WORDS = st.sampled_from(
+    [
+        *("agree", "often", "people", "not", "or", "rather", "no", "nein", "non", "maybe", "but"),
+        *("is", "the", "rating", "answer", "because", "I", "it", "that", "and", "out of", "to"),
+        *(
+            "です",
+            "ではない",
+            "点",
+            "回答",
+            "いや",
+            "か",
+            "理由",
+            "訂正",
+            "不",
+            "нет",
+            ",",
+            ".",
+            ":",
+            "-",
+        ),
+        *(
+            "\n",
+            "\n\n",
+            "(",
+            ")",
+            "/",
+            "~~",
+            "1.",
+            "3",
+            "5",
+            "2.5",
+            "45",
+            "four",
+            "五",
+            "2024",
+            "④",
+        ),
+    ]
+)
+AROUND = st.lists(WORDS, max_size=6)
+
+
+@given(before=AROUND, after=AROUND, glue=st.sampled_from(["", " "]), number=st.sampled_from("24"))
+def test_a_number_among_words_is_the_value_or_none_is(
+    before: list[str], after: list[str], glue: str, number: str
+) -> None:
+    text = f"{glue.join(before)} {number} {glue.join(after)}"
+    assert read(text).value in (None, Decimal(number))

@@ -180,7 +180,11 @@ class BareReader:
             return
         around = visible[: node.begin] + "\n" + visible[node.end :]
         simple = all(member.kind in ("number", "string") for _, member in node.items)
-        if not simple or not _FENCE.fullmatch(around) or any(DRAFT.search(k) for k, _ in node.items):
+        if (
+            not simple
+            or not _FENCE.fullmatch(around)
+            or any(DRAFT.search(k) for k, _ in node.items)
+        ):
             return
         values = [(key, inner) for key, inner in node.items if self._is_value(inner)]
         if len(values) != 1:
@@ -242,7 +246,9 @@ def _squeezed(plain: str) -> tuple[str, list[int]]:
     signs, places = [], []
     for match in _SIGN.finditer(plain):
         sign = match[0]
-        signs.append(sign if len(sign) == 1 and not sign.isspace() else "\n" if "\n" in sign else " ")
+        signs.append(
+            sign if len(sign) == 1 and not sign.isspace() else "\n" if "\n" in sign else " "
+        )
         places.append(match.start())
     return "".join(signs).replace("’", "'"), [*places, len(plain)]
 
@@ -261,9 +267,7 @@ def _is_understood(sentence: str) -> bool:
 def _own_scale(question: Question) -> str:
     """Return what finds the question's own scale, said as a range or by its steps."""
     low, high = re.escape(str(question.minimum)), re.escape(str(question.maximum))
-    ranged = (
-        rf"(?<![0-9.-]){low} ?(?:-|~|to|through|から) ?[+]?{high}(?![0-9]|\.[0-9])(?: scale\b|の尺度で?)?"
-    )
+    ranged = rf"(?<![0-9.-]){low} ?(?:-|~|to|through|から) ?[+]?{high}(?![0-9]|\.[0-9])(?: scale\b|の尺度で?)?"
     before = r"(?:(?:on|using|from) )?(?:(?:a|the|this) )?(?:scale (?:of |from )?)?"
     steps = rf"|(?<![0-9.-]){high} ?段階(?:評価)?(?:で|中)?" if question.minimum == 1 else ""
     return (
@@ -294,7 +298,5 @@ _NUMBER = (
 _FIGURE = re.compile(rf"[0-9](?:{UNSEEN}{{0,4}}[0-9])*(?:\.[0-9]+)?")
 _OUT_OF = re.compile(r"[ \])\"]*(?:点 *)?(?:/|(?:out )?of) *\d", re.IGNORECASE)
 _ANNOUNCED = re.compile(r"[:=は]")
-_COUNTED = re.compile(
-    rf"[ \])\"]*(?!(?:because|since|as|due)\b|{ANCHORS})[^\W\d_]", re.IGNORECASE
-)
+_COUNTED = re.compile(rf"[ \])\"]*(?!(?:because|since|as|due)\b|{ANCHORS})[^\W\d_]", re.IGNORECASE)
 _FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)
