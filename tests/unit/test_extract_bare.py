@@ -143,7 +143,7 @@ NONE = [
     *(("1. I agree", N), ("1) agree", N), ("Answer 4: I agree", N), ("回答4：よい", N)),
     *(("4. Actually two.", N), ("4\n\nOn second thought, two.", A), ("4. No, one.", N)),
     *(("4、いや三です", N), ("4\n\n2に訂正します。", A), ("Rating: 4\nRating: 3", A)),
-    *(("Confidence: 4", N), ("The number of the item is 4", N), ("item4: 2", A), ("Q4", N)),
+    *(("Confidence: 4", N), ("The number of the item is 4", N), ("item4: 2", A), ("Q4", M)),
     *(("<think>4", M), ("4</think>", M), ("<think>4</think>", M), ("4<think>3</think>5", A)),
     *(("", M), ("  \n", M), ("N/A", M), ("-", M), ("Four", M), ("四", M), ("{4}", M)),
     *(('{"confidence": 4}', M), ('{"example": 4}', M), ('{"rating": [4]}', M), ('{"id": 4}', M)),

@@ -83,7 +83,7 @@ class BareReader:
             return []
         if "{" in plain:
             return list(self._object(visible, plain))
-        places = [match.span() for match in self._figures(plain)]
+        places = [m.span() for m in self._figures(plain) if not _NAMED.match(plain[: m.start()][-1:])]
         if not places or self._refuses(plain):
             return []
         said = self._parsed(plain)
@@ -235,7 +235,7 @@ def is_prose(plain: str, value: Value, line: int, *, by_id: bool) -> bool:
     """Tell whether a number is part of a sentence, as in "agree 4 people"; an id may be a word."""
     if value.number is None or value.span is None:
         return False
-    if by_id and plain[line : value.span[0]].rstrip()[-1:].isalpha():
+    if by_id and _WORDS.fullmatch(plain, line, value.span[0]):
         return True
     said = plain[value.span[1] : value.rest]
     return not _ANNOUNCED.search(said) and _COUNTED.match(plain, value.rest, value.end) is not None
@@ -297,6 +297,11 @@ _NUMBER = (
 )
 _FIGURE = re.compile(rf"[0-9](?:{UNSEEN}{{0,4}}[0-9])*(?:\.[0-9]+)?")
 _OUT_OF = re.compile(r"[ \])\"]*(?:点 *)?(?:/|(?:out )?of) *\d", re.IGNORECASE)
+_WORDS = re.compile(r"[\s>•・-]*(?:[^\W\d_]+\s*)+")
 _ANNOUNCED = re.compile(r"[:=は]")
-_COUNTED = re.compile(rf"[ \])\"]*(?!(?:because|since|as|due)\b|{ANCHORS})[^\W\d_]", re.IGNORECASE)
+_COUNTED = re.compile(
+    rf"[ \])\"]*(?!(?:because|since|as|due)\b|{ANCHORS})[a-z\u00c0-\u04ff]", re.IGNORECASE
+)
+_NAMED = re.compile("[a-z]", re.IGNORECASE)
+"""Before digits that are part of a name, as in Q1."""
 _FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)

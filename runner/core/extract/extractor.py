@@ -5,6 +5,7 @@ number there, and rather finds none than a wrong one. All work is done on a copy
 has the same length, character by character, so that every place holds in the text itself.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -120,8 +121,10 @@ class Extractor:
         if part.strange is not None:
             nothing = Found(cause=Cause.NOT_A_NUMBER, written=(part.strange,))
             return dict.fromkeys(self._tools.order, nothing)
-        struck = "<s>" in text  # its end would be taken for the end of the answer
-        tools = replace(self._tools, bare=None) if struck and self._tools.bare else self._tools
+        # Behind the end of what is struck out, or of a turn, nothing is seen.
+        tools = self._tools
+        if tools.bare is not None and _STRUCK.search(text):
+            tools = replace(tools, bare=None)
         found = _Answer(tools, part.visible, part.plain).read()
         for other in part.others:
             found = _weighed(found, _Answer(tools, *other).read())
@@ -460,6 +463,7 @@ class _Reason:
 
 _LAST = 1 << 20
 """The rank of what is tried after all patterns."""
+_STRUCK = re.compile(r"<s>|</s>\s*\S")
 _SIGNS = ("-", "+", ">", "<", "~")
 _REMARK = 1 << 20
 _TENTH = 10

@@ -145,14 +145,26 @@ TAKEN_BACK: Final = re.compile(
     r"|pick|select)|chang\w+ my|(?:if|but) i|the (?:true|real|right) (?:rating|answer|value))\b"
     r"|\b(?:this|that|it|which|above|rating|score|number|answer)\b[^.\n]{0,30}"
     r"\b(?:examples?|averages?|samples?|estimate|others|readers|incorrect|invalid|not)\b"
-    r"|訂正|修正|撤回|やはり|やっぱり|いや、|いいえ|いえ、|間違|違[いうえ]|見直|変更|仮の|仮に|もし|例です|例として"
+    r"|訂正|修正|撤回|やはり|やっぱり|いや(?=[、。!\s]|\Z)|いいえ|いえ(?=[、。!\s]|\Z)|か(?=[。!\s]|\Z)|間違|違[いうえ]|見直|変更|仮の|仮に|もし|例です|例として"
     r"|ではな|じゃな|平均|サンプル|ランダム|適当に|むしろ|別の|取り?消|待って|かもしれ|たぶん|多分|おそらく|わから|分から"
     r"|判断でき|迷|どちらと|もっと[高低]|もう少し|もう一度|[一二三四五六七八九十](?=点|です|を選|にし|に変)"
     r"|[?？~<>|{}…]|\.\.\.",
     re.IGNORECASE,
 )
 """Anywhere behind a number: it is not the last word."""
-_SPELLED_NUMBERS: Final = "zero one two three four five six seven eight nine ten".split()
+_SPELLED_NUMBERS: Final = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+]
 SPELLED: Final = re.compile(
     rf"\b(?:{'|'.join(set(_SPELLED_NUMBERS) - {'one'})})\b"
     r"|\b(?:an?|say|choose|pick|is|give|no,|or) one\b",
