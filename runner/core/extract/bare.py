@@ -83,7 +83,9 @@ class BareReader:
             return []
         if "{" in plain:
             return list(self._object(visible, plain))
-        places = [m.span() for m in self._figures(plain) if not _NAMED.match(plain[: m.start()][-1:])]
+        places = [
+            m.span() for m in self._figures(plain) if not _NAMED.match(plain[: m.start()][-1:])
+        ]
         if not places or self._refuses(plain):
             return []
         said = self._parsed(plain)

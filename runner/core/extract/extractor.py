@@ -121,21 +121,18 @@ class Extractor:
         if part.strange is not None:
             nothing = Found(cause=Cause.NOT_A_NUMBER, written=(part.strange,))
             return dict.fromkeys(self._tools.order, nothing)
-        # Behind the end of what is struck out, or of a turn, nothing is seen.
-        tools = self._tools
-        if tools.bare is not None and _STRUCK.search(text):
-            tools = replace(tools, bare=None)
-        found = _Answer(tools, part.visible, part.plain).read()
+        found = _Answer(self._tools, part.visible, part.plain, text).read()
         for other in part.others:
-            found = _weighed(found, _Answer(tools, *other).read())
+            found = _weighed(found, _Answer(self._tools, *other, text).read())
         return found
 
 
 class _Answer:
     """One answer while it is read."""
 
-    def __init__(self, tools: "_Tools", visible: str, plain: str) -> None:
+    def __init__(self, tools: "_Tools", visible: str, plain: str, text: str) -> None:
         self._with = tools
+        self._text = text
         self._visible = self._shown = visible
         self._plain = plain
         self._values: dict[str, list[Value]] = {}
@@ -254,7 +251,9 @@ class _Answer:
     def _take_bare(self) -> None:
         """Where nothing at all was found for the one question, take a number without a name."""
         reader = self._with.bare
-        if reader is not None and not self._structures and self._is_open(Cause.MISSING):
+        if reader is None or self._structures or _CUT_SHORT.search(self._text):
+            return
+        if self._is_open(Cause.MISSING):
             self._take_whole(reader.read(self._visible, self._plain), (_LAST, bare.NAME))
 
     def _is_open(self, *causes: Cause) -> bool:
@@ -463,7 +462,8 @@ class _Reason:
 
 _LAST = 1 << 20
 """The rank of what is tried after all patterns."""
-_STRUCK = re.compile(r"<s>|</s>\s*\S")
+_CUT_SHORT = re.compile(r"<s>|</s>\s*\S")
+"""Behind the end of what is struck out, or of a turn, nothing of an answer is seen."""
 _SIGNS = ("-", "+", ">", "<", "~")
 _REMARK = 1 << 20
 _TENTH = 10
