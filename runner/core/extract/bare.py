@@ -30,9 +30,10 @@ from runner.core.extract.phrases import (
     VALUE_WORDS,
     answer_head,
     answer_tail,
+    own_scale,
 )
 from runner.core.extract.reason import trim_reason, trim_remark
-from runner.core.model import Cause, Question, QuestionSet
+from runner.core.model import Cause, QuestionSet
 
 NAME = "bare"
 """What its values are counted under."""
@@ -64,7 +65,7 @@ class BareReader:
         self._refusals = questions.refusal_patterns
         name = any_of(n for n in {*names.labels, *names.ids} if not _DIGIT.search(n)) or "(?!)"
         words = any_of({*names.words["value_word"], *VALUE_WORDS})
-        scale, top = _own_scale(question), re.escape(str(question.maximum))
+        scale, top = own_scale(question.minimum, question.maximum), re.escape(str(question.maximum))
         percent = (question.minimum, question.maximum) == (0, 100)
         self._whole = re.compile(
             answer_head(name, words, scale, dash=question.minimum >= 0)
@@ -83,14 +84,13 @@ class BareReader:
             return []
         if "{" in plain:
             return list(self._object(visible, plain))
-        places = [
-            m.span() for m in self._figures(plain) if not _NAMED.match(plain[: m.start()][-1:])
-        ]
+        figures = self._figures(plain)
+        places = [f.span() for f in figures if not _NAMED.match(plain, f.start() - 1)]
         if not places or self._refuses(plain):
             return []
         said = self._parsed(plain)
         cause = self._objection(plain, said)
-        if said is None or not self._is_signed_well(visible, plain, said.span[0]):
+        if said is None or not self._is_signed_well(visible, said.span[0]):
             cause = cause or Cause.NOT_A_NUMBER
         if said is None or cause is not None:
             return [self._entry(cause, place) for place in places[:_MOST_SHOWN]]
@@ -138,9 +138,7 @@ class BareReader:
 
     def _is_harmless(self, text: str, number: Decimal) -> bool:
         """Tell whether a text beside the number is a reason without a doubt, or says it again."""
-        if again := self._parsed(text):
-            same = again.number == number and again.rest > 0
-            return same and self._is_harmless(text[again.rest :], number)
+        text = text[self._behind_repeats(text, number) :]
         figures = (Decimal(m[0].replace(UNSEEN, "")) for m in self._figures(text))
         if any(f != number and not self._is_year(f) for f in figures):
             return False
@@ -150,25 +148,30 @@ class BareReader:
             return False
         return all(map(_is_understood, _SENTENCE.split(text)))
 
+    def _behind_repeats(self, text: str, number: Decimal) -> int:
+        """Return where what follows no longer only says the same number again."""
+        at = 0
+        for _ in range(_MOST_REPEATS):
+            again = self._parsed(text[at:])
+            if again is None or again.number != number:
+                break
+            at += again.rest
+        return at
+
     def _is_year(self, number: Decimal) -> bool:
         return self._question.maximum < _FIRST_YEAR <= number <= _LAST_YEAR
 
     def _reason_in(self, visible: str, plain: str, said: _Said) -> Iterator[Entry]:
-        at = said.rest
-        while again := self._parsed(plain[at:]):
-            at += again.rest
+        at = said.rest + self._behind_repeats(plain[said.rest :], said.number)
         why = self._why.match(plain, at)
         if reason := trim_remark(visible[why.end() if why else at :]):
             yield Entry(self._question.id, reason=reason, end=len(visible))
 
-    def _is_signed_well(self, visible: str, plain: str, begin: int) -> bool:
+    def _is_signed_well(self, visible: str, begin: int) -> bool:
         """Tell whether the sign of a number is sure; a dash may be a mark, # a rank."""
-        before = plain[:begin].rstrip()
-        if visible[max(0, begin - 1) : begin] in _HASHES:
+        if begin and visible[begin - 1] in _HASHES:
             return False
-        if self._question.minimum >= 0:
-            return True
-        return visible[begin] not in _LONG_DASHES and not before.endswith("-")
+        return self._question.minimum >= 0 or visible[begin] not in _LONG_DASHES
 
     def _entry(self, cause: Cause | None, span: tuple[int, int]) -> Entry:
         return Entry(self._question.id, value=Value(None, cause, span, span[1], span[1]))
@@ -181,12 +184,8 @@ class BareReader:
         if node is None or node.kind != "object" or not node.items:
             return
         around = visible[: node.begin] + "\n" + visible[node.end :]
-        simple = all(member.kind in ("number", "string") for _, member in node.items)
-        if (
-            not simple
-            or not _FENCE.fullmatch(around)
-            or any(DRAFT.search(k) for k, _ in node.items)
-        ):
+        known = all(m.kind in _KINDS and not DRAFT.search(key) for key, m in node.items)
+        if not known or not _FENCE.fullmatch(around):
             return
         values = [(key, inner) for key, inner in node.items if self._is_value(inner)]
         if len(values) != 1:
@@ -203,7 +202,8 @@ class BareReader:
         if node.kind == "number":
             return True
         said = self._parsed(tidy(node.text))
-        return said is not None and not node.text[said.rest :].strip()
+        as_written = len(node.text) == node.end - node.begin - 2
+        return said is not None and as_written and not node.text[said.rest :].strip()
 
     def _members(
         self, plain: str, node: Node, inner: Node, texts: Sequence[tuple[str, Node]]
@@ -223,24 +223,22 @@ class BareReader:
             yield from self._reason(texts)
 
     def _reason(self, texts: Sequence[tuple[str, Node]]) -> Iterator[Entry]:
-        named = [text for text in texts if self._is_reason_key(text[0])]
-        for _, inner in named[:1] or (texts if len(texts) == 1 else []):
+        meanings = ((self._names.meaning(tidy(key)), inner) for key, inner in texts)
+        named = [inner for meaning, inner in meanings if meaning and meaning.part == "reason"]
+        for inner in named[:1] or [inner for _, inner in texts if len(texts) == 1]:
             if text := trim_reason(inner.text):
                 yield Entry(self._question.id, reason=text, end=inner.end)
 
-    def _is_reason_key(self, key: str) -> bool:
-        meaning = self._names.meaning(tidy(key))
-        return meaning is not None and meaning.part == "reason"
 
-
-def is_prose(plain: str, value: Value, line: int, *, by_id: bool) -> bool:
-    """Tell whether a number is part of a sentence, as in "agree 4 people"; an id may be a word."""
+def drop_prose(plain: str, value: Value, line: int, *, by_id: bool) -> None:
+    """Take no number that is part of a sentence, as in "agree 4 people"; an id may be a word."""
     if value.number is None or value.span is None:
-        return False
-    if by_id and _WORDS.fullmatch(plain, line, value.span[0]):
-        return True
-    said = plain[value.span[1] : value.rest]
-    return not _ANNOUNCED.search(said) and _COUNTED.match(plain, value.rest, value.end) is not None
+        return
+    begin, end = value.span
+    is_announced = _ANNOUNCED.search(plain, end, value.rest)
+    is_counted = not is_announced and _COUNTED.match(plain, value.rest, value.end)
+    if is_counted or (by_id and _WORDS.fullmatch(plain, line, begin)):
+        value.number, value.cause = None, Cause.NOT_A_NUMBER
 
 
 def _squeezed(plain: str) -> tuple[str, list[int]]:
@@ -266,21 +264,10 @@ def _is_understood(sentence: str) -> bool:
     return _NOT_ENGLISH.search(sentence) is None and ENGLISH.search(sentence) is not None
 
 
-def _own_scale(question: Question) -> str:
-    """Return what finds the question's own scale, said as a range or by its steps."""
-    low, high = re.escape(str(question.minimum)), re.escape(str(question.maximum))
-    ranged = rf"(?<![0-9.-]){low} ?(?:-|~|to|through|から) ?[+]?{high}(?![0-9]|\.[0-9])(?: scale\b|の尺度で?)?"
-    before = r"(?:(?:on|using|from) )?(?:(?:a|the|this) )?(?:scale (?:of |from )?)?"
-    steps = rf"|(?<![0-9.-]){high} ?段階(?:評価)?(?:で|中)?" if question.minimum == 1 else ""
-    return (
-        rf"(?:{before}(?:{ranged}|(?<![0-9.-]){high}[- ]points? (?:likert |rating )?scale)"
-        rf"|(?<![0-9.-]){high} ?点満点(?:で|中)?{steps})"
-    )
-
-
 _SIGN = re.compile(r"\s+|\S")
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W\d_]")
+_KINDS = ("number", "string")
 _DIGITS = ("Nd", "Nl", "No")
 _SENTENCE = re.compile(r"[.!。;\n]+")
 _ANCHORS = re.compile(rf"[\s\-:,()\"]*{ANCHORS}[\s()\"]*", re.IGNORECASE)
@@ -289,9 +276,10 @@ _NOT_JAPANESE = re.compile(r"(?![a-zA-Z\u3041-\u30ff\u3400-\u9fff々〆ヶ])[^\W
 _NOT_ENGLISH = re.compile(r"(?![a-zA-Z])[^\W\d_]")
 _HUMP = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _MOST_SHOWN = 4
+_MOST_REPEATS = 3
 _FIRST_YEAR, _LAST_YEAR = 1000, 2999
 _LONG_DASHES = "—―"
-_HASHES = ("#", "＃")
+_HASHES = "#＃"
 _NEGATIVE = ("minus", "negative", "マイナス")
 _NUMBER = (
     r"(?P<number>(?P<word>(?:minus|negative|plus|マイナス|プラス) ?(?=[0-9]))?"
@@ -304,6 +292,5 @@ _ANNOUNCED = re.compile(r"[:=は]")
 _COUNTED = re.compile(
     rf"[ \])\"]*(?!(?:because|since|as|due)\b|{ANCHORS})[a-z\u00c0-\u04ff]", re.IGNORECASE
 )
-_NAMED = re.compile("[a-z]", re.IGNORECASE)
-"""Before digits that are part of a name, as in Q1."""
+_NAMED = re.compile("[a-z]", re.IGNORECASE)  # digits behind it are part of a name, as in Q1
 _FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)

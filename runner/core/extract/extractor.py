@@ -131,8 +131,7 @@ class _Answer:
     """One answer while it is read."""
 
     def __init__(self, tools: "_Tools", visible: str, plain: str, text: str) -> None:
-        self._with = tools
-        self._text = text
+        self._with, self._text = tools, text
         self._visible = self._shown = visible
         self._plain = plain
         self._values: dict[str, list[Value]] = {}
@@ -251,9 +250,8 @@ class _Answer:
     def _take_bare(self) -> None:
         """Where nothing at all was found for the one question, take a number without a name."""
         reader = self._with.bare
-        if reader is None or self._structures or _CUT_SHORT.search(self._text):
-            return
-        if self._is_open(Cause.MISSING):
+        is_whole = not self._structures and _CUT_SHORT.search(self._text) is None
+        if reader is not None and is_whole and self._is_open(Cause.MISSING):
             self._take_whole(reader.read(self._visible, self._plain), (_LAST, bare.NAME))
 
     def _is_open(self, *causes: Cause) -> bool:
@@ -348,8 +346,8 @@ class _Answer:
 
     def _value(self, mark: Mark, question: str) -> Value:
         value = self._with.numbers[question].read(self._plain, mark.begin, mark.end)
-        if self._with.bare and bare.is_prose(self._plain, value, mark.line, by_id=mark.has_id):
-            value.number, value.cause = None, Cause.NOT_A_NUMBER
+        if self._with.bare:
+            bare.drop_prose(self._plain, value, mark.line, by_id=mark.has_id)
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
         return value
 

@@ -181,6 +181,21 @@ ENGLISH: Final = re.compile(
 """Stands in every sentence of English that is taken for one."""
 
 
+def own_scale(minimum: int, maximum: int) -> str:
+    """Return what finds a question's own scale, said as a range or by its steps."""
+    low, high = re.escape(str(minimum)), re.escape(str(maximum))
+    before = r"(?:(?:on|using|from) )?(?:(?:a|the|this) )?(?:scale (?:of |from )?)?"
+    ranged = (
+        rf"(?<![0-9.-]){low} ?(?:-|~|to|through|から) ?[+]?{high}(?![0-9]|\.[0-9])"
+        r"(?: scale\b|の尺度で?)?"
+    )
+    steps = rf"|(?<![0-9.-]){high} ?段階(?:評価)?(?:で|中)?" if minimum == 1 else ""
+    return (
+        rf"(?:{before}(?:{ranged}|(?<![0-9.-]){high}[- ]points? (?:likert |rating )?scale)"
+        rf"|(?<![0-9.-]){high} ?点満点(?:で|中)?{steps})"
+    )
+
+
 def answer_head(name: str, words: str, scale: str, *, dash: bool) -> str:
     """Return what may stand before the number of an answer; a dash only where no sign may."""
     asked = "(?:statement|question|item|sentence|claim|text|story|work|one)"
@@ -223,5 +238,5 @@ def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
         r"(?:です|でした|だ|である|と(?:評価|回答|思い)します|と思います|とします|と答えます"
         r"|を(?:選び|つけ|選択し)ます|に(?:なり|し)ます)?"
         rf"{close}(?P<anchor>(?: ?[-,:(\[] ?| ){ANCHORS}{close})?(?P<stop> ?[.。!])?{close}"
-        rf"(?P<rest>\s*\Z|\n[\s\S]*| - [\s\S]*| ?:[\s\S]*|[ 、,。]*(?:{why})(?![a-z])[\s\S]*)\Z"
+        rf"(?P<rest>\s*\Z|\n[\s\S]*| - (?![-+0-9])[\s\S]*| ?:[\s\S]*|[ 、,。]*(?:{why})(?![a-z])[\s\S]*)\Z"
     )
