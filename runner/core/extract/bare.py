@@ -23,6 +23,7 @@ from runner.core.extract.phrases import (
     CANNOT,
     DOUBT,
     ENGLISH,
+    OF_ITSELF,
     PREFACED,
     SPELLED,
     TAKEN_BACK,
@@ -139,12 +140,14 @@ class BareReader:
     def _is_harmless(self, text: str, number: Decimal) -> bool:
         """Tell whether a text beside the number is a reason without a doubt, or says it again."""
         text = text[self._behind_repeats(text, number) :]
+        why = self._why.match(text)
+        text = "\n" + text[why.end() :] if why else text
         figures = (Decimal(m[0].replace(UNSEEN, "")) for m in self._figures(text))
-        if any(f != number and not self._is_year(f) for f in figures):
+        if not all(map(self._is_year, figures)):
             return False
         line = text.partition("\n")[0]
-        doubts = (SPELLED.search(text), TAKEN_BACK.search(text), CANNOT.search(text))
-        if any(doubts) or UNSURE.search(line) or DOUBT.search(line):
+        doubts = (SPELLED, TAKEN_BACK, OF_ITSELF, CANNOT)
+        if any(doubt.search(text) for doubt in doubts) or UNSURE.search(line) or DOUBT.search(line):
             return False
         return all(map(_is_understood, _SENTENCE.split(text)))
 

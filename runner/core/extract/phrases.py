@@ -152,6 +152,15 @@ TAKEN_BACK: Final = re.compile(
     re.IGNORECASE,
 )
 """Anywhere behind a number: it is not the last word."""
+OF_ITSELF: Final = re.compile(
+    r"\b(?:number\w*|rat(?:e|ed|es|ing|ings)|scor\w+|answer\w*|respon[ds]\w*|values?|option\w*"
+    r"|choices?|cho(?:ose|osing|se|sen)|pick\w*|select\w*|items?|questions?|scale|points?|count\w*"
+    r"|how many|above|below|back|again|opposite|revers\w*|jok\w+|kidding|fun|opinion|pretend\w*"
+    r"|test\w*|invent\w*|made up|list\w*|lines?|steps?|pages?)\b"
+    r"|番号|数字|数値|点数|評価|回答|答[えを]|選択|選[ばびぶんぼ]|問題|設問|項目|質問|尺度|冗談|嘘|逆|反対|本当は|やめ|止め|自信|上記|下記|例",
+    re.IGNORECASE,
+)
+"""What speaks of the answer, not of what was asked: it may say that it is none."""
 _SPELLED_NUMBERS: Final = [
     "zero",
     "one",
