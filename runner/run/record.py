@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.core.definition import fingerprint, merged
 from runner.core.errors import ConfigError
-from runner.core.extract.reader import VERSION as READER_VERSION
+from runner.core.extract import reader
 from runner.core.model import QuestionSet
 from runner.run.run import Run
 from runner.storage.ledger import Ledger
@@ -69,7 +69,7 @@ def patterns_of(questions: QuestionSet) -> str:
     rules = asdict(questions)
     for wording in ("name", "form", "templates"):
         del rules[wording]
-    rules["reader"] = READER_VERSION
+    rules["reader"] = reader.version(questions)
     return sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -96,7 +96,9 @@ class Doubter:
             mark = marks[index] if index >= 0 else None
             text = plain[begin : min(end, begin + _LONGEST)]
             is_title = (
-                mark is not None and not mark.finder.names and not plain[mark.begin : end].strip()
+                mark is not None
+                and not (mark.finder.names or mark.finder.only)
+                and not plain[mark.begin : end].strip()
             )
             if mark is not None and mark.line == begin and is_title:
                 yield from self._of_all(text, numbers)

@@ -5,11 +5,14 @@ number there, and rather finds none than a wrong one. All work is done on a copy
 has the same length, character by character, so that every place holds in the text itself.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from runner.core.errors import ConfigError
+from runner.core.extract import bare
+from runner.core.extract.bare import BareReader
 from runner.core.extract.doubts import Doubt, Doubter
 from runner.core.extract.drafts import answer_part
 from runner.core.extract.markup import Markup
@@ -99,6 +102,7 @@ class Extractor:
             sentences=ranks.get(PatternKind.SENTENCES),
             objects=ObjectReader(names, numbers, tops),
             tables=TableReader(names, numbers, {q.id: q for q in questions.questions}),
+            bare=_bare(questions, names, numbers),
             whole=SentenceReader(names, [q.id for q in questions.questions], numbers),
             refusals=questions.refusal_patterns,
             markup=Markup(names),
@@ -117,17 +121,17 @@ class Extractor:
         if part.strange is not None:
             nothing = Found(cause=Cause.NOT_A_NUMBER, written=(part.strange,))
             return dict.fromkeys(self._tools.order, nothing)
-        found = _Answer(self._tools, part.visible, part.plain).read()
+        found = _Answer(self._tools, part.visible, part.plain, text).read()
         for other in part.others:
-            found = _weighed(found, _Answer(self._tools, *other).read())
+            found = _weighed(found, _Answer(self._tools, *other, text).read())
         return found
 
 
 class _Answer:
     """One answer while it is read."""
 
-    def __init__(self, tools: "_Tools", visible: str, plain: str) -> None:
-        self._with = tools
+    def __init__(self, tools: "_Tools", visible: str, plain: str, text: str) -> None:
+        self._with, self._text = tools, text
         self._visible = self._shown = visible
         self._plain = plain
         self._values: dict[str, list[Value]] = {}
@@ -148,6 +152,7 @@ class _Answer:
         self._take_values(marks)
         self._take_reasons(marks)
         self._take_sentences()
+        self._take_bare()
         numbers = {
             question: [value.number for value in values if value.number is not None]
             for question, values in self._values.items()
@@ -236,23 +241,29 @@ class _Answer:
 
     def _take_sentences(self) -> None:
         """Where no pattern found a number, read the answer as a whole."""
-        if self._with.sentences is None or not self._is_open():
+        if self._with.sentences is None or not self._is_open(Cause.MISSING, Cause.AMBIGUOUS):
             return
-        if says_no(self._with.refusals, self._visible):
-            return
-        entries = self._with.whole.read(self._visible, self._plain)
+        if not says_no(self._with.refusals, self._visible):
+            entries = self._with.whole.read(self._visible, self._plain)
+            self._take_whole(entries, self._with.sentences)
+
+    def _take_bare(self) -> None:
+        """Where nothing at all was found for the one question, take a number without a name."""
+        reader = self._with.bare
+        is_whole = not self._structures and _CUT_SHORT.search(self._text) is None
+        if reader is not None and is_whole and self._is_open(Cause.MISSING):
+            self._take_whole(reader.read(self._visible, self._plain), (_LAST, bare.NAME))
+
+    def _is_open(self, *causes: Cause) -> bool:
+        """Tell whether nothing was found but places without a number, for one of these causes."""
+        return all(v.cause in causes for values in self._values.values() for v in values)
+
+    def _take_whole(self, entries: list[Entry], pattern: tuple[int, str]) -> None:
+        """Take what the answer says as a whole, in place of all else that was found."""
         if entries:
             self._values.clear()
             self._reasons.clear()
-            self._take(entries, self._with.sentences)
-
-    def _is_open(self) -> bool:
-        """Tell whether nothing was read, and nothing was found that forbids to read on."""
-        return all(
-            value.cause in (Cause.MISSING, Cause.AMBIGUOUS)
-            for values in self._values.values()
-            for value in values
-        )
+            self._take(entries, pattern)
 
     def _take(self, entries: list[Entry], pattern: tuple[int, str]) -> None:
         rank, name = pattern
@@ -309,7 +320,7 @@ class _Answer:
                 and (finder.names or reason.finder.names)
             ):
                 continue
-            if not finder.names:
+            if not (finder.names or finder.only):
                 if not section or (reason and finder.group == "reason"):
                     continue
                 if finder.kind is PatternKind.NEXT and not self._is_next(mark, last):
@@ -335,6 +346,8 @@ class _Answer:
 
     def _value(self, mark: Mark, question: str) -> Value:
         value = self._with.numbers[question].read(self._plain, mark.begin, mark.end)
+        if self._with.bare:
+            bare.drop_prose(self._plain, value, mark.line, by_id=mark.has_id)
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
         return value
 
@@ -427,6 +440,8 @@ class _Tools:
     """The rank and the name of the pattern that reads objects; None when there is none."""
     table: tuple[int, str] | None
     sentences: tuple[int, str] | None
+    bare: BareReader | None
+    """Reads a number without a name; None where there are several questions."""
     objects: ObjectReader
     tables: TableReader
     whole: SentenceReader
@@ -443,6 +458,10 @@ class _Reason:
     rank: int
 
 
+_LAST = 1 << 20
+"""The rank of what is tried after all patterns."""
+_CUT_SHORT = re.compile(r"<s>|</s>\s*\S")
+"""Behind the end of what is struck out, or of a turn, nothing of an answer is seen."""
 _SIGNS = ("-", "+", ">", "<", "~")
 _REMARK = 1 << 20
 _TENTH = 10
@@ -454,6 +473,14 @@ _STRANGE = linear(
     r"|#{1,6}[ \t　]+[^ \n]|(?P<bold>\*\*[^*\n]{1,30}\*\*[ :：]*$))"
 )
 _IS_RULE, _BOLD = (_STRANGE.groupindex[name] for name in ("rule", "bold"))
+
+
+def _bare(
+    questions: QuestionSet, names: Names, numbers: Mapping[str, NumberGrammar]
+) -> BareReader | None:
+    if len(questions.questions) != 1:
+        return None
+    return BareReader(questions, names, numbers[questions.questions[0].id])
 
 
 def _may_be_strange(text: str) -> bool:

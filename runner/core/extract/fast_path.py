@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from runner.core.extract import bare
 from runner.core.extract.doubts import Doubter
 from runner.core.extract.matcher import Finder, Mark
 from runner.core.extract.names import linear
@@ -131,7 +132,7 @@ class FastPath:
                         reading.cause is not None
                         or reading.reason != probe
                         or reading.value != number
-                        or reading.pattern is None
+                        or reading.pattern in (None, bare.NAME)
                         or patterns.setdefault(question.id, reading.pattern) != reading.pattern
                     ):
                         return

@@ -37,6 +37,8 @@ class Finder:
     """Whether it says where something begins; a heading and an end do not."""
     place: int = 0
     """The number of the group that begins there."""
+    only: tuple[str, ...] = ()
+    """The question of a set of one, for a pattern that may leave out its name."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ class Matcher:
             ConfigError: names the pattern that cannot be used, and the part.
         """
         self._names = names
+        known = set(names.ids.values())
+        self._only = tuple(known) if len(known) == 1 else ()
         self._finders = tuple(
             finder for group, of_it in patterns.items() for finder in self._compile(group, of_it)
         )
@@ -139,6 +143,7 @@ class Matcher:
                     sure = False
                     continue
                 questions = tuple(name for name in dict.fromkeys(names) if name is not None)
+                questions = questions or finder.only
                 begin = match.start(finder.place) if finder.placed else match.end()
                 hit = (finder, questions, begin - start, bool(said.get("id")))
                 return self._remember(sure, key, hit)
@@ -171,7 +176,8 @@ class Matcher:
                 )
             named = {"id", "label"} & groups.keys()
             bare = pattern.kind in (PatternKind.BELOW, PatternKind.NEXT)
-            if group == "value" and not bare and not named:
+            only = self._only if group == "value" and not bare else ()
+            if group == "value" and not (bare or named or only):
                 raise ConfigError(
                     f"{where} fits every question alike; it needs {{id}} or {{label}}, "
                     "or kind: below"
@@ -194,6 +200,7 @@ class Matcher:
                 ),
                 placed=placed,
                 place=groups.get(group, 0),
+                only=only,
             )
 
 

@@ -71,7 +71,7 @@ class ObjectReader:
         for (key, _), (meaning, member) in zip(node.items, named, strict=True):
             inner = _alone(member) if meaning else member
             if meaning is None:
-                if not questions and inner.items is not None and not _DRAFT.search(key):
+                if not questions and inner.items is not None and not DRAFT.search(key):
                     yield from self._walk(inner, plain, (), part)
                 continue
             whose = meaning.questions or questions
@@ -169,7 +169,7 @@ _SCALE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_DRAFT = re.compile(
+DRAFT = re.compile(
     r"think|thought|draft|scratch|monolog|brainstorm|reflection|思考|下書|草案|草稿|検討|仮の?(?:回答|評価)"
     r"|example|sample|average|typical|previous|others\b|例|平均|前回|他の|サンプル",
     re.IGNORECASE,

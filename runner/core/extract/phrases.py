@@ -93,3 +93,159 @@ BEFORE: Final = re.compile(
     re.IGNORECASE,
 )
 """The same, where it stands before the first number; in a reason it says nothing."""
+
+# --- a number without a name: blanks in a row are one, line breaks in a row are one
+
+VALUE_WORDS: Final = (
+    *("rating", "score", "answer", "response", "choice", "selection", "evaluation"),
+    *("level of agreement", "agreement", "評価", "回答", "答え", "点数", "選択", "同意度"),
+)
+ANCHORS: Final = (
+    r"(?:(?:strongly|somewhat|slightly|mostly|completely|very|neither|nor|not at all|とても|やや|よく)"
+    r"(?![a-z]) ?)*(?:(?:agree|disagree|neutral|undecided|often|always|sometimes|rarely|never|seldom"
+    r"|like me|true|そう思う|同意する?|当てはまる|あてはまる|ある|する)(?![a-z]) ?)+"
+)
+"""What the steps of a scale are called."""
+PREFACE: Final = (
+    r"(?:as|being) an ai(?: (?:language )?(?:model|assistant))?,? i (?:have no|do not have"
+    r"|don't have|lack|do not experience|don't experience)(?: (?:any|personal|real|human|own"
+    r"|feelings?|emotions?|opinions?|experiences?|beliefs?|preferences?|and|or))+,? ?"
+    r"(?:but|however|so)[,:]? ?"
+    r"|(?:私は)?AI(?:なので|ですので|として)、?(?:個人的な)?(?:感情|意見|経験|好み)は"
+    r"(?:ありませんが|持ちませんが|ないが)、?"
+)
+"""What an AI says of itself before it answers all the same."""
+PREFACED: Final = re.compile(PREFACE, re.IGNORECASE)
+CANNOT: Final = re.compile(
+    r"(?:\b(?:cannot|can not|unable|not able|decline|refuse)|(?:can|wo)n't)\b[^.\n]{0,30}"
+    r"\b(?:rat(?:e|ing)|answer|scor(?:e|ing)|choose|respond|evaluate|assess|provide|judge)"
+    r"|\bi(?: am|'m) sorry\b|申し訳|(?:評価|採点|点数|回答|答え|応え|判断)[^。\n]{0,20}"
+    r"(?:[出で]来?き?ません|[えせれ]ません|かねます|控え|お断り)",
+    re.IGNORECASE,
+)
+"""A refusal, also in a reason, where "I can't" alone is none."""
+UNSURE: Final = re.compile(
+    r"\b(?:or|if|unless|assuming|average|typical|examples?|e\.g|(?:he|she|they|who|it)"
+    r" (?:said|says|answered)|most people|at (?:most|least)|but|though|then)\b"
+    r"|例え?ば|たとえば|例[)\]です]|もし|平均|または|あるいは|なら|けど|ですが|しかし",
+    re.IGNORECASE,
+)
+"""On the line of a number: it is another's, or no answer."""
+TAKEN_BACK: Final = re.compile(
+    r"\b(?:actually|on (?:second|further|reflection)|scratch that|instead|rather|correct(?:ion|ed)"
+    r"|revis\w+|reconsider\w*|should(?: be| have)|make (?:it|that)|oops|typo|placeholder"
+    r"|hypothe\w*|arbitrar\w*|random\w*|ignore|disregard|forget|never ?mind|strike|undo"
+    r"|retract\w*|withdraw\w*|cancel\w*|edit|update\w*|wait|sorry|nope|nah|no(?=\s*(?:[,.;:!\n-]|\Z))"
+    r"|hm+|maybe|perhaps|possibly|probably|might|could|unsure|uncertain|not sure|guess\w*"
+    r"|depend\w*|tentativ\w*|for now|lower|higher|closer|(?:some|any)thing else|other than"
+    r"|(?:another|a different) (?:rating|score|number|answer|value|choice|option|one)"
+    r"|meant?|mistak\w+|mis(?:read|under|typ|click)\w*|would have|wrong|too \w+"
+    r"|not my|not (?:really|quite)|not (?:a|an|the) (?:real|actual|right|answer)"
+    r"|(?:most|other|many) (?:people|readers|students) (?:would )?(?:say|choose|answer|give|rate"
+    r"|pick|select)|chang\w+ my|(?:if|but) i|the (?:true|real|right) (?:rating|answer|value))\b"
+    r"|\b(?:this|that|it|which|above|rating|score|number|answer)\b[^.\n]{0,30}"
+    r"\b(?:examples?|averages?|samples?|estimate|others|readers|incorrect|invalid|not)\b"
+    r"|訂正|修正|撤回|やはり|やっぱり|いや(?=[、。!\s]|\Z)|いいえ|いえ(?=[、。!\s]|\Z)|か(?=[。!\s]|\Z)|間違|違[いうえ]|見直|変更|仮の|仮に|もし|例です|例として"
+    r"|ではな|じゃな|平均|サンプル|ランダム|適当に|むしろ|別の|取り?消|待って|かもしれ|たぶん|多分|おそらく|わから|分から"
+    r"|判断でき|迷|どちらと|もっと[高低]|もう少し|もう一度|[一二三四五六七八九十](?=点|です|を選|にし|に変)"
+    r"|[?？~<>|{}…]|\.\.\.",
+    re.IGNORECASE,
+)
+"""Anywhere behind a number: it is not the last word."""
+OF_ITSELF: Final = re.compile(
+    r"\b(?:number\w*|rat(?:e|ed|es|ing|ings)|scor\w+|answer\w*|respon[ds]\w*|values?|option\w*"
+    r"|choices?|cho(?:ose|osing|se|sen)|pick\w*|select\w*|items?|questions?|scale|points?|count\w*"
+    r"|how many|above|below|back|again|opposite|revers\w*|jok\w+|kidding|fun|opinion|pretend\w*"
+    r"|test\w*|invent\w*|made up|list\w*|lines?|steps?|pages?)\b"
+    r"|番号|数字|数値|点数|評価|回答|答[えを]|選択|選[ばびぶんぼ]|問題|設問|項目|質問|尺度|冗談|嘘|逆|反対|本当は|やめ|止め|自信|上記|下記|例",
+    re.IGNORECASE,
+)
+"""What speaks of the answer, not of what was asked: it may say that it is none."""
+_SPELLED_NUMBERS: Final = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+]
+SPELLED: Final = re.compile(
+    rf"\b(?:{'|'.join(set(_SPELLED_NUMBERS) - {'one'})})\b"
+    r"|\b(?:an?|say|choose|pick|is|give|no,|or) one\b",
+    re.IGNORECASE,
+)
+"""A number in words: it may be another answer."""
+ENGLISH: Final = re.compile(
+    r"\b(?:the|this|that|these|those|because|since|it|its|it's|my|myself|i'm|i've|i'd|with|without"
+    r"|they|their|them|would|which|when|what|very|often|always|usually|sometimes|rarely|never|and"
+    r"|about|people|there|being|does|don't|doesn't|isn't|agree|disagree|feel|think|help|like|love"
+    r"|enjoy|tend|believe|find)\b",
+    re.IGNORECASE,
+)
+"""Stands in every sentence of English that is taken for one."""
+
+
+def own_scale(minimum: int, maximum: int) -> str:
+    """Return what finds a question's own scale, said as a range or by its steps."""
+    low, high = re.escape(str(minimum)), re.escape(str(maximum))
+    before = r"(?:(?:on|using|from) )?(?:(?:a|the|this) )?(?:scale (?:of |from )?)?"
+    ranged = (
+        rf"(?<![0-9.-]){low} ?(?:-|~|to|through|から) ?[+]?{high}(?![0-9]|\.[0-9])"
+        r"(?: scale\b|の尺度で?)?"
+    )
+    steps = rf"|(?<![0-9.-]){high} ?段階(?:評価)?(?:で|中)?" if minimum == 1 else ""
+    return (
+        rf"(?:{before}(?:{ranged}|(?<![0-9.-]){high}[- ]points? (?:likert |rating )?scale)"
+        rf"|(?<![0-9.-]){high} ?点満点(?:で|中)?{steps})"
+    )
+
+
+def answer_head(name: str, words: str, scale: str, *, dash: bool) -> str:
+    """Return what may stand before the number of an answer; a dash only where no sign may."""
+    asked = "(?:statement|question|item|sentence|claim|text|story|work|one)"
+    it = rf"(?:(?:this|that|the)(?: (?:given )?{asked})?|it|myself|{name})"
+    says = (
+        r"i(?: would|'d|'ll| will| have to)?(?: personally| honestly)? (?:rate|give|score|say"
+        r"|choose|pick|select|assign|answer|respond|go with)"
+        rf"(?: (?:{it}|at|as|with|an?|the|to|(?:rating|score|answer|value)(?: of)?|number|option"
+        rf"|my (?:{words})))*+ ?"
+    )
+    known_as = rf"(?:{words}|{name})"
+    noun = (
+        r"(?:here is |here's )?(?:(?:my|the) )?(?:(?:final|honest|overall|own) )?"
+        rf"{known_as}(?: (?:for|to|on) {it})?(?: ?[\[(]?{scale}[\])]?)?"
+        r"(?: (?:is|would be|of)(?: an?)? | ?\]?(?: ?(?:[:=]|->|→)|\n)|\])"
+    )
+    this = r"(?:it's|it is|this is|that's|it would be)(?: an?)? "
+    anchor = rf"(?:i )?{ANCHORS}(?:[:(\[,\n]|- )"
+    asked_ja = "この(?:文章?|質問|項目|作品|記述|設問|意見)(?:に対する|について|への)"
+    japanese = rf"(?:私は|(?:(?:私|自分)の)?(?:{asked_ja}の?)?{known_as}(?:として)?(?:は、?|:)) ?"
+    bullet = "(?:- )?" if dash else ""
+    return (
+        r"[\s\[(\"]*+(?:(?:so|thus|therefore|hence|overall|personally|honestly|sure|certainly|okay"
+        rf"|ok)[ ,:.!\n]+)*(?:{PREFACE})?(?:[\[(]?{scale}[\])]?[,:、]?\s?)?"
+        rf"(?:(?P<lead>{says}|{noun}|{this}|{anchor}|{japanese})\s?)?{bullet}[\s\[(\"]*+"
+        rf"(?:{scale}[\])]?[,:、]? ?)?"
+    )
+
+
+def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
+    """Return what may stand behind it; `rest` is what is said besides, set off from the answer."""
+    unit = "点|ポイント| ?points?| ?pts?" + ("| ?%|パーセント" if percent else "")
+    top = rf"(?:/|out of) ?{maximum}(?![0-9]|\.[0-9])"
+    own = rf" ?{top}| ?[\[(](?:{scale}|{top})[\])]| {scale}"
+    close = r"(?: ?[\])\"])*+"
+    why = "because|since|as|due to|given|owing to|thanks to|なぜなら|理由は"
+    return (
+        rf"{close}(?:{own})?(?:{unit})?(?: is (?:my|the) (?:final )?(?:answer|rating|choice|score"
+        rf"|response))?(?: (?:for|to|on) (?:this|that|it|me|{name}))?"
+        r"(?:です|でした|だ|である|と(?:評価|回答|思い)します|と思います|とします|と答えます"
+        r"|を(?:選び|つけ|選択し)ます|に(?:なり|し)ます)?"
+        rf"{close}(?P<anchor>(?: ?[-,:(\[] ?| ){ANCHORS}{close})?(?P<stop> ?[.。!])?{close}"
+        rf"(?P<rest>\s*\Z|\n[\s\S]*| - (?![-+0-9])[\s\S]*| ?:[\s\S]*|[ 、,。]*(?:{why})(?![a-z])[\s\S]*)\Z"
+    )

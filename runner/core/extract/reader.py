@@ -1,5 +1,6 @@
 """Answer text -> a judged reading of every question: the one way in for everything that reads answers."""
 
+from runner.core.extract import bare
 from runner.core.extract.extractor import Extractor
 from runner.core.extract.fast_path import FastPath
 from runner.core.extract.validate import is_no, judge
@@ -8,6 +9,11 @@ from runner.core.model import QuestionSet, Reading
 
 VERSION = 2
 """Raised with every change by which an answer may be read otherwise under the same patterns."""
+
+
+def version(questions: QuestionSet) -> int | list[int]:
+    """Return which reader reads such answers; sets of one question have a reader of their own."""
+    return [VERSION, bare.VERSION] if len(questions.questions) == 1 else VERSION
 
 
 class Reader:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from runner.core.extract import bare
 from runner.core.extract.extractor import Found
 from runner.core.extract.matcher import says_no
 from runner.core.finish import CONTENT_FILTER, REFUSAL, STOP, normal
@@ -114,7 +115,10 @@ def _touches_end(item: Found, text: str) -> bool:
     """
     if item.number is None and item.span is None:
         return True
-    in_last_line = item.span is not None and "\n" not in text[item.span[1] :]
+    behind = text[item.span[1] :] if item.span is not None else "\n"
+    if item.pattern == bare.NAME:  # nothing but a line break does not end it
+        behind = behind.rstrip()
+    in_last_line = "\n" not in behind
     return in_last_line or (item.reason_end is not None and item.reason_end >= len(text))
 
 
