@@ -115,6 +115,10 @@ class Extractor:
         """Finds what an answer says beside its values."""
         return self._tools.doubter
 
+    def marks(self, text: str) -> list[Mark]:
+        """Return the lines of a text that announce a value or a reason, first to last."""
+        return self._tools.matcher.find(tidy(text))
+
     def extract(self, text: str) -> dict[str, Found]:
         """Return what was found for every question, by question id; never raises."""
         part = answer_part(text, self._ours)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from runner.core.extract import bare
-from runner.core.extract.doubts import Doubter
+from runner.core.extract.extractor import Extractor
 from runner.core.extract.matcher import Finder, Mark
 from runner.core.extract.names import linear
 from runner.core.extract.normalize import BLANKS, tidy
@@ -32,17 +32,17 @@ class FastPath:
     them a reason of one line without markdown. Everything else is left to the patterns.
     """
 
-    def __init__(self, questions: QuestionSet, read: Read, doubter: Doubter) -> None:
+    def __init__(self, questions: QuestionSet, read: Read, extractor: Extractor) -> None:
         """Try out the ways of writing the form.
 
         Args:
             questions: what is asked.
             read: reads an answer by its patterns.
-            doubter: finds what an answer says beside its values.
+            extractor: finds what is announced, and what is said beside the values.
         """
         self._questions = questions
         self._read = read
-        self._doubter = doubter
+        self._extractor = extractor
         self._lessons = 0
         self._count = 2 * len(questions.questions)
         self._with_gaps = 3 * len(questions.questions) - 1
@@ -69,7 +69,7 @@ class FastPath:
     ) -> bool:
         """Tell whether the answer says something beside its values that the patterns would weigh."""
         numbers = {question: [r.value] for question, r in readings.items() if r.value is not None}
-        doubts = self._doubter.find(tidy(match.string), _marks(way, match), numbers)
+        doubts = self._extractor.doubter.find(tidy(match.string), _marks(way, match), numbers)
         return doubts is None or next(doubts, None) is not None
 
     def learn(self, text: str, readings: Mapping[str, Reading]) -> None:
@@ -136,7 +136,14 @@ class FastPath:
                         or patterns.setdefault(question.id, reading.pattern) != reading.pattern
                     ):
                         return
-        self._ways.append(_way(questions, layout, patterns))
+        self._ways.append(_way(questions, layout, patterns, self._labelled(text)))
+
+    def _labelled(self, text: str) -> tuple[bool, ...]:
+        """Tell of the reason's line of each question whether a pattern knows it, or it is a remark."""
+        known = {mark.line for mark in self._extractor.marks(text) if mark.finder.group == "reason"}
+        lines = text.split("\n")
+        starts = (sum(len(line) + 1 for line in lines[:n]) for n in range(1, len(lines), 2))
+        return tuple(start in known for start in starts)
 
 
 class _Heads(NamedTuple):
@@ -161,6 +168,8 @@ class _Way:
     places: tuple[_Place, ...]
     layout: tuple[_Heads, ...]
     """What stands around each number, and before each reason."""
+    labelled: tuple[bool, ...]
+    """Whether a pattern knows the line of each reason."""
 
 
 def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
@@ -189,7 +198,7 @@ def _marks(way: _Way, match: re.Match[str]) -> Iterator[Mark]:
         begin, end = match.span(2 * place + 1)
         line = begin - len(heads.value)
         yield Mark(_VALUE, (question,), line, begin, end + len(heads.tail), after_blank=False)
-        if heads.reason:
+        if way.labelled[place]:
             begin, end = match.span(2 * place + 2)
             line = begin - len(heads.reason)
             yield Mark(_WHY, (question,), line, begin, end, after_blank=False)
@@ -230,7 +239,10 @@ def _heads(questions: QuestionSet, question: Question) -> _Heads | None:
 
 
 def _way(
-    questions: tuple[Question, ...], layout: tuple[_Heads, ...], patterns: Mapping[str, str]
+    questions: tuple[Question, ...],
+    layout: tuple[_Heads, ...],
+    patterns: Mapping[str, str],
+    labelled: tuple[bool, ...],
 ) -> _Way:
     blocks = (
         f"{re.escape(heads.value)}([0-9０-９]{{1,3}}){re.escape(heads.tail)}\n"
@@ -239,7 +251,7 @@ def _way(
     )
     places = (_Place(q.id, patterns[q.id], _numbers(q)) for q in questions)
     whole = re.compile("\n{1,2}".join(blocks) + "\n*")
-    return _Way(whole, tuple(places), layout)
+    return _Way(whole, tuple(places), layout, labelled)
 
 
 def _numbers(question: Question) -> dict[str, Decimal]:

@@ -7,7 +7,7 @@ from runner.core.extract.validate import is_no, judge
 from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
 
-VERSION = 2
+VERSION = 3
 """Raised with every change by which an answer may be read otherwise under the same patterns."""
 
 
@@ -27,7 +27,7 @@ class Reader:
         """
         self._questions = questions
         self._extractor = Extractor(questions)
-        self._fast_path = FastPath(questions, self.by_patterns, self._extractor.doubter)
+        self._fast_path = FastPath(questions, self.by_patterns, self._extractor)
 
     def read(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
         """Return a reading for every question, by question id; never raises."""
