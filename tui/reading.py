@@ -349,6 +349,7 @@ _CAUSES = {
     Cause.MISSING: "nothing was found for it",
     Cause.AMBIGUOUS: "answered twice, with different numbers",
     Cause.NOT_A_NUMBER: "what stands there is not one whole number",
+    Cause.NOT_AN_OPTION: "what stands there names none of the options plainly",
     Cause.OTHER_SCALE: "the number is on another scale than the one asked for",
     Cause.NO_REASON: "the reason is missing",
     Cause.REFUSED: "the model would not answer",

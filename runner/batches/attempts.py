@@ -47,7 +47,8 @@ def question_columns(questions: QuestionSet) -> dict[str, str]:
     """Return the columns of the readings; `written` is what stands where no value can be taken."""
     columns: dict[str, str] = {}
     for question in questions.questions:
-        columns[f"{question.id}_value"] = "Int64" if question.integer else "Float64"
+        number = "Int64" if question.integer else "Float64"
+        columns[f"{question.id}_value"] = "String" if question.options else number
         for part in ("reason", "pattern", "cause", "written"):
             columns[f"{question.id}_{part}"] = "String"
     return columns
@@ -66,11 +67,10 @@ def reading_cells(questions: QuestionSet, readings: Mapping[str, Reading]) -> li
         if reading is None:
             cells += [None, None, None, None, None]
             continue
-        value = reading.value
-        number = None if value is None else (int(value) if question.integer else float(value))
+        value = question.written(reading.value)
         cause = None if reading.cause is None else reading.cause.value
         written = " / ".join(reading.written) or None
-        cells += [number, reading.reason, reading.pattern, cause, written]
+        cells += [value, reading.reason, reading.pattern, cause, written]
     return cells
 
 

@@ -115,8 +115,8 @@ class Pieces:
 
     def __init__(self, questions: QuestionSet, dialect: LineDecoder | None, wanted: Wanted) -> None:
         """Compile the patterns."""
-        self._integers = {q.id: q.integer for q in questions.questions}
-        self._line = AsLine(self._integers)
+        self._ids = [q.id for q in questions.questions]
+        self._line = AsLine(questions)
         self._reader = Reader(questions)
         self._decode = dialect.decode() if dialect else None
         self._results_first = False
@@ -125,8 +125,8 @@ class Pieces:
     def read(self, piece: "Range | Path") -> Tally:
         """Read a range of lines, or a part of a run's attempts."""
         tally = Tally(
-            patterns={q: Counter() for q in self._integers},
-            causes={q: Counter() for q in self._integers},
+            patterns={q: Counter() for q in self._ids},
+            causes={q: Counter() for q in self._ids},
         )
         output: list[bytes] = []
         shapes: Counter[Shape] = Counter()
@@ -153,7 +153,7 @@ class Pieces:
     def _count(self, tally: Tally, shape: Shape, count: int) -> None:
         tally.answers += count
         tally.valid += 0 if any(shape[1]) else count
-        for question, pattern, cause in zip(self._integers, *shape, strict=True):
+        for question, pattern, cause in zip(self._ids, *shape, strict=True):
             tally.patterns[question][pattern or NO_PATTERN] += count
             if cause is not None:
                 tally.causes[question][cause.value] += count
@@ -222,11 +222,11 @@ def _answered(reply: Reply) -> tuple[str, str, str | None] | None:
 class AsLine:
     """Writes what was read of one answer as a line of JSON."""
 
-    def __init__(self, integers: Mapping[str, bool]) -> None:
+    def __init__(self, questions: QuestionSet) -> None:
         """Keep which questions ask for whole numbers."""
-        self._integers = integers
-        self._all_whole = all(integers.values())
-        values = b",".join(_dumped(q).replace(b"%", b"%%") + b":%d" for q in integers)
+        self._questions = {q.id: q for q in questions.questions}
+        self._all_whole = all(q.integer and not q.options for q in questions.questions)
+        values = b",".join(_dumped(q).replace(b"%", b"%%") + b":%d" for q in self._questions)
         self._whole = b'{"custom_id":%%b,"values":{%b},"reasons":%%b%%b' % values
         self._endings: dict[Shape, tuple[bytes, bool]] = {}
 
@@ -236,18 +236,18 @@ class AsLine:
         shape = (patterns, causes)
         ending, complete = self._endings.get(shape) or self._ending(shape)
         if complete:
-            said = _dumped(dict(zip(self._integers, reasons, strict=True)))
+            said = _dumped(dict(zip(self._questions, reasons, strict=True)))
             return self._whole % (_dumped(custom_id), *values, said, ending)
         row: dict[str, Any] = {
             "custom_id": custom_id,
             "values": {
-                q: None if v is None else int(v) if whole else _plain(v)
-                for (q, whole), v in zip(self._integers.items(), values, strict=True)
+                q.id: q.written(v) if v is None or q.integer else _plain(v)
+                for q, v in zip(self._questions.values(), values, strict=True)
             },
-            "reasons": dict(zip(self._integers, reasons, strict=True)),
+            "reasons": dict(zip(self._questions, reasons, strict=True)),
         }
         if any(written):
-            row["written"] = {q: w for q, w in zip(self._integers, written, strict=True) if w}
+            row["written"] = {q: w for q, w in zip(self._questions, written, strict=True) if w}
         return _dumped(row)[:-1] + ending
 
     def _ending(self, shape: Shape) -> tuple[bytes, bool]:
@@ -255,7 +255,7 @@ class AsLine:
 
         And whether each of their questions has a value, and all of them are whole.
         """
-        patterns, causes = (dict(zip(self._integers, of_it, strict=True)) for of_it in shape)
+        patterns, causes = (dict(zip(self._questions, of_it, strict=True)) for of_it in shape)
         why = {q: cause.value for q, cause in causes.items() if isinstance(cause, Cause)}
         row = {"patterns": patterns, "status": "invalid" if why else "valid", "causes": why}
         complete = self._all_whole and set(shape[1]) <= {None, Cause.NO_REASON}

@@ -1,12 +1,18 @@
 """A question set: checked, and translated into the nouns of runner.core."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from runner.config.problems import IDENTIFIER, Problems, did_you_mean
 from runner.config.schema import ItemConfig, PatternConfig, QuestionConfig
 from runner.core.errors import ConfigError
-from runner.core.model import Pattern, PatternKind, Question, QuestionSet, Variant
+from runner.core.extract.normalize import tidy
+from runner.core.extract.options import names_of
+from runner.core.model import Option, Pattern, PatternKind, Question, QuestionSet, Variant
 from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill, placeholders
+
+KINDS = ("number", "choice")
+"""What an answer to an item may be."""
 
 
 def questions_of(
@@ -29,6 +35,13 @@ def questions_of(
     problems.check(bool(row.value_patterns), f"{where}: value_patterns", "no pattern is declared")
     wordings = _wordings(row, factors, where, problems)
     _check_patterns(row, where, problems)
+    for key, item in items.items():
+        lines = row.form if item.reason or not row.form_value else row.form_value
+        problems.check(
+            item.kind != "choice" or "{options}" in lines,
+            f"{where}: form",
+            f"does not name {{options}}, which {key} needs; question=english has an example",
+        )
     return _translated(row, items, wordings)
 
 
@@ -38,10 +51,54 @@ def _check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems
         good = IDENTIFIER.fullmatch(str(key)) is not None
         problems.check(good, f"{where}: items.{key}", "allowed: letters, digits, - and _")
         problems.check(
-            item.minimum < item.maximum,
+            item.kind in KINDS,
+            f"{where}: items.{key}.kind",
+            f"{item.kind!r}; {did_you_mean(item.kind, KINDS)}",
+        )
+        _check_options(item, f"{where}: items.{key}", problems)
+        problems.check(
+            item.kind == "choice" or item.minimum < item.maximum,
             f"{where}: items.{key}",
             f"minimum {item.minimum} is not below maximum {item.maximum}",
         )
+
+
+def _check_options(item: ItemConfig, where: str, problems: Problems) -> None:
+    if item.kind != "choice":
+        problems.check(item.options is None, f"{where}.options", "only a kind: choice has options")
+        return
+    options = options_of(item)
+    problems.check(len(options) > 1, f"{where}.options", "allowed: two or more, as [yes, no]")
+    owners: dict[str, str] = {}
+    for option in options:
+        for name in names_of(option):
+            folded = " ".join(tidy(name).lower().split())
+            problems.check(bool(folded), f"{where}.options", f"{option.id!r} has an empty name")
+            other = owners.setdefault(folded, option.id)
+            problems.check(
+                other == option.id,
+                f"{where}.options",
+                f"{option.id!r} and {other!r} are both called {name!r}",
+            )
+
+
+def options_of(item: ItemConfig) -> tuple[Option, ...]:
+    """Return the options of a choice: words, or ids with a label or with aliases."""
+    said = item.options
+    if isinstance(said, list):
+        said = dict.fromkeys(str(word) for word in said)
+    if not isinstance(said, dict):
+        return ()
+    return tuple(_option(str(id_), row) for id_, row in said.items())
+
+
+def _option(id_: str, row: Any) -> Option:
+    if isinstance(row, list):
+        return Option(id=id_, aliases=tuple(map(str, row)))
+    if isinstance(row, dict):
+        aliases = row.get("aliases") or []
+        return Option(id=id_, label=str(row.get("label") or ""), aliases=tuple(map(str, aliases)))
+    return Option(id=id_, label=str(row or ""))
 
 
 def _wordings(
@@ -101,13 +158,15 @@ def _translated(
         questions=tuple(
             Question(
                 id=str(key),
-                label=item.label,
-                minimum=item.minimum,
-                maximum=item.maximum,
-                integer=item.integer,
+                label=item.label or str(key),
+                minimum=1 if item.kind == "choice" else item.minimum,
+                maximum=len(options_of(item)) if item.kind == "choice" else item.maximum,
+                integer=item.integer or item.kind == "choice",
                 reason_required=item.reason and item.reason_required,
                 aliases=tuple(item.aliases),
                 asks_reason=item.reason,
+                ask=item.ask,
+                options=options_of(item) if item.kind == "choice" else (),
             )
             for key, item in items.items()
         ),

@@ -37,9 +37,12 @@ class TextConfig:
 
 @dataclass
 class ItemConfig:
-    """One question of conf/question/*.yaml."""
+    """One question of conf/question/*.yaml, or of `items` in an experiment."""
 
-    label: str = MISSING
+    label: str = ""
+    ask: str = ""
+    kind: str = "number"
+    options: Any = field(default=None, metadata=WORDS)
     minimum: int = 0
     maximum: int = 100
     integer: bool = True

@@ -48,6 +48,8 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
                 "integer": q.integer,
                 "reason_required": q.reason_required,
                 **({} if q.asks_reason else {"reason": "not asked"}),
+                **({"ask": q.ask} if q.ask else {}),
+                **({"options": {o.id: o.shown for o in q.options}} if q.options else {}),
             }
             for q in questions.questions
         },

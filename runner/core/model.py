@@ -83,19 +83,50 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One of the answers that a question offers."""
+
+    id: str
+    """What the tables hold."""
+    label: str = ""
+    """What the form shows; empty: the id."""
+    aliases: tuple[str, ...] = ()
+    """What answers may call it beside that; they are only read, never sent."""
+
+    @property
+    def shown(self) -> str:
+        """Return what a model is shown."""
+        return self.label or self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question: a number between two bounds, and a reason."""
+    """One question: a number between two bounds, or one of some options; and perhaps a reason."""
 
     id: str
     label: str
     minimum: int
+    """Of a choice: 1."""
     maximum: int
+    """Of a choice: how many options there are; a reading holds the number of the one chosen."""
     integer: bool
     reason_required: bool
     aliases: tuple[str, ...] = ()
     """What answers may call it beside its label, as in another language."""
     asks_reason: bool = True
     """Whether the form asks for a reason at all."""
+    ask: str = ""
+    """The question in full, where the label is only its name."""
+    options: tuple[Option, ...] = ()
+    """Of a choice, in the order in which they are shown; empty for a number."""
+
+    def written(self, value: "Decimal | None") -> int | float | str | None:
+        """Return a reading's value as tables hold it."""
+        if value is None:
+            return None
+        if self.options:
+            return self.options[int(value) - 1].id
+        return int(value) if self.integer else float(value)
 
 
 class PatternKind(StrEnum):
@@ -321,6 +352,8 @@ class Cause(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     AMBIGUOUS = "ambiguous"
     NOT_A_NUMBER = "not_a_number"
+    NOT_AN_OPTION = "not_an_option"
+    """What stands there names none of the options, or not plainly."""
     NO_REASON = "no_reason"
     REFUSED = "refused"
     TRUNCATED = "truncated"

@@ -34,7 +34,7 @@ MAIN_FIELDS = {"persona": "system", "text": "text"}
 """The fields that `{persona}` and `{text}` stand for."""
 _NAMES_SHOWN = 16
 
-FORM_FIELDS = ("id", "label", "minimum", "maximum")
+FORM_FIELDS = ("id", "label", "minimum", "maximum", "name", "options")
 """What the form of one question may name in braces."""
 
 
@@ -78,6 +78,20 @@ def form(questions: QuestionSet) -> str:
     return "\n".join(form_of(questions, question) for question in questions.questions)
 
 
+def name_of(question: Question) -> str:
+    """Return what a question is called: its id, and its label where that is another one."""
+    if question.label == question.id:
+        return question.id
+    return f"{question.id}. {question.label}"
+
+
+def options_shown(question: Question) -> str:
+    """Return what may be answered, as the form shows it."""
+    if question.options:
+        return " / ".join(option.shown for option in question.options)
+    return f"{question.minimum}-{question.maximum}"
+
+
 def form_of(questions: QuestionSet, question: Question) -> str:
     """Return the form to fill in for one question."""
     values = {
@@ -85,6 +99,8 @@ def form_of(questions: QuestionSet, question: Question) -> str:
         "label": question.label,
         "minimum": str(question.minimum),
         "maximum": str(question.maximum),
+        "name": name_of(question),
+        "options": options_shown(question),
     }
     lines = questions.form if question.asks_reason else questions.form_value or questions.form
     return fill(lines, values, "question.form").rstrip("\n")
@@ -94,7 +110,7 @@ def skeleton(questions: QuestionSet) -> str:
     """Return the JSON object to fill in, a question a line, in the words of the question set."""
     value, reason = (next(iter(w), "") for w in (questions.value_words, questions.reason_words))
     rows = (
-        f'  {_quoted(q.id)}: {{"value": [{q.label} {value}: {q.minimum}-{q.maximum}]'
+        f'  {_quoted(q.id)}: {{"value": [{q.label} {value}: {options_shown(q)}]'
         + (f', "reason": {_quoted(f"[{q.label} {reason}]")}}}' if q.asks_reason else "}")
         for q in questions.questions
     )
@@ -165,7 +181,9 @@ def values_of(levels: Iterator[tuple[Factor, Level]]) -> dict[str, str]:
 
 def asked_of(questions: QuestionSet) -> dict[str, str]:
     """Return what stands in the place of the names in `ASKED`."""
-    listed = "\n".join(f"{q.id}. {q.label}" for q in questions.questions)
+    listed = "\n".join(
+        f"{name_of(q)}: {q.ask}" if q.ask else f"{q.id}. {q.label}" for q in questions.questions
+    )
     to_fill_in = form(questions)
     return {
         "items": f"{listed}\n\n{to_fill_in}",

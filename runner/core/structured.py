@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from runner.core.model import JsonObject, Question, QuestionSet
+from runner.core.prompt import options_shown
 
 
 def schema(questions: QuestionSet, *, closed: bool) -> JsonObject:
@@ -17,9 +18,12 @@ def schema(questions: QuestionSet, *, closed: bool) -> JsonObject:
 
 def _part(question: Question, *, closed: bool) -> JsonObject:
     """Return the shape of one answer; bounds are told, not enforced, which not every service does."""
-    kind = "integer" if question.integer else "number"
-    bounds = f"{question.label}: {question.minimum}-{question.maximum}"
-    parts: list[tuple[str, JsonObject]] = [("value", {"type": kind, "description": bounds})]
+    bounds = f"{question.label}: {options_shown(question)}"
+    value: JsonObject = {"type": "integer" if question.integer else "number", "description": bounds}
+    if question.options:
+        ids = [option.id for option in question.options]
+        value = {"type": "string", "enum": ids, "description": bounds}
+    parts = [("value", value)]
     if question.asks_reason:
         parts.append(("reason", {"type": "string", "description": f"{question.label}: reason"}))
     return _object(parts, closed=closed)

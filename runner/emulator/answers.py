@@ -49,6 +49,8 @@ class Layout:
     has_preamble: bool = False
 
 
+_ONLY_NUMBERS = ("点", "/{high}")
+"""What stands behind a number and behind no word."""
 PLAIN = Layout()
 LAYOUTS = (
     Layout(
@@ -139,7 +141,7 @@ def _content(prompt: Prompt, temperature: float, dice: Dice, flaw: str | None) -
     ]
     if prompt.is_object:
         return _object(prompt.questions, numbers, reasons, dice, flaw)
-    values = [str(number) for number in numbers]
+    values = [q.said(number) for q, number in zip(prompt.questions, numbers, strict=True)]
     if flaw is not None:
         return _flawed(prompt, values, reasons, dice, flaw)
     layout = PLAIN if dice.share() < 0.7 else LAYOUTS[dice.roll(len(LAYOUTS))]
@@ -168,7 +170,9 @@ def _object(
     elif flaw == "reason_missing":
         reasons[where] = ""
     parts = {
-        question.label: {question.number_word: number}
+        question.label: {
+            question.number_word: question.said(number) if question.options else number
+        }
         | ({question.reason_word: reason} if question.reason_word else {})
         for question, number, reason in zip(questions, numbers, reasons, strict=True)
     }
@@ -203,7 +207,8 @@ def _lay_out(
     blocks = []
     for question, given, reason in zip(questions, values, reasons, strict=True):
         value = given.translate(_FULL_WIDTH) if layout.full_width else given
-        number_line = layout.number.format(
+        is_word = bool(question.options) and layout.number.endswith(_ONLY_NUMBERS)
+        number_line = (PLAIN if is_word else layout).number.format(
             label=question.label, word=question.number_word, value=value, high=question.high
         )
         reason_line = layout.reason.format(
@@ -214,20 +219,43 @@ def _lay_out(
     return layout.gap.join(blocks)
 
 
+def _wrong(question: Question, value: str, no_number: str) -> dict[str, str]:
+    """Return what may stand in the place of a value, by what is wrong with it."""
+    low, high = question.low, question.high
+    if question.options:
+        other = _another(question, value)
+        return {
+            "too_high": f"{value} / {other}",
+            "negative": f"not {value}",
+            "not_a_number": no_number,
+            "range": f"{value} or {other}",
+            "unfilled": f"[{' / '.join(question.options)}]",
+            "decimal": f"{value}?",
+        }
+    third = (high - low) // 3
+    return {
+        "too_high": str(high + (high - low) // 2),
+        "negative": str(low - 10),
+        "not_a_number": no_number,
+        "range": f"{low + third}-{high - third}",
+        "unfilled": f"[{low}-{high}]",
+        "decimal": f"{max(low, int(value) - 1)}.5",
+    }
+
+
+def _another(question: Question, value: str) -> str:
+    """Return another answer than this one."""
+    if question.options:
+        return next(option for option in question.options if option != value)
+    number = int(value)
+    return str(number - 5 if number - 5 >= question.low else number + 5)
+
+
 def _flawed(prompt: Prompt, values: list[str], reasons: list[str], dice: Dice, flaw: str) -> str:
     questions = prompt.questions
     where = dice.roll(len(questions))
     question = questions[where]
-    low, high = question.low, question.high
-    third = (high - low) // 3
-    wrong = {
-        "too_high": str(high + (high - low) // 2),
-        "negative": str(low - 10),
-        "not_a_number": prompt.phrases.no_number,
-        "range": f"{low + third}-{high - third}",
-        "unfilled": f"[{low}-{high}]",
-        "decimal": f"{max(low, int(values[where]) - 1)}.5",
-    }
+    wrong = _wrong(question, values[where], prompt.phrases.no_number)
     if flaw in wrong:
         values[where] = wrong[flaw]
     elif flaw == "reason_missing":
@@ -242,7 +270,6 @@ def _flawed(prompt: Prompt, values: list[str], reasons: list[str], dice: Dice, f
             [reasons[at] for at in kept],
         )
     if flaw == "asked_twice":
-        number = int(values[where])
-        other = str(number - 5 if number - 5 >= low else number + 5)
+        other = _another(question, values[where])
         return text + "\n" + _lay_out(PLAIN, (question,), [other], [reasons[where]])
     return text

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 from runner.emulator.phrases import ENGLISH, JAPANESE, Phrases
 
@@ -15,9 +16,10 @@ _SLOT = re.compile(
 )
 _SCALE = re.compile(r"(\d+)\s*[-–~〜～ー]\s*(\d+)")
 _NUMBER_WORD = re.compile(
-    r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating", re.IGNORECASE
+    r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating|answer", re.IGNORECASE
 )
 _REASON_WORD = re.compile(r"理由|説明|根拠|reason|why|explanation", re.IGNORECASE)
+_BRACKETS = re.compile(r"[\[［](.+)[\]］]")
 _ORDINAL = re.compile(
     r"^\s*(?:(?:[QＱ問]?\s*\d+|設問\d+)\s*[.．:：、)]?\s*|[A-Za-z0-9_-]{1,40}[.:] +(?=\S))"
 )
@@ -46,6 +48,12 @@ class Question:
     low: int
     high: int
     mean: float
+    options: tuple[str, ...] = ()
+    """What may be answered in words; then low to high are their numbers."""
+
+    def said(self, number: int) -> str:
+        """Return a number as it is answered."""
+        return self.options[number - 1] if 0 < number <= len(self.options) else str(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ def _persona(text: str) -> tuple[int, int]:
 
 
 def _questions(text: str, shift: int) -> tuple[Question, ...]:
-    numbers: dict[str, tuple[str, int, int]] = {}
+    numbers: dict[str, tuple[str, int, int, tuple[str, ...]]] = {}
     reasons: dict[str, str] = {}
     for slot in _SLOT.finditer(text):
         label, word, scale = slot["label"], slot["word"], _SCALE.search(slot["slot"])
@@ -117,12 +125,24 @@ def _questions(text: str, shift: int) -> tuple[Question, ...]:
             reasons.setdefault(label, word)
         elif _NUMBER_WORD.search(word):
             low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
-            numbers.setdefault(label, (word, low, max(high, low + 1)))
+            options = _options(slot["slot"]) if scale is None else ()
+            if options:
+                low, high = 1, len(options)
+            numbers.setdefault(label, (word, low, max(high, low + 1), options))
     story = blake2b(_SLOT.sub("", text).encode(), digest_size=8).hexdigest()
     return tuple(
-        _question(label, word, reasons.get(label, ""), low, high, shift, story)
-        for label, (word, low, high) in numbers.items()
+        replace(
+            _question(label, word, reasons.get(label, ""), low, high, shift, story), options=options
+        )
+        for label, (word, low, high, options) in numbers.items()
     )
+
+
+def _options(slot: str) -> tuple[str, ...]:
+    """Return the words of a slot like `[yes / no]`; none for any other."""
+    inside = _BRACKETS.fullmatch(slot.strip())
+    words = [word.strip() for word in inside[1].split(" / ")] if inside else []
+    return tuple(words) if len(words) > 1 and all(words) else ()
 
 
 def _described(schema: str, text: str, shift: int) -> tuple[Question, ...]:
@@ -134,15 +154,28 @@ def _described(schema: str, text: str, shift: int) -> tuple[Question, ...]:
             str(part.get("type")).lower(): name
             for name, part in inside.get("properties", {}).items()
         }
-        number = kinds.get("integer") or kinds.get("number")
+        choice, options = _chosen(inside.get("properties", {}))
+        number = kinds.get("integer") or kinds.get("number") or choice
         if number is None:
             return ()
         said = inside["properties"][number].get("description", "")
         scale = _SCALE.search(said)
         low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
-        question = _question(label, number, kinds.get("string", ""), low, high, shift, story)
-        found.append(replace(question, name=said.partition(":")[0] or label))
+        if options:
+            low, high = 1, len(options)
+        why = kinds.get("string", "")
+        reason = why if why != choice else ""
+        question = _question(label, number, reason, low, high, shift, story)
+        found.append(replace(question, name=said.partition(":")[0] or label, options=options))
     return tuple(found)
+
+
+def _chosen(properties: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the property that is one of some words, and the words."""
+    for name, part in properties.items():
+        if part.get("enum"):
+            return name, tuple(map(str, part["enum"]))
+    return None, ()
 
 
 def _question(

@@ -159,6 +159,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "cause.out_of_range": ("範囲外の数", "number out of range"),
     "cause.ambiguous": ("異なる数が二つ以上", "several different numbers"),
     "cause.not_a_number": ("一つの数として読めない", "not one number"),
+    "cause.not_an_option": ("どの選択肢か定まらない", "not plainly one option"),
     "cause.other_scale": ("別の尺度の数", "number on another scale"),
     "cause.no_reason": ("理由がない", "no reason"),
     "cause.refused": ("モデルが断った", "the model refused"),

@@ -422,7 +422,7 @@ def test_a_set_of_one_question_has_a_reader_of_its_own() -> None:
     pair = {key: {"label": LABELS[key]} for key in ("Q1", "Q2")}
 
     assert reading.version(question_set(items=pair)) == reading.VERSION
-    assert reading.version(one()) == [2, bare.VERSION]
+    assert reading.version(one()) == [reading.VERSION, bare.VERSION]
 
 
 PROBE = [{"name": "mine", "regex": "値: (?P<value>.*)"}]

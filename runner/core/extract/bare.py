@@ -16,8 +16,8 @@ from runner.core.extract.loose_json import Node, nodes
 from runner.core.extract.matcher import says_no
 from runner.core.extract.names import Names, any_of
 from runner.core.extract.normalize import blanks, tidy
-from runner.core.extract.number import UNSEEN, NumberGrammar, Value
-from runner.core.extract.objects import DRAFT, Entry
+from runner.core.extract.number import UNSEEN, Entry, NumberGrammar, Value
+from runner.core.extract.objects import DRAFT
 from runner.core.extract.phrases import (
     ANCHORS,
     CANNOT,

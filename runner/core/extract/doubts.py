@@ -257,6 +257,14 @@ def _titled_structures(
             yield from (Doubt(q, Cause.AMBIGUOUS, text.strip()) for q in questions)
 
 
+def corrections(plain: str) -> Iterator[str]:
+    """Yield the lines of a tidied text that may take something back."""
+    for begin, end in _lines(plain):
+        line = plain[begin:end]
+        if _CORRECTION.search(line):
+            yield line
+
+
 def scales(text: str) -> Iterator[Scale]:
     """Yield the scales that a tidied text announces."""
     if _SPEAKS_OF_SCALE.search(text.encode("utf-8", "replace")) is None:

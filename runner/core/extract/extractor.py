@@ -13,7 +13,7 @@ from decimal import Decimal
 from runner.core.errors import ConfigError
 from runner.core.extract import bare
 from runner.core.extract.bare import BareReader
-from runner.core.extract.doubts import Doubt, Doubter
+from runner.core.extract.doubts import Doubt, Doubter, corrections
 from runner.core.extract.drafts import answer_part
 from runner.core.extract.markup import Markup
 from runner.core.extract.matcher import (
@@ -28,12 +28,13 @@ from runner.core.extract.matcher import (
 )
 from runner.core.extract.names import Names, linear
 from runner.core.extract.normalize import BLANKS, HIDDEN_MARKS, tidy
-from runner.core.extract.number import NumberGrammar, Value
-from runner.core.extract.objects import Entry, ObjectReader
+from runner.core.extract.number import Entry, NumberGrammar, Value
+from runner.core.extract.objects import Grammar, ObjectReader
+from runner.core.extract.options import OptionGrammar, WholeOption
 from runner.core.extract.reason import first_paragraph, trim_reason, trim_remark
 from runner.core.extract.sentences import SentenceReader
 from runner.core.extract.tables import TableReader
-from runner.core.model import Cause, Pattern, PatternKind, QuestionSet
+from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet
 
 __all__ = ["Extractor", "Found", "tidy", "trim_reason"]
 
@@ -73,15 +74,9 @@ class Extractor:
         """
         names = Names(questions)
         self._ours = frozenset((*names.ids, *names.labels))
-        numbers = {
-            question.id: NumberGrammar(
-                question,
-                questions.reason_words,
-                questions.value_words,
-                kanji=questions.kanji_numbers,
-            )
-            for question in questions.questions
-        }
+        grammars = {question.id: _grammar(questions, question) for question in questions.questions}
+        choices = {q: g for q, g in grammars.items() if isinstance(g, OptionGrammar)}
+        numbers = {q: g for q, g in grammars.items() if isinstance(g, NumberGrammar)}
         # Reasons come first: a line that announces a reason is never read as a value.
         patterns = {
             "reason": questions.reason_patterns,
@@ -92,18 +87,20 @@ class Extractor:
             _check_names(group, of_it)
         refusals(questions.refusal_patterns)
         ranks = {p.kind: (r, p.name) for r, p in enumerate(questions.value_patterns)}
-        tops = {question.id: question.maximum for question in questions.questions}
+        tops = {q.id: q.maximum for q in questions.questions if not q.options}
+        sentences = None if choices else ranks.get(PatternKind.SENTENCES)
         self._tools = _Tools(
             order=tuple(question.id for question in questions.questions),
-            numbers=numbers,
+            grammars=grammars,
+            choices=choices,
             matcher=Matcher(names, patterns),
             json=ranks.get(PatternKind.JSON),
             table=ranks.get(PatternKind.TABLE),
-            sentences=ranks.get(PatternKind.SENTENCES),
-            objects=ObjectReader(names, numbers, tops),
-            tables=TableReader(names, numbers, {q.id: q for q in questions.questions}),
-            bare=_bare(questions, names, numbers),
-            whole=SentenceReader(names, [q.id for q in questions.questions], numbers),
+            sentences=sentences,
+            objects=ObjectReader(names, grammars, tops),
+            tables=TableReader(names, grammars, {q.id: q for q in questions.questions}),
+            bare=_bare(questions, names, grammars),
+            whole=SentenceReader(names, list(numbers), numbers),
             refusals=questions.refusal_patterns,
             markup=Markup(names),
             doubter=Doubter(questions, names),
@@ -164,7 +161,7 @@ class _Answer:
         doubts = self._with.doubter.find(self._plain, marks, numbers, self._structures)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
-        for doubt in doubts:
+        for doubt in (*doubts, *_taken_back(self._with.choices, self._plain, numbers)):
             self._doubts.setdefault(doubt.question, doubt)
         found = {question: self._found(question) for question in self._with.order}
         return self._on_one_scale(found)
@@ -175,14 +172,14 @@ class _Answer:
         small = all(
             item.number <= self._with.tops[question] / _TENTH
             for question, item in found.items()
-            if item.number is not None
+            if item.number is not None and question in self._with.tops
         )
         if not others or not small:
             return found
         scale = others[0].written[-1:]
         return {
             question: item
-            if item.number is None
+            if item.number is None or question not in self._with.tops
             else replace(
                 item,
                 number=None,
@@ -349,8 +346,8 @@ class _Answer:
         return not self._plain[last.end : mark.line].strip()
 
     def _value(self, mark: Mark, question: str) -> Value:
-        value = self._with.numbers[question].read(self._plain, mark.begin, mark.end)
-        if self._with.bare:
+        value = self._with.grammars[question].read(self._plain, mark.begin, mark.end)
+        if isinstance(self._with.bare, BareReader):
             bare.drop_prose(self._plain, value, mark.line, by_id=mark.has_id)
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
         return value
@@ -438,14 +435,15 @@ class _Tools:
     """What is compiled for one question set."""
 
     order: tuple[str, ...]
-    numbers: dict[str, NumberGrammar]
+    grammars: Mapping[str, Grammar]
+    choices: Mapping[str, OptionGrammar]
     matcher: Matcher
     json: tuple[int, str] | None
     """The rank and the name of the pattern that reads objects; None when there is none."""
     table: tuple[int, str] | None
     sentences: tuple[int, str] | None
-    bare: BareReader | None
-    """Reads a number without a name; None where there are several questions."""
+    bare: BareReader | WholeOption | None
+    """Reads a value without a name; None where there are several questions."""
     objects: ObjectReader
     tables: TableReader
     whole: SentenceReader
@@ -479,12 +477,26 @@ _STRANGE = linear(
 _IS_RULE, _BOLD = (_STRANGE.groupindex[name] for name in ("rule", "bold"))
 
 
+def _grammar(questions: QuestionSet, question: Question) -> Grammar:
+    if question.options:
+        return OptionGrammar(question)
+    return NumberGrammar(
+        question,
+        questions.reason_words,
+        questions.value_words,
+        kanji=questions.kanji_numbers,
+    )
+
+
 def _bare(
-    questions: QuestionSet, names: Names, numbers: Mapping[str, NumberGrammar]
-) -> BareReader | None:
+    questions: QuestionSet, names: Names, grammars: Mapping[str, Grammar]
+) -> BareReader | WholeOption | None:
     if len(questions.questions) != 1:
         return None
-    return BareReader(questions, names, numbers[questions.questions[0].id])
+    ((question, grammar),) = grammars.items()
+    if isinstance(grammar, OptionGrammar):
+        return WholeOption(question, grammar, questions.value_words)
+    return BareReader(questions, names, grammar)
 
 
 def _may_be_strange(text: str) -> bool:
@@ -501,6 +513,16 @@ def _may_be_strange(text: str) -> bool:
         or "―" in text
         or ("-" in text and ("--" in text or "- -" in text))
     )
+
+
+def _taken_back(
+    choices: Mapping[str, OptionGrammar], plain: str, numbers: Mapping[str, Sequence[Decimal]]
+) -> Iterator[Doubt]:
+    """Yield the choices against which a line speaks that corrects something."""
+    for question, grammar in choices.items():
+        for line in corrections(plain) if numbers.get(question) else ():
+            if any(grammar.others_in(line, number) for number in numbers[question]):
+                yield Doubt(question, Cause.AMBIGUOUS, line.strip())
 
 
 def _merged(marks: list[Mark], ends: list[Mark]) -> list[Mark]:

@@ -32,8 +32,21 @@ class Value:
     """Whether the number is written in kanji."""
 
 
+@dataclass(slots=True)
+class Entry:
+    """What one place of an object, a table or a whole answer says of a question."""
+
+    question: str
+    value: Value | None = None
+    reason: str | None = None
+    end: int = 0
+
+
 class NumberGrammar:
     """Reads one number from the rest of a line, on the scale of one question."""
+
+    takes_figures = True
+    """Whether a bare number of JSON is a value."""
 
     def __init__(
         self,

@@ -2,34 +2,27 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.core.extract.loose_json import NOTHING, Node, nodes
 from runner.core.extract.names import Meaning, Names
 from runner.core.extract.normalize import tidy
-from runner.core.extract.number import NumberGrammar, Value
+from runner.core.extract.number import Entry, NumberGrammar, Value
+from runner.core.extract.options import OptionGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.model import Cause
 
-
-@dataclass(slots=True)
-class Entry:
-    """What one place of an object or a table says of a question."""
-
-    question: str
-    value: Value | None = None
-    reason: str | None = None
-    end: int = 0
+Grammar = NumberGrammar | OptionGrammar
+"""Reads the value of one question."""
 
 
 class ObjectReader:
     """Reads objects whose keys name our questions, in whatever arrangement."""
 
     def __init__(
-        self, names: Names, numbers: dict[str, NumberGrammar], tops: Mapping[str, int]
+        self, names: Names, numbers: Mapping[str, Grammar], tops: Mapping[str, int]
     ) -> None:
-        """Keep what keys may be called, who reads the numbers, and how high they go."""
+        """Keep what keys may be called, who reads the values, and how high numbers go."""
         self._names = names
         self._numbers = numbers
         self._tops = tops
@@ -49,7 +42,8 @@ class ObjectReader:
         top = _top(node)
         for entry in self._entries(node, plain, questions, part):
             value = entry.value
-            if value and value.number is not None and top not in (None, self._tops[entry.question]):
+            highest = self._tops.get(entry.question)
+            if value and value.number is not None and highest and top not in (None, highest):
                 value.number, value.cause = None, Cause.OTHER_SCALE
             yield entry
 
@@ -116,9 +110,9 @@ class ObjectReader:
                     value.number, value.cause = None, Cause.AMBIGUOUS
                 yield Entry(question, value=value)
 
-    def _number(self, node: Node, plain: str, numbers: NumberGrammar) -> Value:
+    def _number(self, node: Node, plain: str, numbers: Grammar) -> Value:
         span = (node.begin, node.end)
-        if node.kind == "number" and len(node.text) <= _LONGEST_NUMBER:
+        if node.kind == "number" and numbers.takes_figures and len(node.text) <= _LONGEST_NUMBER:
             number = Decimal(node.text)
             if "e" not in node.text.lower() and (number or node.text[0] != "-"):
                 begin = node.begin + (node.text[0] == "+")

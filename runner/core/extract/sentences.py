@@ -14,8 +14,7 @@ from itertools import pairwise
 
 from runner.core.extract.names import Names, any_of, folded
 from runner.core.extract.normalize import blanks
-from runner.core.extract.number import COUNTED, NumberGrammar, Value
-from runner.core.extract.objects import Entry
+from runner.core.extract.number import COUNTED, Entry, NumberGrammar, Value
 from runner.core.extract.phrases import (
     BEFORE,
     CLAUSE,

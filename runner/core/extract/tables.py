@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from runner.core.extract.doubts import other_scales
 from runner.core.extract.names import Meaning, Names
-from runner.core.extract.number import NumberGrammar, Value
-from runner.core.extract.objects import Entry
+from runner.core.extract.number import Entry, Value
+from runner.core.extract.objects import Grammar
 from runner.core.extract.reason import trim_reason
 from runner.core.model import Cause, Question
 
@@ -39,7 +39,7 @@ class TableReader:
     """Reads tables that name our questions."""
 
     def __init__(
-        self, names: Names, numbers: Mapping[str, NumberGrammar], questions: Mapping[str, Question]
+        self, names: Names, numbers: Mapping[str, Grammar], questions: Mapping[str, Question]
     ) -> None:
         """Keep what cells may be called, and who reads the numbers."""
         self._names = names

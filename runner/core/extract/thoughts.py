@@ -47,6 +47,8 @@ class _Role(Enum):
     """Ends a thought that was a message of its own, else says nothing."""
     LEAVES = auto()
     """Ends a thought of its own family, else says nothing."""
+    NESTS = auto()
+    """Inside a thought of its own family: one more end belongs to what begins here."""
     STRANGE = auto()
 
 
@@ -131,8 +133,11 @@ class _Walk:
         """Do what a mark says; tell whether what is shown or hidden goes on behind it."""
         role, family, hidden = mark.role, mark.family, self._hidden
         if role is _Role.LEAVES and hidden == family == _FENCE and self._is_silent(start):
-            self._inside += 1  # a draft with a fence of its own: nothing was thought yet
-        elif role in (_Role.THOUGHT, _Role.LEAVES, _Role.MESSAGE) and hidden == family:
+            role = _Role.NESTS  # a draft with a fence of its own: nothing was thought yet
+        if role is _Role.NESTS:
+            self._inside += hidden == family
+            return hidden == family
+        if role in (_Role.THOUGHT, _Role.LEAVES, _Role.MESSAGE) and hidden == family:
             self._inside -= 1
             self._hidden = family if self._inside > 0 else None
         elif role is _Role.THINKS and hidden == family != _CONTROL:
@@ -245,7 +250,9 @@ def _known(written: str) -> _Mark | None:
     first, inner = written[0], written[1:-1]
     if first in "`~ \t":
         word = written.strip("`~ \t").lower()
-        return _Mark(_Role.THINKS if _THINKING.search(word) else _Role.LEAVES, _FENCE)
+        if not word:
+            return _Mark(_Role.LEAVES, _FENCE)
+        return _Mark(_Role.THINKS if _THINKING.search(word) else _Role.NESTS, _FENCE)
     if first == "◁":
         name = inner.strip().lower()
         return _thought(name, "◁") if _THINKING.search(name) else _Mark(_Role.STRANGE)

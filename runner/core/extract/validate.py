@@ -69,7 +69,7 @@ def is_no(
     questions: QuestionSet, question: Question, number: Decimal | None, reason: str | None
 ) -> bool:
     """Tell whether the lowest number stands there because the model would not answer."""
-    is_lowest = number == question.minimum
+    is_lowest = number == question.minimum and not question.options
     return is_lowest and says_no(questions.refusal_patterns, reason or "")
 
 

@@ -1,0 +1,134 @@
+"""Reads which option a place names - or says why that is unsure.
+
+It reads as `NumberGrammar` does, and gives the number of the option, from 1. Only an option that
+stands there by its name, with nothing before it, is taken: "not positive", "positive or neutral" and
+a word that merely begins like one are none.
+"""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+from runner.core.extract.names import folded
+from runner.core.extract.normalize import tidy
+from runner.core.extract.number import Entry, Value
+from runner.core.model import Cause, Option, Question
+
+LONGEST_REMARK = 2_000
+"""Characters behind an option in its line; a longer line says nothing that could be trusted."""
+
+
+class OptionGrammar:
+    """Reads one option of one question from the rest of a line."""
+
+    takes_figures = False
+    """Whether a bare number of JSON is a value."""
+
+    def __init__(self, question: Question) -> None:
+        """Compile the names of the options; `config` has seen to it that no two are alike."""
+        self._numbers = {
+            folded(tidy(name)): number
+            for number, option in enumerate(question.options, 1)
+            for name in names_of(option)
+        }
+        names = "|".join(
+            " +".join(map(re.escape, name.split()))
+            for name in sorted(self._numbers, key=len, reverse=True)
+        )
+        self._first = re.compile(
+            rf"[ \[(\"'“‘「]*(?P<name>{names})(?![\w'’-])(?P<rest>[ \])\"'”’」]*)", re.IGNORECASE
+        )
+        self._any = re.compile(rf"(?<![\w'’])(?:{names})(?![\w])", re.IGNORECASE)
+
+    def read(self, plain: str, begin: int, end: int) -> Value:
+        """Read from `begin` to the end of the line; any other option named there is a competitor."""
+        value = self._read(plain, begin, end)
+        value.end = end
+        return value
+
+    def is_unfilled(self, written: str) -> bool:
+        """Tell whether a text is what the form has in the place of an answer."""
+        return not written.strip(_BLANKS) or self._is_list(written)
+
+    def others_in(self, text: str, number: Decimal) -> bool:
+        """Tell whether a tidied text names another option than this one."""
+        return any(self._numbers[folded(m[0])] != number for m in self._any.finditer(text))
+
+    def _read(self, plain: str, begin: int, end: int) -> Value:
+        text = plain[begin:end]
+        start = begin + len(text) - len(text.lstrip())
+        span = (start, start + len(text.strip()))
+        if not text.strip(_BLANKS):
+            return Value(None, Cause.MISSING, (begin, begin), end)
+        if self._is_list(text):
+            return Value(None, Cause.MISSING, (begin, begin), end)
+        match = self._first.match(plain, begin, end)
+        if match is None:
+            several = {self._numbers[folded(m[0])] for m in self._any.finditer(text)}
+            cause = Cause.AMBIGUOUS if len(several) > 1 else Cause.NOT_AN_OPTION
+            return Value(None, cause, span, end)
+        number = Decimal(self._numbers[folded(match["name"])])
+        rest = plain[match.end() : end]
+        if len(rest) > LONGEST_REMARK or self.others_in(rest, number):
+            return Value(None, Cause.AMBIGUOUS, span, end)
+        if rest.strip() and not _REMARK.match(rest, pos=0) and not match["rest"].strip():
+            return Value(None, Cause.NOT_AN_OPTION, span, end)
+        if _HEDGE.search(rest[:_NEAR]) or _OR.match(rest):
+            return Value(None, Cause.AMBIGUOUS, span, end)
+        return Value(number, None, match.span("name"), match.end())
+
+    def _is_list(self, text: str) -> bool:
+        """Tell whether a text names every option, as the form does that was not filled in."""
+        named = {self._numbers[folded(m[0])] for m in self._any.finditer(text)}
+        between = self._any.sub("", text)
+        whole = len(named) == len(set(self._numbers.values())) and len(named) > 1
+        return whole and not re.search(r"\w{2}", between)
+
+
+def names_of(option: Option) -> tuple[str, ...]:
+    """Return all that an answer may call an option."""
+    return (option.id, *([option.label] if option.label else []), *option.aliases)
+
+
+_BLANKS = " []()\"'.。_-"
+_NEAR = 60
+_REMARK = re.compile(
+    r" *(?:[.,;:!。、，；：(\[|—–]|- |->|because\b|since\b|です|だ(?:[。 ]|$))", re.IGNORECASE
+)
+"""What may follow an option: a stop, or what begins a remark."""
+_HEDGE = re.compile(
+    r"^ *\?|\b(?:maybe|perhaps|possibly|not sure|unsure|not certain|either|hard to say)\b"
+    r"|かもしれ|または|あるいは|もしくは|わからない|分からない|ではな|じゃな|とは言え|とはいえ",
+    re.IGNORECASE,
+)
+"""Near behind an option: it may be another one."""
+_OR = re.compile(r"[ ,.;:()\[\]—–/-]*(?:or|if|unless|but|almost|nearly|ish)\b", re.IGNORECASE)
+"""The same, directly behind it."""
+
+
+class WholeOption:
+    """Reads an answer to the one question of a set that is nothing but an option, or begins with one."""
+
+    def __init__(self, question: str, grammar: OptionGrammar, value_words: Sequence[str]) -> None:
+        """Compile what may announce the option, as in "Answer: yes"."""
+        self._question = question
+        self._grammar = grammar
+        words = "|".join(map(re.escape, sorted(value_words, key=len, reverse=True))) or "(?!)"
+        self._lead = re.compile(rf"(?:(?:my|the|final) )*(?:{words}) *[:=は] *", re.IGNORECASE)
+
+    def read(self, _visible: str, plain: str) -> list[Entry]:
+        """Return an entry for an answer whose first line is an option alone, or names several.
+
+        What stands below is its reason: it names no other option.
+        """
+        text = plain.strip(" \n`")
+        begin = plain.find(text)
+        line_end = plain.find("\n", begin)
+        line_end = len(plain) if line_end < 0 else line_end
+        lead = self._lead.match(plain, begin, line_end)
+        value = self._grammar.read(plain, lead.end() if lead else begin, line_end)
+        if value.number is None:
+            return [Entry(self._question, value=value)] if value.cause is Cause.AMBIGUOUS else []
+        if self._grammar.others_in(plain[line_end:], value.number):
+            value.number, value.cause = None, Cause.AMBIGUOUS
+        return [Entry(self._question, value=value)]
