@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -69,23 +70,38 @@ def composed(argv: list[str]) -> list[Settings]:
 
     What chooses a file (provider=openai) is composed, once for all tests; the other words are read
     and laid over that by Hydra's own functions, and checked by the program as always. A folder of
-    the user's own, a sweep and what Hydra refuses are composed.
+    the user's own, a launcher, and what Hydra refuses are composed.
     """
     words, home = _arguments(argv)
+    sweeps, words = words[:1] == ["-m"], words[1:] if words[:1] == ["-m"] else words
     if home != SHIPPED or not all(map(_SETS.match, words)):
         return compose(argv)
-    choices = tuple(w for w in words if w.lstrip("+").partition("=")[0] in GROUPS)
     try:
-        tree = deepcopy(_base(choices))
-        values = _READER.parse_overrides([w for w in words if w not in choices])
-        if any(value.is_sweep_override() for value in values):
-            return compose(argv)
-        ConfigLoaderImpl._apply_overrides_to_config(values, tree)
-        return [replace(settings(tree, [SHIPPED]), overrides=tuple(words))]
+        jobs = _jobs(words) if sweeps else [words]
+        return [_laid_over(job) for job in jobs]
     except ConfigError:
+        if sweeps:  # all jobs are looked at before one is told of
+            return compose(argv)
         raise
     except (HydraException, OmegaConfBaseException, ValueError):
         return compose(argv)  # it says so in the user's words
+
+
+def _jobs(words: list[str]) -> list[list[str]]:
+    """The words of each job of a sweep."""
+    (jobs,) = BasicSweeper.split_arguments(_READER.parse_overrides(words), None)
+    return jobs
+
+
+def _laid_over(words: list[str]) -> Settings:
+    """Lay words over what their choices of files are composed to."""
+    choices = tuple(w for w in words if w.lstrip("+").partition("=")[0] in GROUPS)
+    values = _READER.parse_overrides([w for w in words if w not in choices])
+    if any(value.is_sweep_override() for value in values):
+        raise ValueError(words)
+    tree = deepcopy(_base(choices))
+    ConfigLoaderImpl._apply_overrides_to_config(values, tree)
+    return replace(settings(tree, [SHIPPED]), overrides=tuple(words))
 
 
 _SETS = re.compile(r"\+{0,2}(?!hydra\b)\w[\w.-]*=")

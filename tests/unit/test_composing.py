@@ -10,10 +10,11 @@ WORDS = [
     ["provider=openai", "service=emulated", "provider.parameters={seed: 1}", "temperatures=null"],
     ["faults=instant", "faults.malformed=0.3", "outputs=out puts", "--json", "texts=[t1]"],
     ["+provider.parameters.reasoning_effort=low", "provider=openai", "provider.model=1e3"],
-    ["-m", "trials=1,2"],
+    ["-m", "provider=openai,groq", "provider.model=1e3,'a,b'", "--json", "texts=[t1,t2]"],
     ["provider.price.per_million={a*: {input: 1, output: 2, source: me, checked: 2026-11-24}}"],
 ]
 MISTAKES = [["trials=0", "name=a/b"], ["+trails=3"], ["trials=1,2"], ["name=null"], ["trials"]]
+MISTAKES += [["-m", "trials=1,0"], ["-m", "provider=openai,nope"]]
 
 
 @pytest.mark.parametrize("argv", WORDS, ids=" ".join)
