@@ -188,14 +188,14 @@ def test_ctrl_c_twice_leaves_at_once_and_nothing_is_lost(desk):
 
 
 def test_submit_and_leave_then_collect_another_day(desk):
-    slow = [*SMALL, "faults.in_progress_seconds=8", "faults.malformed=0"]
+    slow = [*SMALL, "faults.in_progress_seconds=6", "faults.malformed=0"]
     done = desk.process(*slow, "wait=false")
     sent = time.monotonic()
     assert done.returncode == 3
     assert desk.summary()["open"] == 12
     early = desk.run(*slow, "action=collect")
     assert early.returncode == 3
-    time.sleep(max(8 - (time.monotonic() - sent), 0))
+    time.sleep(max(6.6 - (time.monotonic() - sent), 0))
     assert desk.process(*slow, "action=collect").returncode == 0
     assert desk.summary()["success"] == 12
     assert desk.bill()["batches"] == 1
