@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import chdir
+from contextlib import chdir, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,6 +16,9 @@ import polars as pl
 import pytest
 
 from runner.__main__ import main
+from runner.emulator.behaviour import Behaviour
+from runner.emulator.world import World
+from tests.unit.composing import composed
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ["faults=instant", "poll.first_seconds=0.02", "poll.max_seconds=0.1"]
@@ -36,14 +39,15 @@ class Desk:
         return {**base, "PYTHONPATH": str(ROOT), **more}
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Type a command; it runs in this process, which spares its start."""
+        """Type a command; it runs in this process, which spares its start and most composing."""
         kept = dict(os.environ)
         caught = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
         self.said()
         try:
             os.environ.clear()
             os.environ.update(self.environment(**environment))
-            with chdir(self.folder):
+            with chdir(self.folder), pytest.MonkeyPatch.context() as patched:
+                patched.setattr("runner.config.compose.compose", composed)
                 code = main(list(arguments))
         finally:
             os.environ.clear()
@@ -92,9 +96,10 @@ class Desk:
         return json.loads((self.cell(name) / "summary.json").read_text())
 
     def bill(self, name: str = "literary/emulator_gpt-4o-mini") -> dict:
-        """What the run's own emulator says was paid; it is started once more to tell."""
-        with Emulator.start(self.cell(name) / "emulator") as emulator:
-            return emulator.bill()
+        """What the run's own emulator was paid; its world is opened once more to tell."""
+        world = World(self.cell(name) / "emulator", Behaviour(), {})
+        with closing(world.shelf.db):
+            return world.bill()
 
 
 @dataclass

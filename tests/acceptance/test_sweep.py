@@ -228,7 +228,7 @@ def test_a_sweep_that_is_killed_resumes_and_nothing_is_paid_twice(desk: Desk) ->
             break
     running.kill()
     running.communicate(timeout=30)
-    done = desk.process(*command, "provider.limits.requests=5")
+    done = desk.run(*command, "provider.limits.requests=5")
     assert done.returncode == 0, done.stdout + done.stderr
     for name in (OPENAI, GROQ):
         cell = desk.cell(f"literary/{name}_emulated")

@@ -20,7 +20,6 @@ import httpx2
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from runner.config.compose import compose
 from runner.core.errors import (
     ProviderBusy,
     ProviderError,
@@ -39,6 +38,7 @@ from tests.contract.kits.anthropic import AnthropicKit
 from tests.contract.kits.base import HTML, result_line, taken_of
 from tests.contract.spoiled import Call, Spoiled, instead, pieces, reply
 from tests.contract.test_wire_golden import Http, Jsonl
+from tests.unit.composing import composed
 
 Serve = Callable[..., Spoiled]
 KIT = AnthropicKit("anthropic")
@@ -200,7 +200,7 @@ def test_a_temperature_reaches_the_models_that_honour_it(
 )
 def test_the_yaml_knows_which_models_honour_a_temperature(model: str, sampling: str) -> None:
     given = ["provider=anthropic", f"provider.model={model}", "temperatures=null"]
-    (settings,) = compose(given)
+    (settings,) = composed(given)
     assert settings.experiment.model.sampling == sampling
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from runner.config.compose import compose
 from runner.core.errors import ProviderReplyUnreadable, ProviderSilent
 from runner.core.model import Batch, ReplyKind
 from runner.providers._file_batch import WindowOptions
@@ -18,6 +17,7 @@ from tests.contract.case import LABELS, batch_of, staged, write_requests
 from tests.contract.kits.base import taken_of
 from tests.contract.kits.groq import KITS
 from tests.contract.spoiled import Spoiled, instead, reply
+from tests.unit.composing import composed
 
 KIT = KITS[0]
 NOW = 1795570000.0
@@ -326,7 +326,7 @@ def test_a_file_that_cannot_be_deleted_is_no_fence(
 
 @pytest.mark.parametrize("row", KIT.yaml["models"], ids=lambda row: row["match"])
 def test_every_model_of_groqs_list_has_a_price_at_half(row: dict[str, Any]) -> None:
-    (settings,) = compose(["provider=groq", f"provider.model={row['match']}"])
+    (settings,) = composed(["provider=groq", f"provider.model={row['match']}"])
     prices = Run(settings).prices
     assert prices.batch is not None
     assert prices.realtime is not None

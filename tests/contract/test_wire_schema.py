@@ -9,14 +9,14 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
-from runner.config.compose import compose
 from runner.core.model import Condition, Prompt, Stem
 from runner.run.run import Run
+from tests.unit.composing import composed
 
 
 def line_of(*arguments: str, temperature: str | None = "0.5") -> dict[str, Any]:
     """A request line as the run with these arguments writes it."""
-    provider = Run(compose(list(arguments))[0]).connection.offline()
+    provider = Run(composed(list(arguments))[0]).connection.offline()
     condition = Condition(
         stem=Stem("p1_t1"),
         levels=("p1", "t1"),

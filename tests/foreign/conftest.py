@@ -11,6 +11,7 @@ import pytest
 
 from runner.__main__ import main
 from tests.foreign.server import Scenario, Server
+from tests.unit.composing import composed
 
 SETTLE = 0.5
 STUDY = (
@@ -70,8 +71,9 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path, capsys, monkeypatch) -> Iterator[Callable[[Scenario], Bench]]:
-    """Make a bench for a scenario."""
+    """Make a bench for a scenario; the files of the configuration are composed once for all."""
     monkeypatch.setenv("COMPATIBLE_API_KEY", "test")
+    monkeypatch.setattr("runner.config.compose.compose", composed)
     with ExitStack() as stack:
 
         def make(scenario: Scenario) -> Bench:

@@ -10,13 +10,13 @@ import pytest
 
 from runner.__main__ import main
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.core.plan import Purpose
 from runner.run import assemble
 from runner.run.run import Run
 from runner.storage.files import file_sha256
 from runner.storage.ledger import Ledger
 from runner.storage.reader import LedgerReader
+from tests.unit.composing import composed
 
 ARGUMENTS = [
     *("personas=[p1]", "texts=[t1,t3]", "trials=4", "faults=instant", "faults.malformed=0"),
@@ -29,14 +29,14 @@ SENTENCE = "asked gpt-4o-mini, 3 answers came from gpt-4.1-mini-2026-01-01"
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
     outputs = tmp_path_factory.mktemp("answered")
-    run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
+    run = Run(composed([*ARGUMENTS, f"outputs={outputs}"])[0])
     assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     return outputs
 
 
 def swapped(outputs: Path) -> None:
     """Let three of the stored answers come from another model, as a provider would have sent it."""
-    folder = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0]).folder(sending=False)
+    folder = Run(composed([*ARGUMENTS, f"outputs={outputs}"])[0]).folder(sending=False)
     path = folder / "raw" / "b0001.output.jsonl"
     whole = path.read_bytes()
     assert whole.count(b'"model":"gpt-4o-mini') == 8
@@ -80,7 +80,7 @@ def test_it_is_said_wherever_somebody_looks(answered: Path, tmp_path: Path, caps
 def test_a_ledger_that_never_counted_says_nothing(answered: Path, tmp_path: Path, capsys) -> None:
     outputs = tmp_path / "o"
     shutil.copytree(answered, outputs)
-    folder = Run(compose(words(outputs))[0]).folder(sending=False)
+    folder = Run(composed(words(outputs))[0]).folder(sending=False)
     with closing(LedgerReader(folder)) as reader:
         summary = {k: v for k, v in reader.get("summary").items() if k != "models_returned"}
     with Ledger.open(folder) as ledger:

@@ -12,7 +12,6 @@ import pytest
 
 from runner.batches.downloads import Downloads
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.core.errors import (
     LedgerError,
     ProviderBusy,
@@ -39,6 +38,7 @@ from runner.run.spec import Asking, RunSpec
 from runner.storage import lease
 from runner.storage.ledger import Ledger
 from tests.integration.test_shared_disks import of_another_machine, silent_for
+from tests.unit.composing import composed
 
 ARGUMENTS = ["provider=openai", "personas=[p1,p2]", "texts=[t1]", "trials=3"]
 IN_BATCHES = Asking(first=False, again=False)
@@ -162,7 +162,7 @@ def engine(
     clock=None,
 ) -> tuple[Engine, Pretender]:
     """An engine on the ledger of a folder, which is made if it is not there."""
-    run = Run(compose([*ARGUMENTS, *arguments])[0])
+    run = Run(composed([*ARGUMENTS, *arguments])[0])
     provider = (kind or Pretender)(run, script)
     new = not (folder / "cache.db").exists()
     ledger = (

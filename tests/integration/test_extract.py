@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.config.files import SHIPPED
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
 from runner.run import assemble, maintenance
 from runner.run.extract import Comparison
 from runner.run.run import Run
+from tests.unit.composing import composed
 from tests.unit.test_extractor import FILLED
 
 ARGUMENTS = [
@@ -28,7 +28,7 @@ ARGUMENTS = [
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
     outputs = tmp_path_factory.mktemp("answered")
-    run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
+    run = Run(composed([*ARGUMENTS, f"outputs={outputs}"])[0])
     assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     return outputs
 
@@ -56,7 +56,7 @@ def change(home: Path, **keys: object) -> None:
 
 
 def run_with(home: Path, outputs: Path, *more: str) -> Run:
-    return Run(compose([*ARGUMENTS, "--config-dir", str(home), f"outputs={outputs}", *more])[0])
+    return Run(composed([*ARGUMENTS, "--config-dir", str(home), f"outputs={outputs}", *more])[0])
 
 
 def without(home: Path, name: str) -> None:

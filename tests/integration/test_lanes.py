@@ -8,7 +8,6 @@ import pytest
 
 from runner.cli.progress_lines import progress_line
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Progress, RemoteId
 from runner.core.plan import Purpose
@@ -17,6 +16,7 @@ from runner.run.engine import CALLS_AT_ONCE
 from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import Clock, Pretender, engine, finished
+from tests.unit.composing import composed
 
 
 class Slow(Pretender):
@@ -88,7 +88,7 @@ class Watched:
 def watched(tmp_path, monkeypatch) -> Watched:
     monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.05)
     arguments = ["personas=[p1]", "texts=[t1]", "trials=2", "faults=instant"]
-    settings = compose([*arguments, "poll.first_seconds=0.02", f"outputs={tmp_path}"])[0]
+    settings = composed([*arguments, "poll.first_seconds=0.02", f"outputs={tmp_path}"])[0]
     return Watched(Run(settings), monkeypatch)
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from runner.__main__ import main
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.core.errors import LedgerOutdated
 from runner.core.plan import Purpose
 from runner.run import assemble, maintenance
@@ -20,6 +19,7 @@ from runner.storage.kv import DATABASE
 from runner.storage.ledger import Ledger
 from runner.storage.reader import check
 from tests.acceptance.conftest import INSTANT, Emulator
+from tests.unit.composing import composed
 
 WORDS = [
     *("provider=openai", "personas=[p1]", "texts=[t1,t3]", "trials=4"),
@@ -64,7 +64,7 @@ def words_in(outputs: Path, live: Emulator, *more: str) -> list[str]:
 
 
 def run_in(outputs: Path, live: Emulator, *more: str) -> Run:
-    return Run(compose(words_in(outputs, live, *more))[0])
+    return Run(composed(words_in(outputs, live, *more))[0])
 
 
 def go(run: Run, purpose: Purpose = Purpose.RUN):

@@ -8,7 +8,6 @@ import pytest
 
 from runner.__main__ import main
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerDamaged, LedgerOfAnotherExperiment
 from runner.core.plan import Purpose
 from runner.core.states import BatchState
@@ -16,6 +15,7 @@ from runner.run import assemble, maintenance
 from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
+from tests.unit.composing import composed
 
 VOLATILE = [
     *("remote_batch", "submitted_at", "completed_at", "batch"),
@@ -36,7 +36,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def run_of(live: Emulator, tmp_path: Path, *more: str) -> Run:
     where = [f"provider.base_url={live.address}/v1", f"outputs={tmp_path / 'outputs'}"]
-    return Run(compose(["provider=openai", *WORDS, *where, *more])[0])
+    return Run(composed(["provider=openai", *WORDS, *where, *more])[0])
 
 
 def go(run: Run, purpose: Purpose = Purpose.RUN):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.compose import compose
 from runner.core.errors import ConfigError, ProviderSilent, ProviderUndecided
 from runner.core.model import Batch
 from runner.core.plan import Purpose, committed
@@ -15,6 +14,7 @@ from runner.run import maintenance
 from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import ARGUMENTS, Nameless, Pretender, engine, finished
+from tests.unit.composing import composed
 
 
 class Hidden(Nameless):
@@ -28,7 +28,7 @@ class Hidden(Nameless):
 
 
 def run_of(folder: Path) -> Run:
-    run = Run(compose([*ARGUMENTS, f"outputs={folder.parent}", f"name={folder.name}"])[0])
+    run = Run(composed([*ARGUMENTS, f"outputs={folder.parent}", f"name={folder.name}"])[0])
     run.__dict__["folder"] = lambda *, sending: folder
     return run
 

@@ -7,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from runner.cli.sweep_jobs import SweepJob, prepared
-from runner.config.compose import compose
 from runner.config.settings import Settings
 from runner.core.errors import LedgerOfAnotherExperiment
 from runner.core.model import RemoteId
@@ -23,6 +21,7 @@ from runner.run.budget import Account, SharedBudget
 from runner.run.run import Run
 from runner.storage.ledger import Ledger
 from tests.integration.test_engine import Clock, Pretender, engine, finished
+from tests.unit.composing import composed
 
 ACCOUNT = Account("openai", "OPENAI_API_KEY", "gpt-4o-mini")
 BUDGET = Decimal("0.004")
@@ -193,14 +192,8 @@ def test_jobs_of_one_account_share_the_pace_of_single_requests():
 # -- folders
 
 
-@cache
-def composed(*words: str) -> Settings:
-    (found,) = compose([*SMALL, *words])
-    return found
-
-
 def settings(folder: Path, *words: str) -> Settings:
-    found = composed(*words)
+    (found,) = composed([*SMALL, *words])
     return replace(found, config=replace(found.config, outputs=str(folder)))
 
 

@@ -12,7 +12,6 @@ import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.core.errors import ConfigError, LedgerDamaged
 from runner.core.plan import Purpose
 from runner.run import assemble, record
@@ -22,6 +21,7 @@ from runner.tables.export import ExportedRun, derived, export
 from runner.tables.join import Join
 from runner.tables.parquet import ROWS_A_GROUP, chunks, is_made_of, sink
 from tests.acceptance.conftest import QUICK, Desk
+from tests.unit.composing import composed
 
 VOLATILE = {"batch", "remote_batch", "submitted_at", "completed_at", "answered_at"}
 
@@ -116,7 +116,7 @@ def lived(tmp_path_factory) -> ExportedRun:
         ["personas=[p2,p3]", "trials=5"],
         ["personas=[p3,p1]", "trials=4"],
     ):
-        run = Run(compose([*LIFE, *grown, outputs])[0])
+        run = Run(composed([*LIFE, *grown, outputs])[0])
         assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     with record.opened(run, run.folder(sending=False), create=False) as ledger:
         exported = assemble.exported_run(run, ledger, run.standing(ledger))
@@ -303,4 +303,4 @@ def test_without_the_dataset_there_is_none_but_one_that_is_there_is_never_left_b
 @pytest.mark.parametrize("name", [dataset.LIVE, dataset.REHEARSED])
 def test_no_experiment_is_called_as_the_dataset_is(name):
     with pytest.raises(ConfigError, match="holds the dataset of all runs"):
-        compose([f"name={name}"])
+        composed([f"name={name}"])

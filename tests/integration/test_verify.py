@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.core.plan import Purpose
 from runner.run import assemble, maintenance
 from runner.run.run import Run
+from tests.unit.composing import composed
 
 ARGUMENTS = [
     *("personas=[p1]", "texts=[t1,t3]", "trials=4", "faults=instant", "faults.malformed=0.3"),
@@ -23,7 +23,7 @@ ARGUMENTS = [
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
     outputs = tmp_path_factory.mktemp("answered")
-    run = Run(compose([*ARGUMENTS, f"outputs={outputs}"])[0])
+    run = Run(composed([*ARGUMENTS, f"outputs={outputs}"])[0])
     assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
     return outputs
 
@@ -32,7 +32,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(answered: Path, tmp_path: Path) -> Run:
     """A copy of it, to be spoiled."""
     shutil.copytree(answered, tmp_path / "outputs")
-    return Run(compose([*ARGUMENTS, f"outputs={tmp_path / 'outputs'}"])[0])
+    return Run(composed([*ARGUMENTS, f"outputs={tmp_path / 'outputs'}"])[0])
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.config.compose import compose
 from runner.core.batch_reading import kept
 from runner.core.custom_id import custom_id
 from runner.core.model import Batch, BatchKey, RemoteId, Span
@@ -25,6 +24,7 @@ from runner.run.run import Run
 from runner.storage.events import event_of
 from runner.storage.files import file_sha256
 from runner.storage.ledger import Ledger
+from tests.unit.composing import composed
 
 NOW = 1_764_000_000.0
 """2025-11-24 16:00 UTC; what is made is made just before it."""
@@ -153,7 +153,7 @@ def job(
 
 @cache
 def _composed(name: str, provider: str, model: str, trials: int, limit: int) -> Any:
-    return compose(
+    return composed(
         [
             f"provider={provider}",
             f"name={name}",

@@ -8,10 +8,10 @@ import genai_prices
 import pytest
 from genai_prices import calc_price
 
-from runner.config.compose import compose
 from runner.config.prices import MILLION, prices_of
 from runner.config.schema import PriceConfig, TokenPriceConfig
 from runner.core.model import Usage
+from tests.unit.composing import composed
 
 ROW = TokenPriceConfig(input=0.5, output=2.0, source="the price page", checked="2026-11-24")
 
@@ -138,7 +138,7 @@ def test_what_a_service_may_write_into_its_cache_unasked_is_in_the_most():
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "groq", "gemini"])
 def test_the_default_model_of_every_provider_has_a_price_with_a_date(name):
-    provider = compose([f"provider={name}"])[0].config.provider
+    provider = composed([f"provider={name}"])[0].config.provider
     found = prices_of(provider.model, provider.price).batch
     assert found.input_usd > 0
     assert provider.price.checked.startswith("2026-")

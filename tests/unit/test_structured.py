@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 
 from runner.cli.screen import Silent
-from runner.config.compose import compose
 from runner.config.files import SHIPPED
 from runner.core.errors import ConfigError
 from runner.core.extract.reader import Reader
@@ -19,6 +18,7 @@ from runner.core.prompt import form, render, skeleton
 from runner.providers._dialects import CHAT, GEMINI
 from runner.run import assemble
 from runner.run.run import Run
+from tests.unit.composing import composed
 from tests.unit.layouts import LABELS
 
 MODELS = {
@@ -31,7 +31,7 @@ MODELS = {
 
 def run_with(provider: str, model: str, *more: str) -> Run:
     arguments = [f"provider={provider}", f"provider.model={model}", "service=emulated", *more]
-    return Run(compose(arguments)[0])
+    return Run(composed(arguments)[0])
 
 
 @pytest.mark.parametrize("provider", list(MODELS))
