@@ -257,9 +257,26 @@ def test_temperatures_that_follow_persona_and_text_are_told_from_those_that_do_n
     frame = readings([(0, 1), (1, 2)])
     varied = frame.with_columns(temperature=pl.col("cell") / 10)
     both = pl.concat([frame, frame.with_columns(temperature=pl.lit(0.9))])
-    assert not numbers.confounded(frame)
-    assert numbers.confounded(varied)
-    assert not numbers.confounded(both)
+    told = ("persona", "text")
+    assert numbers.confounded(frame, told) == []
+    assert numbers.confounded(varied, told) == ["persona", "text"]
+    assert numbers.confounded(both, told) == []
+
+
+def test_models_of_one_temperature_each_are_not_confounded_with_the_factors():
+    one = readings([(0, 1), (1, 2)], run="a")
+    two = readings([(0, 1), (1, 2)], run="b").with_columns(temperature=pl.lit(0.9))
+    assert numbers.confounded(pl.concat([one, two]), ("persona", "text")) == []
+
+
+def test_the_temperature_stands_for_the_factors_of_the_runs_that_have_several():
+    none = pl.lit(None, dtype=pl.String)
+    ours = readings([(0, 1), (1, 2)], run="a").with_columns(review=none)
+    theirs = readings([(0, 1), (1, 2)], run="b").with_columns(
+        review=pl.col("persona"), persona=none, text=none, temperature=pl.col("cell") / 10
+    )
+    factors = ("persona", "text", "review")
+    assert numbers.confounded(pl.concat([ours, theirs]), factors) == ["review"]
 
 
 def test_an_absent_reason_has_no_length():

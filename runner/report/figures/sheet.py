@@ -43,11 +43,8 @@ class Heading:
 
     name: str
     caption: str
-
-    @property
-    def title(self) -> str:
-        """The key of its title."""
-        return f"t.{self.name}"
+    factor: str = ""
+    """Whose levels it shows, if it shows those of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +182,7 @@ class Sheet:
             draw: draws it.
         """
         part, parts = page
-        title = self._mark + self.words(heading.title)
+        title = self._mark + self.words.title(heading.name, heading.factor)
         if parts > 1:
             title += f" ({self.words('x.part', part=part, parts=parts)})"
         with mpl.rc_context(STYLE):
