@@ -83,6 +83,12 @@ class Data:
         """Tell whether any of it comes from an imported table."""
         return any(run.stored.imported for run in self.runs)
 
+    def having(self, factor: str) -> pl.DataFrame:
+        """Return the readings of the runs that have a factor; every run has a temperature."""
+        if factor not in self.factors or not self.readings[factor].null_count():
+            return self.readings
+        return self.readings.filter(pl.col(factor).is_not_null())
+
 
 def read(selection: Selection) -> Data:
     """Read the tables of the selected runs."""

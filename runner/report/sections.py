@@ -139,10 +139,12 @@ class Sections:
             else:
                 few.append(factor)
                 yield from self._scores_by(factor, f"scores_{factor}")
-        yield from self._scores_by("temperature", "scores_temperature", *self._confounded("n"))
+        yield from self._scores_by(
+            "temperature", "scores_temperature", *_confounded(self._data, words, "n")
+        )
         yield from scores.distribution(self._sheet, data.readings)
         for factor in few:
-            table = numbers.scores(self._having(factor), ["run", factor], self._dice)
+            table = numbers.scores(self._data.having(factor), ["run", factor], self._dice)
             yield from scores.heat(self._sheet, table, factor)
             name = f"{factor}_model"
             yield self._table(name, table, factor, notes=(self._missing_line(),), open_=False)
@@ -152,7 +154,7 @@ class Sections:
         """Yield the means by one factor: the figure, then the table."""
         several = self._data.readings["block"].n_unique() > 1
         by = [factor, "block"] if factor != "run" else ["run"]
-        table = numbers.scores(self._having(factor), by, self._dice)
+        table = numbers.scores(self._data.having(factor), by, self._dice)
         with_block = table if factor != "run" else table.with_columns(block=pl.lit(""))
         yield from scores.scores(self._sheet, with_block, factor)
         shown = table if several or factor == "run" else table.drop("block")
@@ -160,13 +162,6 @@ class Sections:
         notes = (*notes, *pooled, self._missing_line())
         own = factor if factor in self._data.factors else ""
         yield self._table(name, shown, own, notes=notes, open_=factor == "run")
-
-    def _having(self, factor: str) -> pl.DataFrame:
-        """Return the readings of the runs that have a factor."""
-        readings = self._data.readings
-        if factor not in self._data.factors or not readings[factor].null_count():
-            return readings
-        return readings.filter(pl.col(factor).is_not_null())
 
     def _cells(self) -> Part:
         words, readings = self._words, self._data.readings
@@ -177,19 +172,6 @@ class Sections:
         cells = numbers.scores(readings, by, self._dice)
         notes = (self._missing_line(),)
         return self._table("scores_cell", cells.drop("cells"), notes=notes, open_=False)
-
-    def _confounded(self, kind: str) -> list[str]:
-        """Say what the temperature cannot be told from, if there is anything.
-
-        Args:
-            kind: of the words: n for a sentence, x for the label of an axis.
-        """
-        factors, words = numbers.confounded(self._data.readings, self._data.factors), self._words
-        if not factors:
-            return []
-        if BUNDLED_FACTORS.issuperset(factors):
-            return [words(f"{kind}.confounded")]
-        return [words(f"{kind}.confounded_factors", factors=words.factors(factors))]
 
     def _agreement(self) -> Iterator[Part]:
         table = numbers.agreement(self._data.readings, self._dice)
@@ -211,12 +193,12 @@ class Sections:
         if readings["temperature"].drop_nulls().n_unique() < 2:
             yield words("n.no_temperature")
         else:
-            yield from self._confounded("n")
+            yield from _confounded(self._data, words, "n")
             yield from agreement.temperature(
                 self._sheet,
                 numbers.cell_spread(readings),
                 numbers.temperature_spread(readings),
-                next(iter(self._confounded("x")), words("x.temperature")),
+                next(iter(_confounded(self._data, words, "x")), words("x.temperature")),
             )
         yield self._table(
             "temperature",
@@ -342,3 +324,19 @@ class Sections:
     def _share(self, count: int) -> str:
         total = self.values + self.missing
         return f"{100 * count / total:.1f} %" if total else "–"
+
+
+def _confounded(data: Data, words: Words, kind: str) -> list[str]:
+    """Say what the temperature cannot be told from, if there is anything.
+
+    Args:
+        data: what the report is about.
+        words: in which language.
+        kind: of the words: n for a sentence, x for the label of an axis.
+    """
+    factors = numbers.confounded(data.readings, data.factors)
+    if not factors:
+        return []
+    if BUNDLED_FACTORS.issuperset(factors):
+        return [words(f"{kind}.confounded")]
+    return [words(f"{kind}.confounded_factors", factors=words.factors(factors))]
