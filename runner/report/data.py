@@ -5,13 +5,14 @@ Only what the report needs is read, and no raw answer: of a reason, its length.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import polars as pl
 
-from runner.core.definition import factors_in
+from runner.core.definition import factors_in, levels_in
 from runner.core.identity import counted, others
-from runner.report.levels import MANY_LEVELS, Names, digest, level_names, levels_of
+from runner.report.levels import MANY_LEVELS, Names, level_names
 from runner.storage.files import file_sha256
 from runner.tables.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
@@ -438,8 +439,8 @@ def _source(run: StoredRun) -> dict[str, str]:
         "experiment_id": str(run.manifest["experiment"].get("id", "")),
         "chorus": str(run.manifest.get("chorus", "")),
         "answers.parquet": file_sha256(run.folder / ANSWERS),
-        **{f"prompt.{part}": digest(str(text)) or "" for part, text in sorted(prompt.items())},
-        **{key: digest(text) or "" for key, text in design.items() if key.startswith("messages[")},
+        **{f"prompt.{part}": _digest(str(text)) for part, text in sorted(prompt.items())},
+        **{key: _digest(text) for key, text in design.items() if key.startswith("messages[")},
         **dict(_level_hashes(run)),
     }
     if run.imported:
@@ -448,16 +449,20 @@ def _source(run: StoredRun) -> dict[str, str]:
     return said
 
 
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
 def _level_hashes(run: StoredRun) -> Iterator[tuple[str, str]]:
     """Yield a hash for each level of a factor, or one for all where there are many."""
     hashes: dict[str, dict[str, str]] = {}
-    for factor, (key, _, found) in levels_of(run.definition):
+    for factor, key, _, found in levels_in(run.definition):
         if found:
             hashes.setdefault(factor, {})[key] = found
     for factor, of_level in hashes.items():
         if len(of_level) > MANY_LEVELS:
             whole = "\n".join(f"{key}={found}" for key, found in of_level.items())
-            yield f"{factor} ({len(of_level):,})", digest(whole) or ""
+            yield f"{factor} ({len(of_level):,})", _digest(whole)
         else:
             for key, found in of_level.items():
                 yield f"{factor}.{key}", found

@@ -1,58 +1,38 @@
 """What the levels of each factor are called; no two of one factor share a name."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-from runner.core.definition import factors_in
+from runner.core.definition import factors_in, levels_in
 from runner.tables.runs import StoredRun
 
 Names = Mapping[tuple[str, str], str]
 """The name of each level of one factor, by experiment and id."""
 MANY_LEVELS = 40
 """A factor of more levels is not shown level by level."""
-Level = tuple[str, str | None, str | None]
-"""Id, name, and a digest of what is asked with it; an imported table has no digest."""
+Level = tuple[str, str, str | None, str | None]
+"""Experiment, id, name, and a digest of what is asked with it; an imported table has no digest."""
 
 
 def level_names(runs: Sequence[StoredRun]) -> dict[str, Names]:
     """Return the names of the levels of every factor that some run has, by factor, in order."""
-    rows: dict[str, list[tuple[str, *Level]]] = {
+    rows: dict[str, list[Level]] = {
         factor: [] for run in runs for factor in factors_in(run.definition)
     }
     for run in runs:
-        for factor, level in levels_of(run.definition):
-            rows[factor].append((run.experiment, *level))
+        for factor, id_, name, asked in levels_in(run.definition):
+            rows[factor].append((run.experiment, id_, name, asked))
     return {factor: _names(entries) for factor, entries in rows.items()}
 
 
-def levels_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Level]]:
-    """Yield the levels that a definition knows, each with its factor."""
-    for key, row in definition["personas"].items():
-        yield "persona", (key, row["name"], digest(row.get("system")))
-    for key, row in definition["texts"].items():
-        yield "text", (key, row["title"], row.get("sha256"))
-    for key, row in definition.get("factors", {}).items():
-        factor, _, id_ = key.partition(".")
-        yield factor, (id_, None, row["sha256"])
-
-
-def digest(text: str | None) -> str | None:
-    """Return the SHA-256 of a text, in hex digits."""
-    return None if text is None else sha256(text.encode()).hexdigest()
-
-
-def _names(
-    entries: Iterable[tuple[str, str, str | None, str | None]],
-) -> dict[tuple[str, str], str]:
+def _names(entries: Iterable[Level]) -> dict[tuple[str, str], str]:
     """Return a name for each level of a factor, by experiment and id.
 
     The same id with another definition is another level. An imported table has ids only; they
     stand for the one definition of that id, when there is one.
 
     Args:
-        entries: experiment, id, name, and a digest of the definition if there is one.
+        entries: the levels, of all experiments.
     """
     rows = list(dict.fromkeys(entries))
     digests: dict[str, list[str]] = {}
