@@ -128,6 +128,7 @@ def temperature(
         [""],
         panel,
         label,
+        asked=pooled.filter(pl.col("temperature").is_not_null())["question"].unique(),
         grid=Grid(row_height=2.2, panel_width=4.0, rows_named=False),
         markers=[] if many else [(*look, run) for run, look in looks.items()],
     )

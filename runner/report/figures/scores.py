@@ -47,7 +47,8 @@ def scores(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
     fixed = {"run": "scores_model", "temperature": "scores_temperature"}
     own = "" if factor in fixed else factor
     heading = Heading(fixed.get(factor, f"scores_{factor}"), "k.scores", own)
-    yield from sheet.panels(heading, rows, panel, sheet.words("x.score"))
+    asked = table["question"].unique()
+    yield from sheet.panels(heading, rows, panel, sheet.words("x.score"), asked=asked)
 
 
 def _level(levels: tuple[Any, ...], words: Words) -> str:
@@ -155,7 +156,8 @@ def heat(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
 
     grid = Grid(row_height=0.46, panel_width=max(2.6, 0.85 * len(beside) + 0.6), gap=1.1)
     heading = Heading(f"{factor}_model", "k.heat", factor)
-    yield from sheet.panels(heading, below, panel, "", grid=grid)
+    asked = table["question"].unique()
+    yield from sheet.panels(heading, below, panel, "", asked=asked, grid=grid)
 
 
 def _fields(
