@@ -4,10 +4,12 @@ import re
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from runner.report import data, sections, write_report
+from runner.report import data, numbers, sections, write_report
 from runner.report.data import read
 from runner.report.figures import scores
+from runner.report.numbers import Dice
 from runner.tables.codebook import COLUMNS
 from runner.tables.formats import write
 from runner.tables.runs import selected
@@ -274,13 +276,14 @@ def mixed(desk, tmp_path_factory):
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_one_report_of_different_factors(mixed, answers, tmp_path, language):
     written = reported(mixed, tmp_path, language)
-    alone = reported(mixed, tmp_path / "alone", language, over="study")
     ours = table_of(written, "scores_review").filter(question=ASKED["sentiment"])
     assert ours["total"].sum() == answers.height
     persona = table_of(written, "scores_persona")
-    assert persona.drop("block", "low", "high").equals(
-        table_of(alone, "scores_persona").drop("low", "high")
-    )
+    of_study = read(selected(mixed, ["study"], rehearsals=True)).readings
+    alone = numbers.scores(of_study, ["persona"], Dice(draws=100))
+    told = ["question", "persona", "total", "n", "mean"]
+    words = pl.col("question", "persona").cast(pl.String)
+    assert_frame_equal(persona.select(told), alone.select(told).with_columns(words), abs_tol=1e-5)
     cells = table_of(written, "scores_cell")
     assert cells.columns[2:7] == ["review", "wording", "persona", "text", "temperature"]
     of_study = cells.filter(pl.col("persona").is_not_null())
@@ -289,6 +292,17 @@ def test_one_report_of_different_factors(mixed, answers, tmp_path, language):
     page = Tree(written.page).text
     warned = {"en": "calculated from persona and text", "ja": "温度はペルソナとテキストから計算"}
     assert warned[language] in page
+
+
+def test_a_figure_shows_nothing_that_was_not_asked_with_its_factor(mixed, report, tmp_path):
+    alone, language = report
+    written = reported(mixed, tmp_path, language)
+    one, two = (
+        {path.name: path.read_bytes() for path in each.figures} for each in (alone, written)
+    )
+    assert {"temperature.png", "text_model.png"} <= set(two)
+    for name in ("review_model.png", "wording_model.svg"):
+        assert one[name] == two[name]
 
 
 def test_readings_have_a_column_for_every_factor(mixed):
