@@ -7,8 +7,10 @@ from runner.config.columns import OF_ANSWERS, check_columns
 from runner.config.factors import FACTOR_NAME, TAKEN
 from runner.core.errors import ConfigError
 from runner.core.model import Factor, Level
+from runner.report.data import read
 from runner.tables.codebook import COLUMNS
 from runner.tables.formats import LONG, STUDY
+from runner.tables.runs import selected
 
 
 def factor(name, *kept):
@@ -42,8 +44,8 @@ def test_every_column_that_a_table_has_is_known():
     assert {*LONG, *STUDY} - {"persona", "text"} <= OF_ANSWERS
 
 
-def test_no_factor_may_be_called_like_a_column_of_the_report(report):
-    names = set()
+def test_no_factor_may_be_called_like_a_column_of_the_report(report, outputs):
+    names = set(read(selected(outputs, ["study"], rehearsals=False)).readings.columns)
     for path in report.tables:
         if path.stem.startswith("scores_") or path.stem.endswith("_model"):
             names |= set(path.read_text(encoding="utf-8-sig").split("\n")[0].split(","))

@@ -1,6 +1,7 @@
 """A study with factors of its own, asked of our emulator: its report, its exports, its codebook."""
 
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -10,6 +11,8 @@ from runner.report import data, numbers, sections, write_report
 from runner.report.data import read
 from runner.report.figures import scores
 from runner.report.numbers import Dice
+from runner.report.sections import Sections
+from runner.report.words import Words
 from runner.tables.codebook import COLUMNS
 from runner.tables.formats import write
 from runner.tables.runs import selected
@@ -137,6 +140,31 @@ def test_the_page_says_the_factors_names_and_nothing_of_the_studys_own(report):
 def test_every_level_and_every_message_has_its_hash_among_the_sources(report):
     what = set(table_of(report[0], "sources")["what"])
     assert {*(f"review.{id_}" for id_ in IDS), "wording.neutral", "messages[0].user"} <= what
+
+
+@pytest.mark.parametrize(
+    ("language", "note"),
+    [
+        ("en", "calculated from the levels of review, wording, and no combination of levels"),
+        ("ja", "温度は review、wording の水準から計算されており"),
+    ],
+)
+def test_temperatures_that_follow_the_levels_are_called_so(desk, language, note):
+    found = read(selected(desk.folder / "outputs", ["reviews"], rehearsals=True))
+    calculated = pl.when(pl.col("review") == "r1").then(0.2).otherwise(0.8)
+    readings = found.readings.with_columns(temperature=calculated)
+    report = Sections(replace(found, readings=readings), Words(language), Dice(draws=100))
+    by_name = {section.anchor: section.parts for section in report.all()}
+    assert any(note in part for part in by_name["temperature"] if isinstance(part, str))
+    (table,) = [
+        part
+        for part in by_name["scores"]
+        if getattr(part, "title", "") == TEMPERATURES[language] and hasattr(part, "frame")
+    ]
+    assert note in table.notes[0]
+
+
+TEMPERATURES = {"en": "Scores by temperature", "ja": "得点（温度別）"}
 
 
 def test_a_factor_of_many_levels_is_said_and_not_shown(desk, tmp_path, monkeypatch):
