@@ -134,8 +134,8 @@ class Sections:
         for factor in data.factors:
             levels = data.readings[factor].drop_nulls().n_unique()
             if levels > MANY_LEVELS:
-                count, limit = f"{levels:,}", f"{MANY_LEVELS:,}"
-                yield words("n.many_levels", factor=words.factor(factor), count=count, limit=limit)
+                named = {"factor": words.factor(factor), "column": factor}
+                yield words("n.many_levels", **named, count=f"{levels:,}", limit=f"{MANY_LEVELS:,}")
             else:
                 few.append(factor)
                 yield from self._scores_by(factor, f"scores_{factor}")
@@ -276,8 +276,9 @@ class Sections:
             unknown: columns in which nothing means that it is not known.
         """
         words = self._words
+        of_levels = "resampled" in frame.columns
         named = {
-            column: column if column in self._others else words.code("c", column)
+            column: column if of_levels and column in self._others else words.code("c", column)
             for column in frame.columns
         }
         codes: dict[str, Callable[[str], str]] = {
@@ -337,6 +338,6 @@ def _confounded(data: Data, words: Words, kind: str) -> list[str]:
     factors = numbers.confounded(data.readings, data.factors)
     if not factors:
         return []
-    if BUNDLED_FACTORS.issuperset(factors):
+    if set(factors) == BUNDLED_FACTORS:
         return [words(f"{kind}.confounded")]
     return [words(f"{kind}.confounded_factors", factors=words.factors(factors))]

@@ -297,9 +297,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "n.many_levels": (
         "要因 {factor} には {count} の水準がある。水準ごとの図と表は {limit} 水準までで、ここでは省く。"
-        "水準ごとの値は answers.parquet の列 {factor} にある。",
+        "水準ごとの値は answers.parquet の列 {column} にある。",
         "The factor {factor} has {count} levels. Figures and tables by level go up to {limit} levels "
-        "and are left out here; the values of each level are in answers.parquet, column {factor}.",
+        "and are left out here; the values of each level are in answers.parquet, column {column}.",
     ),
     "n.many_cells": (
         "条件別の得点の表は {count} 行になるので省く（{limit} 行まで）。条件ごとの値は、各実行の answers.parquet にある。"
