@@ -140,7 +140,7 @@ class Sections:
                 few.append(factor)
                 yield from self._scores_by(factor, f"scores_{factor}")
         yield from self._scores_by(
-            "temperature", "scores_temperature", *_confounded(self._data, words, "n")
+            "temperature", "scores_temperature", *confounded(self._data, words, "n")
         )
         yield from scores.distribution(self._sheet, data.readings)
         for factor in few:
@@ -193,12 +193,12 @@ class Sections:
         if readings["temperature"].drop_nulls().n_unique() < 2:
             yield words("n.no_temperature")
         else:
-            yield from _confounded(self._data, words, "n")
+            yield from confounded(self._data, words, "n")
             yield from agreement.temperature(
                 self._sheet,
                 numbers.cell_spread(readings),
                 numbers.temperature_spread(readings),
-                next(iter(_confounded(self._data, words, "x")), words("x.temperature")),
+                next(iter(confounded(self._data, words, "x")), words("x.temperature")),
             )
         yield self._table(
             "temperature",
@@ -327,7 +327,7 @@ class Sections:
         return f"{100 * count / total:.1f} %" if total else "–"
 
 
-def _confounded(data: Data, words: Words, kind: str) -> list[str]:
+def confounded(data: Data, words: Words, kind: str) -> list[str]:
     """Say what the temperature cannot be told from, if there is anything.
 
     Args:

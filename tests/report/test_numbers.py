@@ -2,6 +2,7 @@
 
 import math
 from statistics import mean, stdev
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from runner.report import numbers
+from runner.report import numbers, sections
 from runner.report.numbers import Dice
+from runner.report.words import Words
 
 DICE = Dice(seed=1, draws=400)
 QUICK = settings(max_examples=40, deadline=None)
@@ -309,3 +311,9 @@ def test_how_imported_requests_ended_is_not_known():
     assert (ours["total"], ours["success"], ours["failed"], ours["attempts"]) == (10, 8, 2, 15)
     assert (theirs["total"], theirs["imported"], theirs["success"]) == (5, 5, None)
     assert (theirs["attempts"], theirs["lost"]) == (None, None)
+
+
+def test_a_persona_without_a_text_is_not_said_to_be_both():
+    frame = readings([(0, 1), (1, 2)]).with_columns(temperature=pl.col("cell") / 10).drop("text")
+    told = SimpleNamespace(readings=frame, factors=("persona",))
+    assert "text" not in sections.confounded(told, Words("en"), "x")[0]
