@@ -90,13 +90,18 @@ def export(settings: Settings, over: list[str], folder: Path, *, rehearsals: boo
         folder: where to.
         rehearsals: whether rehearsals are wanted beside live answers.
     """
-    from runner.tables.formats import write
+    from runner.tables.formats import no_study, write
     from runner.tables.runs import selected
 
     config = settings.config
     selection = selected(Path(config.outputs), over, rehearsals=rehearsals)
     formats = words(config.export.format) or list(FORMATS)
+    why = None if config.export.format else no_study(selection.runs)
+    if why is not None:
+        formats.remove("study")
     for path in write(selection, folder, formats, language=config.report.lang):
         if config.format != "json":
             print(labelled("table", path))
+    if why is not None and config.format != "json":
+        print(labelled("left out", f"study.csv: {why}"))
     return DONE

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from runner.config.columns import OF_ANSWERS, OF_REPORTS
 from runner.config.problems import did_you_mean
 from runner.config.schema import MessageConfig
 from runner.core.errors import ConfigError
@@ -18,13 +19,7 @@ FACTOR_KEYS = ("file", "id", "where", "sample", "keep", "missing", "levels", "se
 SAMPLE_KEYS = ("rows", "seed", "by")
 DESIGN_KEYS = ("cross", "with", "only")
 FACTOR_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-TAKEN = frozenset(
-    (
-        *(*ASKED, *SHORT_FORMS, "temperature", "temperatures", "trials", "trial", "custom_id"),
-        *("experiment", "provider", "model", "rehearsal", "status", "attempts", "lost", "run"),
-        *("outcome", "batch", "attempt", "developer", "timestamp", "imported", "source_row"),
-    )
-)
+TAKEN = frozenset((*ASKED, *SHORT_FORMS, "temperatures", "trials")) | OF_ANSWERS | OF_REPORTS
 """Names that stand for something else, in a message or as a column of the tables."""
 _LONGEST_HINT = 300
 _TEMPERATURES = ("temperature", "temperature_modifier")

@@ -22,6 +22,7 @@ from runner.config.checks import (
     no_missing_values,
     only_known_keys,
 )
+from runner.config.columns import check_columns
 from runner.config.factors import design_of, factors_of, messages_of, named_in
 from runner.config.models import Capability, capability_of
 from runner.config.problems import Problems, decimal_of, within
@@ -180,6 +181,7 @@ def _experiment(
     messages = messages_of(config.messages)
     told = [message.content for message in messages] or list(questions.templates.values())
     factors |= factors_of(config.factors, named_in(told), config.data, sources)
+    check_columns(factors, [question.id for question in questions.questions])
     experiment = Experiment(
         name=config.name,
         factors=factors,

@@ -141,6 +141,24 @@ def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, K
     return found
 
 
+def levels_in(
+    definition: Mapping[str, Any],
+) -> Iterator[tuple[str, str, str | None, str | None]]:
+    """Yield the levels of a definition: factor, id, name, and a digest of what is asked with it.
+
+    Only personas and texts have names; an imported table knows no digests.
+    """
+    for key, row in definition["personas"].items():
+        system = row.get("system")
+        asked = None if system is None else sha256(system.encode()).hexdigest()
+        yield "persona", key, row["name"], asked
+    for key, row in definition["texts"].items():
+        yield "text", key, row["title"], row.get("sha256")
+    for key, row in definition.get("factors", {}).items():
+        factor, _, id_ = key.partition(".")
+        yield factor, id_, None, row["sha256"]
+
+
 def factor_names(definition: Mapping[str, Any]) -> list[str]:
     """Return the names of a definition's factors, in order."""
     said = definition.get("design", {}).get("factors", "persona, text")

@@ -3,14 +3,16 @@
 Only what the report needs is read, and no raw answer: of a reason, its length.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeVar
 
 import polars as pl
 
+from runner.core.definition import factors_in, levels_in
 from runner.core.identity import counted, others
+from runner.report.levels import MANY_LEVELS, Names, level_names
 from runner.storage.files import file_sha256
 from runner.tables.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
@@ -52,9 +54,12 @@ class Data:
 
     runs: tuple[ReportedRun, ...]
     questions: tuple[ReportedQuestion, ...]
+    factors: tuple[str, ...]
+    """What was varied beside the temperature, in any of the runs."""
     readings: pl.DataFrame
-    """One row per request and question: run, block, persona, text, temperature, cell, request,
-    question, value, cause, pattern, reason_chars, failed."""
+    """One row per request and question: run, block, a column a factor, temperature, cell, request,
+    question, value, cause, pattern, reason_chars, failed. A factor that a run does not have is null
+    in its rows."""
     statuses: pl.DataFrame
     """run, status, requests, attempts, lost."""
     usage: pl.DataFrame
@@ -79,34 +84,30 @@ class Data:
         """Tell whether any of it comes from an imported table."""
         return any(run.stored.imported for run in self.runs)
 
+    def having(self, factor: str) -> pl.DataFrame:
+        """Return the readings of the runs that have a factor; every run has a temperature."""
+        if factor not in self.factors or not self.readings[factor].null_count():
+            return self.readings
+        return self.readings.filter(pl.col(factor).is_not_null())
+
 
 def read(selection: Selection) -> Data:
     """Read the tables of the selected runs."""
     runs = _named_runs(selection)
     questions = _questions(selection.runs)
-    personas = _names(
-        (run.experiment, key, row["name"], _digest(row.get("system")))
-        for run in selection.runs
-        for key, row in run.definition["personas"].items()
-    )
-    texts = _names(
-        (run.experiment, key, row["title"], row.get("sha256"))
-        for run in selection.runs
-        for key, row in run.definition["texts"].items()
-    )
+    levels = level_names(selection.runs)
     scale = _Scale(
         runs=[run.name for run in runs],
         blocks=list(dict.fromkeys(run.block for run in runs)),
         questions=list(dict.fromkeys(questions.values())),
-        personas=list(dict.fromkeys(personas.values())),
-        texts=list(dict.fromkeys(texts.values())),
+        factors={name: list(dict.fromkeys(known.values())) for name, known in levels.items()},
     )
     frames: dict[str, list[pl.DataFrame]] = {}
     requests = 0
     for run in runs:
         for begin, rows in _some_rows(run):
             some = rows.with_row_index("request", offset=requests + begin)
-            for question, asked_of in _readings(run, some, questions, personas, texts):
+            for question, asked_of in _readings(run, some, questions, levels):
                 frames.setdefault(question, []).append(_slim(asked_of, scale))
         requests += _scan(run.stored).select(pl.len()).collect().item()
     asked = {
@@ -122,7 +123,8 @@ def read(selection: Selection) -> Data:
     return Data(
         runs=tuple(runs),
         questions=tuple(asked.values()),
-        readings=_with_cells([frames.pop(q) for q in scale.questions if q in frames]),
+        factors=tuple(levels),
+        readings=_with_cells([frames.pop(q) for q in scale.questions if q in frames], [*levels]),
         statuses=pl.concat(scale.typed(_statuses(run)) for run in runs),
         usage=pl.concat(scale.typed(_usage(run)) for run in runs),
         returned=returned,
@@ -146,8 +148,7 @@ class _Scale:
     runs: list[str]
     blocks: list[str]
     questions: list[str]
-    personas: list[str]
-    texts: list[str]
+    factors: Mapping[str, list[str]]
 
     def typed(self, frame: Frame) -> Frame:
         """Return the frame with its factors as ordered levels."""
@@ -155,8 +156,7 @@ class _Scale:
             "run": self.runs,
             "block": self.blocks,
             "question": self.questions,
-            "persona": self.personas,
-            "text": self.texts,
+            **self.factors,
         }
         return frame.with_columns(
             pl.col(name).cast(pl.Enum(known))
@@ -231,49 +231,6 @@ def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
     }
 
 
-def _names(
-    entries: Iterable[tuple[str, str, str | None, str | None]],
-) -> dict[tuple[str, str], str]:
-    """Return a name for each level of a factor, by experiment and id.
-
-    The same id with another definition is another level. An imported table has ids only; they
-    stand for the one definition of that id, when there is one.
-
-    Args:
-        entries: experiment, id, name, and a digest of the definition if there is one.
-    """
-    rows = list(dict.fromkeys(entries))
-    digests: dict[str, list[str]] = {}
-    for _, key, _, digest in rows:
-        if digest is not None and digest not in digests.setdefault(key, []):
-            digests[key].append(digest)
-    groups: dict[tuple[str, str | None], tuple[str, str]] = {}
-    for experiment, key, name, digest in sorted(rows, key=lambda row: row[3] is None):
-        known = digests.get(key, [])
-        group = key, digest if digest or len(known) != 1 else known[0]
-        groups.setdefault(group, (name or key, experiment))
-    shown = [name for name, _ in groups.values()]
-    with_id = [f"{name} ({key})" for (key, _), (name, _) in groups.items()]
-    final = {}
-    for index, (group, (name, experiment)) in enumerate(groups.items()):
-        if shown.count(name) == 1:
-            final[group] = name
-        elif with_id.count(with_id[index]) == 1:
-            final[group] = with_id[index]
-        else:
-            final[group] = f"{with_id[index]} [{experiment}]"
-    return {
-        (experiment, key): final[
-            key, digest if digest or len(digests.get(key, [])) != 1 else digests[key][0]
-        ]
-        for experiment, key, _, digest in rows
-    }
-
-
-def _digest(text: str | None) -> str | None:
-    return None if text is None else sha256(text.encode()).hexdigest()
-
-
 def _scan(run: StoredRun) -> pl.LazyFrame:
     return pl.scan_parquet(run.folder / ANSWERS, glob=False)
 
@@ -296,9 +253,10 @@ def _some_rows(run: ReportedRun) -> Iterator[tuple[int, pl.DataFrame]]:
     table = _scan(run.stored)
     parts = ("value", "cause", "pattern", "reason")
     needed = [f"{key}_{part}" for key in run.stored.definition["questions"] for part in parts]
-    factors = ["persona", "text", "temperature", "status", "outcome", "provider", "model"]
+    factors = [*factors_in(run.stored.definition), "temperature"]
+    told = ["status", "outcome", "provider", "model"]
     for begin in range(0, table.select(pl.len()).collect().item(), ROWS_AT_ONCE):
-        some = table.slice(begin, ROWS_AT_ONCE).select(*factors, *needed)
+        some = table.slice(begin, ROWS_AT_ONCE).select(*factors, *told, *needed)
         yield begin, some.filter(_is_of(run)).collect()
 
 
@@ -306,13 +264,20 @@ def _readings(
     run: ReportedRun,
     some: pl.DataFrame,
     questions: Mapping[tuple[Any, ...], str],
-    personas: Mapping[tuple[str, str], str],
-    texts: Mapping[tuple[str, str], str],
+    levels: Mapping[str, Names],
 ) -> Iterator[tuple[str, pl.LazyFrame]]:
     """Yield, for each question, its name and one row per request."""
     experiment = run.stored.experiment
-    ours = {key: name for (where, key), name in personas.items() if where == experiment}
-    theirs = {key: name for (where, key), name in texts.items() if where == experiment}
+    own = factors_in(run.stored.definition)
+    factors = [
+        pl.col(factor).replace_strict(
+            {key: name for (where, key), name in names.items() if where == experiment},
+            return_dtype=pl.String,
+        )
+        if factor in own
+        else pl.lit(None, dtype=pl.String).alias(factor)
+        for factor, names in levels.items()
+    ]
     rows = some.lazy()
     closed = pl.col("status") != OPEN
     imported = pl.lit(run.stored.imported)
@@ -336,8 +301,7 @@ def _readings(
             rows.select(
                 pl.lit(run.name).alias("run"),
                 pl.lit(run.block).alias("block"),
-                pl.col("persona").replace_strict(ours, return_dtype=pl.String),
-                pl.col("text").replace_strict(theirs, return_dtype=pl.String),
+                *factors,
                 "temperature",
                 "request",
                 pl.lit(name).alias("question"),
@@ -352,18 +316,18 @@ def _readings(
         )
 
 
-def _with_cells(by_question: list[list[pl.DataFrame]]) -> pl.DataFrame:
-    """Number the cells: one model, persona, text and temperature in one experiment.
+def _with_cells(by_question: list[list[pl.DataFrame]], factors: Sequence[str]) -> pl.DataFrame:
+    """Number the cells: one model, one level of each factor and one temperature.
 
     One question after another is sorted, so that no copy of all of them is made.
     """
-    factors = ["run", "persona", "text", "temperature"]
-    seen = (frame.select(factors).unique() for frames in by_question for frame in frames)
-    cells = pl.concat(seen).unique().sort(factors, nulls_last=True).with_row_index("cell")
+    keys = ["run", *factors, "temperature"]
+    seen = (frame.select(keys).unique() for frames in by_question for frame in frames)
+    cells = pl.concat(seen).unique().sort(keys, nulls_last=True).with_row_index("cell")
     whole = []
     while by_question:
         rows = pl.concat(by_question.pop(0))
-        numbered = rows.join(cells, on=factors, how="left", nulls_equal=True)
+        numbered = rows.join(cells, on=keys, how="left", nulls_equal=True)
         whole.append(numbered.sort("cell", "value", "request", nulls_last=True))
     return pl.concat(whole)
 
@@ -468,25 +432,37 @@ def _replaced(
 def _source(run: StoredRun) -> dict[str, str]:
     """Say what a run was asked and what the report was made from, as hashes."""
     prompt = run.definition.get("prompt") or {}
+    design = run.definition.get("design") or {}
     said = {
         "name": run.name,
         "kind": run.kind.value,
         "experiment_id": str(run.manifest["experiment"].get("id", "")),
         "chorus": str(run.manifest.get("chorus", "")),
         "answers.parquet": file_sha256(run.folder / ANSWERS),
-        **{f"prompt.{part}": _digest(str(text)) or "" for part, text in sorted(prompt.items())},
-        **{
-            f"persona.{key}": digest
-            for key, row in run.definition["personas"].items()
-            if (digest := _digest(row.get("system")))
-        },
-        **{
-            f"text.{key}": row["sha256"]
-            for key, row in run.definition["texts"].items()
-            if row.get("sha256")
-        },
+        **{f"prompt.{part}": _digest(str(text)) for part, text in sorted(prompt.items())},
+        **{key: _digest(text) for key, text in design.items() if key.startswith("messages[")},
+        **dict(_level_hashes(run)),
     }
     if run.imported:
         source = run.manifest["imported"]
         said |= {"source.file": source["file"], "source.sha256": source["sha256"]}
     return said
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _level_hashes(run: StoredRun) -> Iterator[tuple[str, str]]:
+    """Yield a hash for each level of a factor, or one for all where there are many."""
+    hashes: dict[str, dict[str, str]] = {}
+    for factor, key, _, found in levels_in(run.definition):
+        if found:
+            hashes.setdefault(factor, {})[key] = found
+    for factor, of_level in hashes.items():
+        if len(of_level) > MANY_LEVELS:
+            whole = "\n".join(f"{key}={found}" for key, found in of_level.items())
+            yield f"{factor} ({len(of_level):,})", _digest(whole)
+        else:
+            for key, found in of_level.items():
+                yield f"{factor}.{key}", found

@@ -346,7 +346,7 @@ def _pearson(sums: Numbers) -> Numbers:
 
 def cell_spread(readings: pl.DataFrame) -> pl.DataFrame:
     """Return the sd within each cell that has at least two values, with its temperature."""
-    keys = ["run", "persona", "text", "temperature", "question", "cell"]
+    keys = ["run", "cell", "temperature", "question"]
     spread = (
         pl.len().cast(pl.Int64).alias("total"),
         pl.col("value").count().cast(pl.Int64).alias("n"),
@@ -381,15 +381,18 @@ def temperature_spread(readings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def confounded(readings: pl.DataFrame) -> bool:
-    """Tell whether temperatures differ, but never for the same run, persona and text.
+def confounded(readings: pl.DataFrame, factors: Sequence[str]) -> list[str]:
+    """Return the factors that the temperature stands for, none when it can be told from them.
 
-    Then nothing can tell an effect of the temperature from one of the persona and the text.
+    It cannot where some run was asked at several temperatures, but none at two temperatures of the
+    same levels: then an effect of the temperature looks like one of the factors.
     """
-    factors = ["run", "persona", "text", "temperature"]
-    cells = _by_question(readings, lambda some: some.select(factors).unique()).unique()
-    levels = cells.group_by("run", "persona", "text").len()
-    return cells["temperature"].n_unique() > 1 and bool((levels["len"] == 1).all())
+    keys = ["run", *factors, "temperature"]
+    cells = _by_question(readings, lambda some: some.select(keys).unique()).unique()
+    cells = cells.filter(pl.col("temperature").n_unique().over("run") > 1)
+    if (cells.group_by("run", *factors).len()["len"] > 1).any():
+        return []
+    return [name for name in factors if cells[name].count()]
 
 
 def reason_lengths(readings: pl.DataFrame) -> pl.DataFrame:

@@ -7,15 +7,19 @@ from importlib.metadata import version
 import polars as pl
 
 from runner import __version__
+from runner.core.expand import BUNDLED_FACTORS
 from runner.report import numbers
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
+from runner.report.levels import MANY_LEVELS
 from runner.report.numbers import Dice
 from runner.report.page import Page, Section, Table, counts
 from runner.report.words import Words
 from runner.tables.runs import Kind
 
+MANY_CELLS = 2_000
+"""A longer table of cells is left out."""
 PACKAGES = ("polars", "numpy", "matplotlib", "matplotlib-fontja")
 
 Part = Drawn | Table | str
@@ -38,6 +42,7 @@ class Sections:
         self._sheet = Sheet(data, words)
         self._missing = numbers.missing(data.readings)
         self._usage = data.usage
+        self._others = set(data.factors) - BUNDLED_FACTORS
         self.values = int(self._missing["n"].sum())
         self.missing = int(self._missing["missing"].sum())
         self.requests = int(data.statuses["requests"].sum())
@@ -123,32 +128,50 @@ class Sections:
         )
 
     def _scores(self) -> Iterator[Part]:
-        words, readings = self._words, self._data.readings
-        several = readings["block"].n_unique() > 1
-        line = self._missing_line()
-        for factor, name in (
-            ("run", "scores_model"),
-            ("persona", "scores_persona"),
-            ("text", "scores_text"),
-            ("temperature", "scores_temperature"),
-        ):
-            by = [factor, "block"] if factor != "run" else ["run"]
-            table = numbers.scores(readings, by, self._dice)
-            with_block = table if factor != "run" else table.with_columns(block=pl.lit(""))
-            yield from scores.scores(self._sheet, with_block, factor)
-            notes = [words("n.scores_pooled")] if factor != "run" else []
-            if factor == "temperature" and numbers.confounded(readings):
-                notes.insert(0, words("n.confounded"))
-            shown = table if several or factor == "run" else table.drop("block")
-            yield self._table(name, shown, notes=(*notes, line), open_=factor == "run")
-        yield from scores.distribution(self._sheet, readings)
-        for factor in ("persona", "text"):
-            table = numbers.scores(readings, ["run", factor], self._dice)
+        words, data = self._words, self._data
+        yield from self._scores_by("run", "scores_model")
+        few = []
+        for factor in data.factors:
+            levels = data.readings[factor].drop_nulls().n_unique()
+            if levels > MANY_LEVELS:
+                named = {"factor": words.factor(factor), "column": factor}
+                yield words("n.many_levels", **named, count=f"{levels:,}", limit=f"{MANY_LEVELS:,}")
+            else:
+                few.append(factor)
+                yield from self._scores_by(factor, f"scores_{factor}")
+        yield from self._scores_by(
+            "temperature", "scores_temperature", *confounded(self._data, words, "n")
+        )
+        yield from scores.distribution(self._sheet, data.readings)
+        for factor in few:
+            table = numbers.scores(self._data.having(factor), ["run", factor], self._dice)
             yield from scores.heat(self._sheet, table, factor)
-            yield self._table(f"{factor}_model", table, notes=(line,), open_=False)
-        by = ["run", "persona", "text", "temperature"]
+            name = f"{factor}_model"
+            yield self._table(name, table, factor, notes=(self._missing_line(),), open_=False)
+        yield self._cells()
+
+    def _scores_by(self, factor: str, name: str, *notes: str) -> Iterator[Part]:
+        """Yield the means by one factor: the figure, then the table."""
+        several = self._data.readings["block"].n_unique() > 1
+        by = [factor, "block"] if factor != "run" else ["run"]
+        table = numbers.scores(self._data.having(factor), by, self._dice)
+        with_block = table if factor != "run" else table.with_columns(block=pl.lit(""))
+        yield from scores.scores(self._sheet, with_block, factor)
+        shown = table if several or factor == "run" else table.drop("block")
+        pooled = [self._words("n.scores_pooled")] if factor != "run" else []
+        notes = (*notes, *pooled, self._missing_line())
+        own = factor if factor in self._data.factors else ""
+        yield self._table(name, shown, own, notes=notes, open_=factor == "run")
+
+    def _cells(self) -> Part:
+        words, readings = self._words, self._data.readings
+        rows = readings.select("question", "cell").unique().height
+        if rows > MANY_CELLS:
+            return words("n.many_cells", count=f"{rows:,}", limit=f"{MANY_CELLS:,}")
+        by = ["run", *self._data.factors, "temperature"]
         cells = numbers.scores(readings, by, self._dice)
-        yield self._table("scores_cell", cells.drop("cells"), notes=(line,), open_=False)
+        notes = (self._missing_line(),)
+        return self._table("scores_cell", cells.drop("cells"), notes=notes, open_=False)
 
     def _agreement(self) -> Iterator[Part]:
         table = numbers.agreement(self._data.readings, self._dice)
@@ -170,14 +193,12 @@ class Sections:
         if readings["temperature"].drop_nulls().n_unique() < 2:
             yield words("n.no_temperature")
         else:
-            confounded = numbers.confounded(readings)
-            if confounded:
-                yield words("n.confounded")
+            yield from confounded(self._data, words, "n")
             yield from agreement.temperature(
                 self._sheet,
                 numbers.cell_spread(readings),
                 numbers.temperature_spread(readings),
-                confounded=confounded,
+                next(iter(confounded(self._data, words, "x")), words("x.temperature")),
             )
         yield self._table(
             "temperature",
@@ -206,7 +227,11 @@ class Sections:
 
     def _methods(self) -> Iterator[Part]:
         words, data = self._words, self._data
-        yield words("m.units")
+        if set(data.factors) == BUNDLED_FACTORS:
+            yield words("m.units")
+        else:
+            cell = (words("c.run"), *map(words.factor, data.factors), words("c.temperature"))
+            yield words("m.units_factors", cell=" × ".join(cell))
         yield words("m.missing")
         yield words("n.missing")
         yield words("m.scores")
@@ -232,6 +257,7 @@ class Sections:
         self,
         name: str,
         frame: pl.DataFrame,
+        factor: str = "",
         *,
         headers: Mapping[str, str] | None = None,
         notes: Sequence[str] = (),
@@ -243,13 +269,18 @@ class Sections:
         Args:
             name: of its file and of its title's key.
             frame: its rows.
+            factor: whose levels it shows, if it shows those of one.
             headers: of columns that words.py does not know.
             notes: what stands below it.
             open_: whether it is unfolded.
             unknown: columns in which nothing means that it is not known.
         """
         words = self._words
-        named = {column: words.code("c", column) for column in frame.columns}
+        of_levels = "resampled" in frame.columns
+        named = {
+            column: column if of_levels and column in self._others else words.code("c", column)
+            for column in frame.columns
+        }
         codes: dict[str, Callable[[str], str]] = {
             "resampled": lambda code: words.code("v", code),
             "pattern": lambda code: words.code("v", code),
@@ -258,7 +289,7 @@ class Sections:
             codes["value"] = lambda code: words.code("v", code)
         return Table(
             name=name,
-            title=words(f"t.{name}"),
+            title=words.title(name, factor),
             frame=frame,
             headers=named | dict(headers or {}),
             codes=codes,
@@ -294,3 +325,19 @@ class Sections:
     def _share(self, count: int) -> str:
         total = self.values + self.missing
         return f"{100 * count / total:.1f} %" if total else "–"
+
+
+def confounded(data: Data, words: Words, kind: str) -> list[str]:
+    """Say what the temperature cannot be told from, if there is anything.
+
+    Args:
+        data: what the report is about.
+        words: in which language.
+        kind: of the words: n for a sentence, x for the label of an axis.
+    """
+    factors = numbers.confounded(data.readings, data.factors)
+    if not factors:
+        return []
+    if set(factors) == BUNDLED_FACTORS:
+        return [words(f"{kind}.confounded")]
+    return [words(f"{kind}.confounded_factors", factors=words.factors(factors))]

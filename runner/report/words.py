@@ -1,6 +1,8 @@
 """The report's words in Japanese and English."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from runner.core.expand import BUNDLED_FACTORS
 
 LANGUAGES = ("ja", "en")
 
@@ -79,11 +81,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.scores_model": ("得点（モデル別）", "Scores by model"),
     "t.scores_persona": ("得点（ペルソナ別）", "Scores by persona"),
     "t.scores_text": ("得点（テキスト別）", "Scores by text"),
+    "t.scores_factor": ("得点（{factor} 別）", "Scores by {factor}"),
     "t.scores_temperature": ("得点（温度別）", "Scores by temperature"),
     "t.scores_cell": ("得点（条件別）", "Scores by cell"),
     "t.distribution": ("値の分布", "Distribution of the values"),
     "t.persona_model": ("ペルソナ × モデル：平均値", "Persona × model: means"),
     "t.text_model": ("テキスト × モデル：平均値", "Text × model: means"),
+    "t.factor_model": ("{factor} × モデル：平均値", "{factor} × model: means"),
     "t.agreement": ("試行間の一致", "Agreement between trials"),
     "t.within_sd": ("条件内の標準偏差（試行間のばらつき）", "Standard deviation within cells"),
     "t.icc": ("級内相関係数 ICC(1)", "Intraclass correlation, ICC(1)"),
@@ -187,6 +191,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "温度（ペルソナとテキストで決まり、区別できない）",
         "temperature (set by persona and text, not to be told from them)",
     ),
+    "x.confounded_factors": (
+        "温度（{factors} の水準で決まり、区別できない）",
+        "temperature (set by the levels of {factors}, not to be told from them)",
+    ),
     "x.characters": ("文字数", "characters"),
     "x.tokens": ("一回答あたりのトークン（平均）", "mean tokens per answer"),
     "x.input": ("入力", "input"),
@@ -281,6 +289,26 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "asked at two temperatures. An effect of the temperature cannot be told from one of the "
         "persona or the text.",
     ),
+    "n.confounded_factors": (
+        "注意：温度は {factors} の水準から計算されており、同じ水準の組み合わせで異なる温度の条件がない。"
+        "温度の効果は、これらの水準の違いと区別できない。",
+        "Caution: temperatures were calculated from the levels of {factors}, and no combination of "
+        "levels was asked at two temperatures. An effect of the temperature cannot be told from one "
+        "of these levels.",
+    ),
+    "n.many_levels": (
+        "要因 {factor} には {count} の水準がある。水準ごとの図と表は {limit} 水準までで、ここでは省く。"
+        "水準ごとの値は answers.parquet の列 {column} にある。",
+        "The factor {factor} has {count} levels. Figures and tables by level go up to {limit} levels "
+        "and are left out here; the values of each level are in answers.parquet, column {column}.",
+    ),
+    "n.many_cells": (
+        "条件別の得点の表は {count} 行になるので省く（{limit} 行まで）。条件ごとの値は、各実行の answers.parquet にある。"
+        "export.format=long で一つの表になる。",
+        "The table of scores by cell would have {count} rows and is left out (up to {limit} are "
+        "shown). The values of each cell are in every run's answers.parquet; export.format=long "
+        "makes them one table.",
+    ),
     "n.no_temperature": (
         "温度は一つだけ、または送信していない。ばらつきとの関係は分からない。",
         "There is only one temperature, or none was sent: nothing can be said of its effect.",
@@ -305,6 +333,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "A request: one persona reads one text once at one temperature. A cell: model × persona × "
         "text × temperature. A trial: a repetition of the same cell. A value: the number given to "
         "one question in one request.",
+    ),
+    "m.units_factors": (
+        "条件：{cell} の一つの組み合わせ（ある要因のない実験では、その要因は空欄）。依頼：一つの条件を一回尋ねること。"
+        "試行：同じ条件の繰り返し。値：一つの依頼の一つの質問への数値。",
+        "A cell: one combination of {cell}; a factor that an experiment does not have is empty there. "
+        "A request: one cell is asked once. A trial: a repetition of the same cell. A value: the "
+        "number given to one question in one request.",
     ),
     "m.missing": (
         "欠測値：一つの数として読み取れなかった値。推測も補完もせず、どの統計でも 0 として数えない。"
@@ -380,6 +415,26 @@ class Words:
     def __call__(self, key: str, **parts: object) -> str:
         """Return the words of a key with its parts filled in."""
         return _WORDS[key][self._place].format(**parts)
+
+    def factor(self, name: str) -> str:
+        """Return what a factor is called: the study's own two in words, others as they are named."""
+        return self(f"c.{name}") if name in BUNDLED_FACTORS else name
+
+    def factors(self, names: Iterable[str]) -> str:
+        """Return what some factors are called, as a list."""
+        return self("list_comma").join(map(self.factor, names))
+
+    def title(self, name: str, factor: str = "") -> str:
+        """Return the title of a table or a figure.
+
+        Args:
+            name: of its file, without ending.
+            factor: whose levels it shows; one of a study's own makes a title of its own.
+        """
+        if not factor or factor in BUNDLED_FACTORS:
+            return self(f"t.{name}")
+        general = "t.factor_model" if name == f"{factor}_model" else "t.scores_factor"
+        return self(general, factor=factor)
 
     def code(self, group: str, code: str) -> str:
         """Return the words for a code of the tables, or the code itself when it has none."""

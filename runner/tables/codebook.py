@@ -1,10 +1,16 @@
 """Explains every column of an exported table: type, unit, allowed values, how missing is written."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
+
+from runner.core.definition import factors_in
+from runner.core.model import Kept
+
+NEVER = ("空にならない", "never empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +20,7 @@ class Column:
     allowed: tuple[str, str]
     """Unit and allowed values."""
     meaning: tuple[str, str]
-    empty: tuple[str, str] = ("空にならない", "never empty")
+    empty: tuple[str, str] = NEVER
     """When the cell is empty; nothing else stands for a missing value."""
 
 
@@ -241,6 +247,11 @@ _WORDS = {
         "| 列 | 型 | 単位・取りうる値 | 意味 | 空欄になるのは |",
         "| column | type | unit, allowed values | meaning | empty |",
     ),
+    "study": (
+        "study.csv の列は、公表された研究の表と同じ名前と順序である。四つの質問なら 15 列になる。\n",
+        "The columns of study.csv have the names and the order of the published study's table: 15 for "
+        "four questions.\n",
+    ),
     "questions": ("質問", "Questions"),
     "of": ("{key} {label}：", "{key} {label}: "),
     "columns": ("{count} 列", "{count} columns"),
@@ -251,25 +262,111 @@ _NOTES = {
 欠測値は空欄（CSV）または null（parquet、xlsx では空のセル）で、0 や特別な数では書かない。
 CSV は UTF-8（BOM 付き）、区切りはコンマ。表計算ソフトが数式と見なす文字列の前には `'` が付く。parquet にはない。
 xlsx には raw_answer がなく、日時は UTC で時間帯の表示がない。32,767 文字を超える文字列は切ってある。
-study.csv の列は、公表された研究の表と同じ名前と順序である。四つの質問なら 15 列になる。
 """,
     "en": """\
 A missing value is an empty cell (CSV, xlsx) or null (parquet), never 0 or a special number.
 CSV is UTF-8 with a byte order mark, separated by commas; text that a spreadsheet would take for a formula begins with `'`, which the parquet files do not have.
 The xlsx file has no raw_answer; its times are UTC without saying so; text longer than 32,767 characters is cut.
-The columns of study.csv have the names and the order of the published study's table: 15 for four questions.
 """,
 }
 
 _OF_QUESTION = re.compile(r"(?P<key>[A-Za-z0-9_-]+?)_?(?P<part>value|reason|pattern|cause|written)")
 
 
-def described(name: str, labels: Mapping[str, str]) -> tuple[Column, str | None]:
+Factors = Mapping[str, Column]
+"""What the columns of factors mean, by column."""
+_LEVELS_SHOWN = 12
+_CHARACTERS_SHOWN = 200
+_ELSEWHERE = ("この要因のない実行で", "in a run without this factor")
+_NOT_IN_FILE = ("ファイルで空の水準で", "for levels where it is empty in the file")
+
+
+def of_factors(definitions: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+    """Return what the columns of factors mean in a table of several runs.
+
+    Args:
+        definitions: what each of the runs was asked.
+    """
+    runs = [factors_in(definition) for definition in definitions]
+    found: dict[str, Column] = {}
+    for factor in dict.fromkeys(name for run in runs for name in run):
+        levels = [run[factor] for run in runs if factor in run]
+        everywhere = len(levels) == len(runs)
+        ids = list(dict.fromkeys(id_ for rows in levels for id_ in rows))
+        cells: dict[str, list[Kept]] = {}
+        for rows in levels:
+            for row in rows.values():
+                for column, value in row.items():
+                    cells.setdefault(column, []).append(value)
+        found[factor] = _with_empty(
+            COLUMNS.get(factor) or Column(_counted(ids), _of_factor(factor)),
+            [] if everywhere else [_ELSEWHERE],
+        )
+        for column, values in cells.items():
+            known = COLUMNS.get(column)
+            empty = [] if everywhere else [_ELSEWHERE]
+            if known is None and None in values:
+                empty.append(_NOT_IN_FILE)
+            meaning = _of_file(factor, column.removeprefix(f"{factor}_"))
+            found[column] = _with_empty(known or Column(_range(values), meaning), empty)
+    return found
+
+
+def _of_factor(factor: str) -> tuple[str, str]:
+    return f"要因 {factor} の水準", f"level of the factor {factor}"
+
+
+def _of_file(factor: str, field: str) -> tuple[str, str]:
+    return (
+        f"要因 {factor} のファイルの列 {field}",
+        f"column {field} of the file of the factor {factor}",
+    )
+
+
+def _counted(ids: Sequence[str]) -> tuple[str, str]:
+    """Say how many levels a factor has, and which, where they are few."""
+    names = ", ".join(ids)
+    if len(ids) > _LEVELS_SHOWN or len(names) > _CHARACTERS_SHOWN:
+        names = ""
+    ja, en = f"{len(ids):,} 水準", f"{len(ids):,} level{'s' * (len(ids) != 1)}"
+    return (f"{ja}：{names}", f"{en}: {names}") if names else (ja, en)
+
+
+def _range(values: Sequence[Kept]) -> tuple[str, str]:
+    """Say which values a column of a factor's file has."""
+    there = {value for value in values if value is not None}
+    if not there:
+        return ("値なし", "no value")
+    if all(isinstance(value, bool) for value in there):
+        return _BOOL
+    numbers = [v for v in there if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) == len(there):
+        low, high = f"{min(numbers):,.10g}", f"{max(numbers):,.10g}"
+        if all(isinstance(number, int) for number in numbers):
+            return f"{low} から {high} の整数", f"whole number from {low} to {high}"
+        return f"{low} から {high} の数", f"number from {low} to {high}"
+    return f"文字列、{len(there):,} 種類", f"text, {len(there):,} different"
+
+
+def _with_empty(column: Column, more: Sequence[tuple[str, str]]) -> Column:
+    """Return a column that is empty in more cases."""
+    cases = [*([] if column.empty == NEVER else [column.empty]), *more]
+    if not cases:
+        return column
+    ja, en = ("、".join(ja for ja, _ in cases), ", ".join(en for _, en in cases))
+    return replace(column, empty=(ja, en))
+
+
+def described(
+    name: str, labels: Mapping[str, str], factors: Factors | None = None
+) -> tuple[Column, str | None]:
     """Return what a column means, and the question it belongs to, if any.
 
     Raises:
         KeyError: the column has no explanation.
     """
+    if factors and name in factors:
+        return factors[name], None
     if name in COLUMNS:
         return COLUMNS[name], None
     found = _OF_QUESTION.fullmatch(name)
@@ -278,26 +375,33 @@ def described(name: str, labels: Mapping[str, str]) -> tuple[Column, str | None]
     return COLUMNS[found["part"]], found["key"]
 
 
-def codebook(tables: Mapping[str, pl.Schema], labels: Mapping[str, str], language: str) -> str:
+def codebook(
+    tables: Mapping[str, pl.Schema],
+    labels: Mapping[str, str],
+    language: str,
+    factors: Factors | None = None,
+) -> str:
     """Return codebook.md.
 
     Args:
         tables: the columns of each file, by its name.
         labels: what each question is called, by its id.
         language: ja or en.
+        factors: what the columns of factors mean.
     """
     place = LANGUAGES.index(language)
 
     def say(word: str, /, **parts: object) -> str:
         return _WORDS[word][place].format(**parts)
 
-    lines = [f"# {say('title')}", "", _NOTES[language], f"## {say('questions')}", ""]
+    notes = _NOTES[language] + (say("study") if "study.csv" in tables else "")
+    lines = [f"# {say('title')}", "", notes, f"## {say('questions')}", ""]
     lines += [f"- {_cell(key)}: {_cell(label)}" for key, label in labels.items()]
     for file, schema in tables.items():
         lines += ["", f"## {file} ({say('columns', count=len(schema))})", "", say("head")]
         lines.append("|---|---|---|---|---|")
         for name, kind in schema.items():
-            column, key = described(name, labels)
+            column, key = described(name, labels, factors)
             meaning = column.meaning[place]
             if key is not None:
                 meaning = say("of", key=key, label=labels[key]) + meaning

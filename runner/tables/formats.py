@@ -7,10 +7,13 @@ from typing import Any
 
 import polars as pl
 
+from runner.core.definition import factors_in, levels_in
 from runner.core.errors import ConfigError
+from runner.core.expand import BUNDLED_FACTORS
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
-from runner.tables.codebook import codebook
+from runner.tables.codebook import Column, codebook, of_factors
 from runner.tables.export import guarded
+from runner.tables.join import factor_columns
 from runner.tables.runs import ANSWERS, Selection, StoredRun
 
 EXCEL_ROWS = 1_048_575
@@ -39,6 +42,18 @@ def write(
         ConfigError: runs that do not fit into one table, or a table too long for Excel.
     """
     runs = selection.runs
+    explained = {
+        "study": ("study.csv", study),
+        "wide": ("wide", wide),
+        "long": ("long", long),
+        "xlsx": ("answers.xlsx", _sheet),
+    }
+    schemas = {
+        file: table(runs).collect_schema()
+        for name, (file, table) in explained.items()
+        if name in formats
+    }
+    text = codebook(schemas, _labels(runs), language, _factors(runs))
     writers: Mapping[str, Callable[[], list[Path]]] = {
         "study": lambda: [_csv(study(runs), folder / "study.csv")],
         "wide": lambda: _both(wide(runs), folder / "wide"),
@@ -47,15 +62,6 @@ def write(
     }
     make_folder(folder, privacy(run.folder for run in runs))
     paths = [path for name in dict.fromkeys(formats) for path in writers[name]()]
-    columns = {
-        "study.csv": study(runs).collect_schema(),
-        "wide": wide(runs).collect_schema(),
-        "long": long(runs).collect_schema(),
-    }
-    chosen = {name: schema for name, schema in columns.items() if name.partition(".")[0] in formats}
-    if "xlsx" in formats:
-        chosen["answers.xlsx"] = _sheet(runs).collect_schema()
-    text = codebook(chosen, _labels(runs), language)
     write_durably(folder / "codebook.md", [text.encode("utf-8", "replace")])
     return (*paths, folder / "codebook.md")
 
@@ -75,7 +81,7 @@ def wide(runs: Sequence[StoredRun]) -> pl.LazyFrame:
         )
         for run in runs
     ]
-    return pl.concat(frames, how="diagonal_relaxed")
+    return _side_by_side(pl.concat(frames, how="diagonal_relaxed"), runs)
 
 
 def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
@@ -84,6 +90,7 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     for run in runs:
         rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
         known = rows.collect_schema().names()
+        columns = (*LONG[:4], *factor_columns(factors_in(run.definition)), *LONG[4:])
         asked = [
             pl.struct(
                 pl.lit(key).alias("question"),
@@ -98,13 +105,26 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
             rows.select(
                 pl.lit(run.name).alias("run"),
                 pl.lit(run.imported).alias("imported"),
-                *(name for name in LONG if name in known),
+                *(name for name in columns if name in known),
                 pl.concat_list(asked).alias("asked"),
             )
             .explode("asked")
             .unnest("asked")
         )
-    return pl.concat(frames, how="diagonal_relaxed")
+    return _side_by_side(pl.concat(frames, how="diagonal_relaxed"), runs)
+
+
+def _side_by_side(frame: pl.LazyFrame, runs: Sequence[StoredRun]) -> pl.LazyFrame:
+    """Put the columns of all factors where the first of them stands, where runs have different ones."""
+    columns = [list(factor_columns(factors_in(run.definition))) for run in runs]
+    if all(of_run == columns[0] for of_run in columns):
+        return frame
+    names = frame.collect_schema().names()
+    wanted = dict.fromkeys(name for of_run in columns for name in of_run)
+    ours = [name for name in wanted if name in names and name != "temperature"]
+    first = min(names.index(name) for name in ours)
+    others = [name for name in names[first:] if name not in ours]
+    return frame.select(*names[:first], *ours, *others)
 
 
 def _known(name: str, columns: Sequence[str]) -> pl.Expr:
@@ -113,20 +133,27 @@ def _known(name: str, columns: Sequence[str]) -> pl.Expr:
 
 
 LONG = (
-    *("experiment", "provider", "model", "rehearsal", "persona", "persona_name", "text", "title"),
-    *("author", "temperature", "trial", "custom_id", "source_row", "status"),
+    *("experiment", "provider", "model", "rehearsal"),
+    *("trial", "custom_id", "source_row", "status"),
 )
-"""The columns of a request that each of its questions repeats."""
+"""The columns of a request that each of its questions repeats; its factors stand after the fourth."""
 
 
 def study(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     """Return the study's table: 15 columns for four questions.
 
     A request that has not ended keeps its row, with nothing in it that may still change.
+
+    Raises:
+        ConfigError: runs with other factors than the study's.
     """
+    if (why := no_study(runs)) is not None:
+        raise ConfigError(
+            f"export.format=study: {why}: use export.format=wide or long, or leave it out with "
+            "export.over=[…]"
+        )
     labels = _labels(runs)
-    personas = _shown(runs, "personas", "name")
-    texts = _shown(runs, "texts", "title")
+    personas, texts = _shown(runs, "persona"), _shown(runs, "text")
     frames = []
     for run in runs:
         rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
@@ -153,6 +180,17 @@ def study(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     whole = pl.concat(frames, how="diagonal_relaxed").select(order)
     _check_unique(whole)
     return whole
+
+
+def no_study(runs: Sequence[StoredRun]) -> str | None:
+    """Say why runs do not fit into the study's table; None where they do."""
+    for run in runs:
+        factors = list(factors_in(run.definition))
+        if set(factors) != BUNDLED_FACTORS:
+            return f"its columns are those of the factors persona and text, and {run.name} has " + (
+                " and ".join(factors) or "none"
+            )
+    return None
 
 
 def _check_unique(table: pl.LazyFrame) -> None:
@@ -184,22 +222,31 @@ def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
     return labels
 
 
-def _shown(runs: Sequence[StoredRun], group: str, name: str) -> dict[str, dict[str, str]]:
-    """Return, for each run, what its personas or texts are called; with the id where it is needed.
+def _shown(runs: Sequence[StoredRun], factor: str) -> dict[str, dict[str, str]]:
+    """Return, for each run, what the levels of a factor are called; with the id where it is needed.
 
     A name that two ids share would make two conditions one.
     """
-    ids: dict[str, set[str]] = {}
-    for run in runs:
-        for key, row in run.definition[group].items():
-            ids.setdefault(row[name] or key, set()).add(key)
-    return {
+    names = {
         run.name: {
-            key: shown if len(ids[shown := row[name] or key]) == 1 else f"{shown} ({key})"
-            for key, row in run.definition[group].items()
+            key: name or key for of, key, name, _ in levels_in(run.definition) if of == factor
         }
         for run in runs
     }
+    ids: dict[str, set[str]] = {}
+    for of_run in names.values():
+        for key, name in of_run.items():
+            ids.setdefault(name, set()).add(key)
+    return {
+        run: {
+            key: name if len(ids[name]) == 1 else f"{name} ({key})" for key, name in of_run.items()
+        }
+        for run, of_run in names.items()
+    }
+
+
+def _factors(runs: Sequence[StoredRun]) -> dict[str, Column]:
+    return of_factors([run.definition for run in runs])
 
 
 def _csv(frame: pl.LazyFrame, path: Path) -> Path:
@@ -242,7 +289,7 @@ def _xlsx(runs: Sequence[StoredRun], path: Path, language: str) -> Path:
     with xlsxwriter.Workbook(str(part), safe) as book:
         book.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)})
         _for_excel(frame).write_excel(book, "answers", freeze_panes=(1, 0), float_precision=4)
-        explained = codebook({path.name: frame.schema}, _labels(runs), language)
+        explained = codebook({path.name: frame.schema}, _labels(runs), language, _factors(runs))
         rows = [_cells(line) for line in explained.splitlines() if line.startswith("|")]
         sheet = book.add_worksheet("codebook")
         for down, row in enumerate(row for row in rows if set("".join(row)) - set("-: ")):

@@ -18,6 +18,7 @@ import polars as pl
 from runner import __version__
 from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
+from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import Experiment, Question
 from runner.storage.files import part_of, settle, write_durably
 from runner.tables.export import FORMULA, guarded
@@ -62,6 +63,12 @@ def import_table(path: Path, experiment: Experiment, outputs: Path) -> Imported:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"input={path}: cannot be read ({error.strerror})") from None
+    if set(experiment.factors) != BUNDLED_FACTORS:
+        raise ConfigError(
+            f"input={path}: a table in the study's columns has the factors persona and text, and the "
+            f"experiment {experiment.name} has {' and '.join(experiment.factors) or 'none'}: import it "
+            "as an experiment of its own, with another experiment=… and name=…"
+        )
     digest = sha256(content).hexdigest()
     folder = outputs / experiment.name / FOLDER
     _check_free(folder, digest)

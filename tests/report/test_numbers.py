@@ -2,6 +2,7 @@
 
 import math
 from statistics import mean, stdev
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from runner.report import numbers
+from runner.report import numbers, sections
 from runner.report.numbers import Dice
+from runner.report.words import Words
 
 DICE = Dice(seed=1, draws=400)
 QUICK = settings(max_examples=40, deadline=None)
@@ -257,9 +259,26 @@ def test_temperatures_that_follow_persona_and_text_are_told_from_those_that_do_n
     frame = readings([(0, 1), (1, 2)])
     varied = frame.with_columns(temperature=pl.col("cell") / 10)
     both = pl.concat([frame, frame.with_columns(temperature=pl.lit(0.9))])
-    assert not numbers.confounded(frame)
-    assert numbers.confounded(varied)
-    assert not numbers.confounded(both)
+    told = ("persona", "text")
+    assert numbers.confounded(frame, told) == []
+    assert numbers.confounded(varied, told) == ["persona", "text"]
+    assert numbers.confounded(both, told) == []
+
+
+def test_models_of_one_temperature_each_are_not_confounded_with_the_factors():
+    one = readings([(0, 1), (1, 2)], run="a")
+    two = readings([(0, 1), (1, 2)], run="b").with_columns(temperature=pl.lit(0.9))
+    assert numbers.confounded(pl.concat([one, two]), ("persona", "text")) == []
+
+
+def test_the_temperature_stands_for_the_factors_of_the_runs_that_have_several():
+    none = pl.lit(None, dtype=pl.String)
+    ours = readings([(0, 1), (1, 2)], run="a").with_columns(review=none)
+    theirs = readings([(0, 1), (1, 2)], run="b").with_columns(
+        review=pl.col("persona"), persona=none, text=none, temperature=pl.col("cell") / 10
+    )
+    factors = ("persona", "text", "review")
+    assert numbers.confounded(pl.concat([ours, theirs]), factors) == ["review"]
 
 
 def test_an_absent_reason_has_no_length():
@@ -292,3 +311,9 @@ def test_how_imported_requests_ended_is_not_known():
     assert (ours["total"], ours["success"], ours["failed"], ours["attempts"]) == (10, 8, 2, 15)
     assert (theirs["total"], theirs["imported"], theirs["success"]) == (5, 5, None)
     assert (theirs["attempts"], theirs["lost"]) == (None, None)
+
+
+def test_a_persona_without_a_text_is_not_said_to_be_both():
+    frame = readings([(0, 1), (1, 2)]).with_columns(temperature=pl.col("cell") / 10).drop("text")
+    told = SimpleNamespace(readings=frame, factors=("persona",))
+    assert "text" not in sections.confounded(told, Words("en"), "x")[0]

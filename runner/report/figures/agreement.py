@@ -94,9 +94,16 @@ def _matrix(axes: Axes, table: pl.DataFrame, names: Sequence[str], map_: Any) ->
 
 
 def temperature(
-    sheet: Sheet, cells: pl.DataFrame, pooled: pl.DataFrame, *, confounded: bool
+    sheet: Sheet, cells: pl.DataFrame, pooled: pl.DataFrame, label: str
 ) -> Iterator[Drawn]:
-    """Draw the sd within cells against the temperature, and say if it stands for others."""
+    """Draw the sd within cells against the temperature.
+
+    Args:
+        sheet: what it is drawn on.
+        cells: the sd within each cell.
+        pooled: the sd within the cells of each run, question and temperature.
+        label: of the axis of temperatures; it says if they stand for something else.
+    """
     several = [run for run in sheet.runs if pooled.filter(pl.col("run") == run).height]
     many = len(several) > len(COLOURS)
     looks = {run: look_of(place) for place, run in enumerate(several)}
@@ -120,7 +127,8 @@ def temperature(
         Heading("temperature", "k.temperature"),
         [""],
         panel,
-        sheet.words("x.confounded" if confounded else "x.temperature"),
+        label,
+        asked=pooled.filter(pl.col("temperature").is_not_null())["question"].unique(),
         grid=Grid(row_height=2.2, panel_width=4.0, rows_named=False),
         markers=[] if many else [(*look, run) for run, look in looks.items()],
     )

@@ -27,6 +27,7 @@ from runner.report.words import Words
 
 BINS = 20
 HISTOGRAMS_A_FIGURE = 8
+LEVELS_ACROSS = 12
 
 
 def scores(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
@@ -43,8 +44,11 @@ def scores(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
         axes.set_xlim(question.minimum, question.maximum)
         axes.set_xticks(ticks(question))
 
-    heading = Heading(f"scores_{'model' if factor == 'run' else factor}", "k.scores")
-    yield from sheet.panels(heading, rows, panel, sheet.words("x.score"))
+    fixed = {"run": "scores_model", "temperature": "scores_temperature"}
+    own = "" if factor in fixed else factor
+    heading = Heading(fixed.get(factor, f"scores_{factor}"), "k.scores", own)
+    asked = table["question"].unique()
+    yield from sheet.panels(heading, rows, panel, sheet.words("x.score"), asked=asked)
 
 
 def _level(levels: tuple[Any, ...], words: Words) -> str:
@@ -126,26 +130,34 @@ def _histogram(
 
 
 def heat(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
-    """Draw the means of each run at each level of a factor, a panel for each question."""
-    levels = [str(level) for level in table[factor].unique().sort()]
+    """Draw the means of each run at each level of a factor, a panel for each question.
+
+    The runs stand one above the other; where there are many levels, they do.
+    """
+    down, across = "run", factor
+    if table[factor].n_unique() > LEVELS_ACROSS:
+        down, across = across, down
+    below, beside = ([str(x) for x in table[name].unique().sort()] for name in (down, across))
     cells = {
-        (row["question"], row["run"], row[factor]): (row["mean"], row["n"])
+        (row["question"], row[down], row[across]): (row["mean"], row["n"])
         for row in table.iter_rows(named=True)
     }
 
     def panel(axes: Axes, rows: Rows, question: ReportedQuestion) -> None:
         found = [
-            [cells.get((question.name, run, level), (None, None)) for level in levels]
-            for run in rows
+            [cells.get((question.name, row, column), (None, None)) for column in beside]
+            for row in rows
         ]
         _fields(axes, question, found)
-        axes.set_xlim(-0.5, len(levels) - 0.5)
-        axes.set_xticks(range(len(levels)), [wrapped(x, 12, 3) for x in levels], fontsize=8)
+        axes.set_xlim(-0.5, len(beside) - 0.5)
+        axes.set_xticks(range(len(beside)), [wrapped(x, 12, 3) for x in beside], fontsize=8)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
 
-    grid = Grid(row_height=0.46, panel_width=max(2.6, 0.85 * len(levels) + 0.6), gap=1.1)
-    yield from sheet.panels(Heading(f"{factor}_model", "k.heat"), sheet.runs, panel, "", grid=grid)
+    grid = Grid(row_height=0.46, panel_width=max(2.6, 0.85 * len(beside) + 0.6), gap=1.1)
+    heading = Heading(f"{factor}_model", "k.heat", factor)
+    asked = table["question"].unique()
+    yield from sheet.panels(heading, below, panel, "", asked=asked, grid=grid)
 
 
 def _fields(

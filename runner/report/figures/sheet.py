@@ -1,7 +1,7 @@
 """One figure as its two files, and one figure in several parts when there is much to show."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -43,11 +43,8 @@ class Heading:
 
     name: str
     caption: str
-
-    @property
-    def title(self) -> str:
-        """The key of its title."""
-        return f"t.{self.name}"
+    factor: str = ""
+    """Whose levels it shows, if it shows those of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +122,7 @@ class Sheet:
         panel: Callable[[Axes, Rows, ReportedQuestion], None],
         label: str,
         *,
+        asked: Iterable[str] | None = None,
         grid: Grid | None = None,
         patches: Sequence[Entry] = (),
         markers: Sequence[Entry] = (),
@@ -136,23 +134,26 @@ class Sheet:
             rows: from the top.
             panel: draws some rows of one question.
             label: of the axis across; none when empty.
+            asked: the questions to draw, by name; None: all.
             grid: how the panels stand.
             patches: the legend of areas.
             markers: the legend of dots.
         """
         grid = grid or Grid()
+        names = None if asked is None else set(asked)
+        questions = [q for q in self.questions if names is None or q.name in names]
         parts = [
-            (shown, asked)
+            (shown, some)
             for shown in chunks(rows, ROWS_A_FIGURE)
-            for asked in chunks(self.questions, QUESTIONS_A_FIGURE)
+            for some in chunks(questions, QUESTIONS_A_FIGURE)
         ]
 
-        def draw(figure: Figure, shown: Rows, asked: Sequence[ReportedQuestion]) -> None:
-            down, columns = grid.shape(len(asked))
+        def draw(figure: Figure, shown: Rows, some: Sequence[ReportedQuestion]) -> None:
+            down, columns = grid.shape(len(some))
             places = figure.subplots(down, columns, squeeze=False, sharey=True).flatten()
-            for axes in places[len(asked) :]:
+            for axes in places[len(some) :]:
                 axes.set_axis_off()
-            for place, (axes, question) in enumerate(zip(places, asked, strict=False)):
+            for place, (axes, question) in enumerate(zip(places, some, strict=False)):
                 panel(axes, shown, question)
                 axes.set_title(short(question.name, 30))
                 if grid.rows_named:
@@ -164,9 +165,9 @@ class Sheet:
             legend(figure, markers, markers=True)
 
         entries = [name for *_, name in (*patches, *markers)]
-        for part, (shown, asked) in enumerate(parts, 1):
-            size = grid.size(len(shown), len(asked), entries)
-            drawing = partial(draw, shown=shown, asked=asked)
+        for part, (shown, some) in enumerate(parts, 1):
+            size = grid.size(len(shown), len(some), entries)
+            drawing = partial(draw, shown=shown, some=some)
             yield self.drawn(heading, size, (part, len(parts)), drawing)
 
     def drawn(
@@ -185,7 +186,7 @@ class Sheet:
             draw: draws it.
         """
         part, parts = page
-        title = self._mark + self.words(heading.title)
+        title = self._mark + self.words.title(heading.name, heading.factor)
         if parts > 1:
             title += f" ({self.words('x.part', part=part, parts=parts)})"
         with mpl.rc_context(STYLE):
