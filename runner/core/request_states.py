@@ -4,7 +4,8 @@ One byte a request and counter, in arrays by condition: a million requests are a
 a finished batch is a few slice assignments. `pending` is stored nowhere; it is what is left over.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
@@ -65,6 +66,13 @@ class Trials:
             for array in (self.state, self.asked, self.lost):
                 array.extend(bytes(missing))
 
+    def counted(self) -> list[int]:
+        """Count the trials by state; those outside the configuration that were never sent are none."""
+        return [
+            self.state.count(code, 0, self.wanted if code in _UNSENT else len(self.state))
+            for code in range(len(STATES))
+        ]
+
 
 @dataclass(slots=True)
 class RequestStates:
@@ -72,6 +80,18 @@ class RequestStates:
 
     policy: RetryPolicy
     rows: dict[Stem, Trials] = field(default_factory=dict)
+    _tally: list[int] = field(init=False)
+    """Requests by state, kept up to date with every change of a row."""
+    _first_states: bytes = field(init=False)
+    """The translation of a first attempt's outcome to the request's state."""
+
+    def __post_init__(self) -> None:
+        """Count what is there."""
+        counted = [row.counted() for row in self.rows.values()]
+        self._tally = [sum(column) for column in zip(*counted, strict=True)] or [0] * len(STATES)
+        self._first_states = bytes(
+            self._state_after(code, _ASKED_BYTE[code], _LOST_BYTE[code]) for code in range(256)
+        )
 
     @classmethod
     def of(
@@ -89,25 +109,26 @@ class RequestStates:
     def depart(self, spans: Iterable[Span]) -> None:
         """Record that requests went into a batch."""
         for span in spans:
-            row = self._row(span)
-            here = slice(span.first - 1, span.last)
-            row.state[here] = row.state[here].translate(_DEPARTED)
+            with self._changing(span.stem, span.last) as row:
+                here = slice(span.first - 1, span.last)
+                row.state[here] = row.state[here].translate(_DEPARTED)
 
     def release(self, spans: Iterable[Span]) -> None:
         """Record that a batch was dropped before it ran: its requests are free again."""
         for span in spans:
-            row = self._row(span)
-            for index in range(span.first - 1, span.last):
-                if row.state[index] == IN_BATCH:
-                    row.state[index] = self._state_after(
-                        _CANCELLED, row.asked[index], row.lost[index]
-                    )
+            with self._changing(span.stem, span.last) as row:
+                for index in range(span.first - 1, span.last):
+                    if row.state[index] == IN_BATCH:
+                        row.state[index] = self._state_after(
+                            _CANCELLED, row.asked[index], row.lost[index]
+                        )
 
     def arrive(self, spans: Iterable[Span], outcomes: bytes) -> None:
         """Record how the requests of a batch ended, one byte each, in the batch's order."""
         at = 0
         for span in spans:
-            self._fold(self._row(span), span, outcomes[at : at + len(span)])
+            with self._changing(span.stem, span.last) as row:
+                self._fold(row, span, outcomes[at : at + len(span)])
             at += len(span)
 
     def replay(self, state: BatchState, spans: Iterable[Span], outcomes: bytes | None) -> bool:
@@ -138,18 +159,17 @@ class RequestStates:
         """
         at = 0
         for span in spans:
-            row = self._row(span)
-            for index in range(span.first - 1, span.last):
-                ended = _CANCELLED if outcomes is None else outcomes[at]
-                if row.state[index] == PENDING and ended == _CANCELLED:
-                    row.state[index] = WITHHELD
-                at += 1
+            with self._changing(span.stem, span.last) as row:
+                for index in range(span.first - 1, span.last):
+                    ended = _CANCELLED if outcomes is None else outcomes[at]
+                    if row.state[index] == PENDING and ended == _CANCELLED:
+                        row.state[index] = WITHHELD
+                    at += 1
 
     def give_back(self, spans: Iterable[Span]) -> int:
         """Let what was withheld be asked again; return how many requests that are."""
         return sum(
-            self._turn(self._row(span), range(span.first - 1, span.last), WITHHELD)
-            for span in spans
+            self._turn(span.stem, range(span.first - 1, span.last), WITHHELD) for span in spans
         )
 
     def retry(self, wanted: Callable[[Stem, int], bool]) -> int:
@@ -159,28 +179,24 @@ class RequestStates:
             wanted: tells of a condition and a trial whether it is meant.
         """
         return sum(
-            self._turn(row, (i for i in range(row.wanted) if wanted(stem, i + 1)), FAILED)
+            self._turn(stem, [i for i in range(row.wanted) if wanted(stem, i + 1)], FAILED)
             for stem, row in self.rows.items()
             if row.state.find(FAILED, 0, row.wanted) >= 0
         )
 
-    @staticmethod
-    def _turn(row: Trials, places: Iterable[int], state: int) -> int:
+    def _turn(self, stem: Stem, places: Sequence[int], state: int) -> int:
         """Make requests in a state pending; return how many there were."""
         count = 0
-        for index in places:
-            if row.state[index] == state:
-                row.state[index] = PENDING
-                count += 1
+        with self._changing(stem, max(places, default=-1) + 1) as row:
+            for index in places:
+                if row.state[index] == state:
+                    row.state[index] = PENDING
+                    count += 1
         return count
 
     def counts(self) -> Counts:
-        """Count; requests outside the configuration count while they are in a batch or decided."""
-        tally = [0] * len(STATES)
-        for row in self.rows.values():
-            for code in range(len(STATES)):
-                end = row.wanted if code in _UNSENT else len(row.state)
-                tally[code] += row.state.count(code, 0, end)
+        """Return the counters; requests outside the configuration count once they were sent."""
+        tally = self._tally
         return Counts(
             total=sum(tally),
             success=tally[SUCCESS],
@@ -204,23 +220,34 @@ class RequestStates:
 
     def has_pending(self) -> bool:
         """Tell whether anything is left to ask."""
-        return any(row.state.find(PENDING, 0, row.wanted) >= 0 for row in self.rows.values())
+        return self._tally[PENDING] > 0
 
     def state(self, stem: Stem, trial: int) -> RequestState:
         """Return how one request stands."""
         return STATES[self.rows[stem].state[trial - 1]]
 
-    def _row(self, span: Span) -> Trials:
-        row = self.rows.setdefault(span.stem, Trials(0, bytearray(), bytearray(), bytearray()))
-        row.grow(span.last)
-        return row
+    @contextmanager
+    def _changing(self, stem: Stem, size: int) -> Iterator[Trials]:
+        """Lend a row for a change, with room for trials up to a number, and keep the count of all."""
+        row = self.rows.get(stem)
+        if row is None:
+            row = self.rows[stem] = Trials(0, bytearray(), bytearray(), bytearray())
+        before = row.counted()
+        row.grow(size)
+        try:
+            yield row
+        finally:
+            self._tally = [
+                total - old + new
+                for total, old, new in zip(self._tally, before, row.counted(), strict=True)
+            ]
 
     def _fold(self, row: Trials, span: Span, outcomes: bytes) -> None:
         low, high = span.first - 1, span.last
         if not any(row.asked[low:high]) and not any(row.lost[low:high]):
             row.asked[low:high] = outcomes.translate(_ASKED_BYTE)
             row.lost[low:high] = outcomes.translate(_LOST_BYTE)
-            row.state[low:high] = outcomes.translate(self._first_states())
+            row.state[low:high] = outcomes.translate(self._first_states)
             return
         for index, outcome in enumerate(outcomes, start=low):
             if row.state[index] in (SUCCESS, RETRY_SUCCESS):
@@ -228,12 +255,6 @@ class RequestStates:
             row.asked[index] = min(row.asked[index] + _ASKED_BYTE[outcome], 255)
             row.lost[index] = min(row.lost[index] + _LOST_BYTE[outcome], 255)
             row.state[index] = self._state_after(outcome, row.asked[index], row.lost[index])
-
-    def _first_states(self) -> bytes:
-        """Return the translation of a first attempt's outcome to the request's state."""
-        return bytes(
-            self._state_after(code, _ASKED_BYTE[code], _LOST_BYTE[code]) for code in range(256)
-        )
 
     def _state_after(self, outcome: int, asked: int, lost: int) -> int:
         if outcome == OUTCOME_CODES[Outcome.VALID]:
