@@ -81,7 +81,7 @@ def _check_alike(jobs: list[Settings]) -> None:
 def _perform(settings: Settings, command: str, interruptible: Interruptible) -> int:
     config = settings.config
     if config.action == "init":
-        print(write_starter(config.name))
+        print(write_starter(config.name, config.kind, config.lang))
         return DONE
     if config.action in _WITHOUT_RUN:
         return _WITHOUT_RUN[config.action](settings)

@@ -1,9 +1,15 @@
 """`action=init`: a commented experiment of one's own, to edit."""
 
+import shutil
 from pathlib import Path
 
 from runner.config.files import SHIPPED
+from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
+
+KINDS = ("texts", "rating", "labels", "survey", "judge")
+"""texts: personas read texts, as in the bundled study; the others are in conf/experiment/."""
+LANGUAGES = ("en", "ja")
 
 EXPERIMENT = """\
 # @package _global_
@@ -43,15 +49,50 @@ temperature_modifier: 0.0
 BODY = "ここに、読ませたいテキストを書きます。\n"
 
 
-def write_starter(name: str) -> str:
+def write_starter(name: str, kind: str, lang: str) -> str:
     """Write the folder `name` and return what to do next.
 
+    Args:
+        name: of the experiment, and of the folder.
+        kind: one of `KINDS`.
+        lang: one of `LANGUAGES`; the starter of the kind texts is in Japanese.
+
     Raises:
-        ConfigError: when it is there already.
+        ConfigError: it is there already, or there is no such kind.
     """
+    for key, word, known in (("kind", kind, KINDS), ("lang", lang, LANGUAGES)):
+        if word not in known:
+            raise ConfigError(f"{key}={word}: {did_you_mean(word, known)}")
     home = Path(name)
     if home.exists():
         raise ConfigError(f"{home}: exists already; choose another name=…")
+    if kind == "texts":
+        _write_texts(home, name)
+    else:
+        _copy_example(home, name, kind if lang == "en" else f"{kind}_{lang}")
+    return (
+        f"{home}/ is written: edit its files, then\n"
+        f"  python -m runner --config-dir {name} experiment={name} action=plan"
+    )
+
+
+def _copy_example(home: Path, name: str, example: str) -> None:
+    """Copy an example of conf/experiment/ and its table, under another name."""
+    source, target = SHIPPED / "experiment" / example, home / "experiment" / name
+    target.parent.mkdir(parents=True)
+    text = source.with_suffix(".yaml").read_text(encoding="utf-8")
+    changes = {
+        f"experiment={example}": f"--config-dir {name} experiment={name}",
+        f"name: {example}": f"name: {name}",
+        f"{example}.csv": f"{name}.csv",
+    }
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    target.with_suffix(".yaml").write_text(text, encoding="utf-8")
+    shutil.copyfile(source.with_suffix(".csv"), target.with_suffix(".csv"))
+
+
+def _write_texts(home: Path, name: str) -> None:
     questions = (SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8")
     files = {
         f"experiment/{name}.yaml": EXPERIMENT.format(name=name),
@@ -64,7 +105,3 @@ def write_starter(name: str) -> str:
         target = home / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content, encoding="utf-8")
-    return (
-        f"{home}/ is written: edit its files, then\n"
-        f"  python -m runner --config-dir {name} experiment={name} action=plan"
-    )

@@ -302,7 +302,8 @@ class PollConfig:
 class Config:
     """conf/config.yaml, whole.
 
-    `batch` and `remote` are for adopt and abandon, `input` for import, extract and patterns.
+    `batch` and `remote` are for adopt and abandon, `input` for import, extract and patterns, `kind`
+    and `lang` for init.
     """
 
     name: str = MISSING
@@ -320,6 +321,8 @@ class Config:
     batch: str | None = None
     remote: str | None = None
     input: str | None = None
+    kind: str = "texts"
+    lang: str = "en"
     apply: bool = False
     fork: bool = False
     outputs: str = "outputs"

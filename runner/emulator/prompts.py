@@ -16,7 +16,7 @@ _SLOT = re.compile(
 )
 _SCALE = re.compile(r"(\d+)\s*[-–~〜～ー]\s*(\d+)")
 _NUMBER_WORD = re.compile(
-    r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating|answer", re.IGNORECASE
+    r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating|回答|answer", re.IGNORECASE
 )
 _REASON_WORD = re.compile(r"理由|説明|根拠|reason|why|explanation", re.IGNORECASE)
 _BRACKETS = re.compile(r"[\[［](.+)[\]］]")
@@ -119,7 +119,9 @@ def _persona(text: str) -> tuple[int, int]:
 def _questions(text: str, shift: int) -> tuple[Question, ...]:
     numbers: dict[str, tuple[str, int, int, tuple[str, ...]]] = {}
     reasons: dict[str, str] = {}
-    for slot in _SLOT.finditer(text):
+    slots = list(_SLOT.finditer(text))
+    unfilled = [slot for slot in slots if _BRACKETS.match(slot["slot"].strip())]
+    for slot in unfilled or slots:  # an example of an answer is no form
         label, word, scale = slot["label"], slot["word"], _SCALE.search(slot["slot"])
         if _REASON_WORD.search(word):
             reasons.setdefault(label, word)
