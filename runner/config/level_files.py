@@ -149,7 +149,12 @@ def _read_parquet(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _read_xlsx(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return _as_text(pl.read_excel(path, infer_schema_length=None))
+    from fastexcel import FastExcelError
+
+    try:
+        return _as_text(pl.read_excel(path, infer_schema_length=None))
+    except FastExcelError as error:
+        raise ValueError(str(error).split("\n", maxsplit=1)[0]) from None
 
 
 _READERS: Mapping[str, Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]] = {

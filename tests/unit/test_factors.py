@@ -1,5 +1,6 @@
 """Factors of a study: from words, from files of every kind, chosen, drawn, kept, paired; and refused."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_long_columns_are_not_kept_unless_they_are_named(home):
     assert named.levels["a"].kept == {"note": long}
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet", "xlsx"])
 def test_files_of_every_kind_say_the_same(home, kind):
     frame = pl.DataFrame(
         {"id": ["a", "b"], "body": ['say "x",\n{y}', "　日本\u2028語"], "n": [1.5, None]}
@@ -106,6 +107,8 @@ def test_files_of_every_kind_say_the_same(home, kind):
             frame.write_ndjson(path)
         case "parquet":
             frame.write_parquet(path)
+        case "xlsx":
+            frame.write_excel(path)
     one = factor(home, {"file": path.name, "id": "id"}, "body")
     assert sent(one) == {"a": {"body": 'say "x",\n{y}'}, "b": {"body": "　日本\u2028語"}}
     assert [level.kept for level in one.levels.values()] == [{"n": 1.5}, {"n": None}]
@@ -120,6 +123,18 @@ def test_typed_cells_are_written_in_their_shortest_exact_form(home):
         "a": {"n": "1", "x": "2.5", "yes": "true"},
         "b": {"n": "20", "x": "3", "yes": "false"},
     }
+
+
+def test_a_sheet_says_whole_numbers_and_days_as_they_look(home):
+    frame = pl.DataFrame({"id": ["a"], "n": [3], "x": [0.5], "day": [date(2026, 11, 29)]})
+    frame.write_excel(home / "t.xlsx")
+    one = factor(home, {"file": "t.xlsx", "id": "id"}, "n", "x", "day")
+    assert sent(one) == {"a": {"n": "3", "x": "0.5", "day": "2026-11-29"}}
+
+
+def test_a_file_that_only_looks_like_a_sheet_is_refused(home):
+    (home / "t.xlsx").write_bytes(b"PK\x03\x04 no sheet")
+    assert "t.xlsx cannot be read" in refusal(home, {"file": "t.xlsx", "id": "id"}, "body")
 
 
 def test_without_an_id_a_level_is_named_after_what_is_sent_of_it(home):
