@@ -2,20 +2,20 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from runner.config.columns import OF_ANSWERS, OF_REPORTS
-from runner.config.problems import did_you_mean
+from runner.config.problems import IDENTIFIER, did_you_mean
 from runner.config.schema import MessageConfig
 from runner.core.errors import ConfigError
 from runner.core.model import Design, Factor, Level, Message
 from runner.core.prompt import ASKED, SHORT_FORMS, placeholders
 
 ROLES = ("system", "user", "assistant")
-FACTOR_KEYS = ("file", "id", "where", "sample", "keep", "missing", "levels", "select")
+FACTOR_KEYS = ("file", "from", "id", "where", "sample", "keep", "missing", "levels", "select")
 SAMPLE_KEYS = ("rows", "seed", "by")
 DESIGN_KEYS = ("cross", "with", "only")
 FACTOR_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -23,6 +23,20 @@ TAKEN = frozenset((*ASKED, *SHORT_FORMS, "temperatures", "trials")) | OF_ANSWERS
 """Names that stand for something else, in a message or as a column of the tables."""
 _LONGEST_HINT = 300
 _TEMPERATURES = ("temperature", "temperature_modifier")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where the levels of factors are found."""
+
+    folders: Sequence[Path]
+    """The configuration's, the first one first."""
+    outputs: Path
+    """The folder of all experiments' answers."""
+    name: str
+    """Of the experiment that asks."""
+    rehearsal: bool
+    """Whether it is a rehearsal, which may take rehearsed answers."""
 
 
 def messages_of(rows: Iterable[MessageConfig]) -> tuple[Message, ...]:
@@ -61,7 +75,7 @@ def factors_of(
     section: Mapping[str, Any],
     named: Mapping[str, set[str]],
     data: Mapping[str, str],
-    folders: Sequence[Path],
+    places: Places,
 ) -> dict[str, Factor]:
     """Return the factors of the section `factors`, in its order.
 
@@ -69,7 +83,7 @@ def factors_of(
         section: as composed; every word in it is text.
         named: which of them the prompt names, and which fields of each.
         data: files that the command line puts in the place of others, by factor.
-        folders: the configuration's, in which files are found.
+        places: where files and answers are found.
 
     Raises:
         ConfigError: naming the factor, and the row where it is one.
@@ -93,7 +107,7 @@ def factors_of(
                 f"{where}: no message names {{{name}}} or one of its fields, so that all its levels "
                 "would be asked the same"
             )
-        factor = _factor(name, said, named[name], data.get(name), folders)
+        factor = _factor(name, said, named[name], data.get(name), places)
         if isinstance(said, Mapping) and said.get("select") is not None:
             factor = _selected(factor, _list(said["select"], f"{where}.select"))
         if not factor.levels:
@@ -102,9 +116,7 @@ def factors_of(
     return found
 
 
-def _factor(
-    name: str, said: Any, sent: set[str], other_file: str | None, folders: Sequence[Path]
-) -> Factor:
+def _factor(name: str, said: Any, sent: set[str], other_file: str | None, places: Places) -> Factor:
     where = f"factors.{name}"
     if isinstance(said, list):
         said = {"levels": said}
@@ -113,12 +125,16 @@ def _factor(
             f"{where}: {said!r}; allowed: a list of words, levels: by id, or file: with a table"
         )
     _check_keys(said, FACTOR_KEYS, where)
-    if ("levels" in said) == ("file" in said or other_file is not None):
-        raise ConfigError(f"{where}: either levels: or file: says what its levels are")
-    if "levels" in said:
+    chosen = [key for key in ("levels", "file", "from") if key in said]
+    if len(chosen) != 1 and (chosen or other_file is None):
+        raise ConfigError(f"{where}: either levels: or file: or from: says what its levels are")
+    if "levels" in said and other_file is None:
         return _inline(name, said["levels"], sent)
-    path = _found(said.get("file"), other_file, folders, where)
-    from runner.config.level_files import LevelFile, levels_in
+    if "from" in said:
+        path = _answers_of(str(said["from"]), places, where)
+    else:
+        path = _found(said.get("file"), other_file, places.folders, where)
+    from runner.config.level_files import ANSWER, LevelFile, levels_in
 
     sample = said.get("sample") or {}
     if not isinstance(sample, Mapping):
@@ -129,7 +145,8 @@ def _factor(
         LevelFile(
             where=where,
             path=path,
-            id=said.get("id"),
+            rehearsal=places.rehearsal,
+            id=said.get("id", ANSWER if path.is_dir() else None),
             rows_where=said.get("where"),
             sample_rows=None if rows is None else _whole(rows, 1, f"{where}.sample.rows"),
             sample_seed=_whole(sample.get("seed", "1"), 0, f"{where}.sample.seed"),
@@ -204,6 +221,21 @@ def _temperature(row: Mapping[str, str], where: str) -> Decimal:
             raise ConfigError(f"{where}.{key}: {row[key]!r}; allowed: -5 to 5")
         total += number.normalize() + 0
     return total
+
+
+def _answers_of(experiment: str, places: Places, where: str) -> Path:
+    """Return the folder of another experiment, whose answers are the levels."""
+    if not IDENTIFIER.fullmatch(experiment):
+        raise ConfigError(f"{where}.from: {experiment!r}; allowed: the name of an experiment")
+    if experiment == places.name:
+        raise ConfigError(f"{where}.from: an experiment asks about another one's answers")
+    folder = places.outputs / experiment
+    if not folder.is_dir():
+        there = [path.name for path in places.outputs.glob("*") if path.is_dir()]
+        raise ConfigError(
+            f"{where}.from: {folder} does not exist; {did_you_mean(experiment, there)}"
+        )
+    return folder
 
 
 def _found(said: str | None, other: str | None, folders: Sequence[Path], where: str) -> Path:

@@ -1,4 +1,4 @@
-"""The levels of a factor from a file: a row is a level, every column a field.
+"""The levels of a factor from a file, or from another study's answers: a row is a level, every column a field.
 
 What a prompt shows are the cells as they stand in the file: of a CSV the characters themselves
 (007 stays 007). Types are only guessed for `where` and for the columns of the tables.
@@ -19,6 +19,9 @@ from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
 from runner.core.model import Kept, Level
 
+ANSWER = "answer"
+"""The column that names each answer of another study: its run's folder, and its custom_id."""
+ANSWERED = ("success", "retry_success")
 SHORT = 40
 """Columns of at most so many characters are kept where nothing is said."""
 _LONGEST_ID = 200
@@ -34,6 +37,9 @@ class LevelFile:
     where: str
     """Names the factor, for errors."""
     path: Path
+    """A table; or the folder of an experiment in outputs, whose answers are the rows."""
+    rehearsal: bool = True
+    """Whether rehearsed answers may be taken, where there are no others."""
     id: str | None = None
     """The column whose cells are the ids; None: a level is named after what is sent of it."""
     rows_where: str | None = None
@@ -109,6 +115,8 @@ def rows_in(path: Path, where: str) -> list[dict[str, str | None]]:
 
 def _frames(file: LevelFile) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return a file as text and with types, row for row the same."""
+    if file.path.is_dir():
+        return _as_text(_answers(file))
     read = _READERS.get(file.path.suffix.lower())
     if read is None:
         raise ConfigError(
@@ -125,6 +133,29 @@ def _frames(file: LevelFile) -> tuple[pl.DataFrame, pl.DataFrame]:
     if text.is_empty():
         raise ConfigError(f"{file.where}: {file.path} holds no rows")
     return text, typed
+
+
+def _answers(file: LevelFile) -> pl.DataFrame:
+    """Return the answers of an experiment's runs that were read well, each with a name of its own."""
+    found = sorted(file.path.glob("*/answers.parquet"))
+    frames = [
+        pl.read_parquet(path, glob=False)
+        .filter(pl.col("status").is_in(ANSWERED))
+        .select(pl.format(f"{path.parent.name}/{{}}", "custom_id").alias(ANSWER), pl.all())
+        for path in found
+    ]
+    whole = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+    if whole.is_empty():
+        raise ConfigError(
+            f"{file.where}.from: {file.path} has no answers yet: run that study first"
+        )
+    live = whole.filter(~pl.col("rehearsal"))
+    if not file.rehearsal and live.is_empty():
+        raise ConfigError(
+            f"{file.where}.from: {file.path} holds rehearsed answers only: asking a model about them "
+            "would cost money for nothing; run that study for real first, or rehearse this one"
+        )
+    return whole if live.is_empty() else live
 
 
 def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]:

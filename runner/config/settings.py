@@ -23,7 +23,7 @@ from runner.config.checks import (
     only_known_keys,
 )
 from runner.config.columns import check_columns
-from runner.config.factors import design_of, factors_of, messages_of, named_in
+from runner.config.factors import Places, design_of, factors_of, messages_of, named_in
 from runner.config.models import Capability, capability_of
 from runner.config.problems import Problems, decimal_of, within
 from runner.config.questions import questions_of
@@ -180,7 +180,17 @@ def _experiment(
     problems.raise_any()
     messages = messages_of(config.messages)
     told = [message.content for message in messages] or list(questions.templates.values())
-    factors |= factors_of(config.factors, named_in(told), config.data, sources)
+    factors |= factors_of(
+        config.factors,
+        named_in(told),
+        config.data,
+        Places(
+            folders=sources,
+            outputs=Path(config.outputs),
+            name=config.name,
+            rehearsal=config.service.emulated,
+        ),
+    )
     check_columns(factors, [question.id for question in questions.questions])
     experiment = Experiment(
         name=config.name,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.factors import design_of, factors_of, messages_of, named_in
+from runner.config.factors import Places, design_of, factors_of, messages_of, named_in
 from runner.config.schema import MessageConfig
 from runner.core.errors import ConfigError
 from runner.core.model import Factor
@@ -30,7 +30,11 @@ def factor(home: Path, said: Any, *fields: str, data: str | None = None) -> Fact
     """The factor `review`, of which a message names these fields."""
     named = {"review": set(fields)}
     there = {"review": data} if data else {}
-    return factors_of({"review": said}, named, there, [home])["review"]
+    return factors_of({"review": said}, named, there, places(home))["review"]
+
+
+def places(home: Path, *, rehearsal: bool = True) -> Places:
+    return Places(folders=[home], outputs=home / "outputs", name="mine", rehearsal=rehearsal)
 
 
 def sent(one: Factor) -> dict[str, dict[str, str]]:
@@ -221,8 +225,8 @@ def test_a_sample_by_a_column_takes_as_many_of_each(many):
         ({"file": "reviews.csv", "where": "stars > 9"}, ["body"], ["has no row where stars > 9"]),
         ({"file": "reviews.csv", "idd": "x"}, ["body"], ["idd", "did you mean id?"]),
         ({"file": "reviews.csv", "sample": {"rows": "0"}}, ["body"], ["whole number from 1"]),
-        ({"file": "reviews.csv", "levels": ["a"]}, [], ["either levels: or file:"]),
-        ({}, [], ["either levels: or file:"]),
+        ({"file": "reviews.csv", "levels": ["a"]}, [], ["either levels: or file: or from:"]),
+        ({}, [], ["either levels: or file: or from:"]),
         ("x", [], ["a list of words"]),
         (["a", "a"], [], ["'a' stands twice"]),
         ({"levels": {"a": {"text": "x"}, "b": {"txet": "y"}}}, ["text"], ["levels.b", "'text'"]),
@@ -271,17 +275,65 @@ def test_bytes_that_are_no_text_are_refused(home):
 @pytest.mark.parametrize("name", ["items", "form", "temperature", "custom_id", "Review", "a b", ""])
 def test_a_name_that_means_something_else_is_refused(home, name):
     with pytest.raises(ConfigError, match=r"choose another name|allowed: a small letter"):
-        factors_of({name: ["a"]}, {name: set()}, {}, [home])
+        factors_of({name: ["a"]}, {name: set()}, {}, places(home))
 
 
 def test_a_factor_that_no_message_names_is_refused(home):
     with pytest.raises(ConfigError, match="would be asked the same"):
-        factors_of({"review": ["a", "b"]}, {}, {}, [home])
+        factors_of({"review": ["a", "b"]}, {}, {}, places(home))
 
 
 def test_a_file_for_a_factor_that_is_not_there_is_refused(home):
     with pytest.raises(ConfigError, match=r"data\.reviwe: .*did you mean review\?"):
-        factors_of({"review": ["a"]}, {"review": set()}, {"reviwe": "x.csv"}, [home])
+        factors_of({"review": ["a"]}, {"review": set()}, {"reviwe": "x.csv"}, places(home))
+
+
+# -- another study's answers
+
+
+def answered(home: Path, run: str, *rows: tuple[str, str, str, bool]) -> None:
+    folder = home / "outputs" / "first" / run
+    folder.mkdir(parents=True)
+    pl.DataFrame(
+        rows, schema=["custom_id", "status", "raw_answer", "rehearsal"], orient="row"
+    ).with_columns(model=pl.lit(run)).write_parquet(folder / "answers.parquet")
+
+
+def test_answers_of_another_study_are_levels(home):
+    answered(home, "a", ("x_n01", "success", "Yes {it} is", False), ("x_n02", "failed", "", False))
+    answered(home, "b", ("x_n01", "retry_success", "No", False))
+    one = factor(home, {"from": "first", "keep": ["model"]}, "raw_answer")
+    assert sent(one) == {"a/x_n01": {"raw_answer": "Yes {it} is"}, "b/x_n01": {"raw_answer": "No"}}
+    assert [level.kept for level in one.levels.values()] == [{"model": "a"}, {"model": "b"}]
+
+
+def test_rehearsed_answers_are_taken_only_where_there_are_no_others_and_none_is_paid_for(home):
+    answered(home, "a", ("x_n01", "success", "made up", True))
+    section, named = {"review": {"from": "first"}}, {"review": {"raw_answer"}}
+    assert sent(factor(home, {"from": "first"}, "raw_answer")) == {
+        "a/x_n01": {"raw_answer": "made up"}
+    }
+    with pytest.raises(ConfigError, match="rehearsed answers only"):
+        factors_of(section, named, {}, places(home, rehearsal=False))
+    answered(home, "b", ("x_n01", "success", "real", False))
+    for rehearsal in (True, False):
+        found = factors_of(section, named, {}, places(home, rehearsal=rehearsal))["review"]
+        assert list(found.levels) == ["b/x_n01"]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("mine", "another one's answers"),
+        ("../first", "allowed: the name of an experiment"),
+        ("frist", "did you mean first?"),
+        ("empty", "has no answers yet"),
+    ],
+)
+def test_answers_that_are_not_there_are_refused(home, name, word):
+    answered(home, "a", ("x_n01", "success", "x", False))
+    (home / "outputs" / "empty").mkdir()
+    assert word in refusal(home, {"from": name}, "raw_answer")
 
 
 # -- messages
@@ -316,7 +368,7 @@ def test_what_messages_name_is_found_and_other_braces_are_text():
 
 def two(home: Path) -> dict[str, Factor]:
     section = {"a": ["a1", "a2"], "b": ["b1", "b2"], "c": ["c1", "c2", "c3"]}
-    return factors_of(section, {name: set() for name in section}, {}, [home])
+    return factors_of(section, {name: set() for name in section}, {}, places(home))
 
 
 @pytest.mark.parametrize(
