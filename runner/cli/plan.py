@@ -1,6 +1,6 @@
 """`action=plan`: what would be sent and what it may cost; opens no socket, writes no file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from runner.cli.exits import DONE, USER_MISTAKE
@@ -80,7 +80,7 @@ def of_sweep(settings: Sequence[Settings], *, as_json: bool) -> int:
         facts = [
             {"job": job.name, **preflight.plan_facts(job.run, preview)} for job, preview in planned
         ]
-        refused = [{"job": job.name, "why": str(job.trouble)} for job in jobs if job.trouble]
+        refused = [{"job": name, "why": why} for name, why in _refused(jobs)]
         over = over_budget(jobs)
         print_json({"jobs": [*facts, *refused], "totals": sums, "over_budget": over})
         return DONE if planned else USER_MISTAKE
@@ -91,9 +91,17 @@ def of_sweep(settings: Sequence[Settings], *, as_json: bool) -> int:
     print(title(jobs))
     print_table([columns, *(_row(job, preview) for job, preview in planned), total])
     print_notes(notes(jobs))
-    print_warnings(f"{job.name}: {job.trouble}" for job in jobs if job.trouble is not None)
+    print_warnings(f"{name}: {why}" for name, why in _refused(jobs))
     print_warnings([over_budget(jobs)])
     return DONE if planned else USER_MISTAKE
+
+
+def _refused(jobs: Iterable[SweepJob]) -> Iterator[tuple[str, str]]:
+    """Yield the jobs that cannot start, also those of a panel that could not be composed, and why."""
+    for job in jobs:
+        if job.trouble is not None:
+            yield job.name, str(job.trouble)
+        yield from job.run.settings.refused
 
 
 def _row(job: SweepJob, preview: Preview) -> tuple[str, ...]:

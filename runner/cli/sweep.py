@@ -16,7 +16,7 @@ from runner.cli.output import print_notes
 from runner.cli.signals import Interruptible
 from runner.cli.sweep_jobs import Fleet, SweepJob, by_folder, checked, notes, prepared, title
 from runner.cli.sweep_screen import Watched, board
-from runner.cli.sweep_table import exit_code, print_rows, row_of
+from runner.cli.sweep_table import exit_code, print_rows, refused_rows, row_of
 from runner.config.settings import Settings
 from runner.core.errors import RunnerError
 from runner.core.plan import Purpose
@@ -53,7 +53,7 @@ def drive(
     fleet = Fleet()
     was_interrupted = interruptible(fleet)
     _run_all([job for job in jobs if job.trouble is None], purpose, fleet, as_json=as_json)
-    rows = [row_of(job, interrupted=was_interrupted()) for job in jobs]
+    rows = [row_of(job, interrupted=was_interrupted()) for job in jobs] + refused_rows(jobs)
     for job in jobs:
         if job.crash is not None:
             print(job.crash, file=sys.stderr)

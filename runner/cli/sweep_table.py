@@ -34,6 +34,23 @@ def row_of(job: SweepJob, *, interrupted: bool) -> Row:
     return _row(job, facts, state, of_job(job, state))
 
 
+def refused_rows(jobs: Sequence[SweepJob]) -> list[Row]:
+    """Return the lines of a panel's jobs that could not be composed."""
+    return [
+        {
+            "job": name,
+            "state": "refused",
+            "folder": None,
+            "rehearsal": job.run.emulated,
+            **dict.fromkeys((*COUNTERS, *MONEY)),
+            "next": SEE_BELOW,
+            "why": why,
+        }
+        for job in jobs
+        for name, why in job.run.settings.refused
+    ]
+
+
 def stored_row(job: SweepJob) -> Row:
     """Return a job's line by its ledger."""
     facts: Mapping[str, Any] = {}

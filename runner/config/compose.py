@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +27,8 @@ from omegaconf.errors import OmegaConfBaseException
 from runner import __version__
 from runner.config import files, options, schema
 from runner.config.files import SHIPPED, broken_yaml, check_files
-from runner.config.hydra_inside import SWEEP_DIR, composing_once, preparing_here
+from runner.config.hydra_inside import SWEEP_DIR, composing_once, preparing_here, sweeping
+from runner.config.panel import jobs_of
 from runner.config.problems import did_you_mean
 from runner.config.schema import GROUPS, Config
 from runner.config.settings import Settings, settings
@@ -56,21 +58,42 @@ def compose(argv: list[str]) -> list[Settings]:
         return []
     arguments, home = _arguments(argv)
     check_files(home, SHIPPED)
+    arguments, panel = _panel(arguments, home)
     prepared: list[Settings] = []
-    mistakes: list[ConfigError] = []
+    mistakes: list[tuple[str, ConfigError]] = []
 
     def task(cfg: DictConfig) -> None:
         try:
             prepared.append(settings_of(cfg))
         except ConfigError as error:  # Hydra prints a line of its own for what escapes
-            mistakes.append(error)
+            own = (w for w in HydraConfig.get().overrides.task if w not in arguments)
+            mistakes.append((" ".join(own), error))
 
     _register()
-    with preparing_here() as remote, composing_once(arguments):
+    with preparing_here() as remote, composing_once(arguments), panel:
         _run(task, home, arguments)
+    if mistakes and (not is_panel(argv) or not prepared):
+        raise mistakes[0][1]
     if mistakes:
-        raise mistakes[0]
+        refused = tuple((name, str(error)) for name, error in mistakes)
+        prepared[0] = replace(prepared[0], refused=refused)
     return [replace(one, launcher=remote[0]) for one in prepared] if remote else prepared
+
+
+def is_panel(argv: list[str]) -> bool:
+    """Tell whether a command line names a panel."""
+    return any(word.startswith("panel=") for word in argv)
+
+
+def _panel(arguments: list[str], home: Path) -> tuple[list[str], AbstractContextManager[None]]:
+    """Take out `panel=`, which makes the command line a sweep over the panel's jobs."""
+    names = [word.removeprefix("panel=") for word in arguments if word.startswith("panel=")]
+    if not names:
+        return arguments, nullcontext()
+    chosen = [part.strip() for name in names for part in name.strip("[] ").split(",")]
+    rest = [word for word in arguments if not word.startswith("panel=")]
+    jobs = [[as_typed(word) for word in words] for words in jobs_of(chosen, [home, SHIPPED])]
+    return ["-m", *(word for word in rest if word != "-m")], sweeping(jobs)
 
 
 def settings_of(cfg: DictConfig) -> Settings:

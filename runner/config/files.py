@@ -120,8 +120,17 @@ def check_files(*folders: Path) -> None:
                 raise ConfigError(f"{name}: is not read; rename it to {path.stem}.yaml")
 
 
-def _read(path: Path, folder: Path) -> _Read:
-    """Return a file's header and content, checked."""
+def plain_yaml(path: Path, folder: Path) -> dict[str, Any]:
+    """Return what a file says that is not composed, read and checked as the others are.
+
+    Raises:
+        ConfigError: naming the file, and the line when there is one.
+    """
+    return _read(path, folder, composed=False)[1]
+
+
+def _read(path: Path, folder: Path, *, composed: bool = True) -> _Read:
+    """Return a file's header and content, checked; one that is not composed says no package."""
     name = path.relative_to(folder).as_posix()
     foreign = not folder.samefile(SHIPPED)
     if foreign and not path.resolve().is_relative_to(folder.resolve()):
@@ -139,7 +148,7 @@ def _read(path: Path, folder: Path) -> _Read:
         raise ConfigError(f"{name}: its first line: {error}") from None
     if group in _HEADED:
         _check_header(stem, group, header.get("package"))
-    package = _package(header.get("package"), group, stem, name)
+    package = _package(header.get("package"), group, stem, name) if composed else ""
     try:
         if _unfolded(text, name) > MAX_YAML_NODES:
             raise ConfigError(f"{name}: unfolds to more than {MAX_YAML_NODES:,} values")

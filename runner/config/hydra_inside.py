@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
 from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
@@ -100,6 +101,24 @@ def preparing_here() -> Iterator[list[RemoteLauncher]]:
         yield found
     finally:
         del plugins.instantiate_launcher
+
+
+@contextmanager
+def sweeping(jobs: Sequence[Sequence[str]]) -> Iterator[None]:
+    """Let a sweep run these jobs for each combination of the command line's own words."""
+    name = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
+    sweeper: Any = Plugins.instance().class_name_to_class[name]  # loaded by it, and another object
+    split = sweeper.split_arguments
+
+    def instead(overrides: Any, max_batch_size: int | None) -> list[list[list[str]]]:
+        combinations = [words for batch in split(overrides, max_batch_size) for words in batch]
+        return [[[*job, *words] for words in combinations for job in jobs]]
+
+    sweeper.split_arguments = staticmethod(instead)
+    try:
+        yield
+    finally:
+        sweeper.split_arguments = staticmethod(split)
 
 
 @contextmanager

@@ -84,6 +84,8 @@ class Settings:
     """What it says of this model."""
     overrides: tuple[str, ...] = ()
     """What the command line says of this job, as `trials=10`."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Jobs of the same panel that cannot be run: their words, and why; the first job has them."""
     launcher: "Launcher | None" = None
     """What runs the jobs of this sweep on other machines; None: this process runs them."""
 
