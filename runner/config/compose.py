@@ -121,7 +121,7 @@ def _register() -> None:
     ConfigStore.instance().store(name="schema", node=node)
 
 
-_OPEN = ("provider.parameters", "provider.price.per_million", "factors", "design", "data")
+_OPEN = ("provider.parameters", "provider.price.per_million", "factors", "design", "data", "items")
 """Settings that take keys of the user's own, also on the command line."""
 
 

@@ -1,5 +1,6 @@
 """A question set: checked, and translated into the nouns of runner.core."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from runner.core.extract.options import names_of
 from runner.core.model import Option, Pattern, PatternKind, Question, QuestionSet, Variant
 from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill, placeholders
 
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
 KINDS = ("number", "choice")
 """What an answer to an item may be."""
 
@@ -56,6 +58,13 @@ def _check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems
             f"{item.kind!r}; {did_you_mean(item.kind, KINDS)}",
         )
         _check_options(item, f"{where}: items.{key}", problems)
+        for number in item.anchors:
+            is_whole = item.kind == "number" and _WHOLE.fullmatch(number) is not None
+            problems.check(
+                is_whole and item.minimum <= int(number) <= item.maximum,
+                f"{where}: items.{key}.anchors",
+                f"{number} is no answer to it; allowed: {item.minimum} to {item.maximum}",
+            )
         problems.check(
             item.kind == "choice" or item.minimum < item.maximum,
             f"{where}: items.{key}",
@@ -166,6 +175,7 @@ def _translated(
                 aliases=tuple(item.aliases),
                 asks_reason=item.reason,
                 ask=item.ask,
+                anchors={int(n): word for n, word in item.anchors.items() if _WHOLE.fullmatch(n)},
                 options=options_of(item) if item.kind == "choice" else (),
             )
             for key, item in items.items()

@@ -43,6 +43,7 @@ class ItemConfig:
     ask: str = ""
     kind: str = "number"
     options: Any = field(default=None, metadata=WORDS)
+    anchors: dict[str, str] = field(default_factory=dict)
     minimum: int = 0
     maximum: int = 100
     integer: bool = True

@@ -49,6 +49,11 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
                 "reason_required": q.reason_required,
                 **({} if q.asks_reason else {"reason": "not asked"}),
                 **({"ask": q.ask} if q.ask else {}),
+                **(
+                    {"anchors": {str(n): word for n, word in q.anchors.items()}}
+                    if q.anchors
+                    else {}
+                ),
                 **({"options": {o.id: o.shown for o in q.options}} if q.options else {}),
             }
             for q in questions.questions

@@ -119,6 +119,8 @@ class Question:
     """The question in full, where the label is only its name."""
     options: tuple[Option, ...] = ()
     """Of a choice, in the order in which they are shown; empty for a number."""
+    anchors: Mapping[int, str] = field(default_factory=dict)
+    """What some of the numbers mean; they stand behind the question."""
 
     def written(self, value: "Decimal | None") -> int | float | str | None:
         """Return a reading's value as tables hold it."""

@@ -89,7 +89,8 @@ def options_shown(question: Question) -> str:
     """Return what may be answered, as the form shows it."""
     if question.options:
         return " / ".join(option.shown for option in question.options)
-    return f"{question.minimum}-{question.maximum}"
+    between = "-" if question.minimum >= 0 else " to "
+    return f"{question.minimum}{between}{question.maximum}"
 
 
 def form_of(questions: QuestionSet, question: Question) -> str:
@@ -181,9 +182,7 @@ def values_of(levels: Iterator[tuple[Factor, Level]]) -> dict[str, str]:
 
 def asked_of(questions: QuestionSet) -> dict[str, str]:
     """Return what stands in the place of the names in `ASKED`."""
-    listed = "\n".join(
-        f"{name_of(q)}: {q.ask}" if q.ask else f"{q.id}. {q.label}" for q in questions.questions
-    )
+    listed = "\n".join(map(_listed, questions.questions))
     to_fill_in = form(questions)
     return {
         "items": f"{listed}\n\n{to_fill_in}",
@@ -191,6 +190,15 @@ def asked_of(questions: QuestionSet) -> dict[str, str]:
         "form": to_fill_in,
         "object": skeleton(questions),
     }
+
+
+def _listed(question: Question) -> str:
+    """Return a question as the list of all shows it, with what its numbers mean."""
+    said = f"{question.id}. {question.label}"
+    if question.ask:
+        said = f"{name_of(question)}: {question.ask}"
+    anchors = ", ".join(f"{number} = {word}" for number, word in question.anchors.items())
+    return f"{said} ({anchors})" if anchors else said
 
 
 def _prompt(turns: list[Message], *, system_role: bool) -> Prompt:

@@ -14,7 +14,7 @@ _SLOT = re.compile(
     r"[(（](?P<word>[^()（）\n]{1,16})[)）][ \t]*[:：][ \t*]*(?P<slot>.*)$",
     re.MULTILINE,
 )
-_SCALE = re.compile(r"(\d+)\s*[-–~〜～ー]\s*(\d+)")
+_SCALE = re.compile(r"(-?\d+)\s*(?:[-–~〜～ー]|to)\s*(-?\d+)")
 _NUMBER_WORD = re.compile(
     r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating|回答|answer", re.IGNORECASE
 )

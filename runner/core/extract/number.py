@@ -65,7 +65,8 @@ class NumberGrammar:
             kanji: whether 八十 is a number.
         """
         low, high = re.escape(str(question.minimum)), re.escape(str(question.maximum))
-        scale = rf"{low} *[-~] *{high}"
+        between = "[-~]" if question.minimum >= 0 else "(?:[-~]|to)"
+        scale = rf"{low} *{between} *{high}"
         announced = "|".join(map(re.escape, sorted(value_words, key=len, reverse=True)))
         announced = rf"(?:{announced}) *[:=] *" if announced else "(?!)"
         self._kanji = kanji
