@@ -1,0 +1,70 @@
+"""Studies of other kinds, through every provider's real client in a bad week; what was paid is in the table."""
+
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.acceptance.conftest import Desk
+from tests.acceptance.test_all_providers import FAULTS, HOW, HURRY, billed
+
+LANES = {
+    "openai": ["provider=openai"],
+    "anthropic": ["provider=anthropic"],
+    "gemini": ["provider=gemini"],
+    "groq, as JSON": ["provider=groq", "question.answer=json"],
+}
+STUDY = """\
+# @package _global_
+defaults:
+  - override /question: english
+name: odd
+factors:
+  row: {file: odd.csv, id: id, keep: [gold]}
+  tone: {levels: {warm: "Please.", cold: "Now."}}
+trials: 2
+temperatures: null
+messages:
+  - {role: system, content: "You label rows."}
+  - {role: user, content: "A row?"}
+  - {role: assistant, content: "label (answer): no"}
+  - {role: user, content: "{tone} {row.body}\\n\\n{items}"}
+items:
+  label: {kind: choice, options: {yes: [sure], no: [], unclear: []}, reason: false}
+  mood: {minimum: -3, maximum: 3}
+"""
+ROWS = 'id,gold,body\nr 1,yes,"{tone} ""quoted"", 日本 😀"\n二,no,"line one\nline two"\na_b,,x\n'
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lane: str) -> None:
+    home = desk.folder / "mine" / "experiment"
+    home.mkdir(parents=True)
+    (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
+    (home / "odd.csv").write_text(ROWS, encoding="utf-8")
+    said = desk.run(
+        *("--config-dir", "mine", "experiment=odd", *LANES[lane], *FAULTS["rough"], *HOW, *HURRY)
+    )
+    cell = _cell(desk)
+    answers, attempts = desk.answers(cell), desk.attempts(cell)
+    assert said.returncode in (0, 3), said.stderr
+    assert answers.height == answers["custom_id"].n_unique() == 12
+    asked = answers.select("row", pl.col("row_gold").fill_null("-"), "tone", "trial").rows()
+    assert sorted(asked) == sorted(
+        (row, gold, tone, trial)
+        for row, gold in (("r 1", "yes"), ("二", "no"), ("a_b", "-"))
+        for tone in ("warm", "cold")
+        for trial in (1, 2)
+    )
+    ended = answers.filter(pl.col("status") != "failed")
+    assert ended["label_value"].is_in(["yes", "no", "unclear"]).all()
+    assert ended["mood_value"].is_between(-3, 3).all()
+    assert answers.filter(pl.col("status") == "open").is_empty()
+    answered = attempts.filter(pl.col("outcome").is_in(["valid", "invalid"]))
+    assert billed(desk.bill(cell)) == Counter(answered["custom_id"])
+
+
+def _cell(desk: Desk) -> str:
+    (folder,) = (desk.folder / "outputs" / "odd").iterdir()
+    return f"odd/{Path(folder).name}"
