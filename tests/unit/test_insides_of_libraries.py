@@ -21,12 +21,15 @@ def test_what_hydra_inside_py_replaces_is_that_of_hydra_1_3_8():
     assert asked == ["self", "hydra_context", "task_function", "config"]
     assert list(signature(Hydra.get_mode).parameters) == ["self", "config_name", "overrides"]
     assert hydra_inside.header_of("# @package persona.p1\nname: x\n") == {"package": "persona.p1"}
+    name = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+    sweeper = Plugins.instance().class_name_to_class[name]
+    assert list(signature(sweeper.split_arguments).parameters) == ["overrides", "max_batch_size"]
 
 
 def test_hydra_has_its_own_methods_back_once_a_command_line_is_composed():
     kept = Hydra.get_mode
     seen = []
-    with hydra_inside.preparing_here(), hydra_inside.composing_once([]):
+    with hydra_inside.preparing_here(), hydra_inside.composing_once([]), hydra_inside.sweeping([]):
         seen.append("instantiate_launcher" in vars(Plugins.instance()))
         seen.append(Hydra.get_mode is not kept)
     assert seen == [True, True]
