@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from runner.core.errors import ConfigError
 from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet, Variant
 from runner.core.states import BatchState
-from tui.answers import STATE_WORDS, Asked, Factors, JobAnswers
+from tui.answers import STATE_WORDS, Asked, JobAnswers
 from tui.cells import clean_lines
+from tui.conditions import Combination
 from tui.frame import Piece
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class OneAnswer:
     key: str
     job: JobAnswers
     custom_id: str
-    factors: Factors
+    condition: Combination
     trial: int
     state: str
     attempts: tuple[Attempt, ...]
@@ -88,7 +89,7 @@ def read_one(one: JobAnswers, row: int) -> OneAnswer:
 
     found = one.table.row(row, named=True)
     id_ = found["custom_id"]
-    factors = one.factors[found["condition"]]
+    condition = one.conditions[found["condition"]]
     attempts: list[Attempt] = []
     notes: list[str] = []
     for at in (one.attempts["custom_id"] == id_).arg_true().to_list():
@@ -105,7 +106,7 @@ def read_one(one: JobAnswers, row: int) -> OneAnswer:
     for batch in one.batches:
         mine = batch.key not in seen and batch.state is not BatchState.DROPPED
         if mine and any(
-            span.stem == factors.stem and span.first <= found["trial"] <= span.last
+            span.stem == condition.stem and span.first <= found["trial"] <= span.last
             for span in one.members.get(batch.key, ())
         ):
             attempts.append(Attempt(batch=batch.key, outcome=batch.state.value))
@@ -115,7 +116,7 @@ def read_one(one: JobAnswers, row: int) -> OneAnswer:
         key=f"{one.name}/{id_}",
         job=one,
         custom_id=id_,
-        factors=factors,
+        condition=condition,
         trial=found["trial"],
         state=STATE_WORDS[found["state"]],
         attempts=tuple(attempts),
