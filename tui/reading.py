@@ -171,8 +171,7 @@ class Sent:
 def prompt_of(one: JobAnswers, batch: str, id_: str) -> Sent | str:
     """Return what was sent, or why that is not known, in one line."""
     path = one.job.folder / "requests" / f"{batch}.jsonl"
-    number = str(one.experiment.get("id", "")).rpartition("-")[2]
-    names = (id_, f"c{number}-{id_}")
+    names = (id_, f"{tag_of(one.experiment)}{id_}")
     try:
         line = _line_of(path, id_, names)
     except (OSError, ValueError) as error:
@@ -180,6 +179,11 @@ def prompt_of(one: JobAnswers, batch: str, id_: str) -> Sent | str:
     if line is None:
         return f"requests/{path.name} has no line for {id_}"
     return sent(line)
+
+
+def tag_of(experiment: Mapping[str, Any]) -> str:
+    """Return what stands before a run's custom_ids at some providers."""
+    return f"c{str(experiment.get('id', '')).rpartition('-')[2]}-"
 
 
 def _line_of(path: Path, id_: str, names: tuple[str, ...]) -> dict[str, Any] | None:
