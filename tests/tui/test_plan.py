@@ -28,7 +28,6 @@ from tui.views.plan import (
     short,
 )
 
-
 NOBODY = Job(folder=Path("nobody"), health=Health.MISSING)
 
 
