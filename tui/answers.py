@@ -54,6 +54,11 @@ class Asked:
     maximum: float
     whole: bool
 
+    @property
+    def title(self) -> str:
+        """Return id and label; one of them, where they are the same word."""
+        return self.label if self.id.lower() == self.label.lower() else f"{self.id} {self.label}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptsFile:

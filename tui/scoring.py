@@ -59,7 +59,14 @@ def pivots_of(jobs: Sequence[Job]) -> tuple[Pivot, ...]:
     pairs = dict.fromkeys(pair for names in sets for pair in combinations(names, 2))
     several = len({(job.model, job.provider) for job in jobs}) > 1
     models = [(MODEL, *single) for single in singles] if several else []
-    return tuple(map(Pivot, (*singles, *pairs, *models, (MODEL,), (TEMPERATURE,))))
+    heat = [(TEMPERATURE,)] if any(map(_sends_temperature, jobs)) else []
+    return tuple(map(Pivot, (*singles, *pairs, *models, (MODEL,), *heat)))
+
+
+def _sends_temperature(job: Job) -> bool:
+    """Tell whether a job's requests have a temperature: all have one, or none."""
+    first = next(iter((job.definition.get("conditions") or {}).values()), None) or {}
+    return first.get("temperature") is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +173,7 @@ def score_table(answers: Answers, pivot: Pivot) -> ScoreTable:
     if len(asked) < len(jobs):
         what = " and ".join(map(spelled, pivot.factors))
         left = len(jobs) - len(asked)
-        notes.insert(0, f"without {left} of {len(jobs)} jobs, which do not vary {what}")
+        notes.insert(0, f"left out: {left} of {len(jobs)} jobs, without {what}")
     questions = tuple(
         q for q in answers.questions if any(q.id in {a.id for a in one.questions} for one in asked)
     )

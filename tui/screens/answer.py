@@ -88,7 +88,7 @@ def head_lines(looked: Looked, glyphs: Glyphs, *, reasons: bool = False) -> Iter
         written = looked.marks.written.get(question.id, ())
         shown = glyphs.none if value.value is None else f"{value.value:.15g}"
         line: list[Piece] = [
-            (f"{question.id} {question.label}  ", ""),
+            (f"{question.title}  ", ""),
             (shown, "bad" if value.cause and value.value is None else "strong"),
             (f"  {value.pattern or 'none'}", "dim"),
         ]

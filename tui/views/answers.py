@@ -1,7 +1,6 @@
 """The Answers: a row a request that was sent, and beside it what the model said."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -13,7 +12,6 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.worker import get_current_worker
 
-from runner.core.custom_id import BEFORE_TRIAL
 from runner.core.states import Outcome
 from runner.storage.commands import CommandVerb
 from tui.answers import (
@@ -31,7 +29,7 @@ from tui.answers import (
     store_of,
 )
 from tui.cells import Glyphs
-from tui.conditions import Level, cells_of, factors_of, spelled
+from tui.conditions import Level, cells_of, factors_of, is_bundled, spelled
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
 from tui.reading import ANSWERED, OneAnswer, read_one
@@ -57,43 +55,32 @@ _SIGNS = {GOOD: "good", GOOD_AGAIN: "warn", BAD: "bad", OPEN: ""}
 
 
 def columns(answers: Answers) -> list[Col]:
-    """Return the table's columns."""
-    several = [Col("job", 14, rank=1, grow=1)] if len(answers.jobs) > 1 else []
+    """Return the table's columns; factors that some of the jobs lack share one."""
+    shared, others = shared_factors(answers)
+    several = [Col("job", 14, rank=2 if others else 1, grow=1)] if len(answers.jobs) > 1 else []
+    mixed = [Col("other factors" if shared else "factors", 14, rank=1, grow=2)] if others else []
     return [
         Col("", 1),
         *several,
-        Col("custom_id", 11, grow=1),
-        *(
-            Col(spelled(name), 10, rank=rank, grow=1)
-            for name, rank in factor_ranks(answers).items()
-        ),
+        Col("custom_id", 11, grow=1, ends=not is_bundled(answers.factors)),
+        *(Col(spelled(name), 10, rank=rank, grow=1) for rank, name in enumerate(shared, start=3)),
+        *mixed,
         *map(_question_column, answers.questions),
         Col("att", 3, "right", rank=2),
         Col("why", 14, grow=2),
     ]
 
 
-def factor_ranks(answers: Answers) -> dict[str, int]:
-    """Return the rank of each factor's column: the last of a job's factors is left out first."""
-    found: dict[str, int] = {}
-    for one in answers.jobs:
-        for rank, name in enumerate(one.conditions.names, start=3):
-            found[name] = min(rank, found.get(name, rank))
-    return found
+def shared_factors(answers: Answers) -> tuple[list[str], list[str]]:
+    """Return the factors that all jobs have, and the others."""
+    named = [one.conditions.names for one in answers.jobs]
+    shared = [name for name in answers.factors if all(name in names for names in named)]
+    return shared, [name for name in answers.factors if name not in shared]
 
 
 def _question_column(question: Asked) -> Col:
     size = len(question.id)
     return Col(question.id, min(max(size, 5), 6), "right", grow=1 if size > 6 else 0)
-
-
-def short_id(custom_id: str, more: str) -> str:
-    """Return a custom_id for a column: of one that is made from a digest, the beginning and the trial."""
-    stem, mark, trial = custom_id.rpartition(BEFORE_TRIAL)
-    return f"{stem[:5]}{more}{mark}{trial}" if _DIGEST.fullmatch(stem) else custom_id
-
-
-_DIGEST = re.compile(r"c[0-9a-f]{16}")
 
 
 class AnswerRows:
@@ -102,6 +89,7 @@ class AnswerRows:
     def __init__(self, places: Places, glyphs: Glyphs) -> None:
         """Make no row yet."""
         self.places = places
+        self._shared, self._others = shared_factors(places.answers)
         self._glyphs = glyphs
         self._made: dict[int, Sequence[Cell]] = {}
 
@@ -137,15 +125,17 @@ class AnswerRows:
         return [
             self._sign(state, read),
             *several,
-            short_id(found["custom_id"], self._glyphs.more),
-            *(self._level(levels.get(name)) for name in answers.factors),
+            found["custom_id"],
+            *(levels[name].label for name in self._shared),
+            *([self._mixed(levels)] if self._others else []),
             *values,
             str(found["attempts"]),
             self._why(one, found, read),
         ]
 
-    def _level(self, level: Level | None) -> Cell:
-        return (self._glyphs.none, "dim") if level is None else level.label
+    def _mixed(self, levels: Mapping[str, Level]) -> str:
+        labels = [levels[name].label for name in self._others if name in levels]
+        return f" {self._glyphs.dot} ".join(labels)
 
     def _sign(self, state: int, read: dict[str, Any]) -> Cell:
         glyphs = self._glyphs

@@ -33,7 +33,7 @@ def columns(table: ScoreTable) -> list[Col]:
         Col("fail%", 5, "right"),
         Col("open", 5, "right", rank=1),
         *(
-            Col(f"{q.id} {q.label}", 10, "right", rank=place if place > 4 else 0, grow=1)
+            Col(q.title, 10, "right", rank=place if place > 4 else 0, grow=1)
             for place, q in enumerate(table.questions, start=1)
         ),
     ]
@@ -96,7 +96,7 @@ def histogram_lines(
     lines: list[list[Piece]] = [[(f"{names}  ", "strong"), (f"{row.n:,} answers", "dim")]]
     for question in table.questions:
         score = row.scores[question.id]
-        name = fit(f"{question.id} {question.label}", 14, more=glyphs.more)
+        name = fit(question.title, 14, more=glyphs.more)
         low, high = f"{question.minimum:g}", f"{question.maximum:g}"
         bars = spark(list(score.bins), glyphs)
         wide = 2 if width >= 40 + 2 * len(bars) else 1
