@@ -6,6 +6,7 @@ a finished batch is a few slice assignments. `pending` is stored nowhere; it is 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
 from runner.core.states import ASKED, LOST, OUTCOME_CODES, BatchState, Outcome, RequestState
@@ -99,8 +100,8 @@ class RequestStates:
             row = self._row(span)
             for index in range(span.first - 1, span.last):
                 if row.state[index] == IN_BATCH:
-                    row.state[index] = self._state_after(
-                        _CANCELLED, row.asked[index], row.lost[index]
+                    row.state[index] = _state_after(
+                        self.policy, _CANCELLED, row.asked[index], row.lost[index]
                     )
 
     def arrive(self, spans: Iterable[Span], outcomes: bytes) -> None:
@@ -220,30 +221,15 @@ class RequestStates:
         if not any(row.asked[low:high]) and not any(row.lost[low:high]):
             row.asked[low:high] = outcomes.translate(_ASKED_BYTE)
             row.lost[low:high] = outcomes.translate(_LOST_BYTE)
-            row.state[low:high] = outcomes.translate(self._first_states())
+            row.state[low:high] = outcomes.translate(_first_states(self.policy))
             return
         for index, outcome in enumerate(outcomes, start=low):
             if row.state[index] in (SUCCESS, RETRY_SUCCESS):
                 continue
             row.asked[index] = min(row.asked[index] + _ASKED_BYTE[outcome], 255)
             row.lost[index] = min(row.lost[index] + _LOST_BYTE[outcome], 255)
-            row.state[index] = self._state_after(outcome, row.asked[index], row.lost[index])
-
-    def _first_states(self) -> bytes:
-        """Return the translation of a first attempt's outcome to the request's state."""
-        return bytes(
-            self._state_after(code, _ASKED_BYTE[code], _LOST_BYTE[code]) for code in range(256)
-        )
-
-    def _state_after(self, outcome: int, asked: int, lost: int) -> int:
-        if outcome == OUTCOME_CODES[Outcome.VALID]:
-            return SUCCESS if asked <= 1 else RETRY_SUCCESS
-        if outcome in (OUTCOME_CODES[Outcome.REFUSED], OUTCOME_CODES[Outcome.UNREADABLE]):
-            return FAILED
-        if outcome == OUTCOME_CODES[Outcome.OPEN]:
-            return IN_BATCH
-        given_up = asked >= self.policy.max_attempts or lost >= self.policy.max_lost
-        return FAILED if given_up else PENDING
+            asked, lost = row.asked[index], row.lost[index]
+            row.state[index] = _state_after(self.policy, outcome, asked, lost)
 
     def _alike(self, stem: Stem, row: Trials, first: int, last: int) -> Iterator[Span]:
         """Cut a run of pending trials where those asked again meet those asked first."""
@@ -254,6 +240,25 @@ class RequestStates:
                     yield Span(stem, start, trial - 1, self.policy.variant(again))
                     start, again = trial, not again
         yield Span(stem, start, last, self.policy.variant(again))
+
+
+def _state_after(policy: RetryPolicy, outcome: int, asked: int, lost: int) -> int:
+    if outcome == OUTCOME_CODES[Outcome.VALID]:
+        return SUCCESS if asked <= 1 else RETRY_SUCCESS
+    if outcome in (OUTCOME_CODES[Outcome.REFUSED], OUTCOME_CODES[Outcome.UNREADABLE]):
+        return FAILED
+    if outcome == OUTCOME_CODES[Outcome.OPEN]:
+        return IN_BATCH
+    given_up = asked >= policy.max_attempts or lost >= policy.max_lost
+    return FAILED if given_up else PENDING
+
+
+@cache
+def _first_states(policy: RetryPolicy) -> bytes:
+    """Return the translation of a first attempt's outcome to the request's state."""
+    return bytes(
+        _state_after(policy, code, _ASKED_BYTE[code], _LOST_BYTE[code]) for code in range(256)
+    )
 
 
 _UNSENT = (PENDING, WITHHELD)
