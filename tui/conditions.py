@@ -30,6 +30,9 @@ class Level:
     kept: Mapping[str, str] = field(default_factory=dict)
     """What the tables have of it beside that, by field."""
 
+    digest: str = ""
+    """Of what a prompt has of it, where the definition says so: one id may stand for two texts."""
+
     @property
     def label(self) -> str:
         """Return what a table calls it."""
@@ -85,7 +88,7 @@ class Conditions:
         return (self[place] for place in range(len(self)))
 
     def column(self, name: str, part: str = "id") -> "pl.Series":
-        """Return what each condition has of a factor: its level's id, name or label."""
+        """Return what each condition has of a factor: its level's id, name, label or digest."""
         import polars as pl
 
         made = self._columns.get((name, part))
@@ -117,10 +120,12 @@ def level_of(definition: Mapping[str, Any], factor: str, id_: object) -> Level:
     row = (definition.get(section) or {}).get(id_)
     if row is not None:
         return Level(id=clean(str(id_)), name=clean(str(row.get(name, id_))))
-    kept = ((definition.get("factors") or {}).get(f"{factor}.{id_}") or {}).get(KEPT) or {}
+    said = (definition.get("factors") or {}).get(f"{factor}.{id_}") or {}
+    kept = said.get(KEPT) or {}
     return Level(
         id=clean(str(id_)),
         kept={clean(str(key)): clean(str(v)) for key, v in kept.items() if v is not None},
+        digest=str(said.get("sha256", "")),
     )
 
 

@@ -178,7 +178,10 @@ def score_table(answers: Answers, pivot: Pivot) -> ScoreTable:
         q for q in answers.questions if any(q.id in {a.id for a in one.questions} for one in asked)
     )
     frames = [_frame(one, pivot, questions) for one in asked]
-    rows = _rows(pl.concat(frames or [_nothing(pivot)]), pivot, questions)
+    frame = pl.concat(frames or [_nothing(pivot)])
+    rows = _rows(frame, pivot, questions)
+    if len(asked) > 1:
+        notes[:0] = _ambiguous(frame, pivot)
     return ScoreTable(
         pivot=pivot,
         questions=questions,
@@ -186,6 +189,17 @@ def score_table(answers: Answers, pivot: Pivot) -> ScoreTable:
         notes=tuple(notes),
         rehearsal=bool(jobs) and not live,
     )
+
+
+def _ambiguous(frame: "pl.DataFrame", pivot: Pivot) -> Iterator[str]:
+    """Yield which ids stand for different contents in different jobs; each has a row of its own."""
+    for name in pivot.factors:
+        contents = frame.select(_group(name), _content(name)).unique()
+        twice = contents.filter(contents[_group(name)].is_duplicated())
+        if twice.height:
+            first, count = twice[_group(name)].sort()[0], twice[_group(name)].n_unique()
+            more = f" and {count - 1:,} more" if count > 1 else ""
+            yield f"{spelled(name)} {first}{more}: not the same text in all jobs, so a row each"
 
 
 def _label(name: str) -> str:
@@ -196,13 +210,17 @@ def _group(name: str) -> str:
     return f"group by {name}"
 
 
+def _content(name: str) -> str:
+    return f"content of {name}"
+
+
 def _nothing(pivot: Pivot) -> "pl.DataFrame":
     import polars as pl
 
     keys: dict[str, Any] = {}
     for name in pivot.by:
         kind = pl.Float64 if name == TEMPERATURE else pl.String
-        keys |= {_group(name): kind, _label(name): kind}
+        keys |= {_group(name): kind, _content(name): pl.String, _label(name): kind}
     return pl.DataFrame(schema={**keys, **dict.fromkeys(_STANDING, pl.Boolean)})
 
 
@@ -241,23 +259,25 @@ def _keys(one: JobAnswers, name: str) -> "Iterator[tuple[str, pl.Series]]":
     """Yield what tells rows apart, and what they are called."""
     import polars as pl
 
+    condition = one.table["condition"]
+    contents = pl.Series([""], dtype=pl.String).new_from_index(0, len(condition))
     if name == MODEL:
         model = clean(f"{one.job.model} {one.job.provider}")
-        ids = labels = pl.Series([model], dtype=pl.String).new_from_index(0, one.table.height)
+        ids = labels = pl.Series([model], dtype=pl.String).new_from_index(0, len(condition))
     elif name == TEMPERATURE:
-        ids = labels = one.conditions.temperatures().gather(one.table["condition"])
+        ids = labels = one.conditions.temperatures().gather(condition)
     else:
-        condition = one.table["condition"]
-        ids = one.conditions.column(name).gather(condition)
-        labels = one.conditions.column(name, "label").gather(condition)
+        parts = ("id", "digest", "label")
+        ids, contents, labels = (one.conditions.column(name, p).gather(condition) for p in parts)
     yield _group(name), ids
+    yield _content(name), contents
     yield _label(name), labels
 
 
 def _rows(frame: "pl.DataFrame", pivot: Pivot, questions: tuple[Asked, ...]) -> ScoreRows:
     import polars as pl
 
-    keys = [made(name) for name in pivot.by for made in (_group, _label)]
+    keys = [made(name) for name in pivot.by for made in (_group, _content, _label)]
     told = frame.group_by(keys, maintain_order=True).agg(
         *(pl.col(name).sum().cast(pl.Int64) for name in _STANDING),
         *(

@@ -312,7 +312,8 @@ def _finish(
     known = summary(request_states.counts(), ledger.batches())
     ledger.summarise({**known, "held": None, "halted": None})
     if finished:
-        ledger.write_plan({**preflight.plan_facts(run, preflight.preview(run)), "at": NOW - 7200})
+        facts = preflight.plan_facts(run, preflight.preview(run))
+        ledger.write_plan({**facts, "notes": [], "at": NOW - 7200})  # a note may count days
     beat = {"at": at, "pid": PID, "host": HOST, "finished": finished, "left": finished}
     ledger._store._cache.set("heartbeat", json.dumps(beat))
 

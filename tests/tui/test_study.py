@@ -284,6 +284,22 @@ def test_jobs_without_a_factor_are_in_none_of_its_rows_and_that_is_told(studies)
     assert list(nowhere.rows) == []
 
 
+def test_one_id_for_two_texts_is_in_two_rows_and_that_is_told(studies):
+    answers = answers_of(studies / "reviews")
+    (one,) = answers.jobs
+    definition = one.experiment["definition"]
+    other = {**definition["factors"], "wording.neutral": {"sha256": "another"}}
+    changed = Conditions({**definition, "factors": other}, one.conditions.stems)
+    table = score_table(
+        replace(answers, jobs=(one, replace(one, conditions=changed))), Pivot(("wording",))
+    )
+    assert [row.labels for row in table.rows] == [("neutral",), ("leading",), ("neutral",)]
+    assert table.notes == ("wording neutral: not the same text in all jobs, so a row each",)
+    same = score_table(replace(answers, jobs=(one, one)), Pivot(("wording",)))
+    assert [row.labels for row in same.rows] == [("neutral",), ("leading",)]
+    assert same.notes == ()
+
+
 def test_a_row_of_scores_is_found_by_its_key_and_made_when_asked_for(studies):
     rows = table_of(studies, "reviews", Pivot(("review", "wording"))).rows
     assert [row.labels for row in rows] == LEVELS
