@@ -114,6 +114,7 @@ def test_a_filter_by_a_factor_leaves_out_jobs_without_it(studies):
     answers = answers_of(studies / "mixed")
     assert {key.split("/")[0] for key in names_of(answers, "wording:neutral")} == {"own"}
     assert {key.split("/")[0] for key in names_of(answers, "persona:p1")} == {"bundled"}
+    assert names_of(answers, "review:?") == []
 
 
 def test_levels_that_differ_in_capitals_alone_are_told_apart(studies):
@@ -329,6 +330,7 @@ def test_the_columns_of_a_plan_stand_below_one_another_whatever_a_factor_is_call
     plan = planned(job)
     plan = replace(plan, facts={**plan.facts, "factors": [long, *plan.facts["factors"]]})
     told = ["".join(text for text, _ in line) for line in factor_lines([plan], 80, UNICODE)]
+    assert told[0].startswith("a_factor_with_a_name ")
     assert told[0].index("7") == told[1].index("3") == told[-1].index("24") + 1
 
 
