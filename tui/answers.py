@@ -7,7 +7,7 @@ when it is called first. Raw answers stay on disk.
 import threading
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -29,7 +29,7 @@ from runner.core.request_states import (
 )
 from runner.core.states import BatchState
 from runner.storage.reader import LedgerReader
-from tui.cells import clean
+from tui.conditions import Conditions
 from tui.model import Job
 
 if TYPE_CHECKING:
@@ -54,17 +54,10 @@ class Asked:
     maximum: float
     whole: bool
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Factors:
-    """What makes one condition what it is; a question mark where the ledger does not say."""
-
-    stem: str
-    persona: str = "?"
-    persona_name: str = "?"
-    text: str = "?"
-    title: str = "?"
-    temperature: float | None = None
+    @property
+    def title(self) -> str:
+        """Return id and label; one of them, where they are the same word."""
+        return self.label if self.id.lower() == self.label.lower() else f"{self.id} {self.label}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +79,10 @@ class JobAnswers:
     experiment: Mapping[str, Any]
     """As the ledger had it when this was read."""
     questions: tuple[Asked, ...]
-    factors: tuple[Factors, ...]
+    conditions: Conditions
+    """Those that were sent, in the order of the configuration."""
     table: "pl.DataFrame"
-    """A row a request: custom_id, condition (a place in `factors`), trial, state, attempts, lost,
+    """A row a request: custom_id, condition (a place in `conditions`), trial, state, attempts, lost,
     batch (a place in `batches`: the last it went into), at (the attempt that counts; null: none)."""
     attempts: "pl.DataFrame"
     """A row an attempt: custom_id, batch, outcome, and value, pattern, cause of each question."""
@@ -126,6 +120,11 @@ class Answers:
     def __len__(self) -> int:
         """Return how many requests there are."""
         return sum(one.table.height for one in self.jobs)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Return the factors of any job."""
+        return tuple(dict.fromkeys(name for one in self.jobs for name in one.conditions.names))
 
     def job(self, name: str) -> JobAnswers | None:
         """Return one job's."""
@@ -241,18 +240,18 @@ def read_job(job: Job, before: JobAnswers | None = None) -> JobAnswers:
     standing = _Standing(_retry(plan))
     for number, batch in enumerate(batches):
         standing.fold(number, batch, members[batch.key], outcomes[batch.key])
-    factors = _factors(experiment["definition"], standing.request_states.rows)
+    conditions = _conditions(experiment["definition"], standing.request_states.rows)
     reading = _AttemptsReader(job.folder, questions, before)
     for batch in batches:
         if batch.state is BatchState.COLLECTED:
             reading.take(batch)
     attempts = reading.frame()
-    table = _with_attempts(standing.table([f.stem for f in factors]), attempts)
+    table = _with_attempts(standing.table(conditions.stems), attempts)
     one = JobAnswers(
         job=job,
         experiment=experiment,
         questions=questions,
-        factors=factors,
+        conditions=conditions,
         table=table,
         attempts=attempts,
         parts=tuple(reading.parts),
@@ -277,26 +276,12 @@ def asked_of(definition: Mapping[str, Any]) -> tuple[Asked, ...]:
     )
 
 
-def _factors(definition: Mapping[str, Any], rows: Mapping[Stem, Trials]) -> tuple[Factors, ...]:
-    """Return the factors of every condition that was sent, in the order of the configuration."""
-    conditions = definition["conditions"]
-    stems = [stem for stem in conditions if stem in rows]
-    stems += [stem for stem in rows if stem not in conditions]
-    return tuple(_factors_of(definition, conditions.get(stem), stem) for stem in stems)
-
-
-def _factors_of(definition: Mapping[str, Any], row: Any, stem: str) -> Factors:
-    if row is None:
-        return Factors(stem=stem)
-    persona, text, temperature = row["persona"], row["text"], row["temperature"]
-    return Factors(
-        stem=stem,
-        persona=clean(str(persona)),
-        persona_name=clean(str(definition["personas"].get(persona, {}).get("name", persona))),
-        text=clean(str(text)),
-        title=clean(str(definition["texts"].get(text, {}).get("title", text))),
-        temperature=None if temperature is None else float(temperature),
-    )
+def _conditions(definition: Mapping[str, Any], rows: Mapping[Stem, Trials]) -> Conditions:
+    """Return every condition that was sent, in the order of the configuration."""
+    known = definition["conditions"]
+    stems = [stem for stem in known if stem in rows]
+    stems += [stem for stem in rows if stem not in known]
+    return Conditions(definition, stems)
 
 
 class _Standing:
@@ -320,7 +305,7 @@ class _Standing:
                 last.extend([_NEVER] * short)
             last[span.first - 1 : span.last] = array("i", [number]) * len(span)
 
-    def table(self, stems: list[str]) -> "pl.DataFrame":
+    def table(self, stems: Sequence[str]) -> "pl.DataFrame":
         import polars as pl
 
         from runner.tables import custom_ids

@@ -54,6 +54,14 @@ def fit(text: str, width: int, align: Align = "left", more: str = "…") -> str:
     return pad + text if align == "right" else text + pad
 
 
+def fit_ends(text: str, width: int, more: str = "…") -> str:
+    """Return a clean text in exactly this many cells; what is too long is cut in its middle."""
+    tail = (width - cell_len(more)) // 2
+    if cell_len(text) <= width or tail < 1:
+        return fit(text, width, more=more)
+    return fit(fit(text, width - tail, more=more).rstrip() + text[-tail:], width, more=more)
+
+
 def plain_key(text: str) -> str:
     """Return what a full-width letter or digit from an input method stands for."""
     return unicodedata.normalize("NFKC", text)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from runner.core.errors import ConfigError
 from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet, Variant
 from runner.core.states import BatchState
-from tui.answers import STATE_WORDS, Asked, Factors, JobAnswers
+from tui.answers import STATE_WORDS, Asked, JobAnswers
 from tui.cells import clean_lines
+from tui.conditions import Combination
 from tui.frame import Piece
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class OneAnswer:
     key: str
     job: JobAnswers
     custom_id: str
-    factors: Factors
+    condition: Combination
     trial: int
     state: str
     attempts: tuple[Attempt, ...]
@@ -88,7 +89,7 @@ def read_one(one: JobAnswers, row: int) -> OneAnswer:
 
     found = one.table.row(row, named=True)
     id_ = found["custom_id"]
-    factors = one.factors[found["condition"]]
+    condition = one.conditions[found["condition"]]
     attempts: list[Attempt] = []
     notes: list[str] = []
     for at in (one.attempts["custom_id"] == id_).arg_true().to_list():
@@ -105,7 +106,7 @@ def read_one(one: JobAnswers, row: int) -> OneAnswer:
     for batch in one.batches:
         mine = batch.key not in seen and batch.state is not BatchState.DROPPED
         if mine and any(
-            span.stem == factors.stem and span.first <= found["trial"] <= span.last
+            span.stem == condition.stem and span.first <= found["trial"] <= span.last
             for span in one.members.get(batch.key, ())
         ):
             attempts.append(Attempt(batch=batch.key, outcome=batch.state.value))
@@ -115,7 +116,7 @@ def read_one(one: JobAnswers, row: int) -> OneAnswer:
         key=f"{one.name}/{id_}",
         job=one,
         custom_id=id_,
-        factors=factors,
+        condition=condition,
         trial=found["trial"],
         state=STATE_WORDS[found["state"]],
         attempts=tuple(attempts),
@@ -170,8 +171,7 @@ class Sent:
 def prompt_of(one: JobAnswers, batch: str, id_: str) -> Sent | str:
     """Return what was sent, or why that is not known, in one line."""
     path = one.job.folder / "requests" / f"{batch}.jsonl"
-    number = str(one.experiment.get("id", "")).rpartition("-")[2]
-    names = (id_, f"c{number}-{id_}")
+    names = (id_, f"{tag_of(one.experiment)}{id_}")
     try:
         line = _line_of(path, id_, names)
     except (OSError, ValueError) as error:
@@ -179,6 +179,11 @@ def prompt_of(one: JobAnswers, batch: str, id_: str) -> Sent | str:
     if line is None:
         return f"requests/{path.name} has no line for {id_}"
     return sent(line)
+
+
+def tag_of(experiment: Mapping[str, Any]) -> str:
+    """Return what stands before a run's custom_ids at some providers."""
+    return f"c{str(experiment.get('id', '')).rpartition('-')[2]}-"
 
 
 def _line_of(path: Path, id_: str, names: tuple[str, ...]) -> dict[str, Any] | None:

@@ -23,6 +23,8 @@ class Col:
     """Columns of the highest rank are left out first where there is no room; 0: never."""
     grow: int = 0
     """Its share of the room that is left over."""
+    ends: bool = False
+    """Whether of what is too long both ends are shown."""
 
 
 class Rows(Protocol):

@@ -13,7 +13,7 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.cells import ASCII, UNICODE, clean, fit
+from tui.cells import ASCII, UNICODE, clean, fit, fit_ends
 from tui.rows import STYLES, Col, ListRows, Rows
 
 
@@ -221,7 +221,9 @@ class RowTable(ScrollView, can_focus=True):
             style = line
             if name and not is_cursor:
                 style = line + self.get_component_rich_style(f"rowtable--{name}", partial=True)
-            segments.append(Segment(fit(clean(text), size, col.align, more), style))
+            text = clean(text)
+            told = fit_ends(text, size, more) if col.ends else fit(text, size, col.align, more)
+            segments.append(Segment(told, style))
         return _line(segments, width, line)
 
     # -- moving

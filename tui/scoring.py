@@ -1,14 +1,18 @@
-"""Scores by persona, text, model or temperature, as in the report; nothing missing is 0.
+"""Scores by factors, model or temperature, as in the report; nothing missing is 0.
 
 A failed request may still hold values of other questions; they count, here as there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, overload
 
+from runner.core.definition import factor_names
 from tui.answers import BAD, GOOD, GOOD_AGAIN, OPEN, Answers, Asked, JobAnswers
 from tui.cells import clean
+from tui.conditions import spelled
+from tui.model import Job
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,27 +20,53 @@ if TYPE_CHECKING:
 STEP = 5
 """The width of a histogram's columns, where a question's range has room for enough of them."""
 _NARROW = 20
+MODEL, TEMPERATURE = "model", "temperature"
+"""What makes rows beside the factors; no factor is called so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pivot:
-    """What makes a row."""
+    """What makes a row: a factor, the model or the temperature, or two of them."""
 
-    name: str
-    keys: tuple[str, ...]
-    """Columns that tell rows apart."""
-    shown: tuple[str, ...]
-    """Of those, what stands on the screen."""
+    by: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Return what it is called."""
+        return " x ".join(map(spelled, self.by))
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Return the factors among them."""
+        return tuple(name for name in self.by if name not in (MODEL, TEMPERATURE))
 
 
 PIVOTS = (
-    Pivot(
-        "persona x text", ("persona", "persona_name", "text", "title"), ("persona_name", "title")
-    ),
-    Pivot("model x persona", ("model", "persona", "persona_name"), ("model", "persona_name")),
-    Pivot("model", ("model",), ("model",)),
-    Pivot("temperature", ("temperature",), ("temperature",)),
+    Pivot(("persona", "text")),
+    Pivot((MODEL, "persona")),
+    Pivot((MODEL,)),
+    Pivot((TEMPERATURE,)),
 )
+"""Those of the bundled study."""
+
+
+def pivots_of(jobs: Sequence[Job]) -> tuple[Pivot, ...]:
+    """Return what can make rows: every factor, pairs that are asked together, model and temperature."""
+    sets = list(dict.fromkeys(tuple(factor_names(job.definition)) for job in jobs))
+    if sets in ([], [("persona", "text")]):
+        return PIVOTS
+    singles = dict.fromkeys((name,) for names in sets for name in names)
+    pairs = dict.fromkeys(pair for names in sets for pair in combinations(names, 2))
+    several = len({(job.model, job.provider) for job in jobs}) > 1
+    models = [(MODEL, *single) for single in singles] if several else []
+    heat = [(TEMPERATURE,)] if any(map(_sends_temperature, jobs)) else []
+    return tuple(map(Pivot, (*singles, *pairs, *models, (MODEL,), *heat)))
+
+
+def _sends_temperature(job: Job) -> bool:
+    """Tell whether a job's requests have a temperature: all have one, or none."""
+    first = next(iter((job.definition.get("conditions") or {}).values()), None) or {}
+    return first.get("temperature") is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +83,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow:
-    """The requests of one persona and text, or whatever the pivot says."""
+    """The requests of one level of a factor, or whatever the pivot says."""
 
     key: str
     labels: tuple[str | float | None, ...]
@@ -64,13 +94,67 @@ class ScoreRow:
     scores: Mapping[str, Score]
 
 
+class ScoreRows(Sequence[ScoreRow]):
+    """The rows of a table, each made when it is asked for: a factor may have a hundred thousand levels."""
+
+    def __init__(self, told: "pl.DataFrame", labels: Sequence[str], bins: "_Bins") -> None:
+        """Make no row yet.
+
+        Args:
+            told: a row a group: `_key`, its counters, and n, mean and sd of each question.
+            labels: the columns that are shown of it.
+            bins: the histograms.
+        """
+        self._told, self._labels, self._bins = told, labels, bins
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._told.height
+
+    @overload
+    def __getitem__(self, place: int) -> ScoreRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[ScoreRow]: ...
+    def __getitem__(self, place: int | slice) -> ScoreRow | list[ScoreRow]:
+        """Return one row, or several."""
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        row = self._told.row(place, named=True)
+        return ScoreRow(
+            key=row["_key"],
+            labels=tuple(row[name] for name in self._labels),
+            n=row["_good"],
+            failed=row["_failed"],
+            open=row["_open"],
+            scores={
+                q: Score(
+                    n=row[f"{q}_n"],
+                    mean=row[f"{q}_mean"],
+                    sd=row[f"{q}_sd"],
+                    bins=self._bins.of(q, row["_group"]),
+                )
+                for q in self._bins.questions
+            },
+        )
+
+    def key(self, place: int) -> str:
+        """Return what a row is known by when others come and go."""
+        return str(self._told["_key"][place])
+
+    def find(self, key: str) -> int | None:
+        """Return where a row is now."""
+        return self._told["_key"].index_of(key)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreTable:
     """All rows of one pivot."""
 
     pivot: Pivot
     questions: tuple[Asked, ...]
-    rows: tuple[ScoreRow, ...]
+    rows: ScoreRows
     notes: tuple[str, ...]
     rehearsal: bool
 
@@ -85,16 +169,19 @@ def score_table(answers: Answers, pivot: Pivot) -> ScoreTable:
     if live and len(live) < len(answers.jobs):
         left = len(answers.jobs) - len(live)
         notes.insert(0, f"live answers only: {left} of {len(answers.jobs)} jobs are rehearsals")
+    asked = [one for one in jobs if set(pivot.factors) <= set(one.conditions.names)]
+    if len(asked) < len(jobs):
+        what = " and ".join(map(spelled, pivot.factors))
+        left = len(jobs) - len(asked)
+        notes.insert(0, f"left out: {left} of {len(jobs)} jobs, without {what}")
     questions = tuple(
-        q for q in answers.questions if any(q.id in {a.id for a in one.questions} for one in jobs)
+        q for q in answers.questions if any(q.id in {a.id for a in one.questions} for one in asked)
     )
-    frames = [_frame(one, questions) for one in jobs]
-    rows: tuple[ScoreRow, ...] = ()
-    if frames:
-        frame = pl.concat(frames)
-        rows = tuple(_rows(frame, pivot, questions))
-    if pivot.name == "temperature":
-        rows = tuple(sorted(rows, key=lambda row: (row.labels[0] is None, row.labels[0] or 0.0)))
+    frames = [_frame(one, pivot, questions) for one in asked]
+    frame = pl.concat(frames or [_nothing(pivot)])
+    rows = _rows(frame, pivot, questions)
+    if len(asked) > 1:
+        notes[:0] = _ambiguous(frame, pivot)
     return ScoreTable(
         pivot=pivot,
         questions=questions,
@@ -104,22 +191,49 @@ def score_table(answers: Answers, pivot: Pivot) -> ScoreTable:
     )
 
 
-_FACTORS = ("persona", "persona_name", "text", "title", "temperature")
+def _ambiguous(frame: "pl.DataFrame", pivot: Pivot) -> Iterator[str]:
+    """Yield which ids stand for different contents in different jobs; each has a row of its own."""
+    for name in pivot.factors:
+        contents = frame.select(_group(name), _content(name)).unique()
+        twice = contents.filter(contents[_group(name)].is_duplicated())
+        if twice.height:
+            first, count = twice[_group(name)].sort()[0], twice[_group(name)].n_unique()
+            more = f" and {count - 1:,} more" if count > 1 else ""
+            yield f"{spelled(name)} {first}{more}: not the same text in all jobs, so a row each"
 
 
-def _frame(one: JobAnswers, questions: tuple[Asked, ...]) -> "pl.DataFrame":
-    """Return a row a request: factors, model, whether it is good, failed or open, and its values."""
+def _label(name: str) -> str:
+    return f"label of {name}"
+
+
+def _group(name: str) -> str:
+    return f"group by {name}"
+
+
+def _content(name: str) -> str:
+    return f"content of {name}"
+
+
+def _nothing(pivot: Pivot) -> "pl.DataFrame":
     import polars as pl
 
-    factors = pl.DataFrame(
-        [[getattr(row, name) for name in _FACTORS] for row in one.factors],
-        schema={name: pl.Float64 if name == "temperature" else pl.String for name in _FACTORS},
-        orient="row",
-    )
+    keys: dict[str, Any] = {}
+    for name in pivot.by:
+        kind = pl.Float64 if name == TEMPERATURE else pl.String
+        keys |= {_group(name): kind, _content(name): pl.String, _label(name): kind}
+    return pl.DataFrame(schema={**keys, **dict.fromkeys(_STANDING, pl.Boolean)})
+
+
+_STANDING = ("_good", "_failed", "_open")
+
+
+def _frame(one: JobAnswers, pivot: Pivot, questions: tuple[Asked, ...]) -> "pl.DataFrame":
+    """Return a row a request: what the pivot goes by, whether it is good, failed or open, its values."""
+    import polars as pl
+
     table = one.table
     good = table["state"].is_in([GOOD, GOOD_AGAIN]) & table["at"].is_not_null()
     there = {question.id for question in one.questions}
-    model = clean(f"{one.job.model} {one.job.provider}")
     values = [
         pl.DataFrame(
             {
@@ -130,30 +244,42 @@ def _frame(one: JobAnswers, questions: tuple[Asked, ...]) -> "pl.DataFrame":
         )
         for q in questions
     ]
+    standing = (good, table["state"] == BAD, table["state"] == OPEN)
     return pl.concat(
         [
-            pl.DataFrame({name: factors[name].gather(table["condition"]) for name in _FACTORS}),
-            pl.DataFrame(
-                {"good": good, "failed": table["state"] == BAD, "open": table["state"] == OPEN}
-            ),
+            pl.DataFrame({name: cells for by in pivot.by for name, cells in _keys(one, by)}),
+            pl.DataFrame(dict(zip(_STANDING, standing, strict=True))),
             *values,
         ],
         how="horizontal",
-    ).with_columns(
-        pl.lit(model).alias("model"),
-        *(pl.when(~pl.col("open")).then(pl.col(q.id)).alias(q.id) for q in questions),
-    )
+    ).with_columns(pl.when(~pl.col("_open")).then(pl.col(q.id)).alias(q.id) for q in questions)
 
 
-def _rows(frame: "pl.DataFrame", pivot: Pivot, questions: tuple[Asked, ...]) -> "list[ScoreRow]":
+def _keys(one: JobAnswers, name: str) -> "Iterator[tuple[str, pl.Series]]":
+    """Yield what tells rows apart, and what they are called."""
     import polars as pl
 
-    keys = list(pivot.keys)
+    condition = one.table["condition"]
+    contents = pl.Series([""], dtype=pl.String).new_from_index(0, len(condition))
+    if name == MODEL:
+        model = clean(f"{one.job.model} {one.job.provider}")
+        ids = labels = pl.Series([model], dtype=pl.String).new_from_index(0, len(condition))
+    elif name == TEMPERATURE:
+        ids = labels = one.conditions.temperatures().gather(condition)
+    else:
+        parts = ("id", "digest", "label")
+        ids, contents, labels = (one.conditions.column(name, p).gather(condition) for p in parts)
+    yield _group(name), ids
+    yield _content(name), contents
+    yield _label(name), labels
+
+
+def _rows(frame: "pl.DataFrame", pivot: Pivot, questions: tuple[Asked, ...]) -> ScoreRows:
+    import polars as pl
+
+    keys = [made(name) for name in pivot.by for made in (_group, _content, _label)]
     told = frame.group_by(keys, maintain_order=True).agg(
-        *(
-            pl.col(name).sum().cast(pl.Int64).alias(f"_{name}")
-            for name in ("good", "failed", "open")
-        ),
+        *(pl.col(name).sum().cast(pl.Int64) for name in _STANDING),
         *(
             part
             for q in questions
@@ -164,29 +290,15 @@ def _rows(frame: "pl.DataFrame", pivot: Pivot, questions: tuple[Asked, ...]) -> 
             )
         ),
     )
-    bins = {q.id: _bins(frame, keys, q) for q in questions}
-    rows: list[ScoreRow] = []
-    for row in told.iter_rows(named=True):
-        group = tuple(row[key] for key in keys)
-        rows.append(
-            ScoreRow(
-                key=repr(group),
-                labels=tuple(row[name] for name in pivot.shown),
-                n=row["_good"],
-                failed=row["_failed"],
-                open=row["_open"],
-                scores={
-                    q.id: Score(
-                        n=row[f"{q.id}_n"],
-                        mean=row[f"{q.id}_mean"],
-                        sd=row[f"{q.id}_sd"],
-                        bins=tuple(bins[q.id].get(group, ())),
-                    )
-                    for q in questions
-                },
-            )
+    told = told.with_row_index("_group").with_columns(
+        _key=pl.concat_str(
+            [pl.col(name).cast(pl.String).fill_null("") for name in keys], separator="\n"
         )
-    return rows
+    )
+    if pivot.by == (TEMPERATURE,):
+        told = told.sort(_label(TEMPERATURE), nulls_last=True, maintain_order=True)
+    places = frame.join(told.select(*keys, "_group"), on=keys, how="left", nulls_equal=True)
+    return ScoreRows(told, list(map(_label, pivot.by)), _Bins(places, questions))
 
 
 def width_of(question: Asked) -> float:
@@ -202,20 +314,36 @@ def bins_of(question: Asked) -> int:
     return max(round((question.maximum - question.minimum) / width_of(question)), 1)
 
 
-def _bins(
-    frame: "pl.DataFrame", keys: list[str], question: Asked
-) -> dict[tuple[Any, ...], list[int]]:
+class _Bins:
+    """How the values of each question are spread, by group."""
+
+    def __init__(self, frame: "pl.DataFrame", questions: tuple[Asked, ...]) -> None:
+        self.questions = {question.id: question for question in questions}
+        self._counts = {question.id: _counts(frame, question) for question in questions}
+
+    def of(self, question: str, group: int) -> tuple[int, ...]:
+        """Return how many values are in each column of a histogram; nothing where there is none."""
+        counts = self._counts[question]
+        begin, end = (
+            int(counts["_group"].search_sorted(group, side)) for side in ("left", "right")
+        )
+        if begin == end:
+            return ()
+        found = [0] * bins_of(self.questions[question])
+        for _, number, count in counts[begin:end].iter_rows():
+            found[number] = count
+        return tuple(found)
+
+
+def _counts(frame: "pl.DataFrame", question: Asked) -> "pl.DataFrame":
     import polars as pl
 
-    many = bins_of(question)
     place = ((pl.col(question.id) - question.minimum) / width_of(question)).floor()
-    counts = (
+    last = bins_of(question) - 1
+    return (
         frame.filter(pl.col(question.id).is_not_null())
-        .select(*keys, bin=place.cast(pl.Int64).clip(0, many - 1))
-        .group_by(*keys, "bin")
+        .select("_group", bin=place.cast(pl.Int64).clip(0, last))
+        .group_by("_group", "bin")
         .len()
+        .sort("_group")
     )
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for *group, number, count in counts.iter_rows():
-        found.setdefault(tuple(group), [0] * many)[number] = count
-    return found

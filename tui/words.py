@@ -1,14 +1,17 @@
-"""Filter words of the answers, as `state:failed cause:out_of_range persona:p1`: what they mean, and what fits."""
+"""Filter words of the answers, as `state:failed persona:p1 review:"r 3"`: what they mean, and what fits."""
 
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from runner.core.model import Cause
 from runner.core.states import Outcome
 from tui.answers import BAD, STATE_WORDS, JobAnswers, Progress
+from tui.cells import clean
+from tui.conditions import Conditions, spelled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,8 +22,9 @@ _EXAMPLES = {
     "outcome": "outcome:expired",
     "q": "q:Q2",
     "pattern": "pattern:none",
-    "persona": "persona:p1",
-    "text": "text:t2",
+}
+"""What stands before the factors in the list of all words."""
+_MORE_EXAMPLES = {
     "temperature": "temperature:0.7",
     "trial": "trial:3",
     "attempts": "attempts:>1",
@@ -30,7 +34,8 @@ _EXAMPLES = {
     "model": "model:gpt",
     "answer": "answer:WORD",
 }
-KEYS = tuple(_EXAMPLES)
+BUNDLED = {"persona": "p1", "text": "t2"}
+"""The factors of the bundled study, each with a level as an example."""
 NONE = "none"
 _CHOICES = {
     "state": STATE_WORDS,
@@ -45,7 +50,11 @@ _COMPARE = {
     "<=": operator.le,
     "=": operator.eq,
 }
+_ABOUT = ("job", "provider", "model")
 _NUMBERS = ("temperature", "trial", "attempts")
+_TOKEN = re.compile(r'(?!answer:)[^\s:"]+:(?:"[^"]*"|[^\s"])*(?!\S)|\S+', re.IGNORECASE)
+"""A word; blanks between quotation marks belong to it, but for a text that is searched for."""
+_VALUE = re.compile(r'(?:"[^"]*"|[^,])+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +82,56 @@ class Words:
         return any(word.key == "answer" for word in self.words)
 
 
-def parse(text: str) -> Words | str:
-    """Return what a line asks for, or what is wrong with it, in one line."""
+def parse(text: str, factors: Mapping[str, str] = BUNDLED) -> Words | str:
+    """Return what a line asks for, or what is wrong with it, in one line.
+
+    Args:
+        text: the line.
+        factors: those of the jobs that are shown, each with a level as an example.
+    """
+    examples = {**_EXAMPLES, **_factor_examples(factors), **_MORE_EXAMPLES}
     found: list[Word] = []
-    for token in text.split():
+    for token in _TOKEN.findall(text):
         key, colon, rest = token.partition(":")
         key = key.lower()
         if not colon:
             found.append(Word("", (token,)))
             continue
-        if key not in KEYS:
-            return f"{key}: is no filter word; there are {', '.join(KEYS)}"
-        values = (rest,) if key == "answer" else tuple(v for v in rest.split(",") if v)
+        if key not in examples:
+            return f"{key}: is no filter word; there are {', '.join(examples)}"
+        values = (rest,) if key == "answer" else tuple(_values(rest))
         if not rest or not values:
-            return f"{key}: needs a value, as {_EXAMPLES[key]}"
-        if wrong := _wrong(key, values):
+            return f"{key}: needs a value, as {examples[key]}"
+        if wrong := _wrong(key, values, examples[key]):
             return wrong
         found.append(Word(key, values))
     return Words(tuple(found))
 
 
-def _wrong(key: str, values: tuple[str, ...]) -> str | None:
+def _factor_examples(factors: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for name, id_ in factors.items():
+        level = BUNDLED.get(name, id_)
+        quoted = f'"{level}"' if re.search(r"[\s,]", level) else level
+        found[spelled(name)] = f"{spelled(name)}:{quoted}"
+    return found
+
+
+def _values(text: str) -> Iterator[str]:
+    """Yield what stands between the commas; quotation marks around it are taken off."""
+    for value in _VALUE.findall(text):
+        bare = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+        if bare:
+            yield bare
+
+
+def _wrong(key: str, values: tuple[str, ...], example: str) -> str | None:
     for value in values:
         if key in _CHOICES and value.lower() not in _CHOICES[key]:
             return f"{key}:{value}: there are {', '.join(_CHOICES[key])}"
         none = key == "temperature" and value.lower() == NONE
         if key in _NUMBERS and not none and not _NUMBER.fullmatch(value):
-            return f"{key}:{value}: a number, as {_EXAMPLES[key]}"
+            return f"{key}:{value}: a number, as {example}"
     return None
 
 
@@ -116,7 +148,7 @@ def select(
     """
     import polars as pl
 
-    about = {"job": one.name, "provider": one.job.provider, "model": one.job.model}
+    about = dict(zip(_ABOUT, (one.name, one.job.provider, one.job.model), strict=True))
     for key, text in about.items():
         if not all(_within(word.values, text) for word in words.of(key)):
             return pl.Series("row", [], dtype=pl.UInt32)
@@ -166,13 +198,15 @@ def _tests(one: JobAnswers, word: Word, asked: list[str], words: Words) -> "Iter
         yield pl.col("outcome").cast(pl.String).is_in(low)
     elif key == "q" and not words.of("cause") and not words.of("pattern"):
         yield _any(pl.col("at").is_not_null() & pl.col(f"{q}_value").is_null() for q in asked)
-    elif key in ("persona", "text", "temperature"):
-        fitting = [n for n, row in enumerate(one.factors) if _fits(key, values, row)]
-        yield pl.col("condition").is_in(fitting)
+    elif key == "temperature":
+        heat = one.conditions.temperatures()
+        yield _of_conditions(_any_true(_heated(heat, value) for value in values))
     elif key in ("trial", "attempts"):
         yield _any(_compared(pl.col(key), value) for value in values)
     elif key == "batch":
         yield pl.col("custom_id").is_in(_members(one, low).implode())
+    elif key not in _EXAMPLES and key not in _MORE_EXAMPLES:
+        yield _of_conditions(_levels(one.conditions, key.removeprefix("factor."), values))
 
 
 def _any(tests: "Iterable[pl.Expr]") -> "pl.Expr":
@@ -192,18 +226,41 @@ def _pattern(question: str, values: tuple[str, ...]) -> "pl.Expr":
     return test
 
 
-def _fits(key: str, values: tuple[str, ...], row: "object") -> bool:
-    if key == "temperature":
-        return any(_is_number(value, getattr(row, key)) for value in values)
-    name = getattr(row, "persona_name" if key == "persona" else "title").lower()
-    return any(v.lower() == getattr(row, key).lower() or v.lower() in name for v in values)
+def _of_conditions(fitting: "pl.Series") -> "pl.Expr":
+    """Return the test of a request whose condition is one of those that are true."""
+    import polars as pl
+
+    return pl.col("condition").is_in(fitting.arg_true().implode())
 
 
-def _is_number(wanted: str, found: float | None) -> bool:
-    if wanted.lower() == NONE or found is None:
-        return wanted.lower() == NONE and found is None
+def _any_true(tests: "Iterable[pl.Series]") -> "pl.Series":
+    return reduce(operator.or_, tests)
+
+
+def _levels(conditions: Conditions, factor: str, values: tuple[str, ...]) -> "pl.Series":
+    """Tell of each condition whether its level has one of some ids, or a name with one of them in it."""
+    import polars as pl
+
+    if factor not in conditions.names:
+        return pl.Series([False] * len(conditions), dtype=pl.Boolean)
+    ids = conditions.column(factor)
+    names = conditions.column(factor, "name").str.to_lowercase()
+    return _any_true(_called(ids, names, clean(value)) for value in values)
+
+
+def _called(ids: "pl.Series", names: "pl.Series", value: str) -> "pl.Series":
+    exact = ids == value
+    if not exact.any():  # two levels may differ in capitals alone
+        exact = ids.str.to_lowercase() == value.lower()
+    return exact | names.str.contains(value.lower(), literal=True)
+
+
+def _heated(heat: "pl.Series", wanted: str) -> "pl.Series":
+    if wanted.lower() == NONE:
+        return heat.is_null()
     sign, number = _numbered(wanted)
-    return bool(_COMPARE[sign](found, number))
+    test: pl.Series = _COMPARE[sign](heat, number)
+    return test.fill_null(value=False)
 
 
 def _compared(column: "pl.Expr", wanted: str) -> "pl.Expr":

@@ -1,5 +1,6 @@
 """What tests of the dashboard start from."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("outputs")
     made.middle(folder)
     made.finished(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def studies(outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of its own factors, alone and beside a job of the bundled one; not to be changed."""
+    folder = tmp_path_factory.mktemp("studies")
+    reviews = made.study(folder, tmp_path_factory.mktemp("conf"))
+    for job in (*reviews.iterdir(), *(outputs / "done").iterdir()):
+        name = "own" if job.parent == reviews else "bundled"
+        shutil.copytree(job, folder / "mixed" / name)
     return folder
 
 

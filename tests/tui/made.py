@@ -104,7 +104,49 @@ def finished(
     outputs: Path, name: str = "done", provider: str = "openai", trials: int = 10, limit: int = 40
 ) -> Path:
     """Make one job that is over; returns the experiment's folder."""
-    run = _run(str(outputs), name, provider, MIDDLE[provider][0], trials, limit)
+    return _finished(_run(str(outputs), name, provider, MIDDLE[provider][0], trials, limit))
+
+
+REVIEWS = """review_id,stars,body
+r1,5,"I love it, really {text}"
+r 3,4,Fine for the price
+日本,1,翌日に壊れた
+"""
+STUDY = """# @package _global_
+name: reviews
+factors:
+  review: {file: reviews.csv, id: review_id, keep: [stars]}
+  wording: {levels: {neutral: "How does the author feel?", leading: "How glad is the author?"}}
+temperatures: null
+messages:
+  - {role: system, content: "You rate product reviews."}
+  - {role: user, content: "{wording}\\n\\n{review.body}\\n\\n{items}"}
+"""
+
+
+def study(outputs: Path, home: Path, *more: str) -> Path:
+    """Make a job that is over of a study of its own factors; returns the experiment's folder.
+
+    Args:
+        outputs: the folder of all experiments.
+        home: where its configuration is written.
+        more: words of the command line.
+    """
+    place = home / "experiment"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "reviews.csv").write_text(REVIEWS, encoding="utf-8")
+    (place / "reviews.yaml").write_text(STUDY, encoding="utf-8")
+    settings = compose(
+        [
+            *("--config-dir", str(home), "experiment=reviews", f"outputs={outputs}"),
+            *("provider=openai", "provider.model=gpt-4o-mini", "trials=4", "budget.max_usd=20"),
+            *("provider.limits.requests=14", "provider.limits.margin=0", *more),
+        ]
+    )[0]
+    return _finished(Run(settings))
+
+
+def _finished(run: Run) -> Path:
     folder = run.settings.folder
     with Ledger.create(folder, _record(run)) as ledger:
         request_states = run.request_states()
@@ -270,7 +312,8 @@ def _finish(
     known = summary(request_states.counts(), ledger.batches())
     ledger.summarise({**known, "held": None, "halted": None})
     if finished:
-        ledger.write_plan({**preflight.plan_facts(run, preflight.preview(run)), "at": NOW - 7200})
+        facts = preflight.plan_facts(run, preflight.preview(run))
+        ledger.write_plan({**facts, "notes": [], "at": NOW - 7200})  # a note may count days
     beat = {"at": at, "pid": PID, "host": HOST, "finished": finished, "left": finished}
     ledger._store._cache.set("heartbeat", json.dumps(beat))
 

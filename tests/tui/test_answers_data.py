@@ -19,7 +19,7 @@ from tests.tui import made
 from tui.answers import STATE_WORDS, Answers, Places, Store, _with_attempts, signature
 from tui.model import Job
 from tui.source import ExperimentSource
-from tui.words import KEYS, Words, parse, select
+from tui.words import Words, parse, select
 
 PROVIDERS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
 
@@ -98,9 +98,9 @@ def test_states_counters_and_values_are_those_of_the_runners_own_table(
         assert ours["counted"].to_list() == sent["batch"].to_list()
         never = theirs.filter(~pl.col("custom_id").is_in(ours["custom_id"].implode()))
         assert set(never["status"]) <= {"open"}
-        places = [one.factors[n] for n in ours["condition"]]
-        assert [f.persona for f in places] == sent["persona"].to_list()
-        assert [f.title for f in places] == sent["title"].to_list()
+        places = [one.conditions[n] for n in ours["condition"]]
+        assert [f.levels["persona"].id for f in places] == sent["persona"].to_list()
+        assert [f.levels["text"].label for f in places] == sent["title"].to_list()
         assert [f.temperature for f in places] == sent["temperature"].to_list()
 
 
@@ -272,12 +272,16 @@ def expected(answers: Answers, holds) -> list[str]:
         f"{one.name}/{row['custom_id']}"
         for one in answers.jobs
         for row in table_of(one).iter_rows(named=True)
-        if holds(one, row | {"f": one.factors[row["condition"]]})
+        if holds(one, row | {"f": one.conditions[row["condition"]]})
     ]
 
 
 def any_cause(row, cause, questions=("Q1", "Q2", "Q3", "Q4")) -> bool:
     return any(row[f"{q}_cause"] == cause for q in questions)
+
+
+def levels_of(row) -> tuple[str, ...]:
+    return tuple(level.id for level in row["f"].levels.values())
 
 
 MEANINGS = {
@@ -290,9 +294,9 @@ MEANINGS = {
     "cause:refused,missing": lambda one, r: any_cause(r, "missing") or any_cause(r, "refused"),
     "q:q3": lambda one, r: r["outcome"] is not None and r["Q3_value"] is None,
     "outcome:invalid": lambda one, r: r["outcome"] == "invalid",
-    "persona:p1 text:t2": lambda one, r: (r["f"].persona, r["f"].text) == ("p1", "t2"),
-    "persona:研究者": lambda one, r: r["f"].persona == "p2",
-    "text:懐中": lambda one, r: r["f"].text == "t1",
+    "persona:p1 text:t2": lambda one, r: levels_of(r) == ("p1", "t2"),
+    "persona:研究者": lambda one, r: levels_of(r)[0] == "p2",
+    "text:懐中": lambda one, r: levels_of(r)[1] == "t1",
     "temperature:0.7": lambda one, r: r["f"].temperature == 0.7,
     "temperature:<0.7": lambda one, r: r["f"].temperature < 0.7,
     "attempts:>=1": lambda one, r: r["attempts"] >= 1,
@@ -352,6 +356,7 @@ def test_a_word_that_is_not_known_says_in_one_line_which_are(line, says):
     assert "\n" not in found
 
 
+KEYS = str(parse("unknown:x")).partition("there are ")[2].split(", ")
 LINES = st.lists(
     st.one_of(
         st.tuples(

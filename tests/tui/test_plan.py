@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from tests.tui.made import NOW
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, settled, shown
 from tui.cells import UNICODE
 from tui.csv_file import write_table
+from tui.model import Health, Job
 from tui.source import ExperimentSource
 from tui.views.plan import (
     Planned,
@@ -25,6 +27,8 @@ from tui.views.plan import (
     rows,
     short,
 )
+
+NOBODY = Job(folder=Path("nobody"), health=Health.MISSING)
 
 
 @pytest.fixture
@@ -157,8 +161,8 @@ def test_no_factor_is_wider_than_the_screen(width, names, count):
 def test_a_request_file_that_is_damaged_says_so(tmp_path, line):
     path = tmp_path / "b0001.jsonl"
     path.write_bytes(line)
-    assert "not the request it should be" in text_of(first_prompt(path))
-    assert "cannot be read" in text_of(first_prompt(tmp_path / "none.jsonl"))
+    assert "not the request it should be" in text_of(first_prompt(path, NOBODY, UNICODE))
+    assert "cannot be read" in text_of(first_prompt(tmp_path / "none.jsonl", NOBODY, UNICODE))
 
 
 def test_a_prompt_that_wants_to_draw_is_only_text(tmp_path):
@@ -166,7 +170,7 @@ def test_a_prompt_that_wants_to_draw_is_only_text(tmp_path):
     path.write_text(
         '{"custom_id":"p1","body":{"messages":[{"role":"user","content":"[red]\\u001b[2J\\nx"}]}}\n'
     )
-    assert "[red]␛[2J\nx" in text_of(first_prompt(path))
+    assert "[red]␛[2J\nx" in text_of(first_prompt(path, NOBODY, UNICODE))
 
 
 def test_enter_shows_the_definition_of_the_job_under_the_cursor(outputs):

@@ -17,6 +17,7 @@ from runner.core.states import Outcome
 from runner.storage.commands import CommandVerb
 from tui.answers import Places
 from tui.cells import Glyphs, money
+from tui.conditions import level_words
 from tui.frame import Line, Piece
 from tui.reading import (
     MOST_SHOWN,
@@ -63,8 +64,8 @@ def look(answer: OneAnswer, number: int, *, prompt: bool = False) -> Looked:
 def head_lines(looked: Looked, glyphs: Glyphs, *, reasons: bool = False) -> Iterator[list[Piece]]:
     """Yield all factors, then what was read of each question."""
     answer, job = looked.answer, looked.answer.job.job
-    factors = answer.factors
-    heat = glyphs.none if factors.temperature is None else f"{factors.temperature:g}"
+    condition = answer.condition
+    heat = glyphs.none if condition.temperature is None else f"{condition.temperature:g}"
     gap = f" {glyphs.dot} "
     rehearsal: list[Piece] = [("  REHEARSAL", "warn")] if job.emulated else []
     yield [
@@ -72,8 +73,8 @@ def head_lines(looked: Looked, glyphs: Glyphs, *, reasons: bool = False) -> Iter
         (f"{gap}{job.provider}{gap}{job.model}", ""),
         *rehearsal,
     ]
-    who = f"{factors.persona} {factors.persona_name}{gap}{factors.text} {factors.title}"
-    yield [(f"{who}{gap}temperature {heat}{gap}trial {answer.trial}", "")]
+    levels = level_words(condition.levels)
+    yield [(gap.join([*levels, f"temperature {heat}", f"trial {answer.trial}"]), "")]
     for note in answer.notes:
         yield [(f"{glyphs.warning} {note}", "warn")]
     attempt = looked.attempt
@@ -87,7 +88,7 @@ def head_lines(looked: Looked, glyphs: Glyphs, *, reasons: bool = False) -> Iter
         written = looked.marks.written.get(question.id, ())
         shown = glyphs.none if value.value is None else f"{value.value:.15g}"
         line: list[Piece] = [
-            (f"{question.id} {question.label}  ", ""),
+            (f"{question.title}  ", ""),
             (shown, "bad" if value.cause and value.value is None else "strong"),
             (f"  {value.pattern or 'none'}", "dim"),
         ]

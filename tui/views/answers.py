@@ -1,6 +1,6 @@
 """The Answers: a row a request that was sent, and beside it what the model said."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from tui.answers import (
     OPEN,
     STATE_WORDS,
     Answers,
+    Asked,
     JobAnswers,
     Places,
     Signature,
@@ -28,6 +29,7 @@ from tui.answers import (
     store_of,
 )
 from tui.cells import Glyphs
+from tui.conditions import Level, cells_of, factors_of, is_bundled, spelled
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
 from tui.reading import ANSWERED, OneAnswer, read_one
@@ -43,7 +45,7 @@ from tui.screens.answer import (
 )
 from tui.textlines import TextLines
 from tui.views.view import View, Wanted
-from tui.words import Words, parse, select
+from tui.words import BUNDLED, Words, parse, select
 
 PANE_DELAY = 0.1
 """Seconds the cursor has to rest before an answer is read."""
@@ -53,21 +55,32 @@ _SIGNS = {GOOD: "good", GOOD_AGAIN: "warn", BAD: "bad", OPEN: ""}
 
 
 def columns(answers: Answers) -> list[Col]:
-    """Return the table's columns."""
-    several = [Col("job", 14, rank=1, grow=1)] if len(answers.jobs) > 1 else []
+    """Return the table's columns; factors that some of the jobs lack share one."""
+    shared, others = shared_factors(answers)
+    several = [Col("job", 14, rank=2 if others else 1, grow=1)] if len(answers.jobs) > 1 else []
+    mixed = [Col("other factors" if shared else "factors", 14, rank=1, grow=2)] if others else []
     return [
         Col("", 1),
         *several,
-        Col("custom_id", 11, grow=1),
-        Col("persona", 10, rank=3, grow=1),
-        Col("text", 10, rank=4, grow=1),
-        *(
-            Col(question.id[:6], max(len(question.id[:6]), 5), "right")
-            for question in answers.questions
-        ),
+        Col("custom_id", 11, grow=1, ends=not is_bundled(answers.factors)),
+        *(Col(spelled(name), 10, rank=rank, grow=1) for rank, name in enumerate(shared, start=3)),
+        *mixed,
+        *map(_question_column, answers.questions),
         Col("att", 3, "right", rank=2),
         Col("why", 14, grow=2),
     ]
+
+
+def shared_factors(answers: Answers) -> tuple[list[str], list[str]]:
+    """Return the factors that all jobs have, and the others."""
+    named = [one.conditions.names for one in answers.jobs]
+    shared = [name for name in answers.factors if all(name in names for names in named)]
+    return shared, [name for name in answers.factors if name not in shared]
+
+
+def _question_column(question: Asked) -> Col:
+    size = len(question.id)
+    return Col(question.id, min(max(size, 5), 6), "right", grow=1 if size > 6 else 0)
 
 
 class AnswerRows:
@@ -76,6 +89,7 @@ class AnswerRows:
     def __init__(self, places: Places, glyphs: Glyphs) -> None:
         """Make no row yet."""
         self.places = places
+        self._shared, self._others = shared_factors(places.answers)
         self._glyphs = glyphs
         self._made: dict[int, Sequence[Cell]] = {}
 
@@ -104,7 +118,7 @@ class AnswerRows:
         one, row = self.places.at(index)
         found = one.table.row(row, named=True)
         read = {} if found["at"] is None else one.attempts.row(found["at"], named=True)
-        factors, state = one.factors[found["condition"]], found["state"]
+        levels, state = one.conditions[found["condition"]].levels, found["state"]
         answers = self.places.answers
         several: list[Cell] = [one.name] if len(answers.jobs) > 1 else []
         values = [_value_cell(read, question.id, self._glyphs) for question in answers.questions]
@@ -112,12 +126,16 @@ class AnswerRows:
             self._sign(state, read),
             *several,
             found["custom_id"],
-            factors.persona_name,
-            factors.title,
+            *(levels[name].label for name in self._shared),
+            *([self._mixed(levels)] if self._others else []),
             *values,
             str(found["attempts"]),
             self._why(one, found, read),
         ]
+
+    def _mixed(self, levels: Mapping[str, Level]) -> str:
+        labels = [levels[name].label for name in self._others if name in levels]
+        return f" {self._glyphs.dot} ".join(labels)
 
     def _sign(self, state: int, read: dict[str, Any]) -> Cell:
         glyphs = self._glyphs
@@ -311,7 +329,8 @@ class AnswersView(View):
 
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words."""
-        found = parse(words)
+        jobs = self.reading.known if self.reading is not None else ()
+        found = parse(words, factors_of(job.definition for job in jobs) or BUNDLED)
         if isinstance(found, str):
             return found
         self._words, self._line = found, words.strip()
@@ -454,22 +473,32 @@ def csv_of(places: Places) -> list[list[str]]:
     """Return requests as a table of texts, its head first; what is missing is empty."""
     questions = places.answers.questions
     names = [f"{q.id}_{part}" for q in questions for part in ("value", "pattern", "cause")]
+    told = [list(map(cells_of, one.conditions)) for one in places.answers.jobs]
+    columns_of = {
+        factor: dict.fromkeys(name for job in told for row in job for name in row.get(factor, ()))
+        for factor in places.answers.factors
+    }
     head = [
-        *("job", "provider", "model", "rehearsal", "persona", "persona_name", "text", "title"),
+        *("job", "provider", "model", "rehearsal"),
+        *(name for columns in columns_of.values() for name in columns),
         *("temperature", "trial", "custom_id", "status", "attempts", "lost", "batch", "outcome"),
     ]
     table = [[*head, *names]]
-    for one, frame in places.frames():
+    for (one, frame), rows in zip(places.frames(), told, strict=True):
         about = [one.name, one.job.provider, one.job.model, str(one.job.emulated).lower()]
         conditions = [
-            [f.persona, f.persona_name, f.text, f.title, _csv(f.temperature)] for f in one.factors
+            [
+                *(row.get(f, {}).get(name, "") for f, some in columns_of.items() for name in some),
+                _csv(heat),
+            ]
+            for row, heat in zip(rows, one.conditions.temperatures(), strict=True)
         ]
         there = [name for name in names if name in one.attempts.columns]
         reading = one.attempts[["outcome", *there]]
         read = [reading[name].gather(frame["at"]).to_list() for name in reading.columns]
         cells = [read[1 + there.index(name)] if name in there else None for name in names]
-        for number, row in enumerate(frame.iter_rows()):
-            custom_id, condition, trial, state, attempts, lost, batch, _ = row
+        for number, request in enumerate(frame.iter_rows()):
+            custom_id, condition, trial, state, attempts, lost, batch, _ = request
             outcome = read[0][number] or Outcome.OPEN.value
             table.append(
                 [

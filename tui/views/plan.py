@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,8 +12,11 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from runner.core.custom_id import BEFORE_TRIAL
+from runner.core.definition import factor_names
 from runner.core.model import Batch
 from tui.cells import Glyphs, age, clean, fit, money, share
+from tui.conditions import Conditions, is_bundled, level_of, level_words
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
 from tui.rows import Cell, Col, ListRows
@@ -48,6 +52,14 @@ _LIMIT = {"nearest limit": "name", "its value": "value", "its limit": "limit"}
 """The same for the limit that is nearest."""
 HEAD = ("job", *_FACTS, *_LIMIT)
 _LONGEST_LINE = 1 << 20
+MOST_NAMED = 100
+"""Levels of a factor that are named; the others are counted."""
+MOST_READ = 1_000
+"""Entries of a section of the definition that are shown."""
+_MORE = "..."
+PLURALS = {"persona": "personas", "text": "texts"}
+_NAME_WIDTH = 12
+_LONGEST_NAME = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +77,14 @@ def planned(job: Job) -> Planned:
     if job.plan is not None:
         return Planned(job.name, job.plan)
     reserve = [b.reserved_usd for b in job.batches]
-    names = {
-        "personas": [str(p.get("name", key)) for key, p in _items(job, "personas")],
-        "texts": [str(t.get("title", key)) for key, t in _items(job, "texts")],
-    }
-    conditions = [condition for _, condition in _items(job, "conditions")]
-    warm = dict.fromkeys(str(condition.get("temperature")) for condition in conditions)
-    total = int(job.summary.get("total", 0))
-    factors = [
-        {"name": name, "count": len(values), "values": values} for name, values in names.items()
-    ]
-    factors.append({"name": "temperatures", "count": len(warm), "values": list(warm)})
-    if conditions and not total % len(conditions):
-        factors.append({"name": "trials", "count": total // len(conditions), "values": []})
     return Planned(
         job.name,
         {
             "provider": job.provider,
             "model": job.model,
             "rehearsal": job.emulated,
-            "factors": factors,
-            "total": total,
+            "factors": list(_older_factors(job)),
+            "total": int(job.summary.get("total", 0)),
             "to_send": sum(batch.count for batch in job.batches),
             "batches": len(job.batches),
             "bytes": sum(batch.bytes for batch in job.batches),
@@ -96,9 +95,19 @@ def planned(job: Job) -> Planned:
     )
 
 
-def _items(job: Job, name: str) -> list[tuple[str, Mapping[str, Any]]]:
-    found = job.definition.get(name, {})
-    return list(found.items()) if isinstance(found, Mapping) else []
+def _older_factors(job: Job) -> Iterator[Facts]:
+    """Yield what a definition says of the factors; of a large one the first levels."""
+    rows = job.definition.get("conditions")
+    rows = rows if isinstance(rows, Mapping) else {}
+    for name in factor_names(job.definition) if rows else ():
+        ids = dict.fromkeys(row.get(name) for row in rows.values())
+        some = [level_of(job.definition, name, id_).label for id_ in islice(ids, MOST_NAMED)]
+        yield {"name": PLURALS.get(name, name), "count": len(ids), "values": some}
+    warm = dict.fromkeys(str(row.get("temperature")) for row in rows.values())
+    yield {"name": "temperatures", "count": len(warm), "values": list(warm)}
+    total = int(job.summary.get("total", 0))
+    if rows and not total % len(rows):
+        yield {"name": "trials", "count": total // len(rows), "values": []}
 
 
 # -- words
@@ -120,22 +129,30 @@ def estimate(low: float | None, high: float | None) -> str:
 
 def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[list[Piece]]:
     """Return a line a factor, then the requests they make."""
+    names = dict.fromkeys(str(f["name"]) for p in plans for f in p.facts.get("factors", ()))
+    wide = min(max(_NAME_WIDTH, *map(len, names)), _LONGEST_NAME) if names else _NAME_WIDTH
     lines: list[list[Piece]] = []
-    names = dict.fromkeys(f["name"] for p in plans for f in p.facts.get("factors", ()))
+
+    def factor(name: str, counts: list[int], values: list[str]) -> None:
+        many = "-".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+        head = f"{fit(clean(name), wide, more=glyphs.more)} {many:>7}"
+        room = max(width - len(head) - 3, 10)
+        text = fit(clean(f" {glyphs.dot} ".join(values)), room, more=glyphs.more)
+        lines.append([(head, "strong"), (f"   {text.rstrip()}", "")])
+
     for name in names:
         found = [f for p in plans for f in p.facts["factors"] if f["name"] == name]
         counts = sorted({int(f["count"]) for f in found})
-        values = dict.fromkeys(str(value) for f in found for value in f["values"])
-        lines.append(_factor(str(name), counts, list(values), width, glyphs))
+        factor(name, counts, list(dict.fromkeys(str(v) for f in found for v in f["values"])))
     if len(plans) > 1:
         models = dict.fromkeys(str(p.facts.get("model")) for p in plans)
-        lines.append(_factor("models", [len(models)], list(models), width, glyphs))
-    lines.append([(f"{'':<12} {glyphs.rule * 7}", "dim")])
+        factor("models", [len(models)], list(models))
+    lines.append([(f"{'':<{wide}} {glyphs.rule * 7}", "dim")])
     total, success, again, failed = (
         _in_folders(plans, key) for key in ("total", "success", "retry_success", "failed")
     )
     to_send = sum(int(p.facts.get("to_send", 0)) for p in plans)
-    requests: list[Piece] = [(f"{'requests':<12} {total:>7,}", "strong")]
+    requests: list[Piece] = [(f"{'requests':<{wide}} {total:>7,}", "strong")]
     if all(p.told for p in plans):
         requests += [
             (f"   already answered {success + again:,}", ""),
@@ -153,17 +170,6 @@ def _in_folders(plans: Sequence[Planned], key: str) -> int:
         folder = str(plan.facts.get("folder", plan.name))
         most[folder] = max(most.get(folder, 0), int(plan.facts.get(key, 0)))
     return sum(most.values())
-
-
-def _factor(
-    name: str, counts: list[int], values: list[str], width: int, glyphs: Glyphs
-) -> list[Piece]:
-    many = "-".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
-    head = f"{name:<12} {many:>7}"
-    text = fit(
-        clean(f" {glyphs.dot} ".join(values)), max(width - len(head) - 3, 10), more=glyphs.more
-    )
-    return [(head, "strong"), (f"   {text.rstrip()}", "")]
 
 
 def nearest(facts: Facts) -> str:
@@ -393,7 +399,11 @@ class PlanView(View):
         if job is None:
             return
         text = yaml.dump(
-            job.definition, Dumper=_blocks(), allow_unicode=True, sort_keys=False, width=1000
+            shortened(job.definition),
+            Dumper=_blocks(),
+            allow_unicode=True,
+            sort_keys=False,
+            width=1000,
         )
         self.app.push_screen(TextScreen(f"definition of {job.name}", plain_lines(text)))
 
@@ -408,7 +418,8 @@ class PlanView(View):
         from tui.screens.text import TextScreen
 
         path = job.folder / "requests" / f"{batch.key}.jsonl"
-        screen = TextScreen(f"first request of {batch.key}, {job.name}", first_prompt(path))
+        title = f"first request of {batch.key}, {job.name}"
+        screen = TextScreen(title, first_prompt(path, job, self.glyphs))
         self.app.call_from_thread(self.app.push_screen, screen)
 
 
@@ -428,7 +439,28 @@ def _blocks() -> Any:
     return Blocks
 
 
-def first_prompt(path: Path) -> list[list[Piece]]:
+def shortened(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition to be read: of a very long section the beginning, and how much is left out."""
+    return {
+        name: {**dict(islice(said.items(), MOST_READ)), _MORE: f"{len(said) - MOST_READ:,} more"}
+        if isinstance(said, Mapping) and len(said) > MOST_READ
+        else said
+        for name, said in definition.items()
+    }
+
+
+def _level_lines(job: Job, custom_id: str, glyphs: Glyphs) -> Iterator[list[Piece]]:
+    """Yield the levels that a request asks about, where its name does not say them."""
+    from tui.reading import tag_of
+
+    definition = job.definition
+    stem = custom_id.removeprefix(tag_of(job.experiment)).rpartition(BEFORE_TRIAL)[0]
+    if stem in definition.get("conditions", ()) and not is_bundled(factor_names(definition)):
+        levels = Conditions(definition, [stem])[0].levels
+        yield [(f" {glyphs.dot} ".join(level_words(levels)), "")]
+
+
+def first_prompt(path: Path, job: Job, glyphs: Glyphs) -> list[list[Piece]]:
     """Return the first request of a file for reading, or why there is none to show."""
     from tui.reading import sent
     from tui.screens.text import plain_lines
@@ -443,7 +475,8 @@ def first_prompt(path: Path) -> list[list[Piece]]:
     if not isinstance(line, dict):
         return [[(f"{path}: its first line is not the request it should be", "bad")]]
     found = sent(line)
-    lines: list[list[Piece]] = [[(str(line.get("custom_id", "")), "strong")]]
+    id_ = str(line.get("custom_id", ""))
+    lines: list[list[Piece]] = [[(id_, "strong")], *_level_lines(job, id_, glyphs)]
     lines += [[(f"{key}: {value}", "dim")] for key, value in found.rest.items()]
     for role, text in found.parts:
         lines += [[], [(role, "strong")], *plain_lines(text)]

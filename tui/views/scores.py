@@ -1,5 +1,6 @@
-"""The Scores: mean and spread by persona, text, model or temperature, and a histogram of one row."""
+"""The Scores: mean and spread by factors, model or temperature, and a histogram of one row."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on, work
@@ -13,31 +14,26 @@ from textual.worker import get_current_worker
 
 from tui.answers import Answers, Signature, signature, store_of
 from tui.cells import Glyphs, fit, share, spark
+from tui.conditions import spelled
 from tui.frame import Line, Piece, paragraphs
 from tui.model import Job, Reading
-from tui.rows import Cell, Col, ListRows
+from tui.rows import Cell, Col
 from tui.rowtable import RowTable
-from tui.scoring import PIVOTS, Pivot, Score, ScoreRow, ScoreTable, score_table
+from tui.scoring import Pivot, Score, ScoreRow, ScoreTable, pivots_of, score_table
 from tui.views.view import View
 
 MOST_NOTES = 2
-_HEADS = {
-    "persona_name": "persona",
-    "title": "text",
-    "model": "model",
-    "temperature": "temperature",
-}
 
 
 def columns(table: ScoreTable) -> list[Col]:
     """Return the table's columns."""
     return [
-        *(Col(_HEADS[name], 10, grow=2) for name in table.pivot.shown),
+        *(Col(spelled(name), 10, grow=2) for name in table.pivot.by),
         Col("n", 6, "right"),
         Col("fail%", 5, "right"),
         Col("open", 5, "right", rank=1),
         *(
-            Col(f"{q.id} {q.label}", 10, "right", rank=place if place > 4 else 0, grow=1)
+            Col(q.title, 10, "right", rank=place if place > 4 else 0, grow=1)
             for place, q in enumerate(table.questions, start=1)
         ),
     ]
@@ -71,6 +67,25 @@ def _label(label: str | float | None, glyphs: Glyphs) -> str:
     return f"{label:g}" if isinstance(label, float) else label
 
 
+class _Drawn:
+    """The rows of the table on the screen, each drawn when it comes into sight."""
+
+    def __init__(self, table: ScoreTable, glyphs: Glyphs) -> None:
+        self._table, self._glyphs = table, glyphs
+
+    def __len__(self) -> int:
+        return len(self._table.rows)
+
+    def key(self, index: int) -> str:
+        return self._table.rows.key(index)
+
+    def find(self, key: str) -> int | None:
+        return self._table.rows.find(key)
+
+    def cells(self, index: int) -> Sequence[Cell]:
+        return cells(self._table.rows[index], self._table, self._glyphs)
+
+
 def histogram_lines(
     row: ScoreRow | None, table: ScoreTable | None, width: int, glyphs: Glyphs
 ) -> list[list[Piece]]:
@@ -81,7 +96,7 @@ def histogram_lines(
     lines: list[list[Piece]] = [[(f"{names}  ", "strong"), (f"{row.n:,} answers", "dim")]]
     for question in table.questions:
         score = row.scores[question.id]
-        name = fit(f"{question.id} {question.label}", 14, more=glyphs.more)
+        name = fit(question.title, 14, more=glyphs.more)
         low, high = f"{question.minimum:g}", f"{question.maximum:g}"
         bars = spark(list(score.bins), glyphs)
         wide = 2 if width >= 40 + 2 * len(bars) else 1
@@ -143,8 +158,9 @@ class ScoresView(View):
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
         """Start without scores."""
         super().__init__(glyphs, id=id)
-        self._pivot = 0
-        self._asked: tuple[Signature, int] | None = None
+        self._pivot: Pivot | None = None
+        """None: the first."""
+        self._asked: tuple[Signature, Pivot] | None = None
         self._table: ScoreTable | None = None
 
     def compose(self) -> ComposeResult:
@@ -155,10 +171,17 @@ class ScoresView(View):
 
     def draw(self, reading: Reading) -> None:
         """Compute the scores, if there are other answers than before."""
-        asked = (signature(reading.jobs), self._pivot)
+        pivot = self._pivots(reading)[0]
+        asked = (signature(reading.jobs), pivot)
         if asked != self._asked:
             self._asked = asked
-            self._compute(reading.jobs, asked, PIVOTS[self._pivot])
+            self._compute(reading.jobs, asked, pivot)
+
+    def _pivots(self, reading: Reading) -> tuple[Pivot, ...]:
+        """Return what can make rows, from what does so now on."""
+        found = pivots_of(reading.known)
+        place = found.index(self._pivot) if self._pivot in found else 0
+        return (*found[place:], *found[:place])
 
     @work(thread=True, exclusive=True, group="scores")
     def _compute(self, jobs: tuple[Job, ...], asked: object, pivot: Pivot) -> None:
@@ -176,8 +199,8 @@ class ScoresView(View):
         rows = self.query_one(RowTable)
         rows.set_columns(columns(table))
         rows.empty = "no request was sent yet"
-        rows.set_rows(ListRows((row.key, cells(row, table, self.glyphs)) for row in table.rows))
-        following = PIVOTS[(self._pivot + 1) % len(PIVOTS)].name
+        rows.set_rows(_Drawn(table, self.glyphs))
+        following = self._pivots(self.reading)[1].name if self.reading else ""
         about: list[Piece] = [
             (table.pivot.name, "strong"),
             (f"  p: {following}", "dim"),
@@ -197,13 +220,15 @@ class ScoresView(View):
     @on(RowTable.Moved)
     def _draw_histogram(self) -> None:
         table, key = self._table, self.query_one(RowTable).key
-        row = next((r for r in table.rows if r.key == key), None) if table is not None else None
+        place = None if table is None or key is None else table.rows.find(key)
+        row = None if table is None or place is None else table.rows[place]
         self.query_one(Histogram).set_row(row, table)
 
     def action_pivot(self) -> None:
         """Make rows by other factors."""
-        self._pivot = (self._pivot + 1) % len(PIVOTS)
-        self.redraw()
+        if self.reading is not None:
+            self._pivot = self._pivots(self.reading)[1]
+            self.redraw()
 
     def csv_rows(self) -> list[list[str]]:
         """Return what is shown; what is missing is empty."""
@@ -211,7 +236,7 @@ class ScoresView(View):
         if table is None:
             return []
         parts = [f"{q.id}_{part}" for q in table.questions for part in ("n", "mean", "sd")]
-        found = [[*(_HEADS[name] for name in table.pivot.shown), "n", "failed", "open", *parts]]
+        found = [[*map(spelled, table.pivot.by), "n", "failed", "open", *parts]]
         for row in table.rows:
             scores = [row.scores[q.id] for q in table.questions]
             found.append(
