@@ -136,7 +136,7 @@ def study(outputs: Path, home: Path, *more: str) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     (place / "reviews.csv").write_text(REVIEWS, encoding="utf-8")
     (place / "reviews.yaml").write_text(STUDY, encoding="utf-8")
-    settings = compose(
+    settings = composed(
         [
             *("--config-dir", str(home), "experiment=reviews", f"outputs={outputs}"),
             *("provider=openai", "provider.model=gpt-4o-mini", "trials=4", "budget.max_usd=20"),
