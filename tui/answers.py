@@ -53,6 +53,8 @@ class Asked:
     minimum: float
     maximum: float
     whole: bool
+    options: tuple[str, ...] = ()
+    """The ids of a choice's options; empty for a number."""
 
     @property
     def title(self) -> str:
@@ -271,6 +273,7 @@ def asked_of(definition: Mapping[str, Any]) -> tuple[Asked, ...]:
             minimum=float(row.get("minimum", 0)),
             maximum=float(row.get("maximum", 100)),
             whole=bool(row.get("integer", False)),
+            options=tuple(map(str, row.get("options", ()))),
         )
         for id_, row in definition["questions"].items()
     )
@@ -438,7 +441,8 @@ def light_columns(questions: tuple[Asked, ...]) -> dict[str, Any]:
     }
     for question in questions:
         small = question.whole and _LEAST < question.minimum <= question.maximum < _MOST
-        columns[f"{question.id}_value"] = pl.Int16 if small else pl.Float64
+        number = pl.Int16 if small else pl.Float64
+        columns[f"{question.id}_value"] = pl.Categorical if question.options else number
         columns[f"{question.id}_pattern"] = pl.Categorical
         columns[f"{question.id}_cause"] = pl.Categorical
     return columns

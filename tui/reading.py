@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.core.errors import ConfigError
-from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet, Variant
+from runner.core.model import Cause, Option, Pattern, PatternKind, Question, QuestionSet, Variant
 from runner.core.states import BatchState
 from tui.answers import STATE_WORDS, Asked, JobAnswers
-from tui.cells import clean_lines
+from tui.cells import clean, clean_lines
 from tui.conditions import Combination
 from tui.frame import Piece
 
@@ -32,7 +32,7 @@ ANSWERED = ("valid", "invalid")
 class Value:
     """What is stored of one question of one attempt."""
 
-    value: float | int | None = None
+    value: float | int | str | None = None
     reason: str | None = None
     pattern: str | None = None
     cause: str | None = None
@@ -246,12 +246,23 @@ def _text(content: Any) -> str:
 # -- the marks
 
 
+def _option(row: Mapping[str, Any]) -> Option:
+    return Option(**{**row, "aliases": tuple(row.get("aliases", ()))})
+
+
 def question_set(record: Any) -> QuestionSet | None:
     """Return the question set that a ledger's record describes; None when it does not say, or not so."""
     try:
         row = dict(record)
         row["questions"] = tuple(
-            Question(**{**question, "aliases": tuple(question.get("aliases", ()))})
+            Question(
+                **{
+                    **question,
+                    "aliases": tuple(question.get("aliases", ())),
+                    "options": tuple(map(_option, question.get("options", ()))),
+                    "anchors": {int(n): word for n, word in question.get("anchors", {}).items()},
+                }
+            )
             for question in row["questions"]
         )
         row["templates"] = {Variant(name): text for name, text in row["templates"].items()}
@@ -313,20 +324,26 @@ def marks(one: JobAnswers, attempt: Attempt) -> Marks:
     found = reader.read(attempt.raw, attempt.facts.get("finish_reason"))
     spans = tuple(sorted(r.span for r in found.values() if r.span is not None))
     written = {id_: r.written for id_, r in found.items() if r.written}
-    other = [id_ for id_, r in found.items() if _differs(attempt.values.get(id_), r)]
+    asked = question_set(record)
+    assert asked is not None
+    other = [q.id for q in asked.questions if _differs(attempt.values.get(q.id), q, found[q.id])]
     note = None
     if other:
         note = f"read today, {', '.join(other)} would be other than stored: action=extract shows what changes"
     return Marks(spans, written, note)
 
 
-def _differs(stored: Value | None, found: "Reading") -> bool:
+def _differs(stored: Value | None, question: Question, found: "Reading") -> bool:
     if stored is None:
         return True
     cause = None if found.cause is None else found.cause.value
-    value = None if found.value is None else float(found.value)
-    old = None if stored.value is None else float(stored.value)
-    return (value, cause, found.pattern) != (old, stored.cause, stored.pattern)
+    value = question.written(found.value)  # 80 and 80.0 are equal
+    return (value, cause, found.pattern) != (stored.value, stored.cause, stored.pattern)
+
+
+def shown_value(value: float | str) -> str:
+    """Return a value as the screen shows it: a number without zeros, the id of an option."""
+    return clean(value) if isinstance(value, str) else f"{value:.15g}"
 
 
 def marked(text: str, spans: tuple[tuple[int, int], ...]) -> list[list[Piece]]:

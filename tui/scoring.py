@@ -174,9 +174,10 @@ def score_table(answers: Answers, pivot: Pivot) -> ScoreTable:
         what = " and ".join(map(spelled, pivot.factors))
         left = len(jobs) - len(asked)
         notes.insert(0, f"left out: {left} of {len(jobs)} jobs, without {what}")
-    questions = tuple(
-        q for q in answers.questions if any(q.id in {a.id for a in one.questions} for one in asked)
-    )
+    there = {q.id for one in asked for q in one.questions}
+    questions = tuple(q for q in answers.questions if q.id in there and not q.options)
+    if choices := [q.id for q in answers.questions if q.id in there and q.options]:
+        notes.insert(0, f"{', '.join(choices)}: a choice has no mean; action=report has its shares")
     frames = [_frame(one, pivot, questions) for one in asked]
     frame = pl.concat(frames or [_nothing(pivot)])
     rows = _rows(frame, pivot, questions)

@@ -121,7 +121,7 @@ def _register() -> None:
     ConfigStore.instance().store(name="schema", node=node)
 
 
-_OPEN = ("provider.parameters", "provider.price.per_million", "factors", "design", "data", "items")
+_OPEN = ("provider.parameters", "provider.price.per_million", "factors", "design", "data")
 """Settings that take keys of the user's own, also on the command line."""
 
 
@@ -222,6 +222,8 @@ def _one_line(error: BaseException) -> str:
     )
     if unknown:
         hint = did_you_mean(unknown[1], _fields(unknown[2] or "Config"))
+        if re.fullmatch(r"items\.\w+", unknown[3]):
+            hint = "a new item is written into a YAML file, under items:"
         if unknown[3] == "experiment" and unknown[2] == "Config":
             hint = "the first line of the file has to be '# @package _global_'"
         return options.reason_for(f"{within}{unknown[3]}: no such key; {hint}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from runner.core.model import Condition, Enhance, Experiment, Kept, Level, Variant
+from runner.core.model import Condition, Enhance, Experiment, Kept, Level, Question, Variant
 
 GROWING = ("personas", "texts", "factors", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
@@ -40,24 +40,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             ),
             **{variant.value: questions.templates[variant] for variant in Variant},
         },
-        "questions": {
-            q.id: {
-                "label": q.label,
-                "minimum": q.minimum,
-                "maximum": q.maximum,
-                "integer": q.integer,
-                "reason_required": q.reason_required,
-                **({} if q.asks_reason else {"reason": "not asked"}),
-                **({"ask": q.ask} if q.ask else {}),
-                **(
-                    {"anchors": {str(n): word for n, word in q.anchors.items()}}
-                    if q.anchors
-                    else {}
-                ),
-                **({"options": {o.id: o.shown for o in q.options}} if q.options else {}),
-            }
-            for q in questions.questions
-        },
+        "questions": {q.id: _question(q) for q in questions.questions},
         "personas": {
             level.id: {**level.kept, "system": level.fields["system"]}
             for level in _levels(experiment, "persona")
@@ -78,6 +61,21 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             }
             for c in conditions
         },
+    }
+
+
+def _question(q: Question) -> dict[str, Any]:
+    """Return what is asked by one question; what an older version did not have is only there if it is used."""
+    return {
+        "label": q.label,
+        "minimum": q.minimum,
+        "maximum": q.maximum,
+        "integer": q.integer,
+        "reason_required": q.reason_required,
+        **({} if q.asks_reason else {"reason": "not asked"}),
+        **({"ask": q.ask} if q.ask else {}),
+        **({"anchors": {str(n): word for n, word in q.anchors.items()}} if q.anchors else {}),
+        **({"options": {o.id: o.shown for o in q.options}} if q.options else {}),
     }
 
 

@@ -128,3 +128,11 @@ def test_the_command_line_changes_an_item(tmp_path):
     argv = fill(tmp_path, {"experiment/items.yaml": head("_global_", STUDY)})
     experiment = only([*argv, "experiment=items", "items.stars.maximum=7"]).experiment
     assert experiment.questions.questions[1].maximum == 7
+
+
+def test_a_new_item_is_not_taken_from_the_command_line(tmp_path, capfd):
+    argv = fill(tmp_path, {"experiment/items.yaml": head("_global_", STUDY)})
+    message = mistake([*argv, "experiment=items", "items.more={minimum:1}"], capfd)
+    assert message == (
+        "items.more: no such key; a new item is written into a YAML file, under items:"
+    )

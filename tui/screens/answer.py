@@ -31,6 +31,7 @@ from tui.reading import (
     marks,
     prompt_of,
     read_one,
+    shown_value,
 )
 from tui.textlines import TextLines
 from tui.views.view import Wanted
@@ -86,7 +87,7 @@ def head_lines(looked: Looked, glyphs: Glyphs, *, reasons: bool = False) -> Iter
     for question in answer.job.questions:
         value = attempt.values.get(question.id, Value())
         written = looked.marks.written.get(question.id, ())
-        shown = glyphs.none if value.value is None else f"{value.value:.15g}"
+        shown = glyphs.none if value.value is None else shown_value(value.value)
         line: list[Piece] = [
             (f"{question.title}  ", ""),
             (shown, "bad" if value.cause and value.value is None else "strong"),

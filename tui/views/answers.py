@@ -32,7 +32,7 @@ from tui.cells import Glyphs
 from tui.conditions import Level, cells_of, factors_of, is_bundled, spelled
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
-from tui.reading import ANSWERED, OneAnswer, read_one
+from tui.reading import ANSWERED, OneAnswer, read_one, shown_value
 from tui.rows import Cell, Col
 from tui.rowtable import RowTable
 from tui.screens.answer import (
@@ -80,6 +80,9 @@ def shared_factors(answers: Answers) -> tuple[list[str], list[str]]:
 
 def _question_column(question: Asked) -> Col:
     size = len(question.id)
+    if question.options:
+        widest = max(size, *map(len, question.options))
+        return Col(question.id, min(widest, 12), grow=1 if widest > 12 else 0)
     return Col(question.id, min(max(size, 5), 6), "right", grow=1 if size > 6 else 0)
 
 
@@ -187,7 +190,7 @@ def _value_cell(read: dict[str, Any], question: str, glyphs: Glyphs) -> Cell:
     value, cause = read.get(f"{question}_value"), read.get(f"{question}_cause")
     if value is None:
         return glyphs.none, "bad" if cause else "dim"
-    text = f"{value:.15g}"
+    text = shown_value(value)
     return (text, "warn") if cause else text
 
 

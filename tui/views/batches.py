@@ -388,7 +388,7 @@ def pane_lines(
         lines.append([(f"{line.command['verb']} was asked {since} ago, and waits", "warn")])
     lines.append([])
     lines += [
-        [(f"{label:<{_LABEL}}", "dim"), *(value if isinstance(value, list) else [(value, "")])]
+        [(f"{label:<{_LABEL - 1}} ", "dim"), *(value if isinstance(value, list) else [(value, "")])]
         for label, value in _facts(line, now, glyphs)
     ]
     lines.append([])
