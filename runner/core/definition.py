@@ -118,6 +118,12 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**old, **new, **sections}
 
 
+def choices_in(definition: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the choices of a definition: by question, what each option's id was shown as."""
+    rows = definition["questions"].items()
+    return {key: dict(row["options"]) for key, row in rows if "options" in row}
+
+
 def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Kept]]]:
     """Return the factors of a definition: for each level what the tables show of it, by column.
 

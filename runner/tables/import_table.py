@@ -69,6 +69,13 @@ def import_table(path: Path, experiment: Experiment, outputs: Path) -> Imported:
             f"experiment {experiment.name} has {' and '.join(experiment.factors) or 'none'}: import it "
             "as an experiment of its own, with another experiment=… and name=…"
         )
+    if choices := [q.id for q in experiment.questions.questions if q.options]:
+        is_one = "is a choice" if len(choices) == 1 else "are choices"
+        raise ConfigError(
+            f"input={path}: a table in the study's columns holds numbers, and {' and '.join(choices)} "
+            f"of the experiment {experiment.name} {is_one}: import it as an experiment of its own, "
+            "with another experiment=… and name=…"
+        )
     digest = sha256(content).hexdigest()
     folder = outputs / experiment.name / FOLDER
     _check_free(folder, digest)
