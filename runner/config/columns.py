@@ -31,7 +31,7 @@ OF_REPORTS = frozenset(
     (
         *("scores", "block", "cell", "cells", "request", "reason_chars", "failed", "resampled"),
         *("total", "n", "missing", "mean", "low", "high", "sd", "median", "min", "max"),
-        *("shares", "option", "shown", "count", "share"),
+        *("shares", "option", "shown", "count", "percent"),
     )
 )
 """The columns beside which a report's tables show the factors."""

@@ -12,6 +12,8 @@ from runner.core.model import Condition, Enhance, Experiment, Kept, Level, Varia
 
 GROWING = ("personas", "texts", "factors", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
+NOT_ASKED = "not asked"
+"""Stands for the reason of a question that asks for none."""
 KEPT = "kept"
 """What the tables show of a level beside its id; it is not asked, and may be corrected."""
 
@@ -47,7 +49,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
                 "maximum": q.maximum,
                 "integer": q.integer,
                 "reason_required": q.reason_required,
-                **({} if q.asks_reason else {"reason": "not asked"}),
+                **({} if q.asks_reason else {"reason": NOT_ASKED}),
                 **({"ask": q.ask} if q.ask else {}),
                 **({"options": {o.id: o.shown for o in q.options}} if q.options else {}),
             }
