@@ -106,13 +106,20 @@ class Data:
         return self.only(lambda question: bool(question.options))
 
     def only(self, wanted: Callable[[ReportedQuestion], bool]) -> "Data":
-        """Return the same with some of the questions."""
+        """Return the same with some of the questions, and with the runs and factors they have."""
         some = tuple(question for question in self.questions if wanted(question))
         if some == self.questions:
             return self
         names = [question.name for question in some]
         readings = self.readings.filter(pl.col("question").is_in(names))
-        return replace(self, questions=some, readings=readings)
+        there = set(readings["run"].unique())
+        return replace(
+            self,
+            questions=some,
+            runs=tuple(run for run in self.runs if run.name in there),
+            factors=tuple(name for name in self.factors if readings[name].count()),
+            readings=readings,
+        )
 
     def having(self, factor: str) -> pl.DataFrame:
         """Return the readings of the runs that have a factor; every run has a temperature."""
