@@ -92,6 +92,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.factor_model": ("{factor} × モデル：平均値", "{factor} × model: means"),
     "t.shares_model": ("選択肢の割合（モデル別）", "Shares of the options by model"),
     "t.shares_factor": ("選択肢の割合（{factor} 別）", "Shares of the options by {factor}"),
+    "t.shares_persona": ("選択肢の割合（ペルソナ別）", "Shares of the options by persona"),
+    "t.shares_text": ("選択肢の割合（テキスト別）", "Shares of the options by text"),
     "t.shares_temperature": ("選択肢の割合（温度別）", "Shares of the options by temperature"),
     "t.shares_cell": ("選択肢の割合（条件別）", "Shares of the options by cell"),
     "t.consistency": ("条件内の一貫性（試行間の一致）", "Consistency within cells"),
@@ -518,12 +520,12 @@ class Words:
             name: of its file, without ending.
             factor: whose levels it shows; one of a study's own makes a title of its own.
         """
-        if name.startswith("shares_") and factor:
-            return self("t.shares_factor", factor=self.factor(factor))
         if not factor or factor in BUNDLED_FACTORS:
             return self(f"t.{name.partition('-')[0]}")
-        general = "t.factor_model" if name == f"{factor}_model" else "t.scores_factor"
-        return self(general, factor=factor)
+        if name == f"{factor}_model":
+            return self("t.factor_model", factor=factor)
+        shares = name.startswith("shares_")
+        return self("t.shares_factor" if shares else "t.scores_factor", factor=factor)
 
     def cause(self, cause: str, kind: str) -> str:
         """Return the words for a cause.

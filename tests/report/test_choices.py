@@ -6,6 +6,7 @@ from collections import Counter
 
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 
 from runner.core.errors import ConfigError
 from runner.report import choice_parts, numbers
@@ -281,9 +282,9 @@ def test_a_choice_of_other_options_is_another_question(desk, tmp_path):
     assert names == ["Q1 面白さ (yes, no)", "Q2 悲しみ", "Q1 面白さ (yes (ja), no)"]
 
 
-def stored_choice(outputs, experiment, options):
-    """Store the small study with a choice in the place of Q1."""
-    folder = stored_run(outputs, small_study(), f"{experiment}/openai_gpt-x")
+def stored_choice(outputs, experiment, options, rows=None):
+    """Store the small study, or other rows of its, with a choice in the place of Q1."""
+    folder = stored_run(outputs, rows or small_study(), f"{experiment}/openai_gpt-x")
     table = pl.read_parquet(folder / "answers.parquet")
     place = pl.col("Q1_value") % len(options)
     chosen_ = place.replace_strict(range(len(options)), list(options), return_dtype=pl.String)
@@ -292,6 +293,60 @@ def stored_choice(outputs, experiment, options):
     question = {"label": "面白さ", "minimum": 1, "maximum": len(options), "options": options}
     manifest["experiment"]["definition"]["questions"]["Q1"] |= question
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+LIKED = {"yes": "yes", "no": "no"}
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [("en", "Shares of the options by persona"), ("ja", "選択肢の割合（ペルソナ別）")],
+)
+def test_choices_of_personas_and_texts_stand_by_their_names(tmp_path, language, title):
+    stored_choice(tmp_path, "liked", LIKED)
+    written = reported(tmp_path, tmp_path / "r", language, "liked")
+    assert title in Tree(written.page).text
+    table = table_of(written, "shares_persona")
+    assert set(table["persona"]) == {"大学１年生", "詩人"}
+    assert "shares_temperature" not in {path.stem for path in written.tables}
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_the_shares_by_temperature_say_what_it_cannot_be_told_from(tmp_path, follows):
+    rows = [
+        row | {"temperature": 0.2 if (row["persona"] == "p1" if follows else place % 2) else 0.8}
+        for place, row in enumerate(small_study())
+    ]
+    stored_choice(tmp_path, "liked", LIKED, rows)
+    written = reported(tmp_path, tmp_path / "r", "en", "liked")
+    table = table_of(written, "shares_temperature")
+    assert table["temperature"].to_list() == [0.2, 0.2, 0.8, 0.8]
+    page = Tree(written.page).text.split("Shares of the options by temperature")[-1]
+    assert ("Caution: temperatures were calculated" in page) == follows
+    assert {"shares_temperature.png"} <= {path.name for path in written.figures}
+
+
+def test_a_dot_stands_at_its_share_and_a_line_is_its_interval():
+    figure = Figure()
+    axes = figure.subplots()
+    table = pl.DataFrame(
+        {
+            "_row": ["a", "a", "b", "b"],
+            "percent": [25.0, 75.0, None, None],
+            "low": [10.0, 60.0, None, None],
+            "high": [40.0, 90.0, None, None],
+            "n": [8, 8, 0, 0],
+            "total": [10, 10, 3, 3],
+        }
+    )
+    figures.draw_dots(axes, ["a", "b"], table)
+    assert [line.get_xdata()[0] for line in axes.lines] == [25, 75]
+    heights = [line.get_ydata()[0] for line in axes.lines]
+    assert heights == pytest.approx([-0.175, 0.175])
+    ends = [part.get_segments()[0][:, 0].tolist() for part in axes.collections]
+    assert ends == [[10, 40], [60, 90]]
+    assert [text.get_text() for text in axes.texts] == ["n=8/10", "n=0/3"]
+    assert len({figures.look_of_option(place) for place in range(figures.MANY_OPTIONS)}) == 12
 
 
 # -- exports

@@ -43,10 +43,10 @@ def shares(sheet: Sheet, table: pl.DataFrame, factor: str, name: str) -> Iterato
     own = "" if factor in ("run", "temperature") else factor
     for number, (options, asked) in enumerate(groups.items(), 1):
         heading = Heading(name if len(groups) == 1 else f"{name}-{number}", "k.shares", own)
-        looks = [_look(place) for place in range(len(options))]
+        looks = [look_of_option(place) for place in range(len(options))]
 
         def panel(axes: Axes, shown: Rows, question: ReportedQuestion) -> None:
-            _dots(axes, shown, keyed.filter(pl.col("question") == question.name))
+            draw_dots(axes, shown, keyed.filter(pl.col("question") == question.name))
 
         yield from sheet.panels(
             heading,
@@ -62,13 +62,13 @@ def shares(sheet: Sheet, table: pl.DataFrame, factor: str, name: str) -> Iterato
         )
 
 
-def _look(place: int) -> tuple[str, str]:
+def look_of_option(place: int) -> tuple[str, str]:
     """Return the colour and the marker of an option; no two of the options drawn are alike."""
     colour, _ = look_of(place)
     return colour, MARKERS[(place + place // len(MARKERS)) % len(MARKERS)]
 
 
-def _dots(axes: Axes, rows: Rows, table: pl.DataFrame) -> None:
+def draw_dots(axes: Axes, rows: Rows, table: pl.DataFrame) -> None:
     """Draw a dot and a line for the share of each option, one below the other in each row."""
     for (name,), options in table.group_by("_row", maintain_order=True):
         if name not in rows:
@@ -79,7 +79,7 @@ def _dots(axes: Axes, rows: Rows, table: pl.DataFrame) -> None:
         for place, option in enumerate(options.iter_rows(named=True)):
             if option["percent"] is None:
                 continue
-            colour, marker = _look(place)
+            colour, marker = look_of_option(place)
             height = row + ROOM * ((place + 0.5) / options.height - 0.5)
             ends: dict[str, Any] = {
                 "color": colour,
