@@ -45,6 +45,12 @@ def test_what_was_shown_stands_beside_the_id_where_it_is_another_word():
     assert shown.select("option", "shown").rows() == [("y", "Yes!"), ("n", "n")]
 
 
+def test_a_temperature_that_was_not_sent_is_a_level_like_any_other():
+    frame = answers([1, 1, 2]).with_columns(temperature=pl.lit(None, dtype=pl.Float64))
+    table = choices.shares(frame, YES_NO, ["run", "temperature"])
+    assert table["count"].to_list() == [2, 1]
+
+
 @pytest.mark.parametrize(
     ("count", "n", "low", "high"),
     [
@@ -123,6 +129,9 @@ def test_a_cells_answer_is_its_most_frequent_one_and_a_tie_is_none():
     row = only(choices.kappas(pl.concat([ours, theirs]), ["persona"]))
     assert (row["cells"], row["ties"], row["agreement"]) == (2, 1, 100)
     assert row["kappa"] == pytest.approx(1)
+    swapped = pl.concat([theirs.with_columns(run=pl.lit("a")), ours.with_columns(run=pl.lit("b"))])
+    turned = only(choices.kappas(swapped, ["persona"]))
+    assert turned == row
 
 
 def test_one_option_everywhere_has_no_kappa():

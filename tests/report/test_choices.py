@@ -3,15 +3,20 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
+from runner.config.factors import TAKEN
 from runner.core.errors import ConfigError
 from runner.report import choice_parts, numbers
 from runner.report.data import read
 from runner.report.figures import choices as figures
+from runner.report.parts import Parts
+from runner.report.words import Words
 from runner.tables.runs import selected
 from tests.acceptance.conftest import QUICK, Desk
 from tests.report.made import small_study, stored_run
@@ -101,6 +106,7 @@ def single(request, desk, tmp_path_factory):
 @pytest.mark.parametrize(("name", "by"), [("shares_model", "model"), ("shares_review", "review")])
 def test_the_shares_are_those_of_the_answers(report, answers, name, by):
     table = table_of(report[0], name).rename({"run": "model"}, strict=False)
+    assert "block" not in table.columns
     assert table.height == sum(map(len, OPTIONS.values())) * answers[by].n_unique()
     for key, options in OPTIONS.items():
         for (level,), rows in answers.group_by(by):
@@ -113,6 +119,14 @@ def test_the_shares_are_those_of_the_answers(report, answers, name, by):
                 assert told == (counted[option], n, counted[None], rows.height)
                 assert row["percent"] == pytest.approx(100 * counted[option] / n, abs=1e-5)
                 assert row["low"] <= row["percent"] <= row["high"]
+
+
+def test_no_factor_may_be_called_like_a_column_of_the_shares(report):
+    names = {
+        name for by in ("model", "review") for name in table_of(report[0], f"shares_{by}").columns
+    }
+    assert names - {"review"} <= TAKEN
+    assert "shares" in TAKEN
 
 
 def test_a_label_stands_beside_its_option(report):
@@ -192,6 +206,7 @@ def test_what_is_said_to_be_missing_below_the_shares_is_what_choices_lack(report
     words = {"en": ("several different numbers or options", "not plainly one option")}
     words["ja"] = ("異なる数・選択肢が二つ以上", "どの選択肢か定まらない")
     assert [word for word in words[report[1]] if word not in page] == []
+    assert not [word for word in words[report[1]] if f"{word} 0" in page]
 
 
 def test_a_choice_is_in_no_statistic_of_numbers(report):
@@ -206,6 +221,9 @@ def test_a_choice_is_in_no_statistic_of_numbers(report):
 
 def test_only_what_was_asked_for_a_reason_has_lengths_of_reasons(report, single):
     assert set(table_of(report[0], "reasons")["question"]) == {"sentiment"}
+    (figure,) = [path for path in report[0].figures if path.name == "reasons.png"]
+    with Image.open(figure) as drawn:
+        assert drawn.width == 960  # of one panel; of two it is wider
     written, language = single
     assert "reasons" not in {path.stem for path in (*written.tables, *written.figures)}
     said = {"en": "No question asks for a reason.", "ja": "どの質問も理由を尋ねていない。"}[
@@ -258,6 +276,13 @@ def test_many_options_are_said_and_not_drawn(desk, tmp_path, monkeypatch):
     assert not [path for path in written.figures if "shares" in path.stem]
     assert table_of(written, "shares_model").height == 3
     assert "sentiment has 3 options. Figures go up to 2 options" in Tree(written.page).text
+
+
+def test_many_dots_stand_in_several_figures(desk, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "DOTS_A_FIGURE", 6)
+    written = reported(desk.folder / "outputs", tmp_path, "en", "single")
+    names = {path.stem for path in written.figures if path.stem.startswith("shares")}
+    assert names == {"shares_model", "shares_review_1", "shares_review_2"}
 
 
 def test_many_levels_and_many_cells_are_said_and_not_shown(desk, tmp_path, monkeypatch):
@@ -498,6 +523,28 @@ def test_one_report_of_choices_and_of_the_bundled_study(both, answers, tmp_path,
     assert mixed["count"].sum() == answers["sentiment_value"].count()
     assert "shares_persona" not in {path.stem for path in written.tables}
     assert table_of(written, "kappa").height == 4
+
+
+def test_numbers_and_choices_know_the_runs_and_factors_that_have_them(both):
+    found = read(selected(both, ["all"], rehearsals=True))
+    for part, experiments, factors in (
+        (found, ["mixed", "mixed", "single", "study"], {"review", "persona", "text"}),
+        (found.choices, ["mixed", "mixed", "single"], {"review"}),
+        (found.numbers, ["mixed", "mixed", "study"], {"review", "persona", "text"}),
+    ):
+        assert [run.stored.experiment for run in part.runs] == experiments
+        assert set(part.factors) == factors
+    assert (found.kind, found.choices.kind, found.numbers.kind) == ("both", "choice", "number")
+
+
+def test_a_factor_stands_by_its_own_name_whatever_else_is_called_so(both):
+    found = read(selected(both, ["single"], rehearsals=True))
+    parts = Parts(replace(found, factors=("version",)), Words("ja"))
+    frame = pl.DataFrame({"version": ["a"], "option": ["yes"]})
+    assert parts.table("shares_version", frame, "version").headers == {
+        "version": "version",
+        "option": "選択肢",
+    }
 
 
 def test_an_export_of_choices_and_of_the_bundled_study(both, answers, tmp_path):
