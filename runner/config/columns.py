@@ -9,7 +9,17 @@ OF_ANSWERS = frozenset(
     (
         *("run", "imported", "experiment", "provider", "developer", "model", "rehearsal"),
         *("temperature", "trial", "custom_id", "source_row", "source_timestamp", "timestamp"),
-        *("status", "attempts", "attempt", "lost", "question", "label", "value", "reason"),
+        *(
+            "status",
+            "attempts",
+            "attempt",
+            "lost",
+            "question",
+            "label",
+            "value",
+            "choice",
+            "reason",
+        ),
         *("pattern", "cause", "written", "batch", "remote_batch", "prompt_variant", "outcome"),
         *("finish_reason", "model_returned", "request_id", "input_tokens", "output_tokens"),
         *("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "cost_usd"),
@@ -21,6 +31,7 @@ OF_REPORTS = frozenset(
     (
         *("scores", "block", "cell", "cells", "request", "reason_chars", "failed", "resampled"),
         *("total", "n", "missing", "mean", "low", "high", "sd", "median", "min", "max"),
+        *("shares", "option", "shown", "count", "percent"),
     )
 )
 """The columns beside which a report's tables show the factors."""

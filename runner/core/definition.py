@@ -12,6 +12,8 @@ from runner.core.model import Condition, Enhance, Experiment, Kept, Level, Quest
 
 GROWING = ("personas", "texts", "factors", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
+NOT_ASKED = "not asked"
+"""Stands for the reason of a question that asks for none."""
 KEPT = "kept"
 """What the tables show of a level beside its id; it is not asked, and may be corrected."""
 
@@ -72,7 +74,7 @@ def _question(q: Question) -> dict[str, Any]:
         "maximum": q.maximum,
         "integer": q.integer,
         "reason_required": q.reason_required,
-        **({} if q.asks_reason else {"reason": "not asked"}),
+        **({} if q.asks_reason else {"reason": NOT_ASKED}),
         **({"ask": q.ask} if q.ask else {}),
         **({"anchors": {str(n): word for n, word in q.anchors.items()}} if q.anchors else {}),
         **({"options": {o.id: o.shown for o in q.options}} if q.options else {}),
@@ -119,6 +121,12 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return the old definition with the new entries added; call only when nothing differs."""
     sections = {key: {**old[key], **new[key]} for key in GROWING if key in old}
     return {**old, **new, **sections}
+
+
+def choices_in(definition: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the choices of a definition: by question, what each option's id was shown as."""
+    rows = definition["questions"].items()
+    return {key: dict(row["options"]) for key, row in rows if "options" in row}
 
 
 def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Kept]]]:

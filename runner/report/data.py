@@ -3,17 +3,18 @@
 Only what the report needs is read, and no raw answer: of a reason, its length.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, TypeVar
 
 import polars as pl
 
-from runner.core.definition import factors_in, levels_in
+from runner.core.definition import NOT_ASKED, factors_in, levels_in
 from runner.core.identity import counted, others
 from runner.report.levels import MANY_LEVELS, Names, level_names
 from runner.storage.files import file_sha256
+from runner.tables.codebook import shown_options
 from runner.tables.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
 ANSWERED = ("valid", "invalid")
@@ -33,6 +34,10 @@ class ReportedQuestion:
     name: str
     minimum: float
     maximum: float
+    options: tuple[tuple[str, str], ...] = ()
+    """Of a choice: each option's id, and what was shown; empty for a number."""
+    asks_reason: bool = True
+    """Whether some run asked for a reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +63,8 @@ class Data:
     """What was varied beside the temperature, in any of the runs."""
     readings: pl.DataFrame
     """One row per request and question: run, block, a column a factor, temperature, cell, request,
-    question, value, cause, pattern, reason_chars, failed. A factor that a run does not have is null
-    in its rows."""
+    question, value, cause, pattern, reason_chars, failed. The value of a choice is the number of
+    its option, from 1. A factor that a run does not have is null in its rows."""
     statuses: pl.DataFrame
     """run, status, requests, attempts, lost."""
     usage: pl.DataFrame
@@ -83,6 +88,38 @@ class Data:
     def imported(self) -> bool:
         """Tell whether any of it comes from an imported table."""
         return any(run.stored.imported for run in self.runs)
+
+    @property
+    def kind(self) -> str:
+        """Return what the questions ask for: number, choice or both."""
+        kinds = {"choice" if question.options else "number" for question in self.questions}
+        return kinds.pop() if len(kinds) == 1 else "both"
+
+    @property
+    def numbers(self) -> "Data":
+        """Return what there is of the questions with a number."""
+        return self.only(lambda question: not question.options)
+
+    @property
+    def choices(self) -> "Data":
+        """Return what there is of the choices."""
+        return self.only(lambda question: bool(question.options))
+
+    def only(self, wanted: Callable[[ReportedQuestion], bool]) -> "Data":
+        """Return the same with some of the questions, and with the runs and factors they have."""
+        some = tuple(question for question in self.questions if wanted(question))
+        if some == self.questions:
+            return self
+        names = [question.name for question in some]
+        readings = self.readings.filter(pl.col("question").is_in(names))
+        there = set(readings["run"].unique())
+        return replace(
+            self,
+            questions=some,
+            runs=tuple(run for run in self.runs if run.name in there),
+            factors=tuple(name for name in self.factors if readings[name].count()),
+            readings=readings,
+        )
 
     def having(self, factor: str) -> pl.DataFrame:
         """Return the readings of the runs that have a factor; every run has a temperature."""
@@ -110,19 +147,10 @@ def read(selection: Selection) -> Data:
             for question, asked_of in _readings(run, some, questions, levels):
                 frames.setdefault(question, []).append(_slim(asked_of, scale))
         requests += _scan(run.stored).select(pl.len()).collect().item()
-    asked = {
-        _question_key(row, key): ReportedQuestion(
-            name=questions[_question_key(row, key)],
-            minimum=float(row["minimum"]),
-            maximum=float(row["maximum"]),
-        )
-        for run in selection.runs
-        for key, row in run.definition["questions"].items()
-    }
     returned = pl.concat(scale.typed(_returned(run)) for run in runs)
     return Data(
         runs=tuple(runs),
-        questions=tuple(asked.values()),
+        questions=tuple(_reported(selection.runs, questions)),
         factors=tuple(levels),
         readings=_with_cells([frames.pop(q) for q in scale.questions if q in frames], [*levels]),
         statuses=pl.concat(scale.typed(_statuses(run)) for run in runs),
@@ -212,7 +240,8 @@ def _mark(run: StoredRun, *, mixed: bool) -> str:
 
 
 def _question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:
-    return key, row["label"], row["minimum"], row["maximum"]
+    options = tuple(row.get("options", {}).items())
+    return key, row["label"], row["minimum"], row["maximum"], options
 
 
 def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
@@ -224,11 +253,41 @@ def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
             for key, row in run.definition["questions"].items()
         )
     )
-    plain = [f"{key} {label}" if label != key else key for key, label, _, _ in keys]
-    return {
-        whole: name if plain.count(name) == 1 else f"{name} ({whole[2]}–{whole[3]})"
+    plain = [f"{key} {label}" if label != key else key for key, label, *_ in keys]
+    names = [
+        name if plain.count(name) == 1 else f"{name} ({_answers(*whole[2:])})"
         for whole, name in zip(keys, plain, strict=True)
+    ]
+    return {
+        whole: name if names.count(name) == 1 else f"{name} [{place}]"
+        for place, (whole, name) in enumerate(zip(keys, names, strict=True), 1)
     }
+
+
+def _answers(minimum: int, maximum: int, options: tuple[tuple[str, str], ...]) -> str:
+    """Say what may be answered: the range, or the options."""
+    return shown_options(dict(options)) if options else f"{minimum}–{maximum}"
+
+
+def _reported(
+    runs: Sequence[StoredRun], names: Mapping[tuple[Any, ...], str]
+) -> Iterator[ReportedQuestion]:
+    """Yield each question once."""
+    with_reason = {
+        _question_key(row, key)
+        for run in runs
+        for key, row in run.definition["questions"].items()
+        if row.get("reason") != NOT_ASKED
+    }
+    for whole, name in names.items():
+        _, _, minimum, maximum, options = whole
+        yield ReportedQuestion(
+            name=name,
+            minimum=float(minimum),
+            maximum=float(maximum),
+            options=options,
+            asks_reason=whole in with_reason,
+        )
 
 
 def _scan(run: StoredRun) -> pl.LazyFrame:
@@ -282,7 +341,7 @@ def _readings(
     closed = pl.col("status") != OPEN
     imported = pl.lit(run.stored.imported)
     for key, row in run.stored.definition["questions"].items():
-        value = pl.when(closed).then(pl.col(f"{key}_value").cast(pl.Float64))
+        value = pl.when(closed).then(_as_number(f"{key}_value", row.get("options", {})))
         cause = (
             pl.when(value.is_not_null())
             .then(None)
@@ -314,6 +373,14 @@ def _readings(
                 (pl.col("status") == "failed").alias("failed"),
             ),
         )
+
+
+def _as_number(column: str, options: Mapping[str, str]) -> pl.Expr:
+    """Return a column of values as numbers: an option as its number, from 1."""
+    if not options:
+        return pl.col(column).cast(pl.Float64)
+    numbers = [float(number) for number in range(1, len(options) + 1)]
+    return pl.col(column).replace_strict(list(options), numbers, return_dtype=pl.Float64)
 
 
 def _with_cells(by_question: list[list[pl.DataFrame]], factors: Sequence[str]) -> pl.DataFrame:

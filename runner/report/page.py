@@ -192,7 +192,15 @@ def _align(number: bool) -> str:
     return "number" if number else "text"
 
 
-DECIMALS = {"icc": 2, "icc_low": 2, "icc_high": 2, "pearson": 2, "spearman": 2, "cost_usd": 4}
+DECIMALS = {
+    "kappa": 2,
+    "icc": 2,
+    "icc_low": 2,
+    "icc_high": 2,
+    "pearson": 2,
+    "spearman": 2,
+    "cost_usd": 4,
+}
 CORRELATION = ("pearson", "low", "high", "spearman")
 
 

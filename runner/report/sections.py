@@ -1,7 +1,7 @@
 """The sections of a report: which figures and tables stand in each, and what is said of them."""
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
 import polars as pl
@@ -9,17 +9,18 @@ import polars as pl
 from runner import __version__
 from runner.core.expand import BUNDLED_FACTORS
 from runner.report import numbers
+from runner.report.choice_parts import ChoiceParts
+from runner.report.confounding import confounded
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
 from runner.report.levels import MANY_LEVELS
 from runner.report.numbers import Dice
 from runner.report.page import Page, Section, Table, counts
+from runner.report.parts import MANY_CELLS, Parts, share
 from runner.report.words import Words
 from runner.tables.runs import Kind
 
-MANY_CELLS = 2_000
-"""A longer table of cells is left out."""
 PACKAGES = ("polars", "numpy", "matplotlib", "matplotlib-fontja")
 
 Part = Drawn | Table | str
@@ -37,20 +38,16 @@ class Sections:
             dice: of the bootstrap.
         """
         self._data = data
+        self._numbers = data.numbers
         self._words = words
         self._dice = dice
         self._sheet = Sheet(data, words)
-        self._missing = numbers.missing(data.readings)
+        self._number_sheet = Sheet(self._numbers, words)
         self._usage = data.usage
-        self._others = set(data.factors) - BUNDLED_FACTORS
-        self.values = int(self._missing["n"].sum())
-        self.missing = int(self._missing["missing"].sum())
+        self._parts = Parts(data, words)
+        self.values = int(self._parts.missing["n"].sum())
+        self.missing = int(self._parts.missing["missing"].sum())
         self.requests = int(data.statuses["requests"].sum())
-        self._causes = [
-            name.removeprefix(numbers.CAUSE)
-            for name in self._missing.columns
-            if name.startswith(numbers.CAUSE)
-        ]
 
     def page(self, sections: Sequence[Section]) -> Page:
         """Return the page with what stands above its sections."""
@@ -76,7 +73,10 @@ class Sections:
             (f"{self.requests:,}", words("tile.requests")),
             (f"{len(data.runs):,}", words("tile.models")),
             (f"{self.values:,}", words("tile.values")),
-            (f"{self.missing:,} ({self._share(self.missing)})", words("tile.missing")),
+            (
+                f"{self.missing:,} ({share(self.missing, self.values + self.missing)})",
+                words("tile.missing"),
+            ),
             (cost, words("tile.cost")),
         )
         names = list(dict.fromkeys(run.stored.experiment for run in data.runs))
@@ -94,10 +94,15 @@ class Sections:
     def all(self) -> Iterator[Section]:
         """Yield them in the order of the page."""
         yield self._section("quality", self._quality())
-        yield self._section("scores", self._scores())
-        yield self._section("agreement", self._agreement())
-        yield self._section("correlation", self._correlation())
-        yield self._section("temperature", self._temperature())
+        if self._numbers.questions:
+            yield self._section("scores", self._scores())
+            yield self._section("agreement", self._agreement())
+            yield self._section("correlation", self._correlation())
+            yield self._section("temperature", self._temperature())
+        if self._data.choices.questions:
+            of_choices = ChoiceParts(self._data.choices, self._words, self._parts)
+            yield self._section("choices", of_choices.shares())
+            yield self._section("choice_agreement", of_choices.agreement())
         yield self._section("reasons", self._reasons())
         yield self._section("usage", self._costs())
         yield self._section("methods", self._methods())
@@ -110,25 +115,25 @@ class Sections:
         statuses = numbers.statuses(data.statuses)
         shown = statuses if data.imported else statuses.drop("imported")
         yield from quality.quality(self._sheet, statuses)
-        yield self._table("quality", shown, notes=(words("n.quality"),))
+        yield self._parts.table("quality", shown, notes=(words("n.quality"),))
         if self.missing:
-            yield from quality.missing(self._sheet, self._missing, self._causes)
-        causes = {numbers.CAUSE + c: words.code("cause", c) for c in self._causes}
-        yield self._table(
+            yield from quality.missing(self._sheet, self._parts.missing, self._parts.causes)
+        causes = {numbers.CAUSE + c: words.cause(c, data.kind) for c in self._parts.causes}
+        yield self._parts.table(
             "missing",
-            self._missing,
+            self._parts.missing,
             headers=causes,
-            notes=(words("n.missing"), self._missing_line()),
+            notes=(words("n.missing"), self._parts.missing_line(self._data)),
         )
-        yield self._table(
+        yield self._parts.table(
             "patterns",
             numbers.patterns(data.readings),
-            notes=(words("n.patterns"), self._missing_line()),
+            notes=(words("n.patterns"), self._parts.missing_line(self._data)),
             open_=False,
         )
 
     def _scores(self) -> Iterator[Part]:
-        words, data = self._words, self._data
+        words, data = self._words, self._numbers
         yield from self._scores_by("run", "scores_model")
         few = []
         for factor in data.factors:
@@ -140,77 +145,84 @@ class Sections:
                 few.append(factor)
                 yield from self._scores_by(factor, f"scores_{factor}")
         yield from self._scores_by(
-            "temperature", "scores_temperature", *confounded(self._data, words, "n")
+            "temperature", "scores_temperature", *confounded(self._numbers, words, "n")
         )
-        yield from scores.distribution(self._sheet, data.readings)
+        yield from scores.distribution(self._number_sheet, data.readings)
         for factor in few:
-            table = numbers.scores(self._data.having(factor), ["run", factor], self._dice)
-            yield from scores.heat(self._sheet, table, factor)
+            table = numbers.scores(self._numbers.having(factor), ["run", factor], self._dice)
+            yield from scores.heat(self._number_sheet, table, factor)
             name = f"{factor}_model"
-            yield self._table(name, table, factor, notes=(self._missing_line(),), open_=False)
+            yield self._parts.table(
+                name, table, factor, notes=(self._parts.missing_line(self._numbers),), open_=False
+            )
         yield self._cells()
 
     def _scores_by(self, factor: str, name: str, *notes: str) -> Iterator[Part]:
         """Yield the means by one factor: the figure, then the table."""
-        several = self._data.readings["block"].n_unique() > 1
+        several = self._numbers.readings["block"].n_unique() > 1
         by = [factor, "block"] if factor != "run" else ["run"]
-        table = numbers.scores(self._data.having(factor), by, self._dice)
+        table = numbers.scores(self._numbers.having(factor), by, self._dice)
         with_block = table if factor != "run" else table.with_columns(block=pl.lit(""))
-        yield from scores.scores(self._sheet, with_block, factor)
+        yield from scores.scores(self._number_sheet, with_block, factor)
         shown = table if several or factor == "run" else table.drop("block")
         pooled = [self._words("n.scores_pooled")] if factor != "run" else []
-        notes = (*notes, *pooled, self._missing_line())
-        own = factor if factor in self._data.factors else ""
-        yield self._table(name, shown, own, notes=notes, open_=factor == "run")
+        notes = (*notes, *pooled, self._parts.missing_line(self._numbers))
+        own = factor if factor in self._numbers.factors else ""
+        yield self._parts.table(name, shown, own, notes=notes, open_=factor == "run")
 
     def _cells(self) -> Part:
-        words, readings = self._words, self._data.readings
+        words, readings = self._words, self._numbers.readings
         rows = readings.select("question", "cell").unique().height
         if rows > MANY_CELLS:
             return words("n.many_cells", count=f"{rows:,}", limit=f"{MANY_CELLS:,}")
-        by = ["run", *self._data.factors, "temperature"]
+        by = ["run", *self._numbers.factors, "temperature"]
         cells = numbers.scores(readings, by, self._dice)
-        notes = (self._missing_line(),)
-        return self._table("scores_cell", cells.drop("cells"), notes=notes, open_=False)
+        notes = (self._parts.missing_line(self._numbers),)
+        return self._parts.table("scores_cell", cells.drop("cells"), notes=notes, open_=False)
 
     def _agreement(self) -> Iterator[Part]:
-        table = numbers.agreement(self._data.readings, self._dice)
-        yield from agreement.agreement(self._sheet, table)
-        notes = (self._words("m.agreement"), self._missing_line())
-        yield self._table("agreement", table, notes=notes)
+        table = numbers.agreement(self._numbers.readings, self._dice)
+        yield from agreement.agreement(self._number_sheet, table)
+        notes = (self._words("m.agreement"), self._parts.missing_line(self._numbers))
+        yield self._parts.table("agreement", table, notes=notes)
 
     def _correlation(self) -> Iterator[Part]:
-        if len(self._data.questions) < 2:
-            yield self._words("n.no_correlation")
+        if len(self._numbers.questions) < 2:
+            only = self._data.kind == "number"
+            yield self._words("n.no_correlation" if only else "n.no_correlation_numbers")
             return
-        table = numbers.correlations(self._data.readings, self._dice)
-        yield from agreement.correlation(self._sheet, table)
-        notes = (self._words("m.correlation"), self._missing_line())
-        yield self._table("correlation", table, notes=notes, open_=False)
+        table = numbers.correlations(self._numbers.readings, self._dice)
+        yield from agreement.correlation(self._number_sheet, table)
+        notes = (self._words("m.correlation"), self._parts.missing_line(self._numbers))
+        yield self._parts.table("correlation", table, notes=notes, open_=False)
 
     def _temperature(self) -> Iterator[Part]:
-        words, readings = self._words, self._data.readings
+        words, readings = self._words, self._numbers.readings
         if readings["temperature"].drop_nulls().n_unique() < 2:
             yield words("n.no_temperature")
         else:
-            yield from confounded(self._data, words, "n")
+            yield from confounded(self._numbers, words, "n")
             yield from agreement.temperature(
-                self._sheet,
+                self._number_sheet,
                 numbers.cell_spread(readings),
                 numbers.temperature_spread(readings),
-                next(iter(confounded(self._data, words, "x")), words("x.temperature")),
+                next(iter(confounded(self._numbers, words, "x")), words("x.temperature")),
             )
-        yield self._table(
+        yield self._parts.table(
             "temperature",
             numbers.temperature_spread(readings),
-            notes=(words("m.temperature"), self._missing_line()),
+            notes=(words("m.temperature"), self._parts.missing_line(self._numbers)),
             open_=False,
         )
 
     def _reasons(self) -> Iterator[Part]:
-        table = numbers.reason_lengths(self._data.readings)
-        yield from quality.reasons(self._sheet, table)
-        yield self._table("reasons", table, notes=(self._words("m.reasons"),), open_=False)
+        asked = self._data.only(lambda question: question.asks_reason)
+        if not asked.questions:
+            yield self._words("n.no_reasons")
+            return
+        table = numbers.reason_lengths(asked.readings)
+        yield from quality.reasons(Sheet(asked, self._words), table)
+        yield self._parts.table("reasons", table, notes=(self._words("m.reasons"),), open_=False)
 
     def _costs(self) -> Iterator[Part]:
         words = self._words
@@ -218,7 +230,7 @@ class Sections:
         notes = [words("n.usage"), words("m.cost")]
         if self._data.rehearsal:
             notes.append(words("n.usage_rehearsal"))
-        yield self._table(
+        yield self._parts.table(
             "usage",
             self._usage,
             notes=tuple(notes),
@@ -227,18 +239,25 @@ class Sections:
 
     def _methods(self) -> Iterator[Part]:
         words, data = self._words, self._data
+        value = words(f"m.value_{data.kind}")
         if set(data.factors) == BUNDLED_FACTORS:
-            yield words("m.units")
+            yield words("m.units", value=value)
         else:
             cell = (words("c.run"), *map(words.factor, data.factors), words("c.temperature"))
-            yield words("m.units_factors", cell=" × ".join(cell))
-        yield words("m.missing")
+            yield words("m.units_factors", cell=" × ".join(cell), value=value)
+        yield words("m.missing", what=words(f"m.as_{data.kind}"))
         yield words("n.missing")
-        yield words("m.scores")
-        yield words("m.bootstrap", draws=f"{self._dice.draws:,}", seed=self._dice.seed)
-        for key in ("agreement", "correlation", "temperature", "reasons", "cost", "reproduce"):
+        if self._numbers.questions:
+            yield words("m.scores")
+            yield words("m.bootstrap", draws=f"{self._dice.draws:,}", seed=self._dice.seed)
+            for key in ("agreement", "correlation", "temperature"):
+                yield words(f"m.{key}")
+        if data.choices.questions:
+            for key in ("shares", "consistency", "kappa"):
+                yield words(f"m.{key}")
+        for key in ("reasons", "cost", "reproduce"):
             yield words(f"m.{key}")
-        yield self._table("returned", data.returned)
+        yield self._parts.table("returned", data.returned)
         sources = [
             (said["name"], what, value)
             for said in data.sources
@@ -247,97 +266,8 @@ class Sections:
         ]
         schema = ["source", "what", "value"]
         frame = pl.DataFrame(sources, schema=schema, orient="row")
-        yield self._table("sources", frame, open_=False)
+        yield self._parts.table("sources", frame, open_=False)
         versions = [("chorus", __version__), ("python", platform.python_version())]
         versions += [(name, version(name)) for name in PACKAGES]
         frame = pl.DataFrame(versions, schema=["package", "version"], orient="row")
-        yield self._table("versions", frame, open_=False)
-
-    def _table(
-        self,
-        name: str,
-        frame: pl.DataFrame,
-        factor: str = "",
-        *,
-        headers: Mapping[str, str] | None = None,
-        notes: Sequence[str] = (),
-        open_: bool = True,
-        unknown: Sequence[str] = (),
-    ) -> Table:
-        """Return a table with its words.
-
-        Args:
-            name: of its file and of its title's key.
-            frame: its rows.
-            factor: whose levels it shows, if it shows those of one.
-            headers: of columns that words.py does not know.
-            notes: what stands below it.
-            open_: whether it is unfolded.
-            unknown: columns in which nothing means that it is not known.
-        """
-        words = self._words
-        of_levels = "resampled" in frame.columns
-        named = {
-            column: column if of_levels and column in self._others else words.code("c", column)
-            for column in frame.columns
-        }
-        codes: dict[str, Callable[[str], str]] = {
-            "resampled": lambda code: words.code("v", code),
-            "pattern": lambda code: words.code("v", code),
-        }
-        if name == "sources":
-            codes["value"] = lambda code: words.code("v", code)
-        return Table(
-            name=name,
-            title=words.title(name, factor),
-            frame=frame,
-            headers=named | dict(headers or {}),
-            codes=codes,
-            notes=tuple(notes),
-            open=open_,
-            unknown={column: words("unknown") for column in unknown},
-        )
-
-    def _missing_line(self) -> str:
-        """Say how many of all values are missing, and why."""
-        words = self._words
-        total = self.values + self.missing
-        if not self.missing:
-            return words("missing_no", total=f"{total:,}")
-        by_cause = sorted(
-            ((int(self._missing[numbers.CAUSE + c].sum()), c) for c in self._causes), reverse=True
-        )
-        causes = counts(
-            [
-                words("cause_count", cause=words.code("cause", cause), count=f"{count:,}")
-                for count, cause in by_cause
-            ],
-            words,
-        )
-        return words(
-            "missing_line",
-            total=f"{total:,}",
-            missing=f"{self.missing:,}",
-            share=self._share(self.missing),
-            causes=causes,
-        )
-
-    def _share(self, count: int) -> str:
-        total = self.values + self.missing
-        return f"{100 * count / total:.1f} %" if total else "–"
-
-
-def confounded(data: Data, words: Words, kind: str) -> list[str]:
-    """Say what the temperature cannot be told from, if there is anything.
-
-    Args:
-        data: what the report is about.
-        words: in which language.
-        kind: of the words: n for a sentence, x for the label of an axis.
-    """
-    factors = numbers.confounded(data.readings, data.factors)
-    if not factors:
-        return []
-    if set(factors) == BUNDLED_FACTORS:
-        return [words(f"{kind}.confounded")]
-    return [words(f"{kind}.confounded_factors", factors=words.factors(factors))]
+        yield self._parts.table("versions", frame, open_=False)

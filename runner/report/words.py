@@ -71,6 +71,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "s.agreement": ("試行間の一致", "Agreement between trials"),
     "s.correlation": ("質問間の相関", "Correlation between questions"),
     "s.temperature": ("温度とばらつき", "Temperature and spread"),
+    "s.choices": ("選択肢の割合", "Shares of the options"),
+    "s.choice_agreement": ("選択の一致", "Agreement of the choices"),
     "s.reasons": ("理由の長さ", "Length of the reasons"),
     "s.usage": ("トークンと費用", "Tokens and cost"),
     "s.methods": ("方法", "Methods"),
@@ -88,6 +90,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.persona_model": ("ペルソナ × モデル：平均値", "Persona × model: means"),
     "t.text_model": ("テキスト × モデル：平均値", "Text × model: means"),
     "t.factor_model": ("{factor} × モデル：平均値", "{factor} × model: means"),
+    "t.shares_model": ("選択肢の割合（モデル別）", "Shares of the options by model"),
+    "t.shares_factor": ("選択肢の割合（{factor} 別）", "Shares of the options by {factor}"),
+    "t.shares_persona": ("選択肢の割合（ペルソナ別）", "Shares of the options by persona"),
+    "t.shares_text": ("選択肢の割合（テキスト別）", "Shares of the options by text"),
+    "t.shares_temperature": ("選択肢の割合（温度別）", "Shares of the options by temperature"),
+    "t.shares_cell": ("選択肢の割合（条件別）", "Shares of the options by cell"),
+    "t.consistency": ("条件内の一貫性（試行間の一致）", "Consistency within cells"),
+    "t.kappa": ("モデル間の一致（コーエンの κ）", "Agreement between models (Cohen's κ)"),
     "t.agreement": ("試行間の一致", "Agreement between trials"),
     "t.within_sd": ("条件内の標準偏差（試行間のばらつき）", "Standard deviation within cells"),
     "t.icc": ("級内相関係数 ICC(1)", "Intraclass correlation, ICC(1)"),
@@ -134,6 +144,15 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.icc": ("ICC(1)", "ICC(1)"),
     "c.icc_low": ("ICC 95 % 下限", "ICC 95 % low"),
     "c.icc_high": ("ICC 95 % 上限", "ICC 95 % high"),
+    "c.option": ("選択肢", "option"),
+    "c.shown": ("示した文言", "as shown"),
+    "c.count": ("回答数", "count"),
+    "c.percent": ("割合（%）", "share (%)"),
+    "c.consistency": ("最頻の回答の割合（%）", "share of the most frequent answer (%)"),
+    "c.other_run": ("もう一つのモデル", "other model"),
+    "c.ties": ("最頻が定まらない条件", "cells with a tie"),
+    "c.agreement": ("一致率（%）", "agreement (%)"),
+    "c.kappa": ("コーエンの κ", "Cohen's κ"),
     "c.pearson": ("ピアソンの r", "Pearson r"),
     "c.spearman": ("スピアマンの ρ", "Spearman ρ"),
     "c.q1": ("第1四分位", "1st quartile"),
@@ -162,6 +181,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "cause.missing": ("どのパターンも値を見つけなかった", "no pattern found a value"),
     "cause.out_of_range": ("範囲外の数", "number out of range"),
     "cause.ambiguous": ("異なる数が二つ以上", "several different numbers"),
+    "cause.ambiguous_choice": ("異なる選択肢が二つ以上", "several different options"),
+    "cause.ambiguous_both": ("異なる数・選択肢が二つ以上", "several different numbers or options"),
     "cause.not_a_number": ("一つの数として読めない", "not one number"),
     "cause.not_an_option": ("どの選択肢か定まらない", "not plainly one option"),
     "cause.other_scale": ("別の尺度の数", "number on another scale"),
@@ -219,6 +240,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "点：平均。線：95 % ブートストラップ区間。右端：値の数 n。欠測値は含まない（0 とは数えない）。",
         "Dot: mean. Line: 95 % bootstrap interval. At the right: the number n of values. A missing "
         "value is left out, never counted as 0.",
+    ),
+    "k.shares": (
+        "点：有効な回答に占める選択肢の割合。線：ウィルソンの 95 % 区間。右端：有効な回答の数 n／総数。"
+        "欠測値は分母に含まない。",
+        "Dot: share of the valid answers that chose the option. Line: Wilson's 95 % interval. At the "
+        "right: the number n of valid answers of the total. A missing value is not in the denominator.",
     ),
     "k.distribution": (
         "値の割合のヒストグラム。縦軸は全図で共通。縦線：平均。",
@@ -309,6 +336,23 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "shown). The values of each cell are in every run's answers.parquet; export.format=long "
         "makes them one table.",
     ),
+    "n.many_cells_choices": (
+        "条件別の選択肢の割合の表は {count} 行になるので省く（{limit} 行まで）。条件ごとの値は、各実行の answers.parquet にある。"
+        "export.format=long で一つの表になる。",
+        "The table of shares by cell would have {count} rows and is left out (up to {limit} are "
+        "shown). The values of each cell are in every run's answers.parquet; export.format=long "
+        "makes them one table.",
+    ),
+    "n.many_options": (
+        "{question} には {count} の選択肢がある。図は {limit} までの選択肢について描き、ここでは表だけを示す。",
+        "{question} has {count} options. Figures go up to {limit} options: it stands in the tables "
+        "only.",
+    ),
+    "n.no_kappa": (
+        "同じ条件を二つ以上共有する二つのモデルがないので、モデル間の一致は計算しない。",
+        "No two models share two or more cells: there is no agreement between models.",
+    ),
+    "n.no_reasons": ("どの質問も理由を尋ねていない。", "No question asks for a reason."),
     "n.no_temperature": (
         "温度は一つだけ、または送信していない。ばらつきとの関係は分からない。",
         "There is only one temperature, or none was sent: nothing can be said of its effect.",
@@ -316,6 +360,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "n.no_correlation": (
         "質問が一つだけなので、相関はない。",
         "There is only one question, and no correlation.",
+    ),
+    "n.no_correlation_numbers": (
+        "数値の質問が一つだけなので、相関はない。",
+        "Only one question has a number: there is no correlation.",
     ),
     "n.usage": (
         "読めなかった回答も含む、すべての試みの合計。一部でも分からなければ合計は「不明」。",
@@ -329,22 +377,36 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     # methods
     "m.units": (
         "依頼：一つのペルソナが一つのテキストを一つの温度で一回読むこと。条件：モデル × ペルソナ × テキスト × 温度。"
-        "試行：同じ条件の繰り返し。値：一つの依頼の一つの質問への数値。",
+        "試行：同じ条件の繰り返し。値：{value}。",
         "A request: one persona reads one text once at one temperature. A cell: model × persona × "
-        "text × temperature. A trial: a repetition of the same cell. A value: the number given to "
-        "one question in one request.",
+        "text × temperature. A trial: a repetition of the same cell. A value: {value}.",
     ),
     "m.units_factors": (
         "条件：{cell} の一つの組み合わせ（ある要因のない実験では、その要因は空欄）。依頼：一つの条件を一回尋ねること。"
-        "試行：同じ条件の繰り返し。値：一つの依頼の一つの質問への数値。",
+        "試行：同じ条件の繰り返し。値：{value}。",
         "A cell: one combination of {cell}; a factor that an experiment does not have is empty there. "
-        "A request: one cell is asked once. A trial: a repetition of the same cell. A value: the "
-        "number given to one question in one request.",
+        "A request: one cell is asked once. A trial: a repetition of the same cell. A value: "
+        "{value}.",
     ),
+    "m.value_number": (
+        "一つの依頼の一つの質問への数値",
+        "the number given to one question in one request",
+    ),
+    "m.value_choice": (
+        "一つの依頼の一つの質問で選ばれた選択肢",
+        "the option chosen for one question in one request",
+    ),
+    "m.value_both": (
+        "一つの依頼の一つの質問への数値、または選ばれた選択肢",
+        "the number given to one question in one request, or the option chosen",
+    ),
+    "m.as_number": ("一つの数", "one number"),
+    "m.as_choice": ("一つの選択肢", "one of the options"),
+    "m.as_both": ("一つの数または選択肢", "one number or one of the options"),
     "m.missing": (
-        "欠測値：一つの数として読み取れなかった値。推測も補完もせず、どの統計でも 0 として数えない。"
+        "欠測値：{what}として読み取れなかった値。推測も補完もせず、どの統計でも 0 として数えない。"
         "n は実際に使った値の数で、n + 欠測 = 総数。",
-        "A missing value could not be read as one number. It is not guessed, not imputed, and 0 in "
+        "A missing value could not be read as {what}. It is not guessed, not imputed, and 0 in "
         "no statistic. n is the number of values used; n + missing = total.",
     ),
     "m.scores": (
@@ -383,6 +445,33 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "温度とばらつき：値が二つ以上ある条件の標準偏差を、同じモデルと温度で併合したもの。",
         "Temperature and spread: the standard deviation within cells that have two or more values, "
         "pooled over the cells of one model and temperature.",
+    ),
+    "m.shares": (
+        "選択肢の割合：その選択肢を選んだ回答 ÷ 有効な回答 n（欠測値は含まない。n + 欠測 = 総数）。区間はウィルソンの "
+        "95 % スコア区間（Wilson 1927）で、回答どうしが独立であるとみなす。同じ条件の試行は互いに似るので、"
+        "試行の多い条件を併せた区間は狭すぎることがある。",
+        "Share of an option: the answers that chose it, of the n valid ones (missing values are not "
+        "among them; n + missing = total). The interval is Wilson's 95 % score interval (Wilson 1927), "
+        "which takes answers for independent; trials of one cell resemble each other, so that with "
+        "many trials a cell it tends to be too narrow.",
+    ),
+    "m.consistency": (
+        "条件内の一貫性：有効な回答が二つ以上ある条件について、その条件で最も多い回答と同じ回答の割合（全条件の回答をまとめて数える）。"
+        "選択肢が k 個なら 100/k % より小さくはならない。偶然の一致は差し引いていない。",
+        "Consistency within cells: in cells of two or more valid answers, the share of answers that "
+        "are the most frequent one of their cell, over the answers of all these cells. With k options "
+        "it is never below 100/k %; agreement by chance is not taken off.",
+    ),
+    "m.kappa": (
+        "モデル間の一致：二つのモデルが共有する条件（要因の水準と温度が同じ）について、各条件で最も多い回答を比べる。"
+        "一致率は同じ回答の条件の割合、コーエンの κ = (pₒ − pₑ)/(1 − pₑ)（Cohen 1960）は偶然の一致 pₑ を除いたもの。"
+        "最も多い回答が一つに定まらない条件は除いて数を示す。共有する条件が二つに満たなければ計算しない。"
+        "両方のモデルの答えがすべて同じ一つの選択肢なら κ は定まらない。",
+        "Agreement between models: the most frequent answers are compared in the cells that two "
+        "models share (the same levels and temperature). Agreement is the share of cells with the "
+        "same answer; Cohen's κ = (pₒ − pₑ)/(1 − pₑ) (Cohen 1960) takes off pₑ that chance alone "
+        "would give. Cells in which answers tie are left out and counted. There is none below two "
+        "shared cells, and no κ where both models gave one and the same option everywhere.",
     ),
     "m.reasons": (
         "理由の長さ：前後の空白を除いた文字数（Unicode のコードポイント）。理由がなければ長さもない（0 ではない）。",
@@ -432,9 +521,21 @@ class Words:
             factor: whose levels it shows; one of a study's own makes a title of its own.
         """
         if not factor or factor in BUNDLED_FACTORS:
-            return self(f"t.{name}")
-        general = "t.factor_model" if name == f"{factor}_model" else "t.scores_factor"
-        return self(general, factor=factor)
+            return self(f"t.{name.partition('-')[0]}")
+        if name == f"{factor}_model":
+            return self("t.factor_model", factor=factor)
+        shares = name.startswith("shares_")
+        return self("t.shares_factor" if shares else "t.scores_factor", factor=factor)
+
+    def cause(self, cause: str, kind: str) -> str:
+        """Return the words for a cause.
+
+        Args:
+            cause: why a value is missing.
+            kind: of the questions: number, choice or both.
+        """
+        key = f"{cause}_{kind}"
+        return self.code("cause", key if f"cause.{key}" in _WORDS else cause)
 
     def code(self, group: str, code: str) -> str:
         """Return the words for a code of the tables, or the code itself when it has none."""

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from runner.core.definition import factors_in
-from runner.core.model import Kept
+from runner.core.model import Cause, Kept
 
 NEVER = ("空にならない", "never empty")
 
@@ -133,6 +133,15 @@ COLUMNS: Mapping[str, Column] = {
         ("質問の範囲の数（通常 0〜100）", "number within the question's range, usually 0 to 100"),
         ("読み取った値", "the value that was read"),
         _MISSING,
+    ),
+    "choice": Column(
+        ("選択肢の識別子", "id of an option"),
+        ("選択式の質問で選ばれた選択肢", "the option chosen, where the question is a choice"),
+        (
+            "数値の質問、または読み取れなかったとき。欠測は空欄で、0 や −1 とは書かない",
+            "for a question with a number, and when it could not be read; a missing value is an empty "
+            "cell, never 0 or -1",
+        ),
     ),
     "reason": Column(_TEXT, ("値の理由", "the reason given for the value"), _MISSING),
     "pattern": Column(
@@ -273,6 +282,8 @@ The xlsx file has no raw_answer; its times are UTC without saying so; text longe
 _OF_QUESTION = re.compile(r"(?P<key>[A-Za-z0-9_-]+?)_?(?P<part>value|reason|pattern|cause|written)")
 
 
+Choices = Mapping[str, Mapping[str, str]]
+"""What each option's id was shown as, by question."""
 Factors = Mapping[str, Column]
 """What the columns of factors mean, by column."""
 _LEVELS_SHOWN = 12
@@ -358,21 +369,77 @@ def _with_empty(column: Column, more: Sequence[tuple[str, str]]) -> Column:
 
 
 def described(
-    name: str, labels: Mapping[str, str], factors: Factors | None = None
+    name: str,
+    labels: Mapping[str, str],
+    factors: Factors | None = None,
+    choices: Choices | None = None,
 ) -> tuple[Column, str | None]:
     """Return what a column means, and the question it belongs to, if any.
 
     Raises:
         KeyError: the column has no explanation.
     """
+    choices = choices or {}
     if factors and name in factors:
         return factors[name], None
     if name in COLUMNS:
-        return COLUMNS[name], None
+        return _of_questions(name, labels, choices) if choices else COLUMNS[name], None
     found = _OF_QUESTION.fullmatch(name)
     if found is None or found["key"] not in labels:
         raise KeyError(name)
-    return COLUMNS[found["part"]], found["key"]
+    key, part = found["key"], found["part"]
+    return _of_choice(part, choices[key]) if key in choices else COLUMNS[part], key
+
+
+def shown_options(options: Mapping[str, str]) -> str:
+    """Return the options of a choice as a list: the ids, with what was shown where it differs."""
+    return ", ".join(
+        id_ if id_ == shown else f"{id_} ({' '.join(shown.split())})"
+        for id_, shown in options.items()
+    )
+
+
+_CAUSES_OF_A_CHOICE = "missing, ambiguous, not_an_option, no_reason, refused, truncated, blocked"
+
+
+def _of_choice(part: str, options: Mapping[str, str]) -> Column:
+    """Return what a column of one choice means."""
+    column = COLUMNS[part]
+    if part == "cause":
+        return replace(column, allowed=(_CAUSES_OF_A_CHOICE,) * 2)
+    if part == "value":
+        return Column(
+            _listed(shown_options(options)), ("選ばれた選択肢", "the option chosen"), _MISSING
+        )
+    return column
+
+
+def _of_questions(name: str, labels: Mapping[str, str], choices: Choices) -> Column:
+    """Return what a column of several questions means, some of which are choices."""
+    column = COLUMNS[name]
+    if name == "cause":
+        ja, en = column.allowed
+        return replace(
+            column, allowed=(f"{ja}, {Cause.NOT_AN_OPTION}", f"{en}, {Cause.NOT_AN_OPTION}")
+        )
+    if name == "choice":
+        options = (f"{key}: {shown_options(shown)}" for key, shown in choices.items())
+        return replace(column, allowed=_listed("; ".join(options)))
+    if name == "value":
+        numbers = set(labels) - set(choices)
+        allowed = column.allowed if numbers else ("値なし", "no value")
+        return _with_empty(replace(column, allowed=allowed), [_IN_CHOICE])
+    return column
+
+
+_IN_CHOICE = (
+    "選択式の質問で（列 choice にある）",
+    "for a choice, whose answer is in the column choice",
+)
+
+
+def _listed(options: str) -> tuple[str, str]:
+    return f"選択肢の識別子：{options}", f"id of an option: {options}"
 
 
 def codebook(
@@ -380,6 +447,7 @@ def codebook(
     labels: Mapping[str, str],
     language: str,
     factors: Factors | None = None,
+    choices: Choices | None = None,
 ) -> str:
     """Return codebook.md.
 
@@ -388,6 +456,7 @@ def codebook(
         labels: what each question is called, by its id.
         language: ja or en.
         factors: what the columns of factors mean.
+        choices: the options of the questions that are choices.
     """
     place = LANGUAGES.index(language)
 
@@ -401,7 +470,7 @@ def codebook(
         lines += ["", f"## {file} ({say('columns', count=len(schema))})", "", say("head")]
         lines.append("|---|---|---|---|---|")
         for name, kind in schema.items():
-            column, key = described(name, labels, factors)
+            column, key = described(name, labels, factors, choices)
             meaning = column.meaning[place]
             if key is not None:
                 meaning = say("of", key=key, label=labels[key]) + meaning

@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from runner.core.definition import factors_in, levels_in
+from runner.core.definition import choices_in, factors_in, levels_in
 from runner.core.errors import ConfigError
 from runner.core.expand import BUNDLED_FACTORS
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
-from runner.tables.codebook import Column, codebook, of_factors
+from runner.tables.codebook import codebook, of_factors, shown_options
 from runner.tables.export import guarded
 from runner.tables.join import factor_columns
 from runner.tables.runs import ANSWERS, Selection, StoredRun
@@ -53,7 +53,7 @@ def write(
         for name, (file, table) in explained.items()
         if name in formats
     }
-    text = codebook(schemas, _labels(runs), language, _factors(runs))
+    text = _codebook(schemas, runs, language)
     writers: Mapping[str, Callable[[], list[Path]]] = {
         "study": lambda: [_csv(study(runs), folder / "study.csv")],
         "wide": lambda: _both(wide(runs), folder / "wide"),
@@ -73,6 +73,7 @@ def wide(runs: Sequence[StoredRun]) -> pl.LazyFrame:
         ConfigError: two experiments ask something else under the same number.
     """
     _labels(runs)
+    _choices(runs)
     frames = [
         pl.scan_parquet(run.folder / ANSWERS, glob=False).select(
             pl.lit(run.name).alias("run"),
@@ -85,17 +86,19 @@ def wide(runs: Sequence[StoredRun]) -> pl.LazyFrame:
 
 
 def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
-    """Return one row per request and question."""
+    """Return one row per request and question; a choice's option stands in a column of its own."""
     frames = []
+    some = any(choices_in(run.definition) for run in runs)
     for run in runs:
         rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
         known = rows.collect_schema().names()
         columns = (*LONG[:4], *factor_columns(factors_in(run.definition)), *LONG[4:])
+        choices = choices_in(run.definition)
         asked = [
             pl.struct(
                 pl.lit(key).alias("question"),
                 pl.lit(row["label"]).alias("label"),
-                pl.col(f"{key}_value").cast(pl.Float64).alias("value"),
+                *_value_and_choice(key, is_choice=key in choices, some=some),
                 *(pl.col(f"{key}_{part}").alias(part) for part in ("reason", "pattern", "cause")),
                 _known(f"{key}_written", known).alias("written"),
             )
@@ -112,6 +115,15 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
             .unnest("asked")
         )
     return _side_by_side(pl.concat(frames, how="diagonal_relaxed"), runs)
+
+
+def _value_and_choice(key: str, *, is_choice: bool, some: bool) -> list[pl.Expr]:
+    """Return the column `value`, and the column `choice` where some question is one."""
+    read, nothing = pl.col(f"{key}_value"), pl.lit(None)
+    value = nothing if is_choice else read
+    choice = read if is_choice else nothing
+    columns = [value.cast(pl.Float64).alias("value")]
+    return [*columns, choice.cast(pl.String).alias("choice")] if some else columns
 
 
 def _side_by_side(frame: pl.LazyFrame, runs: Sequence[StoredRun]) -> pl.LazyFrame:
@@ -145,7 +157,7 @@ def study(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     A request that has not ended keeps its row, with nothing in it that may still change.
 
     Raises:
-        ConfigError: runs with other factors than the study's.
+        ConfigError: runs with other factors than the study's, or with choices.
     """
     if (why := no_study(runs)) is not None:
         raise ConfigError(
@@ -190,6 +202,9 @@ def no_study(runs: Sequence[StoredRun]) -> str | None:
             return f"its columns are those of the factors persona and text, and {run.name} has " + (
                 " and ".join(factors) or "none"
             )
+        if choices := choices_in(run.definition):
+            is_one = "is a choice" if len(choices) == 1 else "are choices"
+            return f"its values are numbers, and {' and '.join(choices)} of {run.name} {is_one}"
     return None
 
 
@@ -245,8 +260,36 @@ def _shown(runs: Sequence[StoredRun], factor: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _factors(runs: Sequence[StoredRun]) -> dict[str, Column]:
-    return of_factors([run.definition for run in runs])
+def _codebook(tables: Mapping[str, pl.Schema], runs: Sequence[StoredRun], language: str) -> str:
+    factors = of_factors([run.definition for run in runs])
+    return codebook(tables, _labels(runs), language, factors, _choices(runs))
+
+
+def _choices(runs: Sequence[StoredRun]) -> dict[str, dict[str, str]]:
+    """Return the choices of all runs: by question, what each option's id was shown as.
+
+    Raises:
+        ConfigError: a question is a choice in one run only, or offers other options in another.
+    """
+    choices: dict[str, dict[str, str]] = {}
+    seen: dict[str, StoredRun] = {}
+    for run in runs:
+        own = choices_in(run.definition)
+        for key in run.definition["questions"]:
+            first = seen.setdefault(key, run)
+            if first is run and key in own:
+                choices[key] = own[key]
+            if choices.get(key) != own.get(key):
+                raise ConfigError(
+                    f"export.over: {key} is {_offered(choices.get(key))} in {first.name} and "
+                    f"{_offered(own.get(key))} in {run.name}: export them one by one, their answers "
+                    "do not fit into one table"
+                )
+    return choices
+
+
+def _offered(options: Mapping[str, str] | None) -> str:
+    return "a number" if options is None else f"a choice of {shown_options(options)}"
 
 
 def _csv(frame: pl.LazyFrame, path: Path) -> Path:
@@ -289,7 +332,7 @@ def _xlsx(runs: Sequence[StoredRun], path: Path, language: str) -> Path:
     with xlsxwriter.Workbook(str(part), safe) as book:
         book.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)})
         _for_excel(frame).write_excel(book, "answers", freeze_panes=(1, 0), float_precision=4)
-        explained = codebook({path.name: frame.schema}, _labels(runs), language, _factors(runs))
+        explained = _codebook({path.name: frame.schema}, runs, language)
         rows = [_cells(line) for line in explained.splitlines() if line.startswith("|")]
         sheet = book.add_worksheet("codebook")
         for down, row in enumerate(row for row in rows if set("".join(row)) - set("-: ")):

@@ -63,12 +63,7 @@ def import_table(path: Path, experiment: Experiment, outputs: Path) -> Imported:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"input={path}: cannot be read ({error.strerror})") from None
-    if set(experiment.factors) != BUNDLED_FACTORS:
-        raise ConfigError(
-            f"input={path}: a table in the study's columns has the factors persona and text, and the "
-            f"experiment {experiment.name} has {' and '.join(experiment.factors) or 'none'}: import it "
-            "as an experiment of its own, with another experiment=… and name=…"
-        )
+    _check_fits(path, experiment)
     digest = sha256(content).hexdigest()
     folder = outputs / experiment.name / FOLDER
     _check_free(folder, digest)
@@ -106,6 +101,23 @@ def import_table(path: Path, experiment: Experiment, outputs: Path) -> Imported:
         sha256=digest,
         models=tuple(f"{model} ({provider})" for provider, model in models.iter_rows()),
     )
+
+
+def _check_fits(path: Path, experiment: Experiment) -> None:
+    """Refuse an experiment that the study's columns have no place for."""
+    if set(experiment.factors) != BUNDLED_FACTORS:
+        raise ConfigError(
+            f"input={path}: a table in the study's columns has the factors persona and text, and the "
+            f"experiment {experiment.name} has {' and '.join(experiment.factors) or 'none'}: import it "
+            "as an experiment of its own, with another experiment=… and name=…"
+        )
+    if choices := [q.id for q in experiment.questions.questions if q.options]:
+        is_one = "is a choice" if len(choices) == 1 else "are choices"
+        raise ConfigError(
+            f"input={path}: a table in the study's columns holds numbers, and {' and '.join(choices)} "
+            f"of the experiment {experiment.name} {is_one}: import it as an experiment of its own, "
+            "with another experiment=… and name=…"
+        )
 
 
 def _check_free(folder: Path, digest: str) -> None:

@@ -1,8 +1,10 @@
 """Labels that fit: cut or broken to a width that is counted in half-width characters."""
 
 import unicodedata
+from typing import Any
 
 from runner.report.fonts import drawable
+from runner.report.words import Words
 
 
 def width_of(text: str) -> int:
@@ -59,3 +61,9 @@ def _break(text: str, width: int) -> int:
 def rounded(number: float) -> str:
     """Return a number with one digit behind the point, and without one from 10 on."""
     return f"{number:.0f}" if abs(number) >= 10 else f"{number:.1f}"
+
+
+def row_name(levels: tuple[Any, ...], words: Words) -> str:
+    """Return the label of a row: a factor's level, and the experiment if there are several."""
+    first, *rest = (words("x.not_sent") if x is None else str(x) for x in levels)
+    return f"{first} – {rest[0]}" if rest and rest[0] else first

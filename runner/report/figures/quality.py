@@ -74,7 +74,7 @@ def missing(sheet: Sheet, table: pl.DataFrame, causes: Sequence[str]) -> Iterato
         sheet.runs,
         panel,
         sheet.words("x.share_missing"),
-        patches=[(*look, sheet.words.code("cause", cause)) for cause, look in looks.items()],
+        patches=[(*look, sheet.words.cause(cause, sheet.kind)) for cause, look in looks.items()],
     )
 
 

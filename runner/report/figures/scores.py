@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from runner.report import numbers
 from runner.report.data import ReportedQuestion
-from runner.report.figures.labels import rounded, short, wrapped
+from runner.report.figures.labels import rounded, row_name, short, wrapped
 from runner.report.figures.marks import ceiling, empty, forest, inside, ticks
 from runner.report.figures.sheet import (
     QUESTIONS_A_FIGURE,
@@ -23,7 +23,6 @@ from runner.report.figures.sheet import (
     chunks,
 )
 from runner.report.figures.style import COLOURS, GREY
-from runner.report.words import Words
 
 BINS = 20
 HISTOGRAMS_A_FIGURE = 8
@@ -34,8 +33,8 @@ def scores(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
     """Draw means and their intervals by one factor."""
     by = [factor] if table["block"].n_unique() < 2 or factor == "run" else [factor, "block"]
     labels = table.select(by).unique().sort(by, nulls_last=True)
-    rows = [_level(row, sheet.words) for row in labels.iter_rows()]
-    named = [_level(row, sheet.words) for row in table.select(by).iter_rows()]
+    rows = [row_name(row, sheet.words) for row in labels.iter_rows()]
+    named = [row_name(row, sheet.words) for row in table.select(by).iter_rows()]
     keyed = table.with_columns(pl.Series("_row", named))
 
     def panel(axes: Axes, shown: Rows, question: ReportedQuestion) -> None:
@@ -49,12 +48,6 @@ def scores(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
     heading = Heading(fixed.get(factor, f"scores_{factor}"), "k.scores", own)
     asked = table["question"].unique()
     yield from sheet.panels(heading, rows, panel, sheet.words("x.score"), asked=asked)
-
-
-def _level(levels: tuple[Any, ...], words: Words) -> str:
-    """Return the label of a row: a factor's level, and the experiment if there are several."""
-    first, *rest = (words("x.not_sent") if x is None else str(x) for x in levels)
-    return f"{first} – {rest[0]}" if rest and rest[0] else first
 
 
 def distribution(sheet: Sheet, readings: pl.DataFrame) -> Iterator[Drawn]:

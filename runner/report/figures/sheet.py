@@ -57,6 +57,8 @@ class Grid:
     """Between two panels, one above the other: the axis and the title."""
     rows_named: bool = True
     across: int = 2
+    rows: int = ROWS_A_FIGURE
+    """The most in one figure."""
 
     def size(self, rows: int, panels: int, entries: Sequence[str]) -> tuple[float, float]:
         """Return how large a figure is.
@@ -91,6 +93,7 @@ class Sheet:
         load()
         self.words = words
         self.questions = data.questions
+        self.kind = data.kind
         self.runs = [run.name for run in data.runs]
         self._mark = f"{words('rehearsal_short')} – " if data.rehearsal else ""
 
@@ -144,7 +147,7 @@ class Sheet:
         questions = [q for q in self.questions if names is None or q.name in names]
         parts = [
             (shown, some)
-            for shown in chunks(rows, ROWS_A_FIGURE)
+            for shown in chunks(rows, grid.rows)
             for some in chunks(questions, QUESTIONS_A_FIGURE)
         ]
 
