@@ -49,6 +49,8 @@ class Layout:
     has_preamble: bool = False
 
 
+_OTHER_OPTION = 0.4
+"""How often any option may be answered, the usual one or another."""
 _ONLY_NUMBERS = ("点", "/{high}")
 """What stands behind a number and behind no word."""
 PLAIN = Layout()
@@ -180,6 +182,8 @@ def _object(
 
 
 def _number(question: Question, spread: float, temperature: float, dice: Dice) -> int:
+    if question.options and dice.share() < _OTHER_OPTION:
+        return question.low + dice.roll(len(question.options))
     width = spread * (0.25 + 0.75 * temperature) * (question.high - question.low) / 100
     number = round(question.mean + width * dice.bell())
     if dice.roll(10) < 7 and question.high - question.low >= 50:
