@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from runner.core.extract.phrases import SMALL_NUMBERS
 from runner.core.model import Cause, Question
 
 UNSEEN = "\u2060"
@@ -275,36 +276,14 @@ _NUMBERS: dict[str, Callable[[str], Decimal | None]] = {
     "words": _from_words,
 }
 _UNSEEN = {ord(UNSEEN): None}
-_SMALL = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_WORD_VALUES = {word: number for number, word in enumerate(_SMALL)} | {
+_WORD_VALUES = {word: number for number, word in enumerate(SMALL_NUMBERS)} | {
     word: 10 * number for number, word in enumerate(_TENS, 2)
 }
 _ANY_WORD = re.compile("[a-z]+")
 _WORDS = (
-    rf"(?:one |a )?hundred\b|(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_SMALL[1:10])}))?\b"
-    rf"|(?:{'|'.join(reversed(_SMALL))})\b"
+    rf"(?:one |a )?hundred\b|(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(SMALL_NUMBERS[1:10])}))?\b"
+    rf"|(?:{'|'.join(reversed(SMALL_NUMBERS))})\b"
 )
 # Words are a number only where they stand alone: "one of the best" is none.
 _AFTER_WORDS = r'(?: *(?:points?|out of (?:100|a hundred|one hundred)))?[ \])".。]*$'

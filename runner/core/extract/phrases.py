@@ -161,7 +161,7 @@ OF_ITSELF: Final = re.compile(
     re.IGNORECASE,
 )
 """What speaks of the answer, not of what was asked: it may say that it is none."""
-_SPELLED_NUMBERS: Final = [
+SMALL_NUMBERS: Final = [
     "zero",
     "one",
     "two",
@@ -173,9 +173,19 @@ _SPELLED_NUMBERS: Final = [
     "eight",
     "nine",
     "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ]
+"""In words, from 0."""
 SPELLED: Final = re.compile(
-    rf"\b(?:{'|'.join(set(_SPELLED_NUMBERS) - {'one'})})\b"
+    rf"\b(?:{'|'.join(set(SMALL_NUMBERS[:11]) - {'one'})})\b"
     r"|\b(?:an?|say|choose|pick|is|give|no,|or) one\b",
     re.IGNORECASE,
 )
