@@ -17,7 +17,7 @@ from runner.batches.offline import Tally
 from runner.batches.workers import cores
 from runner.config.compose import compose
 from runner.core.extract.reader import Reader
-from runner.emulator.phrases import AFTERTHOUGHTS, SUBJECTS, VERDICTS
+from runner.emulator.phrases import JAPANESE
 from runner.run import maintenance
 from runner.run.run import Run
 from tests.unit.layouts import LABELS, LAYOUTS, rows
@@ -67,10 +67,10 @@ def write(path: Path, layouts: list[str]) -> None:
     dice = random.Random(1)
 
     def reason(label: str) -> str:
-        verdicts = list(VERDICTS.values())
-        parts = (dice.choice(SUBJECTS) + dice.choice(dice.choice(verdicts)) for _ in range(3))
+        verdicts = list(JAPANESE.verdicts.values())
+        parts = (dice.choice(JAPANESE.subjects) + dice.choice(dice.choice(verdicts)) for _ in range(3))
         said = "".join(parts).format(work="懐中時計", name=label)
-        return said + dice.choice(AFTERTHOUGHTS)
+        return said + dice.choice(JAPANESE.afterthoughts)
 
     with path.open("wb") as file:
         for number in range(LINES):
