@@ -67,8 +67,11 @@ def how_read(run: Run) -> dict[str, Any]:
 def patterns_of(questions: QuestionSet) -> str:
     """Return a hash of everything that decides how an answer is read."""
     rules = asdict(questions)
-    for wording in ("name", "form", "templates"):
+    for wording in ("name", "form", "form_value", "templates"):
         del rules[wording]
+    for question in rules["questions"]:
+        for wording in ("ask", "anchors", "asks_reason"):
+            del question[wording]
     rules["reader"] = reader.version(questions)
     return sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
 

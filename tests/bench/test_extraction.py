@@ -68,7 +68,9 @@ def write(path: Path, layouts: list[str]) -> None:
 
     def reason(label: str) -> str:
         verdicts = list(JAPANESE.verdicts.values())
-        parts = (dice.choice(JAPANESE.subjects) + dice.choice(dice.choice(verdicts)) for _ in range(3))
+        parts = (
+            dice.choice(JAPANESE.subjects) + dice.choice(dice.choice(verdicts)) for _ in range(3)
+        )
         said = "".join(parts).format(work="懐中時計", name=label)
         return said + dice.choice(JAPANESE.afterthoughts)
 
