@@ -227,11 +227,8 @@ def _one_line(error: BaseException) -> str:
         if unknown[3] == "experiment" and unknown[2] == "Config":
             hint = "the first line of the file has to be '# @package _global_'"
         return options.reason_for(f"{within}{unknown[3]}: no such key; {hint}")
-    merged = re.search(r"Cannot merge DictConfig with ListConfig\s+full_key: (factors\.\w+)", text)
-    if merged:
-        return f"{merged[1]}: has levels already; choose among them with {merged[1]}.select=[…]"
-    if "'hydra/launcher/submitit_" in text:
-        return "hydra/launcher: submitit is not installed: pip install 'chorus-runner[slurm]'"
+    if reason := _known(text):
+        return reason
     choice = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
     if choice:
         places = re.findall(r"path=file://(.+)", text)
@@ -258,6 +255,21 @@ def _one_line(error: BaseException) -> str:
     if reason.endswith("is not Optional"):
         reason += ": it needs a value; put quotes around null if that word is meant"
     return within + (f"{full_key}: {reason}" if full_key and full_key not in reason else reason)
+
+
+def _known(text: str) -> str | None:
+    """Return what is wrong where the library's words say it in a way that no user understands."""
+    merged = re.search(r"Cannot merge DictConfig with ListConfig\s+full_key: (factors\.\w+)", text)
+    if merged:
+        return f"{merged[1]}: has levels already; choose among them with {merged[1]}.select=[…]"
+    if "invalid literal for int() with base 10" in text:
+        return (
+            "command line: a list has no keys; a factor whose levels are a list is written as "
+            "levels: […] in its file, so that select can choose among them"
+        )
+    if "'hydra/launcher/submitit_" in text:
+        return "hydra/launcher: submitit is not installed: pip install 'chorus-runner[slurm]'"
+    return None
 
 
 def _fields(name: str) -> list[str]:

@@ -4,6 +4,8 @@ What a prompt shows are the cells as they stand in the file: of a CSV the charac
 (007 stays 007). Types are only guessed for `where` and for the columns of the tables.
 """
 
+import csv
+import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -26,6 +28,8 @@ SHORT = 40
 """Columns of at most so many characters are kept where nothing is said."""
 _LONGEST_ID = 200
 _ID_DIGITS = 12
+_MOST = 2**63
+"""No whole number from here on is a number in the tables."""
 _ROW = "\0row"
 """The number of a row in the file, the first behind the heading being 1."""
 
@@ -87,7 +91,9 @@ def levels_in(file: LevelFile, sent: Collection[str] | None) -> tuple[dict[str, 
         )
     ids = _ids(file, rows, needed)
     keep = _kept_columns(file, text, needed)
-    kept = typed.select(keep)[(rows[_ROW] - 1).to_list()].rows() if keep else [()] * len(rows)
+    shown = [_faithful(typed[name], text[name]) for name in keep]
+    places = (rows[_ROW] - 1).to_list()
+    kept = pl.DataFrame(shown)[places].rows() if keep else [()] * len(rows)
     chosen = range(len(rows)) if file.sample_rows is None else _sampled(file, ids, rows)
     fields = [_cells(file, rows, name) for name in needed]
     return {
@@ -161,6 +167,16 @@ def _answers(file: LevelFile) -> pl.DataFrame:
 def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]:
     def read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         said = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        head = next(
+            csv.reader(io.StringIO(said.decode("utf-8", "replace")), delimiter=separator), []
+        )
+        if twice := next((name for name in head if head.count(name) > 1), None):
+            raise ValueError(f"two columns are called {twice!r}")
+        if len(head) == 1 and (other := next((s for s in ";\t," if s in head[0]), None)):
+            said_as = {";": "semicolons", "\t": "tabs", ",": "commas"}[other]
+            raise ValueError(
+                f"its columns are separated by {said_as}: save it with {said_separator(separator)}"
+            )
         text = pl.read_csv(said, separator=separator, infer_schema=False, encoding="utf8")
         try:
             typed = pl.read_csv(said, separator=separator, infer_schema_length=None)
@@ -169,6 +185,11 @@ def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, pl.DataFr
         return text, typed if len(typed) == len(text) else text
 
     return read
+
+
+def said_separator(separator: str) -> str:
+    """Return what a separator is called."""
+    return {",": "commas, as CSV", "\t": "tabs, as TSV"}[separator]
 
 
 def _read_jsonl(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -291,6 +312,16 @@ def _kept_columns(file: LevelFile, text: pl.DataFrame, sent: Collection[str]) ->
     others = [name for name in text.columns if name not in sent and name != file.id]
     longest = text.select(pl.col(others).str.len_chars().max()).row(0) if others else ()
     return [name for name, size in zip(others, longest, strict=True) if (size or 0) <= SHORT]
+
+
+def _faithful(typed: pl.Series, text: pl.Series) -> pl.Series:
+    """Return cells with their types where they say the same as text, as 5; else the text, as 007."""
+    if typed.dtype == pl.String:
+        return text
+    cells = typed.to_list()
+    whole = (cell for cell in cells if isinstance(cell, int) and not isinstance(cell, bool))
+    alike = all(map(str.__eq__, map(str, map(_written, cells)), map(str, text.to_list())))
+    return typed if alike and all(abs(cell) < _MOST for cell in whole) else text
 
 
 def _sampled(file: LevelFile, ids: Sequence[str], rows: pl.DataFrame) -> list[int]:

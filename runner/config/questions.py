@@ -7,10 +7,17 @@ from typing import Any
 from runner.config.problems import IDENTIFIER, Problems, did_you_mean
 from runner.config.schema import ItemConfig, PatternConfig, QuestionConfig
 from runner.core.errors import ConfigError
-from runner.core.extract.normalize import tidy
-from runner.core.extract.options import names_of
+from runner.core.extract.options import names_in
+from runner.core.extract.reader import Reader
 from runner.core.model import Option, Pattern, PatternKind, Question, QuestionSet, Variant
-from runner.core.prompt import FORM_FIELDS, TEMPLATE_FIELDS, fill, placeholders
+from runner.core.prompt import (
+    FORM_FIELDS,
+    TEMPLATE_FIELDS,
+    fill,
+    form_of,
+    options_shown,
+    placeholders,
+)
 
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 KINDS = ("number", "choice")
@@ -79,11 +86,10 @@ def _check_options(item: ItemConfig, where: str, problems: Problems) -> None:
     options = options_of(item)
     problems.check(len(options) > 1, f"{where}.options", "allowed: two or more, as [yes, no]")
     owners: dict[str, str] = {}
-    for option in options:
-        for name in names_of(option):
-            folded = " ".join(tidy(name).lower().split())
-            problems.check(bool(folded), f"{where}.options", f"{option.id!r} has an empty name")
-            other = owners.setdefault(folded, option.id)
+    for option, names in zip(options, names_in(options), strict=True):
+        for name in names:
+            problems.check(bool(name), f"{where}.options", f"{option.id!r} has an empty name")
+            other = owners.setdefault(name, option.id)
             problems.check(
                 other == option.id,
                 f"{where}.options",
@@ -95,7 +101,7 @@ def options_of(item: ItemConfig) -> tuple[Option, ...]:
     """Return the options of a choice: words, or ids with a label or with aliases."""
     said = item.options
     if isinstance(said, list):
-        said = dict.fromkeys(str(word) for word in said)
+        said = dict.fromkeys(said) if all(isinstance(word, str) for word in said) else None
     if not isinstance(said, dict):
         return ()
     return tuple(_option(str(id_), row) for id_, row in said.items())
@@ -157,6 +163,27 @@ def _check_patterns(row: QuestionConfig, where: str, problems: Problems) -> None
             )
         for name in {n for n in names if names.count(n) > 1}:
             problems.add(f"{where}: patterns", f"the name {name!r} stands twice")
+
+
+def check_read(questions: QuestionSet) -> None:
+    """Refuse options that would not be read where the form is filled in with them.
+
+    Raises:
+        ConfigError: naming the item and the option.
+    """
+    choices = [q for q in questions.questions if q.options]
+    reader = Reader(questions) if choices else None
+    for question in choices:
+        for number, option in enumerate(question.options, 1):
+            lines = form_of(questions, question).replace(
+                f"[{options_shown(question)}]", option.shown, 1
+            )
+            assert reader is not None
+            if reader.by_patterns(lines)[question.id].value != number:
+                raise ConfigError(
+                    f"items.{question.id}.options: {option.shown!r} would not be read out of the form "
+                    f"{lines.splitlines()[0]!r}: give it another label"
+                )
 
 
 def _translated(

@@ -26,7 +26,7 @@ from runner.config.columns import check_columns
 from runner.config.factors import Places, design_of, factors_of, messages_of, named_in
 from runner.config.models import Capability, capability_of
 from runner.config.problems import Problems, decimal_of, within
-from runner.config.questions import questions_of
+from runner.config.questions import check_read, questions_of
 from runner.config.schema import (
     EMULATOR,
     Config,
@@ -148,6 +148,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     experiment = _experiment(config, capability, list(sources), problems)
     problems.raise_any()
     Extractor(experiment.questions)  # says which pattern or label cannot be used
+    check_read(experiment.questions)
     resolved = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     assert isinstance(resolved, dict)
     return Settings(

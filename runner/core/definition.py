@@ -78,6 +78,7 @@ def _question(q: Question) -> dict[str, Any]:
         **({"ask": q.ask} if q.ask else {}),
         **({"anchors": {str(n): word for n, word in q.anchors.items()}} if q.anchors else {}),
         **({"options": {o.id: o.shown for o in q.options}} if q.options else {}),
+        **({"order": ", ".join(o.id for o in q.options)} if q.options else {}),
     }
 
 
@@ -96,6 +97,7 @@ def _other_factors(experiment: Experiment) -> dict[str, Any]:
     return {
         "design": {
             "factors": ", ".join(experiment.factors),
+            "items": ", ".join(q.id for q in experiment.questions.questions),
             **({"paired": dict(design.paired)} if design.paired else {}),
             **{f"messages[{n}].{m.role}": m.content for n, m in enumerate(experiment.messages)},
         },

@@ -88,7 +88,8 @@ def name_of(question: Question) -> str:
 def options_shown(question: Question) -> str:
     """Return what may be answered, as the form shows it."""
     if question.options:
-        return " / ".join(option.shown for option in question.options)
+        shown = [option.shown for option in question.options]
+        return (" | " if any("/" in word for word in shown) else " / ").join(shown)
     between = "-" if question.minimum >= 0 else " to "
     return f"{question.minimum}{between}{question.maximum}"
 

@@ -21,8 +21,8 @@ def _part(question: Question, *, closed: bool) -> JsonObject:
     bounds = f"{question.label}: {options_shown(question)}"
     value: JsonObject = {"type": "integer" if question.integer else "number", "description": bounds}
     if question.options:
-        ids = [option.id for option in question.options]
-        value = {"type": "string", "enum": ids, "description": bounds}
+        shown = [option.shown for option in question.options]
+        value = {"type": "string", "enum": shown, "description": bounds}
     parts = [("value", value)]
     if question.asks_reason:
         parts.append(("reason", {"type": "string", "description": f"{question.label}: reason"}))

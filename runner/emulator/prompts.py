@@ -143,7 +143,8 @@ def _questions(text: str, shift: int) -> tuple[Question, ...]:
 def _options(slot: str) -> tuple[str, ...]:
     """Return the words of a slot like `[yes / no]`; none for any other."""
     inside = _BRACKETS.fullmatch(slot.strip())
-    words = [word.strip() for word in inside[1].split(" / ")] if inside else []
+    between = " | " if inside and " | " in inside[1] else " / "
+    words = [word.strip() for word in inside[1].split(between)] if inside else []
     return tuple(words) if len(words) > 1 and all(words) else ()
 
 

@@ -17,6 +17,7 @@ from runner.core.lifetime import refusal as ended
 from runner.core.model import Batch, Span
 from runner.core.pack import SizedSpan
 from runner.core.plan import committed
+from runner.core.prompt import ASKED, placeholders
 from runner.core.summary import cost_of
 from runner.run.clock import SystemClock
 from runner.run.preview import Preview, facts_of
@@ -173,6 +174,7 @@ def warnings(run: Run) -> tuple[str, ...]:
 def _warnings(run: Run) -> Iterator[str]:
     settings = run.settings
     yield from _clamped_temperatures(run)
+    yield from _unasked(run)
     if not settings.listed:
         provider = settings.config.provider
         yield (
@@ -192,6 +194,17 @@ def _warnings(run: Run) -> Iterator[str]:
         yield (
             f"{settings.config.outputs} is on a disk that other machines may share ({kind}): "
             "ledgers there keep a rollback journal and a lease instead of WAL"
+        )
+
+
+def _unasked(run: Run) -> Iterator[str]:
+    """Say where no message shows the form by which answers are found."""
+    messages = run.settings.experiment.messages
+    named = {name for message in messages for name in placeholders(message.content)}
+    if messages and not named & set(ASKED):
+        yield (
+            "no message names {items}, {questions}, {form} or {object}: what is asked, and in which "
+            "form, stands in none of them, so that answers may be unreadable"
         )
 
 

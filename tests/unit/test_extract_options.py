@@ -149,6 +149,36 @@ def test_one_choice_alone_may_be_the_whole_answer(text, option):
     assert read(ONE, text) == option
 
 
+AGREE = Reader(
+    of(asked("q", "q", tuple(Option(id=i) for i in ("agree", "strongly agree", "disagree"))))
+)
+DAYS = Reader(
+    of(asked("q", "q", tuple(Option(id=str(n), label=f"{n - 1} days") for n in range(1, 5))))
+)
+
+
+@pytest.mark.parametrize(
+    ("reader", "said", "number"),
+    [
+        (AGREE, "strongly agree", 2),
+        (AGREE, "agree", 1),
+        (AGREE, "agree (strongly)", None),
+        (AGREE, "agree, strongly", None),
+        (AGREE, "agree\nstrongly", None),
+        (AGREE, "agree\nor disagree", None),
+        (AGREE, "agree\n- disagree", None),
+        (AGREE, "agree – I cannot answer this", None),
+        (AGREE, "agree; on the other hand not really", None),
+        (DAYS, "0 days", 1),
+        (DAYS, "3 days", 4),
+        (DAYS, "1", None),
+        (DAYS, "2", None),
+    ],
+)
+def test_words_that_would_make_another_option_leave_none(reader, said, number):
+    assert reader.read(f"q: {said}")["q"].value == number
+
+
 @pytest.mark.parametrize("text", ["pos", "positive", "mood: positive", "mood: not"])
 def test_an_answer_that_is_cut_off_in_the_line_is_no_answer(text):
     assert ONE.read(text, "length")["mood"].value is None

@@ -88,6 +88,20 @@ def test_what_is_kept_has_a_type_and_what_is_sent_is_not_kept_by_itself(home):
     ]
 
 
+def test_what_is_kept_says_what_the_file_says(home):
+    (home / "t.csv").write_text(
+        "id,body,pid,big,price,n,x\na,t,007,12345678901234567890,1.10,5,0.5\nb,u,12,3,2.00,6,1.5\n"
+    )
+    one = factor(home, {"file": "t.csv", "id": "id"}, "body").levels["a"]
+    assert one.kept == {
+        "pid": "007",
+        "big": "12345678901234567890",
+        "price": "1.10",
+        "n": 5,
+        "x": 0.5,
+    }
+
+
 def test_long_columns_are_not_kept_unless_they_are_named(home):
     long = "x" * 41
     (home / "t.csv").write_text(f"id,note,body\na,{long},text\n")
@@ -245,6 +259,8 @@ def test_what_cannot_be_asked_is_refused_in_one_line(home, said, fields, words):
         ("id,body\na,x\n,y\n", ["row 2", "is no id"]),
         ("id,body\na,x\nb,\n", ["row 2", "'body' is empty", "missing:"]),
         ("id,body\n", ["holds no rows"]),
+        ("id,body,body\na,x,y\n", ["two columns are called 'body'"]),
+        ("id;body\na;x\n", ["separated by semicolons", "commas, as CSV"]),
         ("", ["cannot be read"]),
     ],
 )

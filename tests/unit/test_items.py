@@ -54,12 +54,35 @@ def test_the_schema_asks_for_what_the_items_are(study):
     parts = schema(study.questions, closed=True)["properties"]
     assert list(parts["mood"]["properties"]) == ["value"]
     assert list(parts["stars"]["properties"]) == ["value", "reason"]
-    assert parts["again"]["properties"]["value"]["enum"] == ["yes", "no"]
+    assert parts["again"]["properties"]["value"]["enum"] == ["Of course", "no"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mood - 2",
+        "- mood - 2",
+        "**mood** - 2",
+        "mood — 2",
+        "mood (answer):\n- 2",
+        "mood: 2 (negative)",
+        "mood: 2 (awful)",
+        "mood: 3 - awful",
+        "mood: 2\n3",
+        "mood: 2\nor 3",
+        "mood: 2\n\n- 3",
+    ],
+)
+def test_a_number_whose_sign_meaning_or_place_is_unsure_is_missing(study, line):
+    read = Reader(study.questions).read(f"{line}\nstars. Stars (answer): 3")
+    assert read["mood"].value is None
+    assert read["stars"].value == 3
 
 
 @pytest.mark.parametrize(
     ("said", "value"),
     [
+        ("3 (wonderful)", 3),
         ("-2", -2),
         ("+2", 2),
         ("2", 2),

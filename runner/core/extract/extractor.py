@@ -92,6 +92,7 @@ class Extractor:
         self._tools = _Tools(
             order=tuple(question.id for question in questions.questions),
             grammars=grammars,
+            questions={q.id: q for q in questions.questions},
             choices=choices,
             matcher=Matcher(names, patterns),
             json=ranks.get(PatternKind.JSON),
@@ -152,6 +153,7 @@ class _Answer:
         marks = self._belonging(_merged(marks, [*ends, *self._strangers()]))
         self._take_values(marks)
         self._take_reasons(marks)
+        _weigh_below(self._with, self._plain, marks, self._read_marks)
         self._take_sentences()
         self._take_bare()
         numbers = {
@@ -192,10 +194,7 @@ class _Answer:
     def _found(self, question: str) -> Found:
         value, written = _decide(self._values.get(question, ()))
         reason = self._reasons.get(question)
-        shown: tuple[str, ...] = ()
-        if written:
-            texts = (self._shown[a : min(b, a + _LONGEST_SHOWN)] for a, b in written)
-            shown = tuple(dict.fromkeys(" ".join(text.split()) for text in texts))
+        shown = _excerpts(self._shown, written)
         doubt = self._doubts.get(question)
         if doubt is not None and value.cause is None:
             assert value.span is not None
@@ -350,6 +349,8 @@ class _Answer:
         if isinstance(self._with.bare, BareReader):
             bare.drop_prose(self._plain, value, mark.line, by_id=mark.has_id)
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
+        if _is_unsure(self._with.questions[question], self._plain, mark, value):
+            value.number, value.cause = None, Cause.AMBIGUOUS
         return value
 
     def _take_values(self, marks: list[Mark]) -> None:
@@ -436,6 +437,7 @@ class _Tools:
 
     order: tuple[str, ...]
     grammars: Mapping[str, Grammar]
+    questions: Mapping[str, Question]
     choices: Mapping[str, OptionGrammar]
     matcher: Matcher
     json: tuple[int, str] | None
@@ -464,6 +466,11 @@ _LAST = 1 << 20
 """The rank of what is tried after all patterns."""
 _CUT_SHORT = re.compile(r"<s>|</s>\s*\S")
 """Behind the end of what is struck out, or of a turn, nothing of an answer is seen."""
+_ANOTHER = re.compile(
+    r"[ >*•・([\"'-]*(?:(?:or|and|to|maybe|または|か) *)?[-+]?[0-9]", re.IGNORECASE
+)
+_OPENING = " \n([\"'*"
+_NEGATIVE = re.compile(r"negative|minus|マイナス|負")
 _SIGNS = ("-", "+", ">", "<", "~")
 _REMARK = 1 << 20
 _TENTH = 10
@@ -513,6 +520,49 @@ def _may_be_strange(text: str) -> bool:
         or "―" in text
         or ("-" in text and ("--" in text or "- -" in text))
     )
+
+
+def _excerpts(text: str, places: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """Return what stands in some places, each once and in one line."""
+    texts = (text[a : min(b, a + _LONGEST_SHOWN)] for a, b in places)
+    return tuple(dict.fromkeys(" ".join(text.split()) for text in texts))
+
+
+def _is_unsure(asked: Question, plain: str, mark: Mark, value: Value) -> bool:
+    """Tell whether a dash may be the number's sign, or what follows means another number."""
+    if value.number is None or value.span is None or asked.options:
+        return False
+    before = plain[mark.line : value.span[0]].rstrip(_OPENING)
+    if asked.minimum < 0 and before.endswith("-"):
+        return True
+    rest = plain[value.span[1] : value.end].lower()
+    if asked.minimum < 0 and _NEGATIVE.search(rest):
+        return True
+    meant = ((number, tidy(word).lower()) for number, word in asked.anchors.items())
+    named = [number for number, word in meant if word and word in rest]
+    return bool(named) and value.number not in named
+
+
+def _weigh_below(
+    tools: _Tools, plain: str, marks: Sequence[Mark], values: Mapping[int, Value]
+) -> None:
+    """Take no value below which another one stands, where no reason is asked for."""
+    for place, value in values.items():
+        question = tools.questions[marks[place].questions[0]]
+        if value.number is None or (question.asks_reason and not question.options):
+            continue
+        end = marks[place + 1].line if place + 1 < len(marks) else len(plain)
+        below = plain[marks[place].end : end]
+        if _speaks_again(tools.choices.get(question.id), value.number, below):
+            value.number, value.cause = None, Cause.AMBIGUOUS
+
+
+def _speaks_again(grammar: OptionGrammar | None, number: Decimal, below: str) -> bool:
+    """Tell whether what stands below a value may be another one."""
+    first = below.strip().partition("\n")[0]
+    if grammar is not None:
+        return grammar.others_in(below, number) or grammar.goes_on(first, number)
+    return _ANOTHER.match(first) is not None
 
 
 def _taken_back(

@@ -27,10 +27,12 @@ class OptionGrammar:
     def __init__(self, question: Question) -> None:
         """Compile the names of the options; `config` has seen to it that no two are alike."""
         self._numbers = {
-            folded(tidy(name)): number
-            for number, option in enumerate(question.options, 1)
-            for name in names_of(option)
+            name: number
+            for number, names in enumerate(names_in(question.options), 1)
+            for name in names
         }
+        self._longer = {name: self._completing(name) for name in self._numbers}
+        """What beside a name would make another option of it, as in "agree, strongly"."""
         names = "|".join(
             " +".join(map(re.escape, name.split()))
             for name in sorted(self._numbers, key=len, reverse=True)
@@ -54,6 +56,23 @@ class OptionGrammar:
         """Tell whether a tidied text names another option than this one."""
         return any(self._numbers[folded(m[0])] != number for m in self._any.finditer(text))
 
+    def goes_on(self, below: str, number: Decimal) -> bool:
+        """Tell whether the first line below an option takes it back, or makes another one of it."""
+        near = folded(tidy(below))[:_NEAR]
+        names = (name for name, whose in self._numbers.items() if whose == number)
+        longer = {part for name in names for part in self._longer[name]}
+        says = near.lstrip(" -*•・([")
+        return any(map(says.startswith, longer)) or bool(
+            _HEDGE.search(near[:_SHORT]) or _OR.match(says)
+        )
+
+    def _completing(self, name: str) -> frozenset[str]:
+        number = self._numbers[name]
+        others = (other for other, whose in self._numbers.items() if whose != number)
+        return frozenset(
+            part for other in others if name in other for part in other.replace(name, " ").split()
+        )
+
     def _read(self, plain: str, begin: int, end: int) -> Value:
         text = plain[begin:end]
         start = begin + len(text) - len(text.lstrip())
@@ -69,7 +88,9 @@ class OptionGrammar:
             return Value(None, cause, span, end)
         number = Decimal(self._numbers[folded(match["name"])])
         rest = plain[match.end() : end]
-        if len(rest) > LONGEST_REMARK or self.others_in(rest, number):
+        near = folded(rest[:_NEAR])
+        longer = any(part in near for part in self._longer[folded(match["name"])])
+        if len(rest) > LONGEST_REMARK or longer or self.others_in(rest, number):
             return Value(None, Cause.AMBIGUOUS, span, end)
         if rest.strip() and not _REMARK.match(rest, pos=0) and not match["rest"].strip():
             return Value(None, Cause.NOT_AN_OPTION, span, end)
@@ -85,20 +106,38 @@ class OptionGrammar:
         return whole and not re.search(r"\w{2}", between)
 
 
-def names_of(option: Option) -> tuple[str, ...]:
-    """Return all that an answer may call an option."""
-    return (option.id, *([option.label] if option.label else []), *option.aliases)
+def names_in(options: Sequence[Option]) -> list[list[str]]:
+    """Return what an answer may call each option, folded: what is shown of it, its aliases, its id.
+
+    An id that is not shown is none where it is a word of another option's names: 1 of "1 day".
+    """
+    shown = [[plainly(name) for name in (option.shown, *option.aliases)] for option in options]
+    found = []
+    for place, option in enumerate(options):
+        id_ = plainly(option.id)
+        others = (name for n, names in enumerate(shown) if n != place for name in names)
+        is_part = any(re.search(rf"(?<!\w){re.escape(id_)}(?!\w)", name) for name in others)
+        found.append(list(dict.fromkeys([*shown[place], *([] if is_part else [id_])])))
+    return found
+
+
+def plainly(name: str) -> str:
+    """Return a name as it is compared: tidied, in small letters, without brackets and quotes."""
+    return folded(tidy(name).strip(" []()\"'"))
 
 
 _BLANKS = " []()\"'.。_-"
 _NEAR = 60
+_SHORT = 20
 _REMARK = re.compile(
     r" *(?:[.,;:!。、，；：(\[|—–]|- |->|because\b|since\b|です|だ(?:[。 ]|$))", re.IGNORECASE
 )
 """What may follow an option: a stop, or what begins a remark."""
 _HEDGE = re.compile(
-    r"^ *\?|\b(?:maybe|perhaps|possibly|not sure|unsure|not certain|either|hard to say)\b"
-    r"|かもしれ|または|あるいは|もしくは|わからない|分からない|ではな|じゃな|とは言え|とはいえ",
+    r"^ *\?|\b(?:maybe|perhaps|possibly|not sure|unsure|not certain|either|hard to say|not really"
+    r"|cannot|can't|impossible|other hand|toss[- ]up|close call|it depends|to some extent)\b"
+    r"|かもしれ|または|あるいは|もしくは|わからない|分からない|ではな|じゃな|とは言え|とはいえ"
+    r"|に近い|どちらとも|言えな|答えられ|できません|場合による",
     re.IGNORECASE,
 )
 """Near behind an option: it may be another one."""
