@@ -1,7 +1,7 @@
 """Looks after a run that is there: reads again, compares, verifies, recovers, resolves."""
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -48,11 +48,11 @@ def reread(run: Run) -> Result:
         LedgerDamaged: a raw file is gone or was changed since it was collected.
     """
     folder = run.folder(sending=False)
-    request_states = run.request_states()
-    with (
-        opened(run, folder, create=False) as ledger,
-        heartbeat(ledger, SystemClock().now, lambda: not request_states.counts().open),
-    ):
+    with ExitStack() as stack:
+        ledger = stack.enter_context(opened(run, folder, create=False))
+        request_states = run.known_to(ledger)
+        is_over = lambda: not request_states.counts().open  # noqa: E731 - asked later
+        stack.enter_context(heartbeat(ledger, SystemClock().now, is_over))
         _read_again(run, ledger, request_states)
         batches, counts = ledger.batches(), request_states.counts()
         ledger.summarise(summary(counts, batches))

@@ -137,9 +137,21 @@ class Run:
             self.conditions, self.settings.experiment.trials, self.settings.retry
         )
 
+    def known_to(self, ledger: Ledger) -> RequestStates:
+        """Return how the requests that a ledger's record knows stand before anything was sent.
+
+        Others were added to the configuration since: what only looks after a run leaves them alone.
+        """
+        known = ledger.experiment()["definition"]["conditions"]
+        conditions = [c for c in self.conditions if c.stem in known]
+        return RequestStates.of(conditions, self.settings.experiment.trials, self.settings.retry)
+
     def standing(self, ledger: Ledger | LedgerReader) -> RequestStates:
-        """Return how every request stands, by the batches of a ledger."""
-        request_states = self.request_states()
+        """Return how every request stands, by the batches of a ledger; of a held one, as it knows them."""
+        if isinstance(ledger, Ledger):
+            request_states = self.known_to(ledger)
+        else:
+            request_states = self.request_states()
         for batch in ledger.batches():
             members, outcomes = ledger.members(batch.key), ledger.outcomes(batch.key)
             request_states.replay(batch.state, members, outcomes)

@@ -3,7 +3,7 @@
 Of all attempts only numbers are kept; texts are read from the parts when their rows are written.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,7 @@ class Join:
         Requests outside the present configuration are in it once they were answered or sent.
         """
         yield self._answered(_requests(self._experiment, []))
-        known = self._experiment["definition"]["conditions"]
-        for slices in _slices(self._request_states, self._rows_a_chunk, known):
+        for slices in _slices(self._request_states, self._rows_a_chunk):
             yield self._answered(_requests(self._experiment, slices))
 
     def _attempts_of(self, number: int) -> pl.DataFrame:
@@ -239,17 +238,12 @@ _Slice = tuple[str, Trials, int, int, int]
 """Some requests of a condition: its stem and row, from where to where, the number of the first."""
 
 
-def _slices(
-    request_states: RequestStates, size: int, known: Container[str]
-) -> Iterator[list[_Slice]]:
-    """Cut the request_states into chunks of some requests, in its order.
-
-    What the ledger does not know was added to the configuration since, and never sent.
-    """
+def _slices(request_states: RequestStates, size: int) -> Iterator[list[_Slice]]:
+    """Cut the request_states into chunks of some requests, in its order."""
     chunk: list[_Slice] = []
     room, place = size, 0
     for stem, row in request_states.rows.items():
-        begin = 0 if stem in known else len(row.state)
+        begin = 0
         while begin < len(row.state):
             end = min(len(row.state), begin + room)
             chunk.append((stem, row, begin, end, place + begin))

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.acceptance.conftest import Desk
+from tests.acceptance.conftest import QUICK, Desk
 from tests.acceptance.test_all_providers import FAULTS, HOW, HURRY, billed
 
 LANES = {
@@ -63,6 +63,28 @@ def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lan
     assert answers.filter(pl.col("status") == "open").is_empty()
     answered = attempts.filter(pl.col("outcome").is_in(["valid", "invalid"]))
     assert billed(desk.bill(cell)) == Counter(answered["custom_id"])
+
+
+def test_a_row_that_is_added_meanwhile_waits_for_the_next_run(desk: Desk) -> None:
+    """What only looks after a run works on what was sent; the run then sends the new row."""
+    home = desk.folder / "mine" / "experiment"
+    home.mkdir(parents=True)
+    (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
+    (home / "odd.csv").write_text(ROWS, encoding="utf-8")
+    words = ["--config-dir", "mine", "experiment=odd", *QUICK, "faults.malformed=0"]
+    assert desk.run(*words, "wait=false").returncode == 3
+    with (home / "odd.csv").open("a", encoding="utf-8") as rows:
+        rows.write("late,no,came later\n")
+    for action in ("collect", "verify", "export", "extract", "patterns", "status"):
+        said = desk.run(*words, f"action={action}")
+        assert "Traceback" not in said.stderr + said.stdout, (action, said)
+        assert said.returncode in (0, 3), (action, said)
+        assert desk.answers(_cell(desk)).height == 12
+    assert desk.run(*words).returncode == 0
+    answers = desk.answers(_cell(desk))
+    assert answers.height == 16
+    assert answers.filter(pl.col("row") == "late")["status"].unique().to_list() == ["success"]
+    assert set(billed(desk.bill(_cell(desk))).values()) == {1}
 
 
 def _cell(desk: Desk) -> str:
