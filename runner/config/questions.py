@@ -39,8 +39,9 @@ def questions_of(
         problems: takes what is wrong.
     """
     where = f"question/{row.name}.yaml"
+    listed = "items" if items else f"{where}: items"
     items = items or row.items
-    _check_items(items, where, problems)
+    _check_items(items, listed, problems)
     problems.check(bool(row.value_patterns), f"{where}: value_patterns", "no pattern is declared")
     wordings = _wordings(row, factors, where, problems)
     _check_patterns(row, where, problems)
@@ -55,33 +56,34 @@ def questions_of(
 
 
 def _check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems) -> None:
-    problems.check(bool(items), f"{where}: items", "no question is declared")
+    problems.check(bool(items), where, "no question is declared")
     for key, item in items.items():
         good = IDENTIFIER.fullmatch(str(key)) is not None
-        problems.check(good, f"{where}: items.{key}", "allowed: letters, digits, - and _")
+        problems.check(good, f"{where}.{key}", "allowed: letters, digits, - and _")
         problems.check(
             item.kind in KINDS,
-            f"{where}: items.{key}.kind",
+            f"{where}.{key}.kind",
             f"{item.kind!r}; {did_you_mean(item.kind, KINDS)}",
         )
-        _check_options(item, f"{where}: items.{key}", problems)
+        _check_options(item, f"{where}.{key}", problems)
         for number in item.anchors:
             is_whole = item.kind == "number" and _WHOLE.fullmatch(number) is not None
             problems.check(
                 is_whole and item.minimum <= int(number) <= item.maximum,
-                f"{where}: items.{key}.anchors",
+                f"{where}.{key}.anchors",
                 f"{number} is no answer to it; allowed: {item.minimum} to {item.maximum}",
             )
         problems.check(
             item.kind == "choice" or item.minimum < item.maximum,
-            f"{where}: items.{key}",
+            f"{where}.{key}",
             f"minimum {item.minimum} is not below maximum {item.maximum}",
         )
 
 
 def _check_options(item: ItemConfig, where: str, problems: Problems) -> None:
     if item.kind != "choice":
-        problems.check(item.options is None, f"{where}.options", "only a kind: choice has options")
+        stray = item.kind in KINDS and item.options is not None
+        problems.check(not stray, f"{where}.options", "only a kind: choice has options")
         return
     options = options_of(item)
     problems.check(len(options) > 1, f"{where}.options", "allowed: two or more, as [yes, no]")
