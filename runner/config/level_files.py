@@ -28,6 +28,8 @@ SHORT = 40
 """Columns of at most so many characters are kept where nothing is said."""
 _LONGEST_ID = 200
 _ID_DIGITS = 12
+_LONGEST_HEAD = 1 << 16
+_SEPARATORS = {",": "commas, as CSV", "\t": "tabs, as TSV", ";": "semicolons"}
 _MOST = 2**63
 """No whole number from here on is a number in the tables."""
 _ROW = "\0row"
@@ -135,6 +137,8 @@ def _frames(file: LevelFile) -> tuple[pl.DataFrame, pl.DataFrame]:
         text, typed = read(file.path)
     except (PolarsError, UnicodeDecodeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
+        if "utf-8" in reason.lower():
+            reason = "it is no UTF-8 text; save it as such (in a spreadsheet: CSV UTF-8)"
         raise ConfigError(f"{file.where}: {file.path} cannot be read: {reason}") from None
     if text.is_empty():
         raise ConfigError(f"{file.where}: {file.path} holds no rows")
@@ -167,16 +171,7 @@ def _answers(file: LevelFile) -> pl.DataFrame:
 def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]:
     def read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         said = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        head = next(
-            csv.reader(io.StringIO(said.decode("utf-8", "replace")), delimiter=separator), []
-        )
-        if twice := next((name for name in head if head.count(name) > 1), None):
-            raise ValueError(f"two columns are called {twice!r}")
-        if len(head) == 1 and (other := next((s for s in ";\t," if s in head[0]), None)):
-            said_as = {";": "semicolons", "\t": "tabs", ",": "commas"}[other]
-            raise ValueError(
-                f"its columns are separated by {said_as}: save it with {said_separator(separator)}"
-            )
+        _check_head(said[:_LONGEST_HEAD].decode("utf-8", "replace"), separator)
         text = pl.read_csv(said, separator=separator, infer_schema=False, encoding="utf8")
         try:
             typed = pl.read_csv(said, separator=separator, infer_schema_length=None)
@@ -187,9 +182,16 @@ def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, pl.DataFr
     return read
 
 
-def said_separator(separator: str) -> str:
-    """Return what a separator is called."""
-    return {",": "commas, as CSV", "\t": "tabs, as TSV"}[separator]
+def _check_head(text: str, separator: str) -> None:
+    """Refuse a heading that names a column twice, or is separated by something else."""
+    head = next(csv.reader(io.StringIO(text), delimiter=separator), [])
+    if twice := next((name for name in head if head.count(name) > 1), None):
+        raise ValueError(f"two columns are called {twice!r}")
+    other = next((sign for sign in _SEPARATORS if len(head) == 1 and sign in head[0]), None)
+    if other is not None:
+        raise ValueError(
+            f"its columns are separated by {_SEPARATORS[other]}: save it with {_SEPARATORS[separator]}"
+        )
 
 
 def _read_jsonl(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:

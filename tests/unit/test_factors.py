@@ -285,7 +285,7 @@ def test_a_link_out_of_the_folder_is_not_followed(home, tmp_path_factory):
 
 def test_bytes_that_are_no_text_are_refused(home):
     (home / "t.csv").write_bytes(b"id,body\na,\xff\xfe\n")
-    assert "cannot be read" in refusal(home, {"file": "t.csv", "id": "id"}, "body")
+    assert "no UTF-8 text" in refusal(home, {"file": "t.csv", "id": "id"}, "body")
 
 
 @pytest.mark.parametrize("name", ["items", "form", "temperature", "custom_id", "Review", "a b", ""])
