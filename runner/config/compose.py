@@ -262,7 +262,7 @@ def _known(text: str) -> str | None:
     merged = re.search(r"Cannot merge DictConfig with ListConfig\s+full_key: (factors\.\w+)", text)
     if merged:
         return f"{merged[1]}: has levels already; choose among them with {merged[1]}.select=[…]"
-    if "invalid literal for int() with base 10" in text:
+    if re.search(r"invalid literal for int\(\) with base 10: '(?:select|where|sample|keep)'", text):
         return (
             "command line: a list has no keys; a factor whose levels are a list is written as "
             "levels: […] in its file, so that select can choose among them"

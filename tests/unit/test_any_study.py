@@ -191,6 +191,11 @@ def test_levels_of_a_file_are_not_written_over_by_a_list(tmp_path, capfd):
     assert message == (
         "factors.wording: has levels already; choose among them with factors.wording.select=[…]"
     )
+    body = STUDY.replace('{levels: {neutral: "How?", leading: "How much?"}}', "[neutral, leading]")
+    fill(tmp_path, {"experiment/reviews.yaml": head("_global_", body)})
+    message = mistake([*argv, "factors.wording.select=[leading]"], capfd)
+    assert "written as levels: […]" in message
+    fill(tmp_path, dict(FILES))
     assert "'x' is no level" in mistake([*argv, "factors.wording.select=[x]"], capfd)
 
 
