@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from runner.core.definition import FILE_COLUMNS, kept_column
 from runner.core.errors import ConfigError
 from runner.core.model import Factor
 
@@ -9,19 +10,16 @@ OF_ANSWERS = frozenset(
     (
         *("run", "imported", "experiment", "provider", "developer", "model", "rehearsal"),
         *("temperature", "trial", "custom_id", "source_row", "source_timestamp", "timestamp"),
+        *("status", "attempts", "attempt", "lost", "question", "label", "value", "choice"),
+        *("reason", "pattern", "cause", "written", "batch", "remote_batch", "prompt_variant"),
         *(
-            "status",
-            "attempts",
-            "attempt",
-            "lost",
-            "question",
-            "label",
-            "value",
-            "choice",
-            "reason",
+            "outcome",
+            "finish_reason",
+            "model_returned",
+            "request_id",
+            "input_tokens",
+            "output_tokens",
         ),
-        *("pattern", "cause", "written", "batch", "remote_batch", "prompt_variant", "outcome"),
-        *("finish_reason", "model_returned", "request_id", "input_tokens", "output_tokens"),
         *("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "cost_usd"),
         *("answered_at", "submitted_at", "completed_at", "error", "raw_answer"),
     )
@@ -35,8 +33,6 @@ OF_REPORTS = frozenset(
     )
 )
 """The columns beside which a report's tables show the factors."""
-OF_FILES = {"persona": ("persona_name",), "text": ("title", "author")}
-"""What stands beside the ids of factors whose levels are files of their own."""
 
 
 def check_columns(factors: Mapping[str, Factor], questions: Iterable[str]) -> None:
@@ -66,6 +62,6 @@ def check_columns(factors: Mapping[str, Factor], questions: Iterable[str]) -> No
 def _beside(factor: Factor) -> Iterable[str]:
     """Return the columns that stand beside a factor's own."""
     if factor.from_files:
-        return OF_FILES[factor.name]
+        return FILE_COLUMNS[factor.name].values()
     kept = dict.fromkeys(name for level in factor.levels.values() for name in level.kept)
-    return [f"{factor.name}_{name}" for name in kept]
+    return [kept_column(factor.name, name) for name in kept]

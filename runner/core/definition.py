@@ -14,6 +14,11 @@ GROWING = ("personas", "texts", "factors", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
 NOT_ASKED = "not asked"
 """Stands for the reason of a question that asks for none."""
+FILE_COLUMNS = {
+    "persona": {"name": "persona_name"},
+    "text": {"title": "title", "author": "author"},
+}
+"""What the tables show of factors whose levels are files of their own, and how they call it."""
 KEPT = "kept"
 """What the tables show of a level beside its id; it is not asked, and may be corrected."""
 
@@ -136,22 +141,28 @@ def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, K
 
     The columns stand in the order of the tables; an older ledger or an imported table may lack some.
     """
-    found: dict[str, dict[str, dict[str, Kept]]] = {}
-    for name, section, columns in (
-        ("persona", "personas", {"name": "persona_name"}),
-        ("text", "texts", {"title": "title", "author": "author"}),
-    ):
-        if levels := definition.get(section):
-            found[name] = {
-                id_: {column: row.get(field) for field, column in columns.items()}
-                for id_, row in levels.items()
-            }
-    for name in factor_names(definition):
-        found.setdefault(name, {})
-    for key, row in definition.get("factors", {}).items():
-        name, _, id_ = key.partition(".")
-        found[name][id_] = {f"{name}_{field}": v for field, v in row.get(KEPT, {}).items()}
+    found: dict[str, dict[str, dict[str, Kept]]] = {name: {} for name in factor_names(definition)}
+    for name, section in (("persona", "personas"), ("text", "texts")):
+        for id_, row in (definition.get(section) or {}).items():
+            columns = FILE_COLUMNS[name].items()
+            found[name][id_] = {column: row.get(field) for field, column in columns}
+    for name, id_, row in _other_levels(definition):
+        found[name][id_] = {kept_column(name, f): v for f, v in row.get(KEPT, {}).items()}
     return found
+
+
+def kept_column(factor: str, field: str) -> str:
+    """Return what the tables call a field that is kept of a factor's rows."""
+    return f"{factor}_{field}"
+
+
+def cells_in(levels: Iterable[Mapping[str, Kept]]) -> dict[str, list[Kept]]:
+    """Return what levels, as `factors_in` has them, have in each column."""
+    cells: dict[str, list[Kept]] = {}
+    for row in levels:
+        for column, value in row.items():
+            cells.setdefault(column, []).append(value)
+    return cells
 
 
 def levels_in(
@@ -167,9 +178,15 @@ def levels_in(
         yield "persona", key, row["name"], asked
     for key, row in definition["texts"].items():
         yield "text", key, row["title"], row.get("sha256")
+    for factor, id_, row in _other_levels(definition):
+        yield factor, id_, None, row["sha256"]
+
+
+def _other_levels(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield the levels that are no files of their own: factor, id, and what is recorded of it."""
     for key, row in definition.get("factors", {}).items():
         factor, _, id_ = key.partition(".")
-        yield factor, id_, None, row["sha256"]
+        yield factor, id_, row
 
 
 def factor_names(definition: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from runner.core.definition import NOT_ASKED, factors_in, levels_in
+from runner.core.definition import NOT_ASKED, factor_names, levels_in
 from runner.core.identity import counted, others
 from runner.report.levels import MANY_LEVELS, Names, level_names
 from runner.storage.files import file_sha256
@@ -312,7 +312,7 @@ def _some_rows(run: ReportedRun) -> Iterator[tuple[int, pl.DataFrame]]:
     table = _scan(run.stored)
     parts = ("value", "cause", "pattern", "reason")
     needed = [f"{key}_{part}" for key in run.stored.definition["questions"] for part in parts]
-    factors = [*factors_in(run.stored.definition), "temperature"]
+    factors = [*factor_names(run.stored.definition), "temperature"]
     told = ["status", "outcome", "provider", "model"]
     for begin in range(0, table.select(pl.len()).collect().item(), ROWS_AT_ONCE):
         some = table.slice(begin, ROWS_AT_ONCE).select(*factors, *told, *needed)
@@ -327,7 +327,7 @@ def _readings(
 ) -> Iterator[tuple[str, pl.LazyFrame]]:
     """Yield, for each question, its name and one row per request."""
     experiment = run.stored.experiment
-    own = factors_in(run.stored.definition)
+    own = factor_names(run.stored.definition)
     factors = [
         pl.col(factor).replace_strict(
             {key: name for (where, key), name in names.items() if where == experiment},

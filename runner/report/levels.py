@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from runner.core.definition import factors_in, levels_in
+from runner.core.definition import factor_names, levels_in
 from runner.tables.runs import StoredRun
 
 Names = Mapping[tuple[str, str], str]
@@ -17,7 +17,7 @@ Level = tuple[str, str, str | None, str | None]
 def level_names(runs: Sequence[StoredRun]) -> dict[str, Names]:
     """Return the names of the levels of every factor that some run has, by factor, in order."""
     rows: dict[str, list[Level]] = {
-        factor: [] for run in runs for factor in factors_in(run.definition)
+        factor: [] for run in runs for factor in factor_names(run.definition)
     }
     for run in runs:
         for factor, id_, name, asked in levels_in(run.definition):

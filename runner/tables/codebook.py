@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from runner.core.definition import factors_in
+from runner.core.definition import cells_in, factors_in
 from runner.core.model import Cause, Kept
 
 NEVER = ("空にならない", "never empty")
@@ -304,11 +304,7 @@ def of_factors(definitions: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
         levels = [run[factor] for run in runs if factor in run]
         everywhere = len(levels) == len(runs)
         ids = list(dict.fromkeys(id_ for rows in levels for id_ in rows))
-        cells: dict[str, list[Kept]] = {}
-        for rows in levels:
-            for row in rows.values():
-                for column, value in row.items():
-                    cells.setdefault(column, []).append(value)
+        cells = cells_in(row for rows in levels for row in rows.values())
         found[factor] = _with_empty(
             COLUMNS.get(factor) or Column(_counted(ids), _of_factor(factor)),
             [] if everywhere else [_ELSEWHERE],

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from runner.core.definition import choices_in, factors_in, levels_in
+from runner.core.definition import choices_in, factor_names, factors_in, levels_in
 from runner.core.errors import ConfigError
 from runner.core.expand import BUNDLED_FACTORS
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
@@ -197,7 +197,7 @@ def study(runs: Sequence[StoredRun]) -> pl.LazyFrame:
 def no_study(runs: Sequence[StoredRun]) -> str | None:
     """Say why runs do not fit into the study's table; None where they do."""
     for run in runs:
-        factors = list(factors_in(run.definition))
+        factors = factor_names(run.definition)
         if set(factors) != BUNDLED_FACTORS:
             return f"its columns are those of the factors persona and text, and {run.name} has " + (
                 " and ".join(factors) or "none"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
-from runner.core.definition import factors_in
+from runner.core.definition import cells_in, factors_in
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
 from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Trials
@@ -52,7 +52,7 @@ class Join:
         Raises:
             LedgerDamaged: a part speaks of a request that its batch does not have.
         """
-        self._experiment = experiment
+        self._asked = _Asked(experiment)
         self._questions = questions
         self._request_states = request_states
         self._rows_a_chunk = rows_a_chunk
@@ -78,9 +78,9 @@ class Join:
         Which one counts stands in `core.attempt_order`.
         Requests outside the present configuration are in it once they were answered or sent.
         """
-        yield self._answered(_requests(self._experiment, []))
+        yield self._answered(self._asked.requests([]))
         for slices in _slices(self._request_states, self._rows_a_chunk):
-            yield self._answered(_requests(self._experiment, slices))
+            yield self._answered(self._asked.requests(slices))
 
     def _attempts_of(self, number: int) -> pl.DataFrame:
         begin, end = self._parts.starts[number : number + 2]
@@ -257,56 +257,73 @@ def _slices(request_states: RequestStates, size: int) -> Iterator[list[_Slice]]:
         yield chunk
 
 
-def _requests(experiment: Mapping[str, Any], slices: Iterable[_Slice]) -> pl.DataFrame:
-    """Return one row per request, with its factors and counters, and its number as `_place`."""
-    definition = experiment["definition"]
-    factors = factors_in(definition)
-    known = factor_columns(factors)
-    slices = list(slices)
-    conditions = pl.DataFrame(
-        [
-            {
-                **_factors(definition, factors, stem),
-                "stem": stem,
-                "_wanted": row.wanted,
-                "_begin": begin,
-                "_end": end,
-                "_first": place,
-            }
-            for stem, row, begin, end, place in slices
-        ],
-        schema={**known, "stem": pl.String, **dict.fromkeys(_NUMBERS, pl.Int64)},
-    )
-    arrays = {
-        "_state": b"".join(row.state[begin:end] for _, row, begin, end, _ in slices),
-        "attempts": b"".join(row.asked[begin:end] for _, row, begin, end, _ in slices),
-        "lost": b"".join(row.lost[begin:end] for _, row, begin, end, _ in slices),
-    }
-    return (
-        conditions.with_columns(trial=pl.int_ranges(pl.col("_begin") + 1, pl.col("_end") + 1))
-        .explode("trial", empty_as_null=False)
-        .with_columns(
-            custom_ids.written(),
-            (pl.col("_first") + pl.col("trial") - 1 - pl.col("_begin")).alias("_place"),
-            *(pl.Series(name, list(codes), dtype=pl.Int64) for name, codes in arrays.items()),
+class _Asked:
+    """What the ledger's record says that requests were asked; its factors are looked up once."""
+
+    def __init__(self, experiment: Mapping[str, Any]) -> None:
+        self._experiment = experiment
+        self._factors = factors_in(experiment["definition"])
+        self._columns = factor_columns(self._factors)
+
+    def requests(self, slices: Iterable[_Slice]) -> pl.DataFrame:
+        """Return one row per request, with its factors and counters, and its number as `_place`."""
+        model = self._experiment["definition"]["model"]
+        slices = list(slices)
+        conditions = pl.DataFrame(
+            [
+                {
+                    **self._of(stem),
+                    "stem": stem,
+                    "_wanted": row.wanted,
+                    "_begin": begin,
+                    "_end": end,
+                    "_first": place,
+                }
+                for stem, row, begin, end, place in slices
+            ],
+            schema={**self._columns, "stem": pl.String, **dict.fromkeys(_NUMBERS, pl.Int64)},
         )
-        .filter(
-            (pl.col("trial") <= pl.col("_wanted")) | ~pl.col("_state").is_in([PENDING, WITHHELD])
-        )
-        .with_columns(
-            status=pl.col("_state").replace_strict(
-                list(range(len(STATES))), [_STATUS[s] for s in STATES], return_dtype=pl.String
+        arrays = {
+            "_state": b"".join(row.state[begin:end] for _, row, begin, end, _ in slices),
+            "attempts": b"".join(row.asked[begin:end] for _, row, begin, end, _ in slices),
+            "lost": b"".join(row.lost[begin:end] for _, row, begin, end, _ in slices),
+        }
+        return (
+            conditions.with_columns(trial=pl.int_ranges(pl.col("_begin") + 1, pl.col("_end") + 1))
+            .explode("trial", empty_as_null=False)
+            .with_columns(
+                custom_ids.written(),
+                (pl.col("_first") + pl.col("trial") - 1 - pl.col("_begin")).alias("_place"),
+                *(pl.Series(name, list(codes), dtype=pl.Int64) for name, codes in arrays.items()),
+            )
+            .filter(
+                (pl.col("trial") <= pl.col("_wanted"))
+                | ~pl.col("_state").is_in([PENDING, WITHHELD])
+            )
+            .with_columns(
+                status=pl.col("_state").replace_strict(
+                    list(range(len(STATES))), [_STATUS[s] for s in STATES], return_dtype=pl.String
+                )
+            )
+            .select(
+                pl.lit(self._experiment["name"]).alias("experiment"),
+                pl.lit(model["provider"]).alias("provider"),
+                pl.lit(model["name"]).alias("model"),
+                pl.lit(bool(self._experiment["emulated"])).alias("rehearsal"),
+                *self._columns,
+                *("trial", "custom_id", "status", "attempts", "lost", "_place"),
             )
         )
-        .select(
-            pl.lit(experiment["name"]).alias("experiment"),
-            pl.lit(definition["model"]["provider"]).alias("provider"),
-            pl.lit(definition["model"]["name"]).alias("model"),
-            pl.lit(bool(experiment["emulated"])).alias("rehearsal"),
-            *known,
-            *("trial", "custom_id", "status", "attempts", "lost", "_place"),
-        )
-    )
+
+    def _of(self, stem: str) -> dict[str, Any]:
+        """Return the cells of one condition's factors and temperature."""
+        condition = self._experiment["definition"]["conditions"][stem]
+        temperature = condition["temperature"]
+        row: dict[str, Any] = {}
+        for name, levels in self._factors.items():
+            row[name] = condition[name]
+            row |= levels[condition[name]]
+        return {**row, "temperature": None if temperature is None else float(temperature)}
 
 
 _NUMBERS = ("_wanted", "_begin", "_end", "_first")
@@ -321,10 +338,7 @@ def factor_columns(factors: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> di
     columns: dict[str, Any] = {}
     for name, levels in factors.items():
         columns[name] = pl.String
-        cells: dict[str, list[Any]] = {}
-        for row in levels.values():
-            for column, value in row.items():
-                cells.setdefault(column, []).append(value)
+        cells = cells_in(levels.values())
         columns |= {column: _kind(values) for column, values in cells.items()}
     return {**columns, "temperature": pl.Float64}
 
@@ -336,20 +350,6 @@ def _kind(values: Iterable[Any]) -> Any:
     if kinds == {int}:
         return pl.Int64
     return pl.Float64 if kinds and kinds <= {int, float} else pl.String
-
-
-def _factors(
-    definition: Mapping[str, Any],
-    factors: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    stem: str,
-) -> dict[str, Any]:
-    condition = definition["conditions"][stem]
-    temperature = condition["temperature"]
-    row: dict[str, Any] = {}
-    for name, levels in factors.items():
-        row[name] = condition[name]
-        row |= levels[condition[name]]
-    return {**row, "temperature": None if temperature is None else float(temperature)}
 
 
 _STATUS = {
