@@ -37,15 +37,7 @@ def row_of(job: SweepJob, *, interrupted: bool) -> Row:
 def refused_rows(jobs: Sequence[SweepJob]) -> list[Row]:
     """Return the lines of a panel's jobs that could not be composed."""
     return [
-        {
-            "job": name,
-            "state": "refused",
-            "folder": None,
-            "rehearsal": job.run.emulated,
-            **dict.fromkeys((*COUNTERS, *MONEY)),
-            "next": SEE_BELOW,
-            "why": why,
-        }
+        _row(job, {}, "refused", SEE_BELOW) | {"job": name, "folder": None, "why": why}
         for job in jobs
         for name, why in job.run.settings.refused
     ]

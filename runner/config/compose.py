@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,6 +59,7 @@ def compose(argv: list[str]) -> list[Settings]:
     arguments, home = _arguments(argv)
     check_files(home, SHIPPED)
     arguments, panel = _panel(arguments, home)
+    jobs = sweeping(panel) if panel else nullcontext()
     prepared: list[Settings] = []
     mistakes: list[tuple[str, ConfigError]] = []
 
@@ -70,9 +71,9 @@ def compose(argv: list[str]) -> list[Settings]:
             mistakes.append((" ".join(own), error))
 
     _register()
-    with preparing_here() as remote, composing_once(arguments), panel:
+    with preparing_here() as remote, composing_once(arguments), jobs:
         _run(task, home, arguments)
-    if mistakes and (not is_panel(argv) or not prepared):
+    if mistakes and not (panel and prepared):
         raise mistakes[0][1]
     if mistakes:
         refused = tuple((name, str(error)) for name, error in mistakes)
@@ -80,20 +81,15 @@ def compose(argv: list[str]) -> list[Settings]:
     return [replace(one, launcher=remote[0]) for one in prepared] if remote else prepared
 
 
-def is_panel(argv: list[str]) -> bool:
-    """Tell whether a command line names a panel."""
-    return any(word.startswith("panel=") for word in argv)
-
-
-def _panel(arguments: list[str], home: Path) -> tuple[list[str], AbstractContextManager[None]]:
-    """Take out `panel=`, which makes the command line a sweep over the panel's jobs."""
+def _panel(arguments: list[str], home: Path) -> tuple[list[str], list[list[str]]]:
+    """Take out `panel=`, which makes the command line a sweep; return the words of its jobs."""
     names = [word.removeprefix("panel=") for word in arguments if word.startswith("panel=")]
     if not names:
-        return arguments, nullcontext()
+        return arguments, []
     chosen = [part.strip() for name in names for part in name.strip("[] ").split(",")]
     rest = [word for word in arguments if not word.startswith("panel=")]
     jobs = [[as_typed(word) for word in words] for words in jobs_of(chosen, [home, SHIPPED])]
-    return ["-m", *(word for word in rest if word != "-m")], sweeping(jobs)
+    return ["-m", *(word for word in rest if word != "-m")], jobs
 
 
 def settings_of(cfg: DictConfig) -> Settings:

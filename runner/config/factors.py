@@ -134,14 +134,14 @@ def _factor(name: str, said: Any, sent: set[str], other_file: str | None, places
         path = _answers_of(str(said["from"]), places, where)
     else:
         path = _found(said.get("file"), other_file, places.folders, where)
-    from runner.config.level_files import ANSWER, LevelFile, levels_in
+    from runner.config.level_files import ANSWER, LevelFile, read_levels
 
     sample = said.get("sample") or {}
     if not isinstance(sample, Mapping):
         raise ConfigError(f"{where}.sample: write {{rows: 100}}")
     _check_keys(sample, SAMPLE_KEYS, f"{where}.sample")
     rows = sample.get("rows")
-    levels, main = levels_in(
+    levels, main = read_levels(
         LevelFile(
             where=where,
             path=path,
@@ -173,7 +173,8 @@ def _inline(name: str, said: Any, sent: set[str]) -> Factor:
     """Return a factor whose levels stand in the YAML: words, or words with fields."""
     where = f"factors.{name}"
     if isinstance(said, list):
-        said = dict.fromkeys(_list(said, where)) if _distinct(said, where) else {}
+        _check_distinct(said, where)
+        said = dict.fromkeys(_list(said, where))
     if not isinstance(said, Mapping):
         raise ConfigError(f"{where}.levels: write a list of words, or each level with its fields")
     rows = {str(id_): _fields(row, f"{where}.levels.{id_}") for id_, row in said.items()}
@@ -338,11 +339,10 @@ def _list(said: Any, where: str) -> list[str]:
     return said
 
 
-def _distinct(said: list[Any], where: str) -> bool:
+def _check_distinct(said: list[Any], where: str) -> None:
     for word in said:
         if said.count(word) > 1:
             raise ConfigError(f"{where}: {word!r} stands twice")
-    return True
 
 
 def _whole(said: Any, low: int, where: str) -> int:

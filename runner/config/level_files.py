@@ -59,7 +59,7 @@ class LevelFile:
     """What stands for an empty cell, by column or for all; None: it is refused."""
 
 
-def levels_in(file: LevelFile, sent: Collection[str] | None) -> tuple[dict[str, Level], str | None]:
+def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[dict[str, Level], str | None]:
     """Read a factor's levels.
 
     Args:
@@ -76,7 +76,7 @@ def levels_in(file: LevelFile, sent: Collection[str] | None) -> tuple[dict[str, 
     columns = [name for name in text.columns if name != file.id]
     main = columns[0] if len(columns) == 1 else None
     _check_columns(file, text.columns)
-    needed = [*(sent or ()), *([main] if main and not sent else [])]
+    needed = [*sent] or ([main] if main else [])
     for name in needed:
         if name not in text.columns:
             raise ConfigError(

@@ -174,13 +174,14 @@ def check_read(questions: QuestionSet) -> None:
         ConfigError: naming the item and the option.
     """
     choices = [q for q in questions.questions if q.options]
-    reader = Reader(questions) if choices else None
+    if not choices:
+        return
+    reader = Reader(questions)
     for question in choices:
         for number, option in enumerate(question.options, 1):
             lines = form_of(questions, question).replace(
                 f"[{options_shown(question)}]", option.shown, 1
             )
-            assert reader is not None
             if reader.by_patterns(lines)[question.id].value != number:
                 raise ConfigError(
                     f"items.{question.id}.options: {option.shown!r} would not be read out of the form "
@@ -193,22 +194,7 @@ def _translated(
 ) -> QuestionSet:
     return QuestionSet(
         name=row.name,
-        questions=tuple(
-            Question(
-                id=str(key),
-                label=item.label or str(key),
-                minimum=1 if item.kind == "choice" else item.minimum,
-                maximum=len(options_of(item)) if item.kind == "choice" else item.maximum,
-                integer=item.integer or item.kind == "choice",
-                reason_required=item.reason and item.reason_required,
-                aliases=tuple(item.aliases),
-                asks_reason=item.reason,
-                ask=item.ask,
-                anchors={int(n): word for n, word in item.anchors.items() if _WHOLE.fullmatch(n)},
-                options=options_of(item) if item.kind == "choice" else (),
-            )
-            for key, item in items.items()
-        ),
+        questions=tuple(_question(str(key), item) for key, item in items.items()),
         form=row.form,
         form_value=row.form_value,
         templates=wordings,
@@ -219,6 +205,23 @@ def _translated(
         value_words=tuple(row.value_words),
         reason_words=tuple(row.reason_words),
         kanji_numbers=row.kanji_numbers,
+    )
+
+
+def _question(id_: str, item: ItemConfig) -> Question:
+    options = options_of(item) if item.kind == "choice" else ()
+    return Question(
+        id=id_,
+        label=item.label or id_,
+        minimum=1 if options else item.minimum,
+        maximum=len(options) or item.maximum,
+        integer=item.integer or bool(options),
+        reason_required=item.reason and item.reason_required,
+        aliases=tuple(item.aliases),
+        asks_reason=item.reason,
+        ask=item.ask,
+        anchors={int(n): word for n, word in item.anchors.items() if _WHOLE.fullmatch(n)},
+        options=options,
     )
 
 

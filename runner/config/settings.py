@@ -225,10 +225,9 @@ def _check_prompt(experiment: Experiment) -> None:
     named = named_in(message.content for message in experiment.messages)
     for name, factor in experiment.factors.items():
         if name not in named:
-            one, several = ("personas", "persona") if name == "persona" else ("texts", "text")
             raise ConfigError(
-                f"messages: none names {{{name}}}, so that all {len(factor.levels)} {one} would be "
-                f"asked the same: name it, or leave {several} out of the experiment's defaults"
+                f"messages: none names {{{name}}}, so that all {len(factor.levels)} {name}s would be "
+                f"asked the same: name it, or leave {name} out of the experiment's defaults"
             )
 
 

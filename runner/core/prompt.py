@@ -172,7 +172,7 @@ def values_of(levels: Iterator[tuple[Factor, Level]]) -> dict[str, str]:
     values: dict[str, str] = {}
     for factor, level in levels:
         name, fields = factor.name, level.fields
-        if name == "text" and factor.main is not None and factor.main in fields:
+        if name == "text" and factor.main is not None:
             fields = {**fields, factor.main: fields[factor.main].rstrip("\n")}
             values |= {short: fields[short] for short in SHORT_FORMS if short in fields}
         values[name] = level.id if factor.main is None else fields[factor.main]

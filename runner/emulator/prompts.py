@@ -128,14 +128,10 @@ def _questions(text: str, shift: int) -> tuple[Question, ...]:
         elif _NUMBER_WORD.search(word):
             low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
             options = _options(slot["slot"]) if scale is None else ()
-            if options:
-                low, high = 1, len(options)
             numbers.setdefault(label, (word, low, max(high, low + 1), options))
     story = blake2b(_SLOT.sub("", text).encode(), digest_size=8).hexdigest()
     return tuple(
-        replace(
-            _question(label, word, reasons.get(label, ""), low, high, shift, story), options=options
-        )
+        _question(label, word, reasons.get(label, ""), low, high, shift, story, options)
         for label, (word, low, high, options) in numbers.items()
     )
 
@@ -164,12 +160,10 @@ def _described(schema: str, text: str, shift: int) -> tuple[Question, ...]:
         said = inside["properties"][number].get("description", "")
         scale = _SCALE.search(said)
         low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
-        if options:
-            low, high = 1, len(options)
         why = kinds.get("string", "")
         reason = why if why != choice else ""
-        question = _question(label, number, reason, low, high, shift, story)
-        found.append(replace(question, name=said.partition(":")[0] or label, options=options))
+        question = _question(label, number, reason, low, high, shift, story, options)
+        found.append(replace(question, name=said.partition(":")[0] or label))
     return tuple(found)
 
 
@@ -182,9 +176,19 @@ def _chosen(properties: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _question(
-    label: str, word: str, reason: str, low: int, high: int, shift: int, story: str
+    label: str,
+    word: str,
+    reason: str,
+    low: int,
+    high: int,
+    shift: int,
+    story: str,
+    options: tuple[str, ...],
 ) -> Question:
+    if options:
+        low, high = 1, len(options)
     name = _ORDINAL.sub("", label) or label
     usual = 25 + blake2b(f"{story}{name}".encode(), digest_size=1).digest()[0] % 50
     percent = min(95, max(3, usual + shift))
-    return Question(label, name, word, reason, low, high, low + (high - low) * percent / 100)
+    mean = low + (high - low) * percent / 100
+    return Question(label, name, word, reason, low, high, mean, options)

@@ -9,7 +9,6 @@ from runner.report.confounding import confounded
 from runner.report.data import Data
 from runner.report.figures import choices as figures
 from runner.report.figures.sheet import Drawn, Sheet
-from runner.report.levels import MANY_LEVELS
 from runner.report.page import Table
 from runner.report.parts import MANY_CELLS, Parts
 from runner.report.words import Words
@@ -43,10 +42,8 @@ class ChoiceParts:
                 yield words("n.many_options", **said, count=len(question.options))
         yield from self._by("run", "shares_model")
         for factor in data.factors:
-            levels = data.readings[factor].drop_nulls().n_unique()
-            if levels > MANY_LEVELS:
-                named = {"factor": words.factor(factor), "column": factor}
-                yield words("n.many_levels", **named, count=f"{levels:,}", limit=f"{MANY_LEVELS:,}")
+            if many := self._parts.many_levels(data, factor):
+                yield many
             else:
                 yield from self._by(factor, f"shares_{factor}")
         if data.readings["temperature"].drop_nulls().n_unique() > 1:

@@ -31,11 +31,7 @@ def shares(readings: pl.DataFrame, options: Options, by: Sequence[str]) -> pl.Da
         pl.col("value").count().cast(pl.Int64).alias("n"),
         pl.col("value").null_count().cast(pl.Int64).alias("missing"),
     )
-    counts = (
-        readings.filter(pl.col("value").is_not_null())
-        .group_by(*keys, "value")
-        .agg(pl.len().cast(pl.Int64).alias("count"))
-    )
+    counts = _counted(readings, keys)
     offered = _offered(options, readings.schema["question"])
     whole = groups.join(offered, on="question").join(
         counts, on=[*keys, "value"], how="left", nulls_equal=True

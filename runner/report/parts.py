@@ -7,6 +7,7 @@ import polars as pl
 from runner.core.expand import BUNDLED_FACTORS
 from runner.report import numbers
 from runner.report.data import Data
+from runner.report.levels import MANY_LEVELS
 from runner.report.page import Table, counts
 from runner.report.words import Words
 
@@ -77,6 +78,19 @@ class Parts:
             notes=tuple(notes),
             open=open_,
             unknown={column: words("unknown") for column in unknown},
+        )
+
+    def many_levels(self, some: Data, factor: str) -> str | None:
+        """Say that a factor has too many levels to be shown one by one; None: it has not."""
+        levels = some.readings[factor].drop_nulls().n_unique()
+        if levels <= MANY_LEVELS:
+            return None
+        return self._words(
+            "n.many_levels",
+            factor=self._words.factor(factor),
+            column=factor,
+            count=f"{levels:,}",
+            limit=f"{MANY_LEVELS:,}",
         )
 
     def missing_line(self, some: Data) -> str:

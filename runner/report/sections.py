@@ -14,7 +14,6 @@ from runner.report.confounding import confounded
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
-from runner.report.levels import MANY_LEVELS
 from runner.report.numbers import Dice
 from runner.report.page import Page, Section, Table, counts
 from runner.report.parts import MANY_CELLS, Parts, share
@@ -137,10 +136,8 @@ class Sections:
         yield from self._scores_by("run", "scores_model")
         few = []
         for factor in data.factors:
-            levels = data.readings[factor].drop_nulls().n_unique()
-            if levels > MANY_LEVELS:
-                named = {"factor": words.factor(factor), "column": factor}
-                yield words("n.many_levels", **named, count=f"{levels:,}", limit=f"{MANY_LEVELS:,}")
+            if many := self._parts.many_levels(data, factor):
+                yield many
             else:
                 few.append(factor)
                 yield from self._scores_by(factor, f"scores_{factor}")

@@ -1,7 +1,7 @@
 """Looks after a run that is there: reads again, compares, verifies, recovers, resolves."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -48,19 +48,19 @@ def reread(run: Run) -> Result:
         LedgerDamaged: a raw file is gone or was changed since it was collected.
     """
     folder = run.folder(sending=False)
-    with ExitStack() as stack:
-        ledger = stack.enter_context(opened(run, folder, create=False))
+    with opened(run, folder, create=False) as ledger:
         request_states = run.known_to(ledger)
-        is_over = lambda: not request_states.counts().open  # noqa: E731 - asked later
-        stack.enter_context(heartbeat(ledger, SystemClock().now, is_over))
-        _read_again(run, ledger, request_states)
-        batches, counts = ledger.batches(), request_states.counts()
-        ledger.summarise(summary(counts, batches))
-        snapshot = Snapshot(counts=counts, batches=batches, held=None, halted=None, stopping=False)
-        exported = exported_run(run, ledger, request_states)
-        with progress_bar("writing the tables", exported.rows) as advance:
-            tables = write_tables(exported, advance)
-        return Result(snapshot=snapshot, folder=folder, tables=tables)
+        with heartbeat(ledger, SystemClock().now, lambda: not request_states.counts().open):
+            _read_again(run, ledger, request_states)
+            batches, counts = ledger.batches(), request_states.counts()
+            ledger.summarise(summary(counts, batches))
+            snapshot = Snapshot(
+                counts=counts, batches=batches, held=None, halted=None, stopping=False
+            )
+            exported = exported_run(run, ledger, request_states)
+            with progress_bar("writing the tables", exported.rows) as advance:
+                tables = write_tables(exported, advance)
+            return Result(snapshot=snapshot, folder=folder, tables=tables)
 
 
 def _read_again(run: Run, ledger: Ledger, request_states: RequestStates) -> None:

@@ -1,6 +1,6 @@
 """Tables for other programs and people: the study's CSV, wide, long and xlsx, with a codebook."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -203,9 +203,15 @@ def no_study(runs: Sequence[StoredRun]) -> str | None:
                 " and ".join(factors) or "none"
             )
         if choices := choices_in(run.definition):
-            is_one = "is a choice" if len(choices) == 1 else "are choices"
-            return f"its values are numbers, and {' and '.join(choices)} of {run.name} {is_one}"
+            return f"its values are numbers, and {are_choices(choices, run.name)}"
     return None
+
+
+def are_choices(questions: Collection[str], of: str) -> str:
+    """Say that some questions of a run or an experiment are choices."""
+    return f"{' and '.join(questions)} of {of} " + (
+        "is a choice" if len(questions) == 1 else "are choices"
+    )
 
 
 def _check_unique(table: pl.LazyFrame) -> None:

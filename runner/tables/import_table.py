@@ -22,7 +22,7 @@ from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import Experiment, Question
 from runner.storage.files import part_of, settle, write_durably
 from runner.tables.export import FORMULA, guarded
-from runner.tables.formats import REHEARSAL, STUDY
+from runner.tables.formats import REHEARSAL, STUDY, are_choices
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
 """What stands for a missing value, in small letters."""
@@ -112,11 +112,10 @@ def _check_fits(path: Path, experiment: Experiment) -> None:
             "as an experiment of its own, with another experiment=… and name=…"
         )
     if choices := [q.id for q in experiment.questions.questions if q.options]:
-        is_one = "is a choice" if len(choices) == 1 else "are choices"
+        of_it = are_choices(choices, f"the experiment {experiment.name}")
         raise ConfigError(
-            f"input={path}: a table in the study's columns holds numbers, and {' and '.join(choices)} "
-            f"of the experiment {experiment.name} {is_one}: import it as an experiment of its own, "
-            "with another experiment=… and name=…"
+            f"input={path}: a table in the study's columns holds numbers, and {of_it}: import it as "
+            "an experiment of its own, with another experiment=… and name=…"
         )
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from runner.config.factors import TAKEN
 from runner.core.errors import ConfigError
-from runner.report import choice_parts, numbers
+from runner.report import choice_parts, numbers, parts
 from runner.report.data import read
 from runner.report.figures import choices as figures
 from runner.report.parts import Parts
@@ -286,7 +286,7 @@ def test_many_dots_stand_in_several_figures(desk, tmp_path, monkeypatch):
 
 
 def test_many_levels_and_many_cells_are_said_and_not_shown(desk, tmp_path, monkeypatch):
-    monkeypatch.setattr(choice_parts, "MANY_LEVELS", 2)
+    monkeypatch.setattr(parts, "MANY_LEVELS", 2)
     monkeypatch.setattr(choice_parts, "MANY_CELLS", 8)
     written = reported(desk.folder / "outputs", tmp_path, "en", "single")
     page = Tree(written.page).text

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from runner.report import data, numbers, sections, write_report
+from runner.report import data, numbers, parts, sections, write_report
 from runner.report.data import read
 from runner.report.figures import scores
 from runner.report.numbers import Dice
@@ -168,7 +168,7 @@ TEMPERATURES = {"en": "Scores by temperature", "ja": "得点（温度別）"}
 
 
 def test_a_factor_of_many_levels_is_said_and_not_shown(desk, tmp_path, monkeypatch):
-    for module in (data, sections):
+    for module in (data, parts):
         monkeypatch.setattr(module, "MANY_LEVELS", 2)
     written = reported(desk.folder / "outputs", tmp_path)
     text = Tree(written.page).text

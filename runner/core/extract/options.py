@@ -54,7 +54,10 @@ class OptionGrammar:
 
     def others_in(self, text: str, number: Decimal) -> bool:
         """Tell whether a tidied text names another option than this one."""
-        return any(self._numbers[folded(m[0])] != number for m in self._any.finditer(text))
+        return bool(self._named(text) - {number})
+
+    def _named(self, text: str) -> set[int]:
+        return {self._numbers[folded(match[0])] for match in self._any.finditer(text)}
 
     def goes_on(self, below: str, number: Decimal) -> bool:
         """Tell whether the first line below an option takes it back, or makes another one of it."""
@@ -77,14 +80,11 @@ class OptionGrammar:
         text = plain[begin:end]
         start = begin + len(text) - len(text.lstrip())
         span = (start, start + len(text.strip()))
-        if not text.strip(_BLANKS):
-            return Value(None, Cause.MISSING, (begin, begin), end)
-        if self._is_list(text):
+        if self.is_unfilled(text):
             return Value(None, Cause.MISSING, (begin, begin), end)
         match = self._first.match(plain, begin, end)
         if match is None:
-            several = {self._numbers[folded(m[0])] for m in self._any.finditer(text)}
-            cause = Cause.AMBIGUOUS if len(several) > 1 else Cause.NOT_AN_OPTION
+            cause = Cause.AMBIGUOUS if len(self._named(text)) > 1 else Cause.NOT_AN_OPTION
             return Value(None, cause, span, end)
         number = Decimal(self._numbers[folded(match["name"])])
         rest = plain[match.end() : end]
@@ -92,7 +92,7 @@ class OptionGrammar:
         longer = any(part in near for part in self._longer[folded(match["name"])])
         if len(rest) > LONGEST_REMARK or longer or self.others_in(rest, number):
             return Value(None, Cause.AMBIGUOUS, span, end)
-        if rest.strip() and not _REMARK.match(rest, pos=0) and not match["rest"].strip():
+        if rest.strip() and not _REMARK.match(rest) and not match["rest"].strip():
             return Value(None, Cause.NOT_AN_OPTION, span, end)
         if _HEDGE.search(rest[:_NEAR]) or _OR.match(rest):
             return Value(None, Cause.AMBIGUOUS, span, end)
@@ -100,10 +100,9 @@ class OptionGrammar:
 
     def _is_list(self, text: str) -> bool:
         """Tell whether a text names every option, as the form does that was not filled in."""
-        named = {self._numbers[folded(m[0])] for m in self._any.finditer(text)}
-        between = self._any.sub("", text)
-        whole = len(named) == len(set(self._numbers.values())) and len(named) > 1
-        return whole and not re.search(r"\w{2}", between)
+        named = self._named(text)
+        whole = len(named) > 1 and named == set(self._numbers.values())
+        return whole and not re.search(r"\w{2}", self._any.sub("", text))
 
 
 def names_in(options: Sequence[Option]) -> list[list[str]]:
