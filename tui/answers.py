@@ -17,8 +17,9 @@ from weakref import WeakKeyDictionary
 
 from runner.batches.attempts import parts as part_files
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
+from runner.core.definition import kind_of
 from runner.core.errors import LedgerError
-from runner.core.model import Batch, BatchKey, Enhance, Span, Stem
+from runner.core.model import Batch, BatchKey, Enhance, ItemKind, Span, Stem
 from runner.core.request_states import (
     FAILED,
     RETRY_SUCCESS,
@@ -53,8 +54,9 @@ class Asked:
     minimum: float
     maximum: float
     whole: bool
+    kind: ItemKind = ItemKind.NUMBER
     options: tuple[str, ...] = ()
-    """The ids of a choice's options; empty for a number."""
+    """The ids of a choice's options; empty for other kinds."""
 
     @property
     def title(self) -> str:
@@ -273,6 +275,7 @@ def asked_of(definition: Mapping[str, Any]) -> tuple[Asked, ...]:
             minimum=float(row.get("minimum", 0)),
             maximum=float(row.get("maximum", 100)),
             whole=bool(row.get("integer", False)),
+            kind=kind_of(row),
             options=tuple(map(str, row.get("options", ()))),
         )
         for id_, row in definition["questions"].items()
@@ -412,9 +415,7 @@ class _AttemptsReader:
         return lazy.select(
             pl.lit(batch, dtype=kind).alias(name)
             if name == "batch"
-            else (pl.col(name) if name in there else pl.lit(None))
-            .cast(kind, strict=False)
-            .alias(name)
+            else _short(pl.col(name) if name in there else pl.lit(None), kind, name).alias(name)
             for name, kind in columns.items()
         ).collect()
 
@@ -427,6 +428,17 @@ class _AttemptsReader:
         return pl.concat(self._frames, rechunk=True)
 
 
+def _short(column: "pl.Expr", kind: Any, name: str) -> "pl.Expr":
+    """Return a column of a type; of long texts, what a table has room for."""
+    import polars as pl
+
+    typed = column.cast(kind, strict=False)
+    is_text = kind == pl.String and name.endswith("_value")
+    return typed.str.slice(0, LONGEST_VALUE) if is_text else typed
+
+
+LONGEST_VALUE = 80
+"""Characters of a text, or of several options, that are kept in memory of each answer."""
 _AGAIN = "action=export writes it anew from raw/"
 
 
@@ -442,7 +454,10 @@ def light_columns(questions: tuple[Asked, ...]) -> dict[str, Any]:
     for question in questions:
         small = question.whole and _LEAST < question.minimum <= question.maximum < _MOST
         number = pl.Int16 if small else pl.Float64
-        columns[f"{question.id}_value"] = pl.Categorical if question.options else number
+        columns[f"{question.id}_value"] = {
+            ItemKind.NUMBER: number,
+            ItemKind.CHOICE: pl.Categorical,
+        }.get(question.kind, pl.String)
         columns[f"{question.id}_pattern"] = pl.Categorical
         columns[f"{question.id}_cause"] = pl.Categorical
     return columns

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.core.errors import ConfigError
-from runner.core.model import Cause, Option, Pattern, PatternKind, Question, QuestionSet, Variant
+from runner.core.model import (
+    SLOTS,
+    Cause,
+    ItemKind,
+    Option,
+    Pattern,
+    PatternKind,
+    Question,
+    QuestionSet,
+    Variant,
+)
 from runner.core.states import BatchState
 from tui.answers import STATE_WORDS, Asked, JobAnswers
 from tui.cells import clean, clean_lines
@@ -250,6 +260,11 @@ def _option(row: Mapping[str, Any]) -> Option:
     return Option(**{**row, "aliases": tuple(row.get("aliases", ()))})
 
 
+def _kind_of_old(question: Mapping[str, Any]) -> ItemKind:
+    """Return the kind of a question from before kinds were recorded."""
+    return ItemKind.CHOICE if question.get("options") else ItemKind.NUMBER
+
+
 def question_set(record: Any) -> QuestionSet | None:
     """Return the question set that a ledger's record describes; None when it does not say, or not so."""
     try:
@@ -258,6 +273,7 @@ def question_set(record: Any) -> QuestionSet | None:
             Question(
                 **{
                     **question,
+                    "kind": ItemKind(question.get("kind") or _kind_of_old(question)),
                     "aliases": tuple(question.get("aliases", ())),
                     "options": tuple(map(_option, question.get("options", ()))),
                     "anchors": {int(n): word for n, word in question.get("anchors", {}).items()},
@@ -271,6 +287,8 @@ def question_set(record: Any) -> QuestionSet | None:
                 Pattern(**{**pattern, "kind": PatternKind(pattern.get("kind", "line"))})
                 for pattern in row.get(group, ())
             )
+        if "slots" in row:
+            row["slots"] = {**SLOTS, **row["slots"]}
         for words in ("value_words", "reason_words"):
             if words in row:
                 row[words] = tuple(row[words])
@@ -372,6 +390,8 @@ _CAUSES = {
     Cause.AMBIGUOUS: "answered twice, with different numbers",
     Cause.NOT_A_NUMBER: "what stands there is not one whole number",
     Cause.NOT_AN_OPTION: "what stands there names none of the options plainly",
+    Cause.WRONG_COUNT: "more or fewer options than were asked for",
+    Cause.NOT_VALID: "what stands there is no JSON that the schema allows",
     Cause.OTHER_SCALE: "the number is on another scale than the one asked for",
     Cause.NO_REASON: "the reason is missing",
     Cause.REFUSED: "the model would not answer",

@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, overload
 
 from runner.core.definition import factor_names
+from runner.core.model import ItemKind
 from tui.answers import BAD, GOOD, GOOD_AGAIN, OPEN, Answers, Asked, JobAnswers
 from tui.cells import clean
 from tui.conditions import spelled
@@ -175,9 +176,13 @@ def score_table(answers: Answers, pivot: Pivot) -> ScoreTable:
         left = len(jobs) - len(asked)
         notes.insert(0, f"left out: {left} of {len(jobs)} jobs, without {what}")
     there = {q.id for one in asked for q in one.questions}
-    questions = tuple(q for q in answers.questions if q.id in there and not q.options)
-    if choices := [q.id for q in answers.questions if q.id in there and q.options]:
-        notes.insert(0, f"{', '.join(choices)}: a choice has no mean; action=report has its shares")
+    questions = tuple(q for q in answers.questions if q.id in there and q.kind is ItemKind.NUMBER)
+    numbers = {q.id for q in questions}
+    if others := [q.id for q in answers.questions if q.id in there - numbers]:
+        what = "a choice has no mean; action=report has its shares"
+        if any(q.kind is not ItemKind.CHOICE for q in answers.questions if q.id in others):
+            what = "not numbers; action=report has what can be counted of them"
+        notes.insert(0, f"{', '.join(others)}: {what}")
     frames = [_frame(one, pivot, questions) for one in asked]
     frame = pl.concat(frames or [_nothing(pivot)])
     rows = _rows(frame, pivot, questions)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.core.model import BatchKey, Cause, QuestionSet, Reading
+from runner.core.model import BatchKey, Cause, ItemKind, QuestionSet, Reading
 from runner.core.states import ASKED
 from runner.storage.files import fresh, make_folder
 
@@ -48,7 +48,8 @@ def question_columns(questions: QuestionSet) -> dict[str, str]:
     columns: dict[str, str] = {}
     for question in questions.questions:
         number = "Int64" if question.integer else "Float64"
-        columns[f"{question.id}_value"] = "String" if question.options else number
+        is_number = question.kind is ItemKind.NUMBER
+        columns[f"{question.id}_value"] = number if is_number else "String"
         for part in ("reason", "pattern", "cause", "written"):
             columns[f"{question.id}_{part}"] = "String"
     return columns

@@ -133,7 +133,7 @@ def _factor(name: str, said: Any, sent: set[str], other_file: str | None, places
     if "from" in said:
         path = _answers_of(str(said["from"]), places, where)
     else:
-        path = _found(said.get("file"), other_file, places.folders, where)
+        path = found(said.get("file"), other_file, places.folders, where)
     from runner.config.level_files import ANSWER, LevelFile, read_levels
 
     sample = said.get("sample") or {}
@@ -239,7 +239,7 @@ def _answers_of(experiment: str, places: Places, where: str) -> Path:
     return folder
 
 
-def _found(said: str | None, other: str | None, folders: Sequence[Path], where: str) -> Path:
+def found(said: str | None, other: str | None, folders: Sequence[Path], where: str) -> Path:
     """Return the path of a factor's file: one that the command line names may be anywhere."""
     if other is not None:
         return Path(other).expanduser()
@@ -302,7 +302,7 @@ def _only(
 ) -> tuple[tuple[str, ...], ...]:
     from runner.config.level_files import rows_in
 
-    path = _found(said, None, folders, "design.only")
+    path = found(said, None, folders, "design.only")
     rows = rows_in(path, "design.only")
     for name in factors:
         if name not in rows[0]:

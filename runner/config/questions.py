@@ -1,17 +1,25 @@
 """A question set: checked, and translated into the nouns of runner.core."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
-from runner.config.problems import IDENTIFIER, Problems, did_you_mean
+from runner.config.items import check_items, question_of
+from runner.config.problems import Problems, did_you_mean
 from runner.config.schema import ItemConfig, PatternConfig, QuestionConfig
 from runner.core.errors import ConfigError
-from runner.core.extract.options import names_in
 from runner.core.extract.reader import Reader
-from runner.core.model import Option, Pattern, PatternKind, Question, QuestionSet, Variant
+from runner.core.model import (
+    SLOTS,
+    ItemKind,
+    Pattern,
+    PatternKind,
+    Question,
+    QuestionSet,
+    Variant,
+)
 from runner.core.prompt import (
     FORM_FIELDS,
+    SLOT_FIELDS,
     TEMPLATE_FIELDS,
     fill,
     form_of,
@@ -19,15 +27,12 @@ from runner.core.prompt import (
     placeholders,
 )
 
-_WHOLE = re.compile(r"-?[0-9]{1,9}")
-KINDS = ("number", "choice")
-"""What an answer to an item may be."""
-
 
 def questions_of(
     row: QuestionConfig,
     items: Mapping[str, ItemConfig],
     factors: Sequence[str],
+    folders: Sequence[Path],
     problems: Problems,
 ) -> QuestionSet:
     """Translate a question set; what is wrong with it is noted.
@@ -36,86 +41,25 @@ def questions_of(
         row: of conf/question/*.yaml.
         items: the experiment's own, in the place of that file's.
         factors: what a wording may name besides personas and texts.
+        folders: where a file that an item names is looked for.
         problems: takes what is wrong.
     """
     where = f"question/{row.name}.yaml"
     listed = "items" if items else f"{where}: items"
     items = items or row.items
-    _check_items(items, listed, problems)
+    check_items(items, listed, problems)
+    asked = tuple(question_of(str(key), item, folders, problems) for key, item in items.items())
     problems.check(bool(row.value_patterns), f"{where}: value_patterns", "no pattern is declared")
     wordings = _wordings(row, factors, where, problems)
     _check_patterns(row, where, problems)
     for key, item in items.items():
         lines = row.form if item.reason or not row.form_value else row.form_value
         problems.check(
-            item.kind != "choice" or "{options}" in lines,
+            item.kind == "number" or "{options}" in lines,
             f"{where}: form",
             f"does not name {{options}}, which {key} needs; question=english has an example",
         )
-    return _translated(row, items, wordings)
-
-
-def _check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems) -> None:
-    problems.check(bool(items), where, "no question is declared")
-    for key, item in items.items():
-        good = IDENTIFIER.fullmatch(str(key)) is not None
-        problems.check(good, f"{where}.{key}", "allowed: letters, digits, - and _")
-        problems.check(
-            item.kind in KINDS,
-            f"{where}.{key}.kind",
-            f"{item.kind!r}; {did_you_mean(item.kind, KINDS)}",
-        )
-        _check_options(item, f"{where}.{key}", problems)
-        for number in item.anchors:
-            is_whole = item.kind == "number" and _WHOLE.fullmatch(number) is not None
-            problems.check(
-                is_whole and item.minimum <= int(number) <= item.maximum,
-                f"{where}.{key}.anchors",
-                f"{number} is no answer to it; allowed: {item.minimum} to {item.maximum}",
-            )
-        problems.check(
-            item.kind == "choice" or item.minimum < item.maximum,
-            f"{where}.{key}",
-            f"minimum {item.minimum} is not below maximum {item.maximum}",
-        )
-
-
-def _check_options(item: ItemConfig, where: str, problems: Problems) -> None:
-    if item.kind != "choice":
-        stray = item.kind in KINDS and item.options is not None
-        problems.check(not stray, f"{where}.options", "only a kind: choice has options")
-        return
-    options = options_of(item)
-    problems.check(len(options) > 1, f"{where}.options", "allowed: two or more, as [yes, no]")
-    owners: dict[str, str] = {}
-    for option, names in zip(options, names_in(options), strict=True):
-        for name in names:
-            problems.check(bool(name), f"{where}.options", f"{option.id!r} has an empty name")
-            other = owners.setdefault(name, option.id)
-            problems.check(
-                other == option.id,
-                f"{where}.options",
-                f"{option.id!r} and {other!r} are both called {name!r}",
-            )
-
-
-def options_of(item: ItemConfig) -> tuple[Option, ...]:
-    """Return the options of a choice: words, or ids with a label or with aliases."""
-    said = item.options
-    if isinstance(said, list):
-        said = dict.fromkeys(said) if all(isinstance(word, str) for word in said) else None
-    if not isinstance(said, dict):
-        return ()
-    return tuple(_option(str(id_), row) for id_, row in said.items())
-
-
-def _option(id_: str, row: Any) -> Option:
-    if isinstance(row, list):
-        return Option(id=id_, aliases=tuple(map(str, row)))
-    if isinstance(row, dict):
-        aliases = row.get("aliases") or []
-        return Option(id=id_, label=str(row.get("label") or ""), aliases=tuple(map(str, aliases)))
-    return Option(id=id_, label=str(row or ""))
+    return _translated(row, asked, wordings)
 
 
 def _wordings(
@@ -134,6 +78,7 @@ def _wordings(
             )
     fields = (*TEMPLATE_FIELDS, "items", *factors)
     for key, template, allowed in (
+        *((f"slots.{kind}", slot, SLOT_FIELDS) for kind, slot in row.slots.items()),
         ("form", row.form, FORM_FIELDS),
         ("form_value", row.form_value, FORM_FIELDS),
         ("plain", row.plain, fields),
@@ -173,14 +118,14 @@ def check_read(questions: QuestionSet) -> None:
     Raises:
         ConfigError: naming the item and the option.
     """
-    choices = [q for q in questions.questions if q.options]
+    choices = [q for q in questions.questions if q.kind is ItemKind.CHOICE]
     if not choices:
         return
     reader = Reader(questions)
     for question in choices:
         for number, option in enumerate(question.options, 1):
             lines = form_of(questions, question).replace(
-                f"[{options_shown(question)}]", option.shown, 1
+                f"[{options_shown(questions, question)}]", option.shown, 1
             )
             if reader.by_patterns(lines)[question.id].value != number:
                 raise ConfigError(
@@ -190,11 +135,12 @@ def check_read(questions: QuestionSet) -> None:
 
 
 def _translated(
-    row: QuestionConfig, items: Mapping[str, ItemConfig], wordings: Mapping[Variant, str]
+    row: QuestionConfig, asked: tuple[Question, ...], wordings: Mapping[Variant, str]
 ) -> QuestionSet:
     return QuestionSet(
         name=row.name,
-        questions=tuple(_question(str(key), item) for key, item in items.items()),
+        questions=asked,
+        slots={**SLOTS, **row.slots},
         form=row.form,
         form_value=row.form_value,
         templates=wordings,
@@ -205,23 +151,6 @@ def _translated(
         value_words=tuple(row.value_words),
         reason_words=tuple(row.reason_words),
         kanji_numbers=row.kanji_numbers,
-    )
-
-
-def _question(id_: str, item: ItemConfig) -> Question:
-    options = options_of(item) if item.kind == "choice" else ()
-    return Question(
-        id=id_,
-        label=item.label or id_,
-        minimum=1 if options else item.minimum,
-        maximum=len(options) or item.maximum,
-        integer=item.integer or bool(options),
-        reason_required=item.reason and item.reason_required,
-        aliases=tuple(item.aliases),
-        asks_reason=item.reason,
-        ask=item.ask,
-        anchors={int(n): word for n, word in item.anchors.items() if _WHOLE.fullmatch(n)},
-        options=options,
     )
 
 

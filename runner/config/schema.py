@@ -43,10 +43,14 @@ class ItemConfig:
     ask: str = ""
     kind: str = "number"
     options: Any = field(default=None, metadata=WORDS)
+    at_least: int | None = None
+    at_most: int | None = None
+    schema: Any = None
     anchors: dict[str, str] = field(default_factory=dict)
-    minimum: int = 0
-    maximum: int = 100
+    minimum: float = 0
+    maximum: float = 100
     integer: bool = True
+    required: bool = True
     reason: bool = True
     reason_required: bool = True
     aliases: list[str] = field(default_factory=list)
@@ -77,6 +81,7 @@ class QuestionConfig:
     refusal_patterns: list[PatternConfig] = field(default_factory=list)
     value_words: list[str] = field(default_factory=lambda: ["数値", "value"])
     reason_words: list[str] = field(default_factory=lambda: ["理由", "reason"])
+    slots: dict[str, str] = field(default_factory=dict)
     kanji_numbers: bool = False
     answer: str = "text"
     plain_json: str = ""

@@ -176,7 +176,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
 def _experiment(
     config: Config, capability: Capability, sources: list[Path], problems: Problems
 ) -> Experiment:
-    questions = questions_of(config.question, config.items, list(config.factors), problems)
+    questions = questions_of(config.question, config.items, list(config.factors), sources, problems)
     model = _model(config.provider, capability, _structured(config, questions, problems))
     temperatures, calculated = _temperatures(config.temperatures, model, capability, problems)
     factors = _factors_of_files(config, sources, problems)

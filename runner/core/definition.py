@@ -5,10 +5,21 @@ change. The comparison is of contents, so that a changed comma in a text is foun
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from runner.core.model import Condition, Enhance, Experiment, Kept, Level, Question, Variant
+from runner.core.model import (
+    Condition,
+    Enhance,
+    Experiment,
+    ItemKind,
+    Kept,
+    Level,
+    Question,
+    QuestionSet,
+    Variant,
+)
 
 GROWING = ("personas", "texts", "factors", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
@@ -19,6 +30,8 @@ FILE_COLUMNS = {
     "text": {"title": "title", "author": "author"},
 }
 """What the tables show of factors whose levels are files of their own, and how they call it."""
+OFFERED = "offered"
+"""The options of a question that is answered with several of them."""
 KEPT = "kept"
 """What the tables show of a level beside its id; it is not asked, and may be corrected."""
 
@@ -47,7 +60,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             ),
             **{variant.value: questions.templates[variant] for variant in Variant},
         },
-        "questions": {q.id: _question(q) for q in questions.questions},
+        "questions": define_questions(questions),
         "personas": {
             level.id: {**level.kept, "system": level.fields["system"]}
             for level in _levels(experiment, "persona")
@@ -71,19 +84,46 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
     }
 
 
+def define_questions(questions: QuestionSet) -> dict[str, Any]:
+    """Return what is asked, by question."""
+    return {q.id: _question(q) for q in questions.questions}
+
+
 def _question(q: Question) -> dict[str, Any]:
     """Return what is asked by one question; what an older version did not have is only there if it is used."""
     return {
         "label": q.label,
-        "minimum": q.minimum,
-        "maximum": q.maximum,
+        "minimum": _number(q.minimum),
+        "maximum": _number(q.maximum),
         "integer": q.integer,
         "reason_required": q.reason_required,
         **({} if q.asks_reason else {"reason": NOT_ASKED}),
         **({"ask": q.ask} if q.ask else {}),
         **({"anchors": {str(n): word for n, word in q.anchors.items()}} if q.anchors else {}),
-        **({"options": {o.id: o.shown for o in q.options}} if q.options else {}),
-        **({"order": ", ".join(o.id for o in q.options)} if q.options else {}),
+        **_kind(q),
+    }
+
+
+def _number(bound: int | Decimal) -> int | float:
+    return bound if isinstance(bound, int) else float(bound)
+
+
+def _kind(q: Question) -> dict[str, Any]:
+    """Return what is asked for that is no number."""
+    options = {o.id: o.shown for o in q.options}
+    order = {"order": ", ".join(options)} if options else {}
+    if q.kind is ItemKind.NUMBER:
+        return {} if q.is_required else {"required": False}
+    if q.kind is ItemKind.CHOICE:
+        return {"options": options, **order, **({} if q.is_required else {"required": False})}
+    counts = {"at_least": q.at_least, "at_most": q.at_most} if q.kind is ItemKind.CHOICES else {}
+    return {
+        "kind": q.kind.value,
+        "required": q.is_required,
+        **({OFFERED: options} if options else {}),
+        **order,
+        **counts,
+        **({"schema": q.schema} if q.schema else {}),
     }
 
 
@@ -130,10 +170,9 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**old, **new, **sections}
 
 
-def choices_in(definition: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the choices of a definition: by question, what each option's id was shown as."""
-    rows = definition["questions"].items()
-    return {key: dict(row["options"]) for key, row in rows if "options" in row}
+def kind_of(row: Mapping[str, Any]) -> ItemKind:
+    """Return the kind of a question, as a definition has it."""
+    return ItemKind(row.get("kind", "choice" if "options" in row else "number"))
 
 
 def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Kept]]]:

@@ -1,6 +1,6 @@
 """The nouns: what an experiment is made of, and what is known of its batches and answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -99,18 +99,42 @@ class Option:
         return self.label or self.id
 
 
+class ItemKind(StrEnum):
+    """What an answer to a question is."""
+
+    NUMBER = "number"
+    """A number between two bounds."""
+    CHOICE = "choice"
+    """One of some options."""
+    CHOICES = "choices"
+    """Several of some options."""
+    RANK = "rank"
+    """All options, in an order."""
+    TEXT = "text"
+    """Whatever the model says."""
+    JSON = "json"
+    """A value of JSON that a schema describes."""
+
+
+BETWEEN = "; "
+"""Stands between options where tables hold several."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question: a number between two bounds, or one of some options; and perhaps a reason."""
+    """One question, what may be answered, and perhaps a reason."""
 
     id: str
     label: str
-    minimum: int
-    """Of a choice: 1."""
-    maximum: int
+    minimum: int | Decimal
+    """Of what is no number: 1."""
+    maximum: int | Decimal
     """Of a choice: how many options there are; a reading holds the number of the one chosen."""
     integer: bool
     reason_required: bool
+    kind: ItemKind = ItemKind.NUMBER
+    is_required: bool = True
+    """Whether an answer without it has to be asked again."""
     aliases: tuple[str, ...] = ()
     """What answers may call it beside its label, as in another language."""
     asks_reason: bool = True
@@ -118,17 +142,45 @@ class Question:
     ask: str = ""
     """The question in full, where the label is only its name."""
     options: tuple[Option, ...] = ()
-    """Of a choice, in the order in which they are shown; empty for a number."""
+    """Of a choice, choices and a rank, in the order in which they are shown."""
+    at_least: int = 1
+    """How many of its options choices may name, from here to `at_most`."""
+    at_most: int = 0
+    schema: str = field(default="", repr=False)
+    """Of JSON: its JSON Schema, as JSON."""
     anchors: Mapping[int, str] = field(default_factory=dict)
     """What some of the numbers mean; they stand behind the question."""
 
-    def written(self, value: "Decimal | None") -> int | float | str | None:
+    def written(self, value: "Decimal | str | None") -> int | float | str | None:
         """Return a reading's value as tables hold it."""
-        if value is None:
-            return None
-        if self.options:
+        if value is None or isinstance(value, str):
+            return value
+        if self.kind is ItemKind.CHOICE:
             return self.options[int(value) - 1].id
+        if self.kind in (ItemKind.CHOICES, ItemKind.RANK):
+            return BETWEEN.join(self.options[place].id for place in chosen(value))
         return int(value) if self.integer else float(value)
+
+
+_CODE = 1000
+"""More than there may be options: each place of a list has three digits."""
+
+
+def coded(places: Iterable[int]) -> Decimal:
+    """Return a list of options, each by its place from 0, as one number; no option at all is 0."""
+    code = 0
+    for place in places:
+        code = code * _CODE + place + 1
+    return Decimal(code)
+
+
+def chosen(code: Decimal) -> list[int]:
+    """Return the places of the options that a number of `coded` stands for, in order."""
+    rest, places = int(code), []
+    while rest:
+        rest, place = divmod(rest, _CODE)
+        places.append(place - 1)
+    return places[::-1]
 
 
 class PatternKind(StrEnum):
@@ -164,6 +216,17 @@ class Pattern:
     kind: PatternKind = PatternKind.LINE
 
 
+NONE = "none"
+"""In a slot's name: the one of choices that may be none at all."""
+SLOTS: Mapping[ItemKind | str, str] = {
+    ItemKind.CHOICES: "choose {count} of: {options}",
+    NONE: "choose {count} of, or none: {options}",
+    ItemKind.RANK: "put all in order, first to last: {options}",
+    ItemKind.TEXT: "your own words",
+    ItemKind.JSON: "a JSON object",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionSet:
     """All questions of an experiment, the wordings that ask them and the patterns that read."""
@@ -184,6 +247,8 @@ class QuestionSet:
     value_words: tuple[str, ...] = ("数値", "value")
     """What announces a value, in lines, keys and the heads of tables."""
     reason_words: tuple[str, ...] = ("理由", "reason")
+    slots: Mapping[ItemKind | str, str] = field(default_factory=lambda: SLOTS)
+    """What the form shows in the place of an answer that is no single value."""
     kanji_numbers: bool = False
     """Whether 八十 is a number; its pattern then carries a name of its own."""
 
@@ -362,12 +427,17 @@ class Cause(StrEnum):
     BLOCKED = "blocked"
     OTHER_SCALE = "other_scale"
     """A number, but on a scale that is not the question's: 7 of 10 is not 7 of 100."""
+    WRONG_COUNT = "wrong_count"
+    """Options, but more or fewer of them than were asked for, or one twice."""
+    NOT_VALID = "not_valid"
+    """JSON that its schema does not allow, or none at all."""
 
 
 class Reading(NamedTuple):
     """What was read of one question in one answer; a tuple, as there are millions of them."""
 
-    value: Decimal | None
+    value: Decimal | str | None
+    """A number: of a choice its place from 1, of several options what `coded` makes of them."""
     reason: str | None
     pattern: str | None
     """The name of the pattern that found the value's place; None when none did."""

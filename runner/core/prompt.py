@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from runner.core.errors import ConfigError
 from runner.core.model import (
+    NONE,
     Condition,
     Experiment,
     Factor,
+    ItemKind,
     Level,
     Message,
     Prompt,
@@ -34,6 +36,8 @@ MAIN_FIELDS = {"persona": "system", "text": "text"}
 """The fields that `{persona}` and `{text}` stand for."""
 _NAMES_SHOWN = 16
 
+SLOT_FIELDS = ("count", "options")
+"""What the slot of a kind of item may name in braces."""
 FORM_FIELDS = ("id", "label", "minimum", "maximum", "name", "options")
 """What the form of one question may name in braces."""
 
@@ -85,11 +89,20 @@ def name_of(question: Question) -> str:
     return f"{question.id}. {question.label}"
 
 
-def options_shown(question: Question) -> str:
+def options_shown(questions: QuestionSet, question: Question) -> str:
     """Return what may be answered, as the form shows it."""
-    if question.options:
-        shown = [option.shown for option in question.options]
+    shown = [option.shown for option in question.options]
+    if question.kind is ItemKind.CHOICE:
         return (" | " if any("/" in word for word in shown) else " / ").join(shown)
+    if question.kind is not ItemKind.NUMBER:
+        low, high = question.at_least, question.at_most
+        values = {
+            "count": str(low) if low == high else f"{low}-{high}",
+            "options": ("; " if any("," in word for word in shown) else ", ").join(shown),
+        }
+        may_be_none = question.kind is ItemKind.CHOICES and not low
+        slot = questions.slots[NONE if may_be_none else question.kind]
+        return fill(slot, values, "question.slots")
     between = "-" if question.minimum >= 0 else " to "
     return f"{question.minimum}{between}{question.maximum}"
 
@@ -102,7 +115,7 @@ def form_of(questions: QuestionSet, question: Question) -> str:
         "minimum": str(question.minimum),
         "maximum": str(question.maximum),
         "name": name_of(question),
-        "options": options_shown(question),
+        "options": options_shown(questions, question),
     }
     lines = questions.form if question.asks_reason else questions.form_value or questions.form
     return fill(lines, values, "question.form").rstrip("\n")
@@ -112,7 +125,7 @@ def skeleton(questions: QuestionSet) -> str:
     """Return the JSON object to fill in, a question a line, in the words of the question set."""
     value, reason = (next(iter(w), "") for w in (questions.value_words, questions.reason_words))
     rows = (
-        f'  {_quoted(q.id)}: {{"value": [{q.label} {value}: {options_shown(q)}]'
+        f'  {_quoted(q.id)}: {{"value": [{q.label} {value}: {options_shown(questions, q)}]'
         + (f', "reason": {_quoted(f"[{q.label} {reason}]")}}}' if q.asks_reason else "}")
         for q in questions.questions
     )
@@ -199,7 +212,8 @@ def _listed(question: Question) -> str:
     if question.ask:
         said = f"{name_of(question)}: {question.ask}"
     anchors = ", ".join(f"{number} = {word}" for number, word in question.anchors.items())
-    return f"{said} ({anchors})" if anchors else said
+    said = f"{said} ({anchors})" if anchors else said
+    return f"{said}\nJSON Schema: {question.schema}" if question.schema else said
 
 
 def _prompt(turns: list[Message], *, system_role: bool) -> Prompt:

@@ -1,10 +1,12 @@
 """Seeded pretend answers to the form found in a prompt, some of them malformed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from runner.emulator.dice import Dice
+from runner.emulator.made_json import instance
 from runner.emulator.prompts import Prompt, Question, read_prompt
 
 _FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -51,6 +53,7 @@ class Layout:
 
 _OTHER_OPTION = 0.4
 """How often any option may be answered, the usual one or another."""
+_NO_OPTION = "none"
 _ONLY_NUMBERS = ("点", "/{high}")
 """What stands behind a number and behind no word."""
 PLAIN = Layout()
@@ -89,6 +92,8 @@ MALFORMATIONS = (
 )
 _IN_SCHEMA = ("too_high", "negative", "reason_missing", "cut_short", "refusal", "content_filter")
 """What can be wrong with an answer that keeps to a schema: bounds are told there, not enforced."""
+_NO_VALUE = ("too_high", "negative", "not_a_number", "range", "decimal")
+"""What is wrong with a number or an option; lists and words are only left out."""
 _FORMLESS = ("refusal_text", "cut_short", "empty", "refusal", "content_filter")
 
 
@@ -136,14 +141,21 @@ def _content(prompt: Prompt, temperature: float, dice: Dice, flaw: str | None) -
     if flaw == "prose" or not prompt.has_form:
         name = prompt.questions[dice.roll(len(prompt.questions))].name
         return "".join(prompt.phrases.prose).format(work=prompt.work, name=name)
-    numbers = [_number(question, prompt.spread, temperature, dice) for question in prompt.questions]
+    numbers = [
+        _number(question, prompt.spread, temperature, dice) if question.is_one else 0
+        for question in prompt.questions
+    ]
     reasons = [
         _reason(question, number, prompt, dice)
         for question, number in zip(prompt.questions, numbers, strict=True)
     ]
+    others = {q.label: _other(q, prompt, dice) for q in prompt.questions if not q.is_one}
     if prompt.is_object:
-        return _object(prompt.questions, numbers, reasons, dice, flaw)
-    values = [q.said(number) for q, number in zip(prompt.questions, numbers, strict=True)]
+        return _object(prompt.questions, numbers, reasons, others, dice, flaw)
+    values = [
+        q.said(number) if q.is_one else _written(q, others[q.label])
+        for q, number in zip(prompt.questions, numbers, strict=True)
+    ]
     if flaw is not None:
         return _flawed(prompt, values, reasons, dice, flaw)
     layout = PLAIN if dice.share() < 0.7 else LAYOUTS[dice.roll(len(LAYOUTS))]
@@ -157,14 +169,17 @@ def _one(sentences: tuple[str, ...], dice: Dice) -> str:
 
 def _object(
     questions: tuple[Question, ...],
-    numbers: list[int],
+    numbers: list[float],
     reasons: list[str],
+    others: dict[str, Any],
     dice: Dice,
     flaw: str | None,
 ) -> str:
     """Write the answer as the JSON object that the schema describes."""
     where = dice.roll(len(questions))
     low, high = questions[where].low, questions[where].high
+    if not questions[where].is_one:
+        flaw = None
     if flaw == "too_high":
         numbers[where] = high + (high - low) // 2
     elif flaw == "negative":
@@ -173,7 +188,11 @@ def _object(
         reasons[where] = ""
     parts = {
         question.label: {
-            question.number_word: question.said(number) if question.options else number
+            question.number_word: others[question.label]
+            if not question.is_one
+            else question.said(number)
+            if question.options
+            else number
         }
         | ({question.reason_word: reason} if question.reason_word else {})
         for question, number, reason in zip(questions, numbers, reasons, strict=True)
@@ -181,7 +200,31 @@ def _object(
     return orjson.dumps(parts).decode()
 
 
-def _number(question: Question, spread: float, temperature: float, dice: Dice) -> int:
+def _other(question: Question, prompt: Prompt, dice: Dice) -> Any:
+    """Return what is answered that is no single value, as JSON would have it."""
+    if question.kind == "several":
+        count = int(question.low) + dice.roll(int(question.high - question.low) + 1)
+        return _drawn(question.options, dice)[:count]
+    if question.kind == "order":
+        return _drawn(question.options, dice)
+    if question.kind == "object":
+        return instance(question.schema, prompt.subjects, dice)
+    return _reason(question, 0, prompt, dice)
+
+
+def _drawn(options: tuple[str, ...], dice: Dice) -> list[str]:
+    left = list(options)
+    return [left.pop(dice.roll(len(left))) for _ in options]
+
+
+def _written(question: Question, value: Any) -> str:
+    """Return the same as a line of the form has it."""
+    if question.kind == "object":
+        return orjson.dumps(value).decode()
+    return value if isinstance(value, str) else ", ".join(value) or _NO_OPTION
+
+
+def _number(question: Question, spread: float, temperature: float, dice: Dice) -> float:
     if question.options and dice.share() < _OTHER_OPTION:
         return question.low + dice.roll(len(question.options))
     width = spread * (0.25 + 0.75 * temperature) * (question.high - question.low) / 100
@@ -191,7 +234,7 @@ def _number(question: Question, spread: float, temperature: float, dice: Dice) -
     return min(question.high, max(question.low, number))
 
 
-def _reason(question: Question, number: int, prompt: Prompt, dice: Dice) -> str:
+def _reason(question: Question, number: float, prompt: Prompt, dice: Dice) -> str:
     part = (number - question.low) / (question.high - question.low)
     phrases = prompt.phrases
     verdicts = phrases.verdicts["high" if part >= 0.6 else "low" if part <= 0.3 else "middle"]
@@ -210,8 +253,11 @@ def _lay_out(
 ) -> str:
     blocks = []
     for question, given, reason in zip(questions, values, reasons, strict=True):
-        value = given.translate(_FULL_WIDTH) if layout.full_width else given
-        is_word = bool(question.options) and layout.number.endswith(_ONLY_NUMBERS)
+        is_wide = layout.full_width and question.is_one
+        value = given.translate(_FULL_WIDTH) if is_wide else given
+        is_word = (bool(question.options) or not question.is_one) and layout.number.endswith(
+            _ONLY_NUMBERS
+        )
         number_line = (PLAIN if is_word else layout).number.format(
             label=question.label, word=question.number_word, value=value, high=question.high
         )
@@ -226,6 +272,8 @@ def _lay_out(
 def _wrong(question: Question, value: str, no_number: str) -> dict[str, str]:
     """Return what may stand in the place of a value, by what is wrong with it."""
     low, high = question.low, question.high
+    if not question.is_one:
+        return dict.fromkeys(_NO_VALUE, no_number) | {"unfilled": ""}
     if question.options:
         other = _another(question, value)
         return {
@@ -243,15 +291,17 @@ def _wrong(question: Question, value: str, no_number: str) -> dict[str, str]:
         "not_a_number": no_number,
         "range": f"{low + third}-{high - third}",
         "unfilled": f"[{low}-{high}]",
-        "decimal": f"{max(low, int(value) - 1)}.5",
+        "decimal": f"{max(low, int(float(value)) - 1)}.5",
     }
 
 
 def _another(question: Question, value: str) -> str:
     """Return another answer than this one."""
+    if not question.is_one:
+        return value
     if question.options:
         return next(option for option in question.options if option != value)
-    number = int(value)
+    number = int(float(value))
     return str(number - 5 if number - 5 >= question.low else number + 5)
 
 

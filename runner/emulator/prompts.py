@@ -8,13 +8,13 @@ from hashlib import blake2b
 from typing import Any
 
 from runner.emulator.phrases import ENGLISH, JAPANESE, Phrases
+from runner.emulator.slots import Slot, slot_of
 
 _SLOT = re.compile(
     r"^[ \t\u3000\-*・●#>]*(?P<label>[^\s()（）:：*][^()（）:：\n]{0,60}?)[ \t]*"
     r"[(（](?P<word>[^()（）\n]{1,16})[)）][ \t]*[:：][ \t*]*(?P<slot>.*)$",
     re.MULTILINE,
 )
-_SCALE = re.compile(r"(-?\d+)\s*(?:[-–~〜～ー]|to)\s*(-?\d+)")
 _NUMBER_WORD = re.compile(
     r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating|回答|answer", re.IGNORECASE
 )
@@ -23,6 +23,7 @@ _BRACKETS = re.compile(r"[\[［](.+)[\]］]")
 _ORDINAL = re.compile(
     r"^\s*(?:(?:[QＱ問]?\s*\d+|設問\d+)\s*[.．:：、)]?\s*|[A-Za-z0-9_-]{1,40}[.:] +(?=\S))"
 )
+_SCHEMA = re.compile(r"^(?P<name>[^:\n]+?)(?::.*)?\nJSON Schema: (?P<schema>\{.*\})$", re.MULTILINE)
 _KANA = re.compile(r"[ぁ-んァ-ヶ]")
 _TITLE = re.compile(r"『([^『』\n]{1,24})』")
 _ROLE = re.compile(r"あなたは(.{1,60}?)(?:です|だ。|である|として)")
@@ -45,15 +46,24 @@ class Question:
     number_word: str
     reason_word: str
     """Empty: no reason is asked for."""
-    low: int
-    high: int
+    low: float
+    high: float
     mean: float
     options: tuple[str, ...] = ()
-    """What may be answered in words; then low to high are their numbers."""
+    """What may be answered in words; then low to high are their numbers, or how many of them."""
+    kind: str = "one"
+    """one, several, order, words or object: what is answered."""
+    schema: Any = None
+    """Of an object."""
 
-    def said(self, number: int) -> str:
+    def said(self, number: float) -> str:
         """Return a number as it is answered."""
-        return self.options[number - 1] if 0 < number <= len(self.options) else str(number)
+        return self.options[int(number) - 1] if 0 < number <= len(self.options) else str(number)
+
+    @property
+    def is_one(self) -> bool:
+        """Tell whether it is answered with one number or one option."""
+        return self.kind == "one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,31 +127,35 @@ def _persona(text: str) -> tuple[int, int]:
 
 
 def _questions(text: str, shift: int) -> tuple[Question, ...]:
-    numbers: dict[str, tuple[str, int, int, tuple[str, ...]]] = {}
+    numbers: dict[str, tuple[str, Slot]] = {}
     reasons: dict[str, str] = {}
     slots = list(_SLOT.finditer(text))
     unfilled = [slot for slot in slots if _BRACKETS.match(slot["slot"].strip())]
     for slot in unfilled or slots:  # an example of an answer is no form
-        label, word, scale = slot["label"], slot["word"], _SCALE.search(slot["slot"])
+        label, word = slot["label"], slot["word"]
         if _REASON_WORD.search(word):
             reasons.setdefault(label, word)
         elif _NUMBER_WORD.search(word):
-            low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
-            options = _options(slot["slot"]) if scale is None else ()
-            numbers.setdefault(label, (word, low, max(high, low + 1), options))
+            asked = slot_of(slot["slot"].strip())
+            if asked.kind == "object":
+                asked = replace(asked, schema=_schema_of(label, text))
+            numbers.setdefault(label, (word, asked))
     story = blake2b(_SLOT.sub("", text).encode(), digest_size=8).hexdigest()
     return tuple(
-        _question(label, word, reasons.get(label, ""), low, high, shift, story, options)
-        for label, (word, low, high, options) in numbers.items()
+        _question(label, word, reasons.get(label, ""), slot, shift, story)
+        for label, (word, slot) in numbers.items()
     )
 
 
-def _options(slot: str) -> tuple[str, ...]:
-    """Return the words of a slot like `[yes / no]`; none for any other."""
-    inside = _BRACKETS.fullmatch(slot.strip())
-    between = " | " if inside and " | " in inside[1] else " / "
-    words = [word.strip() for word in inside[1].split(between)] if inside else []
-    return tuple(words) if len(words) > 1 and all(words) else ()
+def _schema_of(label: str, text: str) -> Any:
+    """Return the schema that a prompt shows for a question; one that allows any object without it."""
+    found = {match["name"]: match["schema"] for match in _SCHEMA.finditer(text)}
+    own = next((said for name, said in found.items() if label.startswith(name)), None)
+    said = own or next(iter(found.values()), "{}")
+    try:
+        return json.loads(said)
+    except ValueError:
+        return {}
 
 
 def _described(schema: str, text: str, shift: int) -> tuple[Question, ...]:
@@ -154,17 +168,24 @@ def _described(schema: str, text: str, shift: int) -> tuple[Question, ...]:
             for name, part in inside.get("properties", {}).items()
         }
         choice, options = _chosen(inside.get("properties", {}))
-        number = kinds.get("integer") or kinds.get("number") or choice
-        if number is None:
+        value = kinds.get("integer") or kinds.get("number") or choice or _first(inside)
+        if value is None:
             return ()
-        said = inside["properties"][number].get("description", "")
-        scale = _SCALE.search(said)
-        low, high = (int(scale[1]), int(scale[2])) if scale else (0, 100)
-        why = kinds.get("string", "")
-        reason = why if why != choice else ""
-        question = _question(label, number, reason, low, high, shift, story, options)
+        part = inside["properties"][value]
+        said = part.get("description", "")
+        slot = slot_of(f"[{said.partition(': ')[2]}]")
+        why = next((n for n, p in inside["properties"].items() if n != value), "")
+        if str(part.get("type")).lower() == "object":
+            slot = Slot("object", schema=part)
+        elif options and str(part.get("type")).lower() != "array":
+            slot = Slot("one", 1, len(options), options)
+        question = _question(label, value, why, slot, shift, story)
         found.append(replace(question, name=said.partition(":")[0] or label))
     return tuple(found)
+
+
+def _first(inside: dict[str, Any]) -> str | None:
+    return next(iter(inside.get("properties", {})), None)
 
 
 def _chosen(properties: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
@@ -175,20 +196,14 @@ def _chosen(properties: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
     return None, ()
 
 
-def _question(
-    label: str,
-    word: str,
-    reason: str,
-    low: int,
-    high: int,
-    shift: int,
-    story: str,
-    options: tuple[str, ...],
-) -> Question:
-    if options:
-        low, high = 1, len(options)
+def _question(label: str, word: str, reason: str, slot: Slot, shift: int, story: str) -> Question:
+    low, high = slot.low, slot.high
+    if slot.kind == "one" and slot.options:
+        low, high = 1, len(slot.options)
     name = _ORDINAL.sub("", label) or label
     usual = 25 + blake2b(f"{story}{name}".encode(), digest_size=1).digest()[0] % 50
     percent = min(95, max(3, usual + shift))
     mean = low + (high - low) * percent / 100
-    return Question(label, name, word, reason, low, high, mean, options)
+    return Question(
+        label, name, word, reason, low, high, mean, slot.options, slot.kind, slot.schema
+    )

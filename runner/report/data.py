@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from runner.core.definition import NOT_ASKED, factor_names, levels_in
+from runner.core.definition import NOT_ASKED, OFFERED, factor_names, kind_of, levels_in
 from runner.core.identity import counted, others
+from runner.core.model import ItemKind
 from runner.report.levels import MANY_LEVELS, Names, level_names
+from runner.report.measures import measures
 from runner.storage.files import file_sha256
-from runner.tables.codebook import shown_options
+from runner.tables.items import shown_options
 from runner.tables.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
 ANSWERED = ("valid", "invalid")
@@ -38,6 +40,10 @@ class ReportedQuestion:
     """Of a choice: each option's id, and what was shown; empty for a number."""
     asks_reason: bool = True
     """Whether some run asked for a reason."""
+    of: str | None = None
+    """The question of which it is a part, as one of several options; None: it is one itself."""
+    is_counted: bool = True
+    """Whether it has means or shares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,18 +98,26 @@ class Data:
     @property
     def kind(self) -> str:
         """Return what the questions ask for: number, choice or both."""
-        kinds = {"choice" if question.options else "number" for question in self.questions}
+        kinds = {
+            "both" if not q.is_counted else "choice" if q.options else "number"
+            for q in self.questions
+        }
         return kinds.pop() if len(kinds) == 1 else "both"
+
+    @property
+    def asked(self) -> "Data":
+        """Return what there is of the questions themselves, without their parts."""
+        return self.only(lambda question: question.of is None)
 
     @property
     def numbers(self) -> "Data":
         """Return what there is of the questions with a number."""
-        return self.only(lambda question: not question.options)
+        return self.only(lambda question: question.is_counted and not question.options)
 
     @property
     def choices(self) -> "Data":
         """Return what there is of the choices."""
-        return self.only(lambda question: bool(question.options))
+        return self.only(lambda question: question.is_counted and bool(question.options))
 
     def only(self, wanted: Callable[[ReportedQuestion], bool]) -> "Data":
         """Return the same with some of the questions, and with the runs and factors they have."""
@@ -132,11 +146,12 @@ def read(selection: Selection) -> Data:
     """Read the tables of the selected runs."""
     runs = _named_runs(selection)
     questions = _questions(selection.runs)
+    reported = tuple(_reported(selection.runs, questions))
     levels = level_names(selection.runs)
     scale = _Scale(
         runs=[run.name for run in runs],
         blocks=list(dict.fromkeys(run.block for run in runs)),
-        questions=list(dict.fromkeys(questions.values())),
+        questions=[question.name for question in reported],
         factors={name: list(dict.fromkeys(known.values())) for name, known in levels.items()},
     )
     frames: dict[str, list[pl.DataFrame]] = {}
@@ -150,7 +165,7 @@ def read(selection: Selection) -> Data:
     returned = pl.concat(scale.typed(_returned(run)) for run in runs)
     return Data(
         runs=tuple(runs),
-        questions=tuple(_reported(selection.runs, questions)),
+        questions=reported,
         factors=tuple(levels),
         readings=_with_cells([frames.pop(q) for q in scale.questions if q in frames], [*levels]),
         statuses=pl.concat(scale.typed(_statuses(run)) for run in runs),
@@ -240,8 +255,9 @@ def _mark(run: StoredRun, *, mixed: bool) -> str:
 
 
 def _question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:
-    options = tuple(row.get("options", {}).items())
-    return key, row["label"], row["minimum"], row["maximum"], options
+    options = tuple((row.get("options") or row.get(OFFERED, {})).items())
+    kind = () if kind_of(row) in (ItemKind.NUMBER, ItemKind.CHOICE) else (kind_of(row).value,)
+    return key, row["label"], row["minimum"], row["maximum"], options, *kind
 
 
 def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
@@ -255,7 +271,7 @@ def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
     )
     plain = [f"{key} {label}" if label != key else key for key, label, *_ in keys]
     names = [
-        name if plain.count(name) == 1 else f"{name} ({_answers(*whole[2:])})"
+        name if plain.count(name) == 1 else f"{name} ({_answers(*whole[2:5])})"
         for whole, name in zip(keys, plain, strict=True)
     ]
     return {
@@ -273,6 +289,11 @@ def _reported(
     runs: Sequence[StoredRun], names: Mapping[tuple[Any, ...], str]
 ) -> Iterator[ReportedQuestion]:
     """Yield each question once."""
+    rows = {
+        _question_key(row, key): row
+        for run in runs
+        for key, row in run.definition["questions"].items()
+    }
     with_reason = {
         _question_key(row, key)
         for run in runs
@@ -280,14 +301,16 @@ def _reported(
         if row.get("reason") != NOT_ASKED
     }
     for whole, name in names.items():
-        _, _, minimum, maximum, options = whole
-        yield ReportedQuestion(
-            name=name,
-            minimum=float(minimum),
-            maximum=float(maximum),
-            options=options,
-            asks_reason=whole in with_reason,
-        )
+        for measure in measures(whole[0], rows[whole]):
+            yield ReportedQuestion(
+                name=name + measure.name,
+                minimum=measure.minimum,
+                maximum=measure.maximum,
+                options=measure.options,
+                asks_reason=whole in with_reason and not measure.name,
+                of=name if measure.name else None,
+                is_counted=measure.is_counted,
+            )
 
 
 def _scan(run: StoredRun) -> pl.LazyFrame:
@@ -340,8 +363,13 @@ def _readings(
     rows = some.lazy()
     closed = pl.col("status") != OPEN
     imported = pl.lit(run.stored.imported)
-    for key, row in run.stored.definition["questions"].items():
-        value = pl.when(closed).then(_as_number(f"{key}_value", row.get("options", {})))
+    counted = (
+        (key, row, measure)
+        for key, row in run.stored.definition["questions"].items()
+        for measure in measures(key, row)
+    )
+    for key, row, measure in counted:
+        value = pl.when(closed).then(measure.value)
         cause = (
             pl.when(value.is_not_null())
             .then(None)
@@ -354,7 +382,7 @@ def _readings(
             .otherwise(pl.lit("request_") + pl.col("outcome").fill_null("unknown"))
         )
         reason = pl.col(f"{key}_reason")
-        name = questions[_question_key(row, key)]
+        name = questions[_question_key(row, key)] + measure.name
         yield (
             name,
             rows.select(
@@ -373,14 +401,6 @@ def _readings(
                 (pl.col("status") == "failed").alias("failed"),
             ),
         )
-
-
-def _as_number(column: str, options: Mapping[str, str]) -> pl.Expr:
-    """Return a column of values as numbers: an option as its number, from 1."""
-    if not options:
-        return pl.col(column).cast(pl.Float64)
-    numbers = [float(number) for number in range(1, len(options) + 1)]
-    return pl.col(column).replace_strict(list(options), numbers, return_dtype=pl.Float64)
 
 
 def _with_cells(by_question: list[list[pl.DataFrame]], factors: Sequence[str]) -> pl.DataFrame:

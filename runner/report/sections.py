@@ -36,8 +36,9 @@ class Sections:
             words: in which language.
             dice: of the bootstrap.
         """
-        self._data = data
+        self._data = data.asked
         self._numbers = data.numbers
+        self._choices = data.choices
         self._words = words
         self._dice = dice
         self._sheet = Sheet(data, words)
@@ -98,8 +99,8 @@ class Sections:
             yield self._section("agreement", self._agreement())
             yield self._section("correlation", self._correlation())
             yield self._section("temperature", self._temperature())
-        if self._data.choices.questions:
-            of_choices = ChoiceParts(self._data.choices, self._words, self._parts)
+        if self._choices.questions:
+            of_choices = ChoiceParts(self._choices, self._words, self._parts)
             yield self._section("choices", of_choices.shares())
             yield self._section("choice_agreement", of_choices.agreement())
         yield self._section("reasons", self._reasons())
@@ -249,7 +250,7 @@ class Sections:
             yield words("m.bootstrap", draws=f"{self._dice.draws:,}", seed=self._dice.seed)
             for key in ("agreement", "correlation", "temperature"):
                 yield words(f"m.{key}")
-        if data.choices.questions:
+        if self._choices.questions:
             for key in ("shares", "consistency", "kappa"):
                 yield words(f"m.{key}")
         for key in ("reasons", "cost", "reproduce"):

@@ -185,6 +185,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "cause.ambiguous_both": ("異なる数・選択肢が二つ以上", "several different numbers or options"),
     "cause.not_a_number": ("一つの数として読めない", "not one number"),
     "cause.not_an_option": ("どの選択肢か定まらない", "not plainly one option"),
+    "cause.wrong_count": ("選択肢の数が違う", "more or fewer options than were asked for"),
+    "cause.not_valid": ("スキーマに合わない JSON", "JSON that its schema does not allow"),
     "cause.other_scale": ("別の尺度の数", "number on another scale"),
     "cause.no_reason": ("理由がない", "no reason"),
     "cause.refused": ("モデルが断った", "the model refused"),

@@ -13,7 +13,7 @@ from typing import Any
 from runner.core.definition import fingerprint, merged
 from runner.core.errors import ConfigError
 from runner.core.extract import reader
-from runner.core.model import QuestionSet
+from runner.core.model import ItemKind, QuestionSet
 from runner.run.run import Run
 from runner.storage.ledger import Ledger
 from runner.storage.reader import exists
@@ -61,19 +61,29 @@ def new_record(run: Run) -> dict[str, Any]:
 def how_read(run: Run) -> dict[str, Any]:
     """Return what the record keeps of how answers are read, for what shows them."""
     questions = run.settings.experiment.questions
-    return {"patterns": patterns_of(questions), "question_set": asdict(questions)}
+    said = json.dumps(asdict(questions), default=float)  # a bound may be a Decimal
+    return {"patterns": patterns_of(questions), "question_set": json.loads(said)}
 
 
 def patterns_of(questions: QuestionSet) -> str:
     """Return a hash of everything that decides how an answer is read."""
     rules = asdict(questions)
-    for wording in ("name", "form", "form_value", "templates"):
+    for wording in ("name", "form", "form_value", "templates", "slots"):
         del rules[wording]
     for question in rules["questions"]:
         for wording in ("ask", "anchors", "asks_reason"):
             del question[wording]
+        if question["kind"] in _WITHOUT_MORE:
+            for more in ("kind", "at_least", "at_most", "schema"):
+                del question[more]
+        if question["is_required"]:
+            del question["is_required"]
     rules["reader"] = reader.version(questions)
-    return sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(rules, sort_keys=True, default=float).encode()).hexdigest()[:16]
+
+
+_WITHOUT_MORE = (ItemKind.NUMBER, ItemKind.CHOICE)
+"""Kinds of which older versions kept all there is; ledgers of those stay as they were read."""
 
 
 def check_patterns(run: Run, ledger: Ledger) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from runner.core.definition import cells_in, factors_in
-from runner.core.model import Cause, Kept
+from runner.core.model import ItemKind, Kept
+from runner.tables.items import CAUSES, COUNTED, MEANINGS, SAID, Item, Items, allowed_of
 
 NEVER = ("空にならない", "never empty")
 
@@ -136,11 +137,19 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "choice": Column(
         ("選択肢の識別子", "id of an option"),
-        ("選択式の質問で選ばれた選択肢", "the option chosen, where the question is a choice"),
+        ("選択式の質問で選ばれた選択肢", "the option or options chosen, or their order"),
         (
             "数値の質問、または読み取れなかったとき。欠測は空欄で、0 や −1 とは書かない",
             "for a question with a number, and when it could not be read; a missing value is an empty "
             "cell, never 0 or -1",
+        ),
+    ),
+    "said": Column(
+        _TEXT,
+        ("文章や JSON で答える質問の回答", "the answer, where it is a text or JSON"),
+        (
+            "ほかの質問、または読み取れなかったとき",
+            "for any other question, and when it could not be read",
         ),
     ),
     "reason": Column(_TEXT, ("値の理由", "the reason given for the value"), _MISSING),
@@ -282,7 +291,6 @@ The xlsx file has no raw_answer; its times are UTC without saying so; text longe
 _OF_QUESTION = re.compile(r"(?P<key>[A-Za-z0-9_-]+?)_?(?P<part>value|reason|pattern|cause|written)")
 
 
-Choices = Mapping[str, Mapping[str, str]]
 """What each option's id was shown as, by question."""
 Factors = Mapping[str, Column]
 """What the columns of factors mean, by column."""
@@ -368,74 +376,60 @@ def described(
     name: str,
     labels: Mapping[str, str],
     factors: Factors | None = None,
-    choices: Choices | None = None,
+    items: Items | None = None,
 ) -> tuple[Column, str | None]:
     """Return what a column means, and the question it belongs to, if any.
 
     Raises:
         KeyError: the column has no explanation.
     """
-    choices = choices or {}
+    items = items or {}
+    others = {key: i for key, i in items.items() if i.kind is not ItemKind.NUMBER}
     if factors and name in factors:
         return factors[name], None
     if name in COLUMNS:
-        return _of_questions(name, labels, choices) if choices else COLUMNS[name], None
+        return _of_questions(name, items) if others else COLUMNS[name], None
     found = _OF_QUESTION.fullmatch(name)
     if found is None or found["key"] not in labels:
         raise KeyError(name)
     key, part = found["key"], found["part"]
-    return _of_choice(part, choices[key]) if key in choices else COLUMNS[part], key
+    return _of_item(part, others[key]) if key in others else COLUMNS[part], key
 
 
-def shown_options(options: Mapping[str, str]) -> str:
-    """Return the options of a choice as a list: the ids, with what was shown where it differs."""
-    return ", ".join(
-        id_ if id_ == shown else f"{id_} ({' '.join(shown.split())})"
-        for id_, shown in options.items()
-    )
-
-
-_CAUSES_OF_A_CHOICE = "missing, ambiguous, not_an_option, no_reason, refused, truncated, blocked"
-
-
-def _of_choice(part: str, options: Mapping[str, str]) -> Column:
-    """Return what a column of one choice means."""
+def _of_item(part: str, item: Item) -> Column:
+    """Return what a column of one question means that is no number."""
     column = COLUMNS[part]
     if part == "cause":
-        return replace(column, allowed=(_CAUSES_OF_A_CHOICE,) * 2)
+        return replace(column, allowed=(CAUSES[item.kind],) * 2)
     if part == "value":
-        return Column(
-            _listed(shown_options(options)), ("選ばれた選択肢", "the option chosen"), _MISSING
-        )
+        return Column(allowed_of(item), MEANINGS[item.kind], _MISSING)
     return column
 
 
-def _of_questions(name: str, labels: Mapping[str, str], choices: Choices) -> Column:
-    """Return what a column of several questions means, some of which are choices."""
+def _of_questions(name: str, items: Items) -> Column:
+    """Return what a column of several questions means, some of which are no numbers."""
     column = COLUMNS[name]
     if name == "cause":
-        ja, en = column.allowed
-        return replace(
-            column, allowed=(f"{ja}, {Cause.NOT_AN_OPTION}", f"{en}, {Cause.NOT_AN_OPTION}")
-        )
-    if name == "choice":
-        options = (f"{key}: {shown_options(shown)}" for key, shown in choices.items())
-        return replace(column, allowed=_listed("; ".join(options)))
+        known = column.allowed[0].split(", ")
+        there = (cause for i in items.values() for cause in CAUSES.get(i.kind, "").split(", "))
+        all_of_them = ", ".join(dict.fromkeys([*known, *filter(None, there)]))
+        return replace(column, allowed=(all_of_them,) * 2)
+    if name in ("choice", "said"):
+        kinds = COUNTED if name == "choice" else SAID
+        said = [(key, allowed_of(i)) for key, i in items.items() if i.kind in kinds]
+        ja, en = ("; ".join(f"{key}: {one[n]}" for key, one in said) for n in (0, 1))
+        return replace(column, allowed=(ja, en))
     if name == "value":
-        numbers = set(labels) - set(choices)
-        allowed = column.allowed if numbers else ("値なし", "no value")
-        return _with_empty(replace(column, allowed=allowed), [_IN_CHOICE])
+        there_are = any(item.kind is ItemKind.NUMBER for item in items.values())
+        allowed = column.allowed if there_are else ("値なし", "no value")
+        return _with_empty(replace(column, allowed=allowed), [_ELSEWHERE_SAID])
     return column
 
 
-_IN_CHOICE = (
-    "選択式の質問で（列 choice にある）",
-    "for a choice, whose answer is in the column choice",
+_ELSEWHERE_SAID = (
+    "数値以外の質問で（列 choice、said にある）",
+    "for a question without a number, whose answer is in the column choice or said",
 )
-
-
-def _listed(options: str) -> tuple[str, str]:
-    return f"選択肢の識別子：{options}", f"id of an option: {options}"
 
 
 def codebook(
@@ -443,7 +437,7 @@ def codebook(
     labels: Mapping[str, str],
     language: str,
     factors: Factors | None = None,
-    choices: Choices | None = None,
+    items: Items | None = None,
 ) -> str:
     """Return codebook.md.
 
@@ -452,7 +446,7 @@ def codebook(
         labels: what each question is called, by its id.
         language: ja or en.
         factors: what the columns of factors mean.
-        choices: the options of the questions that are choices.
+        items: what is answered to each question.
     """
     place = LANGUAGES.index(language)
 
@@ -466,7 +460,7 @@ def codebook(
         lines += ["", f"## {file} ({say('columns', count=len(schema))})", "", say("head")]
         lines.append("|---|---|---|---|---|")
         for name, kind in schema.items():
-            column, key = described(name, labels, factors, choices)
+            column, key = described(name, labels, factors, items)
             meaning = column.meaning[place]
             if key is not None:
                 meaning = say("of", key=key, label=labels[key]) + meaning

@@ -1,18 +1,20 @@
 """Tables for other programs and people: the study's CSV, wide, long and xlsx, with a codebook."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from runner.core.definition import choices_in, factor_names, factors_in, levels_in
+from runner.core.definition import factor_names, factors_in, levels_in
 from runner.core.errors import ConfigError
 from runner.core.expand import BUNDLED_FACTORS
+from runner.core.model import ItemKind
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
-from runner.tables.codebook import codebook, of_factors, shown_options
+from runner.tables.codebook import codebook, of_factors
 from runner.tables.export import guarded
+from runner.tables.items import COUNTED, SAID, items_in, no_numbers, of_all
 from runner.tables.join import factor_columns
 from runner.tables.runs import ANSWERS, Selection, StoredRun
 
@@ -73,7 +75,7 @@ def wide(runs: Sequence[StoredRun]) -> pl.LazyFrame:
         ConfigError: two experiments ask something else under the same number.
     """
     _labels(runs)
-    _choices(runs)
+    of_all(runs)
     frames = [
         pl.scan_parquet(run.folder / ANSWERS, glob=False).select(
             pl.lit(run.name).alias("run"),
@@ -88,17 +90,18 @@ def wide(runs: Sequence[StoredRun]) -> pl.LazyFrame:
 def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     """Return one row per request and question; a choice's option stands in a column of its own."""
     frames = []
-    some = any(choices_in(run.definition) for run in runs)
+    kinds = {item.kind for run in runs for item in items_in(run.definition).values()}
+    more = {name: of for name, of in (("choice", COUNTED), ("said", SAID)) if kinds & {*of}}
     for run in runs:
         rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
         known = rows.collect_schema().names()
         columns = (*LONG[:4], *factor_columns(factors_in(run.definition)), *LONG[4:])
-        choices = choices_in(run.definition)
+        items = items_in(run.definition)
         asked = [
             pl.struct(
                 pl.lit(key).alias("question"),
                 pl.lit(row["label"]).alias("label"),
-                *_value_and_choice(key, is_choice=key in choices, some=some),
+                *_values(key, items[key].kind, more),
                 *(pl.col(f"{key}_{part}").alias(part) for part in ("reason", "pattern", "cause")),
                 _known(f"{key}_written", known).alias("written"),
             )
@@ -117,13 +120,12 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     return _side_by_side(pl.concat(frames, how="diagonal_relaxed"), runs)
 
 
-def _value_and_choice(key: str, *, is_choice: bool, some: bool) -> list[pl.Expr]:
-    """Return the column `value`, and the column `choice` where some question is one."""
+def _values(key: str, kind: ItemKind, more: Mapping[str, Sequence[ItemKind]]) -> list[pl.Expr]:
+    """Return the column `value` of numbers, and further ones for what is none, where there is some."""
     read, nothing = pl.col(f"{key}_value"), pl.lit(None)
-    value = nothing if is_choice else read
-    choice = read if is_choice else nothing
-    columns = [value.cast(pl.Float64).alias("value")]
-    return [*columns, choice.cast(pl.String).alias("choice")] if some else columns
+    value = read if kind is ItemKind.NUMBER else nothing
+    others = ((read if kind in of else nothing).cast(pl.String).alias(n) for n, of in more.items())
+    return [value.cast(pl.Float64).alias("value"), *others]
 
 
 def _side_by_side(frame: pl.LazyFrame, runs: Sequence[StoredRun]) -> pl.LazyFrame:
@@ -202,16 +204,9 @@ def no_study(runs: Sequence[StoredRun]) -> str | None:
             return f"its columns are those of the factors persona and text, and {run.name} has " + (
                 " and ".join(factors) or "none"
             )
-        if choices := choices_in(run.definition):
-            return f"its values are numbers, and {are_choices(choices, run.name)}"
+        if others := no_numbers(run.definition, run.name):
+            return f"its values are numbers, and {others}"
     return None
-
-
-def are_choices(questions: Collection[str], of: str) -> str:
-    """Say that some questions of a run or an experiment are choices."""
-    return f"{' and '.join(questions)} of {of} " + (
-        "is a choice" if len(questions) == 1 else "are choices"
-    )
 
 
 def _check_unique(table: pl.LazyFrame) -> None:
@@ -268,34 +263,7 @@ def _shown(runs: Sequence[StoredRun], factor: str) -> dict[str, dict[str, str]]:
 
 def _codebook(tables: Mapping[str, pl.Schema], runs: Sequence[StoredRun], language: str) -> str:
     factors = of_factors([run.definition for run in runs])
-    return codebook(tables, _labels(runs), language, factors, _choices(runs))
-
-
-def _choices(runs: Sequence[StoredRun]) -> dict[str, dict[str, str]]:
-    """Return the choices of all runs: by question, what each option's id was shown as.
-
-    Raises:
-        ConfigError: a question is a choice in one run only, or offers other options in another.
-    """
-    choices: dict[str, dict[str, str]] = {}
-    seen: dict[str, StoredRun] = {}
-    for run in runs:
-        own = choices_in(run.definition)
-        for key in run.definition["questions"]:
-            first = seen.setdefault(key, run)
-            if first is run and key in own:
-                choices[key] = own[key]
-            if choices.get(key) != own.get(key):
-                raise ConfigError(
-                    f"export.over: {key} is {_offered(choices.get(key))} in {first.name} and "
-                    f"{_offered(own.get(key))} in {run.name}: export them one by one, their answers "
-                    "do not fit into one table"
-                )
-    return choices
-
-
-def _offered(options: Mapping[str, str] | None) -> str:
-    return "a number" if options is None else f"a choice of {shown_options(options)}"
+    return codebook(tables, _labels(runs), language, factors, of_all(runs))
 
 
 def _csv(frame: pl.LazyFrame, path: Path) -> Path:

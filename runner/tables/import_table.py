@@ -17,12 +17,14 @@ import polars as pl
 
 from runner import __version__
 from runner.config.problems import did_you_mean
+from runner.core.definition import define_questions
 from runner.core.errors import ConfigError
 from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import Experiment, Question
 from runner.storage.files import part_of, settle, write_durably
 from runner.tables.export import FORMULA, guarded
-from runner.tables.formats import REHEARSAL, STUDY, are_choices
+from runner.tables.formats import REHEARSAL, STUDY
+from runner.tables.items import no_numbers
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
 """What stands for a missing value, in small letters."""
@@ -111,10 +113,10 @@ def _check_fits(path: Path, experiment: Experiment) -> None:
             f"experiment {experiment.name} has {' and '.join(experiment.factors) or 'none'}: import it "
             "as an experiment of its own, with another experiment=… and name=…"
         )
-    if choices := [q.id for q in experiment.questions.questions if q.options]:
-        of_it = are_choices(choices, f"the experiment {experiment.name}")
+    asked = {"questions": define_questions(experiment.questions)}
+    if others := no_numbers(asked, f"the experiment {experiment.name}"):
         raise ConfigError(
-            f"input={path}: a table in the study's columns holds numbers, and {of_it}: import it as "
+            f"input={path}: a table in the study's columns holds numbers, and {others}: import it as "
             "an experiment of its own, with another experiment=… and name=…"
         )
 

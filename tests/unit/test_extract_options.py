@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.extract.reader import Reader
-from runner.core.model import Cause, Option, Question, QuestionSet
+from runner.core.model import Cause, ItemKind, Option, Question, QuestionSet
 from tests.unit.layouts import ENGLISH, LABELS, LAYOUTS, Layout, rows
 from tests.unit.test_extractor import question_set
 
@@ -32,6 +32,7 @@ def asked(id_: str, label: str, options: tuple[Option, ...], *, reason: bool = F
         integer=True,
         reason_required=reason,
         options=options,
+        kind=ItemKind.CHOICE,
     )
 
 

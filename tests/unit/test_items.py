@@ -128,7 +128,7 @@ def test_what_is_asked_may_not_change_under_one_name(study):
         ("{kind: choice}", ["options", "two or more"]),
         ("{kind: choice, options: [a]}", ["options", "two or more"]),
         ("{kind: choice, options: {a: [x], b: [X]}}", ["options", "'b'", "'a'"]),
-        ("{options: [a, b]}", ["only a kind: choice"]),
+        ("{options: [a, b]}", ["options", "only an item of kind: choice or"]),
         ("{minimum: 1, maximum: 5, anchors: {7: x}}", ["anchors", "7 is no answer"]),
         ("{minimum: 1, maximum: 5, anchors: {low: x}}", ["anchors", "low is no answer"]),
         ("{minimum: 5, maximum: 5}", ["minimum 5 is not below"]),

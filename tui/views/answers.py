@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.worker import get_current_worker
 
+from runner.core.model import ItemKind
 from runner.core.states import Outcome
 from runner.storage.commands import CommandVerb
 from tui.answers import (
@@ -80,6 +81,8 @@ def shared_factors(answers: Answers) -> tuple[list[str], list[str]]:
 
 def _question_column(question: Asked) -> Col:
     size = len(question.id)
+    if question.kind is not ItemKind.NUMBER and not question.options:
+        return Col(question.id, max(size, 12), grow=2)
     if question.options:
         widest = max(size, *map(len, question.options))
         return Col(question.id, min(widest, 12), grow=1 if widest > 12 else 0)

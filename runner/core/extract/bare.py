@@ -6,12 +6,12 @@ language whose doubts are known, hold none, and no other number. All else is mis
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.core.extract.doubts import other_scales
+from runner.core.extract.languages import is_understood
 from runner.core.extract.loose_json import Node, nodes
 from runner.core.extract.matcher import says_no
 from runner.core.extract.names import Names, any_of
@@ -22,7 +22,6 @@ from runner.core.extract.phrases import (
     ANCHORS,
     CANNOT,
     DOUBT,
-    ENGLISH,
     OF_ITSELF,
     PREFACED,
     SPELLED,
@@ -149,7 +148,7 @@ class BareReader:
         doubts = (SPELLED, TAKEN_BACK, OF_ITSELF, CANNOT)
         if any(doubt.search(text) for doubt in doubts) or UNSURE.search(line) or DOUBT.search(line):
             return False
-        return all(map(_is_understood, _SENTENCE.split(text)))
+        return all(map(is_understood, _SENTENCE.split(text)))
 
     def _behind_repeats(self, text: str, number: Decimal) -> int:
         """Return where what follows no longer only says the same number again."""
@@ -256,27 +255,10 @@ def _squeezed(plain: str) -> tuple[str, list[int]]:
     return "".join(signs).replace("’", "'"), [*places, len(plain)]
 
 
-def _is_understood(sentence: str) -> bool:
-    """Tell whether a sentence is in a language whose doubts are known: English or Japanese."""
-    if any(unicodedata.category(sign) in _DIGITS and not sign.isascii() for sign in sentence):
-        return False
-    if not _LETTER.search(sentence) or _ANCHORS.fullmatch(sentence):
-        return True
-    if _HIRAGANA.search(sentence):
-        return _NOT_JAPANESE.search(sentence) is None
-    return _NOT_ENGLISH.search(sentence) is None and ENGLISH.search(sentence) is not None
-
-
 _SIGN = re.compile(r"\s+|\S")
 _DIGIT = re.compile(r"\d")
-_LETTER = re.compile(r"[^\W\d_]")
 _KINDS = ("number", "string")
-_DIGITS = ("Nd", "Nl", "No")
 _SENTENCE = re.compile(r"[.!。;\n]+")
-_ANCHORS = re.compile(rf"[\s\-:,()\"]*{ANCHORS}[\s()\"]*", re.IGNORECASE)
-_HIRAGANA = re.compile(r"[\u3041-\u3096]")
-_NOT_JAPANESE = re.compile(r"(?![a-zA-Z\u3041-\u30ff\u3400-\u9fff々〆ヶ])[^\W\d_]")
-_NOT_ENGLISH = re.compile(r"(?![a-zA-Z])[^\W\d_]")
 _HUMP = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _MOST_SHOWN = 4
 _MOST_REPEATS = 3

@@ -15,6 +15,7 @@ from runner.core.extract import bare
 from runner.core.extract.bare import BareReader
 from runner.core.extract.doubts import Doubt, Doubter, corrections
 from runner.core.extract.drafts import answer_part
+from runner.core.extract.lists import ListGrammar
 from runner.core.extract.markup import Markup
 from runner.core.extract.matcher import (
     MOST_MARKS,
@@ -30,11 +31,14 @@ from runner.core.extract.names import Names, linear
 from runner.core.extract.normalize import BLANKS, HIDDEN_MARKS, tidy
 from runner.core.extract.number import Entry, NumberGrammar, Value
 from runner.core.extract.objects import Grammar, ObjectReader
-from runner.core.extract.options import OptionGrammar, WholeOption
+from runner.core.extract.options import OptionGrammar, WholeOption, block_end
+from runner.core.extract.prose import ProseGrammar, WholeProse
 from runner.core.extract.reason import first_paragraph, trim_reason, trim_remark
+from runner.core.extract.records import RecordGrammar, RecordReader
 from runner.core.extract.sentences import SentenceReader
 from runner.core.extract.tables import TableReader
-from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet
+from runner.core.model import Cause, ItemKind, Pattern, PatternKind, Question, QuestionSet
+from runner.core.prompt import options_shown
 
 __all__ = ["Extractor", "Found", "tidy", "trim_reason"]
 
@@ -50,6 +54,8 @@ class Found:
     """
 
     number: Decimal | None = None
+    text: str | None = None
+    """The value itself where it is no number, which then only says that there is one."""
     cause: Cause | None = None
     """Why there is no number: missing, ambiguous or not_a_number."""
     pattern: str | None = None
@@ -75,7 +81,8 @@ class Extractor:
         names = Names(questions)
         self._ours = frozenset((*names.ids, *names.labels))
         grammars = {question.id: _grammar(questions, question) for question in questions.questions}
-        choices = {q: g for q, g in grammars.items() if isinstance(g, OptionGrammar)}
+        choices = {q: g for q, g in grammars.items() if isinstance(g, OptionGrammar | ListGrammar)}
+        of_one = {q for q, g in grammars.items() if isinstance(g, NumberGrammar | OptionGrammar)}
         numbers = {q: g for q, g in grammars.items() if isinstance(g, NumberGrammar)}
         # Reasons come first: a line that announces a reason is never read as a value.
         patterns = {
@@ -87,13 +94,19 @@ class Extractor:
             _check_names(group, of_it)
         refusals(questions.refusal_patterns)
         ranks = {p.kind: (r, p.name) for r, p in enumerate(questions.value_patterns)}
-        tops = {q.id: q.maximum for q in questions.questions if not q.options}
-        sentences = None if choices else ranks.get(PatternKind.SENTENCES)
+        tops = {q.id: q.maximum for q in questions.questions if q.kind is ItemKind.NUMBER}
+        sentences = ranks.get(PatternKind.SENTENCES) if len(numbers) == len(grammars) else None
         self._tools = _Tools(
             order=tuple(question.id for question in questions.questions),
             grammars=grammars,
             questions={q.id: q for q in questions.questions},
             choices=choices,
+            of_one=frozenset(of_one),
+            records=tuple(
+                RecordReader(q, grammar, names)
+                for q in questions.questions
+                if isinstance(grammar := grammars[q.id], RecordGrammar)
+            ),
             matcher=Matcher(names, patterns),
             json=ranks.get(PatternKind.JSON),
             table=ranks.get(PatternKind.TABLE),
@@ -160,7 +173,8 @@ class _Answer:
             question: [value.number for value in values if value.number is not None]
             for question, values in self._values.items()
         }
-        doubts = self._with.doubter.find(self._plain, marks, numbers, self._structures)
+        of_one = {question: n for question, n in numbers.items() if question in self._with.of_one}
+        doubts = self._with.doubter.find(self._plain, marks, of_one, self._structures)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
         for doubt in (*doubts, *_taken_back(self._with.choices, self._plain, numbers)):
@@ -196,6 +210,8 @@ class _Answer:
         reason = self._reasons.get(question)
         shown = _excerpts(self._shown, written)
         doubt = self._doubts.get(question)
+        if value.cause is Cause.NOT_VALID and value.text:
+            shown = (value.text,)
         if doubt is not None and value.cause is None:
             assert value.span is not None
             number = self._shown[slice(*value.span)]
@@ -203,6 +219,7 @@ class _Answer:
             value.number, value.cause = None, doubt.cause
         return Found(
             number=value.number,
+            text=None if value.number is None else value.text,
             cause=value.cause,
             pattern=f"{value.pattern}{KANJI}" if value.kanji else value.pattern,
             span=value.span,
@@ -217,11 +234,13 @@ class _Answer:
         """Take what JSON says, and leave it out of the text that the other patterns see."""
         if self._with.json is None:
             return
-        for (begin, end), entries in self._with.objects.read(self._visible, self._plain):
-            self._take(entries, self._with.json)
-            self._note(begin, entries)
-            self._visible = _blanked(self._visible, begin, end)
-            self._plain = _blanked(self._plain, begin, end)
+        readers: tuple[RecordReader | ObjectReader, ...] = (*self._with.records, self._with.objects)
+        for reader in readers:
+            for (begin, end), entries in reader.read(self._visible, self._plain):
+                self._take(entries, self._with.json)
+                self._note(begin, entries)
+                self._visible = _blanked(self._visible, begin, end)
+                self._plain = _blanked(self._plain, begin, end)
 
     def _take_tables(self) -> list[Mark]:
         """Take what tables say; a reason never goes on behind the beginning of one."""
@@ -251,6 +270,9 @@ class _Answer:
         """Where nothing at all was found for the one question, take a number without a name."""
         reader = self._with.bare
         is_whole = not self._structures and _CUT_SHORT.search(self._text) is None
+        first = self._visible.strip().partition("\n")[0]
+        if isinstance(reader, WholeProse) and says_no(self._with.refusals, first):
+            return
         if reader is not None and is_whole and self._is_open(Cause.MISSING):
             self._take_whole(reader.read(self._visible, self._plain), (_LAST, bare.NAME))
 
@@ -269,6 +291,8 @@ class _Answer:
         rank, name = pattern
         for entry in entries:
             if entry.value is not None:
+                if isinstance(self._with.grammars[entry.question], ProseGrammar):
+                    self._of_prose(entry.value)
                 entry.value.pattern, entry.value.rank = name, rank
                 entry.value.structured = True
                 self._values.setdefault(entry.question, []).append(entry.value)
@@ -323,6 +347,8 @@ class _Answer:
             if not (finder.names or finder.only):
                 if not section or (reason and finder.group == "reason"):
                     continue
+                if finder.group == "value" and not self._with.of_one.issuperset(section):
+                    continue
                 if finder.kind is PatternKind.NEXT and not self._is_next(mark, last):
                     continue
                 mark.questions = section
@@ -344,6 +370,26 @@ class _Answer:
             return False
         return not self._plain[last.end : mark.line].strip()
 
+    def _placed(self, marks: list[Mark], number: int, question: str) -> Value:
+        """Read the value of a mark; prose and a list may go on below its line."""
+        mark, grammar = marks[number], self._with.grammars[question]
+        following = (m.line for m in marks[number + 1 :] if m.finder.group != "end")
+        end = next(following, len(self._plain))
+        if isinstance(grammar, ListGrammar):
+            end = block_end(self._plain, mark.begin, end)
+        elif not isinstance(grammar, ProseGrammar):
+            return self._value(mark, question)
+        value = grammar.read(self._plain, mark.begin, end)
+        if isinstance(grammar, ProseGrammar):
+            self._of_prose(value)
+        value.pattern, value.rank = mark.finder.name, mark.finder.rank
+        return value
+
+    def _of_prose(self, value: Value) -> None:
+        """Let prose be what stands in the answer itself."""
+        if value.number is not None and value.text is None and value.span:
+            value.text = self._shown[slice(*value.span)]
+
     def _value(self, mark: Mark, question: str) -> Value:
         value = self._with.grammars[question].read(self._plain, mark.begin, mark.end)
         if isinstance(self._with.bare, BareReader):
@@ -358,8 +404,8 @@ class _Answer:
             if mark.finder.group != "value":
                 continue
             for question in mark.questions:
-                if mark.finder.placed:
-                    value = self._value(mark, question)
+                if mark.finder.placed or question not in self._with.of_one:
+                    value = self._placed(marks, number, question)
                 else:
                     value = Value(None, Cause.MISSING, (mark.end, mark.end), mark.end, mark.end)
                     value.pattern, value.rank = mark.finder.name, mark.finder.rank
@@ -390,6 +436,8 @@ class _Answer:
         for number, value in self._read_marks.items():
             question = marks[number].questions[0]
             if self._reasons.get(question) is not None and self._reasons[question].text:
+                continue
+            if question not in self._with.of_one:
                 continue
             mark = marks[number]
             behind = value.cause is None and trim_remark(self._visible[value.rest : value.end])
@@ -438,13 +486,16 @@ class _Tools:
     order: tuple[str, ...]
     grammars: Mapping[str, Grammar]
     questions: Mapping[str, Question]
-    choices: Mapping[str, OptionGrammar]
+    choices: Mapping[str, OptionGrammar | ListGrammar]
+    of_one: frozenset[str]
+    """The questions whose values are one number or one option."""
+    records: tuple[RecordReader, ...]
     matcher: Matcher
     json: tuple[int, str] | None
     """The rank and the name of the pattern that reads objects; None when there is none."""
     table: tuple[int, str] | None
     sentences: tuple[int, str] | None
-    bare: BareReader | WholeOption | None
+    bare: BareReader | WholeOption | WholeProse | None
     """Reads a value without a name; None where there are several questions."""
     objects: ObjectReader
     tables: TableReader
@@ -452,7 +503,7 @@ class _Tools:
     refusals: tuple[Pattern, ...]
     markup: Markup
     doubter: Doubter
-    tops: Mapping[str, int]
+    tops: Mapping[str, int | Decimal]
 
 
 @dataclass(slots=True)
@@ -485,8 +536,15 @@ _IS_RULE, _BOLD = (_STRANGE.groupindex[name] for name in ("rule", "bold"))
 
 
 def _grammar(questions: QuestionSet, question: Question) -> Grammar:
-    if question.options:
-        return OptionGrammar(question)
+    match question.kind:
+        case ItemKind.CHOICE:
+            return OptionGrammar(question)
+        case ItemKind.CHOICES | ItemKind.RANK:
+            return ListGrammar(question)
+        case ItemKind.TEXT:
+            return ProseGrammar(options_shown(questions, question))
+        case ItemKind.JSON:
+            return RecordGrammar(question, options_shown(questions, question))
     return NumberGrammar(
         question,
         questions.reason_words,
@@ -497,12 +555,16 @@ def _grammar(questions: QuestionSet, question: Question) -> Grammar:
 
 def _bare(
     questions: QuestionSet, names: Names, grammars: Mapping[str, Grammar]
-) -> BareReader | WholeOption | None:
+) -> BareReader | WholeOption | WholeProse | None:
     if len(questions.questions) != 1:
         return None
     ((question, grammar),) = grammars.items()
-    if isinstance(grammar, OptionGrammar):
+    if isinstance(grammar, OptionGrammar | ListGrammar):
         return WholeOption(question, grammar, questions.value_words)
+    if isinstance(grammar, ProseGrammar):
+        return WholeProse(question, grammar)
+    if isinstance(grammar, RecordGrammar):
+        return None
     return BareReader(questions, names, grammar)
 
 
@@ -530,7 +592,7 @@ def _excerpts(text: str, places: Sequence[tuple[int, int]]) -> tuple[str, ...]:
 
 def _is_unsure(asked: Question, plain: str, mark: Mark, value: Value) -> bool:
     """Tell whether a dash may be the number's sign, or what follows means another number."""
-    if value.number is None or value.span is None or asked.options:
+    if value.number is None or value.span is None or asked.kind is not ItemKind.NUMBER:
         return False
     before = plain[mark.line : value.span[0]].rstrip(_OPENING)
     if asked.minimum < 0 and before.endswith("-"):
@@ -549,24 +611,29 @@ def _weigh_below(
     """Take no value below which another one stands, where no reason is asked for."""
     for place, value in values.items():
         question = tools.questions[marks[place].questions[0]]
-        if value.number is None or (question.asks_reason and not question.options):
+        if value.number is None or question.kind in (ItemKind.TEXT, ItemKind.JSON):
+            continue
+        if question.asks_reason and not question.options:
             continue
         end = marks[place + 1].line if place + 1 < len(marks) else len(plain)
-        below = plain[marks[place].end : end]
+        below = plain[max(value.end, marks[place].end) : end]
         if _speaks_again(tools.choices.get(question.id), value.number, below):
             value.number, value.cause = None, Cause.AMBIGUOUS
 
 
-def _speaks_again(grammar: OptionGrammar | None, number: Decimal, below: str) -> bool:
+def _speaks_again(grammar: OptionGrammar | ListGrammar | None, number: Decimal, below: str) -> bool:
     """Tell whether what stands below a value may be another one."""
     first = below.strip().partition("\n")[0]
     if grammar is not None:
-        return grammar.others_in(below, number) or grammar.goes_on(first, number)
+        goes_on = isinstance(grammar, OptionGrammar) and grammar.goes_on(first, number)
+        return goes_on or grammar.others_in(below, number)
     return _ANOTHER.match(first) is not None
 
 
 def _taken_back(
-    choices: Mapping[str, OptionGrammar], plain: str, numbers: Mapping[str, Sequence[Decimal]]
+    choices: Mapping[str, OptionGrammar | ListGrammar],
+    plain: str,
+    numbers: Mapping[str, Sequence[Decimal]],
 ) -> Iterator[Doubt]:
     """Yield the choices against which a line speaks that corrects something."""
     for question, grammar in choices.items():
@@ -636,7 +703,8 @@ def _decide(values: Sequence[Value]) -> tuple[Value, list[tuple[int, int]]]:
     decided = competing[-1]
     if decided.cause is None:
         competing += [v for v in filled if v.number not in (None, decided.number)]
-    if any((v.number, v.cause) != (decided.number, decided.cause) for v in competing):
+    meant = (decided.number, decided.cause, decided.text)
+    if any((v.number, v.cause, v.text) != meant for v in competing):
         decided.number, decided.cause = None, Cause.AMBIGUOUS
     if decided.cause is None:
         return decided, []

@@ -68,7 +68,7 @@ class FastPath:
         self, way: "_Way", match: re.Match[str], readings: Mapping[str, Reading]
     ) -> bool:
         """Tell whether the answer says something beside its values that the patterns would weigh."""
-        numbers = {question: [r.value] for question, r in readings.items() if r.value is not None}
+        numbers = {q: [r.value] for q, r in readings.items() if isinstance(r.value, Decimal)}
         doubts = self._extractor.doubter.find(tidy(match.string), _marks(way, match), numbers)
         return doubts is None or next(doubts, None) is not None
 
@@ -257,7 +257,7 @@ def _way(
 def _numbers(question: Question) -> dict[str, Decimal]:
     """Return every whole number within bounds, as it is written, in narrow digits or wide ones."""
     low, high = max(0, question.minimum), min(999, question.maximum)
-    if high - low > _MOST_NUMBERS:
+    if isinstance(low, Decimal) or isinstance(high, Decimal) or high - low > _MOST_NUMBERS:
         return {}
     return {
         str(number).translate(digits): Decimal(number)

@@ -52,6 +52,12 @@ def nodes(text: str) -> Iterator[Node]:
             yield node
 
 
+def node_at(text: str, at: int) -> Node | None:
+    """Return the value of JSON that begins at a place; None when there is none, or a bare word."""
+    node = _Parser(text, at).value()
+    return None if node is None or node.kind == "name" else node
+
+
 _SPACE = r"[\s\x0b\x1c-\x1f\x85\x{feff}\x{200b}\p{Z}]*"
 _NAMED = "json5|jsonc|json|JSON|python|py|javascript|js"
 _ASSIGNED = "answers?|results?|response|output|data|scores|ratings|evaluations?"

@@ -31,6 +31,8 @@ class Value:
     """Whether it stands in an object or a table, not in a line."""
     kanji: bool = False
     """Whether the number is written in kanji."""
+    text: str | None = None
+    """The value itself where it is no number; or what is wrong with it."""
 
 
 @dataclass(slots=True)

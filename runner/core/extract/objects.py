@@ -4,15 +4,20 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from runner.core.extract.lists import ListGrammar
 from runner.core.extract.loose_json import NOTHING, Node, nodes
 from runner.core.extract.names import Meaning, Names
 from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, NumberGrammar, Value
 from runner.core.extract.options import OptionGrammar
+from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
+from runner.core.extract.records import RecordGrammar
 from runner.core.model import Cause
 
-Grammar = NumberGrammar | OptionGrammar
+NodeGrammar = ListGrammar | ProseGrammar | RecordGrammar
+"""Reads what is more than one word or number, also from JSON."""
+Grammar = NumberGrammar | OptionGrammar | NodeGrammar
 """Reads the value of one question."""
 
 
@@ -20,12 +25,15 @@ class ObjectReader:
     """Reads objects whose keys name our questions, in whatever arrangement."""
 
     def __init__(
-        self, names: Names, numbers: Mapping[str, Grammar], tops: Mapping[str, int]
+        self, names: Names, numbers: Mapping[str, Grammar], tops: Mapping[str, int | Decimal]
     ) -> None:
         """Keep what keys may be called, who reads the values, and how high numbers go."""
         self._names = names
         self._numbers = numbers
         self._tops = tops
+        records = [q for q, grammar in numbers.items() if isinstance(grammar, RecordGrammar)]
+        self._unnamed = records[0] if len(records) == 1 else None
+        """Whom an object is of whose keys name nobody."""
 
     def read(self, visible: str, plain: str) -> Iterator[tuple[tuple[int, int], list[Entry]]]:
         """Yield each object that answers something, by its place, with what it says."""
@@ -33,6 +41,9 @@ class ObjectReader:
             return
         for node in nodes(visible):
             found = list(self._walk(node, plain, (), None))
+            if not found and self._unnamed:
+                value = self._number(node, plain, self._numbers[self._unnamed])
+                found = [Entry(self._unnamed, value=value)]
             if found:
                 yield (node.begin, node.end), found
 
@@ -63,11 +74,11 @@ class ObjectReader:
             yield from (Entry(q, reason=text, end=node.end) for q in questions)
             return
         for (key, _), (meaning, member) in zip(node.items, named, strict=True):
-            inner = _alone(member) if meaning else member
             if meaning is None:
-                if not questions and inner.items is not None and not DRAFT.search(key):
-                    yield from self._walk(inner, plain, (), part)
+                if not questions and member.items is not None and not DRAFT.search(key):
+                    yield from self._walk(member, plain, (), part)
                 continue
+            inner = _alone(member)
             whose = meaning.questions or questions
             # {"Q1": {"Q2": 80}} and {"Q1": [80, 60]} say nothing that could be trusted.
             if questions and set(whose) != set(questions):
@@ -76,14 +87,23 @@ class ObjectReader:
                 )
                 continue
             what = meaning.part or part or ("value" if meaning.questions else None)
-            if inner.items is None:
-                yield from self._leaf(inner, plain, whose, what)
-            elif inner.kind == "object":
-                yield from self._walk(inner, plain, whose, meaning.part or part)
-            elif what == "reason" or not whose:
-                yield from self._walk(inner, plain, whose, what)
+            whole = self._whole(member, whose) if what == "value" else None
+            if whole is not None:
+                yield whole
             else:
-                yield from (_objection(q, inner, Cause.NOT_A_NUMBER) for q in whose)
+                yield from self._member(inner, plain, whose, what, meaning.part or part)
+
+    def _member(
+        self, inner: Node, plain: str, whose: tuple[str, ...], what: str | None, part: str | None
+    ) -> Iterator[Entry]:
+        if inner.items is None:
+            yield from self._leaf(inner, plain, whose, what)
+        elif inner.kind == "object":
+            yield from self._walk(inner, plain, whose, part)
+        elif what == "reason" or not whose:
+            yield from self._walk(inner, plain, whose, what)
+        else:
+            yield from (_objection(q, inner, Cause.NOT_A_NUMBER) for q in whose)
 
     def _named_inside(self, named: list[tuple[Meaning | None, Node]]) -> tuple[str, ...]:
         """Return whom an object is about that says so in a value, as {"id": "Q1", "score": 80}."""
@@ -110,7 +130,20 @@ class ObjectReader:
                     value.number, value.cause = None, Cause.AMBIGUOUS
                 yield Entry(question, value=value)
 
+    def _whole(self, node: Node, whose: tuple[str, ...]) -> Entry | None:
+        """Return what a value says that is a list, or JSON; None where it has to be walked into."""
+        grammar = self._numbers[whose[0]] if len(whose) == 1 else None
+        if isinstance(grammar, RecordGrammar):
+            inside = dict(node.items or ()) if node.kind == "object" else {}
+            if "value" in inside and inside.keys() <= _PARTS and not grammar.allows(node):
+                node = inside["value"]
+        elif not isinstance(grammar, NodeGrammar) or node.kind == "object":
+            return None
+        return Entry(whose[0], value=grammar.from_node(node))
+
     def _number(self, node: Node, plain: str, numbers: Grammar) -> Value:
+        if isinstance(numbers, NodeGrammar):
+            return numbers.from_node(node)
         span = (node.begin, node.end)
         if node.kind == "number" and numbers.takes_figures and len(node.text) <= _LONGEST_NUMBER:
             number = Decimal(node.text)
@@ -157,6 +190,7 @@ def _objection(question: str, node: Node, cause: Cause) -> Entry:
 
 
 _LONGEST_NUMBER = 20
+_PARTS = {"value", "reason"}
 _SCALE = re.compile(
     r"[ _]*(?:(?:score|rating|scale|value|point)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"
     r"[ _]*(?:score|value|rating|marks?|points?|値|点)?[ _]*",

@@ -8,6 +8,7 @@ a word that merely begins like one are none.
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Protocol
 
 from runner.core.extract.names import folded
 from runner.core.extract.normalize import tidy
@@ -23,6 +24,8 @@ class OptionGrammar:
 
     takes_figures = False
     """Whether a bare number of JSON is a value."""
+    goes_below = False
+    """Whether it may take more than one line."""
 
     def __init__(self, question: Question) -> None:
         """Compile the names of the options; `config` has seen to it that no two are alike."""
@@ -66,7 +69,7 @@ class OptionGrammar:
         longer = {part for name in names for part in self._longer[name]}
         says = near.lstrip(" -*•・([")
         return any(map(says.startswith, longer)) or bool(
-            _HEDGE.search(near[:_SHORT]) or _OR.match(says)
+            HEDGE.search(near[:_SHORT]) or OR.match(says)
         )
 
     def _completing(self, name: str) -> frozenset[str]:
@@ -94,7 +97,7 @@ class OptionGrammar:
             return Value(None, Cause.AMBIGUOUS, span, end)
         if rest.strip() and not _REMARK.match(rest) and not match["rest"].strip():
             return Value(None, Cause.NOT_AN_OPTION, span, end)
-        if _HEDGE.search(rest[:_NEAR]) or _OR.match(rest):
+        if HEDGE.search(rest[:_NEAR]) or OR.match(rest):
             return Value(None, Cause.AMBIGUOUS, span, end)
         return Value(number, None, match.span("name"), match.end())
 
@@ -125,6 +128,7 @@ def plainly(name: str) -> str:
     return folded(tidy(name).strip(" []()\"'"))
 
 
+_BLANK_LINE = re.compile(r"\n *(?=\n)")
 _BLANKS = " []()\"'.。_-"
 _NEAR = 60
 _SHORT = 20
@@ -132,7 +136,7 @@ _REMARK = re.compile(
     r" *(?:[.,;:!。、，；：(\[|—–]|- |->|because\b|since\b|です|だ(?:[。 ]|$))", re.IGNORECASE
 )
 """What may follow an option: a stop, or what begins a remark."""
-_HEDGE = re.compile(
+HEDGE = re.compile(
     r"^ *\?|\b(?:maybe|perhaps|possibly|not sure|unsure|not certain|either|hard to say|not really"
     r"|cannot|can't|impossible|other hand|toss[- ]up|close call|it depends|to some extent)\b"
     r"|かもしれ|または|あるいは|もしくは|わからない|分からない|ではな|じゃな|とは言え|とはいえ"
@@ -140,14 +144,35 @@ _HEDGE = re.compile(
     re.IGNORECASE,
 )
 """Near behind an option: it may be another one."""
-_OR = re.compile(r"[ ,.;:()\[\]—–/-]*(?:or|if|unless|but|almost|nearly|ish)\b", re.IGNORECASE)
+OR = re.compile(r"[ ,.;:()\[\]—–/-]*(?:or|if|unless|but|almost|nearly|ish)\b", re.IGNORECASE)
 """The same, directly behind it."""
 
 
-class WholeOption:
-    """Reads an answer to the one question of a set that is nothing but an option, or begins with one."""
+class Named(Protocol):
+    """Reads what names an option, or several."""
 
-    def __init__(self, question: str, grammar: OptionGrammar, value_words: Sequence[str]) -> None:
+    goes_below: bool
+    """Whether it may take more than one line."""
+
+    def read(self, plain: str, begin: int, end: int) -> Value:
+        """Read from one place to another."""
+
+    def others_in(self, text: str, number: Decimal) -> bool:
+        """Tell whether a text names options that were not read."""
+
+
+def block_end(plain: str, begin: int, end: int) -> int:
+    """Return where the lines end that stand together: the first one with anything in it, and on."""
+    text = plain[begin:end]
+    first = len(text) - len(text.lstrip(" \n"))
+    blank = _BLANK_LINE.search(text, first)
+    return begin + blank.start() if blank else end
+
+
+class WholeOption:
+    """Reads an answer to the one question of a set that is nothing but options, or begins with them."""
+
+    def __init__(self, question: str, grammar: "Named", value_words: Sequence[str]) -> None:
         """Compile what may announce the option, as in "Answer: yes"."""
         self._question = question
         self._grammar = grammar
@@ -164,6 +189,8 @@ class WholeOption:
         line_end = plain.find("\n", begin)
         line_end = len(plain) if line_end < 0 else line_end
         lead = self._lead.match(plain, begin, line_end)
+        if self._grammar.goes_below:
+            line_end = block_end(plain, begin, len(plain))
         value = self._grammar.read(plain, lead.end() if lead else begin, line_end)
         if value.number is None:
             return [Entry(self._question, value=value)] if value.cause is Cause.AMBIGUOUS else []

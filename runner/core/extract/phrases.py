@@ -5,6 +5,7 @@ doubt, and a doubt is no answer.
 """
 
 import re
+from decimal import Decimal
 from typing import Final
 
 
@@ -200,7 +201,7 @@ ENGLISH: Final = re.compile(
 """Stands in every sentence of English that is taken for one."""
 
 
-def own_scale(minimum: int, maximum: int) -> str:
+def own_scale(minimum: int | Decimal, maximum: int | Decimal) -> str:
     """Return what finds a question's own scale, said as a range or by its steps."""
     low, high = re.escape(str(minimum)), re.escape(str(maximum))
     before = r"(?:(?:on|using|from) )?(?:(?:a|the|this) )?(?:scale (?:of |from )?)?"
@@ -259,3 +260,12 @@ def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
         rf"{close}(?P<anchor>(?: ?[-,:(\[] ?| ){ANCHORS}{close})?(?P<stop> ?[.。!])?{close}"
         rf"(?P<rest>\s*\Z|\n[\s\S]*| - (?![-+0-9])[\s\S]*| ?:[\s\S]*|[ 、,。]*(?:{why})(?![a-z])[\s\S]*)\Z"
     )
+
+
+DENIED: Final = re.compile(
+    r"\b(?:no|not|none|never|nothing|neither|nor|without|lacks?|lacking|absent|hardly|barely|except"
+    r"|excluding|false|less|little|few|unmentioned|irrelevant)\b|n['’]t\b|[×✗✘❌☐]|\[ \]"
+    r"|ない|なし|無|ません|ず[、。]|以外|除|いいえ|違",
+    re.IGNORECASE,
+)
+"""Behind an option of a list: what may take it out again."""

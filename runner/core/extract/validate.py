@@ -8,7 +8,7 @@ from runner.core.extract import bare
 from runner.core.extract.extractor import Found
 from runner.core.extract.matcher import says_no
 from runner.core.finish import CONTENT_FILTER, REFUSAL, STOP, normal
-from runner.core.model import Cause, Question, QuestionSet, Reading
+from runner.core.model import Cause, ItemKind, Question, QuestionSet, Reading
 
 _GIVEN_UP = {REFUSAL: Cause.REFUSED, CONTENT_FILTER: Cause.BLOCKED}
 
@@ -43,6 +43,8 @@ def judge(
         written = item.written
         if cause not in (None, Cause.NO_REASON) and item.number is not None and not written:
             written = (str(item.number),)
+        if cause is Cause.MISSING and not question.is_required:
+            cause = None
         readings[question.id] = Reading(
             value=_value(question, item) if cause in (None, Cause.NO_REASON) else None,
             reason=item.reason,
@@ -66,15 +68,17 @@ def _refuses(questions: QuestionSet, found: Mapping[str, Found], text: str) -> b
 
 
 def is_no(
-    questions: QuestionSet, question: Question, number: Decimal | None, reason: str | None
+    questions: QuestionSet, question: Question, number: Decimal | str | None, reason: str | None
 ) -> bool:
     """Tell whether the lowest number stands there because the model would not answer."""
-    is_lowest = number == question.minimum and not question.options
+    is_lowest = number == question.minimum and question.kind is ItemKind.NUMBER
     return is_lowest and says_no(questions.refusal_patterns, reason or "")
 
 
-def _value(question: Question, item: Found) -> Decimal | None:
-    """Return the number as the table holds it: 80.0 is 80 where whole numbers are asked."""
+def _value(question: Question, item: Found) -> Decimal | str | None:
+    """Return the value as the table holds it: 80.0 is 80 where whole numbers are asked."""
+    if item.text is not None:
+        return item.text
     number = item.number
     if number is None or not question.integer or "." not in str(number):
         return number
@@ -97,15 +101,20 @@ def _cause(
         return Cause.TRUNCATED
     if item.number is None:
         return item.cause or Cause.MISSING
+    if question.kind not in (ItemKind.NUMBER, ItemKind.CHOICE):
+        return _no_reason(question, item)
     if question.integer and "." in str(item.number):
         whole = item.number == item.number.to_integral_value()
         if not whole or (share and item.number <= 1):
             return Cause.NOT_A_NUMBER
     if not question.minimum <= item.number <= question.maximum:
         return Cause.OUT_OF_RANGE
-    if question.reason_required and not (item.reason or "").strip():
-        return Cause.NO_REASON
-    return None
+    return _no_reason(question, item)
+
+
+def _no_reason(question: Question, item: Found) -> Cause | None:
+    is_lacking = question.reason_required and not (item.reason or "").strip()
+    return Cause.NO_REASON if is_lacking else None
 
 
 def _touches_end(item: Found, text: str) -> bool:

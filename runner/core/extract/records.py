@@ -1,0 +1,150 @@
+"""Reads an answer that is JSON, and has it judged by the schema it was asked to follow."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from runner.core.errors import ConfigError
+from runner.core.extract.loose_json import NOTHING, Node, node_at
+from runner.core.extract.names import Names, any_of
+from runner.core.extract.number import Entry, Value
+from runner.core.extract.prose import SAID
+from runner.core.model import Cause, Question
+
+
+class RecordGrammar:
+    """Reads values of JSON for one question."""
+
+    takes_figures = False
+    """Whether a bare number of JSON is a value; here the schema says it."""
+
+    def __init__(self, question: Question, shown: str) -> None:
+        """Compile the schema, which is a valid one.
+
+        Args:
+            question: what is asked.
+            shown: what the form shows in the place of an answer.
+        """
+        self._schema = validator(json.loads(question.schema))
+        self._unfilled = {shown, f"[{shown}]"}
+
+    def read(self, plain: str, begin: int, end: int) -> Value:
+        """Say of a place from which `RecordReader` took nothing why there is nothing."""
+        is_blank = self.is_unfilled(plain[begin:end])
+        cause = Cause.MISSING if is_blank else Cause.NOT_VALID
+        return Value(None, cause, (begin, begin if is_blank else end), end, end)
+
+    def is_unfilled(self, written: str) -> bool:
+        """Tell whether a text is what the form has in the place of an answer."""
+        return not written.strip(_BLANKS) or written.strip(" ") in self._unfilled
+
+    def allows(self, node: Node) -> bool:
+        """Tell whether the schema allows what stands in JSON."""
+        return self.from_node(node).cause is None
+
+    def from_node(self, node: Node) -> Value:
+        """Read what stands in JSON."""
+        span = (node.begin, node.end)
+        if node.kind == "word" and node.text in NOTHING:
+            return Value(None, Cause.MISSING, span, node.end, node.end)
+        try:
+            meant = _plainly(node)
+        except ValueError as error:
+            return Value(None, Cause.NOT_VALID, span, node.end, node.end, text=str(error))
+        wrong = next(iter(sorted(self._schema.iter_errors(meant), key=lambda e: e.json_path)), None)
+        if wrong is not None:
+            said = f"{wrong.json_path}: {wrong.message}"
+            return Value(None, Cause.NOT_VALID, span, node.end, node.end, text=said)
+        text = json.dumps(meant, ensure_ascii=False)
+        return Value(SAID, None, span, node.end, node.end, text=text)
+
+
+def validator(schema: Any) -> Any:
+    """Return what judges values by a schema; a reference to elsewhere is never followed.
+
+    Raises:
+        ConfigError: it is no valid schema, or refers to what is not in it.
+    """
+    # Only studies with such an item pay for the import.
+    from jsonschema import SchemaError
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+        judge = kind(schema, registry=Registry())
+        probes: tuple[Any, ...] = ({}, [], "", 0, None)
+        for probe in probes:
+            list(judge.iter_errors(probe))
+    except SchemaError as error:
+        raise ConfigError(f"no JSON Schema: {error.json_path}: {error.message}") from None
+    except Unresolvable as error:
+        raise ConfigError(f"$ref {error.ref!r} is not in it; allowed: what it defines") from None
+    except RecursionError:
+        raise ConfigError("it refers to itself without an end") from None
+    return judge
+
+
+def _plainly(node: Node) -> Any:
+    """Return a value of JSON; what has no one meaning is none.
+
+    Raises:
+        ValueError: a key stands twice, or a number is none.
+    """
+    if node.items is not None and node.kind == "array":
+        return [_plainly(inner) for _, inner in node.items]
+    if node.items is not None:
+        keys = [key for key, _ in node.items]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} stands there twice")
+        return {key: _plainly(inner) for key, inner in node.items}
+    if node.kind == "number":
+        number = float(node.text) if set(node.text) & set(".eE") else int(node.text)
+        if not math.isfinite(number):
+            raise ValueError(f"{node.text} is too large")
+        return number
+    if node.kind == "word":
+        if node.text not in _WORDS:
+            raise ValueError(f"{node.text} is no value of JSON")
+        return _WORDS[node.text]
+    return node.text
+
+
+class RecordReader:
+    """Finds the values of JSON that stand behind the name of their question, or below it."""
+
+    def __init__(self, question: Question, grammar: RecordGrammar, names: Names) -> None:
+        """Compile what the question is called."""
+        self._question = question.id
+        self._grammar = grammar
+        own = (*names.ids.items(), *names.labels.items())
+        called = any_of({name for name, whose in own if whose == question.id})
+        words = any_of(names.words["value_word"]) or "(?!)"
+        self._head = re.compile(
+            rf"^[-*+>•・# ]*(?:{called})(?:[-.:)/ ]*(?:{called}))? *(?:\( *(?:{words}) *\))? *[:=]?"
+            r"\s*(?:json[c5]?\s+)?(?=[\[{])",
+            re.IGNORECASE | re.MULTILINE,
+        )
+
+    def read(self, visible: str, plain: str) -> Iterator[tuple[tuple[int, int], list[Entry]]]:
+        """Yield each, with the place where it stands."""
+        at = 0
+        while match := self._head.search(plain, at):
+            node = node_at(visible, match.end())
+            at = match.end() if node is None else node.end
+            if node is not None and node.items is not None:
+                value = self._grammar.from_node(node)
+                yield (node.begin, node.end), [Entry(self._question, value=value)]
+
+
+_BLANKS = " []()_-*`.:"
+_WORDS = {
+    **dict.fromkeys(NOTHING),
+    **dict.fromkeys(("true", "True"), True),
+    **dict.fromkeys(("false", "False"), False),
+}

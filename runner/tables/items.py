@@ -1,0 +1,129 @@
+"""What the columns of a question mean, by what is answered to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.core.definition import OFFERED, kind_of
+from runner.core.errors import ConfigError
+from runner.core.model import ItemKind
+from runner.tables.runs import StoredRun
+
+COUNTED = (ItemKind.CHOICE, ItemKind.CHOICES, ItemKind.RANK)
+"""The kinds whose answers are options; in the long table they stand in the column `choice`."""
+SAID = (ItemKind.TEXT, ItemKind.JSON)
+"""The kinds whose answers are words; in the long table they stand in the column `said`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is answered to a question, and with which options."""
+
+    kind: ItemKind
+    options: Mapping[str, str]
+    """By id, what was shown."""
+
+    def __str__(self) -> str:
+        """Say it in an error."""
+        what = _NAMES[self.kind]
+        return f"{what} of {shown_options(self.options)}" if self.options else what
+
+
+Items = Mapping[str, Item]
+"""By question."""
+_NAMES = {
+    ItemKind.NUMBER: "a number",
+    ItemKind.CHOICE: "a choice",
+    ItemKind.CHOICES: "choices",
+    ItemKind.RANK: "a rank",
+    ItemKind.TEXT: "a text",
+    ItemKind.JSON: "JSON",
+}
+
+
+def items_in(definition: Mapping[str, Any]) -> dict[str, Item]:
+    """Return what is answered to each question of a definition."""
+    return {
+        key: Item(kind_of(row), row.get("options") or row.get(OFFERED, {}))
+        for key, row in definition["questions"].items()
+    }
+
+
+def of_all(runs: Sequence[StoredRun]) -> dict[str, Item]:
+    """Return what is answered to each question of some runs.
+
+    Raises:
+        ConfigError: in one of them it is something else than in another.
+    """
+    found: dict[str, tuple[Item, StoredRun]] = {}
+    for run in runs:
+        for key, item in items_in(run.definition).items():
+            known, first = found.setdefault(key, (item, run))
+            if known != item:
+                raise ConfigError(
+                    f"export.over: {key} is {known} in {first.name} and {item} in {run.name}: export "
+                    "them one by one, their answers do not fit into one table"
+                )
+    return {key: item for key, (item, _) in found.items()}
+
+
+def no_numbers(definition: Mapping[str, Any], of: str) -> str | None:
+    """Say which questions are not answered with a number; None where all are."""
+    others: dict[str, list[str]] = {}
+    for key, item in items_in(definition).items():
+        if item.kind is not ItemKind.NUMBER:
+            others.setdefault(_NAMES[item.kind], []).append(key)
+    said = [
+        f"{' and '.join(keys)} of {of} {'is' if len(keys) == 1 else 'are'} "
+        f"{what if len(keys) == 1 else what.removeprefix('a ').rstrip('s') + 's'}"
+        for what, keys in others.items()
+    ]
+    return ", ".join(said) or None
+
+
+def shown_options(options: Mapping[str, str]) -> str:
+    """Return options as a list: the ids, with what was shown where it differs."""
+    return ", ".join(
+        id_ if id_ == shown else f"{id_} ({' '.join(shown.split())})"
+        for id_, shown in options.items()
+    )
+
+
+def allowed_of(item: Item) -> tuple[str, str]:
+    """Say what a value may be, in Japanese and in English."""
+    options = shown_options(item.options)
+    match item.kind:
+        case ItemKind.CHOICE:
+            return f"選択肢の識別子：{options}", f"id of an option: {options}"
+        case ItemKind.CHOICES:
+            return (
+                f"選択肢の識別子、「; 」区切り、選択肢の順：{options}",
+                f"ids of options, with '; ' between, in their order: {options}",
+            )
+        case ItemKind.RANK:
+            return (
+                f"すべての選択肢の識別子、「; 」区切り、答えた順：{options}",
+                f"ids of all options, with '; ' between, in the order of the answer: {options}",
+            )
+        case ItemKind.JSON:
+            return "スキーマが許す JSON", "JSON that the schema allows"
+    return "文字列", "text"
+
+
+MEANINGS = {
+    ItemKind.CHOICE: ("選ばれた選択肢", "the option chosen"),
+    ItemKind.CHOICES: ("選ばれた選択肢", "the options chosen"),
+    ItemKind.RANK: ("選択肢の順序", "the order of the options"),
+    ItemKind.TEXT: ("回答の文章", "what the model said"),
+    ItemKind.JSON: ("回答の JSON", "the JSON that the model answered"),
+}
+"""What the value of a question is, in Japanese and in English."""
+_COMMON = "no_reason, refused, truncated, blocked"
+CAUSES = {
+    ItemKind.CHOICE: f"missing, ambiguous, not_an_option, {_COMMON}",
+    ItemKind.CHOICES: f"missing, ambiguous, not_an_option, wrong_count, {_COMMON}",
+    ItemKind.RANK: f"missing, ambiguous, not_an_option, wrong_count, {_COMMON}",
+    ItemKind.TEXT: "missing, ambiguous, refused, truncated, blocked",
+    ItemKind.JSON: "missing, ambiguous, not_valid, refused, truncated, blocked",
+}
+"""Why a value may be missing."""
