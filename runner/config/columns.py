@@ -11,6 +11,7 @@ OF_ANSWERS = frozenset(
         *("run", "imported", "experiment", "provider", "developer", "model", "rehearsal"),
         *("temperature", "trial", "custom_id", "source_row", "source_timestamp", "timestamp"),
         *("status", "attempts", "attempt", "lost", "question", "label", "value", "choice"),
+        "said",
         *("reason", "pattern", "cause", "written", "batch", "remote_batch", "prompt_variant"),
         *(
             "outcome",

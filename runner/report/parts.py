@@ -96,7 +96,7 @@ class Parts:
     def missing_line(self, some: Data) -> str:
         """Say how many of some questions' values are missing, and why."""
         words = self._words
-        asked = [question.name for question in some.questions]
+        asked = {question.of or question.name for question in some.questions}
         rows = self.missing.filter(pl.col("question").is_in(asked))
         missing, total = int(rows["missing"].sum()), int(rows["total"].sum())
         if not missing:

@@ -44,7 +44,7 @@ class Sections:
         self._sheet = Sheet(data, words)
         self._number_sheet = Sheet(self._numbers, words)
         self._usage = data.usage
-        self._parts = Parts(data, words)
+        self._parts = Parts(self._data, words)
         self.values = int(self._parts.missing["n"].sum())
         self.missing = int(self._parts.missing["missing"].sum())
         self.requests = int(data.statuses["requests"].sum())

@@ -9,7 +9,7 @@ import polars as pl
 
 from runner.core.definition import cells_in, factors_in
 from runner.core.model import ItemKind, Kept
-from runner.tables.items import CAUSES, COUNTED, MEANINGS, SAID, Item, Items, allowed_of
+from runner.tables.items import CAUSES, MEANINGS, Item, Items, allowed_of, allowed_of_all
 
 NEVER = ("空にならない", "never empty")
 
@@ -414,11 +414,8 @@ def _of_questions(name: str, items: Items) -> Column:
         there = (cause for i in items.values() for cause in CAUSES.get(i.kind, "").split(", "))
         all_of_them = ", ".join(dict.fromkeys([*known, *filter(None, there)]))
         return replace(column, allowed=(all_of_them,) * 2)
-    if name in ("choice", "said"):
-        kinds = COUNTED if name == "choice" else SAID
-        said = [(key, allowed_of(i)) for key, i in items.items() if i.kind in kinds]
-        ja, en = ("; ".join(f"{key}: {one[n]}" for key, one in said) for n in (0, 1))
-        return replace(column, allowed=(ja, en))
+    if name == "choice":
+        return replace(column, allowed=allowed_of_all(items))
     if name == "value":
         there_are = any(item.kind is ItemKind.NUMBER for item in items.values())
         allowed = column.allowed if there_are else ("値なし", "no value")

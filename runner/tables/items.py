@@ -110,6 +110,19 @@ def allowed_of(item: Item) -> tuple[str, str]:
     return "文字列", "text"
 
 
+def allowed_of_all(items: Items) -> tuple[str, str]:
+    """Say what the long table's column `choice` may hold, in Japanese and in English."""
+    offered = {key: i for key, i in items.items() if i.kind in COUNTED}
+    listed = "; ".join(f"{key}: {shown_options(i.options)}" for key, i in offered.items())
+    if all(i.kind is ItemKind.CHOICE for i in offered.values()):
+        return f"選択肢の識別子：{listed}", f"id of an option: {listed}"
+    several = (
+        "選択肢の識別子（複数なら「; 」区切り）",
+        "ids of options, with '; ' between several",
+    )
+    return f"{several[0]}：{listed}", f"{several[1]}: {listed}"
+
+
 MEANINGS = {
     ItemKind.CHOICE: ("選ばれた選択肢", "the option chosen"),
     ItemKind.CHOICES: ("選ばれた選択肢", "the options chosen"),

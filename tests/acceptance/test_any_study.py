@@ -1,5 +1,6 @@
 """Studies of other kinds, through every provider's real client in a bad week; what was paid is in the table."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -33,7 +34,21 @@ messages:
 items:
   label: {kind: choice, options: {yes: [sure], no: [], unclear: []}, reason: false}
   mood: {minimum: -3, maximum: 3}
+  half: {minimum: 0.5, maximum: 4.5, integer: false, reason: false}
+  topics: {kind: choices, options: [price, quality, delivery], at_least: 0, at_most: 2, reason: false}
+  order: {kind: rank, options: {p: price, q: quality, d: "on-time delivery"}, reason: false}
+  why: {kind: text, ask: "Why?", required: false}
+  facts: {kind: json, schema: odd.schema.json}
 """
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "stars": {"type": "integer", "minimum": 1, "maximum": 5},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["stars", "tags"],
+    "additionalProperties": False,
+}
 ROWS = 'id,gold,body\nr 1,yes,"{tone} ""quoted"", 日本 😀"\n二,no,"line one\nline two"\na_b,,x\n'
 
 
@@ -43,6 +58,7 @@ def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lan
     home.mkdir(parents=True)
     (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
     (home / "odd.csv").write_text(ROWS, encoding="utf-8")
+    (home / "odd.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
     said = desk.run(
         *("--config-dir", "mine", "experiment=odd", *LANES[lane], *FAULTS["rough"], *HOW, *HURRY)
     )
@@ -58,6 +74,15 @@ def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lan
         for trial in (1, 2)
     )
     ended = answers.filter(pl.col("status") != "failed")
+    assert ended["half_value"].is_between(0.5, 4.5).all()
+    named = ended["topics_value"].str.split("; ").list.eval(pl.element().filter(pl.element() != ""))
+    assert named.list.len().is_between(0, 2).all()
+    assert named.explode().drop_nulls().is_in(["price", "quality", "delivery"]).all()
+    assert {*map(frozenset, ended["order_value"].str.split("; "))} == {frozenset("pqd")}
+    assert ended["order_value"].n_unique() > 1
+    assert ended["why_value"].drop_nulls().str.len_chars().min() > 5
+    facts = [json.loads(text) for text in ended["facts_value"]]
+    assert all(fact.keys() == {"stars", "tags"} and 1 <= fact["stars"] <= 5 for fact in facts)
     assert ended["label_value"].is_in(["yes", "no", "unclear"]).all()
     assert ended["mood_value"].is_between(-3, 3).all()
     assert answers.filter(pl.col("status") == "open").is_empty()
@@ -71,6 +96,7 @@ def test_a_row_that_is_added_meanwhile_waits_for_the_next_run(desk: Desk) -> Non
     home.mkdir(parents=True)
     (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
     (home / "odd.csv").write_text(ROWS, encoding="utf-8")
+    (home / "odd.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
     words = ["--config-dir", "mine", "experiment=odd", *QUICK, "faults.malformed=0"]
     assert desk.run(*words, "wait=false").returncode == 3
     with (home / "odd.csv").open("a", encoding="utf-8") as rows:

@@ -28,12 +28,13 @@ from runner.core.extract.matcher import (
     says_no,
 )
 from runner.core.extract.names import Names, linear
-from runner.core.extract.normalize import BLANKS, HIDDEN_MARKS, tidy
+from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, NumberGrammar, Value
 from runner.core.extract.objects import Grammar, ObjectReader
 from runner.core.extract.options import OptionGrammar, WholeOption, block_end
 from runner.core.extract.prose import ProseGrammar, WholeProse
-from runner.core.extract.reason import first_paragraph, trim_reason, trim_remark
+from runner.core.extract.reason import trim_reason
+from runner.core.extract.reasons import ReasonCutter
 from runner.core.extract.records import RecordGrammar, RecordReader
 from runner.core.extract.sentences import SentenceReader
 from runner.core.extract.tables import TableReader
@@ -150,7 +151,7 @@ class _Answer:
         self._visible = self._shown = visible
         self._plain = plain
         self._values: dict[str, list[Value]] = {}
-        self._reasons: dict[str, _Reason] = {}
+        self._cutter = ReasonCutter(tools.of_one)
         self._read_marks: dict[int, Value] = {}
         self._doubts: dict[str, Doubt] = {}
         self._structures: list[tuple[int, tuple[str, ...]]] = []
@@ -165,7 +166,7 @@ class _Answer:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
         marks = self._belonging(_merged(marks, [*ends, *self._strangers()]))
         self._take_values(marks)
-        self._take_reasons(marks)
+        self._cutter.take(self._visible, marks, self._read_marks)
         _weigh_below(self._with, self._plain, marks, self._read_marks)
         self._take_sentences()
         self._take_bare()
@@ -207,7 +208,7 @@ class _Answer:
 
     def _found(self, question: str) -> Found:
         value, written = _decide(self._values.get(question, ()))
-        reason = self._reasons.get(question)
+        reason = self._cutter.found.get(question)
         shown = _excerpts(self._shown, written)
         doubt = self._doubts.get(question)
         if value.cause is Cause.NOT_VALID and value.text:
@@ -284,7 +285,7 @@ class _Answer:
         """Take what the answer says as a whole, in place of all else that was found."""
         if entries:
             self._values.clear()
-            self._reasons.clear()
+            self._cutter.found.clear()
             self._take(entries, pattern)
 
     def _take(self, entries: list[Entry], pattern: tuple[int, str]) -> None:
@@ -297,9 +298,7 @@ class _Answer:
                 entry.value.structured = True
                 self._values.setdefault(entry.question, []).append(entry.value)
             elif entry.reason is not None:
-                known = self._reasons.get(entry.question)
-                if known is None or known.text is None:
-                    self._reasons[entry.question] = _Reason(entry.reason, entry.end, -1)
+                self._cutter.note(entry.question, entry.reason, entry.end)
 
     # --- lines
 
@@ -415,69 +414,6 @@ class _Answer:
                     self._read_marks[number] = value
                 self._values.setdefault(question, []).append(value)
 
-    # --- reasons
-
-    def _take_reasons(self, marks: list[Mark]) -> None:
-        """Cut the reasons out of the answer, each up to the next mark; the first pattern wins."""
-        labelled = [n for n, m in enumerate(marks) if m.finder.group == "reason"]
-        for number in labelled:
-            mark = marks[number]
-            if len(mark.questions) != 1:
-                continue
-            # The pattern took the marks of markdown before the reason for blanks.
-            head = self._visible[mark.line : mark.begin]
-            begin = mark.line + len(head.rstrip(HIDDEN_MARKS))
-            text, end = self._cut(marks, number, begin)
-            self._take_reason(mark.questions[0], trim_reason(text), end, mark.finder.rank)
-        self._take_remarks(marks, below=not labelled)
-
-    def _take_remarks(self, marks: list[Mark], *, below: bool) -> None:
-        """Where no reason is labelled, take what stands behind a number, or below it."""
-        for number, value in self._read_marks.items():
-            question = marks[number].questions[0]
-            if self._reasons.get(question) is not None and self._reasons[question].text:
-                continue
-            if question not in self._with.of_one:
-                continue
-            mark = marks[number]
-            behind = value.cause is None and trim_remark(self._visible[value.rest : value.end])
-            follows = marks[number + 1].finder.group if number + 1 < len(marks) else "end"
-            if behind:
-                text, end = self._cut(marks, number, value.rest)
-                if follows == "reason":
-                    text, end = self._visible[value.rest : value.end], value.end
-            elif below:
-                text, end = self._cut(marks, number, mark.end)
-            else:
-                continue
-            if remark := trim_remark(text):
-                self._take_reason(question, remark, end, _REMARK)
-
-    def _cut(self, marks: list[Mark], number: int, begin: int) -> tuple[str, int]:
-        """Return the text from a place to the next mark, and where it ends.
-
-        The last reason of an answer may be followed by a summary: where no reason before it has a
-        blank line inside, it ends at its first one.
-        """
-        is_last = number + 1 == len(marks)
-        end = len(self._visible) if is_last else marks[number + 1].line
-        text = self._visible[begin:end]
-        if not is_last:
-            self._paragraphs |= first_paragraph(text).rstrip(BLANKS) != text.rstrip(_TRAILING)
-            self._cuts += 1
-        elif self._cuts and not self._paragraphs:
-            text = first_paragraph(text)
-            end = end if len(text) == end - begin else begin + len(text)
-        return text, end
-
-    _paragraphs = False
-    _cuts = 0
-
-    def _take_reason(self, question: str, text: str | None, end: int, rank: int) -> None:
-        before = self._reasons.get(question)
-        if before is None or before.text is None or (text and rank <= before.rank):
-            self._reasons[question] = _Reason(text, end, rank)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tools:
@@ -506,13 +442,6 @@ class _Tools:
     tops: Mapping[str, int | Decimal]
 
 
-@dataclass(slots=True)
-class _Reason:
-    text: str | None
-    end: int
-    rank: int
-
-
 _LAST = 1 << 20
 """The rank of what is tried after all patterns."""
 _CUT_SHORT = re.compile(r"<s>|</s>\s*\S")
@@ -523,11 +452,9 @@ _ANOTHER = re.compile(
 _OPENING = " \n([\"'*"
 _NEGATIVE = re.compile(r"negative|minus|マイナス|負")
 _SIGNS = ("-", "+", ">", "<", "~")
-_REMARK = 1 << 20
 _TENTH = 10
 """A scale of ten is what models take most for one of a hundred."""
 _LONGEST_SHOWN = 60
-_TRAILING = BLANKS + "-=*_#>`~|"
 _STRANGE = linear(
     r"(?m)^[ >]{0,6}(?:(?P<rule>(?:- *){3,}$|(?:\* *){3,}$|(?:_ *){3,}$|={3,} *$|[━─―—]{3,} *$|```)"
     r"|#{1,6}[ \t　]+[^ \n]|(?P<bold>\*\*[^*\n]{1,30}\*\*[ :：]*$))"
