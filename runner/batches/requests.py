@@ -52,12 +52,17 @@ class RequestFiles:
         self._conditions: Mapping[Stem, Condition] = {c.stem: c for c in conditions}
         self._provider = provider
         self._limits = limits
-        self.frame = lru_cache(FRAMES_KEPT)(self._framed)
-        """The request line of a condition, and its estimated input tokens."""
-        self.proof = cache(self._proof)
-        """What an echo of a condition's prompt has to be, by stem and variant."""
+        self._frames = lru_cache(FRAMES_KEPT)(self._framed)
         self.tokens = cache(self._tokens)
         """Estimated input tokens of a condition's request, by stem and variant."""
+
+    def frame(self, stem: Stem, variant: Variant, trial: int = 1) -> tuple[Frame, int]:
+        """Return the request line of a trial, and its estimated input tokens.
+
+        Both are the same for all trials of a condition where nothing is shuffled; else their lengths
+        are, since an order moves parts and changes none.
+        """
+        return self._frames(stem, variant, trial if self._experiment.shuffle else 1)
 
     def path(self, key: BatchKey) -> Path:
         """Return where a batch's request file is."""
@@ -91,9 +96,12 @@ class RequestFiles:
             sizes=tuple((sized.tokens, len(sized.span)) for sized in spans),
         )
 
-    def _proof(self, stem: Stem, variant: Variant) -> str | None:
-        """Return None where nothing is echoed, or the condition is no longer in the experiment."""
-        return self.frame(stem, variant)[0].proof if stem in self._conditions else None
+    def proof(self, stem: Stem, variant: Variant, trial: int) -> str | None:
+        """Return what an echo of a trial's prompt has to be.
+
+        None where nothing is echoed, or the condition is no longer in the experiment.
+        """
+        return self.frame(stem, variant, trial)[0].proof if stem in self._conditions else None
 
     def _tokens(self, stem: Stem, variant: Variant) -> int | None:
         """Return None for a condition that is no longer in the experiment."""
@@ -110,15 +118,20 @@ class RequestFiles:
         frame, tokens = self.frame(span.stem, span.variant)
         return SizedSpan(span=span, frame_bytes=len(frame), tokens=tokens)
 
-    def _framed(self, stem: Stem, variant: Variant) -> tuple[Frame, int]:
+    def _framed(self, stem: Stem, variant: Variant, trial: int) -> tuple[Frame, int]:
         condition = self._conditions[stem]
-        prompt = self._renderer.render(condition, variant)
+        prompt = self._renderer.render(condition, variant, trial)
         said = (prompt.system or "", *(turn.content for turn in prompt.earlier), prompt.user)
         tokens = estimate_tokens("".join(said))
         return self._provider.encode(condition, prompt), tokens
 
     def _blocks(self, span: Span) -> Iterator[bytes]:
         """Yield the lines of a span, some at once."""
+        if self._experiment.shuffle:
+            for trial in range(span.first, span.last + 1):
+                frame, _ = self.frame(span.stem, span.variant, trial)
+                yield frame.before + custom_id(span.stem, trial).encode() + frame.after
+            return
         frame, _ = self.frame(span.stem, span.variant)
         between = frame.after + frame.before
         step = max(BLOCK_BYTES // len(frame), 1)

@@ -26,7 +26,7 @@ from runner.batches.lines import lines
 from runner.batches.workers import PIECE_BYTES, Range, is_worth_it, ranges, spread
 from runner.core.batch_reading import BatchReading
 from runner.core.cost import Price, PriceList, counted, may_be_billed
-from runner.core.custom_id import custom_id
+from runner.core.custom_id import custom_id, parse
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.extract.reader import Reader
 from runner.core.extract.validate import is_valid
@@ -47,10 +47,8 @@ from runner.core.states import ASKED, OUTCOME_CODES, Outcome
 
 Decoder = Callable[[], Callable[[bytes], Reply]]
 """Makes what reads a result line; it can be sent to another process."""
-Proof = Callable[[Stem, Variant], str | None]
-"""Says what an echo of a condition's prompt has to be."""
-_Wording = tuple[Stem, Variant]
-"""A condition, in one of its wordings."""
+Proof = Callable[[Stem, Variant, int], str | None]
+"""Says what an echo of a trial's prompt has to be."""
 Highest = Callable[[Stem, Variant, Price], Decimal | None]
 """Says the most that one request of a condition may cost; None for one that is no longer known."""
 
@@ -89,6 +87,7 @@ class ResultReader:
         *,
         decoder: Decoder | None = None,
         highest: Highest = lambda *_: None,
+        proof_varies: bool = False,
     ) -> None:
         """Compile the patterns.
 
@@ -97,9 +96,10 @@ class ResultReader:
             questions: what was asked, and how answers are read.
             decode: reads one result line.
             prices: what a token costs.
-            proof: what an echo of a condition's prompt has to be.
+            proof: what an echo of a trial's prompt has to be.
             decoder: makes `decode` in another process; without it everything is read in this one.
             highest: the most that one request may cost; without it, its share of the reservation.
+            proof_varies: whether trials of a condition differ in it; processes are given one each.
 
         Raises:
             ConfigError: naming the pattern that is wrong.
@@ -112,6 +112,7 @@ class ResultReader:
         self.proof = proof
         self._decoder = decoder
         self._highest = highest
+        self._proof_varies = proof_varies
         self._one_crew = Lock()
 
     def read(self, batch: Batch, members: tuple[Span, ...], files: Iterable[Path]) -> BatchReading:
@@ -127,7 +128,7 @@ class ResultReader:
         """
         paths = list(files)
         total = sum(path.stat().st_size for path in paths)
-        if self._decoder and total >= WORTH_SPREADING and is_worth_it(total):
+        if self._decoder and total >= WORTH_SPREADING and is_worth_it(total) and self._may(members):
             with self._one_crew:
                 together = self._together(batch, members, paths, self._decoder, PIECE_BYTES)
             if together is not None:
@@ -138,6 +139,11 @@ class ResultReader:
         for path in paths:
             sorter.over(lines(path))
         return sorter.close(self._highest)
+
+    def _may(self, members: tuple[Span, ...]) -> bool:
+        """Tell whether other processes can be told what is echoed."""
+        first = members[0]
+        return not self._proof_varies or self.proof(first.stem, first.variant, first.first) is None
 
     def _together(
         self,
@@ -154,7 +160,7 @@ class ResultReader:
         forget(self.folder, batch.key)
         pieces = list(enumerate(piece for path in files for piece in ranges(path, piece_bytes)))
         conditions = dict.fromkeys((span.stem, span.variant) for span in members)
-        proofs = {condition: self.proof(*condition) for condition in conditions}
+        proofs = {condition: self.proof(*condition, 1) for condition in conditions}
         results = spread(
             _sort_piece,
             pieces,
@@ -219,7 +225,7 @@ class _Found:
     """Of the input, what a cache had or took."""
     cost: Decimal = Decimal(0)
     """Of the replies whose tokens are known, where the price is."""
-    uncounted: Counter[_Wording] = field(default_factory=Counter)
+    uncounted: Counter[tuple[Stem, Variant]] = field(default_factory=Counter)
     """Replies that may be billed although their tokens were not counted."""
 
     @property
@@ -336,7 +342,7 @@ class _Sorter:
         found.reasons = {Outcome.DENIED.value: found.reasons[Outcome.REFUSED.value]}
         relabel(self._folder, self._wanted.batch.key, Outcome.DENIED.value)
 
-    def _wording(self, index: int) -> _Wording:
+    def _wording(self, index: int) -> tuple[Stem, Variant]:
         span = self._spans[index]
         return span.stem, span.variant
 
@@ -354,12 +360,12 @@ class _Sorter:
         silent = (batch.failed or 0) if batch.realtime else 0
         return min(unseen, strange + silent)
 
-    def _held(self, highest: Highest, unseen: Counter[_Wording], lost: int) -> Decimal:
+    def _held(self, highest: Highest, unseen: Counter[tuple[Stem, Variant]], lost: int) -> Decimal:
         """Return the most that the attempts of unknown cost may cost; the dearest count."""
         price, batch = self._wanted.price, self._wanted.batch
         if price is None:
             return Decimal(0)
-        most: dict[_Wording, Decimal] = {}
+        most: dict[tuple[Stem, Variant], Decimal] = {}
         for which in self._found.uncounted.keys() | unseen.keys():
             usd = highest(*which, price)
             most[which] = (batch.reserved_usd or Decimal(0)) / batch.count if usd is None else usd
@@ -402,7 +408,8 @@ class _Sorter:
         if reply.echo is None:
             return False
         span = self._spans[index]
-        wanted = self._proof(span.stem, span.variant)
+        _, trial = parse(reply.custom_id)
+        wanted = self._proof(span.stem, span.variant, trial)
         return wanted is not None and wanted != reply.echo
 
     def _enter(self, index: int, reply: Reply) -> None:
@@ -481,7 +488,7 @@ def _prepare(
     """Make this process ready to read pieces of a batch."""
     global _sort  # noqa: PLW0603
     sorter = _Sorter(
-        wanted, Reader(wanted.questions), decoder(), lambda *which: proofs[which], folder
+        wanted, Reader(wanted.questions), decoder(), lambda s, v, _: proofs[s, v], folder
     )
 
     def sort(numbered: tuple[int, Range]) -> _Found:

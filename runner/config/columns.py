@@ -12,6 +12,7 @@ OF_ANSWERS = frozenset(
         *("temperature", "trial", "custom_id", "source_row", "source_timestamp", "timestamp"),
         *("status", "attempts", "attempt", "lost", "question", "label", "value", "choice"),
         "said",
+        *("order", "items_order"),
         *("reason", "pattern", "cause", "written", "batch", "remote_batch", "prompt_variant"),
         *(
             "outcome",
@@ -46,7 +47,7 @@ def check_columns(factors: Mapping[str, Factor], questions: Iterable[str]) -> No
     Raises:
         ConfigError: naming the column.
     """
-    parts = ("value", "reason", "pattern", "cause", "written")
+    parts = ("value", "reason", "pattern", "cause", "written", "order")
     fixed = {*OF_ANSWERS, *(f"{key}_{part}" for key in questions for part in parts)}
     seen = {name.casefold(): name for name in fixed}
     for factor in factors.values():

@@ -249,6 +249,15 @@ class PromptConfig:
 
 
 @dataclass
+class ShuffleConfig:
+    """What each trial shows in another order."""
+
+    items: Any = field(default=False, metadata=WORDS)
+    options: Any = field(default=False, metadata=WORDS)
+    seed: int = 1
+
+
+@dataclass
 class RetryConfig:
     """How often a request is asked."""
 
@@ -323,6 +332,7 @@ class Config:
     design: dict[str, Any] = field(default_factory=dict, metadata=WORDS)
     messages: list[MessageConfig] = field(default_factory=list)
     items: dict[str, ItemConfig] = field(default_factory=dict)
+    shuffle: ShuffleConfig = field(default_factory=ShuffleConfig)
     wait: bool = True
     batch: str | None = None
     remote: str | None = None

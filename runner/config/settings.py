@@ -46,8 +46,10 @@ from runner.core.model import (
     Level,
     Limits,
     Model,
+    Order,
     QuestionSet,
     Sampling,
+    Shuffle,
     Variant,
 )
 from runner.core.prompt import MAIN_FIELDS, render
@@ -206,9 +208,30 @@ def _experiment(
         enhance=Enhance.NEVER if messages else Enhance(config.prompt.enhance),
         design=design_of(config.design, factors, sources),
         messages=messages,
+        shuffle=_shuffle(config, problems),
     )
+    problems.raise_any()
     _check_prompt(experiment)
     return experiment
+
+
+_ORDERS = {"false": Order.FIXED, "true": Order.RANDOM, "latin": Order.LATIN}
+
+
+def _shuffle(config: Config, problems: Problems) -> Shuffle:
+    orders = []
+    for name in ("items", "options"):
+        said = str(getattr(config.shuffle, name)).lower()
+        good = said in _ORDERS
+        problems.check(good, f"shuffle.{name}", f"{said!r}; allowed: true, false, latin")
+        orders.append(_ORDERS.get(said, Order.FIXED))
+    shuffle = Shuffle(items=orders[0], options=orders[1], seed=config.shuffle.seed)
+    problems.check(
+        not shuffle or config.question.answer != "json",
+        "shuffle",
+        "with question.answer=json the schema has one order: ask with question.answer=text",
+    )
+    return shuffle
 
 
 def _check_prompt(experiment: Experiment) -> None:

@@ -18,6 +18,7 @@ from runner.core.model import (
     Level,
     Question,
     QuestionSet,
+    Shuffle,
     Variant,
 )
 
@@ -74,6 +75,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             for level in _levels(experiment, "text")
         },
         **_other_factors(experiment),
+        **_shuffle(experiment.shuffle),
         "conditions": {
             c.stem: {
                 **dict(zip(names, c.levels, strict=True)),
@@ -82,6 +84,13 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             for c in conditions
         },
     }
+
+
+def _shuffle(shuffle: Shuffle) -> dict[str, Any]:
+    if not shuffle:
+        return {}
+    said = {"items": shuffle.items.value, "options": shuffle.options.value, "seed": shuffle.seed}
+    return {"shuffle": said}
 
 
 def define_questions(questions: QuestionSet) -> dict[str, Any]:

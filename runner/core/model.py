@@ -308,6 +308,29 @@ class Condition:
     """None: no temperature is sent."""
 
 
+class Order(StrEnum):
+    """In which order something is shown."""
+
+    FIXED = "fixed"
+    RANDOM = "random"
+    """A new one each trial."""
+    LATIN = "latin"
+    """Each in each place equally often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shuffle:
+    """What is shown in another order each trial."""
+
+    items: Order = Order.FIXED
+    options: Order = Order.FIXED
+    seed: int = 1
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is."""
+        return Order.FIXED not in (self.items, self.options) or self.items is not self.options
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """The resolved configuration: what is asked of whom, how often."""
@@ -325,6 +348,7 @@ class Experiment:
     design: Design = field(default_factory=Design)
     messages: tuple[Message, ...] = ()
     """What is sent; empty: the persona as the system message, the question set's wording as the user's."""
+    shuffle: Shuffle = field(default_factory=Shuffle)
 
 
 @dataclass(frozen=True, slots=True)

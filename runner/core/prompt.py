@@ -18,6 +18,7 @@ from runner.core.model import (
     QuestionSet,
     Variant,
 )
+from runner.core.orders import arranged
 
 _PLACEHOLDER = re.compile(r"\{(?P<name>\w+(?:\.\w+)?)\}")
 """Of a wording."""
@@ -150,8 +151,8 @@ class Renderer:
         self._factors = tuple(experiment.factors.values())
         self._asked = asked_of(experiment.questions)
 
-    def render(self, condition: Condition, variant: Variant) -> Prompt:
-        """Render what is sent for every trial of a condition.
+    def render(self, condition: Condition, variant: Variant, trial: int = 1) -> Prompt:
+        """Render what is sent for a trial of a condition; all are alike where nothing is shuffled.
 
         A model without a system role gets the system message joined to the first one of the user.
 
@@ -160,7 +161,11 @@ class Renderer:
         """
         experiment = self._experiment
         pairs = zip(self._factors, condition.levels, strict=True)
-        values = values_of((f, f.levels[level]) for f, level in pairs) | self._asked
+        asked = self._asked
+        if experiment.shuffle:
+            shown = arranged(experiment.questions, experiment.shuffle, condition.stem, trial)
+            asked = asked_of(shown)
+        values = values_of((f, f.levels[level]) for f, level in pairs) | asked
         if experiment.messages:
             turns = [
                 Message(

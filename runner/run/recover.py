@@ -156,7 +156,7 @@ class Files:
             raise LedgerDamaged(f"{where}: is no request of this program") from None
         if stem in self.stems:
             for variant in Variant:
-                frame, tokens = self.request_files.frame(stem, variant)
+                frame, tokens = self.request_files.frame(stem, variant, trial)
                 if line == frame.before + name.encode() + frame.after:
                     return stem, trial, variant, tokens
         raise LedgerDamaged(

@@ -178,6 +178,7 @@ class Run:
             request_files.proof,
             decoder=self.connection.decoder(experiment_id).decode,
             highest=request_files.highest,
+            proof_varies=bool(self.settings.experiment.shuffle),
         )
 
     def reader(self, ledger: Ledger) -> Callable[[Path], ResultReader]:

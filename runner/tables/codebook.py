@@ -182,6 +182,15 @@ COLUMNS: Mapping[str, Column] = {
             "when the value was taken, nothing stands there, or the table is of an older version",
         ),
     ),
+    "order": Column(
+        ("選択肢の識別子、「; 」区切り", "ids of options, with '; ' between"),
+        ("この試行で示した選択肢の順序", "the order in which this trial showed the options"),
+        ("選択肢のない質問で", "for a question without options"),
+    ),
+    "items_order": Column(
+        ("質問の識別子、「; 」区切り", "ids of questions, with '; ' between"),
+        ("この試行で示した質問の順序", "the order in which this trial showed the questions"),
+    ),
     "batch": Column(
         ("例 b0001", "as b0001"), ("こちらでのバッチ名", "our name of the batch"), _NO_ANSWER
     ),
@@ -288,7 +297,9 @@ The xlsx file has no raw_answer; its times are UTC without saying so; text longe
 """,
 }
 
-_OF_QUESTION = re.compile(r"(?P<key>[A-Za-z0-9_-]+?)_?(?P<part>value|reason|pattern|cause|written)")
+_OF_QUESTION = re.compile(
+    r"(?P<key>[A-Za-z0-9_-]+?)_?(?P<part>value|reason|pattern|cause|written|order)"
+)
 
 
 """What each option's id was shown as, by question."""

@@ -11,6 +11,7 @@ from runner.core.definition import factor_names, factors_in, levels_in
 from runner.core.errors import ConfigError
 from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import ItemKind
+from runner.core.orders import ITEMS, shuffled_in
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
 from runner.tables.codebook import codebook, of_factors
 from runner.tables.export import guarded
@@ -91,6 +92,7 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     """Return one row per request and question; a choice's option stands in a column of its own."""
     frames = []
     kinds = {item.kind for run in runs for item in items_in(run.definition).values()}
+    orders = any(one.what != ITEMS for run in runs for one in shuffled_in(run.definition))
     more = {name: of for name, of in (("choice", COUNTED), ("said", SAID)) if kinds & {*of}}
     for run in runs:
         rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
@@ -104,6 +106,7 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
                 *_values(key, items[key].kind, more),
                 *(pl.col(f"{key}_{part}").alias(part) for part in ("reason", "pattern", "cause")),
                 _known(f"{key}_written", known).alias("written"),
+                *([_known(f"{key}_order", known).alias("order")] if orders else []),
             )
             for key, row in run.definition["questions"].items()
         ]
@@ -148,7 +151,7 @@ def _known(name: str, columns: Sequence[str]) -> pl.Expr:
 
 LONG = (
     *("experiment", "provider", "model", "rehearsal"),
-    *("trial", "custom_id", "source_row", "status"),
+    *("trial", "items_order", "custom_id", "source_row", "status"),
 )
 """The columns of a request that each of its questions repeats; its factors stand after the fourth."""
 

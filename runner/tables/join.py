@@ -4,7 +4,7 @@ Of all attempts only numbers are kept; texts are read from the parts when their 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
 from runner.core.definition import cells_in, factors_in
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
+from runner.core.orders import Shuffled, shuffled_in
 from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Trials
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.tables import custom_ids
@@ -264,6 +265,7 @@ class _Asked:
         self._experiment = experiment
         self._factors = factors_in(experiment["definition"])
         self._columns = factor_columns(self._factors)
+        self._shuffled = shuffled_in(experiment["definition"])
 
     def requests(self, slices: Iterable[_Slice]) -> pl.DataFrame:
         """Return one row per request, with its factors and counters, and its number as `_place`."""
@@ -311,9 +313,17 @@ class _Asked:
                 pl.lit(model["name"]).alias("model"),
                 pl.lit(bool(self._experiment["emulated"])).alias("rehearsal"),
                 *self._columns,
-                *("trial", "custom_id", "status", "attempts", "lost", "_place"),
+                *("trial",),
+                *self._orders(),
+                *("custom_id", "status", "attempts", "lost", "_place"),
             )
         )
+
+    def _orders(self) -> Iterator[pl.Expr]:
+        """Yield a column a shuffled order, as each trial showed it."""
+        for one in self._shuffled:
+            of_row = partial(_shown, one)
+            yield pl.struct("stem", "trial").map_elements(of_row, pl.String).alias(one.column)
 
     def _of(self, stem: str) -> dict[str, Any]:
         """Return the cells of one condition's factors and temperature."""
@@ -324,6 +334,10 @@ class _Asked:
             row[name] = condition[name]
             row |= levels[condition[name]]
         return {**row, "temperature": None if temperature is None else float(temperature)}
+
+
+def _shown(one: Shuffled, row: Mapping[str, Any]) -> str:
+    return one.shown(row["stem"], row["trial"])
 
 
 _NUMBERS = ("_wanted", "_begin", "_end", "_first")

@@ -1,6 +1,7 @@
 """Studies of other kinds, through every provider's real client in a bad week; what was paid is in the table."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 from tests.acceptance.conftest import QUICK, Desk
 from tests.acceptance.test_all_providers import FAULTS, HOW, HURRY, billed
 
+SHUFFLED = ["shuffle.items=latin", "shuffle.options=true"]
 LANES = {
-    "openai": ["provider=openai"],
-    "anthropic": ["provider=anthropic"],
-    "gemini": ["provider=gemini"],
+    "openai": ["provider=openai", *SHUFFLED],
+    "anthropic": ["provider=anthropic", "shuffle.items=true"],
+    "gemini": ["provider=gemini", *SHUFFLED],
     "groq, as JSON": ["provider=groq", "question.answer=json"],
 }
 STUDY = """\
@@ -88,6 +90,27 @@ def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lan
     assert answers.filter(pl.col("status") == "open").is_empty()
     answered = attempts.filter(pl.col("outcome").is_in(["valid", "invalid"]))
     assert billed(desk.bill(cell)) == Counter(answered["custom_id"])
+    if SHUFFLED[-1] in LANES[lane]:
+        _shows_what_the_tables_say(desk.folder / "outputs" / cell / "requests", answers)
+
+
+def _shows_what_the_tables_say(requests: Path, answers: pl.DataFrame) -> None:
+    """Look at what was sent: each request names items and options in the order of its row."""
+    rows = {row["custom_id"]: row for row in answers.iter_rows(named=True)}
+    assert answers["items_order"].n_unique() > 5
+    seen = 0
+    for path in requests.iterdir():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            name = next(name for name in rows if name in line)
+            shown = [item for item in re.findall(r"\\n(\w+) ?\(answer\)", line) if item in ITEMS]
+            assert "; ".join(shown) == rows[name]["items_order"]
+            (options,) = re.findall(r"label ?\(answer\): \[([^\]]*)\]", line)
+            assert "; ".join(options.split(" / ")) == rows[name]["label_order"]
+            seen += 1
+    assert seen >= len(rows)
+
+
+ITEMS = ("label", "mood", "half", "topics", "order", "why", "facts")
 
 
 def test_a_row_that_is_added_meanwhile_waits_for_the_next_run(desk: Desk) -> None:

@@ -401,7 +401,9 @@ def test_every_column_of_every_export_is_explained(desk, tmp_path, language):
     ):
         assert causes in re.findall(rf"^\| {column} \|.*$", text, re.MULTILINE)[0]
     (number,) = re.findall(r"^\| value \|.*$", text, re.MULTILINE)
-    assert {"en": "whose answer is in the column choice", "ja": "数値以外の質問で"}[language] in number
+    assert {"en": "whose answer is in the column choice", "ja": "数値以外の質問で"}[
+        language
+    ] in number
 
 
 def test_long_has_a_column_for_the_option_and_no_number_of_it(desk, answers, tmp_path):
