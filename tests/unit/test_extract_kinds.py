@@ -368,3 +368,35 @@ def test_no_text_makes_the_readers_stumble(text):
     for reader in (ALL, ONE_LIST, ONE_RANK, ONE_TEXT, ONE_RECORD):
         for reading in reader.read(f"topics: {text}").values():
             assert (reading.value is None) == (reading.cause is not None)
+
+
+SIGNED = Reader(
+    of(*(replace(asked(q, ItemKind.NUMBER), minimum=-3, maximum=3) for q in ("v", "mood")))
+)
+WRITTEN = [
+    "| item | answer |\n|---|---|\n| v | {} |\n| mood | {} |",
+    *("v | {}\nmood | {}", "v,{}\nmood,{}", "v\t{}\nmood\t{}", "v|{}\nmood|{}"),
+    *("v -> {}\nmood -> {}", "v → {}\nmood → {}", "v:\n{}\nmood:\n{}", "v\n{}\n\nmood\n{}"),
+    *("v {}\nmood {}", "v. {}\nmood. {}", "v: {}\nmood: {}", "**v**: {}\n**mood**: {}"),
+    *("- v: {}\n- mood: {}", "v = {}\nmood = {}", "v ({})\nmood ({})", "[v] {}\n[mood] {}"),
+    *('{{"v": {}, "mood": {}}}', "answer v: {}\nanswer mood: {}"),
+]
+
+
+@pytest.mark.parametrize("layout", WRITTEN)
+@pytest.mark.parametrize("numbers", [(2, 1), (-2, -1), (0, -3)])
+@pytest.mark.parametrize("sign", ["-", "−"])
+def test_a_number_below_0_is_read_wherever_one_above_is(layout, numbers, sign):
+    said = [str(number).replace("-", sign) for number in numbers]
+    found = SIGNED.read(layout.format(*said))
+    if sign == "-" or "{{" not in layout:
+        assert tuple(reading.value for reading in found.values()) == numbers
+
+
+@pytest.mark.parametrize(
+    "layout", ["v - {}\nmood - {}", "v — {}\nmood — {}", "v\n- {}\nmood\n- {}"]
+)
+@pytest.mark.parametrize("numbers", [(2, 1), (-2, -1)])
+def test_where_a_dash_may_be_a_sign_neither_is_read(layout, numbers):
+    found = SIGNED.read(layout.format(*numbers))
+    assert [reading.value for reading in found.values()] == [None, None]

@@ -100,7 +100,7 @@ def result_reader_of(
     experiment: Experiment,
     decode: Callable[[bytes], Reply],
     prices: PriceList = PRICES,
-    proof: Callable[[Stem, Variant], str | None] = lambda stem, variant: None,
+    proof: Callable[[Stem, Variant, int], str | None] = lambda stem, variant, trial: None,
 ) -> ResultReader:
     return ResultReader(folder, experiment.questions, decode, prices, proof)
 
@@ -537,7 +537,7 @@ def test_an_answer_to_another_prompt_is_not_taken_for_this_requests(tmp_path, ex
 
     path = tmp_path / "out.jsonl"
     path.write_bytes(b"\n".join(raw(row) for row in ALL_GOOD))
-    result_reader = result_reader_of(tmp_path, experiment, decode, proof=lambda stem, _: stem)
+    result_reader = result_reader_of(tmp_path, experiment, decode, proof=lambda stem, *_: stem)
     reading = result_reader.read(BATCH, MEMBERS, [path])
     expected = [Outcome.MISSING, *VALID[:2], Outcome.MISSING, Outcome.VALID]
     assert outcomes(reading) == expected
@@ -749,7 +749,7 @@ def test_a_batch_read_in_pieces_is_what_it_is_read_in_one(
     files = [folder / "output.jsonl", folder / "error.jsonl"]
     for path, rows in zip(files, (output, errors), strict=True):
         path.write_bytes(b"\n".join(rows))
-    proof = lambda stem, _: stem  # noqa: E731
+    proof = lambda stem, *_: stem  # noqa: E731
     result_reader = ResultReader(
         folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing
     )

@@ -96,7 +96,9 @@ class Extractor:
         refusals(questions.refusal_patterns)
         ranks = {p.kind: (r, p.name) for r, p in enumerate(questions.value_patterns)}
         tops = {q.id: q.maximum for q in questions.questions if q.kind is ItemKind.NUMBER}
-        sentences = ranks.get(PatternKind.SENTENCES) if len(numbers) == len(grammars) else None
+        # In a sentence, a dash before a number is a sign as often as it is none.
+        are_plain = len(numbers) == len(grammars) and all(q.minimum >= 0 for q in questions.questions)
+        sentences = ranks.get(PatternKind.SENTENCES) if are_plain else None
         self._tools = _Tools(
             order=tuple(question.id for question in questions.questions),
             grammars=grammars,
@@ -362,8 +364,12 @@ class _Answer:
         """Tell whether a line stands directly below one that has a place and nothing in it."""
         if last is None or last.finder.group != "value":
             return False
-        # A bullet that touches the number may be its sign.
-        if self._plain[max(mark.line, mark.begin - 1) : mark.begin] in _SIGNS:
+        # A bullet that touches the number may be its sign; below 0, it is.
+        sign = self._plain[max(mark.line, mark.begin - 1) : mark.begin]
+        alone = self._plain[mark.line : mark.begin].strip() == sign
+        if sign in ("-", "+") and alone and self._with.questions[last.questions[0]].minimum < 0:
+            mark.begin -= 1
+        elif sign in _SIGNS:
             return False
         if last.finder.placed and self._value(last, last.questions[0]).cause is not Cause.MISSING:
             return False

@@ -34,6 +34,7 @@ class Names:
             ConfigError: when one is empty or two questions cannot be told apart.
         """
         items = questions.questions
+        self._sign = "[-+]?" if any(q.minimum < 0 for q in items) else ""
         self.ids = _told_apart("id", ((q, q.id) for q in items))
         self.labels = _told_apart("label", ((q, x) for q in items for x in (q.label, *q.aliases)))
         self.ids |= {
@@ -61,7 +62,8 @@ class Names:
         }
 
     def filled(self, regex: str, *, capture: bool = True) -> str:
-        """Let `{id}`, `{label}`, `{value_word}` and `{reason_word}` stand for what they may be."""
+        """Let `{id}`, `{label}`, `{sign}` and the words stand for what they may be."""
+        regex = regex.replace("{sign}", self._sign)
         for what, names in (("id", self.ids), ("label", self.labels), *self.words.items()):
             choices = any_of(names)
             group = f"(?P<{what}>" if capture and what in ("id", "label") else "(?:"

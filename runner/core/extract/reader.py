@@ -7,7 +7,7 @@ from runner.core.extract.validate import is_no, judge
 from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
 
-VERSION = 3
+VERSION = 4
 """Raised with every change by which an answer may be read otherwise under the same patterns."""
 
 
