@@ -189,11 +189,6 @@ def _check_action(config: Config, problems: Problems) -> None:
 
 def _check_numbers(config: Config, problems: Problems) -> None:
     provider = config.provider
-    problems.check(
-        100 <= config.report.bootstrap <= 1_000_000,
-        "report.bootstrap",
-        f"{config.report.bootstrap}; allowed: 100 to 1,000,000",
-    )
     coldest, hottest = decimal_of(provider.temperature_min), decimal_of(provider.temperature_max)
     problems.check(
         within(coldest, -5, 5) and within(hottest, coldest, 5),
@@ -225,7 +220,6 @@ def _lowest(config: Config) -> list[tuple[str, float, float]]:
         ("retry.max_attempts", config.retry.max_attempts, 1),
         ("retry.max_lost", config.retry.max_lost, 1),
         ("budget.max_usd", config.budget.max_usd, 0),
-        ("report.seed", config.report.seed, 0),
         ("poll.first_seconds", poll.first_seconds, 0.01),
         ("poll.max_seconds", poll.max_seconds, poll.first_seconds),
         ("provider.settle_seconds", provider.settle_seconds, 0),

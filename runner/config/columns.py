@@ -29,7 +29,16 @@ OF_ANSWERS = frozenset(
 """The columns of the answers and of their exports that every study has."""
 OF_REPORTS = frozenset(
     (
-        *("scores", "block", "cell", "cells", "request", "reason_chars", "failed", "resampled"),
+        *(
+            "scores",
+            "block",
+            "cell",
+            "cells",
+            "request",
+            "reason_chars",
+            "failed",
+            "interval_units",
+        ),
         *("total", "n", "missing", "mean", "low", "high", "sd", "median", "min", "max"),
         *("shares", "option", "shown", "count", "percent"),
     )

@@ -289,8 +289,9 @@ class ReportConfig:
     lang: str = "en"
     rehearsals: bool = False
     folder: str | None = None
-    bootstrap: int = 2_000
-    seed: int = 1
+    bootstrap: int | None = None
+    """Of no use any more, as seed: intervals are computed, not drawn; a saved command still works."""
+    seed: int | None = None
 
 
 @dataclass

@@ -8,7 +8,6 @@ import polars as pl
 
 from runner.report.data import read
 from runner.report.figures.sheet import Drawn
-from runner.report.numbers import Dice
 from runner.report.page import Table, html
 from runner.report.sections import Sections
 from runner.report.words import Words
@@ -32,9 +31,7 @@ class ReportFiles:
     missing: int
 
 
-def write_report(
-    selection: Selection, folder: Path, *, language: str, seed: int, draws: int
-) -> ReportFiles:
+def write_report(selection: Selection, folder: Path, *, language: str) -> ReportFiles:
     """Write report.html, figures/ and tables/ into a folder.
 
     The same tables make the same files, byte for byte.
@@ -44,12 +41,10 @@ def write_report(
         folder: where to; its figures/ and tables/ are ours, and what an earlier report left there
             goes.
         language: ja or en.
-        seed: of the bootstrap.
-        draws: how often the bootstrap draws.
     """
     words = Words(language)
     data = read(selection)
-    report = Sections(data, words, Dice(seed=seed, draws=draws))
+    report = Sections(data, words)
     sections = tuple(report.all())
     figures = [part for s in sections for part in s.parts if isinstance(part, Drawn)]
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]

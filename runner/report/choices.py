@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-Z = 1.959963984540054
-"""The standard normal's 97.5 % quantile."""
+from runner.report.intervals import NOTHING, Z, freedom, lift, t_quantile, wilson
+
 LEAST_CELLS = 2
 """Cells that two runs have to share before their agreement is measured."""
 Options = Mapping[str, Sequence[tuple[str, str]]]
@@ -18,7 +18,8 @@ def shares(readings: pl.DataFrame, options: Options, by: Sequence[str]) -> pl.Da
     """Return how often each option was chosen, by question and some factors, one row an option.
 
     `percent` is of the n valid answers, never of the total; `low` and `high` are Wilson's 95 %
-    interval in per cent. All three are null where n is 0.
+    interval in per cent. All three are null where n is 0. In a group of several cells the interval
+    goes by how much the cells' shares differ, since answers to the same prompt resemble each other.
 
     Args:
         readings: one row per request and choice.
@@ -31,23 +32,89 @@ def shares(readings: pl.DataFrame, options: Options, by: Sequence[str]) -> pl.Da
         pl.col("value").count().cast(pl.Int64).alias("n"),
         pl.col("value").null_count().cast(pl.Int64).alias("missing"),
     )
-    counts = _counted(readings, keys)
     offered = _offered(options, readings.schema["question"])
     whole = groups.join(offered, on="question").join(
-        counts, on=[*keys, "value"], how="left", nulls_equal=True
+        _spread(readings, keys), on=[*keys, "value"], how="left", nulls_equal=True
     )
+    whole = whole.join(_cells(readings, keys), on=keys, how="left", nulls_equal=True)
     count, n = pl.col("count").fill_null(0), pl.col("n")
-    low, high = wilson(count, n)
+    whole = _with_effective(whole.with_columns(count, _share=count / n), keys)
+    low, high = wilson(pl.col("_share"), pl.col("_effective"), pl.col("_quantile"))
     some = n > 0
     return whole.sort(*keys, "value", nulls_last=True).select(
         *keys,
         "option",
         *(["shown"] if any(id_ != s for rows in options.values() for id_, s in rows) else []),
-        count.alias("count"),
-        pl.when(some).then(100 * count / n).alias("percent"),
+        "count",
+        pl.when(some).then(100 * pl.col("_share")).alias("percent"),
         pl.when(some).then(100 * low).alias("low"),
         pl.when(some).then(100 * high).alias("high"),
         *("n", "missing", "total"),
+    )
+
+
+def _cells(readings: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return, by group, how many cells have a value, and what the variance between them needs."""
+    n = pl.col("n")
+    return (
+        readings.filter(pl.col("value").is_not_null())
+        .group_by(*keys, "cell")
+        .agg(pl.len().cast(pl.Float64).alias("n"))
+        .group_by(keys)
+        .agg(
+            pl.len().alias("cells"),
+            freedom(n).alias("_freedom"),
+            (n**2 * lift(n)).sum().alias("_squares"),
+        )
+    )
+
+
+def _spread(readings: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return, by group and option, how often it was chosen, and two sums over the cells."""
+    count, n = pl.col("count"), pl.col("n")
+    lifted = readings.filter(pl.col("value").is_not_null()).group_by(*keys, "cell").len("n")
+    lifted = lifted.with_columns(_lift=lift(n).over(keys))
+    return (
+        _counted(readings, [*keys, "cell"])
+        .join(lifted, on=[*keys, "cell"], nulls_equal=True)
+        .group_by(*keys, "value")
+        .agg(
+            count.sum(),
+            (count**2 * pl.col("_lift")).sum().alias("_counts"),
+            (count * n * pl.col("_lift")).sum().alias("_products"),
+        )
+    )
+
+
+def _with_effective(table: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Add how many independent answers say as much as a group's, and the quantile to go with it.
+
+    It is p (1 - p) over the variance of p between cells. An option whose share is the same in every
+    cell, as one that nobody chose, has no such variance: then that of the question's options
+    together counts (the mean design effect of J. N. K. Rao and A. J. Scott (1981), Journal of the
+    American Statistical Association 76, 221-230), and where every answer is the same, a cell counts
+    as one answer. Of an only cell it is n: trials are independent.
+
+    Args:
+        table: a row a group and option, with share, n, cells, freedom and the sums over the cells.
+        keys: what makes a group.
+    """
+    share, n = pl.col("_share"), pl.col("n")
+    singly = share * (1 - share)
+    counts, products = (pl.col(name).fill_null(0) for name in ("_counts", "_products"))
+    between = (counts - 2 * share * products + share**2 * pl.col("_squares")) / n**2
+    varies = (pl.col("_singly") > 0) & (pl.col("_between") > NOTHING * pl.col("_singly") / n)
+    together = pl.col("_singly").sum().over(keys) / pl.col("_between").sum().over(keys)
+    several = pl.col("cells") > 1
+    return table.with_columns(_singly=singly, _between=between).with_columns(
+        _effective=pl.when(~several)
+        .then(n)
+        .when(varies)
+        .then(pl.col("_singly") / pl.col("_between"))
+        .when(varies.any().over(keys))
+        .then(together)
+        .otherwise("cells"),
+        _quantile=pl.when(several).then(t_quantile(pl.col("_freedom"))).otherwise(Z),
     )
 
 
@@ -59,23 +126,6 @@ def _offered(options: Options, question: Any) -> pl.DataFrame:
     ]
     schema = {"question": question, "value": pl.Float64, "option": pl.String, "shown": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def wilson(count: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Return the ends of Wilson's 95 % score interval of a share, between 0 and 1.
-
-    E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference,
-    Journal of the American Statistical Association 22, 209-212. It takes the n answers for
-    independent ones.
-
-    Args:
-        count: how many of them.
-        n: of how many, above 0.
-    """
-    share, square = count / n, Z * Z / n
-    centre = (share + square / 2) / (1 + square)
-    half = Z / (1 + square) * (share * (1 - share) / n + square / (4 * n)).sqrt()
-    return (centre - half).clip(0, 1), (centre + half).clip(0, 1)
 
 
 def consistency(readings: pl.DataFrame) -> pl.DataFrame:
@@ -128,12 +178,12 @@ def kappas(readings: pl.DataFrame, factors: Sequence[str]) -> pl.DataFrame:
         _counted(readings, ["run", *place])
         .filter(pl.col("count") == pl.col("count").max().over("run", *place))
         .group_by("run", *place)
-        .agg(pl.col("value").first(), pl.len().alias("tops"))
+        .agg(pl.col("value").first(), pl.len().alias("_tops"))
     )
     runs = {run: rows for (run,), rows in top.sort("run").group_by("run", maintain_order=True)}
     rows: list[list[Any]] = []
     for one, two in combinations(runs, 2):
-        both = runs[one].join(runs[two], on=place, nulls_equal=True, suffix="_other")
+        both = runs[one].join(runs[two], on=place, nulls_equal=True, suffix="_OTHER")
         for (question,), cells in both.sort("question").group_by("question", maintain_order=True):
             if cells.height >= LEAST_CELLS:
                 rows.append([question, one, two, *_kappa(cells)])
@@ -153,15 +203,15 @@ def _kappa(cells: pl.DataFrame) -> tuple[int, int, float | None, float | None]:
     """Return cells compared, ties, agreement in per cent, and kappa.
 
     Args:
-        cells: with each run's answer, `value` and `value_other`, and how many answers tie with it.
+        cells: with each run's answer, `value` and `value_OTHER`, and how many answers tie with it.
     """
-    sure = cells.filter((pl.col("tops") == 1) & (pl.col("tops_other") == 1))
+    sure = cells.filter((pl.col("_tops") == 1) & (pl.col("_tops_OTHER") == 1))
     n, ties = sure.height, cells.height - sure.height
     if n < LEAST_CELLS:
         return n, ties, None, None
-    same = sure.filter(pl.col("value") == pl.col("value_other")).height
+    same = sure.filter(pl.col("value") == pl.col("value_OTHER")).height
     ours, theirs = (
-        dict(sure.group_by(name).len().iter_rows()) for name in ("value", "value_other")
+        dict(sure.group_by(name).len().iter_rows()) for name in ("value", "value_OTHER")
     )
     chance: int = sum(count * theirs.get(value, 0) for value, count in ours.items())
     kappa = None if chance == n * n else (same * n - chance) / (n * n - chance)

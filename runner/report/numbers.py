@@ -1,69 +1,35 @@
 """Statistics on frames of readings: nothing is read or written here, and nothing missing is 0."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
-from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-Numbers = npt.NDArray[np.float64]
+from runner.report import intervals
+from runner.report.intervals import NOTHING, Numbers
 
-LEVEL = 0.95
 CAUSE = "cause_"
 """What the columns that count the values missing for one cause begin with."""
-AT_ONCE = 4_000_000
-"""Cells of the matrix of bootstrap weights that is held at one time."""
+Limits = Mapping[str, tuple[float, float]]
+"""The ends of each question's scale."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dice:
-    """Seeded dice: a group's interval depends on the seed, its name and its values only."""
+def scores(readings: pl.DataFrame, by: Sequence[str], limits: Limits) -> pl.DataFrame:
+    """Return n, missing, mean, sd, median and a 95 % interval of the mean, by some factors.
 
-    seed: int = 1
-    draws: int = 2_000
-
-    def weights(self, name: object, shares: Numbers, size: int) -> Iterator[Numbers]:
-        """Yield, in blocks of draws, how often each of the units is drawn.
-
-        Args:
-            name: what the numbers are about; other names, other throws.
-            shares: the chance of each unit.
-            size: how many are drawn.
-        """
-        generator = np.random.default_rng([self.seed, crc32(repr(name).encode())])
-        step = max(1, AT_ONCE // max(1, len(shares)))
-        for first in range(0, self.draws, step):
-            block = min(step, self.draws - first)
-            yield generator.multinomial(size, shares, size=block).astype(np.float64)
-
-
-def interval(statistics: Numbers) -> tuple[float, float] | tuple[None, None]:
-    """Return the percentile interval of bootstrap statistics; none when nothing is defined."""
-    defined = statistics[np.isfinite(statistics)]
-    if len(defined) == 0:
-        return None, None
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
-def scores(readings: pl.DataFrame, by: Sequence[str], dice: Dice) -> pl.DataFrame:
-    """Return n, missing, mean, sd, median and a bootstrap interval of the mean, by some factors.
-
-    Whole cells are drawn where a group has several, else the values of its only cell: values of
-    one cell are answers to the same prompt and resemble each other, so that drawing them singly
-    would make the interval of a group of cells too narrow.
+    The interval's units are whole cells where a group has several, else the values of its only
+    cell: values of one cell are answers to the same prompt and resemble each other, so that taking
+    them for independent would make the interval of a group of cells too narrow.
 
     Args:
         readings: one row per request and question.
         by: factors, without the question.
-        dice: for the bootstrap.
+        limits: of every question among them.
     """
     keys = ["question", *by]
-    return _by_question(readings, lambda some: _scores(some, keys, dice))
+    return _by_question(readings, lambda some: _scores(some, keys, limits))
 
 
 def _by_question(
@@ -76,76 +42,38 @@ def _by_question(
     return pl.concat(work(readings.filter(pl.col("question") == name)) for name in names)
 
 
-def _scores(readings: pl.DataFrame, keys: list[str], dice: Dice) -> pl.DataFrame:
+def _scores(readings: pl.DataFrame, keys: list[str], limits: Limits) -> pl.DataFrame:
+    value = pl.col("value")
     table = readings.group_by(keys).agg(
         pl.len().cast(pl.Int64).alias("total"),
-        pl.col("value").count().cast(pl.Int64).alias("n"),
-        pl.col("value").null_count().cast(pl.Int64).alias("missing"),
-        pl.col("value").mean().alias("mean"),
-        pl.col("value").std().alias("sd"),
-        pl.col("value").median().alias("median"),
-        pl.col("value").min().alias("min"),
-        pl.col("value").max().alias("max"),
+        value.count().cast(pl.Int64).alias("n"),
+        value.null_count().cast(pl.Int64).alias("missing"),
+        value.mean().alias("mean"),
+        value.std().alias("sd"),
+        value.median().alias("median"),
+        value.min().alias("min"),
+        value.max().alias("max"),
     )
-    intervals = _mean_intervals(readings, keys, dice)
-    whole = table.join(intervals, on=keys, how="left", nulls_equal=True)
-    return whole.sort(keys, nulls_last=True).select(
-        *(*keys, "total", "n", "missing", "mean", "low", "high", "sd", "median", "min", "max"),
-        *("cells", "resampled"),
-    )
-
-
-def _mean_intervals(readings: pl.DataFrame, keys: list[str], dice: Dice) -> pl.DataFrame:
-    present = readings.filter(pl.col("value").is_not_null())
     cells = (
-        present.group_by(*keys, "cell")
-        .agg(pl.col("value").sum().alias("sum"), pl.len().cast(pl.Float64).alias("n"))
+        readings.filter(value.is_not_null())
+        .group_by(*keys, "cell")
+        .agg(value.sum().alias("_sum"), pl.len().cast(pl.Float64).alias("n"))
         .sort(*keys, "cell", nulls_last=True)
     )
-    grouped = cells.group_by(keys, maintain_order=True).agg("cell", "sum", "n")
-    several = grouped.filter(pl.col("cell").list.len() > 1)
-    single = grouped.filter(pl.col("cell").list.len() == 1).select(keys)
-    values = (
-        present.join(single, on=keys, how="semi", nulls_equal=True)
-        .group_by(*keys, "value")
-        .agg(pl.len().cast(pl.Float64).alias("n"))
-        .sort(*keys, "value", nulls_last=True)
-        .group_by(keys, maintain_order=True)
-        .agg("value", "n")
+    scale = pl.DataFrame(
+        [(name, *ends) for name, ends in limits.items()],
+        schema={
+            "question": readings.schema["question"],
+            "_minimum": pl.Float64,
+            "_maximum": pl.Float64,
+        },
+        orient="row",
     )
-    rows: list[list[Any]] = []
-    for *group, cell, total, count in several.iter_rows():
-        low, high = interval(_cluster_means(group, np.array(total), np.array(count), dice))
-        rows.append([*group, len(cell), "cells", low, high])
-    for *group, value, count in values.iter_rows():
-        size = int(sum(count))
-        low, high = (None, None)
-        if size > 1:
-            low, high = interval(_value_means(group, np.array(value), np.array(count), dice))
-        rows.append([*group, 1, "trials" if size > 1 else None, low, high])
-    schema: dict[str, Any] = {
-        **{key: readings.schema[key] for key in keys},
-        "cells": pl.Int64,
-        "resampled": pl.String,
-        "low": pl.Float64,
-        "high": pl.Float64,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _cluster_means(name: object, total: Numbers, count: Numbers, dice: Dice) -> Numbers:
-    cells = len(total)
-    shares = np.full(cells, 1 / cells)
-    return np.concatenate(
-        [(drawn @ total) / (drawn @ count) for drawn in dice.weights(name, shares, cells)]
-    )
-
-
-def _value_means(name: object, value: Numbers, count: Numbers, dice: Dice) -> Numbers:
-    """Return means of resampled values; equal values are drawn together, which is the same."""
-    size = int(count.sum())
-    return np.concatenate(
-        [(drawn @ value) / size for drawn in dice.weights(name, count / size, size)]
+    ends = intervals.of_means(table.join(scale, on="question", how="left"), cells, keys)
+    whole = table.join(ends, on=keys, how="left", nulls_equal=True)
+    return whole.sort(keys, nulls_last=True).select(
+        *(*keys, "total", "n", "missing", "mean", "low", "high", "sd", "median", "min", "max"),
+        *("cells", "interval_units"),
     )
 
 
@@ -198,84 +126,59 @@ def _patterns(readings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def agreement(readings: pl.DataFrame, dice: Dice) -> pl.DataFrame:
+def agreement(readings: pl.DataFrame) -> pl.DataFrame:
     """Return how far trials of one cell agree, by run and question.
 
     `within_sd` is the pooled sd within cells. `icc` is ICC(1), the share of the variance that
-    lies between cells, from a one-way analysis of variance with cells of unequal size; its
-    interval comes from drawing cells.
+    lies between cells, from a one-way analysis of variance with cells of unequal size; it is null
+    where all values are equal, and its interval where no trial differs from another of its cell.
     """
-    return _by_question(readings, lambda some: _agreement(some, dice)).sort("run", "question")
+    return _by_question(readings, _agreement).sort("run", "question")
 
 
-def _agreement(readings: pl.DataFrame, dice: Dice) -> pl.DataFrame:
+def _agreement(readings: pl.DataFrame) -> pl.DataFrame:
+    keys = ["run", "question"]
+    value, n, mean = pl.col("value"), pl.col("n"), pl.col("mean")
     cells = (
-        readings.filter(pl.col("value").is_not_null())
-        .group_by("run", "question", "cell")
+        readings.filter(value.is_not_null())
+        .group_by(*keys, "cell")
         .agg(
             pl.len().cast(pl.Float64).alias("n"),
-            pl.col("value").mean().alias("mean"),
-            pl.col("value").var(ddof=0).alias("var"),
+            value.mean().alias("mean"),
+            value.var(ddof=0).alias("var"),
+            value.min().alias("min"),
+            value.max().alias("max"),
         )
-        .sort("run", "question", "cell")
-        .group_by("run", "question", maintain_order=True)
-        .agg("n", "mean", "var")
+        .sort(*keys, "cell")
     )
-    rows: list[list[Any]] = []
-    for run, question, n, mean, var in cells.iter_rows():
-        count, centre, spread = np.array(n), np.array(mean), np.array(var)
-        centre = centre - (centre * count).sum() / count.sum()
-        within, icc = _analysis(np.ones((1, len(count))), count, centre, spread)
-        low, high = None, None
-        if np.isfinite(icc[0]):
-            shares = np.full(len(count), 1 / len(count))
-            name = ("icc", run, question)
-            drawn = [
-                _analysis(weights, count, centre, spread)[1]
-                for weights in dice.weights(name, shares, len(count))
-            ]
-            low, high = interval(np.concatenate(drawn))
-        rows.append(
-            [
-                *(run, question, len(count), int(count.sum()), int((count > 1).sum())),
-                *(_defined(within[0]), _defined(icc[0]), low, high),
-            ]
+    groups = cells.group_by(keys, maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("cells"),
+        n.sum().cast(pl.Int64),
+        (n > 1).sum().cast(pl.Int64).alias("cells_with_several"),
+        (n * (mean - (n * mean).sum() / n.sum()) ** 2).sum().alias("between"),
+        (n * pl.col("var")).sum().alias("within"),
+        (n.sum() - (n**2).sum() / n.sum()).alias("size"),
+        (pl.col("min").min() < pl.col("max").max()).alias("varies"),
+    )
+    several, repeated = pl.col("cells") > 1, n > pl.col("cells")
+    between = pl.col("between") / (pl.col("cells") - 1)
+    within = pl.col("within") / (n - pl.col("cells"))
+    size = pl.col("size") / (pl.col("cells") - 1)
+    icc = (between - within) / (between + (size - 1) * within)
+    return (
+        groups.with_columns(
+            pl.when(repeated).then(within.sqrt()).alias("within_sd"),
+            pl.when(several & repeated & pl.col("varies")).then(icc).alias("icc"),
         )
-    schema: dict[str, Any] = {
-        "run": readings.schema["run"],
-        "question": readings.schema["question"],
-        "cells": pl.Int64,
-        "n": pl.Int64,
-        "cells_with_several": pl.Int64,
-        "within_sd": pl.Float64,
-        "icc": pl.Float64,
-        "icc_low": pl.Float64,
-        "icc_high": pl.Float64,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")
+        .join(intervals.of_icc(cells, keys), on=keys, how="left")
+        .select(
+            *(*keys, "cells", "n", "cells_with_several", "within_sd", "icc"),
+            *(pl.when(pl.col("icc").is_not_null()).then(end) for end in ("icc_low", "icc_high")),
+        )
+    )
 
 
-def _analysis(
-    weights: Numbers, count: Numbers, mean: Numbers, var: Numbers
-) -> tuple[Numbers, Numbers]:
-    """Return the pooled sd within cells and ICC(1), for each row of weights of the cells."""
-    groups = weights.sum(axis=1)
-    total = weights @ count
-    between = weights @ (count * mean**2) - (weights @ (count * mean)) ** 2 / total
-    within = weights @ (count * var)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean_within = within / np.where(total > groups, total - groups, np.nan)
-        mean_between = between / np.where(groups > 1, groups - 1, np.nan)
-        size = (total - (weights @ count**2) / total) / np.where(groups > 1, groups - 1, np.nan)
-        icc = (mean_between - mean_within) / (mean_between + (size - 1) * mean_within)
-    return np.sqrt(mean_within), icc
-
-
-def _defined(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None
-
-
-def correlations(readings: pl.DataFrame, dice: Dice) -> pl.DataFrame:
+def correlations(readings: pl.DataFrame) -> pl.DataFrame:
     """Return the correlation of every two questions by run, over requests that have both values."""
     names = readings["question"].unique().sort().to_list()
     present = readings.lazy().filter(pl.col("value").is_not_null())
@@ -293,7 +196,7 @@ def correlations(readings: pl.DataFrame, dice: Dice) -> pl.DataFrame:
             .collect()
         )
         for (run,), pairs in both.group_by("run", maintain_order=True):
-            rows.append([run, one, two, pairs.height, *_correlation(pairs, (run, one, two), dice)])
+            rows.append([run, one, two, pairs.height, *_correlation(pairs)])
     schema: dict[str, Any] = {
         "run": readings.schema["run"],
         "question": readings.schema["question"],
@@ -307,7 +210,7 @@ def correlations(readings: pl.DataFrame, dice: Dice) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row").sort("run", "question", "other")
 
 
-def _correlation(pairs: pl.DataFrame, name: object, dice: Dice) -> list[float | None]:
+def _correlation(pairs: pl.DataFrame) -> list[float | None]:
     x, y = pl.col("value"), pl.col("value_right")
     if pairs.height < 3 or pairs["value"].n_unique() < 2 or pairs["value_right"].n_unique() < 2:
         return [None, None, None, None]  # a constant correlates with nothing
@@ -328,19 +231,17 @@ def _correlation(pairs: pl.DataFrame, name: object, dice: Dice) -> list[float | 
         .drop("cell")
         .to_numpy()
     )
-    low, high = None, None
-    if len(sums) > 1:
-        shares = np.full(len(sums), 1 / len(sums))
-        drawn = [_pearson(w @ sums) for w in dice.weights(name, shares, len(sums))]
-        low, high = interval(np.concatenate(drawn))
+    low, high = intervals.of_correlation(sums, _pearson)
     return [pearson, low, high, spearman]
 
 
 def _pearson(sums: Numbers) -> Numbers:
+    """Return the correlations of rows of sums, the first of which are those of all the pairs."""
     n, x, y, xx, yy, xy = sums.T
-    spread = (xx - x * x / n) * (yy - y * y / n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: Numbers = (xy - x * y / n) / np.sqrt(np.where(spread > 1e-9, spread, np.nan))
+        of_x, of_y = xx - x * x / n, yy - y * y / n
+        varies = (of_x > NOTHING * of_x[0]) & (of_y > NOTHING * of_y[0])
+        found: Numbers = (xy - x * y / n) / np.sqrt(np.where(varies, of_x * of_y, np.nan))
     return found
 
 
@@ -390,7 +291,7 @@ def confounded(readings: pl.DataFrame, factors: Sequence[str]) -> list[str]:
     keys = ["run", *factors, "temperature"]
     cells = _by_question(readings, lambda some: some.select(keys).unique()).unique()
     cells = cells.filter(pl.col("temperature").n_unique().over("run") > 1)
-    if (cells.group_by("run", *factors).len()["len"] > 1).any():
+    if (cells.group_by("run", *factors).len("_cells")["_cells"] > 1).any():
         return []
     return [name for name in factors if cells[name].count()]
 
@@ -418,8 +319,8 @@ def _reason_lengths(readings: pl.DataFrame) -> pl.DataFrame:
 
 def histogram(readings: pl.DataFrame, minimum: float, maximum: float, bins: int) -> pl.DataFrame:
     """Return how many values of each run fall into equal bins; the last one holds the maximum."""
-    width = (maximum - minimum) / bins
-    place = ((pl.col("value") - minimum) / width).floor().clip(0, bins - 1).cast(pl.Int64)
+    along = (pl.col("value") - minimum) * bins / (maximum - minimum)
+    place = along.round(9).floor().clip(0, bins - 1).cast(pl.Int64)  # 1.4 - 1 is below 0.4
     return (
         readings.filter(pl.col("value").is_not_null())
         .group_by("run", place.alias("bin"))

@@ -64,7 +64,7 @@ class Parts:
             for column in frame.columns
         }
         codes: dict[str, Callable[[str], str]] = {
-            "resampled": lambda code: words.code("v", code),
+            "interval_units": lambda code: words.code("v", code),
             "pattern": lambda code: words.code("v", code),
         }
         if name == "sources":
@@ -121,7 +121,7 @@ class Parts:
         )
 
 
-_OF_LEVELS = {"resampled", "option"}
+_OF_LEVELS = {"interval_units", "option"}
 """Columns of the tables that show factors."""
 
 

@@ -14,13 +14,12 @@ from runner.report.confounding import confounded
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
-from runner.report.numbers import Dice
 from runner.report.page import Page, Section, Table, counts
 from runner.report.parts import MANY_CELLS, Parts, share
 from runner.report.words import Words
 from runner.tables.runs import Kind
 
-PACKAGES = ("polars", "numpy", "matplotlib", "matplotlib-fontja")
+PACKAGES = ("polars", "numpy", "scipy", "matplotlib", "matplotlib-fontja")
 
 Part = Drawn | Table | str
 
@@ -28,19 +27,18 @@ Part = Drawn | Table | str
 class Sections:
     """Puts one report together."""
 
-    def __init__(self, data: Data, words: Words, dice: Dice) -> None:
+    def __init__(self, data: Data, words: Words) -> None:
         """Count what is missing.
 
         Args:
             data: what the report is about.
             words: in which language.
-            dice: of the bootstrap.
         """
         self._data = data.asked
         self._numbers = data.numbers
         self._choices = data.choices
         self._words = words
-        self._dice = dice
+        self._limits = {q.name: (q.minimum, q.maximum) for q in self._numbers.questions}
         self._sheet = Sheet(data, words)
         self._number_sheet = Sheet(self._numbers, words)
         self._usage = data.usage
@@ -147,7 +145,7 @@ class Sections:
         )
         yield from scores.distribution(self._number_sheet, data.readings)
         for factor in few:
-            table = numbers.scores(self._numbers.having(factor), ["run", factor], self._dice)
+            table = numbers.scores(self._numbers.having(factor), ["run", factor], self._limits)
             yield from scores.heat(self._number_sheet, table, factor)
             name = f"{factor}_model"
             yield self._parts.table(
@@ -159,12 +157,17 @@ class Sections:
         """Yield the means by one factor: the figure, then the table."""
         several = self._numbers.readings["block"].n_unique() > 1
         by = [factor, "block"] if factor != "run" else ["run"]
-        table = numbers.scores(self._numbers.having(factor), by, self._dice)
+        table = numbers.scores(self._numbers.having(factor), by, self._limits)
         with_block = table if factor != "run" else table.with_columns(block=pl.lit(""))
         yield from scores.scores(self._number_sheet, with_block, factor)
         shown = table if several or factor == "run" else table.drop("block")
         pooled = [self._words("n.scores_pooled")] if factor != "run" else []
-        notes = (*notes, *pooled, self._parts.missing_line(self._numbers))
+        notes = (
+            *notes,
+            *pooled,
+            self._words("n.interval"),
+            self._parts.missing_line(self._numbers),
+        )
         own = factor if factor in self._numbers.factors else ""
         yield self._parts.table(name, shown, own, notes=notes, open_=factor == "run")
 
@@ -174,12 +177,12 @@ class Sections:
         if rows > MANY_CELLS:
             return words("n.many_cells", count=f"{rows:,}", limit=f"{MANY_CELLS:,}")
         by = ["run", *self._numbers.factors, "temperature"]
-        cells = numbers.scores(readings, by, self._dice)
+        cells = numbers.scores(readings, by, self._limits)
         notes = (self._parts.missing_line(self._numbers),)
         return self._parts.table("scores_cell", cells.drop("cells"), notes=notes, open_=False)
 
     def _agreement(self) -> Iterator[Part]:
-        table = numbers.agreement(self._numbers.readings, self._dice)
+        table = numbers.agreement(self._numbers.readings)
         yield from agreement.agreement(self._number_sheet, table)
         notes = (self._words("m.agreement"), self._parts.missing_line(self._numbers))
         yield self._parts.table("agreement", table, notes=notes)
@@ -189,7 +192,7 @@ class Sections:
             only = self._data.kind == "number"
             yield self._words("n.no_correlation" if only else "n.no_correlation_numbers")
             return
-        table = numbers.correlations(self._numbers.readings, self._dice)
+        table = numbers.correlations(self._numbers.readings)
         yield from agreement.correlation(self._number_sheet, table)
         notes = (self._words("m.correlation"), self._parts.missing_line(self._numbers))
         yield self._parts.table("correlation", table, notes=notes, open_=False)
@@ -247,7 +250,7 @@ class Sections:
         yield words("n.missing")
         if self._numbers.questions:
             yield words("m.scores")
-            yield words("m.bootstrap", draws=f"{self._dice.draws:,}", seed=self._dice.seed)
+            yield words("m.interval")
             for key in ("agreement", "correlation", "temperature"):
                 yield words(f"m.{key}")
         if self._choices.questions:

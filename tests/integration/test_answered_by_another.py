@@ -70,7 +70,7 @@ def test_it_is_said_wherever_somebody_looks(answered: Path, tmp_path: Path, caps
     assert json.loads(capsys.readouterr().out)["answered_by_another"] == SENTENCE
     assert main(words(outputs, "action=verify")) == 3
     assert f"! {SENTENCE}: tell them apart" in capsys.readouterr().out
-    more = ("action=report", "report.rehearsals=true", "report.bootstrap=100")
+    more = ("action=report", "report.rehearsals=true")
     assert main(words(outputs, *more)) == 0
     page = next(outputs.rglob("*.html")).read_text(encoding="utf-8")
     assert "gpt-4o-mini was asked, and other models answered" in page

@@ -24,11 +24,11 @@ def outputs(tmp_path_factory) -> Path:
 def report(outputs, tmp_path_factory) -> ReportFiles:
     """The study's report in English."""
     selection = selected(outputs, ["study"], rehearsals=False)
-    return write_report(selection, tmp_path_factory.mktemp("en"), language="en", seed=1, draws=500)
+    return write_report(selection, tmp_path_factory.mktemp("en"), language="en")
 
 
 @pytest.fixture(scope="session")
 def rehearsed(outputs, tmp_path_factory) -> ReportFiles:
     """A report of a rehearsal alone, in Japanese."""
     selection = selected(outputs, ["study/openai_gpt-z"], rehearsals=False)
-    return write_report(selection, tmp_path_factory.mktemp("ja"), language="ja", seed=1, draws=500)
+    return write_report(selection, tmp_path_factory.mktemp("ja"), language="ja")

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 
 from runner.report import choices
 from tests.report.test_numbers import only, readings
@@ -62,10 +63,58 @@ def test_a_temperature_that_was_not_sent_is_a_level_like_any_other():
 )
 def test_wilsons_interval_is_the_published_one(count, n, low, high):
     """The method without continuity correction of R. G. Newcombe (1998), Statistics in Medicine 17."""
-    frame = pl.DataFrame({"count": [count], "n": [n]})
-    ends = choices.wilson(pl.col("count"), pl.col("n"))
-    found = frame.select(low=ends[0], high=ends[1])
-    assert found.row(0) == pytest.approx((low, high), abs=5e-5)
+    row = choices.shares(answers([1] * count + [2] * (n - count)), YES_NO, ["run"]).row(
+        0, named=True
+    )
+    assert (row["low"], row["high"]) == pytest.approx((100 * low, 100 * high), abs=5e-3)
+
+
+def by_hand(counts, sizes, n_effective=None):
+    """Wilson's interval in per cent, its variance and its t from the cells one by one."""
+    total = sum(sizes)
+    share = sum(counts) / total
+    weights = [size / total for size in sizes]
+    parts = [(c - n * share) ** 2 / (1 - w) for c, n, w in zip(counts, sizes, weights, strict=True)]
+    variance = sum(parts) / total**2
+    pairs = [
+        (w**2 if i == j else w**2 * v**2 / ((1 - w) * (1 - v)))
+        for i, w in enumerate(weights)
+        for j, v in enumerate(weights)
+    ]
+    t = special.stdtrit(1 / sum(pairs), 0.975)
+    n = n_effective or share * (1 - share) / variance
+    centre = (share + t * t / (2 * n)) / (1 + t * t / n)
+    half = t / (1 + t * t / n) * math.sqrt(share * (1 - share) / n + t * t / (4 * n * n))
+    return pytest.approx((100 * (centre - half), 100 * (centre + half)), abs=1e-9), variance
+
+
+@pytest.mark.parametrize(
+    "cells", [([1, 1, 1], [2, 2, 2], [1, 2, 1]), ([1], [1, 2, 2, 1, 1], [2, 2], [1, None, 1])]
+)
+def test_in_several_cells_the_interval_goes_by_how_much_their_shares_differ(cells):
+    chosen = [[value for value in cell if value] for cell in cells]
+    row = choices.shares(answers(*cells), YES_NO, ["run"]).row(0, named=True)
+    expected, _ = by_hand([c.count(1) for c in chosen], [len(c) for c in chosen])
+    assert (row["low"], row["high"]) == expected
+
+
+def test_an_option_that_nobody_chose_goes_by_the_other_options():
+    cells = [1] * 9 + [2], [1] * 3 + [2] * 7, [1] * 8 + [2] * 2
+    rows = choices.shares(answers(*cells), THREE, ["run"]).rows(named=True)
+    _, variance = by_hand([9, 3, 8], [10] * 3)
+    share = 20 / 30
+    effective = share * (1 - share) / variance
+    expected, _ = by_hand([0, 0, 0], [10] * 3, effective)
+    assert (rows[2]["low"], rows[2]["high"]) == expected
+    assert rows[2]["high"] > 50
+
+
+def test_where_every_answer_is_the_same_a_cell_counts_as_one():
+    rows = choices.shares(answers([1] * 10, [1] * 10, [1] * 10), YES_NO, ["run"]).rows(named=True)
+    expected, _ = by_hand([10] * 3, [10] * 3, 3)
+    assert (rows[0]["low"], rows[0]["high"]) == expected
+    assert rows[1]["low"] == 0
+    assert rows[1]["high"] == pytest.approx(100 - rows[0]["low"])
 
 
 @QUICK
@@ -106,6 +155,20 @@ def test_kappa_is_that_of_the_textbook():
     assert (row["run"], row["other_run"], row["cells"], row["ties"]) == ("a", "b", 50, 0)
     assert row["agreement"] == pytest.approx(70)
     assert row["kappa"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kappa"),
+    [
+        ([9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2], 0.0),
+        ([1, 2, 3, 3, 2, 1, 4, 1, 2, None], [1, 2, 3, 3, 2, 2, 4, 1, 2, 5], 0.84482758621),
+        ([1, 2, 3, 1, 4, 3, 1, 2], [1, 2, 3, 4, 4, 2, 1, 2], 0.66666666667),
+    ],
+)
+def test_kappa_is_that_of_irr_in_r(ours, theirs, kappa):
+    both = [answers(*([v] for v in some), run=run) for some, run in ((ours, "a"), (theirs, "b"))]
+    row = only(choices.kappas(pl.concat(both), ["persona"]))
+    assert row["kappa"] == pytest.approx(kappa, abs=1e-9)
 
 
 def test_kappa_below_chance_is_below_zero_and_of_three_options_as_well():

@@ -254,7 +254,7 @@ def test_a_study_of_one_choice_has_a_report_without_a_word_of_numbers(single, de
     tables = {path.stem for path in written.tables}
     assert not {name for name in tables if "scores" in name} | (tables & {"agreement", "kappa"})
     absent = {
-        "en": "bootstrap|number given|one number|standard deviation",
+        "en": "interval of a mean|number given|one number|standard deviation",
         "ja": "数値|一つの数|平均",
     }
     assert re.findall(absent[language], page.text.replace("平均トークン", "")) in ([], ["平均"])

@@ -20,12 +20,19 @@ def desk(tmp_path, monkeypatch):
 
 
 def test_a_report_of_this_experiment(desk, capsys):
-    assert main(["action=report", "report.lang=ja", "report.bootstrap=100"]) == 0
+    assert main(["action=report", "report.lang=ja"]) == 0
     said = capsys.readouterr().out
     assert "report over 1 model: 12 requests, 18 values, 6 missing" in said
     assert "left out 1 rehearsal; report.rehearsals=true takes them in" in said
     assert (desk / "outputs/literary/report/report.html").exists()
     assert list((desk / "outputs/literary/report/figures").glob("*.svg"))
+
+
+def test_a_saved_command_with_draws_still_works_and_is_told_that_nothing_is_drawn(desk, capsys):
+    assert main(["action=report", "report.bootstrap=500", "report.seed=3", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "computed, not drawn" in said.err
+    assert json.loads(said.out)["values"] == 18
 
 
 def test_an_old_table_is_imported_and_exported_beside_ours(desk, capsys):
@@ -49,8 +56,6 @@ def test_an_import_for_scripts(desk, capsys):
     [
         (["action=report", "report.over=litrary"], "did you mean literary?"),
         (["action=report", "report.lang=fr"], "report.lang: 'fr'; "),
-        (["action=report", "report.bootstrap=5"], "allowed: 100 to 1,000,000"),
-        (["action=report", "report.seed=-1"], "report.seed: -1 is too small"),
         (["action=report", "name=nothing"], "over=nothing: no such run"),
         (["action=export", "export.format=[study,pdf]"], "export.format: 'pdf'; "),
         (["action=import"], "which table? add input=FILE.csv"),

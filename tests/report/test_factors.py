@@ -10,7 +10,6 @@ from polars.testing import assert_frame_equal
 from runner.report import data, numbers, parts, sections, write_report
 from runner.report.data import read
 from runner.report.figures import scores
-from runner.report.numbers import Dice
 from runner.report.sections import Sections
 from runner.report.words import Words
 from runner.tables.codebook import COLUMNS
@@ -68,7 +67,7 @@ def answers(desk) -> pl.DataFrame:
 
 def reported(outputs, folder, language="en", over="all"):
     selection = selected(outputs, [over], rehearsals=True)
-    return write_report(selection, folder, language=language, seed=1, draws=100)
+    return write_report(selection, folder, language=language)
 
 
 def exported(outputs, folder, *formats, language="en"):
@@ -153,7 +152,7 @@ def test_temperatures_that_follow_the_levels_are_called_so(desk, language, note)
     found = read(selected(desk.folder / "outputs", ["reviews"], rehearsals=True))
     calculated = pl.when(pl.col("review") == "r1").then(0.2).otherwise(0.8)
     readings = found.readings.with_columns(temperature=calculated)
-    report = Sections(replace(found, readings=readings), Words(language), Dice(draws=100))
+    report = Sections(replace(found, readings=readings), Words(language))
     by_name = {section.anchor: section.parts for section in report.all()}
     assert any(note in part for part in by_name["temperature"] if isinstance(part, str))
     (table,) = [
@@ -308,7 +307,7 @@ def test_one_report_of_different_factors(mixed, answers, tmp_path, language):
     assert ours["total"].sum() == answers.height
     persona = table_of(written, "scores_persona")
     of_study = read(selected(mixed, ["study"], rehearsals=True)).readings
-    alone = numbers.scores(of_study, ["persona"], Dice(draws=100))
+    alone = numbers.scores(of_study, ["persona"], {"Q1 面白さ": (0, 100), "Q2 悲しみ": (0, 100)})
     told = ["question", "persona", "total", "n", "mean"]
     words = pl.col("question", "persona").cast(pl.String)
     assert_frame_equal(persona.select(told), alone.select(told).with_columns(words), abs_tol=1e-5)

@@ -212,8 +212,6 @@ def test_an_imported_table_is_reported_beside_ours_and_marked(desk, tmp_path):
         selected(desk.outputs, ["all"], rehearsals=False),
         tmp_path / "r",
         language="en",
-        seed=1,
-        draws=100,
     )
     assert written.runs == ("[imported] gpt-4", "gpt-x")
     (quality,) = [p for p in written.tables if p.stem == "quality"]

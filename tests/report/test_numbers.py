@@ -4,18 +4,57 @@ import math
 from statistics import mean, stdev
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from scipy import special
 
-from runner.report import numbers, sections
-from runner.report.numbers import Dice
+from runner.report import choices, numbers, sections
 from runner.report.words import Words
 
-DICE = Dice(seed=1, draws=400)
+LIMITS = {"Q1": (0.0, 100.0)}
 QUICK = settings(max_examples=40, deadline=None)
+REFERENCE = {
+    "shrout_fleiss": {  # Shrout and Fleiss (1979), table 2; pingouin 0.7.0, as psych in R
+        "rows": [
+            *([9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8]),
+            *([7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]),
+        ],
+        "icc1": 0.1657417684054755,
+        "interval": (-0.13, 0.72),
+    },
+    "reversed_items": {  # 21 of 24 respondents, five items; pingouin 0.7.0
+        "rows": [
+            [4, 3, 3, 2, 5],
+            [6, 6, 6, 6, 2],
+            [2, 2, 2, 1, 7],
+            [5, 4, 6, 5, 2],
+            [3, 3, 3, 4, 5],
+            [3, 3, 5, 2, 4],
+            [4, 5, 6, 2, 4],
+            [3, 4, 4, 2, 3],
+            [4, 4, 3, 4, 4],
+            [4, 4, 6, 7, 2],
+            [1, 2, 1, 1, 5],
+            [6, 6, 6, 7, 2],
+            [5, 3, 6, 6, 3],
+            [3, 3, 2, 3, 5],
+            [5, 4, 4, 6, 4],
+            [4, 4, 2, 1, 5],
+            [4, 5, 3, 5, 5],
+            [3, 4, 4, 3, 5],
+            [5, 4, 5, 5, 4],
+            [5, 7, 5, 4, 3],
+            [5, 4, 4, 6, 7],
+        ],
+        "icc1": 0.16619214186935655,
+        "interval": (0.01, 0.4),
+    },
+}
+"""Ratings, their ICC(1) and its 95 % interval as other packages have them."""
 CAUSES = ("missing", "truncated", "open")
 
 
@@ -57,58 +96,95 @@ def only(table):
 
 
 def test_mean_sd_and_median_are_those_of_the_values_that_are_there():
-    row = only(numbers.scores(readings([(0, 10), (0, None), (1, 20), (1, 60)]), ["run"], DICE))
+    row = only(numbers.scores(readings([(0, 10), (0, None), (1, 20), (1, 60)]), ["run"], LIMITS))
     assert (row["total"], row["n"], row["missing"]) == (4, 3, 1)
     assert row["mean"] == 30
     assert row["median"] == 20
     assert row["sd"] == pytest.approx(stdev([10, 20, 60]))
-    assert (row["min"], row["max"], row["cells"], row["resampled"]) == (10, 60, 2, "cells")
+    assert (row["min"], row["max"], row["cells"], row["interval_units"]) == (10, 60, 2, "cells")
 
 
 def test_nothing_but_missing_values_has_no_mean_and_no_interval():
-    row = only(numbers.scores(readings([(0, None), (1, None)]), ["run"], DICE))
+    row = only(numbers.scores(readings([(0, None), (1, None)]), ["run"], LIMITS))
     assert (row["total"], row["n"], row["missing"]) == (2, 0, 2)
     assert {row[name] for name in ("mean", "sd", "median", "low", "high")} == {None}
 
 
 def test_one_value_alone_has_no_interval():
-    row = only(numbers.scores(readings([(0, 40)]), ["run"], DICE))
+    row = only(numbers.scores(readings([(0, 40)]), ["run"], LIMITS))
     assert (row["mean"], row["sd"], row["low"], row["high"]) == (40, None, None, None)
 
 
-def test_the_interval_of_two_cells_runs_from_one_cells_mean_to_the_others():
-    row = only(numbers.scores(readings([(0, 10), (0, 20), (1, 80), (1, 90)]), ["run"], DICE))
-    assert (row["low"], row["high"]) == (15, 85)
+def test_the_interval_of_cells_of_one_size_is_that_of_t_in_the_middle_of_a_wide_scale():
+    """scipy.stats.ttest_1samp of the cells' means, on a scale so wide that its ends do not matter."""
+    values = [(cell, 10.0 * cell + trial) for cell in range(6) for trial in (-1, 0, 4)]
+    row = only(numbers.scores(readings(values), ["run"], {"Q1": (-1e6, 1e6)}))
+    assert (row["low"], row["high"]) == pytest.approx((6.366857, 45.633143), abs=1e-3)
+    assert (row["cells"], row["interval_units"]) == (6, "cells")
 
 
-def test_drawing_cells_gives_a_wider_interval_than_drawing_like_values_singly():
+def test_the_interval_of_cells_of_unequal_size_is_the_cluster_robust_one():
+    """CR2 and its degrees of freedom from the definition: matrices, and no formula of ours."""
+    sizes = [1, 2, 2, 5, 7]
+    values = [
+        (cell, float(7 * cell % 5 + 3 * i % 7)) for cell, n in enumerate(sizes) for i in range(n)
+    ]
+    x, cell = np.array([v for _, v in values]), np.array([c for c, _ in values])
+    n = len(x)
+    hat = np.full((n, n), 1 / n)
+    residual = np.eye(n) - hat
+    parts = []
+    for one in range(len(sizes)):
+        mine = np.flatnonzero(cell == one)
+        value, vector = np.linalg.eigh(residual[np.ix_(mine, mine)])
+        root = vector @ np.diag(value**-0.5) @ vector.T
+        parts.append(np.ones(len(mine)) @ root @ residual[mine] / n)
+    variance = sum(float(part @ x) ** 2 for part in parts)
+    inner = np.array([[one @ two for two in parts] for one in parts])
+    freedom = np.trace(inner) ** 2 / (inner**2).sum()
+    row = only(numbers.scores(readings(values), ["run"], {"Q1": (-1e7, 1e7)}))
+    half = special.stdtrit(freedom, 0.975) * math.sqrt(variance)
+    assert (row["low"], row["high"]) == pytest.approx((x.mean() - half, x.mean() + half), abs=1e-4)
+
+
+def test_the_interval_is_wilsons_where_values_are_the_ends_of_the_scale():
+    values = [(cell, 100.0 * (cell < 7)) for cell in range(40)]
+    row = only(numbers.scores(readings(values), ["run"], LIMITS))
+    count, n, t = 7, 39, special.stdtrit(39, 0.975)  # n - 1: the variance is divided by it
+    share = count / 40
+    centre = (share + t * t / (2 * n)) / (1 + t * t / n)
+    half = t / (1 + t * t / n) * math.sqrt(share * (1 - share) / n + t * t / (4 * n * n))
+    assert row["low"] == pytest.approx(100 * (centre - half))
+    assert row["high"] == pytest.approx(100 * (centre + half))
+
+
+def test_like_values_of_several_cells_give_a_wider_interval_than_those_of_one():
     values = [(cell, 20.0 * cell + trial) for cell in range(5) for trial in range(10)]
-    wide = only(numbers.scores(readings(values), ["run"], DICE))
-    alone = only(numbers.scores(readings([(0, v) for _, v in values]), ["run"], DICE))
-    assert wide["high"] - wide["low"] > 1.8 * (alone["high"] - alone["low"])
-    assert alone["resampled"] == "trials"
+    wide = only(numbers.scores(readings(values), ["run"], LIMITS))
+    alone = only(numbers.scores(readings([(0, v) for _, v in values]), ["run"], LIMITS))
+    assert wide["high"] - wide["low"] > 3 * (alone["high"] - alone["low"])
+    assert alone["interval_units"] == "trials"
 
 
-def test_the_bootstrap_of_one_cell_is_as_wide_as_theory_says():
-    values = [float(v) for v in range(0, 101, 2)]
-    dice = Dice(seed=3, draws=8_000)
-    row = only(numbers.scores(readings([(0, v) for v in values]), ["run"], dice))
-    sd = math.sqrt(sum((v - 50) ** 2 for v in values)) / len(values)
-    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * sd, rel=0.05)
+def test_cells_with_one_and_the_same_mean_take_the_spread_of_their_values():
+    row = only(numbers.scores(readings([(0, 40), (0, 60), (1, 30), (1, 70)]), ["run"], LIMITS))
+    assert row["low"] < 20 < 80 < row["high"]
 
 
-def test_cells_of_unequal_size_weigh_as_their_values_do():
-    values = [(0, 0.0)] * 9 + [(1, 100.0)]
-    row = only(numbers.scores(readings(values), ["run"], DICE))
-    assert row["mean"] == 10
-    assert (row["low"], row["high"]) == (0, 100)
+@pytest.mark.parametrize("value", [0.0, 100.0, 0.1, 66.6])
+def test_values_that_are_all_equal_have_neither_an_interval_nor_an_icc(value):
+    frame = readings([(cell, value) for cell, n in enumerate((3, 7, 2, 9)) for _ in range(n)])
+    row = only(numbers.scores(frame, ["run"], LIMITS))
+    assert (row["mean"], row["low"], row["high"]) == (pytest.approx(value), None, None)
+    row = only(numbers.agreement(frame))
+    assert (row["icc"], row["icc_low"], row["icc_high"]) == (None, None, None)
 
 
 @QUICK
 @given(cells)
 def test_n_and_missing_are_the_total_and_a_missing_value_is_never_0(values):
     frame = readings(values)
-    row = only(numbers.scores(frame, ["run"], DICE))
+    row = only(numbers.scores(frame, ["run"], LIMITS))
     there = [value for _, value in values if value is not None]
     assert row["n"] == len(there)
     assert row["n"] + row["missing"] == row["total"] == len(values)
@@ -126,8 +202,8 @@ def test_the_order_of_the_rows_changes_nothing(values, random):
     shuffled = values.copy()
     random.shuffle(shuffled)
     for table in (
-        lambda frame: numbers.scores(frame, ["run"], DICE),
-        lambda frame: numbers.agreement(frame, DICE),
+        lambda frame: numbers.scores(frame, ["run"], LIMITS),
+        numbers.agreement,
         numbers.temperature_spread,
         lambda frame: numbers.histogram(frame, 0, 100, 20),
     ):
@@ -135,56 +211,25 @@ def test_the_order_of_the_rows_changes_nothing(values, random):
 
 
 @QUICK
-@given(st.lists(st.integers(0, 50), min_size=2, max_size=8), st.integers(2, 5))
-def test_the_interval_holds_the_mean_of_symmetric_values(halves, trials):
-    values = [
-        (cell, float(50 + sign * half))
-        for cell, half in enumerate(halves)
-        for sign in (1, -1)
-        for _ in range(trials)
-    ]
-    row = only(numbers.scores(readings(values), ["run"], DICE))
-    assert row["low"] <= row["mean"] + 1e-9
-    assert row["mean"] <= row["high"] + 1e-9
-
-
-@QUICK
 @given(cells)
-def test_the_interval_lies_between_the_smallest_and_the_largest_value(values):
-    row = only(numbers.scores(readings(values), ["run"], DICE))
+def test_the_interval_holds_the_mean_and_lies_within_the_scale(values):
+    row = only(numbers.scores(readings(values), ["run"], LIMITS))
     if row["low"] is not None:
-        assert row["min"] - 1e-9 <= row["low"] <= row["high"] <= row["max"] + 1e-9
-
-
-def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
-    values = [(cell, float(cell * cell % 97)) for cell in range(12)]
-    first, again, other = (
-        only(numbers.scores(readings(values), ["run"], Dice(seed=seed, draws=300)))
-        for seed in (1, 1, 2)
-    )
-    assert first == again
-    assert (first["low"], first["high"]) != (other["low"], other["high"])
+        assert -1e-9 <= row["low"] <= row["mean"] <= row["high"] <= 100 + 1e-9
 
 
 def test_another_group_beside_it_does_not_change_a_groups_interval():
     values = [(cell, float(cell * 7 % 50)) for cell in range(8)]
-    alone = numbers.scores(readings(values), ["run"], DICE)
+    alone = numbers.scores(readings(values), ["run"], LIMITS)
     beside = numbers.scores(
-        pl.concat([readings(values, run="0"), readings(values)]), ["run"], DICE
+        pl.concat([readings(values, run="0"), readings(values)]), ["run"], LIMITS
     ).filter(pl.col("run") == "a")
-    assert alone.equals(beside)
-
-
-def test_more_draws_than_fit_at_once_are_drawn_in_parts(monkeypatch):
-    values = [(cell, float(cell)) for cell in range(10)]
-    monkeypatch.setattr(numbers, "AT_ONCE", 100)
-    row = only(numbers.scores(readings(values), ["run"], DICE))
-    assert row["low"] < 4.5 < row["high"]
+    assert_frame_equal(alone, beside, rel_tol=1e-12)
 
 
 def test_icc_of_a_textbook_table():
     # two cells of two: MSB = 100, MSW = 2, n0 = 2 -> (100 - 2) / (100 + 2)
-    row = only(numbers.agreement(readings([(0, 9), (0, 11), (1, 19), (1, 21)]), DICE))
+    row = only(numbers.agreement(readings([(0, 9), (0, 11), (1, 19), (1, 21)])))
     assert row["within_sd"] == pytest.approx(math.sqrt(2))
     assert row["icc"] == pytest.approx(98 / 102)
 
@@ -197,26 +242,51 @@ def test_icc_of_cells_of_unequal_size_by_the_analysis_of_variance():
     within = sum((v - mean(found)) ** 2 for found in table.values() for v in found) / (n - k)
     between = sum(len(f) * (mean(f) - grand) ** 2 for f in table.values()) / (k - 1)
     size = (n - sum(len(f) ** 2 for f in table.values()) / n) / (k - 1)
-    row = only(numbers.agreement(readings(values), DICE))
+    row = only(numbers.agreement(readings(values)))
     assert row["within_sd"] == pytest.approx(math.sqrt(within))
     assert row["icc"] == pytest.approx((between - within) / (between + (size - 1) * within))
     assert (row["cells"], row["cells_with_several"], row["n"]) == (3, 2, 6)
 
 
-def test_trials_that_agree_in_full_have_no_spread_and_icc_1():
-    row = only(numbers.agreement(readings([(0, 10), (0, 10), (1, 90), (1, 90)]), DICE))
-    assert (row["within_sd"], row["icc"]) == (0, 1)
+def rated(name):
+    """Readings of a table of ratings: a row is a cell, the raters are its trials."""
+    table = REFERENCE[name]
+    return readings([(cell, value) for cell, row in enumerate(table["rows"]) for value in row])
+
+
+@pytest.mark.parametrize("name", ["shrout_fleiss", "reversed_items"])
+def test_icc_and_its_interval_are_those_of_the_reference(name):
+    row = only(numbers.agreement(rated(name)))
+    assert row["icc"] == pytest.approx(REFERENCE[name]["icc1"], abs=1e-9)
+    low, high = REFERENCE[name]["interval"]
+    assert (row["icc_low"], row["icc_high"]) == pytest.approx((low, high), abs=0.005)
+
+
+def test_icc_of_cells_of_unequal_size_has_the_interval_of_thomas_and_hultquist():
+    table = {0: [10.0, 14.0], 1: [30.0, 34.0, 38.0], 2: [50.0], 3: [12.0, 30.0]}
+    row = only(numbers.agreement(readings([(c, v) for c, found in table.items() for v in found])))
+    size = len(table) / sum(1 / len(found) for found in table.values())
+    within = sum((v - mean(f)) ** 2 for f in table.values() for v in f) / 4
+    ratio = size * stdev([mean(found) for found in table.values()]) ** 2 / within
+    ends = (ratio / 9.97919853, ratio * 15.10097889)  # qf(.975, 3, 4) and qf(.975, 4, 3) of R
+    expected = [(end - 1) / (end + size - 1) for end in ends]
+    assert (row["icc_low"], row["icc_high"]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_trials_that_agree_in_full_have_no_spread_and_icc_1_without_an_interval():
+    row = only(numbers.agreement(readings([(0, 10), (0, 10), (1, 90), (1, 90)])))
+    assert (row["within_sd"], row["icc"], row["icc_low"], row["icc_high"]) == (0, 1, None, None)
 
 
 @pytest.mark.parametrize("values", [[(0, 5), (0, 7)], [(0, 5), (1, 7)], [(0, 5), (0, 5), (1, 5)]])
 def test_agreement_is_not_defined_without_two_cells_or_any_repetition_or_any_variance(values):
-    assert only(numbers.agreement(readings(values), DICE))["icc"] is None
+    assert only(numbers.agreement(readings(values)))["icc"] is None
 
 
 def test_correlation_takes_the_requests_that_have_both_values():
     one = readings([(0, 10), (0, 20), (1, 30), (1, None), (2, 50)])
     two = readings([(0, 20), (0, 40), (1, 60), (1, 5), (2, None)], question="Q2")
-    row = only(numbers.correlations(pl.concat([one, two]), DICE))
+    row = only(numbers.correlations(pl.concat([one, two])))
     assert (row["question"], row["other"], row["n"]) == ("Q1", "Q2", 3)
     assert row["pearson"] == pytest.approx(1)
     assert row["spearman"] == pytest.approx(1)
@@ -231,11 +301,47 @@ def test_correlation_against_its_definition():
             readings(list(enumerate(y for _, y in pairs)), question="Q2"),
         ]
     )
-    row = only(numbers.correlations(both, DICE))
+    row = only(numbers.correlations(both))
     top = sum((x - mean(xs)) * (y - mean(ys)) for x, y in pairs)
     bottom = (len(xs) - 1) * stdev(xs) * stdev(ys)
     assert row["pearson"] == pytest.approx(top / bottom)
     assert row["low"] <= row["pearson"] <= row["high"]
+    assert row["spearman"] == pytest.approx(0.828571429)  # scipy.stats.spearmanr
+
+
+def test_tied_values_have_the_mean_of_their_ranks():
+    xs, ys = [1, 1, 2, 2, 2, 3, 3, 5], [2, 1, 2, 2, 3, 3, 1, 4]
+    both = [readings(list(enumerate(v)), question=q) for q, v in (("Q1", xs), ("Q2", ys))]
+    row = only(numbers.correlations(pl.concat(both)))
+    assert row["spearman"] == pytest.approx(0.5192308, abs=1e-6)  # scipy.stats.spearmanr
+
+
+def test_the_interval_of_a_correlation_leaves_out_one_cell_after_another():
+    rng = np.random.default_rng(4)
+    cell = np.repeat(np.arange(7), [1, 2, 3, 4, 5, 6, 7])
+    x = rng.normal(50, 10, 28) + cell
+    y = x / 2 + rng.normal(20, 5, 28)
+    both = [readings([*zip(cell, v, strict=True)], question=q) for q, v in (("Q1", x), ("Q2", y))]
+    row = only(numbers.correlations(pl.concat(both)))
+    z = np.arctanh([np.corrcoef(x[cell != out], y[cell != out])[0, 1] for out in range(7)])
+    half = special.stdtrit(5, 0.975) * math.sqrt(6 / 7 * ((z - z.mean()) ** 2).sum())
+    centre = np.arctanh(np.corrcoef(x, y)[0, 1])
+    ends = (math.tanh(centre - half), math.tanh(centre + half))
+    assert (row["low"], row["high"]) == pytest.approx(ends)
+
+
+@pytest.mark.parametrize(
+    ("xs", "ys"),
+    [
+        ([0, 1, 1, 1], [0, 1, 2, 3]),  # without the first cell x is constant
+        ([1, 2, 3, 4], [10, 20, 30, 40]),  # r is 1
+    ],
+)
+def test_a_correlation_that_hangs_on_one_cell_or_is_whole_has_no_interval(xs, ys):
+    both = [readings(list(enumerate(v)), question=q) for q, v in (("Q1", xs), ("Q2", ys))]
+    row = only(numbers.correlations(pl.concat(both)))
+    assert row["pearson"] > 0.5
+    assert (row["low"], row["high"]) == (None, None)
 
 
 def test_a_constant_and_too_few_pairs_have_no_correlation():
@@ -243,7 +349,7 @@ def test_a_constant_and_too_few_pairs_have_no_correlation():
         both = pl.concat(
             [readings(list(enumerate(one))), readings(list(enumerate(two)), question="Q2")]
         )
-        row = only(numbers.correlations(both, DICE))
+        row = only(numbers.correlations(both))
         assert (row["pearson"], row["low"], row["high"], row["spearman"]) == (None,) * 4
 
 
@@ -317,3 +423,24 @@ def test_a_persona_without_a_text_is_not_said_to_be_both():
     frame = readings([(0, 1), (1, 2)]).with_columns(temperature=pl.col("cell") / 10).drop("text")
     told = SimpleNamespace(readings=frame, factors=("persona",))
     assert "text" not in sections.confounded(told, Words("en"), "x")[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step"), [(0, 1, 0.05), (1, 5, 0.2), (0, 1, 0.1), (-3, 3, 0.3), (1, 2, 0.05)]
+)
+def test_a_value_on_the_border_of_two_bins_is_in_the_upper_one(low, high, step):
+    count = round((high - low) / step)
+    values = [(0, round(low + place * step, 2)) for place in range(count)]
+    bins = numbers.histogram(readings(values), low, high, 20)
+    assert bins["bin"].to_list() == [place * 20 // count for place in range(count)]
+
+
+@pytest.mark.parametrize("name", ["len", "sum", "place", "share", "tops", "effective", "between"])
+def test_a_factor_may_be_called_as_a_step_of_a_computation(name):
+    frame = readings([(0, 1), (0, 2), (1, 2), (1, 2)]).rename({"persona": name})
+    assert numbers.scores(frame, ["run", name], LIMITS).height == 2
+    assert numbers.confounded(frame, (name, "text")) == []
+    options = {"Q1": (("a", "a"), ("b", "b"))}
+    assert choices.shares(frame, options, ["run", name]).height == 4
+    both = pl.concat([frame, frame.with_columns(run=pl.lit("b"))])
+    assert choices.kappas(both, [name]).height == 1

@@ -150,7 +150,7 @@ def test_the_same_data_makes_the_same_files_in_place_of_what_was_there(outputs, 
     for name in ("old.png", "mine.txt"):
         (tmp_path / "figures" / name).write_text("")
     selection = selected(outputs, ["study"], rehearsals=False)
-    again = write_report(selection, tmp_path, language="en", seed=1, draws=500)
+    again = write_report(selection, tmp_path, language="en")
     for one, two in (
         (report.page, again.page),
         *zip(report.figures, again.figures, strict=True),
@@ -186,9 +186,7 @@ def hostile(tmp_path_factory):
         model_returned="=cmd|' /C calc'!A0",
     )
     folder = tmp_path_factory.mktemp("report")
-    return write_report(
-        selected(outputs, ["all"], rehearsals=False), folder, language="ja", seed=1, draws=100
-    )
+    return write_report(selected(outputs, ["all"], rehearsals=False), folder, language="ja")
 
 
 def test_hostile_names_are_shown_and_do_nothing(hostile):
@@ -218,7 +216,7 @@ def test_temperatures_that_follow_the_persona_are_called_so(tmp_path):
     ]
     stored_run(tmp_path, rows)
     selection = selected(tmp_path, ["all"], rehearsals=False)
-    written = write_report(selection, tmp_path / "r", language="en", seed=1, draws=100)
+    written = write_report(selection, tmp_path / "r", language="en")
     assert "An effect of the temperature cannot be told" in Tree(written.page).text
 
 
@@ -248,7 +246,7 @@ def test_the_same_name_with_another_wording_carries_its_experiment(tmp_path):
 def test_a_run_with_nothing_answered_is_reported_all_the_same(tmp_path):
     stored_run(tmp_path, [request(status="open", outcome=None, temperature=None)])
     selection = selected(tmp_path, ["all"], rehearsals=False)
-    written = write_report(selection, tmp_path / "r", language="en", seed=1, draws=100)
+    written = write_report(selection, tmp_path / "r", language="en")
     assert (written.values, written.missing) == (0, 2)
 
 
@@ -256,7 +254,7 @@ def test_one_model_with_one_question_is_reported(tmp_path):
     rows = [request(trial=trial, Q1=(trial, "r", None)) for trial in (1, 2, 3)]
     stored_run(tmp_path, rows, labels={"Q1": "面白さ"})
     selection = selected(tmp_path, ["all"], rehearsals=False)
-    written = write_report(selection, tmp_path / "r", language="ja", seed=1, draws=100)
+    written = write_report(selection, tmp_path / "r", language="ja")
     assert "質問が一つだけ" in Tree(written.page).text
 
 

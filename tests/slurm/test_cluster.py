@@ -154,7 +154,7 @@ def test_a_job_that_is_killed_is_lost_and_the_same_command_resumes_it(desk: Desk
     assert "1 job to submitit_slurm" in ended.out
     desk.check()
     assert {path.name for path in (desk.folder / "outputs/.sweep").iterdir()} != set()
-    report = desk.start("action=report", "report.bootstrap=100", "report.lang=en").ended()
+    report = desk.start("action=report", "report.lang=en").ended()
     assert report.code == 0, report.err
     assert "report over 4 models: 32 requests" in report.out
 

@@ -1,0 +1,183 @@
+"""95 % intervals: computed, not drawn, so that the same values always have the same interval.
+
+How often each holds the truth in simulated studies is measured by tests/report/test_coverage.py.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import special
+
+Numbers = npt.NDArray[np.float64]
+
+UPPER = 0.975
+"""The share of a distribution below the upper end of a 95 % interval."""
+Z = 1.959963984540054
+"""The standard normal's 97.5 % quantile."""
+NOTHING = 1e-9
+"""A variance that is this small beside another one is 0, but for rounding."""
+LEAST_CELLS = 3
+"""Cells below which the interval of a correlation is not defined."""
+
+
+def wilson(share: pl.Expr, n: pl.Expr, quantile: pl.Expr | float = Z) -> tuple[pl.Expr, pl.Expr]:
+    """Return the ends of Wilson's 95 % score interval of a share, between 0 and 1.
+
+    E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference,
+    Journal of the American Statistical Association 22, 209-212. For answers that come in cells, n
+    is their effective number and the quantile that of t: N. Dean and M. Pagano (2015), Evaluating
+    confidence interval methods for binomial proportions in clustered surveys, Journal of Survey
+    Statistics and Methodology 3, 484-503.
+
+    Args:
+        share: of the answers, between 0 and 1.
+        n: how many independent answers say as much, above 0.
+        quantile: how many standard errors an end is away.
+    """
+    square = quantile * quantile / n
+    centre = (share + square / 2) / (1 + square)
+    half = (square * share * (1 - share) + square * square / 4).sqrt() / (1 + square)
+    return (centre - half).clip(0, 1), (centre + half).clip(0, 1)
+
+
+def t_quantile(freedom: pl.Expr) -> pl.Expr:
+    """Return the 97.5 % quantile of Student's t; the degrees of freedom need not be whole."""
+    return freedom.map_batches(
+        lambda column: pl.Series(special.stdtrit(column.cast(pl.Float64).to_numpy(), UPPER)),
+        return_dtype=pl.Float64,
+    )
+
+
+def lift(n: pl.Expr) -> pl.Expr:
+    """Return 1 / (1 - n / N) for cells of n values of N: what makes up for the mean's own share.
+
+    CR2 of R. M. Bell and D. F. McCaffrey (2002), Bias reduction in standard errors for linear
+    regression with multi-stage samples, Survey Methodology 28, 169-181.
+
+    Args:
+        n: values of each cell of a group; of an only cell there is no such number (infinity).
+    """
+    return 1 / (1 - n / n.sum())
+
+
+def freedom(n: pl.Expr) -> pl.Expr:
+    """Return the degrees of freedom of the variance between cells, after Bell and McCaffrey.
+
+    Of k cells of one size they are k - 1; of cells of unequal size, fewer.
+
+    Args:
+        n: values of each cell of a group of several.
+    """
+    square = (n / n.sum()) ** 2
+    lifted = square * lift(n)
+    return 1 / (square.sum() + lifted.sum() ** 2 - (lifted**2).sum())
+
+
+def of_means(table: pl.DataFrame, cells: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return the 95 % interval of each group's mean: keys, cells, interval_units, low and high.
+
+    Wilson's, of the mean's place on the question's scale. The variance is that between cells where
+    a group has several, since answers to the same prompt resemble each other; of an only cell it is
+    that between its values. Where all values are equal, nothing is known of how they vary: null.
+
+    Args:
+        table: keys, n, mean, sd, min and max of each group; _minimum and _maximum of its scale.
+        cells: keys, and _sum and n of each cell that has a value.
+        keys: what makes a group.
+    """
+    total, n = pl.col("_sum"), pl.col("n")
+    of_cells = cells.group_by(keys).agg(
+        pl.len().cast(pl.Int64).alias("cells"),
+        _between=((total - n * total.sum() / n.sum()) ** 2 * lift(n)).sum() / n.sum() ** 2,
+        _freedom=freedom(n),
+    )
+    several, known = pl.col("cells") > 1, (n > 1) & (pl.col("min") < pl.col("max"))
+    singly = pl.col("sd") ** 2 / n
+    differ = several & (pl.col("_between") > NOTHING * singly)
+    width = pl.col("_maximum") - pl.col("_minimum")
+    place = (pl.col("mean") - pl.col("_minimum")) / width
+    variance = pl.when(differ).then("_between").otherwise(singly) / width**2
+    low, high = wilson(pl.col("_place"), pl.col("_effective"), pl.col("_t"))
+    known &= pl.col("_effective") > 0
+    units = pl.when(several).then(pl.lit("cells")).otherwise(pl.lit("trials"))
+    return (
+        table.join(of_cells, on=keys, how="left", nulls_equal=True)
+        .with_columns(
+            _place=place,
+            _effective=place * (1 - place) / variance,
+            _t=t_quantile(pl.when(several).then("_freedom").otherwise(n - 1)),
+        )
+        .select(
+            *(*keys, "cells"),
+            pl.when(known).then(units).alias("interval_units"),
+            pl.when(known).then(pl.col("_minimum") + low * width).alias("low"),
+            pl.when(known).then(pl.col("_minimum") + high * width).alias("high"),
+        )
+    )
+
+
+def of_icc(cells: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return the 95 % F interval of ICC(1) by group: keys, icc_low and icc_high.
+
+    Exact for normal values in cells of one size; P. E. Shrout and J. L. Fleiss (1979), Intraclass
+    correlations, Psychological Bulletin 86, 420-428. Cells of unequal size count with the harmonic
+    mean of the sizes and the variance of the cells' means: J. D. Thomas and R. A. Hultquist (1978),
+    Interval estimation for the unbalanced case of the one-way random effects model, Annals of
+    Statistics 6, 582-587. Null where no trial differs from another of its cell, or none is repeated.
+
+    Args:
+        cells: keys, and n, mean and var (divided by n) of each cell.
+        keys: what makes a group.
+    """
+    n, mean = pl.col("n"), pl.col("mean")
+    groups = cells.group_by(keys).agg(
+        (pl.len() - 1).cast(pl.Float64).alias("between"),
+        (n.sum() - pl.len()).cast(pl.Float64).alias("within"),
+        (pl.len() / (1 / n).sum()).alias("size"),
+        mean.var().alias("of_means"),
+        (n * pl.col("var")).sum().alias("squares"),
+    )
+    between, within, size = (groups[name].to_numpy() for name in ("between", "within", "size"))
+    of_means, squares = (
+        groups[name].fill_null(np.nan).to_numpy() for name in ("of_means", "squares")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = (between > 0) & (within > 0) & (squares > NOTHING * of_means)
+        ratio = np.where(known, size * of_means * within / squares, np.nan)
+        ends = [
+            (found - 1) / (found + size - 1)
+            for found in (
+                ratio / special.fdtri(between, within, UPPER),
+                ratio * special.fdtri(within, between, UPPER),
+            )
+        ]
+    low, high = (pl.Series(end).fill_nan(None) for end in ends)
+    return groups.select(*keys, icc_low=low, icc_high=high)
+
+
+def of_correlation(
+    sums: Numbers, correlation: Callable[[Numbers], Numbers]
+) -> tuple[float, float] | tuple[None, None]:
+    """Return the 95 % interval of a correlation of pairs that come in cells; none when undefined.
+
+    Fisher's z, its standard error from leaving out one cell after another, and t with k - 2 degrees
+    of freedom for k cells: the jackknife of D. E. Duncan and M. W. J. Layard (1973), A Monte-Carlo
+    study of asymptotically robust tests for correlation coefficients, Biometrika 60, 551-558.
+
+    Args:
+        sums: a row of sums for each cell.
+        correlation: what rows of such sums have for one, NaN where it is not defined.
+    """
+    count = len(sums)
+    if count < LEAST_CELLS:
+        return None, None
+    whole = sums.sum(axis=0)
+    found = correlation(np.vstack([whole, whole - sums]))
+    if not np.all(np.abs(found) < 1 - NOTHING):
+        return None, None
+    z = np.arctanh(found)
+    error = np.sqrt((count - 1) / count * ((z[1:] - z[1:].mean()) ** 2).sum())
+    half = special.stdtrit(count - 2, UPPER) * error
+    return float(np.tanh(z[0] - half)), float(np.tanh(z[0] + half))
