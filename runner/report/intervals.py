@@ -18,6 +18,8 @@ Z = 1.959963984540054
 """The standard normal's 97.5 % quantile."""
 NOTHING = 1e-9
 """A variance that is this small beside another one is 0, but for rounding."""
+MANY_CELLS = 100
+"""Cells from which the jackknife takes the place of F for ICC(1)."""
 LEAST_CELLS = 3
 """Cells below which the interval of a correlation is not defined."""
 
@@ -119,42 +121,109 @@ def of_means(table: pl.DataFrame, cells: pl.DataFrame, keys: Sequence[str]) -> p
 
 
 def of_icc(cells: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """Return the 95 % F interval of ICC(1) by group: keys, icc_low and icc_high.
+    """Return the 95 % interval of ICC(1) by group: keys, icc_low and icc_high.
 
-    Exact for normal values in cells of one size; P. E. Shrout and J. L. Fleiss (1979), Intraclass
-    correlations, Psychological Bulletin 86, 420-428. Cells of unequal size count with the harmonic
-    mean of the sizes and the variance of the cells' means: J. D. Thomas and R. A. Hultquist (1978),
-    Interval estimation for the unbalanced case of the one-way random effects model, Annals of
-    Statistics 6, 582-587. Null where no trial differs from another of its cell, or none is repeated.
+    Below a hundred cells that of F, else the jackknife's, which needs no normal values but many
+    cells. Null where no trial differs from another of its cell, no cell's mean from another's, or
+    none is repeated.
 
     Args:
         cells: keys, and n, mean and var (divided by n) of each cell.
         keys: what makes a group.
     """
+    many = pl.len().over(keys) >= MANY_CELLS
+    few, more = _icc_by_f(cells.filter(~many), keys), _icc_by_jackknife(cells.filter(many), keys)
+    return pl.concat([few, more])
+
+
+def _icc_by_f(cells: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return the F interval: exact for normal values in cells of one size.
+
+    P. E. Shrout and J. L. Fleiss (1979), Intraclass correlations, Psychological Bulletin 86,
+    420-428. Cells of unequal size count with the harmonic mean of the sizes and the variance of the
+    cells' means: J. D. Thomas and R. A. Hultquist (1978), Interval estimation for the unbalanced
+    case of the one-way random effects model, Annals of Statistics 6, 582-587.
+    """
     n, mean = pl.col("n"), pl.col("mean")
     groups = cells.group_by(keys).agg(
-        (pl.len() - 1).cast(pl.Float64).alias("between"),
+        (pl.len().cast(pl.Float64) - 1).alias("between"),
         (n.sum() - pl.len()).cast(pl.Float64).alias("within"),
         (pl.len() / (1 / n).sum()).alias("size"),
-        mean.var().alias("of_means"),
+        mean.var().fill_null(0).alias("of_means"),
         (n * pl.col("var")).sum().alias("squares"),
     )
-    between, within, size = (groups[name].to_numpy() for name in ("between", "within", "size"))
-    of_means, squares = (
-        groups[name].fill_null(np.nan).to_numpy() for name in ("of_means", "squares")
+    between, within, size, of_means, squares = (
+        groups[name].to_numpy() for name in ("between", "within", "size", "of_means", "squares")
     )
+    known = (between > 0) & (within > 0)
+    known &= (squares > NOTHING * of_means) & (of_means > NOTHING * squares)
     with np.errstate(divide="ignore", invalid="ignore"):
-        known = (between > 0) & (within > 0) & (squares > NOTHING * of_means)
         ratio = np.where(known, size * of_means * within / squares, np.nan)
-        ends = [
-            (found - 1) / (found + size - 1)
-            for found in (
-                ratio / special.fdtri(between, within, UPPER),
-                ratio * special.fdtri(within, between, UPPER),
-            )
-        ]
-    low, high = (pl.Series(end).fill_nan(None) for end in ends)
-    return groups.select(*keys, icc_low=low, icc_high=high)
+        low = ratio / special.fdtri(between, within, UPPER)
+        high = ratio * special.fdtri(within, between, UPPER)
+    ends = groups.with_columns(low=pl.Series(low), high=pl.Series(high))
+    return _as_icc(ends, keys, pl.col("size"))
+
+
+def _icc_by_jackknife(cells: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return the interval from leaving out one cell after another, of the logarithm of F.
+
+    J. N. Arvesen and T. H. Schmitz (1970), Robust procedures for variance component problems using
+    the jackknife, Biometrics 26, 677-686.
+    """
+    n = pl.col("n")
+    mean = pl.col("mean") - ((n * pl.col("mean")).sum() / n.sum()).over(keys)
+    sums = (n, n * mean, n * mean**2, n * pl.col("var"))
+    wholes = [part.sum().over(keys) for part in sums]
+    count = pl.len().over(keys).cast(pl.Float64)
+    without = [whole - part for whole, part in zip(wholes, sums, strict=True)]
+    error = ((pl.len() - 1) * pl.col("_without").var(ddof=0)).sqrt()
+    half = pl.when(pl.col("_without").is_finite().all()).then(error) * pl.col("_t").first()
+    whole = pl.col("_whole").first()
+    groups = (
+        cells.with_columns(
+            _whole=_log_f(count, *wholes),
+            _without=_log_f(count - 1, *without),
+            _t=t_quantile(count - 1),
+        )
+        .group_by(keys)
+        .agg(
+            (whole - half).exp().alias("low"),
+            (whole + half).exp().alias("high"),
+            ((n.sum() - (n**2).sum() / n.sum()) / (pl.len() - 1)).alias("size"),
+        )
+    )
+    return _as_icc(groups, keys, pl.col("size"))
+
+
+def _log_f(
+    cells: pl.Expr, n: pl.Expr, total: pl.Expr, of_means: pl.Expr, within: pl.Expr
+) -> pl.Expr:
+    """Return log(MSB / MSW), which is not finite where one of them is 0.
+
+    Args:
+        cells: how many.
+        n: values.
+        total: sum of n times mean.
+        of_means: sum of n times the squared mean.
+        within: sum of squares within cells.
+    """
+    between = of_means - total**2 / n
+    varies = (between > NOTHING * within) & (within > NOTHING * between)
+    return (
+        pl.when(varies)
+        .then((between / (cells - 1) / (within / (n - cells))).log())
+        .otherwise(float("nan"))
+    )
+
+
+def _as_icc(groups: pl.DataFrame, keys: Sequence[str], size: pl.Expr) -> pl.DataFrame:
+    """Return the ICC(1) for the F of each end; null where that is not a number."""
+    ends = [
+        ((pl.col(name) - 1) / (pl.col(name) + size - 1)).fill_nan(None).alias(f"icc_{name}")
+        for name in ("low", "high")
+    ]
+    return groups.select(*keys, *ends)
 
 
 def of_correlation(

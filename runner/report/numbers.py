@@ -131,7 +131,8 @@ def agreement(readings: pl.DataFrame) -> pl.DataFrame:
 
     `within_sd` is the pooled sd within cells. `icc` is ICC(1), the share of the variance that
     lies between cells, from a one-way analysis of variance with cells of unequal size; it is null
-    where all values are equal, and its interval where no trial differs from another of its cell.
+    where all values are equal, and its interval where no trial differs from another of its cell, or
+    where it does not hold the estimate, as may be when cells differ much in size.
     """
     return _by_question(readings, _agreement).sort("run", "question")
 
@@ -164,6 +165,7 @@ def _agreement(readings: pl.DataFrame) -> pl.DataFrame:
     between = pl.col("between") / (pl.col("cells") - 1)
     within = pl.col("within") / (n - pl.col("cells"))
     size = pl.col("size") / (pl.col("cells") - 1)
+    held = pl.col("icc").is_between(pl.col("icc_low") - NOTHING, pl.col("icc_high") + NOTHING)
     icc = (between - within) / (between + (size - 1) * within)
     return (
         groups.with_columns(
@@ -173,7 +175,7 @@ def _agreement(readings: pl.DataFrame) -> pl.DataFrame:
         .join(intervals.of_icc(cells, keys), on=keys, how="left")
         .select(
             *(*keys, "cells", "n", "cells_with_several", "within_sd", "icc"),
-            *(pl.when(pl.col("icc").is_not_null()).then(end) for end in ("icc_low", "icc_high")),
+            *(pl.when(held).then(end) for end in ("icc_low", "icc_high")),
         )
     )
 

@@ -264,9 +264,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "right: the number n of values.",
     ),
     "k.icc": (
-        "点：ICC(1)。線：95 % の F 区間。値が正規分布から大きく外れるとき（尺度の端に偏る値、二種類しかない値）は当てにならない。",
-        "Dot: ICC(1). Line: 95 % F interval; not to be trusted where values are far from normal "
-        "(most of them near one end of the scale, or only two different ones).",
+        "点：ICC(1)。線：95 % 区間。条件が 100 に満たず、値の多くが尺度の一端に近いときは当てにならない。",
+        "Dot: ICC(1). Line: 95 % interval; not to be trusted below 100 cells where most values are "
+        "near one end of the scale.",
     ),
     "k.correlation": (
         "ピアソンの r と、両方の値がある依頼の数 n。",
@@ -440,20 +440,22 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "試行間の一致：(1) 条件内の標準偏差 = √(Σ(nᵢ − 1)sᵢ² / Σ(nᵢ − 1))。(2) 級内相関係数 ICC(1) = "
         "(MSB − MSW) / (MSB + (n₀ − 1)MSW)、n₀ = (N − Σnᵢ²/N)/(k − 1)。条件を要因とする一元配置分散分析による。"
         "1 に近いほど、ばらつきは試行ではなく条件の違いから来る。条件どうしが似ていれば、試行がよく一致していても小さくなる。"
-        "欠測値は除き、条件ごとの n の違いを許す。95 % 区間は F 分布による（Shrout & Fleiss 1979）。条件の n が異なるときは、"
-        "n の調和平均と条件平均の分散を用いる（Thomas & Hultquist 1978）。条件の平均も試行も正規分布に従うとみなすので、"
-        "尺度の端に偏る値や二種類しかない値では真の値を含むのが 100 回中 60〜90 回にとどまり、当てにならない。"
-        "どの条件でも試行がすべて等しければ区間はない。",
+        "欠測値は除き、条件ごとの n の違いを許す。95 % 区間は、条件が 100 に満たなければ F 分布による（Shrout & Fleiss 1979）。"
+        "条件の n が異なるときは n の調和平均と条件平均の分散を用いる（Thomas & Hultquist 1978）。100 以上なら、条件を一つずつ除いた"
+        " log F のジャックナイフによる（Arvesen & Schmitz 1970）。F 分布は条件の平均も試行も正規分布に従うとみなすので、値の多くが"
+        "尺度の一端に近いと、真の値を含むのが 100 回中 60〜90 回（ジャックナイフでは 90 回前後）にとどまり、当てにならない。"
+        "どの条件でも試行がすべて等しいとき、推定値が区間に入らないときは、区間はない。",
         "Agreement between trials: (1) the sd within cells, √(Σ(nᵢ − 1)sᵢ² / Σ(nᵢ − 1)); (2) the "
         "intraclass correlation ICC(1) = (MSB − MSW) / (MSB + (n₀ − 1)MSW), n₀ = (N − Σnᵢ²/N)/(k − 1), "
         "from a one-way analysis of variance with the cell as factor. Near 1, values differ because "
         "cells do, not because trials do; where cells are alike it is small however well trials agree. "
-        "Missing values are left out, cells may differ in n. The 95 % interval is that of F (Shrout & "
-        "Fleiss 1979); where cells differ in n, with the harmonic mean of n and the variance of the "
-        "cells' means (Thomas & Hultquist 1978). It takes cells and trials for normally distributed: "
-        "where most values are near one end of the scale, or only two different ones occur, it holds "
-        "the true value in only 60 to 90 of 100 studies and is not to be trusted. There is none where "
-        "the trials of every cell are equal.",
+        "Missing values are left out, cells may differ in n. The 95 % interval is below 100 cells that "
+        "of F (Shrout & Fleiss 1979; where cells differ in n, with the harmonic mean of n and the "
+        "variance of the cells' means, Thomas & Hultquist 1978), else the jackknife of log F, leaving "
+        "out one cell after another (Arvesen & Schmitz 1970). F takes cells and trials for normally "
+        "distributed: where most values are near one end of the scale it holds the true value in only "
+        "60 to 90 of 100 studies (the jackknife in about 90) and is not to be trusted. There is none "
+        "where the trials of every cell are equal, nor where it would not hold the estimate.",
     ),
     "m.correlation": (
         "質問間の相関：モデルごとに、両方の値がある依頼について（対ごとに完全な場合）。ピアソンの r の区間は、フィッシャーの z の標準誤差を"
