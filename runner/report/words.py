@@ -460,14 +460,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "m.correlation": (
         "質問間の相関：モデルごとに、両方の値がある依頼について（対ごとに完全な場合）。ピアソンの r の区間は、フィッシャーの z の標準誤差を"
         "条件を一つずつ除いて求め（ジャックナイフ）、自由度 k − 2 の t 分布による（k は条件数、三つ以上）。"
-        "値が三組に満たない、または一定のときは計算しない。二種類の値しかない質問では、条件が 100 に満たないと"
-        "真の値を含むのが 100 回中 85〜92 回にとどまる。",
+        "値が三組に満たない、または一定のときは計算しない。条件が三つから五つなら区間は非常に広い。"
+        "二種類の値しかない質問では、条件が 100 に満たないと真の値を含むのが 100 回中 85〜93 回にとどまる。",
         "Correlation between questions: by model, over the requests that have both values (pairwise "
         "complete). The interval of Pearson's r is that of Fisher's z with a standard error from leaving "
         "out one cell after another (jackknife), and t with k − 2 degrees of freedom for k cells, from "
-        "three cells on. With fewer than three pairs, or a constant, there is none. Of questions with "
-        "only two different values, and below 100 cells, it holds the true value in only 85 to 92 of "
-        "100 studies.",
+        "three cells on. With fewer than three pairs, or a constant, there is none. Of three to five "
+        "cells it is very wide; of questions with only two different values, and below 100 cells, it "
+        "holds the true value in only 85 to 93 of 100 studies.",
     ),
     "m.temperature": (
         "温度とばらつき：値が二つ以上ある条件の標準偏差を、同じモデルと温度で併合したもの。",
@@ -478,14 +478,15 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "選択肢の割合：その選択肢を選んだ回答 ÷ 有効な回答 n（欠測値は含まない。n + 欠測 = 総数）。区間はウィルソンの "
         "95 % スコア区間（Wilson 1927）。同じ条件の試行は互いに似るので、条件が二つ以上ある群では、条件間の割合の違いから求めた"
         "有効な回答数 p(1 − p)/v と t 分布を用いる（Dean & Pagano 2015。選ばれなかった選択肢では、質問の全選択肢に共通の値）。"
-        "条件が一つだけの群では n を用いる。条件が二つか三つの群の区間は非常に広く、ほぼ必ず真の割合を含む。",
+        "条件が一つだけの群では n を用いる。条件が二つか三つの群の区間は非常に広く、ほぼ必ず真の割合を含む。"
+        "条件が 12 以下の群でまれな選択肢の区間が真の割合を含むのは、100 回中 90 回ほどのことがある。",
         "Share of an option: the answers that chose it, of the n valid ones (missing values are not "
         "among them; n + missing = total). The interval is Wilson's 95 % score interval (Wilson 1927). "
         "Trials of one cell resemble each other: in a group of two or more cells it goes by the "
         "effective number of answers, p(1 − p)/v, from how much the cells' shares differ, and t (Dean & "
         "Pagano 2015; for an option that nobody chose, by that of the question's options together); in "
         "a group of one cell by n. Of two or three cells it is very wide, and nearly always holds the "
-        "true share.",
+        "true share; of a rare option in 12 cells or fewer it may hold it in only 90 of 100 studies.",
     ),
     "m.consistency": (
         "条件内の一貫性：有効な回答が二つ以上ある条件について、その条件で最も多い回答と同じ回答の割合（全条件の回答をまとめて数える）。"

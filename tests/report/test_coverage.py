@@ -5,18 +5,17 @@ report calls. Each coverage is printed: `python -m pytest -m coverage -s tests/r
 Where it is not 93 to 97 %, the page says so: those layouts stand in lists of their own.
 """
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import pytest
 
-from runner.report import choices, numbers
+from runner.report import choices, intervals, numbers
 
 pytestmark = pytest.mark.coverage
 
-STUDIES = int(os.environ.get("COVERAGE_STUDIES", "2000"))
+STUDIES = 2_000
 LIMITS = {"Q1": (0.0, 100.0), "Q2": (0.0, 100.0)}
 MANY = 2_000_000
 """Draws from which a truth is taken that no formula gives."""
@@ -60,7 +59,7 @@ def two_points(share, icc):
     """Yes or no, as 100 or 0; a cell's own share is drawn from a beta distribution."""
 
     def drawn(rng, shape):
-        few = shape[:2] + (1,)
+        few = (*shape[:2], 1)
         more = 1 / icc - 1 if icc else 0
         own = rng.beta(share * more, (1 - share) * more, few) if icc else np.full(few, share)
         return 100.0 * (rng.random(shape) < own)
@@ -72,7 +71,7 @@ def near_end(spread):
     """Skewed: most values near 100, cells as well; a small spread lets trials differ more."""
 
     def drawn(rng, shape):
-        own = np.clip(rng.beta(9.5, 0.5, shape[:2] + (1,)), 1e-6, 1 - 1e-6)
+        own = np.clip(rng.beta(9.5, 0.5, (*shape[:2], 1)), 1e-6, 1 - 1e-6)
         return np.round(100 * rng.beta(own * spread, (1 - own) * spread, shape))
 
     return drawn
@@ -119,10 +118,6 @@ def coverage(table, low, high, true, what):
     return held
 
 
-def named(cases):
-    return [pytest.param(*case, id="-".join(map(str, case[:2]))) for case in cases]
-
-
 PROCESSES = {
     "normal, icc 0.1": normal(0.1),
     "normal, icc 0.5": normal(0.5),
@@ -138,12 +133,52 @@ PROCESSES = {
 }
 
 
+FEW = 12
+"""Cells up to which the page warns of means near one end of the scale."""
+NEAR_END = {name for name in PROCESSES if "end" in name or "tenth" in name}
+
+
+def expected_of_mean(layout, name):
+    """The coverage that the page promises: 93 to 97 %, but where it says otherwise."""
+    if layout.cells <= FEW and name.startswith("near"):
+        return 90, 97
+    if layout.cells <= FEW and "yes" in name:  # a few possible means only: too wide, if anything
+        return 92, 100
+    return 93, 97
+
+
 @pytest.mark.parametrize("name", PROCESSES)
 @pytest.mark.parametrize("layout", ALL, ids=str)
 def test_mean(layout, name):
     process = PROCESSES[name]
     table = numbers.scores(made(layout, process), ["run"], LIMITS)
-    coverage(table, "low", "high", truth(process)[0], f"mean {layout} {name}")
+    held = coverage(table, "low", "high", truth(process)[0], f"mean {layout} {name}")
+    low, high = expected_of_mean(layout, name)
+    assert low <= held <= high
+
+
+@pytest.mark.parametrize("trials", [10, 30])
+@pytest.mark.parametrize("name", ["normal, icc 0.1", "five points", "half yes"])
+def test_mean_of_an_only_cell(name, trials):
+    """The truth is that cell's own mean; every study asks the same cell."""
+    rng = np.random.default_rng(5)
+    process = {
+        "normal, icc 0.1": normal(0),
+        "five points": five_points(0),
+        "half yes": two_points(0.5, 0),
+    }[name]
+    table = numbers.scores(
+        studies(Layout(1, trials), process(rng, (STUDIES, 1, trials))), ["run"], LIMITS
+    )
+    held = coverage(table, "low", "high", truth(process)[0], f"mean 1x{trials} {name}")
+    assert 93 <= held <= (97 if trials > 10 or "yes" not in name else 98.5)
+
+
+def expected_of_icc(layout, name):
+    """As of the mean: F is not to be trusted near an end of the scale, the jackknife nearly."""
+    if name in NEAR_END:
+        return (90, 97) if layout.cells >= intervals.MANY_CELLS else (60, 100)
+    return (90, 99) if "yes" in name else (93, 97)
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -151,6 +186,115 @@ def test_mean(layout, name):
 def test_icc(layout, name):
     process = PROCESSES[name]
     table = numbers.agreement(made(layout, process))
-    coverage(table, "icc_low", "icc_high", truth(process)[1], f"icc {layout} {name}")
-    out = table.filter((pl.col("icc") < pl.col("icc_low")) | (pl.col("icc") > pl.col("icc_high")))
-    print("   estimate outside", out.height, end="")
+    held = coverage(table, "icc_low", "icc_high", truth(process)[1], f"icc {layout} {name}")
+    low, high = expected_of_icc(layout, name)
+    assert low <= held <= high
+
+
+def pairs(icc, of_cells, of_trials, form):
+    """Values of two questions; they correlate between cells and within cells."""
+
+    def drawn(rng, shape):
+        shared = rng.normal(size=(*shape[:2], 1, 2)), of_cells, icc**0.5
+        own = rng.normal(size=(*shape, 2)), of_trials, (1 - icc) ** 0.5
+        z = 0
+        for normals, r, size in (shared, own):
+            z = z + normals @ np.linalg.cholesky([[1, r], [r, 1]]).T * size
+        return [form(z[..., place]) for place in (0, 1)]
+
+    return drawn
+
+
+PAIRS = {
+    "normal, unrelated": pairs(0.5, 0, 0, lambda z: 50 + 10 * z),
+    "normal, alike": pairs(0.5, 0.6, 0.6, lambda z: 50 + 10 * z),
+    "normal, cells only": pairs(0.5, 0.9, 0, lambda z: 50 + 10 * z),
+    "normal, cells differ": pairs(0.9, 0.7, 0.2, lambda z: 50 + 10 * z),
+    "five points": pairs(0.5, 0.6, 0.6, lambda z: 25 * np.clip(np.round(z + 2), 0, 4)),
+    "skewed": pairs(0.5, 0.6, 0.6, lambda z: np.clip(np.round(100 - 22 * np.exp(z)), 0, 100)),
+    "a sixth yes": pairs(0.5, 0.6, 0.6, lambda z: 100.0 * (z > 1)),
+}
+
+
+def expected_of_correlation(layout, name):
+    if layout.cells < SIX.cells:
+        return 84, 100
+    if "yes" in name and layout.cells < WIDE.cells:
+        return 84, 97
+    return (92, 97) if layout.cells >= WIDE.cells else (91.5, 97.5)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("layout", [*ALL, Layout(24, 1)], ids=str)
+def test_correlation(layout, name):
+    process = PAIRS[name]
+    one, two = process(np.random.default_rng(1), (1, MANY, 1))
+    true = np.corrcoef(one.ravel(), two.ravel())[0, 1]
+    both = process(np.random.default_rng(6), (STUDIES, layout.cells, layout.trials))
+    table = numbers.correlations(studies(layout, *both))
+    held = coverage(table, "low", "high", true, f"correlation {layout} {name}")
+    low, high = expected_of_correlation(layout, name)
+    assert low <= held <= high
+
+
+OPTIONS = {"Q1": (("a", "a"), ("b", "b"), ("c", "c"))}
+SHARES = {"even": (0.6, 0.3, 0.1), "one rare": (0.9, 0.08, 0.02)}
+
+
+def chosen(shares, icc):
+    """Options, from 1; a cell's own shares are drawn from a Dirichlet distribution."""
+
+    def drawn(rng, shape):
+        own = np.broadcast_to(np.array(shares), (*shape[:2], 3))
+        if icc:
+            own = rng.gamma(own * (1 / icc - 1)) + 1e-300
+            own /= own.sum(axis=-1, keepdims=True)
+        ends = own.cumsum(axis=-1)[:, :, None, :2]
+        return 1.0 + (rng.random((*shape, 1)) > ends).sum(axis=-1)
+
+    return drawn
+
+
+@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize(
+    ("layout", "icc"),
+    [
+        *((layout, icc) for layout in ALL for icc in (0, 0.3, 0.8)),
+        *(
+            (Layout(1, trials), 0) for trials in (10, 100)
+        ),  # an only cell: its own share is the truth
+    ],
+    ids=str,
+)
+def test_share(layout, icc, name):
+    table = choices.shares(made(layout, chosen(SHARES[name], icc)), OPTIONS, ["run"])
+    low, high = (92.5, 97.5) if layout.cells >= WIDE.cells else (90, 100)  # counts are few numbers
+    for option, true in zip("abc", SHARES[name], strict=True):
+        some = table.filter(pl.col("option") == option)
+        what = f"share {layout} icc {icc} {name} {option}"
+        assert low <= coverage(some, "low", "high", 100 * true, what) <= high
+
+
+def by_models(rng, cells, of_level, of_model, between):
+    """Values of three models that are asked the same four levels, ten times each."""
+    level = rng.normal(size=(STUDIES, 1, 4, 1)) * of_level**0.5
+    model = between(rng) * of_model**0.5
+    cell = rng.normal(size=(STUDIES, 3, 4, 1)) * cells**0.5
+    trial = rng.normal(size=(STUDIES, 3, 4, 10)) * 0.5
+    return (50 + 10 * (level + model + cell + trial)).reshape(STUDIES, 12, 10)
+
+
+@pytest.mark.parametrize(
+    ("what", "of_level", "of_model", "low", "high"),
+    [
+        ("3 models x 4 levels, alike", 0, 0, 93, 97),
+        ("3 models x 4 levels, models differ, the same in all studies", 0, 0.5, 97, 100),
+        ("3 models x 4 levels, levels differ and are drawn", 0.5, 0, 60, 90),
+    ],
+)
+def test_mean_over_several_models(what, of_level, of_model, low, high):
+    """Too wide for the very models asked; too narrow for levels that stand for others (page)."""
+    fixed = np.array([-1.0, 0.0, 1.0])[None, :, None, None]
+    values = by_models(np.random.default_rng(7), 0.2, of_level, of_model, lambda _: fixed)
+    table = numbers.scores(studies(BUNDLED, values), ["run"], LIMITS)
+    assert low <= coverage(table, "low", "high", 50, what) <= high
