@@ -461,13 +461,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "質問間の相関：モデルごとに、両方の値がある依頼について（対ごとに完全な場合）。ピアソンの r の区間は、フィッシャーの z の標準誤差を"
         "条件を一つずつ除いて求め（ジャックナイフ）、自由度 k − 2 の t 分布による（k は条件数、三つ以上）。"
         "値が三組に満たない、または一定のときは計算しない。条件が三つから五つなら区間は非常に広い。"
-        "二種類の値しかない質問では、条件が 100 に満たないと真の値を含むのが 100 回中 85〜93 回にとどまる。",
+        "二種類の値しかない質問では、条件が 100 に満たないと真の値を含むのが 100 回中 90 回ほどにとどまる。",
         "Correlation between questions: by model, over the requests that have both values (pairwise "
         "complete). The interval of Pearson's r is that of Fisher's z with a standard error from leaving "
         "out one cell after another (jackknife), and t with k − 2 degrees of freedom for k cells, from "
         "three cells on. With fewer than three pairs, or a constant, there is none. Of three to five "
         "cells it is very wide; of questions with only two different values, and below 100 cells, it "
-        "holds the true value in only 85 to 93 of 100 studies.",
+        "holds the true value in only about 90 of 100 studies.",
     ),
     "m.temperature": (
         "温度とばらつき：値が二つ以上ある条件の標準偏差を、同じモデルと温度で併合したもの。",

@@ -273,6 +273,48 @@ def test_icc_of_cells_of_unequal_size_has_the_interval_of_thomas_and_hultquist()
     assert (row["icc_low"], row["icc_high"]) == pytest.approx(expected, rel=1e-6)
 
 
+def test_from_a_hundred_cells_on_the_interval_of_icc_leaves_out_one_cell_after_another():
+    rng = np.random.default_rng(8)
+    table = [
+        rng.normal(m, 5, n)
+        for m, n in zip(rng.exponential(9, 101), rng.integers(1, 5, 101), strict=True)
+    ]
+
+    def log_f(cells):
+        n, k = sum(map(len, cells)), len(cells)
+        grand = np.concatenate(cells).mean()
+        between = sum(len(c) * (c.mean() - grand) ** 2 for c in cells) / (k - 1)
+        return math.log(between / (sum(((c - c.mean()) ** 2).sum() for c in cells) / (n - k)))
+
+    without = np.array([log_f(table[:out] + table[out + 1 :]) for out in range(101)])
+    half = special.stdtrit(100, 0.975) * math.sqrt(
+        100 / 101 * ((without - without.mean()) ** 2).sum()
+    )
+    sizes = np.array([len(cell) for cell in table])
+    size = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / 100
+    ends = [math.exp(log_f(table) + sign * half) for sign in (-1, 1)]
+    row = only(numbers.agreement(readings([(c, v) for c, cell in enumerate(table) for v in cell])))
+    expected = [(end - 1) / (end + size - 1) for end in ends]
+    assert (row["icc_low"], row["icc_high"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [(1, 3), (0, 4), (2, 2)],  # all means are equal
+        [
+            (40, 60) * 30,
+            (49, 51) * 30,
+            (95,),
+            (3,),
+        ],  # the estimate is about 0, the interval above 0.6
+    ],
+)
+def test_icc_without_an_interval_that_could_hold_it(cells):
+    row = only(numbers.agreement(readings([(c, v) for c, some in enumerate(cells) for v in some])))
+    assert (row["icc"] is None, row["icc_low"], row["icc_high"]) == (False, None, None)
+
+
 def test_trials_that_agree_in_full_have_no_spread_and_icc_1_without_an_interval():
     row = only(numbers.agreement(readings([(0, 10), (0, 10), (1, 90), (1, 90)])))
     assert (row["within_sd"], row["icc"], row["icc_low"], row["icc_high"]) == (0, 1, None, None)
