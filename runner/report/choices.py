@@ -60,6 +60,7 @@ def _cells(readings: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
         readings.filter(pl.col("value").is_not_null())
         .group_by(*keys, "cell")
         .agg(pl.len().cast(pl.Float64).alias("n"))
+        .sort(*keys, "cell", nulls_last=True)
         .group_by(keys)
         .agg(
             pl.len().alias("cells"),
@@ -72,11 +73,13 @@ def _cells(readings: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
 def _spread(readings: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """Return, by group and option, how often it was chosen, and two sums over the cells."""
     count, n = pl.col("count"), pl.col("n")
-    lifted = readings.filter(pl.col("value").is_not_null()).group_by(*keys, "cell").len("n")
-    lifted = lifted.with_columns(_lift=lift(n).over(keys))
+    counts = _counted(readings, [*keys, "cell"])
+    cells = counts.group_by(*keys, "cell").agg(count.sum().cast(pl.Float64).alias("n"))
     return (
-        _counted(readings, [*keys, "cell"])
-        .join(lifted, on=[*keys, "cell"], nulls_equal=True)
+        counts.join(
+            cells.with_columns(_lift=lift(n).over(keys)), on=[*keys, "cell"], nulls_equal=True
+        )
+        .sort(*keys, "cell", nulls_last=True)
         .group_by(*keys, "value")
         .agg(
             count.sum(),
