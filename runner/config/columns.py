@@ -12,7 +12,7 @@ OF_ANSWERS = frozenset(
         *("temperature", "trial", "custom_id", "source_row", "source_timestamp", "timestamp"),
         *("status", "attempts", "attempt", "lost", "question", "label", "value", "choice"),
         "said",
-        *("order", "items_order"),
+        *("order", "items_order", "checks_missed"),
         *("reason", "pattern", "cause", "written", "batch", "remote_batch", "prompt_variant"),
         *(
             "outcome",

@@ -19,6 +19,7 @@ KINDS = tuple(kind.value for kind in ItemKind)
 """What an answer to an item may be."""
 OPTIONED = ("choice", "choices", "rank")
 MOST_OPTIONS = 200
+_SCALE = re.compile(r"[A-Za-z0-9_]+")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 _ANYTHING = "{}"
 _OF_KINDS: Mapping[str, tuple[tuple[str, ...], Any]] = {
@@ -27,6 +28,9 @@ _OF_KINDS: Mapping[str, tuple[tuple[str, ...], Any]] = {
     "at_most": (("choices",), None),
     "schema": (("json",), None),
     "anchors": (("number",), {}),
+    "scale": (("number",), ""),
+    "reverse": (("number",), False),
+    "expect": (("number", "choice"), None),
 }
 """What only items of some kinds have, and what it is where it is not said."""
 
@@ -34,6 +38,7 @@ _OF_KINDS: Mapping[str, tuple[tuple[str, ...], Any]] = {
 def check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems) -> None:
     """Note what is wrong with the items of an experiment."""
     problems.check(bool(items), where, "no question is declared")
+    _check_scales(items, where, problems)
     for key, item in items.items():
         at = f"{where}.{key}"
         good = IDENTIFIER.fullmatch(str(key)) is not None
@@ -51,6 +56,37 @@ def check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems)
             _check_options(item, at, problems)
         if item.kind == "number":
             _check_number(item, at, problems)
+
+
+def _check_scales(items: Mapping[str, ItemConfig], where: str, problems: Problems) -> None:
+    """Note scales over items that are answered otherwise, and checks that nobody can meet."""
+    bounds: dict[str, tuple[float, float]] = {}
+    for key, item in items.items():
+        at, own = f"{where}.{key}", (item.minimum, item.maximum)
+        good = not item.scale or _SCALE.fullmatch(item.scale) is not None
+        problems.check(good, f"{at}.scale", f"{item.scale!r}; allowed: letters, digits and _")
+        known = bounds.setdefault(item.scale, own) if item.scale else own
+        said = f"it goes from {_bound(own[0])} to {_bound(own[1])}, the others of the scale "
+        said += f"{item.scale} from {_bound(known[0])} to {_bound(known[1])}"
+        problems.check(known == own, at, said)
+        problems.check(bool(item.scale) or not item.reverse, f"{at}.reverse", "it has no scale:")
+        if item.expect is not None and item.kind in ("number", "choice"):
+            answers = [option.id for option in options_of(item)]
+            low, high = _bound(item.minimum), _bound(item.maximum)
+            can_be = item.expect in answers or (
+                item.kind == "number"
+                and _WHOLE.fullmatch(item.expect) is not None
+                and low <= int(item.expect) <= high
+            )
+            allowed = ", ".join(answers) or f"{low} to {high}"
+            problems.check(can_be, f"{at}.expect", f"{item.expect!r}; allowed: {allowed}")
+
+
+def _expected(item: ItemConfig) -> int | str | None:
+    """Return what the tables hold where an attention check is met."""
+    if item.expect is None or item.kind != "number":
+        return item.expect
+    return int(item.expect) if _WHOLE.fullmatch(item.expect) else None
 
 
 def _check_number(item: ItemConfig, at: str, problems: Problems) -> None:
@@ -149,6 +185,9 @@ def question_of(
         is_required=item.required,
         aliases=tuple(item.aliases),
         asks_reason=asks_reason,
+        scale=item.scale,
+        is_reversed=item.reverse,
+        expected=_expected(item),
         ask=item.ask,
         anchors={int(n): word for n, word in item.anchors.items() if _WHOLE.fullmatch(n)},
         options=options,

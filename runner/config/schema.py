@@ -51,6 +51,9 @@ class ItemConfig:
     maximum: float = 100
     integer: bool = True
     required: bool = True
+    scale: str = ""
+    reverse: bool = False
+    expect: str | None = None
     reason: bool = True
     reason_required: bool = True
     aliases: list[str] = field(default_factory=list)

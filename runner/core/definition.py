@@ -24,6 +24,8 @@ from runner.core.model import (
 
 GROWING = ("personas", "texts", "factors", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
+UNASKED = ("analysis",)
+"""Sections of what is never sent; they may change."""
 NOT_ASKED = "not asked"
 """Stands for the reason of a question that asks for none."""
 FILE_COLUMNS = {
@@ -76,6 +78,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
         },
         **_other_factors(experiment),
         **_shuffle(experiment.shuffle),
+        **_analysis(questions),
         "conditions": {
             c.stem: {
                 **dict(zip(names, c.levels, strict=True)),
@@ -84,6 +87,20 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             for c in conditions
         },
     }
+
+
+def _analysis(questions: QuestionSet) -> dict[str, Any]:
+    """Return what is made of the answers; it is never sent, and may change."""
+    rows = {
+        q.id: {
+            **({"scale": q.scale} if q.scale else {}),
+            **({"reverse": True} if q.is_reversed else {}),
+            **({} if q.expected is None else {"expect": q.expected}),
+        }
+        for q in questions.questions
+    }
+    used = {key: row for key, row in rows.items() if row}
+    return {"analysis": used} if used else {}
 
 
 def _shuffle(shuffle: Shuffle) -> dict[str, Any]:
@@ -247,6 +264,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Say what changed, a line each, as `texts.t1.sha256: '…' -> '…'`; empty when nothing did."""
     lines: list[str] = []
     for section in [*old, *(s for s in new if s not in old)]:
+        if section in UNASKED:
+            continue
         before, after = old.get(section, {}), new.get(section, {})
         if section in GROWING:
             before, after = (
@@ -280,6 +299,7 @@ def variants(definitions: Sequence[Mapping[str, Any]]) -> list[str] | None:
         A name a definition, the same for those that share a folder; None when all do.
     """
     contested: dict[str, set[str]] = {}
+    definitions = [{s: d[s] for s in d if s not in UNASKED} for d in definitions]
     for section in GROWING:
         seen: dict[str, Any] = {}
         contested[section] = {
@@ -304,7 +324,8 @@ def variants(definitions: Sequence[Mapping[str, Any]]) -> list[str] | None:
 
 def fingerprint(definition: Mapping[str, Any]) -> str:
     """Return 12 hex digits that name a definition."""
-    text = "\n".join(f"{key}={value!r}" for key, value in sorted(_flat(definition, "")))
+    asked = {section: row for section, row in definition.items() if section not in UNASKED}
+    text = "\n".join(f"{key}={value!r}" for key, value in sorted(_flat(asked, "")))
     return sha256(text.encode()).hexdigest()[:12]
 
 

@@ -150,6 +150,12 @@ class Question:
     """Of JSON: its JSON Schema, as JSON."""
     anchors: Mapping[int, str] = field(default_factory=dict)
     """What some of the numbers mean; they stand behind the question."""
+    scale: str = ""
+    """The scale of an inventory that it belongs to; this and what follows is never sent."""
+    is_reversed: bool = False
+    """Whether a high value means little of the scale."""
+    expected: int | float | str | None = None
+    """What an answer to an attention check has to be, as tables hold it."""
 
     def written(self, value: "Decimal | str | None") -> int | float | str | None:
         """Return a reading's value as tables hold it."""

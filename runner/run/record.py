@@ -71,7 +71,7 @@ def patterns_of(questions: QuestionSet) -> str:
     for wording in ("name", "form", "form_value", "templates", "slots"):
         del rules[wording]
     for question in rules["questions"]:
-        for wording in ("ask", "anchors", "asks_reason"):
+        for wording in ("ask", "anchors", "asks_reason", "scale", "is_reversed", "expected"):
             del question[wording]
         if question["kind"] in _WITHOUT_MORE:
             for more in ("kind", "at_least", "at_most", "schema"):

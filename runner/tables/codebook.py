@@ -187,6 +187,17 @@ COLUMNS: Mapping[str, Column] = {
         ("この試行で示した選択肢の順序", "the order in which this trial showed the options"),
         ("選択肢のない質問で", "for a question without options"),
     ),
+    "checks_missed": Column(
+        ("0 以上の整数", "whole number from 0"),
+        (
+            "期待した回答と違った注意確認の数",
+            "how many attention checks were answered otherwise than expected",
+        ),
+        (
+            "読み取れない確認があり、ほかに違うものがないとき",
+            "when one was not read and none was missed",
+        ),
+    ),
     "items_order": Column(
         ("質問の識別子、「; 」区切り", "ids of questions, with '; ' between"),
         ("この試行で示した質問の順序", "the order in which this trial showed the questions"),
@@ -401,6 +412,8 @@ def described(
     if name in COLUMNS:
         return _of_questions(name, items) if others else COLUMNS[name], None
     found = _OF_QUESTION.fullmatch(name)
+    if (found is None or found["key"] not in labels) and name.startswith("scale_"):
+        return _SCALE, None
     if found is None or found["key"] not in labels:
         raise KeyError(name)
     key, part = found["key"], found["part"]
@@ -434,6 +447,14 @@ def _of_questions(name: str, items: Items) -> Column:
     return column
 
 
+_SCALE = Column(
+    ("項目の範囲の数", "number within the range of its items"),
+    (
+        "尺度得点：項目の平均、逆転項目は折り返す",
+        "score of a scale: the mean of its items, reversed ones turned round",
+    ),
+    ("項目の一つでも欠けたとき", "when one of its items is missing"),
+)
 _ELSEWHERE_SAID = (
     "数値以外の質問で（列 choice、said にある）",
     "for a question without a number, whose answer is in the column choice or said",

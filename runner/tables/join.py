@@ -22,6 +22,7 @@ from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates,
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.tables import custom_ids
 from runner.tables.parquet import ROWS_A_CHUNK
+from runner.tables.scales import scores
 
 Numbers = NDArray[np.int64]
 """Requests or attempts, by their number in the order of the request_states or of the parts."""
@@ -54,6 +55,7 @@ class Join:
             LedgerDamaged: a part speaks of a request that its batch does not have.
         """
         self._asked = _Asked(experiment)
+        self._scores = tuple(scores(experiment["definition"]))
         self._questions = questions
         self._request_states = request_states
         self._rows_a_chunk = rows_a_chunk
@@ -119,6 +121,7 @@ class Join:
             .select(
                 *(name for name in requests.columns if name != "_place"),
                 *question_columns(self._questions),
+                *self._scores,
                 *(name for name in HEAD if name != "custom_id"),
                 *(name for name in TAIL if name != "raw_answer"),
                 *("remote_batch", "submitted_at", "completed_at", "raw_answer"),

@@ -97,7 +97,9 @@ class Extractor:
         ranks = {p.kind: (r, p.name) for r, p in enumerate(questions.value_patterns)}
         tops = {q.id: q.maximum for q in questions.questions if q.kind is ItemKind.NUMBER}
         # In a sentence, a dash before a number is a sign as often as it is none.
-        are_plain = len(numbers) == len(grammars) and all(q.minimum >= 0 for q in questions.questions)
+        are_plain = len(numbers) == len(grammars) and all(
+            q.minimum >= 0 for q in questions.questions
+        )
         sentences = ranks.get(PatternKind.SENTENCES) if are_plain else None
         self._tools = _Tools(
             order=tuple(question.id for question in questions.questions),
