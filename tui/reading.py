@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.core.custom_id import parse
 from runner.core.errors import ConfigError
 from runner.core.model import (
     SLOTS,
@@ -325,7 +326,7 @@ class Marks:
     """Why there are no marks, or why they may not be those of the stored values."""
 
 
-def marks(one: JobAnswers, attempt: Attempt) -> Marks:
+def marks(one: JobAnswers, attempt: Attempt, custom_id: str) -> Marks:
     """Read an answer as it was read when it was stored."""
     if attempt.raw is None:
         return Marks()
@@ -339,7 +340,8 @@ def marks(one: JobAnswers, attempt: Attempt) -> Marks:
         return Marks(note="not marked: the ledger's patterns cannot be used by this version")
     if len(attempt.raw) > MOST_READ:
         return Marks(note="not marked: too long")
-    found = reader.read(attempt.raw, attempt.facts.get("finish_reason"))
+    stem, _ = parse(custom_id)
+    found = reader.read_of(stem, attempt.raw, attempt.facts.get("finish_reason"))
     spans = tuple(sorted(r.span for r in found.values() if r.span is not None))
     written = {id_: r.written for id_, r in found.items() if r.written}
     asked = question_set(record)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.core.extract.reader import NOT_ASKED
 from runner.core.model import BatchKey, Cause, ItemKind, QuestionSet, Reading
 from runner.core.states import ASKED
 from runner.storage.files import fresh, make_folder
@@ -84,6 +85,8 @@ def by_question(
     causes: dict[str, dict[str, int]] = {key: {} for key in ids}
     for shape, count in shapes.items():
         for key, pattern, cause in zip(ids, *shape, strict=True):
+            if pattern == NOT_ASKED:
+                continue
             name = pattern or NO_PATTERN
             patterns[key][name] = patterns[key].get(name, 0) + count
             if cause is not None:

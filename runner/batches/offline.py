@@ -18,8 +18,9 @@ import orjson
 from runner.batches.attempts import NO_PATTERN, Shape
 from runner.batches.lines import MAX_LINE, lines
 from runner.batches.workers import Range
+from runner.core.custom_id import parse
 from runner.core.errors import ProviderReplyUnreadable
-from runner.core.extract.reader import Reader
+from runner.core.extract.reader import NOT_ASKED, Reader
 from runner.core.model import Cause, Model, QuestionSet, Reading, Reply, ReplyKind
 from runner.providers.base import Provider, Service, json_value
 
@@ -130,11 +131,11 @@ class Pieces:
         )
         output: list[bytes] = []
         shapes: Counter[Shape] = Counter()
-        read, line = self._reader.read, self._line
+        line = self._line
         wants_lines, wants_examples = self._wanted.lines is not None, self._wanted.examples
         answers = self._lines(piece, tally) if isinstance(piece, Range) else _stored(piece)
         for custom_id, text, finish_reason in answers:
-            readings = read(text, finish_reason)
+            readings = self._reader.read_of(_stem_of(custom_id), text, finish_reason)
             # What was found where: a few shapes, which are quicker to count than each question.
             columns: _Columns = tuple(zip(*readings.values(), strict=True))
             shapes[columns[2], columns[3]] += 1
@@ -154,6 +155,8 @@ class Pieces:
         tally.answers += count
         tally.valid += 0 if any(shape[1]) else count
         for question, pattern, cause in zip(self._ids, *shape, strict=True):
+            if pattern == NOT_ASKED:
+                continue
             tally.patterns[question][pattern or NO_PATTERN] += count
             if cause is not None:
                 tally.causes[question][cause.value] += count
@@ -211,6 +214,14 @@ class Pieces:
             return self._decode(line)
         except ProviderReplyUnreadable:
             return None
+
+
+def _stem_of(custom_id: str) -> str | None:
+    """Return the condition of a request; None for a name that is not of this program."""
+    try:
+        return parse(custom_id)[0]
+    except ValueError:
+        return None
 
 
 def _answered(reply: Reply) -> tuple[str, str, str | None] | None:
@@ -296,6 +307,8 @@ def _stored(part: Path) -> _Answers:
 
 def _show(tally: Tally, custom_id: str, text: str, readings: Mapping[str, Reading]) -> None:
     for question, reading in readings.items():
+        if reading.pattern == NOT_ASKED:
+            continue
         if reading.pattern is None:
             unmatched = tally.unmatched.setdefault(question, [])
             if len(unmatched) < UNMATCHED:

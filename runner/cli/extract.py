@@ -149,20 +149,26 @@ def _print_matches(total: "Tally", questions: QuestionSet) -> None:
     marks = ("\x1b[1;7m", "\x1b[0m") if sys.stdout.isatty() else ("⟦", "⟧")
     for question in questions.questions:
         counts = total.patterns.get(question.id, Counter())
-        print(f"{question.id} {question.label}: {total.answers:,} answers")
+        answers = _asked(total, question.id)
+        print(f"{question.id} {question.label}: {answers:,} answers")
         known = [p.name for p in questions.value_patterns]
         others = [name for name in counts if name not in {*known, NO_PATTERN}]
         for pattern in (*known, *others, NO_PATTERN):
             if count := counts.get(pattern, 0):
-                print(f"  {pattern:<14} {count:>9,}  {_share(count, total):>6.1%}")
+                print(f"  {pattern:<14} {count:>9,}  {_share(count, answers):>6.1%}")
                 for example in total.examples.get((question.id, pattern), []):
                     print(f"      {_marked(example, marks)}")
         for example in total.unmatched.get(question.id, []):
             print(f"      {printable(example.custom_id)}: {printable(example.before)}")
 
 
-def _share(count: int, total: "Tally") -> float:
-    return count / max(1, total.answers)
+def _asked(total: "Tally", question: str) -> int:
+    """Return how many answers there are to a question; with ask: each, not all are."""
+    return sum(total.patterns.get(question, Counter()).values())
+
+
+def _share(count: int, answers: int) -> float:
+    return count / max(1, answers)
 
 
 def _matches_facts(total: "Tally", questions: QuestionSet) -> Mapping[str, Any]:
@@ -182,7 +188,7 @@ def _question_facts(total: "Tally", question: str) -> Mapping[str, Any]:
         "patterns": {
             name: {
                 "count": count,
-                "share": _share(count, total),
+                "share": _share(count, sum(counts.values())),
                 "examples": [asdict(e) for e in total.examples.get((question, name), [])],
             }
             for name, count in counts.items()

@@ -336,6 +336,7 @@ class Config:
     design: dict[str, Any] = field(default_factory=dict, metadata=WORDS)
     messages: list[MessageConfig] = field(default_factory=list)
     items: dict[str, ItemConfig] = field(default_factory=dict)
+    ask: str = "together"
     shuffle: ShuffleConfig = field(default_factory=ShuffleConfig)
     wait: bool = True
     batch: str | None = None

@@ -6,7 +6,7 @@ reports all problems at once, each with its file, its key and what is allowed.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -39,6 +39,7 @@ from runner.core.errors import ConfigError
 from runner.core.expand import conditions
 from runner.core.extract.extractor import Extractor
 from runner.core.model import (
+    ITEM,
     Enhance,
     Experiment,
     Factor,
@@ -196,6 +197,7 @@ def _experiment(
             rehearsal=config.service.emulated,
         ),
     )
+    questions, factors = _asked(config, questions, factors)
     check_columns(factors, [question.id for question in questions.questions])
     experiment = Experiment(
         name=config.name,
@@ -213,6 +215,32 @@ def _experiment(
     problems.raise_any()
     _check_prompt(experiment)
     return experiment
+
+
+def _asked(
+    config: Config, questions: QuestionSet, factors: dict[str, Factor]
+) -> tuple[QuestionSet, dict[str, Factor]]:
+    """Return the questions, and the factors, among them the items where each is asked alone.
+
+    Raises:
+        ConfigError: they cannot be asked so.
+    """
+    if config.ask == "together":
+        return questions, factors
+    if config.ask != "each":
+        raise ConfigError(f"ask: {config.ask!r}; allowed: together, each")
+    ids = [question.id for question in questions.questions]
+    wrong = next((id_ for id_ in ids if "_" in id_), None)
+    if wrong is not None:
+        raise ConfigError(f"ask: each: the item {wrong!r}; allowed: letters, digits and -")
+    if ITEM in factors:
+        raise ConfigError(f"ask: each: the items are the factor {ITEM}; rename factors.{ITEM}")
+    if config.question.answer == "json":
+        raise ConfigError("ask: each: the schema has all items; ask with question.answer=text")
+    if str(config.shuffle.items).lower() != "false":
+        raise ConfigError("shuffle.items: with ask: each there is one item in a request")
+    item = Factor(name=ITEM, levels={id_: Level(id=id_) for id_ in ids})
+    return replace(questions, each=True), {**factors, ITEM: item}
 
 
 _ORDERS = {"false": Order.FIXED, "true": Order.RANDOM, "latin": Order.LATIN}
@@ -247,7 +275,7 @@ def _check_prompt(experiment: Experiment) -> None:
         return
     named = named_in(message.content for message in experiment.messages)
     for name, factor in experiment.factors.items():
-        if name not in named:
+        if name not in named and not (name == ITEM and experiment.questions.each):
             raise ConfigError(
                 f"messages: none names {{{name}}}, so that all {len(factor.levels)} {name}s would be "
                 f"asked the same: name it, or leave {name} out of the experiment's defaults"

@@ -17,6 +17,14 @@ def custom_id(stem: Stem, trial: int) -> CustomId:
     return CustomId(f"{stem}{BEFORE_TRIAL}{trial:0{DIGITS}d}")
 
 
+def item_of(stem: str) -> str:
+    """Return which question is asked, in a study that asks each in a request of its own.
+
+    There it is the last part of a stem, and `config` has seen to it that it holds no `_`.
+    """
+    return stem.rpartition("_")[2]
+
+
 def length(stem: Stem, trial: int) -> int:
     """Return how many characters a custom_id has."""
     return len(stem) + len(BEFORE_TRIAL) + max(DIGITS, len(str(trial)))

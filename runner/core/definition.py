@@ -169,6 +169,7 @@ def _other_factors(experiment: Experiment) -> dict[str, Any]:
         "design": {
             "factors": ", ".join(experiment.factors),
             "items": ", ".join(q.id for q in experiment.questions.questions),
+            **({"ask": "each"} if experiment.questions.each else {}),
             **({"paired": dict(design.paired)} if design.paired else {}),
             **{f"messages[{n}].{m.role}": m.content for n, m in enumerate(experiment.messages)},
         },
@@ -194,6 +195,11 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return the old definition with the new entries added; call only when nothing differs."""
     sections = {key: {**old[key], **new[key]} for key in GROWING if key in old}
     return {**old, **new, **sections}
+
+
+def asks_each(definition: Mapping[str, Any]) -> bool:
+    """Tell whether each item is asked in a request of its own."""
+    return bool(definition.get("design", {}).get("ask") == "each")
 
 
 def kind_of(row: Mapping[str, Any]) -> ItemKind:

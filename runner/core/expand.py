@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 from itertools import product
 
 from runner.core.custom_id import LEGAL, custom_id
 from runner.core.errors import ConfigError
-from runner.core.model import Condition, Experiment, Stem
+from runner.core.model import ITEM, Condition, Experiment, Stem
 
 BUNDLED_FACTORS = frozenset({"persona", "text"})
 """Factors of files of their own; a study of these alone names every condition after its levels."""
@@ -33,16 +34,22 @@ def calculated_temperature(experiment: Experiment, levels: Iterable[str]) -> tup
 
 def conditions(experiment: Experiment) -> Iterator[Condition]:
     """Yield every combination of levels × temperature, in the order of the configuration."""
-    names = tuple(experiment.factors)
+    factors = tuple(experiment.factors)
+
+    def stem_of(levels: tuple[str, ...], temperature: Decimal | None) -> Stem:
+        if not experiment.questions.each:
+            return _stem(factors, levels, temperature)
+        return Stem(f"{_stem(factors[:-1], levels[:-1], temperature)}_{levels[-1]}")
+
     for levels in combinations(experiment):
         if experiment.temperatures is not None:
             for temperature in experiment.temperatures:
                 yield Condition(
-                    stem=_stem(names, levels, temperature), levels=levels, temperature=temperature
+                    stem=stem_of(levels, temperature), levels=levels, temperature=temperature
                 )
         else:
             yield Condition(
-                stem=_stem(names, levels, None),
+                stem=stem_of(levels, None),
                 levels=levels,
                 temperature=(
                     calculated_temperature(experiment, levels)[0] if experiment.calculated else None
@@ -52,6 +59,12 @@ def conditions(experiment: Experiment) -> Iterator[Condition]:
 
 def combinations(experiment: Experiment) -> Iterator[tuple[str, ...]]:
     """Yield the levels that come together, by their ids, the last factor varying fastest."""
+    if experiment.questions.each:
+        others = {name: f for name, f in experiment.factors.items() if name != ITEM}
+        together = replace(experiment.questions, each=False)
+        for levels in combinations(replace(experiment, factors=others, questions=together)):
+            yield from ((*levels, item) for item in experiment.factors[ITEM].levels)
+        return
     factors, design = experiment.factors, experiment.design
     if design.only is not None:
         yield from design.only

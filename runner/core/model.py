@@ -233,6 +233,10 @@ SLOTS: Mapping[ItemKind | str, str] = {
 }
 
 
+ITEM = "item"
+"""The factor of a study that asks each question in a request of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionSet:
     """All questions of an experiment, the wordings that ask them and the patterns that read."""
@@ -255,6 +259,8 @@ class QuestionSet:
     reason_words: tuple[str, ...] = ("理由", "reason")
     slots: Mapping[ItemKind | str, str] = field(default_factory=lambda: SLOTS)
     """What the form shows in the place of an answer that is no single value."""
+    each: bool = False
+    """Whether a request asks one of them; the last factor, `ITEM`, says which."""
     kanji_numbers: bool = False
     """Whether 八十 is a number; its pattern then carries a name of its own."""
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from runner.core.errors import ConfigError
 from runner.core.model import (
@@ -149,7 +150,10 @@ class Renderer:
         """Put together what is the same for all conditions."""
         self._experiment = experiment
         self._factors = tuple(experiment.factors.values())
-        self._asked = asked_of(experiment.questions)
+        self._asked = {
+            asked.questions[0].id if experiment.questions.each else "": asked_of(asked)
+            for asked in alone(experiment.questions)
+        }
 
     def render(self, condition: Condition, variant: Variant, trial: int = 1) -> Prompt:
         """Render what is sent for a trial of a condition; all are alike where nothing is shuffled.
@@ -161,10 +165,12 @@ class Renderer:
         """
         experiment = self._experiment
         pairs = zip(self._factors, condition.levels, strict=True)
-        asked = self._asked
+        one = condition.levels[-1] if experiment.questions.each else ""
+        asked = self._asked[one]
         if experiment.shuffle:
             shown = arranged(experiment.questions, experiment.shuffle, condition.stem, trial)
-            asked = asked_of(shown)
+            own = [q for q in shown.questions if one in ("", q.id)]
+            asked = asked_of(replace(shown, questions=tuple(own)))
         values = values_of((f, f.levels[level]) for f, level in pairs) | asked
         if experiment.messages:
             turns = [
@@ -183,6 +189,13 @@ class Renderer:
             if "persona" in values:
                 turns.insert(0, Message(role="system", content=values["persona"]))
         return _prompt(turns, system_role=experiment.model.system_role)
+
+
+def alone(questions: QuestionSet) -> list[QuestionSet]:
+    """Return what single requests ask: all questions, or each one of its own."""
+    if not questions.each:
+        return [questions]
+    return [replace(questions, questions=(question,)) for question in questions.questions]
 
 
 def values_of(levels: Iterator[tuple[Factor, Level]]) -> dict[str, str]:

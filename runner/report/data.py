@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from runner.core.definition import NOT_ASKED, OFFERED, factor_names, kind_of, levels_in
+from runner.core.definition import NOT_ASKED, OFFERED, asks_each, factor_names, kind_of, levels_in
 from runner.core.identity import counted, others
-from runner.core.model import ItemKind
+from runner.core.model import ITEM, ItemKind
 from runner.report.levels import MANY_LEVELS, Names, level_names
 from runner.report.measures import measures
 from runner.storage.files import file_sha256
@@ -147,7 +147,10 @@ def read(selection: Selection) -> Data:
     runs = _named_runs(selection)
     questions = _questions(selection.runs)
     reported = tuple(_reported(selection.runs, questions))
+    alone = {run.name for run in selection.runs if asks_each(run.definition)}
     levels = level_names(selection.runs)
+    if len(alone) == len(selection.runs):
+        levels.pop(ITEM, None)  # what an item was answered is told by item anyway
     scale = _Scale(
         runs=[run.name for run in runs],
         blocks=list(dict.fromkeys(run.block for run in runs)),
@@ -369,6 +372,7 @@ def _readings(
         for measure in measures(key, row)
     )
     for key, row, measure in counted:
+        asked = _of_item(rows, key, run.stored.definition)
         value = pl.when(closed).then(measure.value)
         cause = (
             pl.when(value.is_not_null())
@@ -385,7 +389,7 @@ def _readings(
         name = questions[_question_key(row, key)] + measure.name
         yield (
             name,
-            rows.select(
+            asked.select(
                 pl.lit(run.name).alias("run"),
                 pl.lit(run.block).alias("block"),
                 *factors,
@@ -401,6 +405,11 @@ def _readings(
                 (pl.col("status") == "failed").alias("failed"),
             ),
         )
+
+
+def _of_item(rows: pl.LazyFrame, key: str, definition: Mapping[str, Any]) -> pl.LazyFrame:
+    """Return the rows of requests that asked a question."""
+    return rows.filter(pl.col(ITEM) == key) if asks_each(definition) else rows
 
 
 def _with_cells(by_question: list[list[pl.DataFrame]], factors: Sequence[str]) -> pl.DataFrame:

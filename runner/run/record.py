@@ -70,6 +70,8 @@ def patterns_of(questions: QuestionSet) -> str:
     rules = asdict(questions)
     for wording in ("name", "form", "form_value", "templates", "slots"):
         del rules[wording]
+    if not rules["each"]:
+        del rules["each"]
     for question in rules["questions"]:
         for wording in ("ask", "anchors", "asks_reason", "scale", "is_reversed", "expected"):
             del question[wording]

@@ -94,6 +94,36 @@ def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lan
         _shows_what_the_tables_say(desk.folder / "outputs" / cell / "requests", answers)
 
 
+@pytest.mark.parametrize("lane", ["openai", "gemini"])
+def test_each_item_in_a_request_of_its_own_is_a_factor(desk: Desk, lane: str) -> None:
+    home = desk.folder / "mine" / "experiment"
+    home.mkdir(parents=True)
+    (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
+    (home / "odd.csv").write_text(ROWS, encoding="utf-8")
+    (home / "odd.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    words = ["--config-dir", "mine", "experiment=odd", f"provider={lane}", "ask=each"]
+    said = desk.run(*words, "shuffle.options=true", *FAULTS["rough"], *HOW, *HURRY)
+    cell = _cell(desk)
+    answers, attempts = desk.answers(cell), desk.attempts(cell)
+    assert said.returncode in (0, 3), said.stderr
+    assert answers.height == answers["custom_id"].n_unique() == 12 * len(ITEMS)
+    assert answers["item"].value_counts()["count"].to_list() == [12] * len(ITEMS)
+    ended = answers.filter(pl.col("status").is_in(["success", "retry_success"]))
+    assert ended.height > 70
+    for row in ended.iter_rows(named=True):
+        assert row["custom_id"].rpartition("_n")[0].endswith(f"_{row['item']}")
+        others = [item for item in ITEMS if item != row["item"]]
+        assert [row[f"{item}_value"] for item in others] == [None] * len(others)
+        assert {row[f"{item}_pattern"] for item in others} == {"not_asked"}
+        assert row[f"{row['item']}_pattern"] != "not_asked"
+        assert row[f"{row['item']}_value"] is not None or row["item"] == "why"
+    answered = attempts.filter(pl.col("outcome").is_in(["valid", "invalid"]))
+    assert billed(desk.bill(cell)) == Counter(answered["custom_id"])
+    for action in ("verify", "extract", "report"):
+        looked = desk.run(*words, "shuffle.options=true", f"action={action}", *HOW)
+        assert looked.returncode == 0, (action, looked)
+
+
 def _shows_what_the_tables_say(requests: Path, answers: pl.DataFrame) -> None:
     """Look at what was sent: each request names items and options in the order of its row."""
     rows = {row["custom_id"]: row for row in answers.iter_rows(named=True)}

@@ -86,6 +86,9 @@ def test_a_judge_sees_each_pair_in_both_orders(desk: Desk) -> None:
         ("{minimum: 1, maximum: 5, expect: 7}", "expect: '7'; allowed: 1 to 5"),
         ("{kind: choice, options: [a, b], scale: x}", "only an item of kind: number has it"),
         ("{kind: choice, options: [a, b], expect: c}", "expect: 'c'; allowed: a, b"),
+        ("{}\nask: each", "with ask: each there is one item in a request"),
+        ("{}\nask: alone", "ask: 'alone'; allowed: together, each"),
+        ("{}\n  a_b: {}\nask: each", "the item 'a_b'; allowed: letters, digits and -"),
     ],
 )
 def test_a_scale_that_means_nothing_is_refused(desk: Desk, item: str, said: str) -> None:

@@ -59,7 +59,7 @@ def look(answer: OneAnswer, number: int, *, prompt: bool = False) -> Looked:
     """Read what the marks need, and the prompt if it is wanted; to be called in a thread."""
     attempt = answer.attempts[number]
     told = prompt_of(answer.job, attempt.batch, answer.custom_id) if prompt else None
-    return Looked(answer, number, marks(answer.job, attempt), told)
+    return Looked(answer, number, marks(answer.job, attempt, answer.custom_id), told)
 
 
 def head_lines(looked: Looked, glyphs: Glyphs, *, reasons: bool = False) -> Iterator[list[Piece]]:

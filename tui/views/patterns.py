@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.cells import cell_len
 from textual import on, work
@@ -13,6 +13,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 
 from runner.batches.attempts import NO_PATTERN, parts
+from runner.core.custom_id import parse
 from runner.core.model import Batch
 from runner.core.states import BatchState
 from runner.core.summary import add_up
@@ -236,15 +237,14 @@ def _in_part(job: Job, path: Path, asked: Sequence[str], pattern: str) -> Iterat
         )
         rows = part.filter(fits & pl.col("raw_answer").is_not_null()).head(EXAMPLES).collect()
         for row in rows.iter_rows(named=True):
-            pieces = _excerpt(job, question, pattern, row["raw_answer"], row.get("finish_reason"))
+            pieces = _excerpt(job, question, pattern, row)
             yield Example(row["custom_id"], question, tuple(pieces))
 
 
-def _excerpt(
-    job: Job, question: str, pattern: str, text: str, finish: str | None
-) -> Iterator[Piece]:
+def _excerpt(job: Job, question: str, pattern: str, row: Mapping[str, Any]) -> Iterator[Piece]:
     """Yield an answer in one line, cut around the match, which is marked where it can be found."""
-    span = None if pattern == NO_PATTERN else _span(job, question, pattern, text, finish)
+    text = row["raw_answer"]
+    span = None if pattern == NO_PATTERN else _span(job, question, pattern, row)
     if span is None:
         yield text[: BEFORE + AFTER] or "(an empty answer)", "" if text else "dim"
         return
@@ -254,13 +254,13 @@ def _excerpt(
     yield text[end : end + AFTER], ""
 
 
-def _span(
-    job: Job, question: str, pattern: str, text: str, finish: str | None
-) -> tuple[int, int] | None:
+def _span(job: Job, question: str, pattern: str, row: Mapping[str, Any]) -> tuple[int, int] | None:
+    text = row["raw_answer"]
     reader = compiled(job.experiment.get("question_set"))
     if reader is None or len(text) > MOST_READ:
         return None
-    found = reader.read(text, finish).get(question)
+    stem, _ = parse(row["custom_id"])
+    found = reader.read_of(stem, text, row.get("finish_reason")).get(question)
     return found.span if found is not None and found.pattern == pattern else None
 
 

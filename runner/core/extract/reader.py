@@ -1,11 +1,15 @@
 """Answer text -> a judged reading of every question: the one way in for everything that reads answers."""
 
+from dataclasses import replace
+
+from runner.core.custom_id import item_of
 from runner.core.extract import bare
 from runner.core.extract.extractor import Extractor
 from runner.core.extract.fast_path import FastPath
 from runner.core.extract.validate import is_no, judge
 from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
+from runner.core.prompt import alone
 
 VERSION = 4
 """Raised with every change by which an answer may be read otherwise under the same patterns."""
@@ -13,7 +17,8 @@ VERSION = 4
 
 def version(questions: QuestionSet) -> int | list[int]:
     """Return which reader reads such answers; sets of one question have a reader of their own."""
-    return [VERSION, bare.VERSION] if len(questions.questions) == 1 else VERSION
+    is_alone = questions.each or len(questions.questions) == 1
+    return [VERSION, bare.VERSION] if is_alone else VERSION
 
 
 class Reader:
@@ -25,6 +30,10 @@ class Reader:
         Raises:
             ConfigError: names the pattern or question that cannot be used.
         """
+        self._alone = {
+            one.questions[0].id: Reader(replace(one, each=False))
+            for one in (alone(questions) if questions.each else ())
+        }
         self._questions = questions
         self._extractor = Extractor(questions)
         self._fast_path = FastPath(questions, self.by_patterns, self._extractor)
@@ -40,6 +49,18 @@ class Reader:
         self._fast_path.learn(text, readings)
         return readings
 
+    def read_of(self, stem: str | None, text: str, finish_reason: str | None) -> dict[str, Reading]:
+        """Return the same for a request of a condition, which may have asked one question alone.
+
+        The others then have no value, no cause, and the pattern `NOT_ASKED`. Without a condition
+        that is known, an answer is read for all questions.
+        """
+        one = self._alone.get(item_of(stem)) if self._alone and stem is not None else None
+        if one is None:
+            return self.read(text, finish_reason)
+        read = one.read(text, finish_reason)
+        return {q.id: read.get(q.id, _NOT_ASKED) for q in self._questions.questions}
+
     def _may_refuse(self, readings: dict[str, Reading]) -> bool:
         """Tell whether a lowest value may stand there for want of an answer: that takes a look."""
         return any(
@@ -53,5 +74,8 @@ class Reader:
         return judge(self._questions, found, text=text, finish_reason=finish_reason)
 
 
+NOT_ASKED = "not_asked"
+"""Stands for the pattern of a question that a request did not ask."""
+_NOT_ASKED = Reading(None, None, NOT_ASKED, None)
 _WHOLE = (None, STOP)
 """How most models stop that have said all; None: how it stopped is unknown."""
