@@ -2,43 +2,106 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from typing import Any
 
 from runner.cli.exits import DONE, USER_MISTAKE
 from runner.cli.output import labelled, print_json, print_notes, print_table, print_warnings
 from runner.cli.phrases import batches, usd_range
 from runner.cli.phrases import title as title_of_run
+from runner.cli.prompt_block import WIDTH, block, harmless, wrapped
 from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price
+from runner.core.outline import CROSSED, Use, together, uses
 from runner.run import preflight
-from runner.run.preview import Preview, levels_of, temperatures, way
+from runner.run.preview import (
+    Preview,
+    RenderedPrompt,
+    levels_of,
+    outline_facts,
+    prompts,
+    temperatures,
+    way,
+)
 from runner.run.run import Run
 
 LABEL_WIDTH = 13
 UNKNOWN = "unknown"
+INDENT = "  "
 
 
 def of_run(run: Run, *, as_json: bool) -> int:
     """Print what a run would do; return the exit code."""
     preview = preflight.preview(run)
     if as_json:
-        print_json(preflight.plan_facts(run, preview))
+        print_json(_facts(run, preview))
         return DONE
+    first, last = prompts(run.settings.experiment, run.conditions)
     print(title_of_run(run))
-    for name, value in _rows(run, preview):
-        print(f"  {labelled(name, value, LABEL_WIDTH)}")
-    print_notes(preview.warnings, indent="  ")
+    _print_rows(_design(run, preview))
+    print(f"\n{INDENT}first prompt: {_which(first)}")
+    for line in block(first.turns, INDENT):
+        print(line)
+    longest = "this one" if last == first else f"{_size(last)}: {_which(last)}"
+    _print_rows([("its size", _size(first)), ("longest", longest)])
+    print()
+    _print_rows(_work(run, preview))
+    print(f"{INDENT}{labelled('folder', preview.folder, LABEL_WIDTH)}")
+    print_notes(preview.warnings, indent=INDENT)
     return DONE
 
 
-def _rows(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
-    experiment, counts = run.settings.experiment, preview.counts
-    answered = counts.success + counts.retry_success
-    for name, levels in levels_of(experiment).items():
+def _facts(run: Run, preview: Preview) -> dict[str, Any]:
+    shown = outline_facts(run.settings.experiment, run.conditions)
+    return {**preflight.plan_facts(run, preview), **shown}
+
+
+def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
+    """Print a list with labels; what is too long for a line goes on below."""
+    for label, text in rows:
+        name = label
+        for part in wrapped(text, WIDTH - len(INDENT) - LABEL_WIDTH):
+            print(f"{INDENT}{labelled(name, part, LABEL_WIDTH)}".rstrip())
+            name = ""
+
+
+def _design(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
+    """Yield what is varied, how it comes together, and what each factor changes."""
+    experiment = run.settings.experiment
+    how, where = together(experiment), uses(experiment)
+    for factor, (name, levels) in zip(
+        experiment.factors, levels_of(experiment).items(), strict=True
+    ):
         yield name, _listed(levels)
+        alone = len(how) == 1 and how[factor] == CROSSED
+        yield "", ("" if alone else f"{how[factor]}; ") + _changes(where[factor])
     yield "temperatures", temperatures(run.settings, run.conditions)
-    yield "trials", f"{experiment.trials:,}"
-    yield "requests", f"{counts.total:,}  in {preview.conditions:,} conditions"
+    yield "trials", f"{experiment.trials:,} of each condition"
+    yield "requests", f"{preview.counts.total:,}  in {preview.conditions:,} conditions"
+
+
+def _changes(found: Sequence[Use]) -> str:
+    """Say what a factor changes in what is sent."""
+    if not found:
+        return "changes nothing that is first sent"
+    named = (f"{', '.join(f'{{{name}}}' for name in use.names)} in {use.where}" for use in found)
+    return "changes " + "; ".join(named)
+
+
+def _which(prompt: RenderedPrompt) -> str:
+    levels = ", ".join(f"{name} {level}" for name, level in prompt.levels.items())
+    heat = "" if prompt.temperature is None else f", temperature {prompt.temperature}"
+    return f"{prompt.custom_id} ({harmless(levels)}{heat})"
+
+
+def _size(prompt: RenderedPrompt) -> str:
+    return f"{prompt.characters:,} characters, about {prompt.tokens:,} tokens"
+
+
+def _work(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
+    """Yield what was done, what would be, and what it may cost."""
+    counts = preview.counts
+    answered = counts.success + counts.retry_success
     yield "answered", f"{answered:,}  failed {counts.failed:,}"
     yield "in flight", f"{counts.in_batch:,}"
     yield "to send", f"{preview.to_send:,}  in {batches(preview.batches)}"
@@ -47,12 +110,11 @@ def _rows(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
     yield "cost", _cost(preview.estimate, preview.price)
     if preview.cost.unknown:
         yield "earlier", str(preview.cost)
-    yield "folder", str(preview.folder)
 
 
 def _listed(names: Sequence[str]) -> str:
     more = f" · and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return f"{len(names):,}  {' · '.join(names[:_LISTED])}{more}"
+    return f"{len(names):,}  {harmless(' · '.join(names[:_LISTED]))}{more}"
 
 
 _LISTED = 12
@@ -77,9 +139,7 @@ def of_sweep(settings: Sequence[Settings], *, as_json: bool) -> int:
         "price_unknown": len(planned) - len(known),
     }
     if as_json:
-        facts = [
-            {"job": job.name, **preflight.plan_facts(job.run, preview)} for job, preview in planned
-        ]
+        facts = [{"job": job.name, **_facts(job.run, preview)} for job, preview in planned]
         refused = [{"job": name, "why": why} for name, why in _refused(jobs)]
         over = over_budget(jobs)
         print_json({"jobs": [*facts, *refused], "totals": sums, "over_budget": over})

@@ -1,6 +1,6 @@
 """What a run would do, before it does anything: as plain facts for people, programs and the ledger."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -8,8 +8,11 @@ from typing import Any
 
 from runner.config.options import told
 from runner.config.settings import Settings
-from runner.core.cost import Estimate, Price
-from runner.core.model import Condition, Experiment, Span
+from runner.core.cost import Estimate, Price, estimate_tokens
+from runner.core.custom_id import custom_id
+from runner.core.model import Condition, Experiment, Message, Span
+from runner.core.outline import first_variant, longest, together, turns, uses
+from runner.core.prompt import Renderer
 from runner.core.request_states import Counts
 from runner.core.summary import Cost, totals
 
@@ -36,6 +39,72 @@ class Preview:
     warnings: tuple[str, ...]
     spans: tuple[Span, ...] = ()
     """What is sent first; what is asked again comes later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedPrompt:
+    """What is sent in every trial of one condition."""
+
+    custom_id: str
+    """Of the first trial."""
+    levels: Mapping[str, str]
+    """By factor."""
+    temperature: Decimal | None
+    turns: tuple[Message, ...]
+    characters: int
+    tokens: int
+    """Estimated, of the input."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of it beside its words, as JSON-ready data."""
+        return {
+            "custom_id": self.custom_id,
+            "levels": dict(self.levels),
+            "temperature": _number(self.temperature),
+            "characters": self.characters,
+            "input_tokens": self.tokens,
+        }
+
+
+def prompts(
+    experiment: Experiment, conditions: Sequence[Condition]
+) -> tuple[RenderedPrompt, RenderedPrompt]:
+    """Return the first prompt that is sent, and the longest one."""
+    renderer = Renderer(experiment)
+
+    def rendered(condition: Condition) -> RenderedPrompt:
+        said = turns(renderer.render(condition, first_variant(experiment)))
+        text = "".join(turn.content for turn in said)
+        return RenderedPrompt(
+            custom_id=custom_id(condition.stem, 1),
+            levels=dict(zip(experiment.factors, condition.levels, strict=True)),
+            temperature=condition.temperature,
+            turns=tuple(said),
+            characters=len(text),
+            tokens=estimate_tokens(text),
+        )
+
+    return rendered(conditions[0]), rendered(longest(experiment, conditions))
+
+
+def outline_facts(experiment: Experiment, conditions: Sequence[Condition]) -> dict[str, Any]:
+    """Return the design and the prompts that a plan shows, as JSON-ready facts."""
+    first, last = prompts(experiment, conditions)
+    how, where = together(experiment), uses(experiment)
+    said = [{"role": turn.role, "content": turn.content} for turn in first.turns]
+    return {
+        "design": [
+            {
+                "factor": name,
+                "levels": len(factor.levels),
+                "together": how[name],
+                "changes": [{"where": use.where, "names": list(use.names)} for use in where[name]],
+            }
+            for name, factor in experiment.factors.items()
+        ],
+        "prompts": {"first": {**first.facts, "messages": said}, "longest": last.facts},
+    }
 
 
 def facts_of(

@@ -127,6 +127,23 @@ def test_a_plan_as_json_counts_cells_requests_batches_bytes_tokens_and_cost(desk
     assert facts["input_tokens"] > 10_000
 
 
+def test_a_plan_shows_the_first_prompt_as_it_is_sent_and_names_the_longest(desk):
+    facts = json.loads(desk.run("action=plan", "--json", *SMALL).stdout)
+    said = desk.run("action=plan", *SMALL).stdout
+    desk.run(*SMALL, *QUICK)
+    lines = (desk.cell() / "requests/b0001.jsonl").read_text().splitlines()
+    sent = {row["custom_id"]: row["body"]["messages"] for row in map(json.loads, lines)}
+    first, longest = facts["prompts"]["first"], facts["prompts"]["longest"]
+    assert first["messages"] == sent[first["custom_id"]]
+    sizes = {name: sum(len(m["content"]) for m in some) for name, some in sent.items()}
+    assert longest["characters"] == sizes[longest["custom_id"]] == max(sizes.values())
+    shown = "".join("".join(line.strip().lstrip("│┆").split()) for line in said.splitlines())
+    assert [
+        m["content"] for m in first["messages"] if "".join(m["content"].split()) not in shown
+    ] == []
+    assert [factor["together"] for factor in facts["design"]] == ["crossed", "crossed"]
+
+
 def test_a_plan_predicts_the_request_file_to_the_byte(desk):
     facts = json.loads(desk.run("action=plan", "--json", *SMALL).stdout)
     desk.run(*SMALL, *QUICK)

@@ -1,0 +1,105 @@
+"""What a design varies, and where: for people who look before anything is sent."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.core.model import Condition, Enhance, Experiment, Factor, Message, Prompt, Variant
+from runner.core.prompt import SHORT_FORMS, placeholders
+
+SYSTEM = "the system message"
+CROSSED = "crossed"
+"""How a factor of which a design says nothing comes together with the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Where a factor changes what is sent."""
+
+    where: str
+    """A message, as `messages[0] (user)`, or a wording, as `question.plain`."""
+    names: tuple[str, ...]
+    """What is filled in there, as `review.body`."""
+
+
+def first_variant(experiment: Experiment) -> Variant:
+    """Return the wording with which a request is asked first."""
+    return Variant.ENHANCED if experiment.enhance is Enhance.ALWAYS else Variant.PLAIN
+
+
+def uses(experiment: Experiment) -> dict[str, list[Use]]:
+    """Return, for each factor, where it changes what is first sent."""
+    found: dict[str, list[Use]] = {name: [] for name in experiment.factors}
+    for where, names in _said(experiment):
+        of_factor: dict[str, list[str]] = {}
+        for name in dict.fromkeys(names):
+            factor = "text" if name in SHORT_FORMS else name.partition(".")[0]
+            of_factor.setdefault(factor, []).append(name)
+        for factor, own in of_factor.items():
+            if factor in found:
+                found[factor].append(Use(where=where, names=tuple(own)))
+    return found
+
+
+def together(experiment: Experiment) -> dict[str, str]:
+    """Say of each factor how its levels come together with those of the others."""
+    design = experiment.design
+    if design.only is not None:
+        return dict.fromkeys(experiment.factors, "as the table of conditions says")
+    return {
+        name: f"along with {design.paired[name]}" if name in design.paired else CROSSED
+        for name in experiment.factors
+    }
+
+
+def longest(experiment: Experiment, conditions: Sequence[Condition]) -> Condition:
+    """Return the condition with the longest prompt, by the lengths of what is filled in.
+
+    The rest of a prompt is the same for all of them, so that none has to be rendered.
+    """
+    named = Counter(name for _, names in _said(experiment) for name in names)
+    lengths = [_lengths(factor, named) for factor in experiment.factors.values()]
+    if len(lengths) == 1:
+        (of_level,) = lengths
+        return max(conditions, key=lambda condition: of_level[condition.levels[0]])
+    return max(
+        conditions,
+        key=lambda condition: sum(
+            of_level[level] for of_level, level in zip(lengths, condition.levels, strict=True)
+        ),
+    )
+
+
+def _lengths(factor: Factor, named: Mapping[str, int]) -> dict[str, int]:
+    """Return how many characters each level of a factor fills in, where names stand so often."""
+    of_id, of_fields = 0, Counter[str]()
+    for name, count in named.items():
+        of, dot, field = name.partition(".")
+        if factor.name == "text" and name in SHORT_FORMS:
+            of_fields[name] += count
+        elif of == factor.name and (dot or factor.main is not None):
+            of_fields[field or factor.main or ""] += count
+        elif of == factor.name:
+            of_id += count
+    counts = tuple(of_fields.items())
+    return {
+        id_: of_id * len(id_) + sum(len(level.fields[field]) * count for field, count in counts)
+        for id_, level in factor.levels.items()
+    }
+
+
+def turns(prompt: Prompt) -> list[Message]:
+    """Return all that is said in a prompt, in the order in which it is sent."""
+    system = [] if prompt.system is None else [Message(role="system", content=prompt.system)]
+    return [*system, *prompt.earlier, Message(role="user", content=prompt.user)]
+
+
+def _said(experiment: Experiment) -> Iterator[tuple[str, list[str]]]:
+    """Yield what is sent, piece by piece: where it is written, and what is filled in, in order."""
+    for place, message in enumerate(experiment.messages):
+        yield f"messages[{place}] ({message.role})", list(placeholders(message.content))
+    if not experiment.messages:
+        variant = first_variant(experiment)
+        if "persona" in experiment.factors:
+            yield SYSTEM, ["persona"]
+        yield f"question.{variant}", list(placeholders(experiment.questions.templates[variant]))
