@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from runner.core.cost import Price, estimate_tokens
+from runner.core.cost import Price, Weight, estimate_tokens
 from runner.core.custom_id import custom_id
 from runner.core.model import BatchKey, Condition, Experiment, Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan, pack
@@ -30,8 +30,8 @@ class RequestFile:
     bytes: int
     sha256: str
     input_tokens: int
-    sizes: tuple[tuple[int, int], ...]
-    """Estimated input tokens of a request, and how many requests of that length follow."""
+    weights: tuple[tuple[Weight, int], ...]
+    """What a request may take, and how many requests of that weight follow."""
 
 
 class RequestFiles:
@@ -44,13 +44,25 @@ class RequestFiles:
         conditions: Iterable[Condition],
         provider: Provider,
         limits: Limits,
+        *,
+        translators: Mapping[tuple[str, ...], Provider] | None = None,
     ) -> None:
-        """Keep what rendering needs."""
+        """Keep what rendering needs.
+
+        Args:
+            folder: the run's.
+            experiment: what is asked.
+            conditions: its conditions.
+            provider: writes the lines.
+            limits: of a batch.
+            translators: write them in its place, at the combinations of levels that send settings.
+        """
         self._folder = folder / "requests"
         self._experiment = experiment
         self._renderer = Renderer(experiment)
         self._conditions: Mapping[Stem, Condition] = {c.stem: c for c in conditions}
         self._provider = provider
+        self._translators = translators or {}
         self._limits = limits
         self._frames = lru_cache(FRAMES_KEPT)(self._framed)
         self.tokens = cache(self._tokens)
@@ -93,8 +105,21 @@ class RequestFiles:
             bytes=size,
             sha256=digest.hexdigest(),
             input_tokens=sum(sized.tokens * len(sized.span) for sized in spans),
-            sizes=tuple((sized.tokens, len(sized.span)) for sized in spans),
+            weights=self.weights(spans),
         )
+
+    def weights(self, spans: Iterable[SizedSpan]) -> tuple[tuple[Weight, int], ...]:
+        """Return what one request of each span may take, and how many there are."""
+        return tuple(
+            (self.weight(sized.span.stem, sized.tokens), len(sized.span)) for sized in spans
+        )
+
+    def weight(self, stem: Stem, tokens: int) -> Weight:
+        """Return what a request of a condition may take that has so many input tokens."""
+        if not self._experiment.sent:
+            return Weight(tokens, self._experiment.model.max_output_tokens)
+        levels = self._conditions[stem].levels
+        return Weight(tokens, self._experiment.model_at(levels).max_output_tokens)
 
     def proof(self, stem: Stem, variant: Variant, trial: int) -> str | None:
         """Return what an echo of a trial's prompt has to be.
@@ -112,7 +137,7 @@ class RequestFiles:
         tokens = self.tokens(stem, variant)
         if tokens is None:
             return None
-        return price.highest(tokens, self._experiment.model.max_output_tokens)
+        return price.highest(*self.weight(stem, tokens))
 
     def _sized(self, span: Span) -> SizedSpan:
         frame, tokens = self.frame(span.stem, span.variant)
@@ -123,7 +148,10 @@ class RequestFiles:
         prompt = self._renderer.render(condition, variant, trial)
         said = (prompt.system or "", *(turn.content for turn in prompt.earlier), prompt.user)
         tokens = estimate_tokens("".join(said))
-        return self._provider.encode(condition, prompt), tokens
+        provider = self._provider
+        if self._translators:
+            provider = self._translators[self._experiment.sent_key(condition.levels)]
+        return provider.encode(condition, prompt), tokens
 
     def _blocks(self, span: Span) -> Iterator[bytes]:
         """Yield the lines of a span, some at once."""

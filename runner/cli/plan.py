@@ -74,18 +74,20 @@ def _design(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
     ):
         yield name, _listed(levels)
         alone = len(how) == 1 and how[factor] == CROSSED
-        yield "", ("" if alone else f"{how[factor]}; ") + _changes(where[factor])
+        sends = experiment.factors[factor].sends
+        yield "", ("" if alone else f"{how[factor]}; ") + _changes(sends, where[factor])
     yield "temperatures", temperatures(run.settings, run.conditions)
     yield "trials", f"{experiment.trials:,} of each condition"
     yield "requests", f"{preview.counts.total:,}  in {preview.conditions:,} conditions"
 
 
-def _changes(found: Sequence[Use]) -> str:
+def _changes(sends: str | None, found: Sequence[Use]) -> str:
     """Say what a factor changes in what is sent."""
+    sent = f"sends {sends}" if sends else "changes nothing that is first sent"
     if not found:
-        return "changes nothing that is first sent"
+        return sent
     named = (f"{', '.join(f'{{{name}}}' for name in use.names)} in {use.where}" for use in found)
-    return "changes " + "; ".join(named)
+    return (f"{sent}; " if sends else "") + "changes " + "; ".join(named)
 
 
 def _which(prompt: RenderedPrompt) -> str:

@@ -10,12 +10,15 @@ from typing import Any
 from runner.config.columns import OF_ANSWERS, OF_REPORTS
 from runner.config.problems import IDENTIFIER, did_you_mean
 from runner.config.schema import MessageConfig
+from runner.config.sent import setting_of
 from runner.core.errors import ConfigError
 from runner.core.model import Design, Factor, Level, Message
 from runner.core.prompt import ASKED, SHORT_FORMS, placeholders
 
 ROLES = ("system", "user", "assistant")
-FACTOR_KEYS = ("file", "from", "id", "where", "sample", "keep", "missing", "levels", "select")
+FACTOR_KEYS = (
+    *("file", "from", "id", "where", "sample", "keep", "missing", "levels", "select", "sends"),
+)
 SAMPLE_KEYS = ("rows", "seed", "by")
 DESIGN_KEYS = ("cross", "with", "only")
 FACTOR_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -102,14 +105,17 @@ def factors_of(
             raise ConfigError(f"{where}: {name} means something else already; choose another name")
         if said is None:  # left out on the command line
             continue
-        if name not in named:
+        sends = said.get("sends") if isinstance(said, Mapping) else None
+        if name not in named and sends is None:
             raise ConfigError(
                 f"{where}: no message names {{{name}}} or one of its fields, so that all its levels "
-                "would be asked the same"
+                "would be asked the same; name it, or say with sends: which setting its levels are"
             )
-        factor = _factor(name, said, named[name], data.get(name), places)
+        factor = _factor(name, said, named.get(name, set()), data.get(name), places)
         if isinstance(said, Mapping) and said.get("select") is not None:
             factor = _selected(factor, _list(said["select"], f"{where}.select"))
+        if sends is not None:
+            factor = replace(factor, sends=setting_of(sends, where))
         if not factor.levels:
             raise ConfigError(f"{where}: has no levels")
         found[name] = factor

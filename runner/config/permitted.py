@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from runner.config import options
 from runner.config.problems import words
+from runner.config.sent import parameters_sent
 from runner.config.settings import Settings
 from runner.core.errors import ConfigError
+from runner.core.model import Model
 from runner.providers._settled import ANOTHER_CAP, overruling, spelled_twice
 from runner.providers.base import Provider, said
 
@@ -40,17 +42,29 @@ def check_parameters(settings: Settings, provider: type[Provider]) -> None:
         for name, instead in overruling(parameters, settled)
     ]
     found += [
+        f"{where}: parameters.{said(name, None)}: {instead}"
+        for where, parameters in parameters_sent(settings.experiment)
+        for name, instead in overruling(parameters, settled)
+    ]
+    found += [
         f"provider.parameters.{said(name, None)}: one place with {said(other, None)}, in another "
         "spelling; write it once"
-        for name, other in spelled_twice(settings.experiment.model.parameters)
+        for model in _models(settings)
+        for name, other in spelled_twice(model.parameters)
     ]
     if found:
-        raise ConfigError("; ".join(found))
+        raise ConfigError("; ".join(dict.fromkeys(found)))
+
+
+def _models(settings: Settings) -> list[Model]:
+    """Return the model as it is asked, in each way there is."""
+    experiment = settings.experiment
+    return [experiment.model, *(sent.model for sent in experiment.sent.values())]
 
 
 def one_seed(settings: Settings) -> str | None:
     """Return a note where all trials of a condition are asked with one seed."""
-    seeds = dict(_seeds(settings.experiment.model.parameters))
+    seeds = {k: v for model in _models(settings) for k, v in _seeds(model.parameters)}
     if not seeds or settings.experiment.trials < 2:
         return None
     told = ", ".join(f"{name}={value}" for name, value in seeds.items())

@@ -35,8 +35,9 @@ from runner.config.schema import (
     ProviderConfig,
     TextConfig,
 )
+from runner.config.sent import check_sent, sampling_of, sent_of, unheard
 from runner.core.errors import ConfigError
-from runner.core.expand import conditions
+from runner.core.expand import combinations, conditions
 from runner.core.extract.extractor import Extractor
 from runner.core.model import (
     ITEM,
@@ -146,10 +147,12 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     check_ids(config, problems)
     problems.raise_any()
     capability = capability_of(config.provider, heated=config.temperatures is not None)
-    for where, what in capability.problems:
-        problems.add(where, what)
-    experiment = _experiment(config, capability, list(sources), problems)
+    if not _some_sends(config):  # else each of their levels is looked at
+        for where, what in capability.problems:
+            problems.add(where, what)
+    experiment, notes = _experiment(config, capability, list(sources), problems)
     problems.raise_any()
+    capability = replace(capability, notes=notes)
     Extractor(experiment.questions)  # says which pattern or label cannot be used
     check_read(experiment.questions)
     resolved = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
@@ -176,11 +179,20 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     )
 
 
+def _some_sends(config: Config) -> bool:
+    return any(isinstance(row, Mapping) and row.get("sends") for row in config.factors.values())
+
+
 def _experiment(
     config: Config, capability: Capability, sources: list[Path], problems: Problems
-) -> Experiment:
+) -> tuple[Experiment, tuple[str, ...]]:
+    """Return what is asked, and what to know of the model."""
     questions = questions_of(config.question, config.items, list(config.factors), sources, problems)
-    model = _model(config.provider, capability, _structured(config, questions, problems))
+    structured = _structured(config, questions, problems)
+    if _some_sends(config):  # their levels say how much it reasons, and are looked at below
+        capability = capability_of(config.provider, heated=False)
+        capability = replace(capability, sampling=Sampling.HONOURED)
+    model = _model(config.provider, capability, structured)
     temperatures, calculated = _temperatures(config.temperatures, model, capability, problems)
     factors = _factors_of_files(config, sources, problems)
     problems.raise_any()
@@ -213,8 +225,22 @@ def _experiment(
         shuffle=_shuffle(config, problems),
     )
     problems.raise_any()
+    notes = capability.notes
+    if _some_sends(config):
+        check_sent(config, factors.values())
+        keys = (experiment.sent_key(levels) for levels in combinations(experiment))
+        sent, notes = sent_of(
+            config,
+            experiment,
+            keys,
+            lambda provider, capability: _model(provider, capability, structured),
+            problems,
+        )
+        problems.raise_any()
+        model = replace(model, sampling=sampling_of(sent.values(), temperatures))
+        experiment = replace(experiment, sent=sent, model=model)
     _check_prompt(experiment)
-    return experiment
+    return experiment, notes
 
 
 def _asked(
@@ -275,7 +301,8 @@ def _check_prompt(experiment: Experiment) -> None:
         return
     named = named_in(message.content for message in experiment.messages)
     for name, factor in experiment.factors.items():
-        if name not in named and not (name == ITEM and experiment.questions.each):
+        is_item = name == ITEM and experiment.questions.each
+        if name not in named and factor.sends is None and not is_item:
             raise ConfigError(
                 f"messages: none names {{{name}}}, so that all {len(factor.levels)} {name}s would be "
                 f"asked the same: name it, or leave {name} out of the experiment's defaults"
@@ -368,17 +395,11 @@ def _temperatures(
     """Return the temperature factor, and whether temperatures are calculated instead."""
     if value is None:
         return None, False
-    if model.sampling is not Sampling.HONOURED:
-        does = {
-            Sampling.IGNORED: "takes a temperature and ignores it",
-            Sampling.REJECTED: "refuses a temperature",
-        }
-        only = capability.honoured_with
-        honoured = f" (temperature is honoured only with provider.reasoning={only})" if only else ""
+    what = unheard(model, capability)
+    if what is not None:
         problems.add(
             f"temperatures={value}",
-            f"{model.name} {does[model.sampling]}, so that it would measure nothing{honoured}: "
-            "send none with temperatures=null, or choose another provider.model",
+            f"{what}: send none with temperatures=null, or choose another provider.model",
         )
         return None, False
     if value == "calculated":

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from runner.core.model import Reply, ReplyKind, Usage
 
@@ -102,27 +103,38 @@ def likely_tokens(input_tokens: int) -> int:
     return input_tokens * 7 // 10
 
 
+class Weight(NamedTuple):
+    """What one request may take, in tokens."""
+
+    input: int
+    """Estimated."""
+    most_output: int
+    """The cap on its answer."""
+
+
 def estimate(
-    price: Price | None, requests: Iterable[tuple[int, int]], expected_output: int, max_output: int
+    price: Price | None, requests: Iterable[tuple[Weight, int]], expected_output: int
 ) -> Estimate:
     """Estimate requests: low with the expected answers, high with the longest allowed.
 
     Args:
         price: of a token; None when unknown.
-        requests: how many input tokens one has, and how many there are of that length.
-        expected_output: tokens of a usual answer.
-        max_output: tokens of the longest one.
+        requests: what one may take, and how many there are of that weight.
+        expected_output: tokens of a usual answer, where its cap allows as many.
     """
     if price is None:
         return Estimate(low=None, high=None)
     low = high = Decimal(0)
-    alike: dict[int, int] = {}
-    for tokens, count in requests:
-        alike[tokens] = alike.get(tokens, 0) + count
-    for tokens, count in alike.items():
-        usual = Usage(input_tokens=likely_tokens(tokens), output_tokens=expected_output)
+    alike: dict[Weight, int] = {}
+    for weight, count in requests:
+        alike[weight] = alike.get(weight, 0) + count
+    for weight, count in alike.items():
+        usual = Usage(
+            input_tokens=likely_tokens(weight.input),
+            output_tokens=min(expected_output, weight.most_output),
+        )
         low += count * price.of(usual)
-        high += count * price.highest(tokens, max_output)
+        high += count * price.highest(weight.input, weight.most_output)
     return Estimate(low=low, high=high)
 
 

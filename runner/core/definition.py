@@ -22,7 +22,7 @@ from runner.core.model import (
     Variant,
 )
 
-GROWING = ("personas", "texts", "factors", "conditions")
+GROWING = ("personas", "texts", "factors", "sent", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
 UNASKED = ("analysis",)
 """Sections of what is never sent; they may change."""
@@ -78,6 +78,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
         },
         **_other_factors(experiment),
         **_shuffle(experiment.shuffle),
+        **_sent(experiment),
         **_analysis(questions),
         "conditions": {
             c.stem: {
@@ -171,6 +172,7 @@ def _other_factors(experiment: Experiment) -> dict[str, Any]:
             "items": ", ".join(q.id for q in experiment.questions.questions),
             **({"ask": "each"} if experiment.questions.each else {}),
             **({"paired": dict(design.paired)} if design.paired else {}),
+            **({"sends": sends} if (sends := _sends(experiment)) else {}),
             **{f"messages[{n}].{m.role}": m.content for n, m in enumerate(experiment.messages)},
         },
         "factors": {
@@ -181,6 +183,27 @@ def _other_factors(experiment: Experiment) -> dict[str, Any]:
             for factor in others
             for level in factor.levels.values()
         },
+    }
+
+
+def _sends(experiment: Experiment) -> dict[str, str]:
+    return {name: factor.sends for name, factor in experiment.factors.items() if factor.sends}
+
+
+def _sent(experiment: Experiment) -> dict[str, Any]:
+    """Return what a request says at each combination of levels that are settings of it."""
+    if not experiment.sent:
+        return {}
+    names = list(_sends(experiment))
+    return {
+        "sent": {
+            ", ".join(f"{name}={id_}" for name, id_ in zip(names, key, strict=True)): {
+                "max_output_tokens": sent.model.max_output_tokens,
+                "parameters": sent.model.parameters,
+                **({} if sent.temperature is None else {"temperature": str(sent.temperature)}),
+            }
+            for key, sent in experiment.sent.items()
+        }
     }
 
 

@@ -51,10 +51,15 @@ def conditions(experiment: Experiment) -> Iterator[Condition]:
             yield Condition(
                 stem=stem_of(levels, None),
                 levels=levels,
-                temperature=(
-                    calculated_temperature(experiment, levels)[0] if experiment.calculated else None
-                ),
+                temperature=_temperature_of(experiment, levels),
             )
+
+
+def _temperature_of(experiment: Experiment, levels: tuple[str, ...]) -> Decimal | None:
+    """Return the temperature that the levels of a condition say, where they do."""
+    if experiment.calculated:
+        return calculated_temperature(experiment, levels)[0]
+    return experiment.sent[experiment.sent_key(levels)].temperature if experiment.sent else None
 
 
 def combinations(experiment: Experiment) -> Iterator[tuple[str, ...]]:

@@ -61,6 +61,8 @@ class Factor:
     """The field that `{name}` stands for; None: the id."""
     from_files: bool = False
     """Whether each level is a file of its own, as in conf/persona/ and conf/text/."""
+    sends: str | None = None
+    """The setting of the request that its levels are, as `reasoning` or `parameters.top_p`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +312,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """How a request is asked at one combination of levels that are settings of it."""
+
+    model: Model
+    temperature: Decimal | None = None
+    """Where a level says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One combination of levels, and a temperature; a trial of it is a request."""
 
@@ -361,6 +372,17 @@ class Experiment:
     messages: tuple[Message, ...] = ()
     """What is sent; empty: the persona as the system message, the question set's wording as the user's."""
     shuffle: Shuffle = field(default_factory=Shuffle)
+    sent: Mapping[tuple[str, ...], Sent] = field(default_factory=dict)
+    """By the levels of the factors that send settings, in their order; empty where none does."""
+
+    def sent_key(self, levels: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those levels of a condition that are settings of the request."""
+        pairs = zip(self.factors.values(), levels, strict=True)
+        return tuple(level for factor, level in pairs if factor.sends)
+
+    def model_at(self, levels: tuple[str, ...]) -> Model:
+        """Return the model as it is asked with the levels of a condition."""
+        return self.sent[self.sent_key(levels)].model if self.sent else self.model
 
 
 @dataclass(frozen=True, slots=True)

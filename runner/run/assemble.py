@@ -120,7 +120,7 @@ def engine_of(
 ) -> Engine:
     """Return an engine for a run, whose ledger and client are open."""
     spec = spec_of(run, ledger.experiment()["id"], purpose)
-    request_files = run.request_files(ledger.directory, provider)
+    request_files = run.request_files(ledger.directory, provider, spec.experiment_id)
     result_reader = run.result_reader(ledger.directory, provider, request_files, spec.experiment_id)
     state = RunState(
         ledger, request_states, run.shared_budget, SystemClock(), observer, waits=spec.purpose.waits

@@ -8,6 +8,7 @@ from runner.config.options import provider_class, told
 from runner.config.permitted import check_addresses
 from runner.config.settings import Settings
 from runner.core.errors import ConfigError
+from runner.core.model import Model
 from runner.providers.base import Options, Provider, Secret, Service, checked_url, key_from
 from runner.run.budget import Account
 from runner.run.emulator_process import KEY
@@ -42,14 +43,20 @@ class Connection:
         """Return what this run's custom_ids begin with at the provider; a letter comes first."""
         return f"c{experiment_id[-TAG_DIGITS:]}-" if self.provider_class.tagged else ""
 
-    def client(self, service: Service, experiment_id: str) -> Provider:
+    def client(self, service: Service, experiment_id: str, model: Model | None = None) -> Provider:
         """Return a client for a service; it connects when it is first used."""
-        tag = self.tag(experiment_id)
-        return self.provider_class(service, self._settings.experiment.model, tag)
+        model = model or self._settings.experiment.model
+        return self.provider_class(service, model, self.tag(experiment_id))
 
-    def offline(self, experiment_id: str = NO_RUN) -> Provider:
-        """Return a client for its pure translations; it is never connected."""
-        return self.client(self.service(self.provider_class.default_base_url, None), experiment_id)
+    def offline(self, experiment_id: str = NO_RUN, model: Model | None = None) -> Provider:
+        """Return a client for its pure translations; it is never connected.
+
+        Args:
+            experiment_id: whose tag the custom_ids carry.
+            model: as it is asked; None: with the settings that all requests share.
+        """
+        service = self.service(self.provider_class.default_base_url, None)
+        return self.client(service, experiment_id, model)
 
     def decoder(self, experiment_id: str | None = None) -> LineDecoder:
         """Return what reads this provider's result lines in another process.

@@ -224,9 +224,8 @@ class Engine:
             return
         high = estimate(
             spec.prices.at(realtime=packed.realtime),
-            file.sizes,
+            file.weights,
             spec.model.expected_output_tokens,
-            spec.model.max_output_tokens,
         ).high
         batch = Batch(
             key=packed.key,

@@ -193,7 +193,7 @@ def recover(run: Run) -> tuple[list[Batch], Path | None]:
 def _files_of(run: Run, folder: Path, experiment_id: str) -> Files:
     """Return what finds the batches of a run in the files of its folder."""
     provider = run.connection.offline(experiment_id)
-    request_files = run.request_files(folder, provider)
+    request_files = run.request_files(folder, provider, experiment_id)
     return Files(
         folder=folder,
         experiment_id=experiment_id,

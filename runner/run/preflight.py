@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from runner.batches.requests import RequestFiles
 from runner.config.permitted import check_parameters, note_on_addresses, one_seed
 from runner.config.schema import EMULATOR
 from runner.core.cost import Estimate, estimate
@@ -88,7 +89,7 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
         to_send=_requests(spans),
         bytes=_bytes(spans),
         input_tokens=_tokens(spans),
-        estimate=_estimate(run, spans),
+        estimate=_estimate(run, request_files, spans),
         price=run.price,
         largest=max(((_requests(b), _bytes(b), _tokens(b)) for b in packed), default=(0, 0, 0)),
         warnings=warnings(run),
@@ -108,10 +109,9 @@ def _tokens(spans: Iterable[SizedSpan]) -> int:
     return sum(sized.tokens * len(sized.span) for sized in spans)
 
 
-def _estimate(run: Run, spans: Iterable[SizedSpan]) -> Estimate:
-    model = run.settings.experiment.model
-    sizes = ((sized.tokens, len(sized.span)) for sized in spans)
-    return estimate(run.price, sizes, model.expected_output_tokens, model.max_output_tokens)
+def _estimate(run: Run, request_files: RequestFiles, spans: Iterable[SizedSpan]) -> Estimate:
+    expected = run.settings.experiment.model.expected_output_tokens
+    return estimate(run.price, request_files.weights(spans), expected)
 
 
 def plan_facts(run: Run, found: Preview) -> dict[str, Any]:

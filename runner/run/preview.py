@@ -99,6 +99,7 @@ def outline_facts(experiment: Experiment, conditions: Sequence[Condition]) -> di
                 "factor": name,
                 "levels": len(factor.levels),
                 "together": how[name],
+                "sends": factor.sends,
                 "changes": [{"where": use.where, "names": list(use.names)} for use in where[name]],
             }
             for name, factor in experiment.factors.items()
@@ -164,10 +165,11 @@ def temperatures(settings: Settings, conditions: Iterable[Condition]) -> str:
     experiment = settings.experiment
     if experiment.temperatures is not None:
         return ", ".join(str(t) for t in experiment.temperatures)
-    if not experiment.calculated:
-        return "not sent"
     values = sorted({c.temperature for c in conditions if c.temperature is not None})
-    return "calculated: " + ", ".join(str(v) for v in values)
+    if not values:
+        return "not sent"
+    source = "calculated" if experiment.calculated else "by level"
+    return f"{source}: " + ", ".join(str(v) for v in values)
 
 
 def _factors(settings: Settings, conditions: Sequence[Condition]) -> Iterator[dict[str, Any]]:

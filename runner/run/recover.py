@@ -18,7 +18,7 @@ from runner.batches.downloads import result_path
 from runner.batches.requests import RequestFiles
 from runner.batches.results import ResultReader
 from runner.core.batch_reading import kept
-from runner.core.cost import PriceList, estimate
+from runner.core.cost import PriceList, Weight, estimate
 from runner.core.custom_id import parse
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, BatchKey, Model, Span, Stem, Variant
@@ -107,12 +107,11 @@ class Files:
             count=count,
             bytes=path.stat().st_size,
             sha256=file_sha256(path),
-            input_tokens=sum(tokens * number for tokens, number in weights.items()),
+            input_tokens=sum(weight.input * number for weight, number in weights.items()),
             reserved_usd=estimate(
                 self.prices.at(realtime=realtime),
                 weights.items(),
                 self.model.expected_output_tokens,
-                self.model.max_output_tokens,
             ).high,
             packed_at=written,
             sent_at=written,
@@ -133,14 +132,14 @@ class Files:
         )
         return Recovered(batch=collected, members=members, outcomes=reading.outcomes)
 
-    def _members(self, path: Path) -> tuple[tuple[Span, ...], Counter[int]]:
-        """Return the requests of a file as spans, and how many have how many input tokens."""
+    def _members(self, path: Path) -> tuple[tuple[Span, ...], Counter[Weight]]:
+        """Return the requests of a file as spans, and how many may take how many tokens."""
         spans: list[Span] = []
-        weights: Counter[int] = Counter()
+        weights: Counter[Weight] = Counter()
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                stem, trial, variant, weight = self._request(line, f"{path}, line {number}")
-                weights[weight] += 1
+                stem, trial, variant, tokens = self._request(line, f"{path}, line {number}")
+                weights[self.request_files.weight(stem, tokens)] += 1
                 last = spans[-1] if spans else None
                 if last and (last.stem, last.variant, last.last) == (stem, variant, trial - 1):
                     spans[-1] = replace(last, last=trial)

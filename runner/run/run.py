@@ -122,7 +122,9 @@ class Run:
     def prices(self) -> PriceList:
         """What a token costs."""
         provider = self.settings.config.provider
-        caches = "cache_control" in repr(self.settings.experiment.model.parameters)
+        experiment = self.settings.experiment
+        models = [experiment.model, *(sent.model for sent in experiment.sent.values())]
+        caches = any("cache_control" in repr(model.parameters) for model in models)
         now = SystemClock().now()
         return prices_of(provider.model, provider.price, caches=caches, now=now)
 
@@ -157,10 +159,18 @@ class Run:
             request_states.replay(batch.state, members, outcomes)
         return request_states
 
-    def request_files(self, folder: Path, provider: Provider) -> RequestFiles:
+    def request_files(
+        self, folder: Path, provider: Provider, experiment_id: str = NO_RUN
+    ) -> RequestFiles:
         """Return what packs requests and writes them, in a folder."""
         experiment, limits = self.settings.experiment, self.settings.limits
-        return RequestFiles(folder, experiment, self.conditions, provider, limits)
+        translators = {
+            key: self.connection.offline(experiment_id, sent.model)
+            for key, sent in experiment.sent.items()
+        }
+        return RequestFiles(
+            folder, experiment, self.conditions, provider, limits, translators=translators
+        )
 
     def result_reader(
         self,
@@ -185,5 +195,5 @@ class Run:
         """Return what makes a reader of this run's result files, for a folder to write below."""
         experiment_id = ledger.experiment()["id"]
         provider = self.connection.offline(experiment_id)
-        request_files = self.request_files(ledger.directory, provider)
+        request_files = self.request_files(ledger.directory, provider, experiment_id)
         return lambda folder: self.result_reader(folder, provider, request_files, experiment_id)

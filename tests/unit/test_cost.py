@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.cost import Estimate, Price, Tier, counted, estimate, estimate_tokens
+from runner.core.cost import (
+    Estimate,
+    Price,
+    Tier,
+    Weight,
+    counted,
+    estimate,
+    estimate_tokens,
+)
 from runner.core.model import Reply, ReplyKind, Usage
 
 PRICE = Price(
@@ -26,17 +34,21 @@ def test_usage_adds_up():
 
 
 def test_an_unknown_price_stays_unknown():
-    assert estimate(None, [(100, 10)], 450, 1500) == Estimate(low=None, high=None)
+    assert estimate(None, [(Weight(100, 1500), 10)], 450) == Estimate(low=None, high=None)
 
 
 def test_the_high_end_is_what_every_request_may_cost():
-    found = estimate(PRICE, [(10_000, 99), (20_000, 1)], 450, 1500)
+    found = estimate(PRICE, [(Weight(10_000, 1500), 99), (Weight(20_000, 1500), 1)], 450)
     assert found.high == PRICE.of(Usage(input_tokens=1_010_000, output_tokens=150_000))
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6))), st.integers(0, 1500))
-def test_the_low_end_is_never_above_the_high_end(sizes, expected):
-    found = estimate(TIERED, sizes, expected, 1500)
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6))),
+    st.integers(0, 3000),
+    st.integers(1, 1500),
+)
+def test_the_low_end_is_never_above_the_high_end(sizes, expected, most):
+    found = estimate(TIERED, [(Weight(n, most), count) for n, count in sizes], expected)
     assert found.low is not None
     assert found.high is not None
     assert found.low <= found.high
@@ -120,7 +132,7 @@ def test_more_text_is_never_fewer_tokens(one, other):
 
 
 def test_the_low_end_takes_fewer_tokens_than_were_guessed_and_the_usual_answer():
-    found = estimate(PRICE, [(10_000, 3)], 450, 1500)
+    found = estimate(PRICE, [(Weight(10_000, 1500), 3)], 450)
     assert found.low == 3 * PRICE.of(Usage(input_tokens=7_000, output_tokens=450))
 
 
