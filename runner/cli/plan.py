@@ -12,7 +12,7 @@ from runner.cli.prompt_block import WIDTH, block, harmless, wrapped
 from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price
-from runner.core.outline import CROSSED, Use, together, uses
+from runner.core.outline import CROSSED, Use, shares, together, uses
 from runner.run import preflight
 from runner.run.preview import (
     Preview,
@@ -69,6 +69,8 @@ def _design(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
     """Yield what is varied, how it comes together, and what each factor changes."""
     experiment = run.settings.experiment
     how, where = together(experiment), uses(experiment)
+    for name, counts in shares(experiment, run.conditions).items():
+        how[name] += f" ({_joined([f'{id_} {count:,}' for id_, count in counts.items()])})"
     for factor, (name, levels) in zip(
         experiment.factors, levels_of(experiment).items(), strict=True
     ):
@@ -115,8 +117,12 @@ def _work(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
 
 
 def _listed(names: Sequence[str]) -> str:
+    return f"{len(names):,}  {_joined(names)}"
+
+
+def _joined(names: Sequence[str]) -> str:
     more = f" · and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return f"{len(names):,}  {harmless(' · '.join(names[:_LISTED]))}{more}"
+    return f"{harmless(' · '.join(names[:_LISTED]))}{more}"
 
 
 _LISTED = 12

@@ -20,7 +20,7 @@ FACTOR_KEYS = (
     *("file", "from", "id", "where", "sample", "keep", "missing", "levels", "select", "sends"),
 )
 SAMPLE_KEYS = ("rows", "seed", "by")
-DESIGN_KEYS = ("cross", "with", "only")
+DESIGN_KEYS = ("cross", "with", "only", "between", "seed")
 FACTOR_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 TAKEN = frozenset((*ASKED, *SHORT_FORMS, "temperatures", "trials")) | OF_ANSWERS | OF_REPORTS
 """Names that stand for something else, in a message or as a column of the tables."""
@@ -273,8 +273,12 @@ def design_of(
     """
     _check_keys(said, DESIGN_KEYS, "design")
     if said.get("only") is not None:
-        if said.get("cross") or said.get("with"):
-            raise ConfigError("design: only: stands alone: it says every combination itself")
+        beside = [key for key in DESIGN_KEYS if key != "only" and said.get(key) is not None]
+        if beside:
+            raise ConfigError(
+                f"design: only: stands alone, since it says every combination itself: leave "
+                f"{', '.join(f'{key}:' for key in beside)} out"
+            )
         return Design(only=_only(said["only"], factors, folders))
     paired = said.get("with") or {}
     if not isinstance(paired, Mapping):
@@ -293,14 +297,46 @@ def design_of(
                 f"design.with: {name} has {counts[0]:,} levels and {other} has {counts[1]:,}: a pair "
                 "needs as many of the one as of the other"
             )
+    between = _between(said, factors, paired)
     cross = _list(said["cross"], "design.cross") if said.get("cross") is not None else None
-    wanted = [name for name in factors if name not in paired]
+    wanted = [name for name in factors if name not in (*paired, *between)]
     if cross is not None and sorted(cross) != sorted(wanted):
         raise ConfigError(
-            f"design.cross: {', '.join(cross)}; it names every factor that is in no pair, each once: "
-            + ", ".join(wanted)
+            f"design.cross: {', '.join(cross)}; it names every factor that is in no pair and not "
+            f"between, each once: {', '.join(wanted)}"
         )
-    return Design(paired={str(k): str(v) for k, v in paired.items()})
+    return Design(
+        paired={str(k): str(v) for k, v in paired.items()},
+        between=between,
+        seed=_whole(said.get("seed") or "1", 0, "design.seed"),
+    )
+
+
+def _between(
+    said: Mapping[str, Any], factors: Mapping[str, Factor], paired: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the factors of which each combination of the others gets one level."""
+    if said.get("between") is None:
+        if said.get("seed") is not None:
+            raise ConfigError("design.seed: only between: draws anything; leave it out")
+        return ()
+    between = _list(said["between"], "design.between")
+    _check_distinct(between, "design.between")
+    for name in between:
+        if name not in factors:
+            raise ConfigError(
+                f"design.between: {name!r} is no factor; {did_you_mean(name, factors)}"
+            )
+        if name in paired:
+            raise ConfigError(
+                f"design.between: {name} goes along with {paired[name]}, which decides its level: "
+                f"name {paired[name]} here, or take {name} out of with:"
+            )
+    if not [name for name in factors if name not in (*paired, *between)]:
+        raise ConfigError(
+            "design.between: no other factor is left whose combinations could get a level each"
+        )
+    return tuple(between)
 
 
 def _only(

@@ -163,15 +163,16 @@ def _levels(experiment: Experiment, name: str) -> Iterable[Level]:
 def _other_factors(experiment: Experiment) -> dict[str, Any]:
     """Return what studies have that vary something else than personas and texts."""
     others = [factor for factor in experiment.factors.values() if not factor.from_files]
-    if not others and not experiment.messages:
-        return {}
     design = experiment.design
+    if not others and not experiment.messages and not design.between:
+        return {}
     return {
         "design": {
             "factors": ", ".join(experiment.factors),
             "items": ", ".join(q.id for q in experiment.questions.questions),
             **({"ask": "each"} if experiment.questions.each else {}),
             **({"paired": dict(design.paired)} if design.paired else {}),
+            **{f"between.{name}": _between(experiment, name) for name in design.between},
             **({"sends": sends} if (sends := _sends(experiment)) else {}),
             **{f"messages[{n}].{m.role}": m.content for n, m in enumerate(experiment.messages)},
         },
@@ -184,6 +185,12 @@ def _other_factors(experiment: Experiment) -> dict[str, Any]:
             for level in factor.levels.values()
         },
     }
+
+
+def _between(experiment: Experiment, factor: str) -> str:
+    """Return what decides which level of a factor a combination gets."""
+    levels = ", ".join(sorted(experiment.factors[factor].levels))
+    return f"one of {levels}, by seed {experiment.design.seed}"
 
 
 def _sends(experiment: Experiment) -> dict[str, str]:

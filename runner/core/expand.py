@@ -1,7 +1,7 @@
 """Experiment to conditions and trials, each trial with its custom_id."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
@@ -74,11 +74,42 @@ def combinations(experiment: Experiment) -> Iterator[tuple[str, ...]]:
     if design.only is not None:
         yield from design.only
         return
-    crossed = [name for name in factors if name not in design.paired]
+    crossed = [name for name in factors if name not in (*design.paired, *design.between)]
     ids = {name: list(factor.levels) for name, factor in factors.items()}
-    source = [crossed.index(design.paired.get(name, name)) for name in factors]
+    chosen = [*crossed, *design.between]
+    source = [chosen.index(design.paired.get(name, name)) for name in factors]
     for places in product(*(range(len(ids[name])) for name in crossed)):
-        yield tuple(ids[name][places[at]] for name, at in zip(factors, source, strict=True))
+        drawn: list[int] = []
+        if design.between:
+            others = {name: ids[name][at] for name, at in zip(crossed, places, strict=True)}
+            drawn = [assigned(design.seed, name, others, ids[name]) for name in design.between]
+        at = (*places, *drawn)
+        yield tuple(ids[name][at[place]] for name, place in zip(factors, source, strict=True))
+
+
+def assigned(seed: int, factor: str, others: Mapping[str, str], levels: Sequence[str]) -> int:
+    """Return the place of the level that a combination of other factors' levels gets.
+
+    It is the one with the highest hash of seed, combination and level. So it depends on nothing but
+    these ids: what is asked beside it moves no assignment, and the order of levels is no matter.
+    Balance is that of fair and independent draws, as a consequence: of n combinations each of k
+    levels gets n/k on average, with a standard deviation of sqrt(n/k * (1 - 1/k)).
+
+    Args:
+        seed: of the draw.
+        factor: whose levels they are.
+        others: the combination, by factor.
+        levels: their ids.
+    """
+    said = [str(seed), factor, *(part for pair in sorted(others.items()) for part in pair)]
+    drawn = sha256("".join(f"{len(part)} {part}" for part in said).encode())
+
+    def rank(place: int) -> bytes:
+        one = drawn.copy()
+        one.update(levels[place].encode())
+        return one.digest()
+
+    return max(range(len(levels)), key=rank)
 
 
 def _stem(names: tuple[str, ...], levels: tuple[str, ...], temperature: Decimal | None) -> Stem:

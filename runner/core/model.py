@@ -73,6 +73,10 @@ class Design:
     """A factor, and the one that it goes along with: the first level with the first, and so on."""
     only: tuple[tuple[str, ...], ...] | None = None
     """The combinations themselves, a level of each factor, where they come from a table."""
+    between: tuple[str, ...] = ()
+    """Factors of which each combination of the crossed ones gets one level, drawn by its ids."""
+    seed: int = 1
+    """Of that draw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from runner.core.model import Condition, Enhance, Experiment, Factor, Message, P
 from runner.core.prompt import SHORT_FORMS, placeholders
 
 SYSTEM = "the system message"
+BETWEEN = "between: one level for each combination of the others"
 CROSSED = "crossed"
 """How a factor of which a design says nothing comes together with the others."""
 
@@ -47,9 +48,20 @@ def together(experiment: Experiment) -> dict[str, str]:
     if design.only is not None:
         return dict.fromkeys(experiment.factors, "as the table of conditions says")
     return {
-        name: f"along with {design.paired[name]}" if name in design.paired else CROSSED
-        for name in experiment.factors
+        **dict.fromkeys(experiment.factors, CROSSED),
+        **{name: f"along with {other}" for name, other in design.paired.items()},
+        **dict.fromkeys(design.between, BETWEEN),
     }
+
+
+def shares(experiment: Experiment, conditions: Sequence[Condition]) -> dict[str, dict[str, int]]:
+    """Return, for each factor that is varied between, how many conditions each level has."""
+    found = {}
+    for place, (name, factor) in enumerate(experiment.factors.items()):
+        if name in experiment.design.between:
+            counts = Counter(condition.levels[place] for condition in conditions)
+            found[name] = {id_: counts[id_] for id_ in factor.levels}
+    return found
 
 
 def longest(experiment: Experiment, conditions: Sequence[Condition]) -> Condition:

@@ -11,7 +11,7 @@ from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price, estimate_tokens
 from runner.core.custom_id import custom_id
 from runner.core.model import Condition, Experiment, Message, Span
-from runner.core.outline import first_variant, longest, together, turns, uses
+from runner.core.outline import first_variant, longest, shares, together, turns, uses
 from runner.core.prompt import Renderer
 from runner.core.request_states import Counts
 from runner.core.summary import Cost, totals
@@ -92,6 +92,7 @@ def outline_facts(experiment: Experiment, conditions: Sequence[Condition]) -> di
     """Return the design and the prompts that a plan shows, as JSON-ready facts."""
     first, last = prompts(experiment, conditions)
     how, where = together(experiment), uses(experiment)
+    among = shares(experiment, conditions)
     said = [{"role": turn.role, "content": turn.content} for turn in first.turns]
     return {
         "design": [
@@ -99,6 +100,7 @@ def outline_facts(experiment: Experiment, conditions: Sequence[Condition]) -> di
                 "factor": name,
                 "levels": len(factor.levels),
                 "together": how[name],
+                "conditions": among.get(name),
                 "sends": factor.sends,
                 "changes": [{"where": use.where, "names": list(use.names)} for use in where[name]],
             }

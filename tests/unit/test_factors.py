@@ -394,7 +394,7 @@ def two(home: Path) -> dict[str, Factor]:
         ({"with": {"a": "c"}}, ["a has 2 levels and c has 3"]),
         ({"with": {"a": "b", "b": "c"}}, ["goes along with another one itself"]),
         ({"cross": ["a", "b"]}, ["names every factor that is in no pair", "a, b, c"]),
-        ({"between": "a"}, ["between", "no such key"]),
+        ({"blocks": "a"}, ["blocks", "no such key"]),
         ({"only": "d.csv", "with": {"a": "b"}}, ["only: stands alone"]),
         ({"only": "none.csv"}, ["none.csv does not exist"]),
     ],
