@@ -69,7 +69,7 @@ class Task:
     def _drive(self, settings: Settings, ticket: Ticket, handlers: "_Handlers") -> Result:
         budget = replace(settings.config.budget, max_usd=ticket.max_usd)
         settings = replace(settings, config=replace(settings.config, budget=budget))
-        run = Run(settings, place=ticket.folder)
+        run = Run(settings, place=ticket.folder).varying(ticket.varied)
 
         def on_engine(engine: Any) -> None:
             """Called with the ledger held: a command that writes tickets looks at ledgers afterwards."""

@@ -7,7 +7,7 @@ ticket there, and leaves.
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class Ticket:
     folder: Path
     max_usd: float
     """Its share of the budget: what it has committed already, and what it may commit."""
+    varied: Mapping[str, Any] = field(default_factory=dict)
+    """What it was told otherwise than other jobs of the sweep, by column."""
 
     def write(self) -> None:
         """Put it into the run's folder, which is made if need be."""
@@ -93,7 +95,7 @@ def shared_out(
         share = Decimal(0)
         if n in used:
             share = used[n] + needed[n] + max(rest, Decimal(0)) / len(needed)
-        yield Ticket(token, folder.absolute(), upwards(share))
+        yield Ticket(token, folder.absolute(), upwards(share), jobs[n].run.varied)
 
 
 def upwards(share: Decimal) -> float:

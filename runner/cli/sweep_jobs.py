@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from runner.cli.phrases import NO_RUN, REHEARSAL, usd
 from runner.config.settings import Settings
+from runner.config.varied import agreed, varied
 from runner.core.definition import variants
 from runner.core.errors import ConfigError, IllegalTransition, RunnerError
 from runner.core.identity import replaced
-from runner.core.model import Span
+from runner.core.model import JsonObject, Span
 from runner.core.plan import Purpose
 from runner.run import assemble, preflight
 from runner.run.assemble import Result
@@ -234,7 +235,17 @@ def prepared(settings: Sequence[Settings], *, sending: bool) -> list[SweepJob]:
         alike[job.run.settings.folder].append(job)
     for siblings in alike.values():
         _give_folders(siblings, sending=sending)
+    _tell_apart(jobs, varied(settings))
     return jobs
+
+
+def _tell_apart(jobs: Sequence[SweepJob], told: Sequence[Mapping[str, JsonObject]]) -> None:
+    """Let each job know in what it differs from others, where that is true of its whole folder."""
+    of_folder: defaultdict[Path | None, list[Mapping[str, JsonObject]]] = defaultdict(list)
+    for job, cells in zip(jobs, told, strict=True):
+        of_folder[job.folder].append(cells)
+    for job in jobs:
+        job.run = job.run.varying(agreed(of_folder[job.folder]))
 
 
 def _give_folders(siblings: Sequence[SweepJob], *, sending: bool) -> None:

@@ -35,6 +35,8 @@ FILE_COLUMNS = {
 """What the tables show of factors whose levels are files of their own, and how they call it."""
 OFFERED = "offered"
 """The options of a question that is answered with several of them."""
+VARIED = "set_"
+"""What columns begin with that say a setting in which the jobs of a sweep differ."""
 KEPT = "kept"
 """What the tables show of a level beside its id; it is not asked, and may be corrected."""
 
@@ -249,6 +251,19 @@ def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, K
             found[name][id_] = {column: row.get(field) for field, column in columns}
     for name, id_, row in _other_levels(definition):
         found[name][id_] = {kept_column(name, f): v for f, v in row.get(KEPT, {}).items()}
+    return found
+
+
+def varied_in(experiment: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return what a run was told otherwise than other jobs of its sweep, by column.
+
+    Args:
+        experiment: the record of what the experiment is; an older one has none of it.
+
+    Returns:
+        Of each column the `setting`, the `kind` in polars' words, and the `value`.
+    """
+    found: Mapping[str, Mapping[str, Any]] = experiment.get("varied") or {}
     return found
 
 

@@ -3,6 +3,7 @@
 Only what the report needs is read, and no raw answer: of a reason, its length.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -13,6 +14,7 @@ import polars as pl
 from runner.core.definition import NOT_ASKED, OFFERED, asks_each, factor_names, kind_of, levels_in
 from runner.core.identity import counted, others
 from runner.core.model import ITEM, ItemKind
+from runner.report.differences import told_apart
 from runner.report.levels import MANY_LEVELS, Names, level_names
 from runner.report.measures import measures
 from runner.storage.files import file_sha256
@@ -230,13 +232,7 @@ def _named_runs(selection: Selection) -> list[ReportedRun]:
         .iter_rows()
     ]
     mixed = len(selection.kinds) > 1
-    longer = (
-        [model for _, _, model in found],
-        [f"{model} ({provider})" for _, provider, model in found],
-        [f"{model} ({provider}, {run.experiment})" for run, provider, model in found],
-        [f"{model} ({provider}, {run.name})" for run, provider, model in found],
-    )
-    names = next((level for level in longer if len(set(level)) == len(level)), longer[-1])
+    names = _distinct(found)
     experiments = {run.experiment for run, _, _ in found}
     return [
         ReportedRun(
@@ -249,6 +245,33 @@ def _named_runs(selection: Selection) -> list[ReportedRun]:
         )
         for name, (run, provider, model) in zip(names, found, strict=True)
     ]
+
+
+def _distinct(found: Sequence[tuple[StoredRun, str, str]]) -> list[str]:
+    """Name models by as much as tells them apart: what differs between their runs, never a hash."""
+    groups = [(run.experiment, provider, model) for run, provider, model in found]
+    apart = told_apart([run for run, _, _ in found], groups)
+    models = [model for _, _, model in found]
+    told = [
+        f"{model}, {said}" if said else model for model, said in zip(models, apart, strict=True)
+    ]
+    runs = [(provider, run.experiment) for run, provider, _ in found]
+    longer = (
+        models,
+        told,
+        [f"{name} ({provider})" for name, (provider, _) in zip(models, runs, strict=True)],
+        [f"{name} ({provider})" for name, (provider, _) in zip(told, runs, strict=True)],
+        [f"{name} ({of}, {where})" for name, (of, where) in zip(models, runs, strict=True)],
+        [f"{name} ({of}, {where})" for name, (of, where) in zip(told, runs, strict=True)],
+    )
+    names = next((level for level in longer if len(set(level)) == len(level)), longer[-1])
+    turn = Counter[str]()
+    often = Counter(names)
+    for place, name in enumerate(names):
+        if often[name] > 1:
+            turn[name] += 1
+            names[place] = f"{name} #{turn[name]}"
+    return names
 
 
 def _mark(run: StoredRun, *, mixed: bool) -> str:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from runner.core.definition import fingerprint, merged
+from runner.core.definition import fingerprint, merged, varied_in
 from runner.core.errors import ConfigError
 from runner.core.extract import reader
 from runner.core.model import ItemKind, QuestionSet
@@ -41,6 +41,8 @@ def opened(run: Run, folder: Path, *, create: bool) -> Iterator[Ledger]:
         grown = {**old, "definition": merged(old["definition"], run.definition)}
         if old["patterns"] == patterns_of(run.settings.experiment.questions):
             grown |= how_read(run)  # an older version did not keep all of it
+        if run.varied:
+            grown["varied"] = {**varied_in(old), **run.varied}
         if create and grown != old:
             ledger.rewrite_experiment(grown)
         yield ledger
@@ -54,6 +56,7 @@ def new_record(run: Run) -> dict[str, Any]:
         "created_at": time.time(),
         "emulated": run.emulated,
         **how_read(run),
+        **({"varied": dict(run.varied)} if run.varied else {}),
         "definition": run.definition,
     }
 

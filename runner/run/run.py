@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,7 @@ from runner.config.settings import Settings
 from runner.core.cost import Price, PriceList
 from runner.core.definition import define
 from runner.core.expand import checked_conditions
-from runner.core.model import Condition
+from runner.core.model import Condition, JsonObject
 from runner.core.request_states import RequestStates
 from runner.providers.base import Provider
 from runner.run.budget import SharedBudget
@@ -56,6 +56,8 @@ class Run:
         self.now = now
         self.variant: str | None = None
         """Names the folder where other jobs of the sweep ask the same model something else."""
+        self.varied: Mapping[str, JsonObject] = {}
+        """What it was told otherwise than other jobs of its sweep, by column."""
         self.emulator_address: str | None = None
         """Where an emulator shows this run's world; None: it starts its own."""
         self._place = place
@@ -70,6 +72,10 @@ class Run:
     def as_variant(self, variant: str | None) -> Self:
         """Return this run as one of several that ask the same model different things."""
         return self._but(variant=variant)
+
+    def varying(self, varied: Mapping[str, JsonObject]) -> Self:
+        """Return this run as one of a sweep that was told some settings otherwise than others."""
+        return self._but(varied=varied)
 
     def placed(self, taken: Collection[Path], *, sending: bool) -> Self:
         """Return this run with its folder chosen once and for all.

@@ -319,6 +319,8 @@ Factors = Mapping[str, Column]
 _LEVELS_SHOWN = 12
 _CHARACTERS_SHOWN = 200
 _ELSEWHERE = ("この要因のない実行で", "in a run without this factor")
+_NOT_SWEPT = ("この設定を変えていない実行で", "in a run whose sweep did not vary it")
+_NOT_SET = ("設定が null のとき", "where the setting is null")
 _NOT_IN_FILE = ("ファイルで空の水準で", "for levels where it is empty in the file")
 
 
@@ -346,6 +348,28 @@ def of_factors(definitions: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
                 empty.append(_NOT_IN_FILE)
             meaning = _of_file(factor, column.removeprefix(f"{factor}_"))
             found[column] = _with_empty(known or Column(_range(values), meaning), empty)
+    return found
+
+
+def of_settings(runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Column]:
+    """Return what the columns of settings mean in which the jobs of sweeps differ.
+
+    Args:
+        runs: of each run, its columns with the setting and the value.
+    """
+    found: dict[str, Column] = {}
+    for column in dict.fromkeys(name for run in runs for name in run):
+        cells = [run[column] for run in runs if column in run]
+        values = [cell["value"] for cell in cells]
+        setting = ", ".join(dict.fromkeys(str(cell["setting"]) for cell in cells))
+        empty = [] if len(cells) == len(runs) else [_NOT_SWEPT]
+        if None in values:
+            empty.append(_NOT_SET)
+        meaning = (
+            f"設定 {setting}（同じ掃引の実行で異なる）",
+            f"the setting {setting}, in which the runs of a sweep differ",
+        )
+        found[column] = _with_empty(Column(_range(values), meaning), empty)
     return found
 
 

@@ -13,7 +13,7 @@ from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import ItemKind
 from runner.core.orders import ITEMS, shuffled_in
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
-from runner.tables.codebook import codebook, of_factors
+from runner.tables.codebook import codebook, of_factors, of_settings
 from runner.tables.export import guarded
 from runner.tables.items import COUNTED, SAID, items_in, no_numbers, of_all
 from runner.tables.join import factor_columns
@@ -97,7 +97,7 @@ def long(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     for run in runs:
         rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
         known = rows.collect_schema().names()
-        columns = (*LONG[:4], *factor_columns(factors_in(run.definition)), *LONG[4:])
+        columns = (*LONG[:4], *_design_columns(run), *LONG[4:])
         items = items_in(run.definition)
         asked = [
             pl.struct(
@@ -133,7 +133,7 @@ def _values(key: str, kind: ItemKind, more: Mapping[str, Sequence[ItemKind]]) ->
 
 def _side_by_side(frame: pl.LazyFrame, runs: Sequence[StoredRun]) -> pl.LazyFrame:
     """Put the columns of all factors where the first of them stands, where runs have different ones."""
-    columns = [list(factor_columns(factors_in(run.definition))) for run in runs]
+    columns = [_design_columns(run) for run in runs]
     if all(of_run == columns[0] for of_run in columns):
         return frame
     names = frame.collect_schema().names()
@@ -142,6 +142,11 @@ def _side_by_side(frame: pl.LazyFrame, runs: Sequence[StoredRun]) -> pl.LazyFram
     first = min(names.index(name) for name in ours)
     others = [name for name in names[first:] if name not in ours]
     return frame.select(*names[:first], *ours, *others)
+
+
+def _design_columns(run: StoredRun) -> list[str]:
+    """Return the columns that say what a request of a run was asked, in order."""
+    return [*factor_columns(factors_in(run.definition)), *run.varied]
 
 
 def _known(name: str, columns: Sequence[str]) -> pl.Expr:
@@ -265,7 +270,9 @@ def _shown(runs: Sequence[StoredRun], factor: str) -> dict[str, dict[str, str]]:
 
 
 def _codebook(tables: Mapping[str, pl.Schema], runs: Sequence[StoredRun], language: str) -> str:
-    factors = of_factors([run.definition for run in runs])
+    factors = of_factors([run.definition for run in runs]) | of_settings(
+        [run.varied for run in runs]
+    )
     return codebook(tables, _labels(runs), language, factors, of_all(runs))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
-from runner.core.definition import cells_in, factors_in
+from runner.core.definition import cells_in, factors_in, varied_in
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, QuestionSet
 from runner.core.orders import Shuffled, shuffled_in
@@ -269,6 +269,7 @@ class _Asked:
         self._factors = factors_in(experiment["definition"])
         self._columns = factor_columns(self._factors)
         self._shuffled = shuffled_in(experiment["definition"])
+        self._varied = varied_columns(experiment)
 
     def requests(self, slices: Iterable[_Slice]) -> pl.DataFrame:
         """Return one row per request, with its factors and counters, and its number as `_place`."""
@@ -316,6 +317,7 @@ class _Asked:
                 pl.lit(model["name"]).alias("model"),
                 pl.lit(bool(self._experiment["emulated"])).alias("rehearsal"),
                 *self._columns,
+                *self._varied,
                 *("trial",),
                 *self._orders(),
                 *("custom_id", "status", "attempts", "lost", "_place"),
@@ -358,6 +360,18 @@ def factor_columns(factors: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> di
         cells = cells_in(levels.values())
         columns |= {column: _kind(values) for column, values in cells.items()}
     return {**columns, "temperature": pl.Float64}
+
+
+def varied_columns(experiment: Mapping[str, Any]) -> list[pl.Expr]:
+    """Return the columns of the settings in which the jobs of a sweep differ; of a run all are alike.
+
+    Args:
+        experiment: the ledger's own record of what the experiment is.
+    """
+    return [
+        pl.lit(cell["value"], dtype=getattr(pl, cell["kind"])).alias(column)
+        for column, cell in varied_in(experiment).items()
+    ]
 
 
 def _kind(values: Iterable[Any]) -> Any:

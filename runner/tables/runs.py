@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.problems import did_you_mean
+from runner.core.definition import varied_in
 from runner.core.errors import ConfigError
 
 ALL = "all"
@@ -47,6 +48,11 @@ class StoredRun:
         """Return what was asked."""
         found: Mapping[str, Any] = self.manifest["experiment"]["definition"]
         return found
+
+    @property
+    def varied(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what it was told otherwise than other jobs of its sweep, by column."""
+        return varied_in(self.manifest["experiment"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
