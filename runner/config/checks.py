@@ -259,11 +259,17 @@ def check_ids(config: Config, problems: Problems) -> None:
     ):
         group = key.removesuffix("s")
         for name in wanted or []:
-            problems.check(
-                name in known,
-                key,
-                f"{name!r} is not in this experiment; {did_you_mean(name, known)}"
-                f" (more of conf/{group}/ with {group}=[…])",
-            )
+            there = f"{did_you_mean(name, known)} (more of conf/{group}/ with {group}=[…])"
+            if not known:
+                there = f"it has no {key}" + _what_it_varies(config)
+            problems.check(name in known, key, f"{name!r} is not in this experiment; {there}")
         problems.check(wanted != [], key, "an empty selection; leave it out to take all")
         problems.check(len(set(wanted or [])) == len(wanted or []), key, "names an id twice")
+
+
+def _what_it_varies(config: Config) -> str:
+    """Say how the levels of a study's own factors are chosen instead."""
+    names = list(config.factors)
+    if not names:
+        return ""
+    return f", but {', '.join(names)}: choose with factors.{names[0]}.select=[…]"

@@ -13,6 +13,7 @@ from runner.config.schema import MessageConfig
 from runner.config.sent import setting_of
 from runner.core.errors import ConfigError
 from runner.core.model import Design, Factor, Level, Message
+from runner.core.near_misses import near_misses
 from runner.core.prompt import ASKED, SHORT_FORMS, placeholders
 
 ROLES = ("system", "user", "assistant")
@@ -79,6 +80,8 @@ def factors_of(
     named: Mapping[str, set[str]],
     data: Mapping[str, str],
     places: Places,
+    *,
+    texts: Sequence[str] = (),
 ) -> dict[str, Factor]:
     """Return the factors of the section `factors`, in its order.
 
@@ -87,6 +90,7 @@ def factors_of(
         named: which of them the prompt names, and which fields of each.
         data: files that the command line puts in the place of others, by factor.
         places: where files and answers are found.
+        texts: what is sent, looked through for what nearly names a factor.
 
     Raises:
         ConfigError: naming the factor, and the row where it is one.
@@ -107,8 +111,10 @@ def factors_of(
             continue
         sends = said.get("sends") if isinstance(said, Mapping) else None
         if name not in named and sends is None:
+            nearly = next((found for text in texts for found, _ in near_misses(text, [name])), None)
+            hint = f" ({nearly} is none: write {{{name}}} or {{{name}.FIELD}})" if nearly else ""
             raise ConfigError(
-                f"{where}: no message names {{{name}}} or one of its fields, so that all its levels "
+                f"{where}: no message names {{{name}}} or one of its fields{hint}, so that all its levels "
                 "would be asked the same; name it, or say with sends: which setting its levels are"
             )
         factor = _factor(name, said, named.get(name, set()), data.get(name), places)

@@ -18,7 +18,18 @@ from runner.config import hydra_inside
 from runner.config.options import learn
 from runner.config.problems import ALLOWED_IDS, IDENTIFIER, did_you_mean
 from runner.config.schema import GROUPS
-from runner.config.typed import NOTHING, ROOT, at, inner, meant
+from runner.config.typed import (
+    LISTED,
+    NAMED,
+    NOTHING,
+    ROOT,
+    SINGLE,
+    at,
+    example_of,
+    inner,
+    meant,
+    shape_of,
+)
 from runner.core.errors import ConfigError
 
 _PROGRAM = Path(__file__).resolve().parents[1]
@@ -255,6 +266,7 @@ class _File:
 
     def _value(self, node: yaml.Node, kind: Any, path: str) -> Any:
         self._check_tag(node)
+        self._check_shape(node, kind, path)
         if isinstance(node, yaml.MappingNode):
             return {
                 key: self._value(value, inner(kind, key), self._checked(f"{path}.{key}", value))
@@ -300,6 +312,18 @@ class _File:
     def _check_tag(self, node: yaml.Node) -> None:
         if node.tag not in _TAGS:
             raise ConfigError(f"{self._at(node)}: the tag {node.tag} is not allowed")
+
+    def _check_shape(self, node: yaml.Node, kind: Any, path: str) -> None:
+        """Refuse a list where names with values are wanted, and the like; Hydra would not say where."""
+        said = {yaml.MappingNode: NAMED, yaml.SequenceNode: LISTED}.get(type(node), SINGLE)
+        wanted = shape_of(kind)
+        if wanted in (None, said) or (said == SINGLE and node.value in (*NOTHING, "???")):
+            return
+        if said == SINGLE and "${" in node.value:
+            return
+        raise ConfigError(
+            f"{self._at(node)}: {path} is {said}; allowed: {wanted}, as {example_of(kind, path)}"
+        )
 
     def _check_interpolation(self, text: str, where: str) -> None:
         if not self._foreign or "${" not in text:

@@ -172,7 +172,10 @@ def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, pl.DataFr
     def read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         said = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
         _check_head(said[:_LONGEST_HEAD].decode("utf-8", "replace"), separator)
-        text = pl.read_csv(said, separator=separator, infer_schema=False, encoding="utf8")
+        try:
+            text = pl.read_csv(said, separator=separator, infer_schema=False, encoding="utf8")
+        except PolarsError as error:
+            raise ValueError(_ragged(said, separator) or str(error)) from None
         try:
             typed = pl.read_csv(said, separator=separator, infer_schema_length=None)
         except PolarsError:  # cells of one column that are of several types
@@ -192,6 +195,26 @@ def _check_head(text: str, separator: str) -> None:
         raise ValueError(
             f"its columns are separated by {_SEPARATORS[other]}: save it with {_SEPARATORS[separator]}"
         )
+
+
+def _ragged(said: bytes, separator: str) -> str | None:
+    """Say which row of a table has other cells than its heading; None where that is not its trouble."""
+    rows = csv.reader(io.StringIO(said.decode("utf-8")), delimiter=separator, strict=True)
+    head, number = next(rows, []), 0
+    try:
+        for number, row in enumerate(rows, 1):
+            if len(row) > len(head):
+                return (
+                    f"row {number} (line {rows.line_num}) has {len(row)} cells, and the heading names "
+                    f"{len(head)} columns: put quotes around a text with {_SIGNS[separator]} in it"
+                )
+    except csv.Error as error:
+        wrong = "a quote is opened and never closed" if "end of data" in str(error) else str(error)
+        return f"row {number + 1}: {wrong}; a quote inside of a quoted text is written twice"
+    return None
+
+
+_SIGNS = {",": "a comma", "\t": "a tab", ";": "a semicolon"}
 
 
 def _read_jsonl(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -266,16 +289,44 @@ def _check_columns(file: LevelFile, columns: Sequence[str]) -> None:
 
 
 def _chosen(file: LevelFile, typed: pl.DataFrame) -> pl.Series:
+    said = file.rows_where or ""
     try:
-        found = typed.select(pl.sql_expr(file.rows_where or "").alias("chosen"))["chosen"]
+        found = typed.select(pl.sql_expr(said).alias("chosen"))["chosen"]
     except PolarsError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{file.where}.where: {file.rows_where!r}: {reason}") from None
+        reason = _of_columns(said, typed) or " ".join(str(error).split())[:200]
+        raise ConfigError(f"{file.where}.where: {said!r}: {reason}") from None
     if found.dtype != pl.Boolean or len(found) != len(typed):
         raise ConfigError(
             f'{file.where}.where: {file.rows_where!r} is no condition; write one as "stars > 2"'
         )
     return found.fill_null(value=False)
+
+
+def _of_columns(said: str, typed: pl.DataFrame) -> str | None:
+    """Say which column of a condition is not there, or what its columns hold; None: that is no matter."""
+    try:
+        names = list(dict.fromkeys(pl.sql_expr(said).meta.root_names()))
+    except PolarsError:
+        return None
+    for name in names:
+        if name not in typed.columns:
+            return (
+                f"there is no column {name!r}; {did_you_mean(name, typed.columns)} (a text is written "
+                f"in single quotes: '{name}')"
+            )
+    held = " and ".join(f"{name!r} holds {_held(typed.schema[name])}" for name in names)
+    return f"{held}; compare numbers with numbers (stars > 2) and text with text (lang = 'en')"
+
+
+def _held(kind: pl.DataType) -> str:
+    """Say what a column holds, in words."""
+    if kind == pl.String:
+        return "text"
+    if kind == pl.Boolean:
+        return "true and false"
+    if kind.is_integer():
+        return "whole numbers"
+    return "numbers" if kind.is_numeric() else "dates or times"
 
 
 def _ids(file: LevelFile, rows: pl.DataFrame, sent: Sequence[str]) -> list[str]:
@@ -347,11 +398,12 @@ def _cells(file: LevelFile, rows: pl.DataFrame, name: str) -> list[str]:
     missing = file.missing.get(name) if isinstance(file.missing, Mapping) else file.missing
     cells = rows[name].to_list()
     if missing is not None:
-        return [cell or missing for cell in cells]
+        return [cell if cell and not cell.isspace() else missing for cell in cells]
     for cell, number in zip(cells, rows[_ROW], strict=True):
-        if not cell:
+        if not cell or cell.isspace():
+            blank = "holds nothing but blanks" if cell else "is empty"
             raise ConfigError(
-                f"{file.where}: {file.path.name}, row {number}: {name!r} is empty, and a message "
+                f"{file.where}: {file.path.name}, row {number}: {name!r} {blank}, and a message "
                 f"needs it: fill it in, leave the row out with where:, or say what stands there "
                 f"with missing:"
             )

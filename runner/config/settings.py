@@ -208,6 +208,7 @@ def _experiment(
             name=config.name,
             rehearsal=config.service.emulated,
         ),
+        texts=told,
     )
     questions, factors = _asked(config, questions, factors)
     check_columns(factors, [question.id for question in questions.questions])

@@ -56,6 +56,33 @@ def inner(kind: Any, key: str) -> Any:
     return Words if bare is Words else Any
 
 
+NAMED, LISTED, SINGLE = "names with values", "a list", "a single value"
+"""What a setting may look like in YAML."""
+
+
+def shape_of(kind: Any) -> str | None:
+    """Return what a setting of a type has to look like; None where it may be anything."""
+    bare: Any = _bare(kind)[0]
+    if (isinstance(bare, type) and is_dataclass(bare)) or get_origin(bare) is dict:
+        return NAMED
+    if get_origin(bare) is list:
+        return LISTED
+    return SINGLE if bare in (str, int, float, bool) else None
+
+
+def example_of(kind: Any, path: str) -> str:
+    """Return how a setting of a type is written."""
+    shape, section = shape_of(kind), path.split(".", maxsplit=1)[0]
+    if section in ("items", "question") and path.endswith(".anchors"):
+        return "{1: never, 7: always}"
+    if section == "items" and shape == NAMED:
+        whole = path == "items"
+        return "{mood: {ask: How do you feel?}}" if whole else "{ask: How do you feel?}"
+    if section == "messages":
+        return "[{role: user, content: …}]" if shape == LISTED else "{role: user, content: …}"
+    return {NAMED: "{name: value}", LISTED: "[a, b]"}.get(shape or "", path.rpartition(".")[2])
+
+
 def at(path: str) -> Any:
     """Return the type of a setting, by its full name as provider.price.source; Any when unknown."""
     kind: Any = Config

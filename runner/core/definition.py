@@ -298,6 +298,24 @@ def levels_in(
         yield factor, id_, None, row["sha256"]
 
 
+def renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield levels that are new and asked as one that is gone was: factor, its id, and that one's.
+
+    What a level without a text of its own sends is its id, so that it is none of them.
+    """
+    nothing = _digest({})
+    before = {(factor, id_): asked for factor, id_, _, asked in levels_in(old)}
+    after = {(factor, id_): asked for factor, id_, _, asked in levels_in(new)}
+    gone: dict[tuple[str, str | None], str] = {
+        (key[0], asked): key[1]
+        for key, asked in before.items()
+        if key not in after and asked not in (None, nothing)
+    }
+    for (factor, id_), asked in after.items():
+        if (factor, id_) not in before and (factor, asked) in gone:
+            yield factor, id_, gone[factor, asked]
+
+
 def _other_levels(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield the levels that are no files of their own: factor, id, and what is recorded of it."""
     for key, row in definition.get("factors", {}).items():

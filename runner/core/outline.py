@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.core.model import Condition, Enhance, Experiment, Factor, Message, Prompt, Variant
-from runner.core.prompt import SHORT_FORMS, placeholders
+from runner.core.prompt import ASKED, SHORT_FORMS, placeholders
 
 SYSTEM = "the system message"
 BETWEEN = "between: one level for each combination of the others"
@@ -40,6 +40,16 @@ def uses(experiment: Experiment) -> dict[str, list[Use]]:
             if factor in found:
                 found[factor].append(Use(where=where, names=tuple(own)))
     return found
+
+
+def nameable(experiment: Experiment) -> list[str]:
+    """Return what a prompt may name: factors, the fields that are known of them, and the questions."""
+    names = [*ASKED, *(SHORT_FORMS if "text" in experiment.factors else ())]
+    for factor in experiment.factors.values():
+        level = next(iter(factor.levels.values()))
+        fields = dict.fromkeys([*level.fields, *level.kept])
+        names += [factor.name, *(f"{factor.name}.{field}" for field in fields)]
+    return names
 
 
 def together(experiment: Experiment) -> dict[str, str]:

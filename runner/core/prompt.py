@@ -19,6 +19,7 @@ from runner.core.model import (
     QuestionSet,
     Variant,
 )
+from runner.core.near_misses import nearest
 from runner.core.orders import arranged
 
 _PLACEHOLDER = re.compile(r"\{(?P<name>\w+(?:\.\w+)?)\}")
@@ -65,8 +66,10 @@ def fill(template: str, values: Mapping[str, str], where: str, *, message: bool 
         except KeyError:
             names = ", ".join("{" + name + "}" for name in list(values)[:_NAMES_SHOWN])
             more = ", …" if len(values) > _NAMES_SHOWN else ""
+            meant = nearest(match["name"], values)
+            hint = f"did you mean {{{meant}}}? " if meant else ""
             raise ConfigError(
-                f"{where}: unknown placeholder {match[0]}; allowed: {names}{more}"
+                f"{where}: unknown placeholder {match[0]}; {hint}allowed: {names}{more}"
             ) from None
 
     return (_IN_MESSAGE if message else _PLACEHOLDER).sub(one, template)

@@ -10,17 +10,21 @@ from runner.batches.requests import RequestFiles
 from runner.config.permitted import check_parameters, note_on_addresses, one_seed
 from runner.config.schema import EMULATOR
 from runner.core.cost import Estimate, estimate
+from runner.core.definition import renamed
 from runner.core.errors import ConfigError
 from runner.core.expand import calculated_temperature, combinations
 from runner.core.lifetime import has_ended
 from runner.core.lifetime import note as ending_note
 from runner.core.lifetime import refusal as ended
 from runner.core.model import Batch, Span
+from runner.core.near_misses import near_misses
+from runner.core.outline import first_variant, nameable
 from runner.core.pack import SizedSpan
 from runner.core.plan import committed
 from runner.core.prompt import ASKED, placeholders
 from runner.core.summary import cost_of
 from runner.run.clock import SystemClock
+from runner.run.folder import definition_in
 from runner.run.preview import Preview, facts_of
 from runner.run.run import Run
 from runner.storage.mounts import shared_disk
@@ -175,6 +179,8 @@ def _warnings(run: Run) -> Iterator[str]:
     settings = run.settings
     yield from _clamped_temperatures(run)
     yield from _unasked(run)
+    yield from _nearly_named(run)
+    yield from _renamed(run)
     if not settings.listed:
         provider = settings.config.provider
         yield (
@@ -206,6 +212,41 @@ def _unasked(run: Run) -> Iterator[str]:
             "no message names {items}, {questions}, {form} or {object}: what is asked, and in which "
             "form, stands in none of them, so that answers may be unreadable"
         )
+
+
+def _nearly_named(run: Run) -> Iterator[str]:
+    """Say what stands in braces and is sent as it is, though it is nearly something to fill in."""
+    experiment = run.settings.experiment
+    texts = [(f"messages[{n}]", m.content) for n, m in enumerate(experiment.messages)]
+    if not texts:
+        first = first_variant(experiment)
+        texts = [(f"question.{first}", experiment.questions.templates[first])]
+    names = nameable(experiment)
+    for where, text in texts:
+        for written, name in near_misses(text, names):
+            yield (
+                f"{where}: {written} is sent as it stands there; to fill something in, "
+                f"write {{{name}}}"
+            )
+
+
+def _renamed(run: Run) -> Iterator[str]:
+    """Say which levels are asked again only because their ids are others than they were."""
+    folder = run.folder(sending=False)
+    if not exists(folder):
+        return
+    found = list(renamed(definition_in(folder), run.definition))
+    for factor, id_, before in found[:_TOLD]:
+        yield (
+            f"{factor} {id_!r} is asked the same as {before!r} was, which is no longer there: its answers "
+            "are asked for and paid again; with the old id they would be taken as they are"
+        )
+    if len(found) > _TOLD:
+        yield f"and {len(found) - _TOLD:,} more levels are asked again under another id"
+
+
+_TOLD = 3
+"""Levels of a kind that are told one by one."""
 
 
 def _clamped_temperatures(run: Run) -> Iterator[str]:

@@ -169,3 +169,17 @@ def test_a_row_that_is_added_meanwhile_waits_for_the_next_run(desk: Desk) -> Non
 def _cell(desk: Desk) -> str:
     (folder,) = (desk.folder / "outputs" / "odd").iterdir()
     return f"odd/{Path(folder).name}"
+
+
+def test_a_row_under_another_id_is_asked_again_and_that_is_said_before(desk: Desk) -> None:
+    home = desk.folder / "mine" / "experiment"
+    home.mkdir(parents=True)
+    (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
+    (home / "odd.csv").write_text(ROWS, encoding="utf-8")
+    words = ["--config-dir", "mine", "experiment=odd", *QUICK, "faults.malformed=0"]
+    assert desk.run(*words).returncode == 0
+    assert "is asked the same as" not in desk.run(*words, "action=plan").stdout
+    (home / "odd.csv").write_text(ROWS.replace("a_b,", "other,"), encoding="utf-8")
+    plan = desk.run(*words, "action=plan").stdout
+    assert "row 'other' is asked the same as 'a_b' was, which is no longer there" in plan
+    assert "to send      4 " in plan

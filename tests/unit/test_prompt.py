@@ -54,7 +54,7 @@ def test_an_unknown_placeholder_names_itself_its_place_and_what_is_allowed():
     with pytest.raises(ConfigError) as caught:
         fill("a {titel} b", dict.fromkeys(TEMPLATE_FIELDS, ""), "question/x.yaml: plain")
     assert str(caught.value) == (
-        "question/x.yaml: plain: unknown placeholder {titel}; allowed: "
+        "question/x.yaml: plain: unknown placeholder {titel}; did you mean {title}? allowed: "
         "{title}, {author}, {text}, {questions}, {form}, {object}"
     )
 

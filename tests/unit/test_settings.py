@@ -114,7 +114,7 @@ TOGETHER = {
         "text.t1.file=../t1.txt": "text/t1.yaml: file: '../t1.txt'; allowed: a file name",
         "text.t2.file=/etc/passwd": "text/t2.yaml: file: '/etc/passwd'; allowed: a file name",
         "text.t3.file=nix.txt": "nix.txt does not exist",
-        "question.plain='{titel}'": "literary.yaml: plain: unknown placeholder {titel}; allowed:",
+        "question.plain='{titel}'": "literary.yaml: plain: unknown placeholder {titel}; did you mean {title}? allowed:",
         "question.form='{text}'": "literary.yaml: form: unknown placeholder {text}; allowed: {id}",
         "question.items.Q1.minimum=100": "items.Q1: minimum 100 is not below maximum 100",
     },
