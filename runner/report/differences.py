@@ -49,7 +49,9 @@ def _asked(run: StoredRun) -> dict[str, str]:
     model = run.definition.get("model") or {}
     prompt = run.definition.get("prompt") or {}
     questions = run.manifest["experiment"].get("question_set") or {}
+    shuffle = run.definition.get("shuffle") or {}
     named = {
+        **{f"shuffle_{what}": how for what, how in shuffle.items()},
         **dict(_flat(model.get("parameters") or {})),
         "max_output_tokens": model.get("max_output_tokens"),
         "system_role": model.get("system_role"),
