@@ -176,6 +176,7 @@ def test_a_row_under_another_id_is_asked_again_and_that_is_said_before(desk: Des
     home.mkdir(parents=True)
     (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
     (home / "odd.csv").write_text(ROWS, encoding="utf-8")
+    (home / "odd.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
     words = ["--config-dir", "mine", "experiment=odd", *QUICK, "faults.malformed=0"]
     assert desk.run(*words).returncode == 0
     assert "is asked the same as" not in desk.run(*words, "action=plan").stdout

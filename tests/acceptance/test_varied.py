@@ -61,7 +61,7 @@ def test_the_dataset_the_exports_and_the_codebook_have_the_columns(swept):
 
 
 def test_the_report_names_runs_by_what_differs_and_never_by_a_hash(swept):
-    done = swept.run("action=report", "report.over=all", "--json", "report.bootstrap=100")
+    done = swept.run("action=report", "report.over=all", "--json")
     assert done.returncode == 0, done.stderr
     assert sorted(json.loads(done.stdout)["runs"]) == [
         f"gpt-4o-mini, question={question}, top_p={top_p}"
@@ -92,5 +92,5 @@ def test_runs_that_no_sweep_made_are_told_apart_by_what_was_asked(desk):
     for top_p in ("0.5", "1"):
         done = desk.run(f"+provider.parameters.top_p={top_p}", "fork=true", *FEW)
         assert done.returncode == 0, done.stderr
-    done = desk.run("action=report", "report.over=all", "--json", "report.bootstrap=100")
+    done = desk.run("action=report", "report.over=all", "--json")
     assert json.loads(done.stdout)["runs"] == ["gpt-4o-mini, top_p=0.5", "gpt-4o-mini, top_p=1"]
