@@ -81,6 +81,12 @@ def test_one_job_resumed_alone_keeps_its_columns_and_verifies(swept):
     assert sorted(told(a) for a in tables(swept).values())[1] == ("english", 1.0)
 
 
+def test_a_later_sweep_over_less_takes_no_column_away(swept):
+    done = swept.run("-m", "question=literary,english", "+provider.parameters.top_p=1", *FEW)
+    assert done.returncode == 0, done.stderr
+    assert len({told(answers) for answers in tables(swept).values()}) == 4
+
+
 def test_a_setting_that_is_not_one_for_a_whole_folder_is_no_column(desk):
     done = desk.run("-m", "retry.max_attempts=2,3", *FEW)
     assert done.returncode == 0, done.stderr

@@ -87,7 +87,7 @@ def test_another_seed_is_another_draw(experiment):
 
 def test_two_factors_between_are_drawn_apart(experiment):
     rows = [f"r{n}" for n in range(2_000)]
-    one = study(experiment, rows, ["a", "b"], between=("wording", "tone"))
+    one = study(experiment, rows, ["a", "b"], ("a", "b"), between=("wording", "tone"))
     conditions = checked_conditions(one)
     assert len(conditions) == 2_000
     cells = Counter(c.levels[1:] for c in conditions)

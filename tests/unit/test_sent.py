@@ -68,6 +68,12 @@ def test_a_level_is_what_its_setting_says(tmp_path, how, words, found):
     assert bodies(experiment) == {level: {"cap": cap, **body} for level, body in found.items()}
 
 
+def test_numbers_of_one_parameter_are_of_one_type(tmp_path):
+    how = "{levels: {a: '0.5', b: '1'}, sends: parameters.top_p}"
+    found = bodies(only(study(tmp_path, how)).experiment)
+    assert {type(body["top_p"]) for body in found.values()} == {float}
+
+
 REFUSED = [
     ("{levels: [low, huge], sends: reasoning}", LUNA,
      ["factors.how.levels.huge: provider.reasoning=huge", "allowed: ", "low"]),
