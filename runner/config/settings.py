@@ -210,6 +210,7 @@ def _experiment(
         ),
         texts=told,
     )
+    design = design_of(config.design, factors, sources)  # items are in every design
     questions, factors = _asked(config, questions, factors)
     check_columns(factors, [question.id for question in questions.questions])
     experiment = Experiment(
@@ -221,7 +222,7 @@ def _experiment(
         calculated=calculated,
         trials=config.trials,
         enhance=Enhance.NEVER if messages else Enhance(config.prompt.enhance),
-        design=design_of(config.design, factors, sources),
+        design=design,
         messages=messages,
         shuffle=_shuffle(config, problems),
     )

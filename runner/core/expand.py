@@ -67,8 +67,8 @@ def combinations(experiment: Experiment) -> Iterator[tuple[str, ...]]:
     if experiment.questions.each:
         others = {name: f for name, f in experiment.factors.items() if name != ITEM}
         together = replace(experiment.questions, each=False)
-        for levels in combinations(replace(experiment, factors=others, questions=together)):
-            yield from ((*levels, item) for item in experiment.factors[ITEM].levels)
+        for some in combinations(replace(experiment, factors=others, questions=together)):
+            yield from ((*some, item) for item in experiment.factors[ITEM].levels)
         return
     factors, design = experiment.factors, experiment.design
     if design.only is not None:
@@ -81,8 +81,8 @@ def combinations(experiment: Experiment) -> Iterator[tuple[str, ...]]:
     for places in product(*(range(len(ids[name])) for name in crossed)):
         drawn: list[int] = []
         if design.between:
-            others = {name: ids[name][at] for name, at in zip(crossed, places, strict=True)}
-            drawn = [assigned(design.seed, name, others, ids[name]) for name in design.between]
+            levels = {name: ids[name][at] for name, at in zip(crossed, places, strict=True)}
+            drawn = [assigned(design.seed, name, levels, ids[name]) for name in design.between]
         at = (*places, *drawn)
         yield tuple(ids[name][at[place]] for name, place in zip(factors, source, strict=True))
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.core.model import Condition, Enhance, Experiment, Factor, Message, Prompt, Variant
-from runner.core.prompt import ASKED, SHORT_FORMS, placeholders
+from runner.core.model import ITEM, Condition, Enhance, Experiment, Factor, Message, Prompt, Variant
+from runner.core.prompt import ASKED, SHORT_FORMS, alone, asked_of, placeholders
 
 SYSTEM = "the system message"
 BETWEEN = "between: one level for each combination of the others"
@@ -35,6 +35,7 @@ def uses(experiment: Experiment) -> dict[str, list[Use]]:
         of_factor: dict[str, list[str]] = {}
         for name in dict.fromkeys(names):
             factor = "text" if name in SHORT_FORMS else name.partition(".")[0]
+            factor = ITEM if name in ASKED and experiment.questions.each else factor
             of_factor.setdefault(factor, []).append(name)
         for factor, own in of_factor.items():
             if factor in found:
@@ -81,6 +82,10 @@ def longest(experiment: Experiment, conditions: Sequence[Condition]) -> Conditio
     """
     named = Counter(name for _, names in _said(experiment) for name in names)
     lengths = [_lengths(factor, named) for factor in experiment.factors.values()]
+    if experiment.questions.each:
+        for one in alone(experiment.questions):
+            asked = asked_of(one)
+            lengths[-1][one.questions[0].id] += sum(len(asked[n]) * named[n] for n in ASKED)
     if len(lengths) == 1:
         (of_level,) = lengths
         return max(conditions, key=lambda condition: of_level[condition.levels[0]])

@@ -12,7 +12,8 @@ from runner.core.definition import define, differences
 from runner.core.errors import ConfigError
 from runner.core.expand import checked_conditions
 from runner.core.model import Design, Experiment, Factor, Level
-from runner.core.outline import shares, together
+from runner.core.outline import Use, longest, shares, together, uses
+from tests.unit.composing import fill, head, only
 
 
 def study(
@@ -161,3 +162,54 @@ def test_a_design_between_is_what_was_said(experiment):
     factors = study(experiment, ["r1", "r2"], ["a", "b"]).factors
     found = design_of({"between": ["tone"], "seed": "7", "cross": ["row", "wording"]}, factors, [])
     assert found == Design(between=("tone",), seed=7)
+
+
+EACH = """
+name: each
+ask: each
+factors:
+  row: {levels: {r1: "One.", r2: "Two.", r3: "Three.", r4: "Four."}}
+  tone: {levels: {warm: "Please.", cold: "Now."}}
+design: DESIGN
+trials: 1
+temperatures: null
+messages:
+  - {role: user, content: "{row} {tone} {items}"}
+items:
+  short: {minimum: 1, maximum: 7}
+  long: {ask: "How much do you agree with all of that, on the whole?", minimum: 1, maximum: 7}
+"""
+
+
+def each(folder, design: str) -> Experiment:
+    body = head("_global_", EACH.replace("DESIGN", design))
+    return only([*fill(folder, {"experiment/each.yaml": body}), "experiment=each"]).experiment
+
+
+def test_all_items_of_a_combination_are_asked_at_its_level(tmp_path):
+    one = each(tmp_path, "{between: [tone]}")
+    conditions = checked_conditions(one)
+    tones = {(row, item): tone for row, tone, item in (c.levels for c in conditions)}
+    assert len(conditions) == len(tones) == 8
+    assert [
+        row for row in one.factors["row"].levels if tones[row, "short"] != tones[row, "long"]
+    ] == []
+
+
+def test_an_item_is_in_every_design_and_no_column_of_a_table_of_conditions(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "d.csv").write_text("row,tone\nr1,cold\nr3,warm\n")
+    conditions = checked_conditions(each(tmp_path, "{only: d.csv}"))
+    assert [c.levels for c in conditions] == [
+        ("r1", "cold", "short"),
+        ("r1", "cold", "long"),
+        ("r3", "warm", "short"),
+        ("r3", "warm", "long"),
+    ]
+
+
+def test_the_longest_prompt_is_that_of_the_longest_item(tmp_path):
+    one = each(tmp_path, "{}")
+    found = longest(one, checked_conditions(one))
+    assert found.levels == ("r3", "warm", "long")
+    assert uses(one)["item"] == [Use(where="messages[0] (user)", names=("items",))]
