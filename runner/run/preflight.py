@@ -82,6 +82,10 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     request_states.depart(before)
     request_files = run.request_files(folder, run.connection.offline())
     packed = list(request_files.batches(request_states.pending()))
+    sizes = [_size(batch) for batch in packed]
+    requests, size, tokens = (
+        (sum(column) for column in zip(*sizes, strict=True)) if sizes else _NOTHING
+    )
     spans = [sized for batch in packed for sized in batch]
     return Preview(
         folder=folder,
@@ -90,27 +94,29 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
         counts=counts,
         conditions=len(run.conditions),
         batches=len(packed),
-        to_send=_requests(spans),
-        bytes=_bytes(spans),
-        input_tokens=_tokens(spans),
+        to_send=requests,
+        bytes=size,
+        input_tokens=tokens,
         estimate=_estimate(run, request_files, spans),
         price=run.price,
-        largest=max(((_requests(b), _bytes(b), _tokens(b)) for b in packed), default=(0, 0, 0)),
+        largest=max(sizes, default=_NOTHING),
         warnings=warnings(run),
         spans=tuple(sized.span for sized in spans),
     )
 
 
-def _requests(spans: Iterable[SizedSpan]) -> int:
-    return sum(len(sized.span) for sized in spans)
+_NOTHING = (0, 0, 0)
 
 
-def _bytes(spans: Iterable[SizedSpan]) -> int:
-    return sum(sized.line_bytes * len(sized.span) for sized in spans)
-
-
-def _tokens(spans: Iterable[SizedSpan]) -> int:
-    return sum(sized.tokens * len(sized.span) for sized in spans)
+def _size(batch: Iterable[SizedSpan]) -> tuple[int, int, int]:
+    """Return how many requests a batch has, and their bytes and input tokens."""
+    requests, size, tokens = _NOTHING
+    for sized in batch:
+        count = len(sized.span)
+        requests += count
+        size += sized.line_bytes * count
+        tokens += sized.tokens * count
+    return requests, size, tokens
 
 
 def _estimate(run: Run, request_files: RequestFiles, spans: Iterable[SizedSpan]) -> Estimate:
