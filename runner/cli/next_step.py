@@ -31,10 +31,12 @@ def after_run(run: "Run", result: "Result", command: str, *, interrupted: bool) 
         interrupted: whether the user stopped it.
     """
     snapshot = result.snapshot
+    if snapshot.pilot is not None and snapshot.pilot.failed and not interrupted:
+        return f"see what was read: {doing(command, 'patterns')}"
     if interrupted or snapshot.counts.open:
         there = sum(1 for b in snapshot.batches if b.state in AT_PROVIDER and not b.is_held)
         go_on = f"{batches(there)} at the provider, where they go on; " if there else ""
-        return f"{go_on}resume with: {command}"
+        return f"{go_on}resume with: {_going_on(command)}"
     if snapshot.counts.failed:
         return f"ask the failed ones once more: {doing(command, 'retry')}"
     if run.emulated:
@@ -69,7 +71,7 @@ def of_job(job: "SweepJob", state: str) -> str:
             return f"look at {job.folder}/answers.csv"
         case "some failed":
             return "ask again with action=retry"
-        case "not started" | "refused" | "held":
+        case "not started" | "refused" | "held" | "pilot failed":
             return SEE_BELOW if job.trouble or job.result else AGAIN
         case "our fault":
             return "please report it"
@@ -94,6 +96,14 @@ def for_real(command: str, *, nameless: bool) -> str:
     elif not nameless and all(_key(word).partition(".")[0] != "service" for word in words):
         kept.append("service=live")  # a file of the user's says emulated
     return shlex.join(kept)
+
+
+def _going_on(command: str) -> str:
+    """Return the command that sends what is open, where one that reads again was typed."""
+    words = shlex.split(command)
+    read_again = {"action=export", "action=extract"} & {*words}
+    kept = [w for w in words if not read_again or _key(w) not in ("action", "apply")]
+    return shlex.join(kept) if read_again else command
 
 
 def doing(command: str, action: str) -> str:

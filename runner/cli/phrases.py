@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from runner.core.model import Batch
+from runner.core.pilot import PilotStanding
 from runner.core.states import BatchState
 from runner.core.summary import cost_of
 
@@ -57,6 +58,22 @@ def seconds(number: float) -> str:
 def days(number: float) -> str:
     """Return a time in whole days, never below 0."""
     return f"{max(number, 0):.0f} days"
+
+
+def pilot_line(pilot: PilotStanding) -> str:
+    """Say how the requests stand that go first."""
+    if pilot.passed:
+        return f"passed: {pilot.valid:,} of {pilot.read:,} first answers are valid"
+    if pilot.failed:
+        return (
+            f"failed: {pilot.valid:,} of {pilot.read:,} first answers are valid, {pilot.needed:,} were "
+            "wanted; nothing more is sent (all the same: pilot=null)"
+        )
+    read = f" ({pilot.read:,} are read, {pilot.valid:,} valid)" if pilot.read else ""
+    return (
+        f"{plural(pilot.requests, 'request')} first{read}; the rest when {pilot.needed:,} of them are "
+        "valid: at least one round of waiting"
+    )
 
 
 def title(run: "Run") -> str:

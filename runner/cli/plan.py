@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.cli.exits import DONE, USER_MISTAKE
 from runner.cli.output import labelled, print_json, print_notes, print_table, print_warnings
-from runner.cli.phrases import batches, usd_range
+from runner.cli.phrases import batches, pilot_line, usd_range
 from runner.cli.phrases import title as title_of_run
 from runner.cli.prompt_block import WIDTH, block, harmless, wrapped
 from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
@@ -109,6 +109,8 @@ def _work(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
     yield "answered", f"{answered:,}  failed {counts.failed:,}"
     yield "in flight", f"{counts.in_batch:,}"
     yield "to send", f"{preview.to_send:,}  in {batches(preview.batches)}"
+    if preview.pilot is not None:
+        yield "pilot", pilot_line(preview.pilot)
     yield "sent", way(run.settings)
     yield "size", f"{preview.bytes:,} bytes, about {preview.input_tokens:,} input tokens"
     yield "cost", _cost(preview.estimate, preview.price)

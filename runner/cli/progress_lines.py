@@ -80,7 +80,15 @@ def progress_line(snapshot: Snapshot) -> str:
 
 def asides(snapshot: Snapshot) -> list[str]:
     """Return what is to be said beside the counters."""
-    return [line for line in (snapshot.doing, snapshot.held, snapshot.halted) if line]
+    said = (snapshot.doing, _about_the_pilot(snapshot), snapshot.held, snapshot.halted)
+    return [line for line in said if line]
+
+
+def _about_the_pilot(snapshot: Snapshot) -> str | None:
+    pilot = snapshot.pilot
+    if pilot is None or pilot.passed or pilot.failed:
+        return None
+    return f"pilot: {phrases.pilot_line(pilot)}"
 
 
 def how_far(batch: Batch) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from runner.cli.exits import DONE, WORK_REMAINS
 from runner.cli.next_step import after_sweep
 from runner.cli.output import labelled, print_json, print_warnings
-from runner.cli.phrases import NO_RUN, counters, days, seconds, title
+from runner.cli.phrases import NO_RUN, counters, days, pilot_line, seconds, title
 from runner.cli.progress_lines import how_far
 from runner.cli.sweep_jobs import prepared
 from runner.cli.sweep_jobs import title as title_of_sweep
@@ -18,6 +18,7 @@ from runner.cli.sweep_table import COUNTERS, print_rows, stored_row
 from runner.config.settings import Settings
 from runner.core.identity import replaced
 from runner.core.model import Batch
+from runner.core.pilot import PilotStanding
 from runner.core.states import FINAL_STATES
 from runner.core.summary import Cost, cost_of, days_left, shown_state
 from runner.run.run import Run
@@ -79,6 +80,8 @@ def _print(run: Run, facts: Mapping[str, Any], folder: Path, cost: Cost) -> None
     rows = [("folder", str(folder)), ("runner", alive)]
     if "total" in facts:
         rows.append(("answers", counters({name: facts[name] for name in COUNTERS})))
+        if "pilot" in facts:
+            rows.append(("pilot", pilot_line(PilotStanding.of(facts["pilot"]))))
         rows.append(("cost", str(cost).removeprefix("cost ")))
     print(title(run))
     for label, text in rows:

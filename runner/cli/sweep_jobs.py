@@ -154,6 +154,8 @@ class SweepJob:
         snapshot = self.result.snapshot
         if not snapshot.counts.open:
             return "some failed" if snapshot.counts.failed else "done"
+        if snapshot.pilot is not None and snapshot.pilot.failed:
+            return "pilot failed"
         if snapshot.halted:
             return "refused"
         if interrupted:

@@ -200,6 +200,10 @@ def _check_numbers(config: Config, problems: Problems) -> None:
     problems.check(
         config.trials <= MAX_TRIALS, "trials", f"{config.trials}; allowed: up to {MAX_TRIALS:,}"
     )
+    if (pilot := config.pilot) is not None:
+        for key, part in (("share", pilot.share), ("valid", pilot.valid)):
+            allowed = "allowed: a share above 0, up to 1; no pilot: pilot=null"
+            problems.check(part is None or 0 < part <= 1, f"pilot.{key}", f"{part}; {allowed}")
     for key, cap in (
         ("max_attempts", config.retry.max_attempts),
         ("max_lost", config.retry.max_lost),
@@ -230,6 +234,7 @@ def _lowest(config: Config) -> list[tuple[str, float, float]]:
         ("provider.timeout_seconds", provider.timeout_seconds, 1),
     ]
     optional: list[tuple[str, float | None, float]] = [
+        ("pilot.at_least", None if config.pilot is None else config.pilot.at_least, 1),
         ("poll.settle_seconds", poll.settle_seconds, 0),
         ("provider.realtime.requests_per_minute", provider.realtime.requests_per_minute, 1),
         ("provider.limits.enqueued_tokens", provider.limits.enqueued_tokens, 1),

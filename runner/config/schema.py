@@ -261,6 +261,15 @@ class ShuffleConfig:
 
 
 @dataclass
+class PilotConfig:
+    """What goes first, and how much of it has to be valid before the rest goes; all null: nothing."""
+
+    share: float | None = None
+    at_least: int | None = None
+    valid: float | None = None
+
+
+@dataclass
 class RetryConfig:
     """How often a request is asked."""
 
@@ -328,6 +337,7 @@ class Config:
     name: str = MISSING
     action: str = "run"
     trials: int = 10
+    pilot: PilotConfig | None = field(default_factory=PilotConfig)
     personas: list[str] | None = None
     texts: list[str] | None = None
     temperatures: Any = "calculated"

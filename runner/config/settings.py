@@ -54,6 +54,7 @@ from runner.core.model import (
     Shuffle,
     Variant,
 )
+from runner.core.pilot import Pilot
 from runner.core.prompt import MAIN_FIELDS, render
 from runner.core.request_states import RetryPolicy
 from runner.providers._lines import overlaid
@@ -86,6 +87,8 @@ class Settings:
     """Whether the provider's file says what this model accepts."""
     capability: Capability
     """What it says of this model."""
+    pilot: Pilot | None = None
+    """What goes first; None: everything at once."""
     overrides: tuple[str, ...] = ()
     """What the command line says of this job, as `trials=10`."""
     refused: tuple[tuple[str, str], ...] = ()
@@ -174,6 +177,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
         ),
         listed=bool(config.provider.models),
         capability=capability,
+        pilot=_pilot(config),
         config=config,
         resolved={str(key): value for key, value in resolved.items()},
     )
@@ -181,6 +185,19 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
 
 def _some_sends(config: Config) -> bool:
     return any(isinstance(row, Mapping) and row.get("sends") for row in config.factors.values())
+
+
+def _pilot(config: Config) -> Pilot | None:
+    """Return the pilot that is asked for by any of its settings."""
+    said = config.pilot
+    if said is None or (said.share is None and said.at_least is None and said.valid is None):
+        return None
+    usual = Pilot()
+    return Pilot(
+        share=usual.share if said.share is None else decimal_of(said.share),
+        at_least=usual.at_least if said.at_least is None else said.at_least,
+        valid=usual.valid if said.valid is None else decimal_of(said.valid),
+    )
 
 
 def _experiment(

@@ -109,6 +109,8 @@ class Facts:
     """Collected batches whose result files are not here any more."""
     cancelled: frozenset[BatchKey] = frozenset()
     """Batches that the user wants to be cancelled while the others go on."""
+    held_back: frozenset[BatchKey] = frozenset()
+    """Packed batches that are not sent before the pilot has passed."""
     sought: frozenset[BatchKey] = frozenset()
     """Batches whose twins were looked for in this run, and are not looked for again in it."""
     cleared: frozenset[BatchKey] = frozenset()
@@ -258,7 +260,9 @@ def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], st
     actions: list[Action] = []
     full = False
     for batch in free:
-        if batch.state not in UNSENT or batch.next_at > now or batch.key in facts.cancelled:
+        if batch.state not in UNSENT or batch.next_at > now:
+            continue
+        if batch.key in facts.cancelled or batch.key in facts.held_back:
             continue
         if not batch.realtime:  # what is asked one by one waits in no queue
             full = full or not _fits(batch, facts.limits, flying, tokens)
@@ -315,6 +319,8 @@ def _may_be_billed(batch: Batch) -> bool:
 def _waits(facts: Facts, free: list[Batch], now: float) -> Iterator[float]:
     """Yield when each batch that is waited for is due again."""
     for batch in free:
+        if batch.key in facts.held_back:
+            continue
         if batch.state in UNSENT:
             sending = facts.purpose is Purpose.RUN and facts.halted is None
             if sending and batch.next_at > now:

@@ -4,7 +4,7 @@ One byte a request and counter, in arrays by condition: a million requests are a
 a finished batch is a few slice assignments. `pending` is stored nowhere; it is what is left over.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -206,14 +206,20 @@ class RequestStates:
             pending=tally[PENDING] + tally[WITHHELD],
         )
 
-    def pending(self, *, again: bool | None = None) -> Iterator[Span]:
+    def pending(
+        self, *, again: bool | None = None, within: Mapping[Stem, int] | None = None
+    ) -> Iterator[Span]:
         """Yield what is to be asked next, as spans, in the order of the configuration.
 
         Args:
             again: only what the model has answered before (True) or not yet (False).
+            within: only of these conditions, and only so many of their trials.
         """
-        for stem, row in self.rows.items():
-            for first, last in _runs(row.state, row.wanted):
+        stems = self.rows if within is None else within
+        for stem in stems:
+            row = self.rows[stem]
+            size = row.wanted if within is None else min(row.wanted, within[stem])
+            for first, last in _runs(row.state, size):
                 for span in self._alike(stem, row, first, last):
                     if again is None or again is bool(row.asked[span.first - 1]):
                         yield span

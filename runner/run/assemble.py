@@ -123,7 +123,13 @@ def engine_of(
     request_files = run.request_files(ledger.directory, provider, spec.experiment_id)
     result_reader = run.result_reader(ledger.directory, provider, request_files, spec.experiment_id)
     state = RunState(
-        ledger, request_states, run.shared_budget, SystemClock(), observer, waits=spec.purpose.waits
+        ledger,
+        request_states,
+        run.shared_budget,
+        SystemClock(),
+        observer,
+        waits=spec.purpose.waits,
+        admission=run.admission(request_states),
     )
     calls = Calls(
         spec,
@@ -213,6 +219,7 @@ def exported_run(run: Run, ledger: Ledger, request_states: RequestStates) -> "Ex
         events=ledger.events(),
         resolved=run.settings.resolved,
         dataset=run.settings.config.export.dataset,
+        rules=run.admission(request_states).facts(),
     )
 
 

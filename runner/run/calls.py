@@ -196,7 +196,7 @@ class Calls:
         mixed = asking.first == asking.again
         for again in (None,) if mixed else (True, False):
             realtime = asking.again if again else asking.first
-            pending = self._state.requests.pending(again=again)
+            pending = self._state.pending(again=again)
             spans = next(self._request_files.batches(pending), None)
             if spans is not None:
                 if self.provider.found_by_size and not realtime:

@@ -76,7 +76,7 @@ class Control:
     def _again(self, count: int, which: str) -> tuple[bool, str]:
         if not count:
             return False, f"no request is {which} that could be asked again"
-        self._state.summarise()
+        self._state.asked_again()
         sends = self._sends and self._state.halted is None
         when = "now" if sends else "by the next run: this one sends nothing"
         return True, f"{count:,} requests are asked again {when}"

@@ -135,6 +135,7 @@ class Engine:
     def _loop(self, lanes: _Lanes) -> None:
         while True:
             self._control.obey()
+            self._state.admit()
             with self._state.deciding():
                 next_steps = plan(self._facts(), self._clock.now())
                 self._state.hold(next_steps.held)
@@ -156,7 +157,7 @@ class Engine:
         return Facts(
             purpose=self._spec.purpose,
             batches=tuple(state.batches.values()),
-            pending=state.requests.has_pending(),
+            pending=state.has_pending(),
             busy=frozenset(a.batch for a in actions if a.batch is not None),
             packing=any(a.verb is Verb.PACK for a in actions),
             halted=state.halted,
@@ -167,6 +168,7 @@ class Engine:
             looked=state.marked(Mark.LOOKED),
             gone=state.marked(Mark.GONE),
             cancelled=state.marked(Mark.CANCELLED),
+            held_back=state.held_back(),
             sought=state.marked(Mark.SOUGHT),
             cleared=state.marked(Mark.CLEARED),
             failing=state.marked(Mark.FAILING),

@@ -53,9 +53,15 @@ def reread(run: Run) -> Result:
         with heartbeat(ledger, SystemClock().now, lambda: not request_states.counts().open):
             _read_again(run, ledger, request_states)
             batches, counts = ledger.batches(), request_states.counts()
-            ledger.summarise(summary(counts, batches))
+            rules = run.admission(request_states).facts()
+            ledger.summarise(summary(counts, batches) | rules)
             snapshot = Snapshot(
-                counts=counts, batches=batches, held=None, halted=None, stopping=False
+                counts=counts,
+                batches=batches,
+                held=None,
+                halted=None,
+                stopping=False,
+                pilot=run.admission(request_states).standing,
             )
             exported = exported_run(run, ledger, request_states)
             with progress_bar("writing the tables", exported.rows) as advance:
@@ -183,7 +189,7 @@ def recover(run: Run) -> tuple[list[Batch], Path | None]:
         folder,
         {**record, "patterns": patterns_of(run.settings.experiment.questions)},
         read,
-        lambda made: summary(run.standing(made).counts(), made.batches()),
+        lambda made: _summary_of(run, made),
         shared=run.settings.config.ledger.shared,
     )
     ledger.close()
@@ -223,8 +229,14 @@ def decide(run: Run, action: str, key: str, remote: str | None) -> Batch:
         batch = known[BatchKey(key)]
         decided = adopted(batch, remote, now) if action == "adopt" else abandoned(batch, now)
         ledger.record(decided, summary={}, event=event_of(decided, action, now))
-        ledger.summarise(summary(run.standing(ledger).counts(), ledger.batches()))
+        ledger.summarise(_summary_of(run, ledger))
     return decided
+
+
+def _summary_of(run: Run, ledger: Ledger) -> dict[str, Any]:
+    """Return what a ledger sums up to."""
+    states = run.standing(ledger)
+    return summary(states.counts(), ledger.batches()) | run.admission(states).facts()
 
 
 def _lines_of(folder: Path) -> list[Line]:

@@ -78,7 +78,7 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     if exists(folder):
         with closing(LedgerReader(folder)) as reader:
             request_states, known = run.standing(reader), reader.batches()
-    counts = request_states.counts()
+    counts, pilot = request_states.counts(), run.admission(request_states).standing
     request_states.depart(before)
     request_files = run.request_files(folder, run.connection.offline())
     packed = list(request_files.batches(request_states.pending()))
@@ -101,6 +101,7 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
         price=run.price,
         largest=max(sizes, default=_NOTHING),
         warnings=warnings(run),
+        pilot=pilot,
         spans=tuple(sized.span for sized in spans),
     )
 

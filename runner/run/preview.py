@@ -13,6 +13,7 @@ from runner.core.custom_id import custom_id
 from runner.core.model import Condition, Experiment, Message, Span
 from runner.core.outline import first_variant, longest, shares, together, turns, uses
 from runner.core.prompt import Renderer
+from runner.core.pilot import PilotStanding
 from runner.core.request_states import Counts
 from runner.core.summary import Cost, totals
 
@@ -37,6 +38,8 @@ class Preview:
     largest: tuple[int, int, int]
     """The most requests, bytes and input tokens that any one batch has."""
     warnings: tuple[str, ...]
+    pilot: PilotStanding | None = None
+    """How the requests stand that go first; None: everything goes at once."""
     spans: tuple[Span, ...] = ()
     """What is sent first; what is asked again comes later."""
 
@@ -132,6 +135,7 @@ def facts_of(
         "conditions": preview.conditions,
         "trials": experiment.trials,
         **totals(preview.counts),
+        **({} if preview.pilot is None else {"pilot": preview.pilot.facts()}),
         "to_send": preview.to_send,
         "batches": preview.batches,
         "bytes": preview.bytes,

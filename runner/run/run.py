@@ -17,6 +17,7 @@ from runner.core.expand import checked_conditions
 from runner.core.model import Condition, JsonObject
 from runner.core.request_states import RequestStates
 from runner.providers.base import Provider
+from runner.run.admission import Admission
 from runner.run.budget import SharedBudget
 from runner.run.clock import SystemClock
 from runner.run.connection import NO_RUN, Connection
@@ -144,6 +145,12 @@ class Run:
         return RequestStates.of(
             self.conditions, self.settings.experiment.trials, self.settings.retry
         )
+
+    def admission(self, request_states: RequestStates) -> Admission:
+        """Return what says which requests may be packed, as they stand."""
+        stems = [condition.stem for condition in self.conditions]
+        trials = self.settings.experiment.trials
+        return Admission.of(self.settings.pilot, stems, trials, request_states)
 
     def known_to(self, ledger: Ledger) -> RequestStates:
         """Return how the requests that a ledger's record knows stand before anything was sent.

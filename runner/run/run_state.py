@@ -1,17 +1,19 @@
 """How a run stands: its batches, its requests, and why nothing is sent; written down in one place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
 from runner.core.model import Batch, BatchKey, Span
+from runner.core.pilot import PilotStanding
 from runner.core.plan import Load, committed
 from runner.core.request_states import Counts, RequestStates
 from runner.core.states import BatchEvent, BatchState
 from runner.core.summary import summary
 from runner.core.transition import Mark, Step, resumed
+from runner.run.admission import Admission
 from runner.run.budget import SharedBudget
 from runner.run.clock import Clock
 from runner.storage.events import event_of
@@ -29,6 +31,8 @@ class Snapshot:
     stopping: bool
     doing: str | None = None
     """What goes on beside the batches, and how far it is."""
+    pilot: PilotStanding | None = None
+    """How the requests stand that go first; None: there is no pilot."""
 
 
 class Observer(Protocol):
@@ -59,6 +63,7 @@ class RunState:
         observer: Observer,
         *,
         waits: bool,
+        admission: Admission | None = None,
     ) -> None:
         """Take up what the ledger knows.
 
@@ -69,13 +74,17 @@ class RunState:
             clock: the time.
             observer: is told of every event.
             waits: whether this run waits for the provider.
+            admission: what may be packed; without it, all that is pending.
         """
         self.ledger = ledger
         self.requests = request_states
         self.clock = clock
         self.observer = observer
-        self.halted: str | None = None
         self.stopping = False
+        self._admission = admission or Admission()
+        self._is_news = True
+        """Whether something came since what may be packed was looked at."""
+        self._halted: str | None = None
         self._leaves_at: float | None = None
         self._held: str | None = None
         self._shared_budget = shared_budget
@@ -103,6 +112,11 @@ class RunState:
         """Return the batches with a mark."""
         return frozenset(key for key, marks in self._marks.items() if mark in marks)
 
+    @property
+    def halted(self) -> str | None:
+        """Why nothing more is sent in this run; None when sending is allowed."""
+        return self._halted or self._admission.failed
+
     def snapshot(self) -> Snapshot:
         """Return the run as it stands."""
         return Snapshot(
@@ -111,7 +125,32 @@ class RunState:
             held=self._held,
             halted=self.halted,
             stopping=self.stopping,
+            pilot=self._admission.standing,
         )
+
+    # -- what may be packed now
+
+    def admit(self) -> None:
+        """Find out what may be packed, if anything came since the last time."""
+        if not self._is_news:
+            return
+        self._is_news = False
+        before = self.halted
+        self._admission.look(self.requests, self._batches.values(), self._members)
+        if self.halted != before:
+            self.summarise()
+
+    def pending(self, *, again: bool | None) -> Iterator[Span]:
+        """Yield what may be packed now, as `RequestStates.pending`."""
+        return self._admission.pending(self.requests, again=again)
+
+    def has_pending(self) -> bool:
+        """Tell whether anything may be packed now."""
+        return self._admission.has_pending(self.requests)
+
+    def held_back(self) -> frozenset[BatchKey]:
+        """Return batches that are packed and wait for the pilot."""
+        return self._admission.held_back(self._batches.values(), self._members)
 
     # -- leaving; called from a signal handler, too, so it takes no lock
 
@@ -161,8 +200,9 @@ class RunState:
         key, outcomes = step.batch.key, step.outcomes
         self._marks[key] = step.marks
         if step.halted is not None:
-            self.halted = step.halted
+            self._halted = step.halted
         if outcomes is not None:
+            self._is_news = True
             self.requests.arrive(self._members[key], outcomes)
             if Mark.CANCELLED in step.marks:
                 self.requests.withhold(self._members[key], outcomes)
@@ -203,6 +243,11 @@ class RunState:
         """Note why something that could be sent is not."""
         self._held = why
 
+    def asked_again(self) -> None:
+        """Take note that requests which had ended wait to be asked once more."""
+        self._is_news = True
+        self.summarise()
+
     def summarise(self) -> None:
         """Write the summary beside the ledger."""
         self.ledger.summarise(self._summary())
@@ -229,4 +274,5 @@ class RunState:
             **summary(self.requests.counts(), tuple(self._batches.values())),
             "held": self._held,
             "halted": self.halted,
+            **self._admission.facts(),
         }

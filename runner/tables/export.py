@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,6 +57,8 @@ class ExportedRun:
     resolved: Mapping[str, Any]
     dataset: bool
     """Whether it goes into the dataset of all runs, too; a run that is in there stays in there."""
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    """What the summary says of rules by which requests were sent, as a pilot; most runs have none."""
 
     @property
     def rows(self) -> int:
@@ -194,6 +196,7 @@ def _summary(run: ExportedRun, counts: Counts) -> dict[str, Any]:
         "model": run.experiment["definition"]["model"]["name"],
         "rehearsal": run.experiment["emulated"],
         **summary(counts, run.batches),
+        **run.rules,
     }
 
 

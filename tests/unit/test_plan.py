@@ -478,7 +478,14 @@ def some_facts(draw: st.DrawFn) -> Facts:
         budget_usd=draw(st.none() | st.integers(0, 8).map(Decimal)),
         looked=draw(some),
         gone=draw(some),
+        held_back=draw(some),
     )
+
+
+@given(some_facts())
+def test_what_waits_for_the_pilot_is_not_sent(known):
+    sent = {a.batch for a in plan(known, NOW).actions if a.verb in (Verb.STAGE, Verb.SUBMIT)}
+    assert sent & known.held_back == set()
 
 
 @given(some_facts())

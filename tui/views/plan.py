@@ -159,6 +159,9 @@ def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[l
             (f"   failed {failed:,}", "bad") if failed else ("", ""),
             (f"   to send {to_send:,}", "strong"),
         ]
+        pilots = [int(p.facts["pilot"]["requests"]) for p in plans if "pilot" in p.facts]
+        if pilots:
+            requests.append((f"   {sum(pilots):,} of them first, as a pilot", ""))
     lines.append(requests)
     return lines
 
