@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.core.model import Batch
 from runner.core.pilot import PilotStanding
@@ -74,6 +74,18 @@ def pilot_line(pilot: PilotStanding) -> str:
         f"{plural(pilot.requests, 'request')} first{read}; the rest when {pilot.needed:,} of them are "
         "valid: at least one round of waiting"
     )
+
+
+def until_line(until: Mapping[str, Any]) -> str:
+    """Say what a stopping rule wants, and how far it has come, as `Precision.facts` has it."""
+    said = (
+        f"{until['min']:,} to {until['max']:,} of each condition, until the 95 % interval of "
+        f"{until['of']} is ±{until['half_width']:g}"
+    )
+    conditions = until["reached"] + until["at_max"] + until["open"]
+    constant = f" ({until['constant']:,} without any variation)" if until["constant"] else ""
+    at_max = f", not within {until['max']:,} in {until['at_max']:,}" if until["at_max"] else ""
+    return f"{said}: reached in {until['reached']:,} of {conditions:,}{constant}{at_max}"
 
 
 def title(run: "Run") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.cli.exits import DONE, USER_MISTAKE
 from runner.cli.output import labelled, print_json, print_notes, print_table, print_warnings
-from runner.cli.phrases import batches, pilot_line, usd_range
+from runner.cli.phrases import batches, pilot_line, until_line, usd, usd_range
 from runner.cli.phrases import title as title_of_run
 from runner.cli.prompt_block import WIDTH, block, harmless, wrapped
 from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
@@ -79,8 +79,15 @@ def _design(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
         sends = experiment.factors[factor].sends
         yield "", ("" if alone else f"{how[factor]}; ") + _changes(sends, where[factor])
     yield "temperatures", temperatures(run.settings, run.conditions)
-    yield "trials", f"{experiment.trials:,} of each condition"
+    if preview.until is None:
+        yield "trials", f"{experiment.trials:,} of each condition"
+    else:
+        yield "trials", until_line(preview.until)
     yield "requests", f"{preview.counts.total:,}  in {preview.conditions:,} conditions"
+    if preview.until is not None:
+        requests, usd_left = preview.at_most
+        cost = UNKNOWN if usd_left is None else f"up to {usd(usd_left)} more"
+        yield "at most", f"{requests:,} requests, {cost}; each round is one more time of waiting"
 
 
 def _changes(sends: str | None, found: Sequence[Use]) -> str:

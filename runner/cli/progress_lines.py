@@ -80,7 +80,8 @@ def progress_line(snapshot: Snapshot) -> str:
 
 def asides(snapshot: Snapshot) -> list[str]:
     """Return what is to be said beside the counters."""
-    said = (snapshot.doing, _about_the_pilot(snapshot), snapshot.held, snapshot.halted)
+    until = None if snapshot.until is None else f"trials: {phrases.until_line(snapshot.until)}"
+    said = (snapshot.doing, _about_the_pilot(snapshot), until, snapshot.held, snapshot.halted)
     return [line for line in said if line]
 
 

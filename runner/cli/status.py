@@ -10,7 +10,7 @@ from typing import Any
 from runner.cli.exits import DONE, WORK_REMAINS
 from runner.cli.next_step import after_sweep
 from runner.cli.output import labelled, print_json, print_warnings
-from runner.cli.phrases import NO_RUN, counters, days, pilot_line, seconds, title
+from runner.cli.phrases import NO_RUN, counters, days, pilot_line, seconds, title, until_line
 from runner.cli.progress_lines import how_far
 from runner.cli.sweep_jobs import prepared
 from runner.cli.sweep_jobs import title as title_of_sweep
@@ -82,6 +82,8 @@ def _print(run: Run, facts: Mapping[str, Any], folder: Path, cost: Cost) -> None
         rows.append(("answers", counters({name: facts[name] for name in COUNTERS})))
         if "pilot" in facts:
             rows.append(("pilot", pilot_line(PilotStanding.of(facts["pilot"]))))
+        if "until" in facts:
+            rows.append(("trials", until_line(facts["until"])))
         rows.append(("cost", str(cost).removeprefix("cost ")))
     print(title(run))
     for label, text in rows:

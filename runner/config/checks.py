@@ -18,6 +18,7 @@ from runner.config.problems import (
     words,
 )
 from runner.config.schema import EMULATOR, LIVE, REHEARSED, Config, ProviderConfig
+from runner.config.trials import check_trials
 from runner.core.errors import ConfigError
 from runner.core.model import Enhance, Sampling
 
@@ -45,7 +46,6 @@ PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
 MODES = ("batch", "realtime")
 MAX_NUMBER = 2**63
 """No whole number from here on, and nothing that is not finite, gets into a request."""
-MAX_TRIALS = 10_000_000
 
 
 def only_known_keys(node: Any, schema: Any, path: str) -> None:
@@ -197,9 +197,7 @@ def _check_numbers(config: Config, problems: Problems) -> None:
     )
     for key, number, low in _lowest(config):
         problems.check(number >= low, key, f"{number} is too small; allowed: {low} or more")
-    problems.check(
-        config.trials <= MAX_TRIALS, "trials", f"{config.trials}; allowed: up to {MAX_TRIALS:,}"
-    )
+    check_trials(config.trials, problems)
     if (pilot := config.pilot) is not None:
         for key, part in (("share", pilot.share), ("valid", pilot.valid)):
             allowed = "allowed: a share above 0, up to 1; no pilot: pilot=null"
@@ -220,7 +218,6 @@ def _lowest(config: Config) -> list[tuple[str, float, float]]:
     """Return settings with their numbers and the least that each may be."""
     provider, poll = config.provider, config.poll
     at_least: list[tuple[str, float, float]] = [
-        ("trials", config.trials, 1),
         ("retry.max_attempts", config.retry.max_attempts, 1),
         ("retry.max_lost", config.retry.max_lost, 1),
         ("budget.max_usd", config.budget.max_usd, 0),

@@ -12,7 +12,8 @@ LIVE, REHEARSED = "dataset", "dataset_rehearsal"
 EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
 WORDS = {"type": "nothing, one word, or several"}
-"""Marks a setting that OmegaConf has no type for."""
+TRIALS = {"type": "a whole number, or a rule"}
+"""Mark settings that OmegaConf has no type for."""
 
 
 @dataclass
@@ -261,6 +262,24 @@ class ShuffleConfig:
 
 
 @dataclass
+class UntilConfig:
+    """When a condition is precise enough."""
+
+    half_width: float = MISSING
+    of: str = MISSING
+    per: str = "condition"
+
+
+@dataclass
+class TrialsConfig:
+    """How often a condition is asked, where a rule says so."""
+
+    min: int = MISSING
+    max: int = MISSING
+    until: UntilConfig = MISSING
+
+
+@dataclass
 class PilotConfig:
     """What goes first, and how much of it has to be valid before the rest goes; all null: nothing."""
 
@@ -336,7 +355,7 @@ class Config:
 
     name: str = MISSING
     action: str = "run"
-    trials: int = 10
+    trials: Any = field(default=10, metadata=TRIALS)
     pilot: PilotConfig | None = field(default_factory=PilotConfig)
     personas: list[str] | None = None
     texts: list[str] | None = None

@@ -36,6 +36,7 @@ from runner.config.schema import (
     TextConfig,
 )
 from runner.config.sent import check_sent, sampling_of, sent_of, unheard
+from runner.config.trials import stopping_of
 from runner.core.errors import ConfigError
 from runner.core.expand import combinations, conditions
 from runner.core.extract.extractor import Extractor
@@ -205,6 +206,7 @@ def _experiment(
 ) -> tuple[Experiment, tuple[str, ...]]:
     """Return what is asked, and what to know of the model."""
     questions = questions_of(config.question, config.items, list(config.factors), sources, problems)
+    stopping = stopping_of(config.trials, questions, problems)
     structured = _structured(config, questions, problems)
     if _some_sends(config):  # their levels say how much it reasons, and are looked at below
         capability = capability_of(config.provider, heated=False)
@@ -237,7 +239,8 @@ def _experiment(
         model=model,
         temperatures=temperatures,
         calculated=calculated,
-        trials=config.trials,
+        trials=config.trials if stopping is None else stopping.least,
+        stopping=stopping,
         enhance=Enhance.NEVER if messages else Enhance(config.prompt.enhance),
         design=design,
         messages=messages,
@@ -284,6 +287,11 @@ def _asked(
         raise ConfigError("ask: each: the schema has all items; ask with question.answer=text")
     if str(config.shuffle.items).lower() != "false":
         raise ConfigError("shuffle.items: with ask: each there is one item in a request")
+    if isinstance(config.trials, dict):
+        raise ConfigError(
+            "trials.until: with ask: each most conditions do not have that item: ask: together, or "
+            "give trials a number"
+        )
     item = Factor(name=ITEM, levels={id_: Level(id=id_) for id_ in ids})
     return replace(questions, each=True), {**factors, ITEM: item}
 

@@ -12,7 +12,14 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from runner.config import options
-from runner.config.schema import GROUPS, WORDS, Config, ProviderConfig
+from runner.config.schema import (
+    GROUPS,
+    TRIALS,
+    WORDS,
+    Config,
+    ProviderConfig,
+    TrialsConfig,
+)
 from runner.core.errors import ConfigError
 
 NOTHING = ("", "~", "null", "Null", "NULL")
@@ -45,9 +52,14 @@ class Words:
     """Stands for the type of a setting that is nothing, one word or several."""
 
 
+class Trials:
+    """Stands for the type of `trials`: a whole number, or what `TrialsConfig` has."""
+
+
 def inner(kind: Any, key: str) -> Any:
     """Return the type of what stands under a key of a mapping or in a list; Any when unknown."""
     bare: Any = _bare(kind)[0]
+    bare = TrialsConfig if bare is Trials else bare
     if isinstance(bare, type) and is_dataclass(bare):
         own = options.types() if bare is ProviderConfig else {}
         return own.get(key) or _fields(bare).get(key, Any)
@@ -94,7 +106,11 @@ def at(path: str) -> Any:
 @cache
 def _fields(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {f.name: Words if f.metadata == WORDS else hints[f.name] for f in fields(kind)}
+    marked = [(WORDS, Words), (TRIALS, Trials)]
+    return {
+        f.name: next((type_ for mark, type_ in marked if f.metadata == mark), hints[f.name])
+        for f in fields(kind)
+    }
 
 
 def _bare(kind: Any) -> tuple[Any, bool]:
@@ -122,7 +138,7 @@ def meant(text: str, kind: Any, where: str, *, quoted: bool) -> Any:
         return text if bare is str and text and not optional else None
     if text == "???" or "${" in text or bare in (str, Words):
         return text
-    if bare is int:
+    if bare in (int, Trials):
         return int(_plainly(_WHOLE, text, where, "Integer; allowed: plain digits, as 10"))
     if bare is float:
         if _NO_NUMBER.fullmatch(text):  # not finite: its range is checked with the others
@@ -187,7 +203,7 @@ def _quoted(text: str, kind: Any, where: str) -> str:
         return "{" + ",".join(_pair(pair, bare, where) for pair in _split(value[1:-1], ",")) + "}"
     if not _PLAIN_TEXT.fullmatch(value):
         is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        if is_quoted and bare in (int, float, bool):
+        if is_quoted and bare in (int, float, bool, Trials):
             meant(value[1:-1], kind, where, quoted=True)
         return text
     if bare in (str, Words):

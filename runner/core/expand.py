@@ -145,7 +145,7 @@ def checked_conditions(experiment: Experiment, tag_length: int = 0) -> list[Cond
     """
     seen: dict[str, Condition] = {}
     for condition in conditions(experiment):
-        longest = custom_id(condition.stem, experiment.trials)
+        longest = custom_id(condition.stem, experiment.most_trials)
         if not LEGAL.fullmatch("_" * tag_length + longest):
             raise ConfigError(
                 f"custom_id {longest!r} is longer than {64 - tag_length} characters or has others than "

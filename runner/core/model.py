@@ -359,6 +359,21 @@ class Shuffle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """Until when a condition is asked again: until an item is known precisely enough."""
+
+    least: int
+    """Trials of each condition in any case, and valid values of one that is precise enough."""
+    most: int
+    """Trials of a condition at most."""
+    half_width: float
+    """Of the 95 % interval: of the item's mean, or of the share of a choice's most frequent option."""
+    item: str
+    """The question's id."""
+    is_choice: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """The resolved configuration: what is asked of whom, how often."""
 
@@ -371,6 +386,7 @@ class Experiment:
     """The temperature factor; None when each condition has a calculated one or none."""
     calculated: bool
     trials: int
+    """With a stopping rule, those of the first round."""
     enhance: Enhance
     design: Design = field(default_factory=Design)
     messages: tuple[Message, ...] = ()
@@ -378,6 +394,13 @@ class Experiment:
     shuffle: Shuffle = field(default_factory=Shuffle)
     sent: Mapping[tuple[str, ...], Sent] = field(default_factory=dict)
     """By the levels of the factors that send settings, in their order; empty where none does."""
+    stopping: Stopping | None = None
+    """None: every condition has the same number of trials."""
+
+    @property
+    def most_trials(self) -> int:
+        """Return how many trials a condition may come to."""
+        return self.trials if self.stopping is None else self.stopping.most
 
     def sent_key(self, levels: tuple[str, ...]) -> tuple[str, ...]:
         """Return those levels of a condition that are settings of the request."""

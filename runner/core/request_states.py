@@ -224,6 +224,24 @@ class RequestStates:
                     if again is None or again is bool(row.asked[span.first - 1]):
                         yield span
 
+    def want(self, stem: Stem, trials: int) -> None:
+        """Let a condition of the configuration have so many trials."""
+        with self._changing(stem, trials) as row:
+            row.wanted = trials
+
+    def sent(self, stem: Stem) -> int:
+        """Return the last trial of a condition that was ever in a batch."""
+        row = self.rows[stem]
+        for index in range(len(row.state) - 1, -1, -1):
+            if row.state[index] != PENDING or row.asked[index] or row.lost[index]:
+                return index + 1
+        return 0
+
+    def is_settled(self, stem: Stem) -> bool:
+        """Tell whether no trial of a condition is open."""
+        row = self.rows[stem]
+        return not any(row.state.find(code, 0, row.wanted) >= 0 for code in _OPEN)
+
     def has_pending(self) -> bool:
         """Tell whether anything is left to ask."""
         return self._tally[PENDING] > 0
@@ -284,6 +302,7 @@ class RequestStates:
 
 
 _UNSENT = (PENDING, WITHHELD)
+_OPEN = (PENDING, IN_BATCH, WITHHELD)
 _CANCELLED = OUTCOME_CODES[Outcome.CANCELLED]
 _DEPARTED = bytes(code if code in (SUCCESS, RETRY_SUCCESS) else IN_BATCH for code in range(256))
 """A request that turned out to be answered stays so, although another attempt is under way."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from runner.report.intervals import NOTHING, Z, freedom, lift, t_quantile, wilson
+from runner.core.intervals import Z
+from runner.report.intervals import NOTHING, freedom, lift, t_quantile, wilson
 
 LEAST_CELLS = 2
 """Cells that two runs have to share before their agreement is measured."""

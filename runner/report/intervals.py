@@ -10,12 +10,11 @@ import numpy.typing as npt
 import polars as pl
 from scipy import special
 
+from runner.core import intervals
+from runner.core.intervals import UPPER, Z
+
 Numbers = npt.NDArray[np.float64]
 
-UPPER = 0.975
-"""The share of a distribution below the upper end of a 95 % interval."""
-Z = 1.959963984540054
-"""The standard normal's 97.5 % quantile."""
 NOTHING = 1e-9
 """A variance that is this small beside another one is 0, but for rounding."""
 MANY_CELLS = 100
@@ -27,8 +26,7 @@ LEAST_CELLS = 3
 def wilson(share: pl.Expr, n: pl.Expr, quantile: pl.Expr | float = Z) -> tuple[pl.Expr, pl.Expr]:
     """Return the ends of Wilson's 95 % score interval of a share, between 0 and 1.
 
-    E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference,
-    Journal of the American Statistical Association 22, 209-212. For answers that come in cells, n
+    For answers that come in cells, n
     is their effective number and the quantile that of t: N. Dean and M. Pagano (2015), Evaluating
     confidence interval methods for binomial proportions in clustered surveys, Journal of Survey
     Statistics and Methodology 3, 484-503.
@@ -38,9 +36,7 @@ def wilson(share: pl.Expr, n: pl.Expr, quantile: pl.Expr | float = Z) -> tuple[p
         n: how many independent answers say as much, above 0.
         quantile: how many standard errors an end is away.
     """
-    square = quantile * quantile / n
-    centre = (share + square / 2) / (1 + square)
-    half = (square * share * (1 - share) + square * square / 4).sqrt() / (1 + square)
+    centre, half = intervals.wilson(share, n, quantile)
     return (centre - half).clip(0, 1), (centre + half).clip(0, 1)
 
 

@@ -16,6 +16,7 @@ from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
 from runner.report.page import Page, Section, Table, counts
 from runner.report.parts import MANY_CELLS, Parts, share
+from runner.report.rules import rules
 from runner.report.words import Words
 from runner.tables.runs import Kind
 
@@ -248,6 +249,7 @@ class Sections:
             yield words("m.units_factors", cell=" × ".join(cell), value=value)
         yield words("m.missing", what=words(f"m.as_{data.kind}"))
         yield words("n.missing")
+        yield from rules(data.runs, words)
         if self._numbers.questions:
             yield words("m.scores")
             yield words("m.interval")

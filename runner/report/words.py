@@ -518,6 +518,51 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "not a bill. An attempt that was lost, or whose tokens were not counted, may be billed: its "
         "cost is unknown, not 0.",
     ),
+    "m.pilot_passed": (
+        "予備調査：{run} では、まず全条件にわたる {requests} 件を送り、最初の回答が有効なものが {needed} 件に達してから残りを送った"
+        "（{read} 件を読み、{valid} 件が有効）。",
+        "Pilot: in {run} {requests} requests over all conditions went first; the rest was sent once "
+        "{needed} of them were valid at their first answer ({valid} of the {read} read are).",
+    ),
+    "m.pilot_failed": (
+        "予備調査：{run} では、まず全条件にわたる {requests} 件を送った。最初の回答が有効なものは {read} 件のうち {valid} 件で、"
+        "必要な {needed} 件に届かず、残りは送っていない。",
+        "Pilot: in {run} {requests} requests over all conditions went first; {valid} of {read} were "
+        "valid at their first answer, {needed} were wanted, and the rest was not sent.",
+    ),
+    "m.pilot_waiting": (
+        "予備調査：{run} では、まず全条件にわたる {requests} 件を送り、まだ決まっていない（{read} 件を読み、{valid} 件が有効、"
+        "必要なのは {needed} 件）。",
+        "Pilot: in {run} {requests} requests over all conditions go first, and that is not over "
+        "({read} are read, {valid} are valid, {needed} are wanted).",
+    ),
+    "m.pilot_set_aside": (
+        "予備調査：{run} では予備調査が設定されたが、のちに外され（pilot=null）、その結果にかかわらず残りが送られた。",
+        "Pilot: {run} had one, which was set aside later (pilot=null); the rest was sent whatever "
+        "it came to.",
+    ),
+    "m.until_mean": ("{item} の平均（t 区間）", "the mean of {item} (t interval)"),
+    "m.until_share": (
+        "{item} で最も多く選ばれた選択肢の割合（Wilson の区間）",
+        "the share of the most frequent option of {item} (Wilson interval)",
+    ),
+    "m.until": (
+        "停止規則：{run} の各条件は {least} 回から始め、{what}の95 %区間の半幅が {width} 以下になるまで、多くても {most} 回まで"
+        "尋ねた（有効な値は {least} 個以上）。達した条件 {reached}（うち値がすべて同じもの "
+        "{constant}）、{most} 回でも達しなかった条件 {at_max}{named}、未完了 {open}。値を見て止めた区間は 95 % よりやや狭くなりうる。"
+        "条件によって試行数が違うため、まとめた平均では多く尋ねた条件の重みが大きい。",
+        "Stopping rule: in {run} each condition was asked {least} times, and then more, at most "
+        "{most} times, until the 95 % interval of {what} was ±{width} or narrower, over at least "
+        "{least} valid values. Conditions that reached it: {reached} ({constant} of them with all "
+        "values the same); not within {most}: {at_max}{named}; open: {open}. An interval at which the "
+        "asking was stopped can be a little too narrow. Conditions have different numbers of trials, "
+        "so that a pooled mean weighs those more that were asked more.",
+    ),
+    "m.until_before": (
+        "停止規則：{run} の一部の試行は、以前の規則（{item}、半幅 {width}、{least}〜{most} 回）によって尋ねられた。",
+        "Stopping rule: some trials of {run} were asked by an earlier rule ({item}, ±{width}, {least} to "
+        "{most} trials).",
+    ),
     "m.reproduce": (
         "同じデータと同じ版のソフトウェアからは、同じ報告書ができる。このページは作成日時を含まない。",
         "The same data and the same versions make the same report; this page holds no date of its "

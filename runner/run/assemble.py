@@ -14,6 +14,7 @@ from runner.core.plan import Purpose
 from runner.core.request_states import RequestStates
 from runner.core.transition import Timing
 from runner.providers.base import Provider, Service
+from runner.run.admission import Admission
 from runner.run.calls import Calls
 from runner.run.clock import SystemClock
 from runner.run.emulator_process import emulator
@@ -129,7 +130,7 @@ def engine_of(
         SystemClock(),
         observer,
         waits=spec.purpose.waits,
-        admission=run.admission(request_states),
+        admission=run.admission(request_states, ledger.directory, ledger.grant),
     )
     calls = Calls(
         spec,
@@ -219,8 +220,24 @@ def exported_run(run: Run, ledger: Ledger, request_states: RequestStates) -> "Ex
         events=ledger.events(),
         resolved=run.settings.resolved,
         dataset=run.settings.config.export.dataset,
-        rules=run.admission(request_states).facts(),
+        rules=lambda: rules_of(run, ledger, request_states),
+        rounds=[{"rule": row["rule"], "conditions": len(row["trials"])} for row in ledger.rounds()],
     )
+
+
+def rules_of(run: Run, ledger: Ledger, request_states: RequestStates) -> dict[str, Any]:
+    """Return what a summary says of a pilot and of a stopping rule; empty where there is neither."""
+    return admission_of(run, ledger, request_states).facts()
+
+
+def admission_of(run: Run, ledger: Ledger, request_states: RequestStates) -> Admission:
+    """Return how a pilot and a stopping rule stand."""
+    admission = run.admission(request_states, ledger.directory)
+    if admission:
+        batches = ledger.batches()
+        requests = {batch.key: ledger.members(batch.key) for batch in batches}
+        admission.judge(request_states, batches, requests)
+    return admission
 
 
 def write_tables(exported: "ExportedRun", advance: Advance) -> "TableFiles":

@@ -13,7 +13,7 @@ from runner.core.call_results import CallResult, Failed
 from runner.core.cost import estimate
 from runner.core.errors import ProviderError
 from runner.core.model import Batch, BatchKey
-from runner.core.plan import Action, Facts, Plan, Verb, plan
+from runner.core.plan import Action, Facts, Plan, Purpose, Verb, plan
 from runner.core.states import BatchState
 from runner.core.transition import Mark, Moment, Terms, after
 from runner.run.callers import Callers
@@ -135,7 +135,8 @@ class Engine:
     def _loop(self, lanes: _Lanes) -> None:
         while True:
             self._control.obey()
-            self._state.admit()
+            if self._spec.purpose is not Purpose.CANCEL:
+                self._state.admit()
             with self._state.deciding():
                 next_steps = plan(self._facts(), self._clock.now())
                 self._state.hold(next_steps.held)

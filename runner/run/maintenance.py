@@ -20,7 +20,7 @@ from runner.core.model import Batch, BatchKey
 from runner.core.request_states import RequestStates
 from runner.core.states import BatchState
 from runner.core.summary import summary
-from runner.run.assemble import Result, exported_run, write_tables
+from runner.run.assemble import Result, admission_of, exported_run, rules_of, write_tables
 from runner.run.clock import SystemClock
 from runner.run.heartbeat import heartbeat
 from runner.run.record import check_patterns, how_read, opened, patterns_of
@@ -52,8 +52,10 @@ def reread(run: Run) -> Result:
         request_states = run.known_to(ledger)
         with heartbeat(ledger, SystemClock().now, lambda: not request_states.counts().open):
             _read_again(run, ledger, request_states)
+            run.take_up_rounds(request_states, ledger)
             batches, counts = ledger.batches(), request_states.counts()
-            rules = run.admission(request_states).facts()
+            admission = admission_of(run, ledger, request_states)
+            rules = admission.facts()
             ledger.summarise(summary(counts, batches) | rules)
             snapshot = Snapshot(
                 counts=counts,
@@ -61,7 +63,8 @@ def reread(run: Run) -> Result:
                 held=None,
                 halted=None,
                 stopping=False,
-                pilot=run.admission(request_states).standing,
+                pilot=admission.standing,
+                until=rules.get("until"),
             )
             exported = exported_run(run, ledger, request_states)
             with progress_bar("writing the tables", exported.rows) as advance:
@@ -236,7 +239,7 @@ def decide(run: Run, action: str, key: str, remote: str | None) -> Batch:
 def _summary_of(run: Run, ledger: Ledger) -> dict[str, Any]:
     """Return what a ledger sums up to."""
     states = run.standing(ledger)
-    return summary(states.counts(), ledger.batches()) | run.admission(states).facts()
+    return summary(states.counts(), ledger.batches()) | rules_of(run, ledger, states)
 
 
 def _lines_of(folder: Path) -> list[Line]:

@@ -22,7 +22,9 @@ from runner.core.outline import first_variant, nameable
 from runner.core.pack import SizedSpan
 from runner.core.plan import committed
 from runner.core.prompt import ASKED, placeholders
+from runner.core.request_states import RequestStates
 from runner.core.summary import cost_of
+from runner.run.admission import Rounds
 from runner.run.clock import SystemClock
 from runner.run.folder import definition_in
 from runner.run.preview import Preview, facts_of
@@ -78,7 +80,13 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     if exists(folder):
         with closing(LedgerReader(folder)) as reader:
             request_states, known = run.standing(reader), reader.batches()
-    counts, pilot = request_states.counts(), run.admission(request_states).standing
+            admission = run.admission(request_states, folder)
+            if admission:  # what would go next
+                there = {batch.key: reader.members(batch.key) for batch in known}
+                admission.look(request_states, known, there)
+    else:
+        admission = run.admission(request_states, folder)
+    counts = request_states.counts()
     request_states.depart(before)
     request_files = run.request_files(folder, run.connection.offline())
     packed = list(request_files.batches(request_states.pending()))
@@ -101,12 +109,37 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
         price=run.price,
         largest=max(sizes, default=_NOTHING),
         warnings=warnings(run),
-        pilot=pilot,
+        pilot=admission.standing,
+        until=admission.facts().get("until"),
+        at_most=_at_most(run, request_files, request_states, admission.rounds, spans),
         spans=tuple(sized.span for sized in spans),
     )
 
 
 _NOTHING = (0, 0, 0)
+
+
+def _at_most(
+    run: Run,
+    files: RequestFiles,
+    states: RequestStates,
+    rounds: Rounds | None,
+    now: Iterable[SizedSpan],
+) -> tuple[int, Decimal | None]:
+    """Return how many requests a stopping rule may come to, and what it may still cost."""
+    rule = run.settings.experiment.stopping
+    if rule is None or rounds is None:
+        return 0, None
+    variant = run.settings.retry.variant(again=False)
+    rows = states.rows.items()
+    later = [
+        (files.weight(stem, files.tokens(stem, variant) or 0), rule.most - row.wanted)
+        for stem, row in rows
+        if 0 < row.wanted < rule.most and not rounds.is_over(stem)
+    ]
+    expected = run.settings.experiment.model.expected_output_tokens
+    usd = estimate(run.price, [*files.weights(now), *later], expected).high
+    return states.counts().total + sum(count for _, count in later), usd
 
 
 def _size(batch: Iterable[SizedSpan]) -> tuple[int, int, int]:

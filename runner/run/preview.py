@@ -12,8 +12,8 @@ from runner.core.cost import Estimate, Price, estimate_tokens
 from runner.core.custom_id import custom_id
 from runner.core.model import Condition, Experiment, Message, Span
 from runner.core.outline import first_variant, longest, shares, together, turns, uses
-from runner.core.prompt import Renderer
 from runner.core.pilot import PilotStanding
+from runner.core.prompt import Renderer
 from runner.core.request_states import Counts
 from runner.core.summary import Cost, totals
 
@@ -40,6 +40,11 @@ class Preview:
     warnings: tuple[str, ...]
     pilot: PilotStanding | None = None
     """How the requests stand that go first; None: everything goes at once."""
+    until: Mapping[str, Any] | None = None
+    """How far a stopping rule has come, as `Precision.facts` says it; None: there is none."""
+    at_most: tuple[int, Decimal | None] = (0, None)
+    """With a stopping rule: the requests that it may come to, and the most US dollars of those
+    that are not sent yet."""
     spans: tuple[Span, ...] = ()
     """What is sent first; what is asked again comes later."""
 
@@ -136,6 +141,7 @@ def facts_of(
         "trials": experiment.trials,
         **totals(preview.counts),
         **({} if preview.pilot is None else {"pilot": preview.pilot.facts()}),
+        **({} if preview.until is None else _until(preview, preview.until)),
         "to_send": preview.to_send,
         "batches": preview.batches,
         "bytes": preview.bytes,
@@ -154,6 +160,11 @@ def facts_of(
         },
         "notes": list(preview.warnings),
     }
+
+
+def _until(preview: Preview, until: Mapping[str, Any]) -> dict[str, Any]:
+    requests, usd = preview.at_most
+    return {"until": until, "total_at_most": requests, "cost_usd_at_most": _number(usd)}
 
 
 def way(settings: Settings) -> str:

@@ -43,6 +43,7 @@ def opened(run: Run, folder: Path, *, create: bool) -> Iterator[Ledger]:
             grown |= how_read(run)  # an older version did not keep all of it
         if run.varied:
             grown["varied"] = {**varied_in(old), **run.varied}
+        grown |= how_sent(run)
         if create and grown != old:
             ledger.rewrite_experiment(grown)
         yield ledger
@@ -57,8 +58,18 @@ def new_record(run: Run) -> dict[str, Any]:
         "emulated": run.emulated,
         **how_read(run),
         **({"varied": dict(run.varied)} if run.varied else {}),
+        **how_sent(run),
         "definition": run.definition,
     }
+
+
+def how_sent(run: Run) -> dict[str, Any]:
+    """Return what the record keeps of a pilot, also when it is set aside later; most have none."""
+    pilot = run.settings.pilot
+    if pilot is None:
+        return {}
+    share, valid = float(pilot.share), float(pilot.valid)
+    return {"pilot": {"share": share, "at_least": pilot.at_least, "valid": valid}}
 
 
 def how_read(run: Run) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,10 +14,11 @@ from runner.config.settings import Settings
 from runner.core.cost import Price, PriceList
 from runner.core.definition import define
 from runner.core.expand import checked_conditions
-from runner.core.model import Condition, JsonObject
+from runner.core.model import BatchKey, Condition, JsonObject, Stem
 from runner.core.request_states import RequestStates
+from runner.core.stopping import granted
 from runner.providers.base import Provider
-from runner.run.admission import Admission
+from runner.run.admission import Admission, PilotGate, Rounds
 from runner.run.budget import SharedBudget
 from runner.run.clock import SystemClock
 from runner.run.connection import NO_RUN, Connection
@@ -146,11 +147,48 @@ class Run:
             self.conditions, self.settings.experiment.trials, self.settings.retry
         )
 
-    def admission(self, request_states: RequestStates) -> Admission:
-        """Return what says which requests may be packed, as they stand."""
-        stems = [condition.stem for condition in self.conditions]
-        trials = self.settings.experiment.trials
-        return Admission.of(self.settings.pilot, stems, trials, request_states)
+    def admission(
+        self,
+        request_states: RequestStates,
+        folder: Path,
+        grant: Callable[[Mapping[Stem, int], Mapping[str, Any]], None] = lambda *_: None,
+    ) -> Admission:
+        """Return what says which requests may be packed, as they stand.
+
+        Args:
+            request_states: how every request stands.
+            folder: of the run.
+            grant: writes down what a stopping rule grants.
+        """
+        experiment, pilot = self.settings.experiment, self.settings.pilot
+        stems = [c.stem for c in self.conditions if c.stem in request_states.rows]
+        gate = rounds = None
+        if pilot is not None and stems:
+            gate = PilotGate(pilot, stems, experiment.trials, request_states)
+        if (rule := experiment.stopping) is not None:
+
+            def values(
+                batches: Sequence[BatchKey], due: Collection[Stem]
+            ) -> Mapping[Stem, list[Any]]:
+                from runner.tables.condition_values import values_of
+
+                return values_of(folder, batches, experiment.questions, rule.item, due)
+
+            rounds = Rounds(rule, stems, values, grant)
+        return Admission(gate, rounds)
+
+    def take_up_rounds(
+        self, request_states: RequestStates, ledger: Ledger | LedgerReader
+    ) -> RequestStates:
+        """Give each condition the trials that a stopping rule has granted by now."""
+        rule = self.settings.experiment.stopping
+        if rule is not None:
+            stems = [c.stem for c in self.conditions if c.stem in request_states.rows]
+            trials = granted(rule, stems, ledger.granted(), request_states)
+            for stem, wanted in trials.items():
+                if wanted != request_states.rows[stem].wanted:
+                    request_states.want(stem, wanted)
+        return request_states
 
     def known_to(self, ledger: Ledger) -> RequestStates:
         """Return how the requests that a ledger's record knows stand before anything was sent.
@@ -170,7 +208,7 @@ class Run:
         for batch in ledger.batches():
             members, outcomes = ledger.members(batch.key), ledger.outcomes(batch.key)
             request_states.replay(batch.state, members, outcomes)
-        return request_states
+        return self.take_up_rounds(request_states, ledger)
 
     def request_files(
         self, folder: Path, provider: Provider, experiment_id: str = NO_RUN

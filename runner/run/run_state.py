@@ -33,6 +33,8 @@ class Snapshot:
     """What goes on beside the batches, and how far it is."""
     pilot: PilotStanding | None = None
     """How the requests stand that go first; None: there is no pilot."""
+    until: Mapping[str, Any] | None = None
+    """How far a stopping rule has come, as `Precision.facts` says it; None: there is none."""
 
 
 class Observer(Protocol):
@@ -126,6 +128,7 @@ class RunState:
             halted=self.halted,
             stopping=self.stopping,
             pilot=self._admission.standing,
+            until=self._admission.facts().get("until"),
         )
 
     # -- what may be packed now
@@ -135,9 +138,9 @@ class RunState:
         if not self._is_news:
             return
         self._is_news = False
-        before = self.halted
+        before = self._admission.facts()
         self._admission.look(self.requests, self._batches.values(), self._members)
-        if self.halted != before:
+        if self._admission.facts() != before:
             self.summarise()
 
     def pending(self, *, again: bool | None) -> Iterator[Span]:
@@ -246,6 +249,7 @@ class RunState:
     def asked_again(self) -> None:
         """Take note that requests which had ended wait to be asked once more."""
         self._is_news = True
+        self._admission.asked_again()
         self.summarise()
 
     def summarise(self) -> None:

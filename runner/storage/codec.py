@@ -6,6 +6,7 @@ batch/<key>       one batch and all that is known of it
 members/<key>     its requests, as spans of trials
 outcomes/<key>    one byte a request: how its attempt ended
 event/<number>    what happened, in order
+trials/<number>   what a stopping rule granted: the rule, to which conditions, up to which trial
 plan, summary, heartbeat, rev   for other processes that show the run
 
 Requests have no row of their own and *pending* is stored nowhere: pending = expansion − ledger.
@@ -25,6 +26,8 @@ from runner.storage.kv import KEEP, Value
 FORMAT = 1
 BATCH, MEMBERS, OUTCOMES, EVENT = "batch/", "members/", "outcomes/", "event/"
 """What the keys of a batch, of its requests, of their outcomes and of an event begin with."""
+TRIALS = "trials/"
+"""The same of what a stopping rule granted."""
 
 _DECIMALS = ("reserved_usd", "cost_usd", "known_usd", "held_usd", "bound_usd")
 _TOKENS = tuple(f.name for f in fields(Usage))
@@ -34,6 +37,11 @@ _TOKENS = tuple(f.name for f in fields(Usage))
 def event_key(number: int) -> str:
     """Return the key of an event; the first has the number 0."""
     return f"{EVENT}{number:08d}"
+
+
+def trials_key(number: int) -> str:
+    """Return the key of what was granted at once; the first has the number 0."""
+    return f"{TRIALS}{number:08d}"
 
 
 def packing_order(key: str) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from runner.core.errors import LedgerDamaged
-from runner.core.model import Batch, Span
+from runner.core.model import Batch, Span, Stem
 from runner.storage import codec
 from runner.storage.events import Events
 from runner.storage.files import make_folder, write_durably
@@ -176,6 +176,17 @@ class Ledger(LedgerView):
         self._events += 1
         with self._store.alone():
             self._beside.append({"event": event, "batch": codec.plain(batch)})
+
+    def grant(self, trials: Mapping[Stem, int], rule: Mapping[str, Any]) -> None:
+        """Record up to which trial conditions are asked, before anything of it is packed.
+
+        Args:
+            trials: the last trial of each condition that gets more.
+            rule: says why.
+        """
+        number = len(self._store.keys(codec.TRIALS))
+        row = {"rule": rule, "trials": dict(trials)}
+        self._commit({codec.trials_key(number): codec.text_of(row)})
 
     def summarise(self, summary: Mapping[str, Any]) -> None:
         """Write what another process needs to show the run."""

@@ -13,7 +13,7 @@ from runner.core.errors import (
     LedgerFormatUnknown,
     LedgerOutdated,
 )
-from runner.core.model import Batch, BatchKey, Span
+from runner.core.model import Batch, BatchKey, Span, Stem
 from runner.storage import codec
 from runner.storage.events import Beside
 from runner.storage.kv import DATABASE, KEEP, Readable, ReadOnly, Value, roll_back
@@ -56,6 +56,14 @@ class LedgerView:
         """Return how the attempts of a batch ended, one byte each; None while it is open."""
         value = self._values.get(f"{codec.OUTCOMES}{key}")
         return value if isinstance(value, bytes) else None
+
+    def granted(self) -> dict[Stem, int]:
+        """Return how many trials a stopping rule granted to which conditions, beside the first ones."""
+        return {Stem(stem): n for row in self.rounds() for stem, n in row["trials"].items()}
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """Return what a stopping rule granted at once, in order: the `rule`, and `trials` by condition."""
+        return [codec.object_of(text) for _, text in sorted(self._values.items(codec.TRIALS))]
 
     def _required(self, key: str) -> Value:
         value = self._values.get(key)

@@ -290,6 +290,11 @@ _WORDS = {
         "The columns of study.csv have the names and the order of the published study's table: 15 for "
         "four questions.\n",
     ),
+    "by_rule": (
+        "停止規則により、条件によって試行の数が違う実行がある（規則は manifest.json と summary.json にある）。\n",
+        "In some of the runs conditions have different numbers of trials, by a stopping rule (it stands "
+        "in manifest.json and summary.json).\n",
+    ),
     "questions": ("質問", "Questions"),
     "of": ("{key} {label}：", "{key} {label}: "),
     "columns": ("{count} 列", "{count} columns"),
@@ -491,6 +496,8 @@ def codebook(
     language: str,
     factors: Factors | None = None,
     items: Items | None = None,
+    *,
+    by_rule: bool = False,
 ) -> str:
     """Return codebook.md.
 
@@ -500,6 +507,7 @@ def codebook(
         language: ja or en.
         factors: what the columns of factors mean.
         items: what is answered to each question.
+        by_rule: whether a stopping rule said how often conditions were asked.
     """
     place = LANGUAGES.index(language)
 
@@ -507,6 +515,7 @@ def codebook(
         return _WORDS[word][place].format(**parts)
 
     notes = _NOTES[language] + (say("study") if "study.csv" in tables else "")
+    notes += say("by_rule") if by_rule else ""
     lines = [f"# {say('title')}", "", notes, f"## {say('questions')}", ""]
     lines += [f"- {_cell(key)}: {_cell(label)}" for key, label in labels.items()]
     for file, schema in tables.items():

@@ -4,9 +4,9 @@ import json
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,8 +57,10 @@ class ExportedRun:
     resolved: Mapping[str, Any]
     dataset: bool
     """Whether it goes into the dataset of all runs, too; a run that is in there stays in there."""
-    rules: Mapping[str, Any] = field(default_factory=dict)
-    """What the summary says of rules by which requests were sent, as a pilot; most runs have none."""
+    rules: Callable[[], Mapping[str, Any]] = dict
+    """Returns what the summary says of a pilot and of a stopping rule; most runs have neither."""
+    rounds: Sequence[Mapping[str, Any]] = ()
+    """What a stopping rule granted at once, in order: the rule, and to how many conditions."""
 
     @property
     def rows(self) -> int:
@@ -196,7 +198,7 @@ def _summary(run: ExportedRun, counts: Counts) -> dict[str, Any]:
         "model": run.experiment["definition"]["model"]["name"],
         "rehearsal": run.experiment["emulated"],
         **summary(counts, run.batches),
-        **run.rules,
+        **run.rules(),
     }
 
 
@@ -245,6 +247,7 @@ def _manifest(run: ExportedRun) -> dict[str, Any]:
             {"batch": b.key, "requests_sha256": b.sha256, "raw_sha256": dict(b.raw)}
             for b in run.batches
         ],
+        **({"rounds": list(run.rounds)} if run.rounds else {}),
     }
 
 

@@ -273,7 +273,8 @@ def _codebook(tables: Mapping[str, pl.Schema], runs: Sequence[StoredRun], langua
     factors = of_factors([run.definition for run in runs]) | of_settings(
         [run.varied for run in runs]
     )
-    return codebook(tables, _labels(runs), language, factors, of_all(runs))
+    by_rule = any("until" in run.summary or "rounds" in run.manifest for run in runs)
+    return codebook(tables, _labels(runs), language, factors, of_all(runs), by_rule=by_rule)
 
 
 def _csv(frame: pl.LazyFrame, path: Path) -> Path:

@@ -161,6 +161,18 @@ def test_jobs_of_a_sweep_each_have_their_own(desk: Desk) -> None:
         assert sum(paid(desk, f"literary/emulator_{model}").values()) == 6
 
 
+def test_the_report_says_what_came_of_it(desk: Desk) -> None:
+    words = [*QUICK, *STUDY, "faults.malformed=0"]
+    for more, said in (
+        ([PILOT, READS_NOTHING], "0 of 6 were valid at their first answer, 6 were wanted"),
+        (["pilot=null", READS_NOTHING], "which was set aside later (pilot=null)"),
+    ):
+        desk.run(*words, *more)
+        assert desk.run(*words, *more, "action=report").returncode == 0
+        page = (desk.folder / "outputs/literary/report/report.html").read_text(encoding="utf-8")
+        assert said in page
+
+
 @pytest.mark.parametrize(
     ("word", "why"),
     [

@@ -20,7 +20,7 @@ from runner.core.errors import (
     ProviderSilent,
     ProviderUndecided,
 )
-from runner.core.model import Batch, Progress, RemoteId
+from runner.core.model import Batch, Progress, RemoteId, Stopping
 from runner.core.plan import Purpose, committed
 from runner.core.states import BatchEvent
 from runner.core.transition import Timing
@@ -28,6 +28,7 @@ from runner.core.twins import Made
 from runner.providers._chat import answer_line
 from runner.providers.openai import OpenAIBatch
 from runner.run import record
+from runner.run.admission import Admission, Rounds
 from runner.run.budget import SharedBudget
 from runner.run.calls import Calls
 from runner.run.engine import Engine
@@ -207,6 +208,18 @@ def finished(made: Engine):
         return made.run()
     finally:
         made._state.ledger.close()
+
+
+def test_what_is_asked_once_more_is_judged_anew(tmp_path):
+    made, _ = engine(tmp_path)
+    state, stems = made._state, [*made._state.requests.rows]
+    rule = Stopping(least=3, most=3, half_width=9, item="Q1", is_choice=False)
+    rounds = Rounds(rule, stems, lambda *_: {}, lambda *_: None)
+    state._admission = Admission(None, rounds)
+    assert finished(made).until["at_max"] == len(stems)
+    state.ledger.summarise = lambda _: None
+    state.asked_again()
+    assert rounds.facts()["open"] == len(stems)
 
 
 def storm(count: int) -> list[Exception]:

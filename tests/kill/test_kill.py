@@ -47,6 +47,7 @@ class Scenario:
     path: str = "/v1"
     packages: tuple[str, ...] = ("openai",)
     more: tuple[str, ...] = ()
+    requests: int = 12
     arguments: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,12 +65,23 @@ GEMINI = {
         "provider.dataset=emulated_us_central1",
     ),
 }
+RULED = 31
+"""Requests that a stopping rule comes to, in some rounds after a pilot."""
 SCENARIOS = {
     "calm": Scenario(provider="openai", faults=CALM),
     "lost": Scenario(provider="openai", faults=LOST),
     "half": Scenario(provider="openai", faults=HALF),
     "anthropic": Scenario(**ANTHROPIC, faults=LOST),
     "gemini": Scenario(**GEMINI, faults=LOST),
+    "rules": Scenario(
+        provider="openai",
+        faults=HALF,
+        more=(
+            "trials={min: 3, max: 9, until: {half_width: 12, of: Q1}}",
+            "pilot={at_least: 6, valid: 0.3}",
+        ),
+        requests=RULED,
+    ),
 }
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
 """On a disk that several machines share: a rollback journal and a lease."""
@@ -203,7 +215,7 @@ def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
     service.stop()
     assert code == 0, (folder / "undisturbed.out").read_text()
     assert len(points) > 40
-    assert table(folder).height == 12
+    assert table(folder).height == one.scenario.requests
     return bill, settled(folder)
 
 

@@ -127,6 +127,19 @@ def test_jobs_that_share_a_folder_share_its_requests():
     assert "to send 36" in said
 
 
+def test_a_pilot_and_a_stopping_rule_are_said():
+    facts = {"factors": [], "total": 60, "to_send": 60, "folder": "a"}
+    plain = text_of(factor_lines([Planned("x", facts)], 100, UNICODE))
+    assert "pilot" not in plain
+    assert "rule" not in plain
+    ruled = {**facts, "pilot": {"requests": 20}, "until": {"of": "Q1"}, "total_at_most": 240}
+    said = text_of(
+        factor_lines([Planned("x", ruled), Planned("y", {**facts, "folder": "b"})], 100, UNICODE)
+    )
+    assert "20 of them first, as a pilot" in said
+    assert "at most 300, by a stopping rule" in said
+
+
 def test_the_nearest_limit_is_never_rounded_to_nothing():
     def facts(value):
         return {"limits": [{"name": "bytes in a batch", "value": value, "limit": 200_000_000}]}

@@ -15,7 +15,7 @@ from runner.core.expand import (
     custom_id,
     temperature_part,
 )
-from runner.core.model import Experiment, Stem
+from runner.core.model import Experiment, Stem, Stopping
 from tests.levels import changed_level, levels, only_levels
 
 LEGAL = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
@@ -115,6 +115,14 @@ def test_a_calculated_temperature_is_held_to_the_range_and_says_so(experiment, m
     changed = changed_level(experiment, "text", "t1", Decimal(modifier))
     found = calculated_temperature(changed, ("p1", "t1"))
     assert found == (Decimal(held), True)
+
+
+def test_a_custom_id_has_room_for_the_last_trial_that_a_stopping_rule_may_ask(experiment):
+    long = shaped(experiment, ["p" * 57], ["t"], trials=5)  # and _t and _n05: 63
+    checked_conditions(long)
+    rule = Stopping(least=5, most=10_000, half_width=1, item="Q1", is_choice=False)
+    with pytest.raises(ConfigError, match="longer than 64"):
+        checked_conditions(replace(long, stopping=rule))
 
 
 def test_ids_that_meet_in_the_middle_are_refused_and_both_are_named(experiment):

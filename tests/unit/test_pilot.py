@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runner.core.model import BatchKey, Span, Stem, Variant
 from runner.core.pilot import Pilot, PilotStanding, members_of, standing, why_it_stops
 from runner.core.states import BatchState, Outcome
-from runner.run.admission import Admission
+from runner.run.admission import Admission, PilotGate
 from tests.unit.test_plan import batch
 from tests.unit.test_request_states import codes, request_states, span
 
@@ -65,6 +65,10 @@ def test_a_factor_that_varies_in_step_is_drawn_from_all_its_levels():
     assert all(n * 50 <= place < (n + 1) * 50 for n, place in enumerate(places))
 
 
+def gated(pilot, stems, trials, states) -> Admission:
+    return Admission(PilotGate(pilot, list(stems), trials, states))
+
+
 VALID, INVALID, REFUSED = Outcome.VALID, Outcome.INVALID, Outcome.REFUSED
 
 
@@ -116,35 +120,25 @@ def test_what_was_given_up_without_an_answer_is_read_and_not_valid():
 
 def test_until_it_has_passed_only_what_was_never_answered_of_it_may_be_packed():
     states = request_states("a", "b", trials=5)
-    gate = Admission.of(Pilot(at_least=4, valid=Decimal("0.5")), states.rows, 5, states)
+    gate = gated(Pilot(at_least=4, valid=Decimal("0.5")), states.rows, 5, states)
     assert [*gate.pending(states, again=None)] == [span("a", 1, 2), span("b", 1, 2)]
     first = [span("a", 1, 2), span("b", 1, 2)]
     states.depart(first)
     assert not gate.has_pending(states)
     states.arrive(first, codes(INVALID, Outcome.EXPIRED, VALID, Outcome.OPEN))
     gate.look(states, [], {})
-    assert gate.is_waiting
     assert [*gate.pending(states, again=None)] == [span("a", 2, 2)]
     assert [*gate.pending(states, again=True)] == []
     states.depart([span("a", 2, 2)])
     states.arrive([span("a", 2, 2)], codes(VALID))
     gate.look(states, [], {})
-    assert not gate.is_waiting
     assert [*gate.pending(states, again=None)] == [*states.pending()]
     assert span("a", 1, 1, Variant.ENHANCED) in states.pending(again=True)
 
 
-def test_conditions_that_the_ledger_does_not_know_are_left_out():
-    states = request_states("a", trials=5)
-    gate = Admission.of(USUAL, [Stem("a"), Stem("new")], 5, states)
-    assert gate.members == {Stem("a"): 5}
-    assert Admission.of(USUAL, [Stem("new")], 5, states).facts() == {}
-    assert not Admission.of(None, [Stem("a")], 5, states).is_waiting
-
-
 def test_a_batch_of_an_earlier_run_with_other_requests_waits():
     states = request_states("a", trials=5)
-    gate = Admission.of(Pilot(at_least=2), [Stem("a")], 5, states)
+    gate = gated(Pilot(at_least=2), [Stem("a")], 5, states)
     requests = {
         BatchKey("b0001"): (Span(Stem("a"), 1, 2, Variant.PLAIN),),
         BatchKey("b0002"): (Span(Stem("a"), 2, 3, Variant.PLAIN),),

@@ -482,6 +482,17 @@ def some_facts(draw: st.DrawFn) -> Facts:
     )
 
 
+@pytest.mark.parametrize("state", UNSENT)
+@pytest.mark.parametrize("purpose", SENDING)
+def test_only_the_batch_of_the_pilot_is_sent_and_nobody_waits_for_the_other(purpose, state):
+    one, two = batch(state, 1), batch(state, 2, next_at=NOW + 5)
+    held_back = frozenset({two.key})
+    found = plan(facts(purpose, one, two, held_back=held_back), NOW)
+    assert [action.batch for action in found.actions] == [one.key]
+    later = plan(facts(purpose, two, held_back=held_back), NOW + 10)
+    assert later.done
+
+
 @given(some_facts())
 def test_what_waits_for_the_pilot_is_not_sent(known):
     sent = {a.batch for a in plan(known, NOW).actions if a.verb in (Verb.STAGE, Verb.SUBMIT)}

@@ -162,16 +162,21 @@ def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[l
         pilots = [int(p.facts["pilot"]["requests"]) for p in plans if "pilot" in p.facts]
         if pilots:
             requests.append((f"   {sum(pilots):,} of them first, as a pilot", ""))
+        if any("until" in p.facts for p in plans):
+            most = _in_folders(plans, "total_at_most", "total")
+            requests.append((f"   at most {most:,}, by a stopping rule", ""))
     lines.append(requests)
     return lines
 
 
-def _in_folders(plans: Sequence[Planned], key: str) -> int:
-    """Add up a counter; jobs of a sweep that share a folder share its requests."""
+def _in_folders(plans: Sequence[Planned], key: str, instead: str = "") -> int:
+    """Add up a counter, or another where there is none; jobs that share a folder share its requests."""
     most: dict[str, int] = {}
     for plan in plans:
         folder = str(plan.facts.get("folder", plan.name))
-        most[folder] = max(most.get(folder, 0), int(plan.facts.get(key, 0)))
+        most[folder] = max(
+            most.get(folder, 0), int(plan.facts.get(key, plan.facts.get(instead, 0)))
+        )
     return sum(most.values())
 
 
