@@ -319,7 +319,7 @@ def test_every_mark_is_the_number_that_is_stored(outputs):
     for row in range(0, one.table.height, 7):
         answer = read_one(one, row)
         attempt = answer.attempts[answer.first_shown]
-        found = marks(one, attempt)
+        found = marks(one, attempt, answer.custom_id)
         assert found.note is None
         assert attempt.raw is not None
         assert sorted(float(attempt.raw[a:b]) for a, b in found.spans) == sorted(
@@ -331,7 +331,8 @@ def test_an_answer_of_an_older_version_is_not_marked_and_says_so(outputs):
     one = answers_of(outputs / "done").jobs[0]
     experiment = {k: v for k, v in one.experiment.items() if k != "question_set"}
     old = replace(one, experiment=experiment)
-    found = marks(old, read_one(old, 0).attempts[0])
+    known = read_one(old, 0)
+    found = marks(old, known.attempts[0], known.custom_id)
     assert found.spans == ()
     assert "written by an older version" in (found.note or "")
 
@@ -341,7 +342,7 @@ def test_values_that_would_be_read_otherwise_today_are_told(outputs, tmp_path):
     for part in (tmp_path / "done").rglob("attempts/b0001-*.parquet"):
         pl.read_parquet(part).with_columns(Q2_value=pl.lit(77)).write_parquet(part)
     answer = one_of(tmp_path / "done", "openai_gpt-4o-mini/p1_t1_n01")
-    found = marks(answer.job, answer.attempts[0])
+    found = marks(answer.job, answer.attempts[0], answer.custom_id)
     assert found.note == (
         "read today, Q2 would be other than stored: action=extract shows what changes"
     )
