@@ -1,15 +1,18 @@
 """Writes the request file of a batch, streaming: the body is encoded once a condition."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from runner.core.cost import Price, Weight, estimate_tokens
 from runner.core.custom_id import custom_id
-from runner.core.model import BatchKey, Condition, Experiment, Limits, Span, Stem, Variant
+from runner.core.errors import ConfigError
+from runner.core.model import BatchKey, Condition, Experiment, Image, Limits, Span, Stem, Variant
 from runner.core.pack import SizedSpan, pack
 from runner.core.prompt import Renderer
 from runner.providers.base import Frame, Provider
@@ -19,6 +22,8 @@ BLOCK_BYTES = 1 << 18
 """Of request lines put together at once: small enough for the processor's cache."""
 FRAMES_KEPT = 64
 """Encoded conditions; each holds a whole text."""
+FRAMES_BYTES = 64 << 20
+"""Of them, where they hold pictures, too; one is kept whatever its length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,40 @@ class RequestFile:
     input_tokens: int
     weights: tuple[tuple[Weight, int], ...]
     """What a request may take, and how many requests of that weight follow."""
+
+
+class _Facts(NamedTuple):
+    """What is known of a request line."""
+
+    bytes: int
+    tokens: int
+    proof: str | None
+
+
+def loaded(image: Image) -> Image:
+    """Return a picture with its bytes.
+
+    Raises:
+        ConfigError: they are not those that were looked at when the run began.
+    """
+    if image.path is None:
+        return image
+    try:
+        data = image.path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{image.path} cannot be read any more ({error})") from None
+    if sha256(data).hexdigest() != image.sha256:
+        raise ConfigError(f"{image.path} was changed meanwhile: put the old one back, or run again")
+    return replace(image, data=b64encode(data).decode())
+
+
+def _kept(experiment: Experiment) -> int:
+    """Return how many encoded conditions are kept in memory."""
+    if not experiment.images:
+        return FRAMES_KEPT
+    largest = max(image.bytes for image in experiment.images.values()) * 4 // 3 + 1
+    shown = sum(len(message.images) for message in experiment.messages)
+    return min(max(FRAMES_BYTES // (largest * shown), 1), FRAMES_KEPT)
 
 
 class RequestFiles:
@@ -64,7 +103,8 @@ class RequestFiles:
         self._provider = provider
         self._translators = translators or {}
         self._limits = limits
-        self._frames = lru_cache(FRAMES_KEPT)(self._framed)
+        self._frames = lru_cache(_kept(experiment))(self._framed)
+        self._facts = cache(self._known) if experiment.images else self._known
         self.tokens = cache(self._tokens)
         """Estimated input tokens of a condition's request, by stem and variant."""
 
@@ -126,11 +166,18 @@ class RequestFiles:
 
         None where nothing is echoed, or the condition is no longer in the experiment.
         """
-        return self.frame(stem, variant, trial)[0].proof if stem in self._conditions else None
+        if stem not in self._conditions:
+            return None
+        return self._facts(stem, variant, trial if self._experiment.shuffle else 1).proof
 
     def _tokens(self, stem: Stem, variant: Variant) -> int | None:
         """Return None for a condition that is no longer in the experiment."""
-        return self.frame(stem, variant)[1] if stem in self._conditions else None
+        return self._facts(stem, variant, 1).tokens if stem in self._conditions else None
+
+    def _known(self, stem: Stem, variant: Variant, trial: int) -> "_Facts":
+        """Return what is to be known of a request line without it; pictures are not read again for it."""
+        frame, tokens = self.frame(stem, variant, trial)
+        return _Facts(len(frame), tokens, frame.proof)
 
     def highest(self, stem: Stem, variant: Variant, price: Price) -> Decimal | None:
         """Return the most that one request of a condition may cost; None: it is no longer known."""
@@ -140,14 +187,19 @@ class RequestFiles:
         return price.highest(*self.weight(stem, tokens))
 
     def _sized(self, span: Span) -> SizedSpan:
-        frame, tokens = self.frame(span.stem, span.variant)
-        return SizedSpan(span=span, frame_bytes=len(frame), tokens=tokens)
+        facts = self._facts(span.stem, span.variant, 1)
+        return SizedSpan(span=span, frame_bytes=facts.bytes, tokens=facts.tokens)
 
     def _framed(self, stem: Stem, variant: Variant, trial: int) -> tuple[Frame, int]:
         condition = self._conditions[stem]
         prompt = self._renderer.render(condition, variant, trial)
         said = (prompt.system or "", *(turn.content for turn in prompt.earlier), prompt.user)
         tokens = estimate_tokens("".join(said))
+        names = [name for turn in prompt.conversation for name in turn.images]
+        if names:
+            images = self._experiment.images
+            tokens += sum(images[name].tokens for name in names)
+            prompt = replace(prompt, shown={name: loaded(images[name]) for name in names})
         provider = self._provider
         if self._translators:
             provider = self._translators[self._experiment.sent_key(condition.levels)]

@@ -44,6 +44,7 @@ from runner.core.model import (
     Variant,
 )
 from runner.core.states import ASKED, OUTCOME_CODES, Outcome
+from runner.providers.base import is_echo
 
 Decoder = Callable[[], Callable[[bytes], Reply]]
 """Makes what reads a result line; it can be sent to another process."""
@@ -410,7 +411,7 @@ class _Sorter:
         span = self._spans[index]
         _, trial = parse(reply.custom_id)
         wanted = self._proof(span.stem, span.variant, trial)
-        return wanted is not None and wanted != reply.echo
+        return wanted is not None and not is_echo(reply.echo, wanted)
 
     def _enter(self, index: int, reply: Reply) -> None:
         readings: dict[str, Reading] = {}

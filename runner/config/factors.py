@@ -49,7 +49,9 @@ def messages_of(rows: Iterable[MessageConfig]) -> tuple[Message, ...]:
     Raises:
         ConfigError: naming the message.
     """
-    messages = tuple(Message(role=row.role, content=row.content) for row in rows)
+    messages = tuple(
+        Message(role=row.role, content=row.content, images=tuple(row.images)) for row in rows
+    )
     for place, message in enumerate(messages):
         where = f"messages[{place}]"
         if message.role not in ROLES:
@@ -58,6 +60,11 @@ def messages_of(rows: Iterable[MessageConfig]) -> tuple[Message, ...]:
             )
         if not message.content.strip():
             raise ConfigError(f"{where}: content is empty")
+        if message.images and message.role != "user":
+            raise ConfigError(
+                f"{where}.images: role {message.role!r} has none; allowed: pictures beside what the "
+                "user says"
+            )
         if message.role == "system" and any(m.role != "system" for m in messages[:place]):
             raise ConfigError(f"{where}: a system message stands before all others")
     if messages and messages[-1].role != "user":
@@ -256,13 +263,22 @@ def found(said: str | None, other: str | None, folders: Sequence[Path], where: s
     if other is not None:
         return Path(other).expanduser()
     assert said is not None
+    return beside(said, folders, f"{where}.file")
+
+
+def beside(said: str, folders: Sequence[Path], where: str) -> Path:
+    """Return the path of a file beside the experiment's own; it need not be there.
+
+    Raises:
+        ConfigError: it is, or links, outside of the configuration's folders.
+    """
     if not said or Path(said).is_absolute() or ".." in Path(said).parts:
-        raise ConfigError(f"{where}.file: {said!r}; allowed: a file beside the experiment's own")
+        raise ConfigError(f"{where}: {said!r}; allowed: a file beside the experiment's own")
     places = [folder / part / said for folder in folders for part in ("experiment", "")]
     path = next((place for place in places if place.is_file()), places[0])
     folder = next(folder for folder in folders if path.is_relative_to(folder))
     if path.is_file() and not path.resolve().is_relative_to(folder.resolve()):
-        raise ConfigError(f"{where}.file: {path} is a link that leaves its folder: copy the file")
+        raise ConfigError(f"{where}: {path} is a link that leaves its folder: copy the file")
     return path
 
 

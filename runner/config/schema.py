@@ -98,6 +98,7 @@ class MessageConfig:
 
     role: str = MISSING
     content: str = MISSING
+    images: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -169,6 +170,7 @@ class ModelConfig:
     system_role: bool | None = None
     max_tokens: str | None = None
     structured_output: bool = False
+    images: bool | None = None
     temperature_max: float | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
@@ -198,6 +200,7 @@ class ProviderConfig:
     enhance: str = "on_retry"
     dialect: str | None = None
     system_role: bool = True
+    images: bool = False
     max_tokens: str = "max_completion_tokens"
     temperature_min: float = 0.0
     temperature_max: float = 2.0

@@ -24,6 +24,7 @@ from runner.config.checks import (
 )
 from runner.config.columns import check_columns
 from runner.config.factors import Places, design_of, factors_of, messages_of, named_in
+from runner.config.images import images_of
 from runner.config.models import Capability, capability_of
 from runner.config.problems import Problems, decimal_of, within
 from runner.config.questions import check_read, questions_of
@@ -216,7 +217,8 @@ def _experiment(
     factors = _factors_of_files(config, sources, problems)
     problems.raise_any()
     messages = messages_of(config.messages)
-    told = [message.content for message in messages] or list(questions.templates.values())
+    told = [part for message in messages for part in (message.content, *message.images)]
+    told = told or list(questions.templates.values())
     factors |= factors_of(
         config.factors,
         named_in(told),
@@ -262,7 +264,8 @@ def _experiment(
         model = replace(model, sampling=sampling_of(sent.values(), temperatures))
         experiment = replace(experiment, sent=sent, model=model)
     _check_prompt(experiment)
-    return experiment, notes
+    images = images_of(experiment, config.provider, sources)
+    return replace(experiment, images=images), notes
 
 
 def _asked(
@@ -326,7 +329,9 @@ def _check_prompt(experiment: Experiment) -> None:
         render(experiment, first, variant)
     if not experiment.messages:
         return
-    named = named_in(message.content for message in experiment.messages)
+    named = named_in(
+        part for message in experiment.messages for part in (message.content, *message.images)
+    )
     for name, factor in experiment.factors.items():
         is_item = name == ITEM and experiment.questions.each
         if name not in named and factor.sends is None and not is_item:

@@ -13,6 +13,7 @@ from runner.core.model import (
     Condition,
     Enhance,
     Experiment,
+    Factor,
     ItemKind,
     Kept,
     Level,
@@ -21,8 +22,9 @@ from runner.core.model import (
     Shuffle,
     Variant,
 )
+from runner.core.prompt import fill, placeholders, values_of
 
-GROWING = ("personas", "texts", "factors", "sent", "conditions")
+GROWING = ("personas", "texts", "factors", "sent", "images", "conditions")
 """Sections whose entries may come and go; an entry present on both sides has to be equal."""
 UNASKED = ("analysis",)
 """Sections of what is never sent; they may change."""
@@ -82,6 +84,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
         **_shuffle(experiment.shuffle),
         **_sent(experiment),
         **_analysis(questions),
+        **_images(experiment),
         "conditions": {
             c.stem: {
                 **dict(zip(names, c.levels, strict=True)),
@@ -177,11 +180,16 @@ def _other_factors(experiment: Experiment) -> dict[str, Any]:
             **{f"between.{name}": _between(experiment, name) for name in design.between},
             **({"sends": sends} if (sends := _sends(experiment)) else {}),
             **{f"messages[{n}].{m.role}": m.content for n, m in enumerate(experiment.messages)},
+            **{
+                f"messages[{n}].images": ", ".join(m.images)
+                for n, m in enumerate(experiment.messages)
+                if m.images
+            },
         },
         "factors": {
             f"{factor.name}.{level.id}": {
                 **({KEPT: dict(level.kept)} if level.kept else {}),
-                "sha256": _digest(level.fields),
+                "sha256": _digest({**level.fields, **_pictures(experiment, factor, level)}),
             }
             for factor in others
             for level in factor.levels.values()
@@ -213,6 +221,32 @@ def _sent(experiment: Experiment) -> dict[str, Any]:
             }
             for key, sent in experiment.sent.items()
         }
+    }
+
+
+def _images(experiment: Experiment) -> dict[str, Any]:
+    """Return a digest of each picture's bytes; an address has none, and is what is asked itself."""
+    found = {
+        image.name: {"sha256": image.sha256} for image in experiment.images.values() if image.sha256
+    }
+    return {"images": found} if found else {}
+
+
+def _pictures(experiment: Experiment, factor: Factor, level: Level) -> dict[str, str]:
+    """Return the digests of the pictures that one level alone decides, as if they were fields of it."""
+    if not experiment.images:
+        return {}
+    values = values_of([(factor, level)])
+    entries = [entry for message in experiment.messages for entry in message.images]
+    names = {
+        entry: fill(entry, values, "images", message=True).strip()
+        for entry in entries
+        if values.keys() >= set(placeholders(entry)) != set()
+    }
+    return {
+        f"\0{entry}": experiment.images[name].sha256
+        for entry, name in names.items()
+        if name in experiment.images
     }
 
 
@@ -346,7 +380,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             one, two = flat_before.get(key), flat_after.get(key)
             if one == two:
                 continue
-            if section == "factors":  # a hash says nothing to a reader
+            if section == "images":
+                name = key.removeprefix("images.").removesuffix(".sha256")
+                lines.append(f"{name}: the picture changed (a changed one wants a name of its own)")
+            elif section == "factors":  # a hash says nothing to a reader
                 level = key.removesuffix(".sha256")
                 lines.append(f"{level}: its content changed (a changed row wants an id of its own)")
             else:

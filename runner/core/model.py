@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple, NewType
 
 from runner.core.states import FINAL_STATES, BatchState
@@ -86,6 +87,32 @@ class Message:
     role: str
     """system, user or assistant."""
     content: str = field(repr=False)
+    images: tuple[str, ...] = ()
+    """Pictures that stand before the text: files beside the experiment, or addresses; filled in, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A picture that messages show: what is known of it, and while a request is written, itself."""
+
+    name: str
+    """As a message says it: a file beside the experiment, or an address."""
+    kind: str = ""
+    """png, jpeg, gif or webp; empty: an address, of which nothing more is known."""
+    width: int = 0
+    height: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    tokens: int = 0
+    """The most that the model which is asked may count for it."""
+    path: Path | None = None
+    data: str = field(default="", repr=False)
+    """Its bytes in base64, while a request is written."""
+
+    @property
+    def media_type(self) -> str:
+        """Return what it is called on the wire."""
+        return f"image/{self.kind}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,6 +421,8 @@ class Experiment:
     shuffle: Shuffle = field(default_factory=Shuffle)
     sent: Mapping[tuple[str, ...], Sent] = field(default_factory=dict)
     """By the levels of the factors that send settings, in their order; empty where none does."""
+    images: Mapping[str, Image] = field(default_factory=dict)
+    """The pictures of all messages, by what a message says."""
     stopping: Stopping | None = None
     """None: every condition has the same number of trials."""
 
@@ -435,6 +464,20 @@ class Prompt:
     """The last message, which is answered."""
     earlier: tuple[Message, ...] = ()
     """Turns between the two, as examples of answers."""
+    images: tuple[str, ...] = ()
+    """Pictures of the last message."""
+    shown: Mapping[str, Image] = field(default_factory=dict, repr=False)
+    """All pictures with their bytes, by name; only where a request is written."""
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """Return all turns but the system message."""
+        last = Message(role="user", content=self.user, images=self.images)
+        return (*self.earlier, last)
+
+    def images_of(self, turn: Message) -> list[Image]:
+        """Return the pictures of a turn, in order."""
+        return [self.shown[name] for name in turn.images]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ def first_variant(experiment: Experiment) -> Variant:
 def uses(experiment: Experiment) -> dict[str, list[Use]]:
     """Return, for each factor, where it changes what is first sent."""
     found: dict[str, list[Use]] = {name: [] for name in experiment.factors}
-    for where, names in _said(experiment):
+    for where, names in (*_said(experiment), *_shown(experiment)):
         of_factor: dict[str, list[str]] = {}
         for name in dict.fromkeys(names):
             factor = "text" if name in SHORT_FORMS else name.partition(".")[0]
@@ -118,7 +118,7 @@ def _lengths(factor: Factor, named: Mapping[str, int]) -> dict[str, int]:
 def turns(prompt: Prompt) -> list[Message]:
     """Return all that is said in a prompt, in the order in which it is sent."""
     system = [] if prompt.system is None else [Message(role="system", content=prompt.system)]
-    return [*system, *prompt.earlier, Message(role="user", content=prompt.user)]
+    return [*system, *prompt.conversation]
 
 
 def _said(experiment: Experiment) -> Iterator[tuple[str, list[str]]]:
@@ -130,3 +130,10 @@ def _said(experiment: Experiment) -> Iterator[tuple[str, list[str]]]:
         if "persona" in experiment.factors:
             yield SYSTEM, ["persona"]
         yield f"question.{variant}", list(placeholders(experiment.questions.templates[variant]))
+
+
+def _shown(experiment: Experiment) -> Iterator[tuple[str, list[str]]]:
+    """Yield the pictures that are sent: where one is written, and what is filled in."""
+    for place, message in enumerate(experiment.messages):
+        for number, entry in enumerate(message.images):
+            yield f"messages[{place}].images[{number}]", list(placeholders(entry))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from runner.core.errors import ConfigError
@@ -182,6 +182,7 @@ class Renderer:
                     content=fill(message.content, values, f"messages[{place}]", message=True).strip(
                         "\n"
                     ),
+                    images=images_in(message, values, place),
                 )
                 for place, message in enumerate(experiment.messages)
             ]
@@ -201,7 +202,19 @@ def alone(questions: QuestionSet) -> list[QuestionSet]:
     return [replace(questions, questions=(question,)) for question in questions.questions]
 
 
-def values_of(levels: Iterator[tuple[Factor, Level]]) -> dict[str, str]:
+def images_in(message: Message, values: Mapping[str, str], place: int) -> tuple[str, ...]:
+    """Return the pictures of a message, by its place among all.
+
+    Raises:
+        ConfigError: an entry names what is not there.
+    """
+    return tuple(
+        fill(entry, values, f"messages[{place}].images[{number}]", message=True).strip()
+        for number, entry in enumerate(message.images)
+    )
+
+
+def values_of(levels: Iterable[tuple[Factor, Level]]) -> dict[str, str]:
     """Return what the levels of one condition put in the place of `{factor}` and `{factor.field}`."""
     values: dict[str, str] = {}
     for factor, level in levels:
@@ -240,10 +253,11 @@ def _listed(question: Question) -> str:
 def _prompt(turns: list[Message], *, system_role: bool) -> Prompt:
     said = [turn.content for turn in turns if turn.role == "system"]
     system = "\n\n".join(said) if said else None
-    *earlier, last = (turn for turn in turns if turn.role != "system")
-    if system is None or system_role:
-        return Prompt(system=system, user=last.content, earlier=tuple(earlier))
-    first = Message(role="user", content=f"{system}\n\n{(earlier or [last])[0].content}")
-    if not earlier:
-        return Prompt(system=None, user=first.content)
-    return Prompt(system=None, user=last.content, earlier=(first, *earlier[1:]))
+    others = [turn for turn in turns if turn.role != "system"]
+    if system is not None and not system_role:
+        others[0] = Message(
+            role="user", content=f"{system}\n\n{others[0].content}", images=others[0].images
+        )
+        system = None
+    *earlier, last = others
+    return Prompt(system=system, user=last.content, earlier=tuple(earlier), images=last.images)

@@ -7,6 +7,7 @@ import orjson
 
 from runner.emulator.dice import Dice
 from runner.emulator.made_json import instance
+from runner.emulator.pictures import Pictures
 from runner.emulator.prompts import Prompt, Question, read_prompt
 
 _FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -25,6 +26,7 @@ class Asked:
     reasons_first: bool
     schema: str | None = None
     """As JSON: what the answer has to be, where the request says so."""
+    pictures: Pictures = Pictures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ def _reply(
         reasoning = min(reasoning, cap)
         tokens = cap - reasoning
         content, finish = content[: int(tokens / 0.85)], "length"
-    return Reply(content, refusal, finish, prompt.tokens, reasoning + tokens, reasoning)
+    asked_tokens = prompt.tokens + asked.pictures.tokens
+    return Reply(content, refusal, finish, asked_tokens, reasoning + tokens, reasoning)
 
 
 def _content(prompt: Prompt, temperature: float, dice: Dice, flaw: str | None) -> str:

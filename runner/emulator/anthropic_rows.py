@@ -4,7 +4,7 @@ A batch's input is kept as one line a request, with the version of the API it wa
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,19 @@ import orjson
 
 from runner.emulator.answers import Asked, Reply
 from runner.emulator.anthropic_shapes import error_object, message_object
+from runner.emulator.pictures import (
+    Picture,
+    PictureError,
+    Pictures,
+    anthropic_tokens,
+    at_address,
+    counted,
+    in_base64,
+)
 from runner.emulator.running import Checked, Ids
 
+MAX_PICTURE = 5 << 20
+"""Bytes of a picture's base64."""
 VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
 _WITHOUT_SAMPLING = "2026-10-21"
 """The version from which on temperature, top_p and top_k are no parameters any more."""
@@ -139,7 +150,35 @@ def asked_in(params: Any, custom_id: str, version: str, *, in_batch: bool = True
         max_tokens=cap,
         reasons_first=thinks,
         schema=_schema(params.get("output_config")),
+        pictures=_pictures(params["messages"]),
     )
+
+
+def _pictures(messages: list[dict[str, Any]]) -> Pictures:
+    """Return the pictures of a conversation, whose messages are known to be such.
+
+    Raises:
+        ParamsError: one of them is none.
+    """
+    try:
+        return counted(_each_picture(messages), anthropic_tokens)
+    except PictureError as error:
+        raise ParamsError(f"messages: image.source: {error}") from None
+
+
+def _each_picture(messages: list[dict[str, Any]]) -> Iterator[Picture]:
+    for message in messages:
+        content = message["content"]
+        for part in content if isinstance(content, list) else []:
+            if part.get("type") != "image":
+                continue
+            source = part.get("source")
+            if not isinstance(source, dict) or source.get("type") not in ("base64", "url"):
+                raise PictureError("Input should have a type of base64 or url")
+            if source["type"] == "url":
+                yield at_address(source.get("url"), "https://")
+            else:
+                yield in_base64(source.get("data"), source.get("media_type"), MAX_PICTURE)
 
 
 def _schema(config: Any) -> str | None:

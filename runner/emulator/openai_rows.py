@@ -1,13 +1,21 @@
 """The lines of OpenAI batch files: what a request line must be, and how its outcome is written."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from runner.emulator.answers import Asked, Reply
+from runner.emulator.pictures import (
+    Picture,
+    PictureError,
+    Pictures,
+    counted,
+    in_url,
+    openai_tokens,
+)
 from runner.emulator.running import Checked, Ids
 
 CHAT = "/v1/chat/completions"
@@ -91,6 +99,10 @@ class OpenAIRows:
         if not all(isinstance(said, dict) and "role" in said for said in messages):
             message = "Invalid 'messages': every message needs a role."
             return bad(message, "messages", "invalid_value")
+        try:
+            _pictures(messages)
+        except PictureError as error:
+            return bad(f"You uploaded an unsupported image: {error}.", "messages", "invalid_image")
         temperature, quiet = body.get("temperature"), body.get("reasoning_effort") == "none"
         reasons = self.reasons.match(model) is not None
         if quiet and reasons and self.stops.match(model) is None:
@@ -127,6 +139,7 @@ class OpenAIRows:
             reasons_first=self.reasons.match(model) is not None
             and body.get("reasoning_effort") != "none",
             schema=_schema(body.get("response_format")),
+            pictures=_pictures(body["messages"]),
         )
 
     def completion(self, model: str, ids: Ids, reply: Reply, created: int) -> dict[str, object]:
@@ -278,13 +291,38 @@ def _schema(wanted: Any) -> str | None:
     return orjson.dumps(schema).decode() if isinstance(schema, dict) else None
 
 
+def _pictures(messages: list[dict[str, Any]]) -> Pictures:
+    """Return the pictures of a conversation.
+
+    Raises:
+        PictureError: one of them is none, or not the user's.
+    """
+    return counted(map(_picture, _image_parts(messages)), openai_tokens)
+
+
+def _image_parts(messages: list[dict[str, Any]]) -> Iterator[Any]:
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else []:
+            if isinstance(part, dict) and part.get("type") == "image_url":
+                if message["role"] != "user":
+                    raise PictureError("images are only allowed in messages of the user")
+                yield part.get("image_url")
+
+
+def _picture(inside: Any) -> Picture:
+    return in_url(inside.get("url") if isinstance(inside, dict) else None)
+
+
 def _messages(messages: list[dict[str, Any]]) -> tuple[str, str]:
     system: list[str] = []
     user: list[str] = []
     for message in messages:
         content = message.get("content")
         if isinstance(content, list):
-            content = "\n".join(part.get("text", "") for part in content if isinstance(part, dict))
+            content = "\n".join(
+                part["text"] for part in content if isinstance(part, dict) and "text" in part
+            )
         if isinstance(content, str):
             (system if message["role"] in ("system", "developer") else user).append(content)
     return "\n".join(system), "\n".join(user)

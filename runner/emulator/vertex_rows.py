@@ -12,6 +12,15 @@ import orjson
 from runner.emulator.answers import Asked, Reply
 from runner.emulator.dice import fingerprint
 from runner.emulator.google_shapes import GoogleError, stamp
+from runner.emulator.pictures import (
+    Picture,
+    PictureError,
+    Pictures,
+    at_address,
+    counted,
+    gemini_tokens,
+    in_base64,
+)
 from runner.emulator.records import Batch
 from runner.emulator.running import Checked, Ids
 
@@ -185,6 +194,10 @@ def refusal(request: dict[str, Any]) -> dict[str, Any] | None:
             return _bad("Please use a valid role: user, model.")
         if not any(isinstance(part, dict) and "text" in part for part in _list(turn.get("parts"))):
             return _bad("Unable to submit request because it must include at least one parts field")
+    try:
+        _pictures(turns)
+    except PictureError as error:
+        return _bad(f"Provided image is not valid: {error}.")
     settings = _settings(request)
     temperature = settings.get("temperature")
     if isinstance(temperature, int | float) and not 0 <= temperature <= 2:
@@ -219,7 +232,31 @@ def asked_in(request: dict[str, Any], model: str, custom_id: str) -> Asked:
         max_tokens=settings.get("maxOutputTokens"),
         reasons_first=budget != 0 and "lite" not in model,
         schema=_schema(settings),
+        pictures=_pictures(_list(request.get("contents"))),
     )
+
+
+def _pictures(turns: list[Any]) -> Pictures:
+    """Return the pictures of a conversation.
+
+    Raises:
+        PictureError: one of them is none.
+    """
+    return counted(_each_picture(turns), gemini_tokens)
+
+
+def _each_picture(turns: list[Any]) -> Iterator[Picture]:
+    for part in (part for turn in turns for part in _list(turn.get("parts"))):
+        inline = part.get("inlineData") if isinstance(part, dict) else None
+        file = part.get("fileData") if isinstance(part, dict) else None
+        if inline is not None:
+            if not isinstance(inline, dict) or inline.get("mimeType") == "image/gif":
+                raise PictureError("image/gif is not supported")
+            yield in_base64(inline.get("data"), inline.get("mimeType"))
+        if file is not None:
+            if not isinstance(file, dict) or not str(file.get("mimeType")).startswith("image/"):
+                raise PictureError("fileData needs a mimeType and a fileUri")
+            yield at_address(file.get("fileUri"), "gs://")
 
 
 def _schema(settings: dict[str, Any]) -> str | None:

@@ -260,6 +260,7 @@ class World:
     def chat(self, asked: Asked) -> Reply:
         """Answer one request on its own, now, and bill it; the n-th time it is asked differs."""
         said = f"{asked.system}\x1f{asked.user}\x1f{asked.temperature}"
+        said += "".join(f"\x1f{digest}" for digest in asked.pictures.digests)
         prompt = sha256(said.encode()).hexdigest()[:24]
         with self.shelf.transaction() as db:
             db.execute(

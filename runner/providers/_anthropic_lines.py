@@ -12,7 +12,16 @@ import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.finish import CONTENT_FILTER, LENGTH, REFUSAL, normal
-from runner.core.model import Condition, JsonObject, Model, Prompt, Reply, ReplyKind, Usage
+from runner.core.model import (
+    Condition,
+    Image,
+    JsonObject,
+    Model,
+    Prompt,
+    Reply,
+    ReplyKind,
+    Usage,
+)
 from runner.providers import _settled as say
 from runner.providers._lines import (
     holds_text,
@@ -72,14 +81,28 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) 
     if prompt.system is not None:
         params["system"] = prompt.system
     params["messages"] = [
-        *({"role": turn.role, "content": turn.content} for turn in prompt.earlier),
-        {"role": "user", "content": prompt.user},
+        {"role": turn.role, "content": _content(turn.content, prompt.images_of(turn))}
+        for turn in prompt.conversation
     ]
     if condition.temperature is not None:
         params["temperature"] = float(condition.temperature)
     line = {"custom_id": tag + _HOLE, "params": overlaid(params, model.parameters)}
     before, _, after = orjson.dumps(line).partition(rb"\u0000")
     return Frame(before=before, after=after + b"\n")
+
+
+def _content(text: str, images: list[Image]) -> Any:
+    """Return what a turn says: its text, or a list of pictures and the text."""
+    if not images:
+        return text
+    return [*map(_block, images), {"type": "text", "text": text}]
+
+
+def _block(image: Image) -> JsonObject:
+    if not image.kind:
+        return {"type": "image", "source": {"type": "url", "url": image.name}}
+    source = {"type": "base64", "media_type": image.media_type, "data": image.data}
+    return {"type": "image", "source": source}
 
 
 def custom_ids_in(path: Path) -> set[str]:

@@ -4,12 +4,12 @@ Pure. One line a request, UTF-8 and not escaped; and the reply to a single reque
 would have written it. `_chat_reply` reads lines.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from runner.core.errors import ProviderBusy, ProviderRefused, ProviderReplyUnreadable
-from runner.core.model import Condition, JsonObject, Model, Prompt, ReplyKind
+from runner.core.model import Condition, Image, JsonObject, Model, Prompt, ReplyKind
 from runner.providers import _settled as say
 from runner.providers._chat_reply import read_line
 from runner.providers._lines import count, object_of, overlaid, seconds, told, word
@@ -69,9 +69,9 @@ SETTLED: Final = {
 
 def request_frame(model: Model, condition: Condition, prompt: Prompt) -> Frame:
     """Return the request line of a condition, with a hole for the custom_id."""
-    messages = [
-        *({"role": turn.role, "content": turn.content} for turn in prompt.earlier),
-        {"role": "user", "content": prompt.user},
+    messages: list[JsonObject] = [
+        {"role": turn.role, "content": _content(turn.content, prompt.images_of(turn))}
+        for turn in prompt.conversation
     ]
     if prompt.system is not None:
         messages.insert(0, {"role": "system", "content": prompt.system})
@@ -86,6 +86,18 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt) -> Frame:
     line = {"custom_id": _HOLE, "method": "POST", "url": ENDPOINT, "body": body}
     before, _, after = orjson.dumps(line).partition(rb"\u0000")
     return Frame(before=before, after=after + b"\n")
+
+
+def _content(text: str, images: list[Image]) -> Any:
+    """Return what a turn says: its text, or a list of pictures and the text."""
+    if not images:
+        return text
+    addresses = (
+        f"data:{image.media_type};base64,{image.data}" if image.kind else image.name
+        for image in images
+    )
+    shown = [{"type": "image_url", "image_url": {"url": address}} for address in addresses]
+    return [*shown, {"type": "text", "text": text}]
 
 
 def answer_line(custom_id: str, status: int, request_id: str | None, body: bytes) -> bytes:

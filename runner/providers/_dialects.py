@@ -3,6 +3,13 @@
 from typing import Final
 
 from runner.core import reasoning, structured
+from runner.core.images import (
+    KINDS,
+    ImageRules,
+    anthropic_tokens,
+    gemini_tokens,
+    openai_tokens,
+)
 from runner.core.model import JsonObject, QuestionSet
 from runner.providers.base import Dialect
 
@@ -23,11 +30,44 @@ def _in_gemini(questions: QuestionSet) -> JsonObject:
     return {"generationConfig": {"responseMimeType": "application/json", "responseSchema": schema}}
 
 
+MB = 1_000_000
+_IN_CHAT: Final = ImageRules(
+    kinds=KINDS,
+    most_bytes=20 * MB,
+    most_bytes_together=50 * MB,
+    most=500,
+    most_pixels=None,
+    addresses=("https://",),
+    tokens=openai_tokens,
+    source="developers.openai.com/api/docs/guides/images-vision, 2025; later pages allow more",
+)
+_IN_MESSAGES: Final = ImageRules(
+    kinds=KINDS,
+    most_bytes=(5 << 20) * 3 // 4,  # what is counted is the base64 of it
+    most_bytes_together=(32 * MB) * 3 // 4,
+    most=100,
+    most_pixels=8000,
+    addresses=("https://",),
+    tokens=anthropic_tokens,
+    source="platform.claude.com/docs/en/build-with-claude/vision, 2026-09: 5 MB in base64",
+)
+_IN_GEMINI: Final = ImageRules(
+    kinds=("png", "jpeg", "webp"),
+    most_bytes=7 * MB,
+    most_bytes_together=(20 * MB) * 3 // 4,
+    most=3000,
+    most_pixels=None,
+    addresses=("gs://",),
+    tokens=gemini_tokens,
+    source="docs.cloud.google.com/vertex-ai image-understanding, 2026-09: 7 MB a file sent inline",
+)
+
 CHAT: Final = Dialect(
     name="chat",
     structured=_in_chat,
     ways=(reasoning.EFFORT, reasoning.TEMPLATE),
     reasoning=(("reasoning_effort",), ("chat_template_kwargs", "enable_thinking")),
+    images=_IN_CHAT,
 )
 """Chat completions, of OpenAI and the services that speak as it does."""
 MESSAGES: Final = Dialect(
@@ -35,6 +75,7 @@ MESSAGES: Final = Dialect(
     structured=_in_messages,
     ways=(reasoning.BUDGET, reasoning.ADAPTIVE),
     reasoning=(("thinking",), ("output_config", "effort")),
+    images=_IN_MESSAGES,
 )
 """Anthropic's Messages API."""
 GEMINI: Final = Dialect(
@@ -42,5 +83,6 @@ GEMINI: Final = Dialect(
     structured=_in_gemini,
     ways=(reasoning.THINKING_BUDGET, reasoning.THINKING_LEVEL),
     reasoning=(("generationConfig", "thinkingConfig"),),
+    images=_IN_GEMINI,
 )
 """Gemini on Vertex AI."""

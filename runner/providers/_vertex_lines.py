@@ -7,7 +7,7 @@ with a status, a time and a response.
 import json
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -19,8 +19,8 @@ from runner.core.errors import ProviderReplyUnreadable
 from runner.core.finish import CONTENT_FILTER, STOP, normal
 from runner.core.model import (
     Condition,
+    Image,
     JsonObject,
-    Message,
     Model,
     Prompt,
     Reply,
@@ -40,7 +40,7 @@ from runner.providers._lines import (
     word,
 )
 from runner.providers._refusals import finish_of, kind_of, number_in
-from runner.providers.base import Frame, untagged
+from runner.providers.base import PICTURES, Frame, untagged
 
 _HOLE = "\x00"
 
@@ -98,8 +98,11 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) 
     if prompt.system is not None:
         request["systemInstruction"] = {"parts": [{"text": prompt.system}]}
     request["contents"] = [
-        {"role": _ROLES[turn.role], "parts": [{"text": turn.content}]}
-        for turn in (*prompt.earlier, Message(role="user", content=prompt.user))
+        {
+            "role": _ROLES[turn.role],
+            "parts": [*map(_part, prompt.images_of(turn)), {"text": turn.content}],
+        }
+        for turn in prompt.conversation
     ]
     settings: JsonObject = {"maxOutputTokens": model.max_output_tokens}
     if condition.temperature is not None:
@@ -109,6 +112,14 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt, tag: str) 
     line = {"custom_id": _HOLE, "request": request}
     before, _, after = orjson.dumps(line).partition(rb"\u0000")
     return Frame(before=before + tag.encode(), after=after + b"\n", proof=digest(request))
+
+
+def _part(image: Image) -> JsonObject:
+    if image.kind:
+        return {"inlineData": {"mimeType": image.media_type, "data": image.data}}
+    ending = image.name.rpartition(".")[2].lower()
+    kind = {"jpg": "jpeg"}.get(ending, ending)
+    return {"fileData": {"mimeType": f"image/{kind}", "fileUri": image.name}}
 
 
 _ROLES = {"user": "user", "assistant": "model"}
@@ -135,7 +146,7 @@ def digest(request: Any) -> str | None:
     """Return a digest of the texts and the temperature of a request; None when it has no text.
 
     It survives what is done to an echo: keys sorted or in snake_case, nulls added, numbers written
-    another way, spaces and line ends changed.
+    another way, spaces and line ends changed. That of the pictures, if there are any, stands behind.
     """
     if not isinstance(request, dict):
         return None
@@ -147,6 +158,12 @@ def digest(request: Any) -> str | None:
         return None
     settings = _either(request, "generationConfig", "generation_config")
     parts.append(_fixed(settings.get("temperature") if isinstance(settings, dict) else None))
+    pictures = [one for turn in _objects(request.get("contents")) for one in _pictures_of(turn)]
+    behind = f"{PICTURES}{_hash(pictures)}" if pictures else ""
+    return _hash(parts) + behind
+
+
+def _hash(parts: list[str]) -> str:
     return sha256(_BETWEEN.join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -161,6 +178,22 @@ def _text_of(content: Any) -> str:
         return ""
     texts = (part.get("text") for part in _objects(content.get("parts")))
     return _plain("".join(text for text in texts if isinstance(text, str)))
+
+
+def _pictures_of(content: JsonObject) -> Iterator[str]:
+    """Yield the bytes, in one spelling of base64, or the address of each picture of a turn."""
+    for part in _objects(content.get("parts")):
+        inline, file = (
+            _either(part, "inlineData", "inline_data"),
+            _either(part, "fileData", "file_data"),
+        )
+        if isinstance(inline, dict) and isinstance(data := inline.get("data"), str):
+            yield data.translate(_SPELLINGS)
+        if isinstance(file, dict) and isinstance(uri := _either(file, "fileUri", "file_uri"), str):
+            yield uri
+
+
+_SPELLINGS = str.maketrans("-_", "+/", "= \r\n")
 
 
 @lru_cache(maxsize=64)

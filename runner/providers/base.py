@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from runner.core.errors import ConfigError
+from runner.core.images import ImageRules
 from runner.core.model import (
     Batch,
     Condition,
@@ -72,6 +73,11 @@ class Options:
     @property
     def window(self) -> str | None:
         """How long a batch may take, as 24h; None: not said."""
+        return None
+
+    @property
+    def no_image_files(self) -> str | None:
+        """Return why pictures cannot be sent as files with these settings; None when they can."""
         return None
 
     @property
@@ -145,6 +151,15 @@ class Frame:
         return len(self.before) + len(self.after)
 
 
+PICTURES = "+"
+"""Stands in a proof between the digest of the words and that of the pictures."""
+
+
+def is_echo(echo: str, proof: str) -> bool:
+    """Tell whether a digest is that of an echo of a prompt; an echo may leave pictures out."""
+    return echo in (proof, proof.partition(PICTURES)[0])
+
+
 def _nothing(_: QuestionSet) -> JsonObject:
     return {}
 
@@ -160,6 +175,8 @@ class Dialect:
     """Of runner.core.reasoning, the usual one first."""
     reasoning: tuple[tuple[str, ...], ...] = ()
     """Where a request says how much to reason."""
+    images: ImageRules | None = None
+    """Which pictures it carries; whether a service's model looks at them is the provider's file's word."""
 
 
 class Provider(Protocol):

@@ -85,6 +85,16 @@ class GeminiOptions(DayOptions):
         """The project, which has the quotas."""
         return self.project or ""
 
+    @property
+    def no_image_files(self) -> str | None:
+        """Return that a table cannot carry them: how long its rows may be is not documented."""
+        if _BIGQUERY not in (self.source, self.sink):
+            return None
+        return (
+            "pictures in the rows of a table are more than is known to fit: send files with "
+            "provider.source=gcs provider.sink=gcs, or name them by gs:// addresses"
+        )
+
     def emulated(self) -> Self:
         """Return names of the emulator's own; the place stays."""
         place = self.location or "anywhere"

@@ -236,10 +236,29 @@ def _warnings(run: Run) -> Iterator[str]:
         yield f"the price of {settings.experiment.model.name} is not known: cost unknown"
     else:
         yield from run.price.notes
+    yield from _images(run)
     if kind := shared_disk(Path(settings.config.outputs)):
         yield (
             f"{settings.config.outputs} is on a disk that other machines may share ({kind}): "
             "ledgers there keep a rollback journal and a lease instead of WAL"
+        )
+
+
+def _images(run: Run) -> Iterator[str]:
+    """Say how pictures are counted, since the vendors' formulas are not all published."""
+    images = run.settings.experiment.images.values()
+    if not images:
+        return
+    most = max(image.tokens for image in images)
+    each = "each" if len({image.tokens for image in images}) == 1 else "each at most"
+    yield (
+        f"pictures: {len(images):,}, counted as {most:,} tokens {each}: an estimate, on the high side "
+        "where the vendor has not published how it counts; the budget reserves as much"
+    )
+    if elsewhere := sum(not image.kind for image in images):
+        yield (
+            f"pictures at addresses: {elsewhere:,}; what stands there is not looked at, and may change "
+            "between one request and the next: files beside the experiment are pinned by their content"
         )
 
 

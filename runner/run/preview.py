@@ -1,7 +1,7 @@
 """What a run would do, before it does anything: as plain facts for people, programs and the ledger."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from runner.config.options import told
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price, estimate_tokens
 from runner.core.custom_id import custom_id
-from runner.core.model import Condition, Experiment, Message, Span
+from runner.core.images import described
+from runner.core.model import Condition, Experiment, Image, Message, Span
 from runner.core.outline import first_variant, longest, shares, together, turns, uses
 from runner.core.pilot import PilotStanding
 from runner.core.prompt import Renderer
@@ -84,16 +85,23 @@ def prompts(
     def rendered(condition: Condition) -> RenderedPrompt:
         said = turns(renderer.render(condition, first_variant(experiment)))
         text = "".join(turn.content for turn in said)
+        images = [experiment.images[name] for turn in said for name in turn.images]
         return RenderedPrompt(
             custom_id=custom_id(condition.stem, 1),
             levels=dict(zip(experiment.factors, condition.levels, strict=True)),
             temperature=condition.temperature,
-            turns=tuple(said),
+            turns=tuple(with_images(turn, experiment.images) for turn in said),
             characters=len(text),
-            tokens=estimate_tokens(text),
+            tokens=estimate_tokens(text) + sum(image.tokens for image in images),
         )
 
     return rendered(conditions[0]), rendered(longest(experiment, conditions))
+
+
+def with_images(turn: Message, images: Mapping[str, Image]) -> Message:
+    """Return a turn with a line for each picture above its text, to be shown to people."""
+    shown = "".join(f"{described(images[name])}\n" for name in turn.images)
+    return replace(turn, content=shown + turn.content)
 
 
 def outline_facts(experiment: Experiment, conditions: Sequence[Condition]) -> dict[str, Any]:
