@@ -27,6 +27,7 @@ from tui.answers import STATE_WORDS, Asked, JobAnswers
 from tui.cells import clean, clean_lines
 from tui.conditions import Combination
 from tui.frame import Piece
+from tui.pictures import picture_in
 
 if TYPE_CHECKING:
     from runner.core.extract.reader import Reader
@@ -189,7 +190,13 @@ def prompt_of(one: JobAnswers, batch: str, id_: str) -> Sent | str:
         return f"requests/{path.name} cannot be read ({' '.join(str(error).split())})"
     if line is None:
         return f"requests/{path.name} has no line for {id_}"
-    return sent(line)
+    return sent(line, pictures_of(one.experiment))
+
+
+def pictures_of(experiment: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a run's pictures are called, by the digest of their bytes."""
+    pictures = (experiment.get("definition") or {}).get("images") or {}
+    return {row["sha256"]: name for name, row in pictures.items()}
 
 
 def tag_of(experiment: Mapping[str, Any]) -> str:
@@ -218,39 +225,47 @@ def _line_of(path: Path, id_: str, names: tuple[str, ...]) -> dict[str, Any] | N
     return None
 
 
-def sent(line: Mapping[str, Any]) -> Sent:
-    """Return the parts of a request line of any provider."""
+def sent(line: Mapping[str, Any], pictures: Mapping[str, str] | None = None) -> Sent:
+    """Return the parts of a request line of any provider.
+
+    Args:
+        line: as it is in the request file.
+        pictures: what the experiment calls its pictures, by the digest of their bytes.
+    """
     for key in ("body", "params", "request"):
         body = line.get(key)
         if not isinstance(body, dict):
             continue
-        parts = tuple(_parts(body))
+        parts = tuple(_parts(body, pictures or {}))
         if parts:
             left = ("messages", "system", "contents", "systemInstruction", "system_instruction")
             return Sent(parts, {name: value for name, value in body.items() if name not in left})
     return Sent((("line", json.dumps(line, ensure_ascii=False, indent=2)),), {})
 
 
-def _parts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _parts(body: Mapping[str, Any], pictures: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield role and text of chat completions, Anthropic's messages, or Gemini's contents."""
     for key in ("system", "systemInstruction", "system_instruction"):
         if key in body:
-            yield "system", _text(body[key])
+            yield "system", _text(body[key], pictures)
     for key in ("messages", "contents"):
         turns = body.get(key)
         for turn in turns if isinstance(turns, list) else []:
             if isinstance(turn, dict):
-                yield str(turn.get("role", "?")), _text(turn.get("content", turn.get("parts")))
+                said = turn.get("content", turn.get("parts"))
+                yield str(turn.get("role", "?")), _text(said, pictures)
 
 
-def _text(content: Any) -> str:
+def _text(content: Any, pictures: Mapping[str, str]) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, dict):
+        if (shown := picture_in(content, pictures)) is not None:
+            return shown
         inner = content.get("parts", content.get("text"))
-        return json.dumps(content, ensure_ascii=False) if inner is None else _text(inner)
+        return json.dumps(content, ensure_ascii=False) if inner is None else _text(inner, pictures)
     if isinstance(content, list):
-        return "\n".join(map(_text, content))
+        return "\n".join(_text(part, pictures) for part in content)
     return json.dumps(content, ensure_ascii=False)
 
 

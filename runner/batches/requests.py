@@ -53,10 +53,10 @@ def loaded(image: Image) -> Image:
     Raises:
         ConfigError: they are not those that were looked at when the run began.
     """
-    if image.path is None:
+    if not image.path:
         return image
     try:
-        data = image.path.read_bytes()
+        data = Path(image.path).read_bytes()
     except OSError as error:
         raise ConfigError(f"{image.path} cannot be read any more ({error})") from None
     if sha256(data).hexdigest() != image.sha256:

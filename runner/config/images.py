@@ -160,5 +160,5 @@ class _Finder:
             height=height,
             bytes=len(data),
             sha256=digest,
-            path=path,
+            path=str(path),
         )

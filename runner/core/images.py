@@ -135,6 +135,7 @@ _PATCHED: Final = (
 """Of models that see patches of 32 pixels: the most of them, and what a hundred are counted as."""
 _ANY_PATCHES: Final = (30_000, 246)
 """Of other models: GPT-5.6 and 6 refuse a picture of more patches; the dearest published factor."""
+_ANY_TILES: Final = (85, 170)
 _MOST_TILES: Final = 8
 """Of a picture within 2048 by 2048 whose shorter side is 768."""
 
@@ -145,26 +146,28 @@ def openai_tokens(model: Model, image: Image) -> int:
     developers.openai.com/api/docs/guides/images-vision, 2026-09: tiles or patches, by the model. That
     small pictures are not enlarged to 768 pixels is not said plainly: they are taken to be.
     """
-    most, factor = _ANY_PATCHES
-    for match, patches_of_it, factor_of_it in _PATCHED:
+    for match, most, factor in _PATCHED:
         if fnmatchcase(model.name, match):
-            most, factor = patches_of_it, factor_of_it
-            break
-    else:
-        for match, base, tile in _TILED:
-            if fnmatchcase(model.name, match):
-                return base + tile * (_tiles(image) if image.kind else _MOST_TILES)
+            return _in_patches(image, most, factor)
+    for match, base, tile in _TILED:
+        if fnmatchcase(model.name, match):
+            return _in_tiles(image, base, tile)
+    return max(_in_patches(image, *_ANY_PATCHES), _in_tiles(image, *_ANY_TILES))
+
+
+def _in_patches(image: Image, most: int, factor: int) -> int:
     patches = min(_pieces(image.width, image.height, 32), most) if image.kind else most
     return -(-patches * factor // 100)
 
 
+def _in_tiles(image: Image, base: int, tile: int) -> int:
+    return base + tile * (_tiles(image) if image.kind else _MOST_TILES)
+
+
 def _tiles(image: Image) -> int:
-    """Scale to within 2048 by 2048, then to a shorter side of 768, and count squares of 512."""
+    """Scale to a shorter side of 768, the longer one at most 2048, and count squares of 512."""
     short, long = sorted((image.width, image.height))
-    if long > 2048:
-        short, long = -(-short * 2048 // long), 2048
-    long = min(-(-long * 768 // short), 2048)
-    return min(_pieces(768, long, 512), _MOST_TILES)
+    return _pieces(768, min(-(-long * 768 // short), 2048), 512)
 
 
 _MOST_OF_ANTHROPIC: Final = 4784

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, NamedTuple, NewType
 
 from runner.core.states import FINAL_STATES, BatchState
@@ -105,7 +104,8 @@ class Image:
     sha256: str = ""
     tokens: int = 0
     """The most that the model which is asked may count for it."""
-    path: Path | None = None
+    path: str = ""
+    """Where the file is; empty: it is an address."""
     data: str = field(default="", repr=False)
     """Its bytes in base64, while a request is written."""
 

@@ -7,7 +7,7 @@ import orjson
 
 from runner.emulator.dice import Dice
 from runner.emulator.made_json import instance
-from runner.emulator.pictures import Pictures
+from runner.emulator.pictures import NO_PICTURES, Pictures
 from runner.emulator.prompts import Prompt, Question, read_prompt
 
 _FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -26,7 +26,7 @@ class Asked:
     reasons_first: bool
     schema: str | None = None
     """As JSON: what the answer has to be, where the request says so."""
-    pictures: Pictures = Pictures()
+    pictures: Pictures = NO_PICTURES
 
 
 @dataclass(frozen=True, slots=True)

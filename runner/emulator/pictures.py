@@ -13,7 +13,7 @@ _SIGNS = {
     "image/png": re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", re.DOTALL),
     "image/gif": re.compile(rb"GIF8[79]a(.{2})(.{2})", re.DOTALL),
     "image/jpeg": re.compile(rb"\xff\xd8\xff"),
-    "image/webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "image/webp": re.compile(rb"RIFF.{4}WEBP(VP8[ LX]).{4}(.{10})", re.DOTALL),
 }
 _FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf].{3}(.{2})(.{2})", re.DOTALL)
 _UNKNOWN = (1024, 1024)
@@ -39,6 +39,9 @@ class Pictures:
 
     digests: tuple[str, ...] = ()
     tokens: int = 0
+
+
+NO_PICTURES = Pictures()
 
 
 def counted(pictures: Iterator[Picture], tokens: Callable[[int, int], int]) -> Pictures:
@@ -98,8 +101,21 @@ def _size(content: bytes, media_type: str, head: re.Match[bytes]) -> tuple[int, 
             raise PictureError("the image is no valid image/jpeg")
         return int.from_bytes(frame[2], "big"), int.from_bytes(frame[1], "big")
     if media_type == "image/webp":
-        return _UNKNOWN
+        return _size_of_webp(head[1], head[2])
     return int.from_bytes(head[1], order), int.from_bytes(head[2], order)
+
+
+def _size_of_webp(chunk: bytes, begin: bytes) -> tuple[int, int]:
+    """Read the sizes of the three kinds of WebP there are."""
+    if chunk == b"VP8X":
+        return int.from_bytes(begin[4:7], "little") + 1, int.from_bytes(begin[7:10], "little") + 1
+    if chunk == b"VP8L":
+        bits = int.from_bytes(begin[1:5], "little")
+        return bits % 2**14 + 1, bits // 2**14 % 2**14 + 1
+    return (
+        int.from_bytes(begin[6:8], "little") % 2**14,
+        int.from_bytes(begin[8:10], "little") % 2**14,
+    )
 
 
 def openai_tokens(width: int, height: int) -> int:
@@ -115,6 +131,6 @@ def anthropic_tokens(width: int, height: int) -> int:
     return min(max(width * height // 750, 1), 1600)
 
 
-def gemini_tokens(width: int, height: int) -> int:
+def gemini_tokens(_: int, __: int) -> int:
     """Count 1,120, as Gemini 3 does for any picture."""
     return 1120

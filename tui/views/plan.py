@@ -51,7 +51,7 @@ _FACTS = {
 _LIMIT = {"nearest limit": "name", "its value": "value", "its limit": "limit"}
 """The same for the limit that is nearest."""
 HEAD = ("job", *_FACTS, *_LIMIT)
-_LONGEST_LINE = 1 << 20
+_LONGEST_LINE = 64 << 20
 MOST_NAMED = 100
 """Levels of a factor that are named; the others are counted."""
 MOST_READ = 1_000
@@ -470,7 +470,7 @@ def _level_lines(job: Job, custom_id: str, glyphs: Glyphs) -> Iterator[list[Piec
 
 def first_prompt(path: Path, job: Job, glyphs: Glyphs) -> list[list[Piece]]:
     """Return the first request of a file for reading, or why there is none to show."""
-    from tui.reading import sent
+    from tui.reading import pictures_of, sent
     from tui.screens.text import plain_lines
 
     try:
@@ -482,7 +482,7 @@ def first_prompt(path: Path, job: Job, glyphs: Glyphs) -> list[list[Piece]]:
         return [[(f"{path}: its first line is not the request it should be", "bad")]]
     if not isinstance(line, dict):
         return [[(f"{path}: its first line is not the request it should be", "bad")]]
-    found = sent(line)
+    found = sent(line, pictures_of(job.experiment))
     id_ = str(line.get("custom_id", ""))
     lines: list[list[Piece]] = [[(id_, "strong")], *_level_lines(job, id_, glyphs)]
     lines += [[(f"{key}: {value}", "dim")] for key, value in found.rest.items()]
