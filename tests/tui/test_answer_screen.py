@@ -1,9 +1,11 @@
 """One answer: its prompt as it was sent, every attempt, and the raw text with its numbers marked."""
 
+import base64
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +17,7 @@ from rich.cells import cell_len
 from runner.core.model import Cause
 from runner.storage.ledger import Ledger
 from tests.growth import MOST, growth
+from tests.pictures import picture
 from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, screen_text, settled
 from tests.tui.test_answers import HOSTILE, calm, driven, failing, rewritten, typed
@@ -224,6 +227,38 @@ SHAPES = {
 @pytest.mark.parametrize(("line", "parts"), SHAPES.values(), ids=SHAPES)
 def test_a_request_line_of_any_provider_is_told_by_its_parts(line, parts):
     assert sent(line).parts == parts
+
+
+PNG = base64.b64encode(picture("png", 640, 480)).decode()
+NAMES = {sha256(picture("png", 640, 480)).hexdigest(): "photos/a.png"}
+LINE = "[image photos/a.png, 640x480 png, 2 kB]"
+SHOWN = {
+    "a data URL": ({"image_url": {"url": f"data:image/png;base64,{PNG}"}}, LINE),
+    "base64": ({"source": {"type": "base64", "media_type": "image/png", "data": PNG}}, LINE),
+    "inline": ({"inlineData": {"mimeType": "image/png", "data": PNG}}, LINE),
+    "another one": (
+        {
+            "image_url": {
+                "url": f"data:image/gif;base64,{base64.b64encode(picture('gif')).decode()}"
+            }
+        },
+        "[image, 64x48 gif, 1 kB]",
+    ),
+    "an address": (
+        {"source": {"type": "url", "url": "https://x.org/a"}},
+        "[image https://x.org/a]",
+    ),
+    "a file": ({"fileData": {"fileUri": "gs://x/a.png"}}, "[image gs://x/a.png]"),
+    "no base64": ({"inlineData": {"data": "%%%"}}, "[image, 3 characters that are no base64]"),
+    "no picture": ({"inlineData": {"data": "AAAA"}}, "[image, 3 bytes]"),
+}
+
+
+@pytest.mark.parametrize(("part", "shown"), SHOWN.values(), ids=SHOWN)
+def test_a_picture_is_a_line_that_names_it(part, shown):
+    key, place = ("contents", "parts") if "Data" in str(part) else ("messages", "content")
+    body = {key: [{"role": "user", place: [part, {"text": "u"}]}]}
+    assert sent({"body": body}, NAMES).parts == (("user", f"{shown}\nu"),)
 
 
 def test_a_line_of_no_known_shape_is_shown_as_it_is():

@@ -1,7 +1,10 @@
 """Plan: what was to be sent, and what it may cost."""
 
+import base64
 import csv
+import json
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from tests.pictures import picture
 from tests.tui.made import NOW
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, settled, shown
 from tui.cells import UNICODE
@@ -54,6 +58,20 @@ def test_the_plan_of_one_job_with_its_definition(outputs, screen):
 
 def test_the_first_prompt_as_it_was_sent(outputs, screen):
     assert shown(outputs, "literary", "e", view="Plan", size=WIDE) == screen
+
+
+def test_the_first_prompt_names_its_picture_however_long_that_is(jobs, tmp_path):
+    content = picture("png", 640, 480) + b"\0" * 2_000_000
+    data = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    said = [{"type": "image_url", "image_url": {"url": data}}, {"type": "text", "text": "What?"}]
+    line = {"custom_id": "a_n01", "body": {"messages": [{"role": "user", "content": said}]}}
+    path = tmp_path / "b0001.jsonl"
+    path.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    pictures = {"photos/a.png": {"sha256": sha256(content).hexdigest()}}
+    known = {**jobs[0].experiment, "definition": {**jobs[0].definition, "images": pictures}}
+    shown = text_of(first_prompt(path, replace(jobs[0], experiment=known), UNICODE))
+    assert "[image photos/a.png, 640x480 png, 2.0 MB]\nWhat?" in shown
+    assert "base64" not in shown
 
 
 def test_the_sum_is_the_sum_of_the_jobs(jobs):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.batches import requests as files
 from runner.__main__ import main
+from runner.batches import requests as files
 from runner.core.definition import define, differences, levels_in
 from runner.core.errors import ConfigError
 from runner.core.expand import checked_conditions
