@@ -90,6 +90,8 @@ def example_of(kind: Any, path: str) -> str:
     if section == "items" and shape == NAMED:
         whole = path == "items"
         return "{mood: {ask: How do you feel?}}" if whole else "{ask: How do you feel?}"
+    if section.startswith("messages[") and ".images" in path:  # braces without quotes are no text
+        return '["{picture.file}"]' if shape == LISTED else '"{picture.file}"'
     if section == "messages":
         return "[{role: user, content: …}]" if shape == LISTED else "{role: user, content: …}"
     return {NAMED: "{name: value}", LISTED: "[a, b]"}.get(shape or "", path.rpartition(".")[2])

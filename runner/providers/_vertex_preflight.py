@@ -4,6 +4,7 @@ Pure.
 """
 
 import re
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -15,6 +16,8 @@ MAX_DEPTH = 15
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _CUSTOM_ID = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*")
 _REMEMBERED = 4096
+_LONG = 1 << 16
+"""Of longer lines, which hold pictures, only a digest is remembered."""
 
 
 class Preflight:
@@ -38,7 +41,8 @@ class Preflight:
         self.lines += 1
         head, between, rest = line.partition(b'","request":')
         custom_id = head.removeprefix(b'{"custom_id":"')
-        if rest in self._known and between and _CUSTOM_ID.fullmatch(custom_id):
+        mark = rest if len(rest) < _LONG else sha256(rest).digest()
+        if mark in self._known and between and _CUSTOM_ID.fullmatch(custom_id):
             return  # the same prompt as in a line before: only the custom_id differs
         try:
             row = orjson.loads(line)
@@ -51,7 +55,7 @@ class Preflight:
             self._refuse("a custom_id has to begin with a letter, or the importer takes it apart")
         self._walk(row, ())
         if len(self._known) < _REMEMBERED:
-            self._known.add(rest)
+            self._known.add(mark)
 
     def _walk(self, value: Any, path: tuple[str, ...]) -> None:
         kind = self._kind(value, path)

@@ -206,6 +206,23 @@ def test_a_placeholder_that_nobody_has(tmp_path, capfd):
     assert "picture" in refused(tmp_path, capfd)
 
 
+SHAPES = {
+    "a word": ('"{picture.file}"', 'is a single value; allowed: a list, as ["{picture.file}"]'),
+    "no quotes": (
+        "[{picture.file}]",
+        'images[0] is names with values; allowed: a single value, as "{p',
+    ),
+    "nothing": ('[""]', "messages[0].images[0]"),
+}
+
+
+@pytest.mark.parametrize(("said", "expected"), SHAPES.values(), ids=SHAPES)
+def test_a_slip_in_the_yaml(tmp_path, capfd, said, expected):
+    text = STUDY.replace('["{picture.file}"]', said).replace("What", "{picture}: what")
+    study(tmp_path, text)
+    assert expected in refused(tmp_path, capfd)
+
+
 def test_an_empty_cell(tmp_path, capfd):
     study(tmp_path, rows=ROWS.replace("photos/a.png", ""))
     assert "row 1: 'file' is empty" in refused(tmp_path, capfd)

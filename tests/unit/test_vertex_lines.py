@@ -222,6 +222,14 @@ def test_what_encode_writes_passes() -> None:
     assert preflight.lines == 12
 
 
+def test_lines_that_hold_pictures_are_remembered_by_a_digest() -> None:
+    preflight, long = Preflight(), frame_of(user="x" * 200_000)
+    for n in range(3):
+        preflight.check(line_of(long, f"q-{n}"))
+    preflight.check(line_of(frame_of()))
+    assert sorted(map(len, preflight._known)) == [32, len(frame_of().after.partition(b'":')[2])]
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
