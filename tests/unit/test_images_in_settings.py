@@ -11,7 +11,7 @@ from runner.batches import requests as files
 from runner.core.definition import define, differences, levels_in
 from runner.core.errors import ConfigError
 from runner.core.expand import checked_conditions
-from runner.core.model import Variant
+from runner.core.model import BatchKey, Variant
 from runner.run.preflight import preview, warnings
 from runner.run.run import Run
 from tests.pictures import ROWS, STUDY, picture, study
@@ -270,6 +270,32 @@ def test_a_picture_that_changes_while_a_run_goes_on_is_not_sent(tmp_path):
     (folder / "photos" / "a.png").write_bytes(picture("png", 640, 480, shade=77))
     with pytest.raises(ConfigError, match=r"a\.png was changed meanwhile"):
         box.frame(stem, Variant.PLAIN)
+
+
+def test_a_request_file_is_whole_or_not_there_when_a_picture_changes(tmp_path, monkeypatch):
+    folder = study(tmp_path)
+    monkeypatch.setattr(files, "FRAMES_BYTES", 1)
+    run = Run(only(words(tmp_path)))
+    (tmp_path / "run").mkdir()
+    box = run.request_files(tmp_path / "run", run.connection.offline())
+    (spans,) = box.batches(run.request_states().pending())
+    (folder / "photos" / "b.jpg").unlink()
+    with pytest.raises(ConfigError, match=r"b\.jpg cannot be read any more"):
+        box.write(BatchKey("b0001"), spans)
+    assert not box.path(BatchKey("b0001")).exists()
+
+
+def test_pictures_stay_with_the_user_where_the_system_message_joins_the_words(tmp_path):
+    text = STUDY.replace("  - role: user\n", "  - {role: system, content: Look.}\n  - role: user\n")
+    study(tmp_path, text)
+    how = ["provider=openai", "service=emulated", "provider.system_role=false"]
+    run = Run(only(words(tmp_path, *how)))
+    box = run.request_files(tmp_path / "run", run.connection.offline())
+    frame, _ = box.frame(run.conditions[0].stem, Variant.PLAIN)
+    body = json.loads(frame.before + b"a" + frame.after)["body"]
+    (turn,) = body["messages"]
+    assert [part["type"] for part in turn["content"]] == ["image_url", "text"]
+    assert turn["content"][1]["text"].startswith("Look.\n\nWhat do you see?")
 
 
 # -- counted
