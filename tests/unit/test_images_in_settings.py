@@ -8,6 +8,7 @@ import pytest
 
 from runner.__main__ import main
 from runner.batches import requests as files
+from runner.core.cost import estimate_tokens
 from runner.core.definition import define, differences, levels_in
 from runner.core.errors import ConfigError
 from runner.core.expand import checked_conditions
@@ -353,6 +354,9 @@ def test_a_plan_names_them_and_shows_no_base64(tmp_path, capfd, as_json):
         facts = json.loads(said)
         assert facts["prompts"]["first"]["messages"][0]["content"].startswith("[image photos/a.png")
         assert any(note.startswith("pictures: 3, counted as ") for note in facts["notes"])
+        first = facts["prompts"]["first"]
+        shown = only(words(tmp_path)).experiment.images["photos/a.png"]
+        assert first["input_tokens"] == estimate_tokens("x" * first["characters"]) + shown.tokens
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
