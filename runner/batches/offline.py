@@ -21,7 +21,7 @@ from runner.batches.workers import Range
 from runner.core.custom_id import parse
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.extract.reader import NOT_ASKED, Reader
-from runner.core.model import Cause, Model, QuestionSet, Reading, Reply, ReplyKind
+from runner.core.model import Cause, ItemKind, Model, QuestionSet, Reading, Reply, ReplyKind
 from runner.providers.base import Provider, Service, json_value
 
 MOST_NAMED = 100
@@ -236,7 +236,7 @@ class AsLine:
     def __init__(self, questions: QuestionSet) -> None:
         """Keep which questions ask for whole numbers."""
         self._questions = {q.id: q for q in questions.questions}
-        self._all_whole = all(q.integer and not q.options for q in questions.questions)
+        self._all_whole = all(q.integer and q.kind is ItemKind.NUMBER for q in questions.questions)
         values = b",".join(_dumped(q).replace(b"%", b"%%") + b":%d" for q in self._questions)
         self._whole = b'{"custom_id":%%b,"values":{%b},"reasons":%%b%%b' % values
         self._endings: dict[Shape, tuple[bytes, bool]] = {}

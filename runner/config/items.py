@@ -43,6 +43,12 @@ def check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems)
         at = f"{where}.{key}"
         good = IDENTIFIER.fullmatch(str(key)) is not None
         problems.check(good, at, "allowed: letters, digits, - and _")
+        is_column = str(key) == "items" or str(key).startswith("scale")
+        problems.check(
+            not (is_column and (str(key) in ("items", "scale") or str(key).startswith("scale_"))),
+            at,
+            "its columns would be called like those of the tables themselves; choose another id",
+        )
         problems.check(
             item.kind in KINDS, f"{at}.kind", f"{item.kind!r}; {did_you_mean(item.kind, KINDS)}"
         )

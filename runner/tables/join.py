@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
-from runner.core.definition import cells_in, factors_in, varied_in
+from runner.core.definition import asks_each, cells_in, factors_in, varied_in
 from runner.core.errors import LedgerDamaged
-from runner.core.model import Batch, QuestionSet
+from runner.core.model import ITEM, Batch, QuestionSet
 from runner.core.orders import Shuffled, shuffled_in
 from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Trials
 from runner.core.states import BatchState, Outcome, RequestState
@@ -269,6 +269,7 @@ class _Asked:
         self._factors = factors_in(experiment["definition"])
         self._columns = factor_columns(self._factors)
         self._shuffled = shuffled_in(experiment["definition"])
+        self._each = asks_each(experiment["definition"])
         self._varied = varied_columns(experiment)
 
     def requests(self, slices: Iterable[_Slice]) -> pl.DataFrame:
@@ -328,7 +329,10 @@ class _Asked:
         """Yield a column a shuffled order, as each trial showed it."""
         for one in self._shuffled:
             of_row = partial(_shown, one)
-            yield pl.struct("stem", "trial").map_elements(of_row, pl.String).alias(one.column)
+            shown = pl.struct("stem", "trial").map_elements(of_row, pl.String)
+            if self._each:
+                shown = pl.when(pl.col(ITEM) == one.what).then(shown)
+            yield shown.alias(one.column)
 
     def _of(self, stem: str) -> dict[str, Any]:
         """Return the cells of one condition's factors and temperature."""

@@ -37,7 +37,7 @@ def scores(definition: Mapping[str, Any]) -> Iterator[pl.Expr]:
             for key in own
         ]
         whole = pl.all_horizontal(value.is_not_null() for value in values)
-        yield pl.when(whole).then(pl.mean_horizontal(values)).cast(pl.Float64).alias(column)
+        yield pl.when(whole).then(pl.mean_horizontal(values) + 0.0).cast(pl.Float64).alias(column)
 
 
 def _missed(items: Mapping[str, Any]) -> pl.Expr:

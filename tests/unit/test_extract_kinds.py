@@ -400,3 +400,95 @@ def test_a_number_below_0_is_read_wherever_one_above_is(layout, numbers, sign):
 def test_where_a_dash_may_be_a_sign_neither_is_read(layout, numbers):
     found = SIGNED.read(layout.format(*numbers))
     assert [reading.value for reading in found.values()] == [None, None]
+
+
+NUMBERED = Reader(
+    of(
+        STARS,
+        asked("pick", ItemKind.CHOICES, options=tuple(Option(id=n) for n in "1234"), at_most=2),
+    )
+)
+NOBODY = Reader(
+    of(
+        STARS,
+        asked(
+            "pick",
+            ItemKind.CHOICES,
+            options=tuple(Option(id=n) for n in ("none", "price", "size")),
+            at_least=0,
+            at_most=2,
+        ),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("reader", "question", "text"),
+    [
+        # another answer below, or in the same line
+        (ALL, "order", "order: price, quality, delivery\n\nFinal: delivery, quality, price"),
+        (ONE_RANK, "order", "price, quality, delivery\n\nprice; delivery; quality"),
+        (
+            ONE_RANK,
+            "order",
+            "price, quality, delivery\n\nFinal ranking: delivery > quality > price",
+        ),
+        (ALL, "order", "order: price, quality, delivery. The last is the most important."),
+        (ALL, "order", "order: price, quality, delivery. I listed them backwards."),
+        (ALL, "order", "order: price, quality, delivery.\nSwap the first two."),
+        (ALL, "order", "order: price, quality, delivery! Just kidding, the other way round."),
+        (ALL, "topics", "topics: price, quality\n\nFinal: price"),
+        (ONE_LIST, "topics", "price, quality\n\nFinal answer: price only"),
+        (ALL, "topics", "topics: price, quality. Only the first applies."),
+        (ALL, "topics", "topics: price, quality (these were left out)"),
+        (ALL, "topics", "topics: price, quality. The review skips both of these."),
+        (ALL, "topics", "topics: price, quality: 0"),
+        (ALL, "record", 'record: {"stars": 4}\nCorrection: {"stars": 3}'),
+        (ALL, "record", 'record: {"stars": 4} or {"stars": 3}'),
+        (ALL, "record", 'record: {"stars": 4}, {"stars": 3}'),
+        (ALL, "record", 'record: {"stars": 4} (actually 3 stars)'),
+        (ONE_RECORD, "record", 'Here:\n{"stars": 4}\n\nCorrection: stars should be 3.'),
+        # a number that is an option is not the number of another one
+        (NUMBERED, "pick", "pick: 1.3"),
+        (NUMBERED, "pick", "pick: 2. 3"),
+        (NUMBERED, "pick", "pick: 1:3"),
+        # a field of the record is no answer to an item of the same name
+        (ALL, "stars", 'topics: price\n\n{"tags": [], "stars": 3}'),
+        (ALL, "stars", '{"facts": {"tags": [], "stars": 3}, "topics": ["price"]}'),
+        (ALL, "stars", '{"stars": 3}'),
+        # a form that was not filled in
+        (ONE_TEXT, "why", "why (answer): [your own words]"),
+    ],
+)
+def test_what_another_part_of_the_answer_contradicts_is_missing(reader, question, text):
+    assert reader.read(text)[question].value is None
+
+
+@pytest.mark.parametrize(
+    "said", ["no", "false", "0%", "(not at all)", "wrong", "— the opposite", "Not."]
+)
+@pytest.mark.parametrize("between", [", ", ": ", " ", ". "])
+def test_an_option_that_is_denied_at_once_is_none(said, between):
+    reader = Reader(of(STARS, asked("mood", ItemKind.CHOICE, options=TOPICS, integer=True)))
+    assert reader.read(f"stars: 4\nmood: price{between}{said}")["mood"].value is None
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("none", "none"), ("[none]", "none"), ("price, size", "price; size"), ("no option", None)],
+)
+def test_an_option_may_be_called_none(text, meant):
+    question = NOBODY._questions.questions[1]
+    assert question.written(NOBODY.read(f"stars: 4\npick: {text}")["pick"].value) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["stars:\n4\nmood:\nprice", "## stars\n4\n## mood\nprice", "**mood**\nprice\n\nstars: 4"],
+)
+def test_an_option_is_read_below_its_question(text):
+    reader = Reader(of(STARS, asked("mood", ItemKind.CHOICE, options=TOPICS, integer=True)))
+    found = reader.read(text)
+    assert (found["mood"].value, found["stars"].value) == (1, 4)
+    other = reader.read(text.replace("price", "It was the price that I liked."))
+    assert other["mood"].value is None

@@ -107,6 +107,7 @@ class Extractor:
             questions={q.id: q for q in questions.questions},
             choices=choices,
             of_one=frozenset(of_one),
+            numbers=frozenset(numbers),
             records=tuple(
                 RecordReader(q, grammar, names)
                 for q in questions.questions
@@ -182,7 +183,8 @@ class _Answer:
         doubts = self._with.doubter.find(self._plain, marks, of_one, self._structures)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
-        for doubt in (*doubts, *_taken_back(self._with.choices, self._plain, numbers)):
+        back = _taken_back(self._with.choices, self._plain, numbers)
+        for doubt in (*doubts, *back, *_corrected(self._with.grammars, self._plain, numbers)):
             self._doubts.setdefault(doubt.question, doubt)
         found = {question: self._found(question) for question in self._with.order}
         return self._on_one_scale(found)
@@ -276,7 +278,7 @@ class _Answer:
         reader = self._with.bare
         is_whole = not self._structures and _CUT_SHORT.search(self._text) is None
         first = self._visible.strip().partition("\n")[0]
-        if isinstance(reader, WholeProse) and says_no(self._with.refusals, first):
+        if isinstance(reader, WholeProse) and (self._values or says_no(self._with.refusals, first)):
             return
         if reader is not None and is_whole and self._is_open(Cause.MISSING):
             self._take_whole(reader.read(self._visible, self._plain), (_LAST, bare.NAME))
@@ -382,6 +384,8 @@ class _Answer:
         mark, grammar = marks[number], self._with.grammars[question]
         following = (m.line for m in marks[number + 1 :] if m.finder.group != "end")
         end = next(following, len(self._plain))
+        if isinstance(grammar, OptionGrammar) and not self._plain[mark.begin : mark.end].strip():
+            return self._below(mark, question, end)
         if isinstance(grammar, ListGrammar):
             end = block_end(self._plain, mark.begin, end)
         elif not isinstance(grammar, ProseGrammar):
@@ -389,6 +393,16 @@ class _Answer:
         value = grammar.read(self._plain, mark.begin, end)
         if isinstance(grammar, ProseGrammar):
             self._of_prose(value)
+        value.pattern, value.rank = mark.finder.name, mark.finder.rank
+        return value
+
+    def _below(self, mark: Mark, question: str, end: int) -> Value:
+        """Read the option of a line that stands directly below its question."""
+        begin = mark.end + 1
+        stop = min(end, (self._plain + "\n").find("\n", begin))
+        value = self._with.grammars[question].read(self._plain, begin, max(begin, stop))
+        if value.cause not in (None, Cause.AMBIGUOUS):  # what else stands there may be anything
+            value = Value(None, Cause.MISSING, (mark.end, mark.end), mark.end, mark.end)
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
         return value
 
@@ -411,7 +425,7 @@ class _Answer:
             if mark.finder.group != "value":
                 continue
             for question in mark.questions:
-                if mark.finder.placed or question not in self._with.of_one:
+                if mark.finder.placed or question not in self._with.numbers:
                     value = self._placed(marks, number, question)
                 else:
                     value = Value(None, Cause.MISSING, (mark.end, mark.end), mark.end, mark.end)
@@ -433,6 +447,7 @@ class _Tools:
     choices: Mapping[str, OptionGrammar | ListGrammar]
     of_one: frozenset[str]
     """The questions whose values are one number or one option."""
+    numbers: frozenset[str]
     records: tuple[RecordReader, ...]
     matcher: Matcher
     json: tuple[int, str] | None
@@ -574,6 +589,16 @@ def _taken_back(
     for question, grammar in choices.items():
         for line in corrections(plain) if numbers.get(question) else ():
             if any(grammar.others_in(line, number) for number in numbers[question]):
+                yield Doubt(question, Cause.AMBIGUOUS, line.strip())
+
+
+def _corrected(
+    grammars: Mapping[str, Grammar], plain: str, numbers: Mapping[str, Sequence[Decimal]]
+) -> Iterator[Doubt]:
+    """Yield the values of JSON beside which something is corrected."""
+    for question, grammar in grammars.items():
+        if isinstance(grammar, RecordGrammar) and numbers.get(question):
+            for line in corrections(plain):
                 yield Doubt(question, Cause.AMBIGUOUS, line.strip())
 
 

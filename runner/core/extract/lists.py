@@ -53,6 +53,9 @@ class ListGrammar:
         )
         self._name = re.compile(rf"(?P<name>{names})(?![\w'’-])", re.IGNORECASE)
         self._any = re.compile(rf"(?<![\w'’])(?:{names})(?!\w)", re.IGNORECASE)
+        self._may_be_none = not any(map(_NONE.fullmatch, self._places))
+        has_figures = any(name[:1].isdigit() for name in self._places)
+        self._lead = _LEAD_WITHOUT_NUMBER if has_figures else _LEAD
         self._between = _ORDERED if self._is_rank else _UNORDERED
 
     def read(self, plain: str, begin: int, end: int) -> Value:
@@ -76,8 +79,9 @@ class ListGrammar:
         return not inside or (": " in inside and self._is_slot(inside))
 
     def others_in(self, text: str, code: Decimal) -> bool:
-        """Tell whether a tidied text names an option that is not among those of a value."""
-        return bool(self._named(text) - set(chosen(code)))
+        """Tell whether a tidied text names options, and not just those of a value; of a rank, any."""
+        named = self._named(text)
+        return bool(named) and (self._is_rank or named != set(chosen(code)))
 
     def from_node(self, node: Node) -> Value:
         """Read what stands in JSON: a list of options, or a text that lists them."""
@@ -112,7 +116,7 @@ class ListGrammar:
 
     def _said(self, plain: str, begin: int, end: int) -> tuple[list[int], int, int] | Cause:
         """Return the options named, where the last one ends, and where a remark begins."""
-        if _NONE.fullmatch(plain, begin, end):
+        if self._may_be_none and _NONE.fullmatch(plain, begin, end):
             return ([], end, end)
         named: list[_Named] = []
         at = begin
@@ -137,11 +141,11 @@ class ListGrammar:
         """Yield the options of a list, up to what is none."""
         at: int | None = begin
         while at is not None:
-            lead = _LEAD.match(plain, at, end)
+            lead = self._lead.match(plain, at, end)
             match = self._name.match(plain, lead.end() if lead else at, end)
             if match is None:
                 return
-            number = lead["number"] if lead else None
+            number = lead["number"] if lead and lead.re.groups else None
             place = self._places[folded(match["name"])]
             yield _Named(place, int(number) if number else None, match.start(), match.end())
             between = self._between.match(plain, match.end(), end)
@@ -149,7 +153,10 @@ class ListGrammar:
 
     def _is_remark(self, rest: str, remark: str, places: set[int]) -> bool:
         """Tell whether what follows a list adds nothing to it, and takes nothing back."""
-        if len(remark) > LONGEST_REMARK or not _REMARK.match(rest) or self._named(remark) - places:
+        named = self._named(remark)
+        if len(remark) > LONGEST_REMARK or not _REMARK.match(rest):
+            return False
+        if named and (self._is_rank or named != places):
             return False
         if HEDGE.search(remark) or OR.match(remark) or DENIED.search(remark):
             return False
@@ -171,6 +178,8 @@ _LEAD = re.compile(
     r"[ \[(\"'“‘「]*(?:[-•・●○◦▪] *)?(?:\(?(?P<number>[0-9]{1,3})(?:[.):]|位[:.、 ]?) *)?[ \[(\"'“‘「]*"
 )
 """What may stand before an option of a list."""
+_LEAD_WITHOUT_NUMBER = re.compile(r"[ \[(\"'“‘「]*(?:[-•・●○◦▪] *)?[ \[(\"'“‘「]*")
+"""The same where an option may begin with a figure."""
 _AND = r"(?:(?:and|plus) |と|および|及び)"
 _BETWEEN = rf"{_SHUT}(?:(?:[,;/、，；・|+&] *)(?:\n[ \n]*|{_AND})?|\n[ \n]*|{_AND}|(?<= )(?=\(?[0-9]{{1,2}}[.)]))"
 _UNORDERED = re.compile(_BETWEEN, re.IGNORECASE)

@@ -41,11 +41,35 @@ class ObjectReader:
             return
         for node in nodes(visible):
             found = list(self._walk(node, plain, (), None))
-            if not found and self._unnamed:
-                value = self._number(node, plain, self._numbers[self._unnamed])
-                found = [Entry(self._unnamed, value=value)]
+            if self._unnamed and self._unnamed not in {entry.question for entry in found}:
+                found = self._without_name(node, found)
             if found:
                 yield (node.begin, node.end), found
+
+    def _is_record(self, node: Node) -> bool:
+        """Tell whether an object may be the value itself: by a key that names no question, or by all."""
+        grammar = self._numbers.get(self._unnamed or "")
+        if not isinstance(grammar, RecordGrammar) or node.kind != "object":
+            return False
+        keys = [key for key, _ in node.items or ()]
+        own = [key for key in keys if key in grammar.keys]
+        strange = [key for key in own if self._names.meaning(tidy(key)) is None]
+        return bool(strange) or (bool(own) and len(own) == len(keys) and grammar.allows(node))
+
+    def _without_name(self, node: Node, found: list[Entry]) -> list[Entry]:
+        """Return what an object says whose keys do not name the question that is answered in JSON.
+
+        Where it may be that question's and others' as well, it is nobody's.
+        """
+        grammar = self._numbers[self._unnamed or ""]
+        if found and not self._is_record(node):
+            return found
+        assert self._unnamed is not None
+        assert isinstance(grammar, RecordGrammar)
+        if not found:
+            return [Entry(self._unnamed, value=grammar.from_node(node))]
+        others = dict.fromkeys(entry.question for entry in found)
+        return [_objection(q, node, Cause.AMBIGUOUS) for q in (self._unnamed, *others)]
 
     def _walk(
         self, node: Node, plain: str, questions: tuple[str, ...], part: str | None
@@ -75,6 +99,8 @@ class ObjectReader:
             return
         for (key, _), (meaning, member) in zip(node.items, named, strict=True):
             if meaning is None:
+                if self._is_record(member):
+                    continue
                 if not questions and member.items is not None and not DRAFT.search(key):
                     yield from self._walk(member, plain, (), part)
                 continue

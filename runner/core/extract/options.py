@@ -97,7 +97,7 @@ class OptionGrammar:
             return Value(None, Cause.AMBIGUOUS, span, end)
         if rest.strip() and not _REMARK.match(rest) and not match["rest"].strip():
             return Value(None, Cause.NOT_AN_OPTION, span, end)
-        if HEDGE.search(rest[:_NEAR]) or OR.match(rest):
+        if HEDGE.search(rest[:_NEAR]) or OR.match(rest) or _DENIED_AT_ONCE.match(rest):
             return Value(None, Cause.AMBIGUOUS, span, end)
         return Value(number, None, match.span("name"), match.end())
 
@@ -144,6 +144,11 @@ HEDGE = re.compile(
     re.IGNORECASE,
 )
 """Near behind an option: it may be another one."""
+_DENIED_AT_ONCE = re.compile(
+    r"[\W_]*(?:(?:no|not|nope|never|none|false|wrong|(?:the )?opposite|0)\b|いいえ|違|×)",
+    re.IGNORECASE,
+)
+"""Directly behind it: what takes it back."""
 OR = re.compile(r"[ ,.;:()\[\]—–/-]*(?:or|if|unless|but|almost|nearly|ish)\b", re.IGNORECASE)
 """The same, directly behind it."""
 

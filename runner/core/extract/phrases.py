@@ -264,8 +264,10 @@ def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
 
 DENIED: Final = re.compile(
     r"\b(?:no|not|none|never|nothing|neither|nor|without|lacks?|lacking|absent|hardly|barely|except"
-    r"|excluding|false|less|little|few|unmentioned|irrelevant)\b|n['’]t\b|[×✗✘❌☐]|\[ \]"
-    r"|ない|なし|無|ません|ず[、。]|以外|除|いいえ|違",
+    r"|excluding|false|less|least|most|little|few|unmentioned|irrelevant|only|first|second|third|last|skips?|skipped"
+    r"|left out|omitted|backwards?|reversed?|swap|swapped|instead|wrong|opposite|actually|other way"
+    r"|kidding|descending|ascending)\b|n['’]t\b|[×✗✘❌☐]|\[ \]"
+    r"|ない|なし|無|ません|ず[、。]|以外|除|いいえ|違|逆|最初|最後|だけ|のみ|[0-9]",
     re.IGNORECASE,
 )
 """Behind an option of a list: what may take it out again."""

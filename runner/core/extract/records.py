@@ -28,6 +28,8 @@ class RecordGrammar:
             shown: what the form shows in the place of an answer.
         """
         self._schema = validator(json.loads(question.schema))
+        self.keys = frozenset(json.loads(question.schema).get("properties", {}))
+        """What the schema calls the parts of an object."""
         self._unfilled = {shown, f"[{shown}]"}
 
     def read(self, plain: str, begin: int, end: int) -> Value:
@@ -139,9 +141,13 @@ class RecordReader:
             at = match.end() if node is None else node.end
             if node is not None and node.items is not None:
                 value = self._grammar.from_node(node)
+                behind = plain[node.end :].partition("\n")[0].strip(_BLANKS + ",;")
+                if behind or _ANOTHER.search(plain, node.end):
+                    value = Value(None, Cause.AMBIGUOUS, value.span, node.end, node.end)
                 yield (node.begin, node.end), [Entry(self._question, value=value)]
 
 
+_ANOTHER = re.compile(r"\{\s*\"")
 _BLANKS = " []()_-*`.:"
 _WORDS = {
     **dict.fromkeys(NOTHING),
