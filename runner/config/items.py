@@ -135,7 +135,8 @@ def _check_options(item: ItemConfig, at: str, problems: Problems) -> None:
         problems.check(
             0 <= low <= high <= len(options) and high > 0,
             at,
-            f"at_least {low} and at_most {high}; allowed: 0 to {len(options)}",
+            f"at_least {low} and at_most {high}; allowed: 0 to {len(options)}, at_most 1 or more and "
+            "not below at_least",
         )
 
 

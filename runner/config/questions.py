@@ -48,6 +48,12 @@ def questions_of(
     listed = "items" if items else f"{where}: items"
     items = items or row.items
     check_items(items, listed, problems)
+    for key in items if len(items) > 1 or row.answer == "json" else ():
+        announces = str(key).lower() in {*row.value_words, *row.reason_words}
+        said = (
+            f"{key} announces a value or a reason in answers, as in '{key}: 4'; choose another id"
+        )
+        problems.check(not announces, f"{listed}.{key}", said)
     asked = tuple(question_of(str(key), item, folders, problems) for key, item in items.items())
     problems.check(bool(row.value_patterns), f"{where}: value_patterns", "no pattern is declared")
     wordings = _wordings(row, factors, where, problems)

@@ -284,6 +284,8 @@ def _asked(
     wrong = next((id_ for id_ in ids if "_" in id_), None)
     if wrong is not None:
         raise ConfigError(f"ask: each: the item {wrong!r}; allowed: letters, digits and -")
+    if any(question.scale for question in questions.questions):
+        raise ConfigError("ask: each: a scale is over items of one request; leave scale out")
     if ITEM in factors:
         raise ConfigError(f"ask: each: the items are the factor {ITEM}; rename factors.{ITEM}")
     if config.question.answer == "json":

@@ -152,7 +152,7 @@ def why_it_stops(
     return (
         f"pilot: of {found.read:,} first answers {found.valid:,} are valid "
         f"({found.valid / max(found.read, 1):.0%}), and pilot.valid={pilot.valid} wants "
-        f"{found.needed:,} of {found.requests:,}{said}{example}: nothing more is sent; mend the "
+        f"{found.needed:,} of {found.requests:,}{said}{example}; nothing more is sent: mend the "
         "patterns, read again with action=extract apply=true, and run again; or go on all the "
         "same with pilot=null"
     )

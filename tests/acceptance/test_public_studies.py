@@ -86,9 +86,14 @@ def test_a_judge_sees_each_pair_in_both_orders(desk: Desk) -> None:
         ("{minimum: 1, maximum: 5, expect: 7}", "expect: '7'; allowed: 1 to 5"),
         ("{kind: choice, options: [a, b], scale: x}", "only an item of kind: number has it"),
         ("{kind: choice, options: [a, b], expect: c}", "expect: 'c'; allowed: a, b"),
-        ("{}\nask: each", "with ask: each there is one item in a request"),
+        ("{}\nask: each", "a scale is over items of one request"),
         ("{}\nask: alone", "ask: 'alone'; allowed: together, each"),
-        ("{}\n  a_b: {}\nask: each", "the item 'a_b'; allowed: letters, digits and -"),
+        ("{}\n  items: {kind: choice, options: [a, b]}", "called like those of the tables"),
+        ("{}\n  rating: {}", "rating announces a value or a reason in answers"),
+        (
+            "{kind: choices, options: [a, b], at_most: 0}",
+            "at_most 1 or more and not below at_least",
+        ),
     ],
 )
 def test_a_scale_that_means_nothing_is_refused(desk: Desk, item: str, said: str) -> None:
@@ -98,3 +103,14 @@ def test_a_scale_that_means_nothing_is_refused(desk: Desk, item: str, said: str)
         file.write(f"  odd: {item}\n")
     refused = desk.run("--config-dir", "mine", "experiment=inventory", "action=plan")
     assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
+
+
+def test_items_that_cannot_be_asked_alone_are_refused(desk: Desk) -> None:
+    copytree(PUBLIC, desk.folder / "mine" / "experiment")
+    words = ["--config-dir", "mine", "experiment=inventory", "ask=each", "action=plan"]
+    said = desk.run(*words, "shuffle.items=false")
+    assert (said.returncode, "a scale is over items of one request" in said.stderr) == (2, True)
+    path = desk.folder / "mine" / "experiment" / "annotation.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "  a_b: {}\n", encoding="utf-8")
+    said = desk.run("--config-dir", "mine", "experiment=annotation", "ask=each", "action=plan")
+    assert (said.returncode, "the item 'a_b'; allowed: letters" in said.stderr) == (2, True)
