@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.core.custom_id import parse
 from runner.core.errors import ConfigError
 from runner.core.model import (
     SLOTS,
@@ -355,8 +354,7 @@ def marks(one: JobAnswers, attempt: Attempt, custom_id: str) -> Marks:
         return Marks(note="not marked: the ledger's patterns cannot be used by this version")
     if len(attempt.raw) > MOST_READ:
         return Marks(note="not marked: too long")
-    stem, _ = parse(custom_id)
-    found = reader.read_of(stem, attempt.raw, attempt.facts.get("finish_reason"))
+    found = reader.read_of(custom_id, attempt.raw, attempt.facts.get("finish_reason"))
     spans = tuple(sorted(r.span for r in found.values() if r.span is not None))
     written = {id_: r.written for id_, r in found.items() if r.written}
     asked = question_set(record)

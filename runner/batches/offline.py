@@ -15,10 +15,9 @@ from uuid import uuid4
 
 import orjson
 
-from runner.batches.attempts import NO_PATTERN, Shape
+from runner.batches.attempts import Shape, by_question
 from runner.batches.lines import MAX_LINE, lines
 from runner.batches.workers import Range
-from runner.core.custom_id import parse
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.extract.reader import NOT_ASKED, Reader
 from runner.core.model import Cause, ItemKind, Model, QuestionSet, Reading, Reply, ReplyKind
@@ -116,7 +115,7 @@ class Pieces:
 
     def __init__(self, questions: QuestionSet, dialect: LineDecoder | None, wanted: Wanted) -> None:
         """Compile the patterns."""
-        self._ids = [q.id for q in questions.questions]
+        self._questions = questions
         self._line = AsLine(questions)
         self._reader = Reader(questions)
         self._decode = dialect.decode() if dialect else None
@@ -125,17 +124,14 @@ class Pieces:
 
     def read(self, piece: "Range | Path") -> Tally:
         """Read a range of lines, or a part of a run's attempts."""
-        tally = Tally(
-            patterns={q: Counter() for q in self._ids},
-            causes={q: Counter() for q in self._ids},
-        )
+        tally = Tally()
         output: list[bytes] = []
         shapes: Counter[Shape] = Counter()
         line = self._line
         wants_lines, wants_examples = self._wanted.lines is not None, self._wanted.examples
         answers = self._lines(piece, tally) if isinstance(piece, Range) else _stored(piece)
         for custom_id, text, finish_reason in answers:
-            readings = self._reader.read_of(_stem_of(custom_id), text, finish_reason)
+            readings = self._reader.read_of(custom_id, text, finish_reason)
             # What was found where: a few shapes, which are quicker to count than each question.
             columns: _Columns = tuple(zip(*readings.values(), strict=True))
             shapes[columns[2], columns[3]] += 1
@@ -143,23 +139,16 @@ class Pieces:
                 output.append(line(custom_id, columns))
             if wants_examples:
                 _show(tally, custom_id, text, readings)
-        for shape, count in shapes.items():
-            self._count(tally, shape, count)
+        patterns, causes = by_question(self._questions, shapes)
+        tally.patterns = {question: Counter(counts) for question, counts in patterns.items()}
+        tally.causes = {question: Counter(counts) for question, counts in causes.items()}
+        tally.answers = shapes.total()
+        tally.valid = sum(count for (_, wrong), count in shapes.items() if not any(wrong))
         if self._wanted.lines is not None:
             tally.output = self._wanted.lines / uuid4().hex
             with tally.output.open("wb") as file:
                 file.write(b"".join(output))
         return tally
-
-    def _count(self, tally: Tally, shape: Shape, count: int) -> None:
-        tally.answers += count
-        tally.valid += 0 if any(shape[1]) else count
-        for question, pattern, cause in zip(self._ids, *shape, strict=True):
-            if pattern == NOT_ASKED:
-                continue
-            tally.patterns[question][pattern or NO_PATTERN] += count
-            if cause is not None:
-                tally.causes[question][cause.value] += count
 
     def _lines(self, piece: Range, tally: Tally) -> _Answers:
         decode = self._decode
@@ -214,14 +203,6 @@ class Pieces:
             return self._decode(line)
         except ProviderReplyUnreadable:
             return None
-
-
-def _stem_of(custom_id: str) -> str | None:
-    """Return the condition of a request; None for a name that is not of this program."""
-    try:
-        return parse(custom_id)[0]
-    except ValueError:
-        return None
 
 
 def _answered(reply: Reply) -> tuple[str, str, str | None] | None:

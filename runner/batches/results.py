@@ -417,8 +417,7 @@ class _Sorter:
         readings: dict[str, Reading] = {}
         outcome = _OUTCOMES.get(reply.kind)
         if outcome is None:
-            stem = self._spans[index].stem
-            readings = self._reader.read_of(stem, reply.text, reply.finish_reason)
+            readings = self._reader.read_of(reply.custom_id, reply.text, reply.finish_reason)
             _, _, patterns, causes, *_ = zip(*readings.values(), strict=True)
             self._found.shapes[patterns, causes] += 1
             outcome = Outcome.VALID if is_valid(readings) else Outcome.INVALID

@@ -17,11 +17,16 @@ def custom_id(stem: Stem, trial: int) -> CustomId:
     return CustomId(f"{stem}{BEFORE_TRIAL}{trial:0{DIGITS}d}")
 
 
-def item_of(stem: str) -> str:
-    """Return which question is asked, in a study that asks each in a request of its own.
+def item_of(name: str) -> str | None:
+    """Return which question a request asks, in a study that asks each in a request of its own.
 
-    There it is the last part of a stem, and `config` has seen to it that it holds no `_`.
+    There it is the last part of the stem, and `config` has seen to it that it holds no `_`. None for
+    what is no custom_id of ours.
     """
+    try:
+        stem, _ = parse(name)
+    except ValueError:
+        return None
     return stem.rpartition("_")[2]
 
 

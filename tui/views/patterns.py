@@ -13,7 +13,6 @@ from textual.containers import Horizontal
 from textual.message import Message
 
 from runner.batches.attempts import NO_PATTERN, parts
-from runner.core.custom_id import parse
 from runner.core.model import Batch
 from runner.core.states import BatchState
 from runner.core.summary import add_up
@@ -259,8 +258,7 @@ def _span(job: Job, question: str, pattern: str, row: Mapping[str, Any]) -> tupl
     reader = compiled(job.experiment.get("question_set"))
     if reader is None or len(text) > MOST_READ:
         return None
-    stem, _ = parse(row["custom_id"])
-    found = reader.read_of(stem, text, row.get("finish_reason")).get(question)
+    found = reader.read_of(row["custom_id"], text, row.get("finish_reason")).get(question)
     return found.span if found is not None and found.pattern == pattern else None
 
 

@@ -14,7 +14,7 @@ from runner.core.extract.loose_json import NOTHING, Node
 from runner.core.extract.names import folded
 from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Value
-from runner.core.extract.options import HEDGE, LONGEST_REMARK, OR, names_in, plainly
+from runner.core.extract.options import HEDGE, LONGEST_REMARK, OR, OptionNames, plainly
 from runner.core.extract.phrases import DENIED
 from runner.core.model import Cause, ItemKind, Question, chosen, coded
 
@@ -38,23 +38,16 @@ class ListGrammar:
     """Whether it may take more than one line."""
 
     def __init__(self, question: Question) -> None:
-        """Compile the names of the options; `config` has seen to it that no two are alike."""
+        """Compile the names of the options."""
         self._is_rank = question.kind is ItemKind.RANK
         self._count = len(question.options)
         self._bounds = (question.at_least, question.at_most)
         if self._is_rank:
             self._bounds = (self._count, self._count)
-        self._places = {
-            name: place for place, names in enumerate(names_in(question.options)) for name in names
-        }
-        names = "|".join(
-            " +".join(map(re.escape, name.split()))
-            for name in sorted(self._places, key=len, reverse=True)
-        )
-        self._name = re.compile(rf"(?P<name>{names})(?![\w'’-])", re.IGNORECASE)
-        self._any = re.compile(rf"(?<![\w'’])(?:{names})(?!\w)", re.IGNORECASE)
-        self._may_be_none = not any(map(_NONE.fullmatch, self._places))
-        has_figures = any(name[:1].isdigit() for name in self._places)
+        self._names = OptionNames(question.options)
+        self._name = re.compile(rf"(?P<name>{self._names.pattern})(?![\w'’-])", re.IGNORECASE)
+        self._may_be_none = not any(map(_NONE.fullmatch, self._names.places))
+        has_figures = any(name[:1].isdigit() for name in self._names.places)
         self._lead = _LEAD_WITHOUT_NUMBER if has_figures else _LEAD
         self._between = _ORDERED if self._is_rank else _UNORDERED
 
@@ -80,8 +73,11 @@ class ListGrammar:
 
     def others_in(self, text: str, code: Decimal) -> bool:
         """Tell whether a tidied text names options, and not just those of a value; of a rank, any."""
-        named = self._named(text)
-        return bool(named) and (self._is_rank or named != set(chosen(code)))
+        return self._contradicts(text, set(chosen(code)))
+
+    def _contradicts(self, text: str, places: set[int]) -> bool:
+        named = self._names.within(text)
+        return bool(named) and (self._is_rank or named != places)
 
     def from_node(self, node: Node) -> Value:
         """Read what stands in JSON: a list of options, or a text that lists them."""
@@ -96,7 +92,7 @@ class ListGrammar:
             return said
         if node.kind != "array" or node.items is None:
             return Value(None, Cause.NOT_AN_OPTION, span, node.end, node.end)
-        places = [self._places.get(plainly(inner.text)) for _, inner in node.items]
+        places = [self._names.places.get(plainly(inner.text)) for _, inner in node.items]
         strings = all(inner.kind == "string" for _, inner in node.items)
         if not strings or None in places:
             return Value(None, Cause.NOT_AN_OPTION, span, node.end, node.end)
@@ -125,13 +121,13 @@ class ListGrammar:
             at = one.end
         rest = plain[at:end]
         if not named:
-            several = len(self._named(rest)) > 1
+            several = len(self._names.within(rest)) > 1
             return Cause.AMBIGUOUS if several else Cause.NOT_AN_OPTION
         places = [one.place for one in named]
         closing = _CLOSING.match(rest)
         remark = rest[closing.end() :] if closing else rest
         if remark.strip() and not self._is_remark(rest, remark, set(places)):
-            return Cause.AMBIGUOUS if self._named(remark) else Cause.NOT_AN_OPTION
+            return Cause.AMBIGUOUS if self._names.within(remark) else Cause.NOT_AN_OPTION
         numbers = [one.number for one in named]
         if self._is_rank and any(numbers) and numbers != list(range(1, len(numbers) + 1)):
             return Cause.AMBIGUOUS
@@ -146,30 +142,26 @@ class ListGrammar:
             if match is None:
                 return
             number = lead["number"] if lead and lead.re.groups else None
-            place = self._places[folded(match["name"])]
+            place = self._names.places[folded(match["name"])]
             yield _Named(place, int(number) if number else None, match.start(), match.end())
             between = self._between.match(plain, match.end(), end)
             at = between.end() if between else None
 
     def _is_remark(self, rest: str, remark: str, places: set[int]) -> bool:
         """Tell whether what follows a list adds nothing to it, and takes nothing back."""
-        named = self._named(remark)
         if len(remark) > LONGEST_REMARK or not _REMARK.match(rest):
             return False
-        if named and (self._is_rank or named != places):
+        if self._contradicts(remark, places):
             return False
         if HEDGE.search(remark) or OR.match(remark) or DENIED.search(remark):
             return False
         return all(map(is_understood, _SENTENCE.split(remark)))
 
-    def _named(self, text: str) -> set[int]:
-        return {self._places[folded(match[0])] for match in self._any.finditer(text)}
-
     def _is_slot(self, inside: str) -> bool:
         """Tell whether a text is a lead and all options in order, as the form has them."""
         lead, _, listed = inside.partition(": ")
-        found = [self._places[folded(m[0])] for m in self._any.finditer(listed)]
-        return not self._named(lead) and found[: self._count] == list(range(self._count))
+        found = self._names.listed(listed)
+        return not self._names.within(lead) and found[: self._count] == list(range(self._count))
 
 
 _BLANKS = " []()\"'.。_-\n"

@@ -19,6 +19,35 @@ LONGEST_REMARK = 2_000
 """Characters behind an option in its line; a longer line says nothing that could be trusted."""
 
 
+class OptionNames:
+    """Finds options by what an answer may call them."""
+
+    def __init__(self, options: Sequence[Option]) -> None:
+        """Compile the names; `config` has seen to it that no two are alike."""
+        self.places = {
+            name: place for place, names in enumerate(names_in(options)) for name in names
+        }
+        """Of each option, from 0, by folded name."""
+        self.pattern = "|".join(
+            " +".join(map(re.escape, name.split()))
+            for name in sorted(self.places, key=len, reverse=True)
+        )
+        """A regular expression for any of them, the longest first."""
+        self._any = re.compile(rf"(?<![\w'’])(?:{self.pattern})(?!\w)", re.IGNORECASE)
+
+    def listed(self, text: str) -> list[int]:
+        """Return the options that a tidied text names, in its order."""
+        return [self.places[folded(match[0])] for match in self._any.finditer(text)]
+
+    def within(self, text: str) -> set[int]:
+        """Return the same, each once."""
+        return set(self.listed(text))
+
+    def without(self, text: str) -> str:
+        """Return a text without them."""
+        return self._any.sub("", text)
+
+
 class OptionGrammar:
     """Reads one option of one question from the rest of a line."""
 
@@ -28,22 +57,15 @@ class OptionGrammar:
     """Whether it may take more than one line."""
 
     def __init__(self, question: Question) -> None:
-        """Compile the names of the options; `config` has seen to it that no two are alike."""
-        self._numbers = {
-            name: number
-            for number, names in enumerate(names_in(question.options), 1)
-            for name in names
-        }
-        self._longer = {name: self._completing(name) for name in self._numbers}
+        """Compile the names of the options."""
+        self._names = OptionNames(question.options)
+        self._count = len(question.options)
+        self._longer = {name: self._completing(name) for name in self._names.places}
         """What beside a name would make another option of it, as in "agree, strongly"."""
-        names = "|".join(
-            " +".join(map(re.escape, name.split()))
-            for name in sorted(self._numbers, key=len, reverse=True)
-        )
+        names = self._names.pattern
         self._first = re.compile(
             rf"[ \[(\"'“‘「]*(?P<name>{names})(?![\w'’-])(?P<rest>[ \])\"'”’」]*)", re.IGNORECASE
         )
-        self._any = re.compile(rf"(?<![\w'’])(?:{names})(?![\w])", re.IGNORECASE)
 
     def read(self, plain: str, begin: int, end: int) -> Value:
         """Read from `begin` to the end of the line; any other option named there is a competitor."""
@@ -57,15 +79,12 @@ class OptionGrammar:
 
     def others_in(self, text: str, number: Decimal) -> bool:
         """Tell whether a tidied text names another option than this one."""
-        return bool(self._named(text) - {number})
-
-    def _named(self, text: str) -> set[int]:
-        return {self._numbers[folded(match[0])] for match in self._any.finditer(text)}
+        return bool(self._names.within(text) - {int(number) - 1})
 
     def goes_on(self, below: str, number: Decimal) -> bool:
         """Tell whether the first line below an option takes it back, or makes another one of it."""
         near = folded(tidy(below))[:_NEAR]
-        names = (name for name, whose in self._numbers.items() if whose == number)
+        names = (name for name, place in self._names.places.items() if place == number - 1)
         longer = {part for name in names for part in self._longer[name]}
         says = near.lstrip(" -*•・([")
         return any(map(says.startswith, longer)) or bool(
@@ -73,8 +92,8 @@ class OptionGrammar:
         )
 
     def _completing(self, name: str) -> frozenset[str]:
-        number = self._numbers[name]
-        others = (other for other, whose in self._numbers.items() if whose != number)
+        place = self._names.places[name]
+        others = (other for other, whose in self._names.places.items() if whose != place)
         return frozenset(
             part for other in others if name in other for part in other.replace(name, " ").split()
         )
@@ -87,9 +106,9 @@ class OptionGrammar:
             return Value(None, Cause.MISSING, (begin, begin), end)
         match = self._first.match(plain, begin, end)
         if match is None:
-            cause = Cause.AMBIGUOUS if len(self._named(text)) > 1 else Cause.NOT_AN_OPTION
-            return Value(None, cause, span, end)
-        number = Decimal(self._numbers[folded(match["name"])])
+            several = len(self._names.within(text)) > 1
+            return Value(None, Cause.AMBIGUOUS if several else Cause.NOT_AN_OPTION, span, end)
+        number = Decimal(self._names.places[folded(match["name"])] + 1)
         rest = plain[match.end() : end]
         near = folded(rest[:_NEAR])
         longer = any(part in near for part in self._longer[folded(match["name"])])
@@ -103,9 +122,8 @@ class OptionGrammar:
 
     def _is_list(self, text: str) -> bool:
         """Tell whether a text names every option, as the form does that was not filled in."""
-        named = self._named(text)
-        whole = len(named) > 1 and named == set(self._numbers.values())
-        return whole and not re.search(r"\w{2}", self._any.sub("", text))
+        is_whole = len(self._names.within(text)) == self._count > 1
+        return is_whole and not re.search(r"\w{2}", self._names.without(text))
 
 
 def names_in(options: Sequence[Option]) -> list[list[str]]:

@@ -49,13 +49,13 @@ class Reader:
         self._fast_path.learn(text, readings)
         return readings
 
-    def read_of(self, stem: str | None, text: str, finish_reason: str | None) -> dict[str, Reading]:
-        """Return the same for a request of a condition, which may have asked one question alone.
+    def read_of(self, custom_id: str, text: str, finish_reason: str | None) -> dict[str, Reading]:
+        """Return the same for a request, which may have asked one question alone.
 
-        The others then have no value, no cause, and the pattern `NOT_ASKED`. Without a condition
-        that is known, an answer is read for all questions.
+        The others then have no value, no cause, and the pattern `NOT_ASKED`. An answer under a name
+        that is not of this program is read for all questions.
         """
-        one = self._alone.get(item_of(stem)) if self._alone and stem is not None else None
+        one = self._alone.get(item_of(custom_id) or "") if self._alone else None
         if one is None:
             return self.read(text, finish_reason)
         read = one.read(text, finish_reason)

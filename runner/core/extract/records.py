@@ -27,8 +27,9 @@ class RecordGrammar:
             question: what is asked.
             shown: what the form shows in the place of an answer.
         """
-        self._schema = validator(json.loads(question.schema))
-        self.keys = frozenset(json.loads(question.schema).get("properties", {}))
+        schema = json.loads(question.schema)
+        self._schema = validator(schema)
+        self.keys = frozenset(schema.get("properties", {}))
         """What the schema calls the parts of an object."""
         self._unfilled = {shown, f"[{shown}]"}
 
@@ -55,7 +56,8 @@ class RecordGrammar:
             meant = _plainly(node)
         except ValueError as error:
             return Value(None, Cause.NOT_VALID, span, node.end, node.end, text=str(error))
-        wrong = next(iter(sorted(self._schema.iter_errors(meant), key=lambda e: e.json_path)), None)
+        errors = self._schema.iter_errors(meant)
+        wrong = min(errors, key=lambda error: error.json_path, default=None)
         if wrong is not None:
             said = f"{wrong.json_path}: {wrong.message}"
             return Value(None, Cause.NOT_VALID, span, node.end, node.end, text=said)
