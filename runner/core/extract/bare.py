@@ -32,8 +32,9 @@ from runner.core.extract.phrases import (
     answer_tail,
     own_scale,
 )
+from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason, trim_remark
-from runner.core.model import Cause, QuestionSet
+from runner.core.model import Cause, Pattern, QuestionSet
 
 NAME = "bare"
 """What its values are counted under."""
@@ -230,6 +231,23 @@ class BareReader:
         for inner in named[:1] or [inner for _, inner in texts if len(texts) == 1]:
             if text := trim_reason(inner.text):
                 yield Entry(self._question.id, reason=text, end=inner.end)
+
+
+class WholeProse:
+    """Reads an answer to the one question of a set, which is all of it."""
+
+    def __init__(self, question: str, grammar: ProseGrammar, refusals: tuple[Pattern, ...]) -> None:
+        """Keep who reads, and what makes an answer a refusal."""
+        self._question = question
+        self._grammar = grammar
+        self._refusals = refusals
+
+    def read(self, visible: str, plain: str) -> list[Entry]:
+        """Return an entry with the whole answer; none where it says nothing, or begins with a no."""
+        if says_no(self._refusals, visible.strip().partition("\n")[0]):
+            return []
+        value = self._grammar.read(plain, 0, len(plain))
+        return [] if value.number is None else [Entry(self._question, value=value)]
 
 
 def drop_prose(plain: str, value: Value, line: int, *, by_id: bool) -> None:

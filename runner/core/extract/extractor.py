@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from runner.core.errors import ConfigError
 from runner.core.extract import bare
-from runner.core.extract.bare import BareReader
+from runner.core.extract.bare import BareReader, WholeProse
 from runner.core.extract.doubts import Doubt, Doubter, corrections
 from runner.core.extract.drafts import answer_part
 from runner.core.extract.lists import ListGrammar
@@ -32,7 +32,7 @@ from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, NumberGrammar, Value
 from runner.core.extract.objects import Grammar, ObjectReader
 from runner.core.extract.options import OptionGrammar, WholeOption, block_end
-from runner.core.extract.prose import ProseGrammar, WholeProse
+from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.reasons import ReasonCutter
 from runner.core.extract.records import RecordGrammar, RecordReader
@@ -82,7 +82,6 @@ class Extractor:
         names = Names(questions)
         self._ours = frozenset((*names.ids, *names.labels))
         grammars = {question.id: _grammar(questions, question) for question in questions.questions}
-        choices = {q: g for q, g in grammars.items() if isinstance(g, OptionGrammar | ListGrammar)}
         of_one = {q for q, g in grammars.items() if isinstance(g, NumberGrammar | OptionGrammar)}
         numbers = {q: g for q, g in grammars.items() if isinstance(g, NumberGrammar)}
         # Reasons come first: a line that announces a reason is never read as a value.
@@ -105,9 +104,7 @@ class Extractor:
             order=tuple(question.id for question in questions.questions),
             grammars=grammars,
             questions={q.id: q for q in questions.questions},
-            choices=choices,
             of_one=frozenset(of_one),
-            numbers=frozenset(numbers),
             records=tuple(
                 RecordReader(q, grammar, names)
                 for q in questions.questions
@@ -183,8 +180,7 @@ class _Answer:
         doubts = self._with.doubter.find(self._plain, marks, of_one, self._structures)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
-        back = _taken_back(self._with.choices, self._plain, numbers)
-        for doubt in (*doubts, *back, *_corrected(self._with.grammars, self._plain, numbers)):
+        for doubt in (*doubts, *_taken_back(self._with.grammars, self._plain, numbers)):
             self._doubts.setdefault(doubt.question, doubt)
         found = {question: self._found(question) for question in self._with.order}
         return self._on_one_scale(found)
@@ -277,8 +273,7 @@ class _Answer:
         """Where nothing at all was found for the one question, take a number without a name."""
         reader = self._with.bare
         is_whole = not self._structures and _CUT_SHORT.search(self._text) is None
-        first = self._visible.strip().partition("\n")[0]
-        if isinstance(reader, WholeProse) and (self._values or says_no(self._with.refusals, first)):
+        if isinstance(reader, WholeProse) and self._values:  # a place that was left unfilled
             return
         if reader is not None and is_whole and self._is_open(Cause.MISSING):
             self._take_whole(reader.read(self._visible, self._plain), (_LAST, bare.NAME))
@@ -382,6 +377,8 @@ class _Answer:
     def _placed(self, marks: list[Mark], number: int, question: str) -> Value:
         """Read the value of a mark; prose and a list may go on below its line."""
         mark, grammar = marks[number], self._with.grammars[question]
+        if isinstance(grammar, NumberGrammar):
+            return self._value(mark, question)
         following = (m.line for m in marks[number + 1 :] if m.finder.group != "end")
         end = next(following, len(self._plain))
         if isinstance(grammar, OptionGrammar) and not self._plain[mark.begin : mark.end].strip():
@@ -425,7 +422,8 @@ class _Answer:
             if mark.finder.group != "value":
                 continue
             for question in mark.questions:
-                if mark.finder.placed or question not in self._with.numbers:
+                is_number = isinstance(self._with.grammars[question], NumberGrammar)
+                if mark.finder.placed or not is_number:
                     value = self._placed(marks, number, question)
                 else:
                     value = Value(None, Cause.MISSING, (mark.end, mark.end), mark.end, mark.end)
@@ -444,10 +442,8 @@ class _Tools:
     order: tuple[str, ...]
     grammars: Mapping[str, Grammar]
     questions: Mapping[str, Question]
-    choices: Mapping[str, OptionGrammar | ListGrammar]
     of_one: frozenset[str]
     """The questions whose values are one number or one option."""
-    numbers: frozenset[str]
     records: tuple[RecordReader, ...]
     matcher: Matcher
     json: tuple[int, str] | None
@@ -512,7 +508,7 @@ def _bare(
     if isinstance(grammar, OptionGrammar | ListGrammar):
         return WholeOption(question, grammar, questions.value_words)
     if isinstance(grammar, ProseGrammar):
-        return WholeProse(question, grammar)
+        return WholeProse(question, grammar, questions.refusal_patterns)
     if isinstance(grammar, RecordGrammar):
         return None
     return BareReader(questions, names, grammar)
@@ -567,38 +563,30 @@ def _weigh_below(
             continue
         end = marks[place + 1].line if place + 1 < len(marks) else len(plain)
         below = plain[max(value.end, marks[place].end) : end]
-        if _speaks_again(tools.choices.get(question.id), value.number, below):
+        if _speaks_again(tools.grammars[question.id], value.number, below):
             value.number, value.cause = None, Cause.AMBIGUOUS
 
 
-def _speaks_again(grammar: OptionGrammar | ListGrammar | None, number: Decimal, below: str) -> bool:
+def _speaks_again(grammar: Grammar, number: Decimal, below: str) -> bool:
     """Tell whether what stands below a value may be another one."""
     first = below.strip().partition("\n")[0]
-    if grammar is not None:
+    if isinstance(grammar, OptionGrammar | ListGrammar):
         goes_on = isinstance(grammar, OptionGrammar) and grammar.goes_on(first, number)
         return goes_on or grammar.others_in(below, number)
     return _ANOTHER.match(first) is not None
 
 
 def _taken_back(
-    choices: Mapping[str, OptionGrammar | ListGrammar],
-    plain: str,
-    numbers: Mapping[str, Sequence[Decimal]],
-) -> Iterator[Doubt]:
-    """Yield the choices against which a line speaks that corrects something."""
-    for question, grammar in choices.items():
-        for line in corrections(plain) if numbers.get(question) else ():
-            if any(grammar.others_in(line, number) for number in numbers[question]):
-                yield Doubt(question, Cause.AMBIGUOUS, line.strip())
-
-
-def _corrected(
     grammars: Mapping[str, Grammar], plain: str, numbers: Mapping[str, Sequence[Decimal]]
 ) -> Iterator[Doubt]:
-    """Yield the values of JSON beside which something is corrected."""
+    """Yield the options, and the values of JSON, against which a line speaks that corrects something."""
     for question, grammar in grammars.items():
-        if isinstance(grammar, RecordGrammar) and numbers.get(question):
-            for line in corrections(plain):
+        if not numbers.get(question) or isinstance(grammar, NumberGrammar | ProseGrammar):
+            continue
+        for line in corrections(plain):
+            if isinstance(grammar, RecordGrammar) or any(
+                grammar.others_in(line, number) for number in numbers[question]
+            ):
                 yield Doubt(question, Cause.AMBIGUOUS, line.strip())
 
 

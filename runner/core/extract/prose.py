@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from runner.core.extract.loose_json import NOTHING, Node
 from runner.core.extract.normalize import BLANKS
-from runner.core.extract.number import Entry, Value
+from runner.core.extract.number import Value
 from runner.core.model import Cause
 
 SAID = Decimal(1)
@@ -49,17 +49,3 @@ class ProseGrammar:
 
 
 _BLANKS = BLANKS + "[]()_-*`."
-
-
-class WholeProse:
-    """Reads an answer to the one question of a set, which is all of it."""
-
-    def __init__(self, question: str, grammar: ProseGrammar) -> None:
-        """Keep who reads."""
-        self._question = question
-        self._grammar = grammar
-
-    def read(self, _visible: str, plain: str) -> list[Entry]:
-        """Return an entry with the whole answer; none where it says nothing."""
-        value = self._grammar.read(plain, 0, len(plain))
-        return [] if value.number is None else [Entry(self._question, value=value)]
