@@ -492,3 +492,10 @@ def test_an_option_is_read_below_its_question(text):
     assert (found["mood"].value, found["stars"].value) == (1, 4)
     other = reader.read(text.replace("price", "It was the price that I liked."))
     assert other["mood"].value is None
+
+
+def test_a_reading_told_twice_in_another_item_takes_no_record_back():
+    text = 'stars: 4\nwhy: It is good. A second reading did not change that.\nrecord: {"stars": 4}'
+    assert said(ALL, text, "record") == '{"stars": 4}'
+    wrong = text.replace("A second reading did not change that.", "Correction: stars should be 3.")
+    assert ALL.read(wrong)["record"].value is None

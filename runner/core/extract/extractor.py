@@ -584,9 +584,7 @@ def _taken_back(
         if not numbers.get(question) or isinstance(grammar, NumberGrammar | ProseGrammar):
             continue
         for line in corrections(plain):
-            if isinstance(grammar, RecordGrammar) or any(
-                grammar.others_in(line, number) for number in numbers[question]
-            ):
+            if any(grammar.others_in(line, number) for number in numbers[question]):
                 yield Doubt(question, Cause.AMBIGUOUS, line.strip())
 
 

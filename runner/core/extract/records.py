@@ -4,11 +4,13 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from runner.core.errors import ConfigError
 from runner.core.extract.loose_json import NOTHING, Node, node_at
-from runner.core.extract.names import Names, any_of
+from runner.core.extract.names import Names, any_of, folded
+from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, Value
 from runner.core.extract.prose import SAID
 from runner.core.model import Cause, Question
@@ -32,6 +34,8 @@ class RecordGrammar:
         self.keys = frozenset(schema.get("properties", {}))
         """What the schema calls the parts of an object."""
         self._unfilled = {shown, f"[{shown}]"}
+        parts = any_of(folded(tidy(key)) for key in self.keys)
+        self._part = re.compile(rf"(?<!\w)(?:{parts})(?!\w)", re.IGNORECASE)
 
     def read(self, plain: str, begin: int, end: int) -> Value:
         """Say of a place from which `RecordReader` took nothing why there is nothing."""
@@ -42,6 +46,10 @@ class RecordGrammar:
     def is_unfilled(self, written: str) -> bool:
         """Tell whether a text is what the form has in the place of an answer."""
         return not written.strip(_BLANKS) or written.strip(" ") in self._unfilled
+
+    def others_in(self, text: str, _number: Decimal) -> bool:
+        """Tell whether a tidied text speaks of a part of the value; of one without known parts, any does."""
+        return not self.keys or self._part.search(text) is not None
 
     def allows(self, node: Node) -> bool:
         """Tell whether the schema allows what stands in JSON."""
