@@ -9,11 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.core.definition import kind_of
 from runner.core.errors import ConfigError
 from runner.core.model import (
     SLOTS,
     Cause,
-    ItemKind,
     Option,
     Pattern,
     PatternKind,
@@ -275,11 +275,6 @@ def _option(row: Mapping[str, Any]) -> Option:
     return Option(**{**row, "aliases": tuple(row.get("aliases", ()))})
 
 
-def _kind_of_old(question: Mapping[str, Any]) -> ItemKind:
-    """Return the kind of a question from before kinds were recorded."""
-    return ItemKind.CHOICE if question.get("options") else ItemKind.NUMBER
-
-
 def question_set(record: Any) -> QuestionSet | None:
     """Return the question set that a ledger's record describes; None when it does not say, or not so."""
     try:
@@ -288,7 +283,7 @@ def question_set(record: Any) -> QuestionSet | None:
             Question(
                 **{
                     **question,
-                    "kind": ItemKind(question.get("kind") or _kind_of_old(question)),
+                    "kind": kind_of(question),
                     "aliases": tuple(question.get("aliases", ())),
                     "options": tuple(map(_option, question.get("options", ()))),
                     "anchors": {int(n): word for n, word in question.get("anchors", {}).items()},

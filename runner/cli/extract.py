@@ -188,7 +188,7 @@ def _question_facts(total: "Tally", question: str) -> Mapping[str, Any]:
         "patterns": {
             name: {
                 "count": count,
-                "share": _share(count, sum(counts.values())),
+                "share": _share(count, _asked(total, question)),
                 "examples": [asdict(e) for e in total.examples.get((question, name), [])],
             }
             for name, count in counts.items()

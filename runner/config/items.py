@@ -43,9 +43,8 @@ def check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems)
         at = f"{where}.{key}"
         good = IDENTIFIER.fullmatch(str(key)) is not None
         problems.check(good, at, "allowed: letters, digits, - and _")
-        is_column = str(key) == "items" or str(key).startswith("scale")
         problems.check(
-            not (is_column and (str(key) in ("items", "scale") or str(key).startswith("scale_"))),
+            str(key) not in ("items", "scale") and not str(key).startswith("scale_"),
             at,
             "its columns would be called like those of the tables themselves; choose another id",
         )

@@ -48,8 +48,9 @@ def questions_of(
     listed = "items" if items else f"{where}: items"
     items = items or row.items
     check_items(items, listed, problems)
+    announcing = {*row.value_words, *row.reason_words}
     for key in items if len(items) > 1 or row.answer == "json" else ():
-        announces = str(key).lower() in {*row.value_words, *row.reason_words}
+        announces = str(key).lower() in announcing
         said = (
             f"{key} announces a value or a reason in answers, as in '{key}: 4'; choose another id"
         )

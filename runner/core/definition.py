@@ -17,11 +17,13 @@ from runner.core.model import (
     ItemKind,
     Kept,
     Level,
+    Order,
     Question,
     QuestionSet,
     Shuffle,
     Variant,
 )
+from runner.core.orders import ITEMS, Shuffled
 from runner.core.prompt import fill, placeholders, values_of
 
 GROWING = ("personas", "texts", "factors", "sent", "images", "conditions")
@@ -263,14 +265,36 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**old, **new, **sections}
 
 
+def shuffled_in(definition: Mapping[str, Any]) -> list[Shuffled]:
+    """Return what a study shuffles, in the order of the tables."""
+    said = definition.get("shuffle")
+    if said is None:
+        return []
+    items, options, seed = Order(said["items"]), Order(said["options"]), int(said["seed"])
+    rows = definition["questions"]
+    found = [Shuffled(items, seed, ITEMS, tuple(rows))]
+    found += [
+        Shuffled(options, seed, key, tuple(options_in(row)))
+        for key, row in rows.items()
+        if "order" in row
+    ]
+    return [one for one in found if one.how is not Order.FIXED]
+
+
 def asks_each(definition: Mapping[str, Any]) -> bool:
     """Tell whether each item is asked in a request of its own."""
     return bool(definition.get("design", {}).get("ask") == "each")
 
 
+def options_in(row: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the options of a question, as a definition has it: by id, what was shown; or none."""
+    options: Mapping[str, str] = row.get("options") or row.get(OFFERED, {})
+    return options
+
+
 def kind_of(row: Mapping[str, Any]) -> ItemKind:
     """Return the kind of a question, as a definition has it."""
-    return ItemKind(row.get("kind", "choice" if "options" in row else "number"))
+    return ItemKind(row.get("kind") or ("choice" if row.get("options") else "number"))
 
 
 def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Kept]]]:

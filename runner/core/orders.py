@@ -3,10 +3,9 @@
 The same trial of the same condition has the same order in every attempt, whatever is asked beside it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
 
 from runner.core.model import BETWEEN, Order, QuestionSet, Shuffle
 
@@ -59,22 +58,6 @@ def arranged(questions: QuestionSet, shuffle: Shuffle, stem: str, trial: int) ->
         known[question.id] = replace(question, options=in_order)
     items = Shuffled(shuffle.items, shuffle.seed, ITEMS, tuple(known))
     return replace(questions, questions=tuple(known[id_] for id_ in items.order(stem, trial)))
-
-
-def shuffled_in(definition: Mapping[str, Any]) -> list[Shuffled]:
-    """Return what a study shuffles, in the order of the tables."""
-    said = definition.get("shuffle")
-    if said is None:
-        return []
-    items, options, seed = Order(said["items"]), Order(said["options"]), int(said["seed"])
-    rows = definition["questions"]
-    found = [Shuffled(items, seed, ITEMS, tuple(rows))]
-    found += [
-        Shuffled(options, seed, key, tuple(row.get("options") or row["offered"]))
-        for key, row in rows.items()
-        if "order" in row
-    ]
-    return [one for one in found if one.how is not Order.FIXED]
 
 
 def _drawn(seed: str, ids: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from runner.emulator.phrases import ENGLISH, JAPANESE, Phrases
-from runner.emulator.slots import Slot, slot_of
+from runner.emulator.slots import BRACKETS, Slot, slot_of
 
 _SLOT = re.compile(
     r"^[ \t\u3000\-*・●#>]*(?P<label>[^\s()（）:：*][^()（）:：\n]{0,60}?)[ \t]*"
@@ -19,7 +19,6 @@ _NUMBER_WORD = re.compile(
     r"数値|数字|点数|得点|評価値|スコア|number|score|value|rating|回答|answer", re.IGNORECASE
 )
 _REASON_WORD = re.compile(r"理由|説明|根拠|reason|why|explanation", re.IGNORECASE)
-_BRACKETS = re.compile(r"[\[［](.+)[\]］]")
 _ORDINAL = re.compile(
     r"^\s*(?:(?:[QＱ問]?\s*\d+|設問\d+)\s*[.．:：、)]?\s*|[A-Za-z0-9_-]{1,40}[.:] +(?=\S))"
 )
@@ -130,7 +129,7 @@ def _questions(text: str, shift: int) -> tuple[Question, ...]:
     numbers: dict[str, tuple[str, Slot]] = {}
     reasons: dict[str, str] = {}
     slots = list(_SLOT.finditer(text))
-    unfilled = [slot for slot in slots if _BRACKETS.match(slot["slot"].strip())]
+    unfilled = [slot for slot in slots if BRACKETS.match(slot["slot"].strip())]
     for slot in unfilled or slots:  # an example of an answer is no form
         label, word = slot["label"], slot["word"]
         if _REASON_WORD.search(word):

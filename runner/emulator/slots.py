@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _SCALE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:[-–~〜～ー]|to)\s*(-?\d+(?:\.\d+)?)")
-_BRACKETS = re.compile(r"[\[［](.+)[\]］]")
+BRACKETS = re.compile(r"[\[［](.+)[\]］]")
 _SEVERAL = re.compile(
     r"(?:choose|次から) ?(?P<low>\d+)(?:-(?P<high>\d+))?(?:個選ぶ| of)(?:（[^（）]*）|, or none)?: ?(?P<options>.+)",
     re.IGNORECASE,
@@ -28,7 +28,7 @@ class Slot:
 
 def slot_of(written: str) -> Slot:
     """Return what a slot asks for, as `[0-100]` or `[yes / no]`."""
-    inside = _BRACKETS.fullmatch(written)
+    inside = BRACKETS.fullmatch(written)
     text = inside[1] if inside else written
     if several := _SEVERAL.fullmatch(text):
         low = int(several["low"])

@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from runner.core.definition import NOT_ASKED, OFFERED, asks_each, factor_names, kind_of, levels_in
+from runner.core.definition import (
+    NOT_ASKED,
+    asks_each,
+    factor_names,
+    kind_of,
+    levels_in,
+    options_in,
+)
 from runner.core.identity import counted, others
 from runner.core.model import ITEM, ItemKind
 from runner.report.differences import told_apart
@@ -281,7 +288,7 @@ def _mark(run: StoredRun, *, mixed: bool) -> str:
 
 
 def _question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:
-    options = tuple((row.get("options") or row.get(OFFERED, {})).items())
+    options = tuple(options_in(row).items())
     kind = () if kind_of(row) in (ItemKind.NUMBER, ItemKind.CHOICE) else (kind_of(row).value,)
     return key, row["label"], row["minimum"], row["maximum"], options, *kind
 
@@ -315,17 +322,13 @@ def _reported(
     runs: Sequence[StoredRun], names: Mapping[tuple[Any, ...], str]
 ) -> Iterator[ReportedQuestion]:
     """Yield each question once."""
-    rows = {
-        _question_key(row, key): row
+    asked = [
+        (_question_key(row, key), row)
         for run in runs
         for key, row in run.definition["questions"].items()
-    }
-    with_reason = {
-        _question_key(row, key)
-        for run in runs
-        for key, row in run.definition["questions"].items()
-        if row.get("reason") != NOT_ASKED
-    }
+    ]
+    rows = dict(asked)
+    with_reason = {whole for whole, row in asked if row.get("reason") != NOT_ASKED}
     for whole, name in names.items():
         for measure in measures(whole[0], rows[whole]):
             yield ReportedQuestion(

@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from runner.core.definition import factor_names, factors_in, levels_in
+from runner.core.definition import factor_names, factors_in, levels_in, shuffled_in
 from runner.core.errors import ConfigError
 from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import ItemKind
-from runner.core.orders import ITEMS, shuffled_in
+from runner.core.orders import ITEMS
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
 from runner.tables.codebook import codebook, of_factors, of_settings
 from runner.tables.export import guarded

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.core.definition import OFFERED, kind_of
+from runner.core.definition import kind_of, options_in
 from runner.core.errors import ConfigError
 from runner.core.model import ItemKind
 from runner.tables.runs import StoredRun
@@ -44,8 +44,7 @@ _NAMES = {
 def items_in(definition: Mapping[str, Any]) -> dict[str, Item]:
     """Return what is answered to each question of a definition."""
     return {
-        key: Item(kind_of(row), row.get("options") or row.get(OFFERED, {}))
-        for key, row in definition["questions"].items()
+        key: Item(kind_of(row), options_in(row)) for key, row in definition["questions"].items()
     }
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
-from runner.core.definition import asks_each, cells_in, factors_in, varied_in
+from runner.core.definition import asks_each, cells_in, factors_in, shuffled_in, varied_in
 from runner.core.errors import LedgerDamaged
 from runner.core.model import ITEM, Batch, QuestionSet
-from runner.core.orders import Shuffled, shuffled_in
+from runner.core.orders import Shuffled
 from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Trials
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.tables import custom_ids

@@ -54,13 +54,19 @@ SCHEMA = {
 ROWS = 'id,gold,body\nr 1,yes,"{tone} ""quoted"", 日本 😀"\n二,no,"line one\nline two"\na_b,,x\n'
 
 
-@pytest.mark.parametrize("lane", LANES)
-def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lane: str) -> None:
+def written(desk: Desk) -> Path:
+    """Write the study into a folder of the user's own, and return it."""
     home = desk.folder / "mine" / "experiment"
     home.mkdir(parents=True)
     (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
     (home / "odd.csv").write_text(ROWS, encoding="utf-8")
     (home / "odd.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    return home
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lane: str) -> None:
+    written(desk)
     said = desk.run(
         *("--config-dir", "mine", "experiment=odd", *LANES[lane], *FAULTS["rough"], *HOW, *HURRY)
     )
@@ -96,11 +102,7 @@ def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lan
 
 @pytest.mark.parametrize("lane", ["openai", "gemini"])
 def test_each_item_in_a_request_of_its_own_is_a_factor(desk: Desk, lane: str) -> None:
-    home = desk.folder / "mine" / "experiment"
-    home.mkdir(parents=True)
-    (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
-    (home / "odd.csv").write_text(ROWS, encoding="utf-8")
-    (home / "odd.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    written(desk)
     words = ["--config-dir", "mine", "experiment=odd", f"provider={lane}", "ask=each"]
     said = desk.run(*words, "shuffle.options=true", *FAULTS["rough"], *HOW, *HURRY)
     cell = _cell(desk)
@@ -145,11 +147,7 @@ ITEMS = ("label", "mood", "half", "topics", "order", "why", "facts")
 
 def test_a_row_that_is_added_meanwhile_waits_for_the_next_run(desk: Desk) -> None:
     """What only looks after a run works on what was sent; the run then sends the new row."""
-    home = desk.folder / "mine" / "experiment"
-    home.mkdir(parents=True)
-    (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
-    (home / "odd.csv").write_text(ROWS, encoding="utf-8")
-    (home / "odd.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    home = written(desk)
     words = ["--config-dir", "mine", "experiment=odd", *QUICK, "faults.malformed=0"]
     assert desk.run(*words, "wait=false").returncode == 3
     with (home / "odd.csv").open("a", encoding="utf-8") as rows:
@@ -172,11 +170,7 @@ def _cell(desk: Desk) -> str:
 
 
 def test_a_row_under_another_id_is_asked_again_and_that_is_said_before(desk: Desk) -> None:
-    home = desk.folder / "mine" / "experiment"
-    home.mkdir(parents=True)
-    (home / "odd.yaml").write_text(STUDY, encoding="utf-8")
-    (home / "odd.csv").write_text(ROWS, encoding="utf-8")
-    (home / "odd.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    home = written(desk)
     words = ["--config-dir", "mine", "experiment=odd", *QUICK, "faults.malformed=0"]
     assert desk.run(*words).returncode == 0
     assert "is asked the same as" not in desk.run(*words, "action=plan").stdout

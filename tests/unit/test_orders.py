@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.definition import define, differences
+from runner.core.definition import define, differences, shuffled_in
 from runner.core.expand import checked_conditions
 from runner.core.extract.reader import Reader
 from runner.core.model import Order, Shuffle, Variant
-from runner.core.orders import ITEMS, Shuffled, arranged, shuffled_in
+from runner.core.orders import ITEMS, Shuffled, arranged
 from runner.core.prompt import Renderer, form
 from tests.unit.test_extract_kinds import STARS, WHY, of, order, topics
 
