@@ -215,6 +215,13 @@ class Spoiled:
         """Return the calls of this method and path."""
         return [c for c in self.calls if c.method == route[0] and re.fullmatch(route[1], c.path)]
 
+    def has_heard(self, calls: int) -> bool:
+        """Wait until this many calls were read: a client may give up before this server has."""
+        until = time.monotonic() + PATIENCE
+        while len(self.calls) < calls and time.monotonic() < until:
+            time.sleep(0.01)
+        return len(self.calls) >= calls
+
     def close(self) -> None:
         """End, and whoever still waits here with it."""
         with contextlib.suppress(OSError):

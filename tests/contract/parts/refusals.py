@@ -246,6 +246,7 @@ class Refusals:
             with pytest.raises(ProviderSilent, match=r"(?i)time"):
                 call()
             assert 0.1 < time.monotonic() - began < 5, verb
+            assert stub.has_heard(1), verb
             assert len(stub.calls) == 1, verb
 
     @pytest.mark.parametrize(
