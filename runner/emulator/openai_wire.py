@@ -18,7 +18,7 @@ from runner.emulator.connection import LostReply
 from runner.emulator.downloads import chunks_of
 from runner.emulator.openai_chat import Chat
 from runner.emulator.openai_parameters import lifetime_of, parameters_of, unsupported
-from runner.emulator.openai_rows import OpenAIRows
+from runner.emulator.openai_rows import CHAT, OpenAIRows
 from runner.emulator.openai_shapes import DAY, ApiError, batch_object, file_object, page
 from runner.emulator.records import Batch, StoredFile
 from runner.emulator.world import World
@@ -30,6 +30,8 @@ class OpenAIWire:
     """One service that speaks OpenAI's dialect, under one prefix."""
 
     max_upload: ClassVar[int] = 200 * 2**20
+    endpoint: ClassVar[str] = CHAT
+    """What its lines and orders call chat completions."""
 
     def __init__(
         self, world: World, rows: OpenAIRows, service: str = "openai", prefix: str = "/v1"
@@ -182,7 +184,7 @@ class OpenAIWire:
 
     async def create(self, request: Request) -> Response:
         """Commit a batch; whether the reply arrives is another matter."""
-        wanted = parameters_of(await request.body())
+        wanted = parameters_of(await request.body(), self.endpoint)
         self.window(wanted["completion_window"])
         return await run_in_threadpool(self._create, wanted)
 

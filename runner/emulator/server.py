@@ -26,8 +26,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runner.emulator.anthropic_rows import AnthropicRows
 from runner.emulator.anthropic_shapes import AnthropicError
 from runner.emulator.anthropic_wire import AnthropicWire
+from runner.emulator.azure_wire import AzureWire
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.bigquery_wire import BigQueryWire
+from runner.emulator.compatible_wire import CompatibleWire
 from runner.emulator.connection import BreakableProtocol
 from runner.emulator.gcs_wire import GcsWire
 from runner.emulator.google_shapes import GoogleError
@@ -43,6 +45,7 @@ from runner.emulator.running import LineFormat
 from runner.emulator.vertex_rows import VertexRows
 from runner.emulator.vertex_wire import VertexWire
 from runner.emulator.world import World
+from runner.emulator.zai_wire import ZaiWire
 
 _HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 _NO_KEY = (
@@ -79,7 +82,9 @@ def make_app(
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
     dialects: dict[str, LineFormat] = {
         "openai": openai,
+        "azure": openai,
         "compatible": compatible,
+        "zai": compatible,
         "groq": groq,
         "kluster": kluster,
         "anthropic": AnthropicRows(),
@@ -89,7 +94,9 @@ def make_app(
     google = GoogleStore(world.shelf)
     wires: tuple[Wire, ...] = (
         OpenAIWire(world, openai),
-        OpenAIWire(world, compatible, "compatible", "/compatible/v1"),
+        AzureWire(world, openai),
+        CompatibleWire(world, compatible),
+        ZaiWire(world, compatible),
         GroqWire(world, groq),
         KlusterWire(world, kluster),
         AnthropicWire(world),

@@ -67,7 +67,9 @@ SETTLED: Final = {
 """What parameters must not say, in the spellings of all services that speak this dialect."""
 
 
-def request_frame(model: Model, condition: Condition, prompt: Prompt) -> Frame:
+def request_frame(
+    model: Model, condition: Condition, prompt: Prompt, endpoint: str = ENDPOINT
+) -> Frame:
     """Return the request line of a condition, with a hole for the custom_id."""
     messages: list[JsonObject] = [
         {"role": turn.role, "content": _content(turn.content, prompt.images_of(turn))}
@@ -83,7 +85,7 @@ def request_frame(model: Model, condition: Condition, prompt: Prompt) -> Frame:
     if condition.temperature is not None:
         body["temperature"] = float(condition.temperature)
     body = overlaid(body, model.parameters)
-    line = {"custom_id": _HOLE, "method": "POST", "url": ENDPOINT, "body": body}
+    line = {"custom_id": _HOLE, "method": "POST", "url": endpoint, "body": body}
     before, _, after = orjson.dumps(line).partition(rb"\u0000")
     return Frame(before=before, after=after + b"\n")
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
+from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
 from runner.core.twins import Made
@@ -39,7 +39,9 @@ PAGE = 100
 
 _WINDOW = re.compile(r"[1-9][0-9]{0,2}[hd]")
 
-_PROGRESS = {"pre_schedule", "validating", "in_progress", "finalizing", "cancelling"}
+_PROGRESS = {
+    *("pre_schedule", "validating", "in_progress", "progress", "finalizing", "cancelling"),
+}
 _END = {"completed", "succeeded", "expired", "cancelled"}
 """OpenAI's words, and one that others have for `completed`."""
 _REST = {"expired": Outcome.EXPIRED, "cancelled": Outcome.CANCELLED}
@@ -53,8 +55,12 @@ _FURTHEST = (
 _REFUSALS_OF_ONE = {400, 413, 422}
 """Statuses with which a service refuses one chat completion, and not the caller."""
 
-_LISTS_NONE = {404, 405, 501}
-"""Statuses with which a service says that it has no list of files."""
+_HAS_NONE = {404, 405, 501}
+"""Statuses with which a service says that it keeps no files, or shows no list of them."""
+_NO_BATCHES = (
+    "upload: {at} has no /files, so it takes no batches as OpenAI's (look at the address, too): ask "
+    "one by one with provider.mode=realtime"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +99,8 @@ class FileBatch(SdkClient):
     no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ()
     _ask_path: ClassVar[str] = "/chat/completions"
+    _endpoint: ClassVar[str] = ENDPOINT
+    """What lines and orders call it, whatever the service's address is."""
 
     @property
     def _reached(self) -> Service:
@@ -101,7 +109,7 @@ class FileBatch(SdkClient):
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return the request line of a condition."""
-        return request_frame(self._model, condition, prompt)
+        return request_frame(self._model, condition, prompt, self._endpoint)
 
     def decode(self, line: bytes) -> Reply:
         """Read a line of the output or the error file."""
@@ -112,8 +120,13 @@ class FileBatch(SdkClient):
         with self._speaking("upload"):
             if look_first and (known := self._uploaded(path, name)):
                 return {"input_file_id": known}
-            with path.open("rb") as handle:
-                file = self._client.files.create(file=(name, handle), purpose="batch")
+            try:
+                with path.open("rb") as handle:
+                    file = self._client.files.create(file=(name, handle), purpose="batch")
+            except self._sdk.module.APIStatusError as error:
+                if error.status_code in _HAS_NONE:
+                    raise ProviderRefused(_NO_BATCHES.format(at=self._service.base_url)) from None
+                raise
             return {"input_file_id": id_of(file)}
 
     def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
@@ -121,7 +134,7 @@ class FileBatch(SdkClient):
         with self._speaking(ORDER):
             created = self._client.batches.create(
                 input_file_id=batch.handle["input_file_id"],
-                endpoint=ENDPOINT,
+                endpoint=self._endpoint,
                 completion_window=self._service.told(WindowOptions).completion_window,
                 metadata=dict(labels),
             )
@@ -238,7 +251,7 @@ class FileBatch(SdkClient):
                 if field(file, "filename") == name and seconds(field(file, "bytes")) == size:
                     return id_of(file)
         except self._sdk.module.APIStatusError as error:
-            if error.status_code not in _LISTS_NONE:
+            if error.status_code not in _HAS_NONE:
                 raise
         return None
 

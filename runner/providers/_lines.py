@@ -5,7 +5,7 @@ Pure.
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import JsonObject, Usage
@@ -102,13 +102,19 @@ def told(value: Any) -> str:
     return said(value, None) if isinstance(value, str | int | float) else "no reason given"
 
 
+_FAR_AHEAD: Final = 1e11
+"""Seconds after 1970 that are the year 5138; a number beyond is of milliseconds."""
+
+
 def seconds(value: Any) -> float | None:
-    """Coerce a time: compatible services send strings."""
+    """Coerce a time: compatible services send strings, and one of them milliseconds."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    if not math.isfinite(number):
+        return None
+    return number / 1000 if number >= _FAR_AHEAD else number
 
 
 def reason_in(body: JsonObject) -> str | None:

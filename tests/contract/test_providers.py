@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.contract.file_batch_suite import FileBatchSuite
+from tests.contract.kits import presets
 from tests.contract.kits.base import CONF, Kit
 from tests.contract.kits.file_batch import FileBatchKit
 from tests.contract.provider_suite import ProviderSuite
@@ -28,14 +29,17 @@ def offered(*, services: bool = True) -> list[str]:
 
 
 def kits_of(name: str) -> tuple[Kit, ...]:
+    """Return the kits of a provider's own, or those that the presets share."""
     module = f"tests.contract.kits.{name}"
     if importlib.util.find_spec(module) is None:
-        return ()
+        return tuple(kit for kit in presets.KITS if kit.name == name)
     kits: tuple[Kit, ...] = importlib.import_module(module).KITS
     return kits
 
 
 KITS = [kit for name in offered() for kit in kits_of(name)]
+FIRST = [kits_of(name)[0] for name in ("openai", "groq")]
+"""What speaks through each of the SDKs; the others are these with another address and other words."""
 
 
 @pytest.mark.parametrize("name", offered())
@@ -62,8 +66,8 @@ def test_every_offered_provider_has_an_address_of_its_own_or_asks_for_one(kit: K
 
 class TestFileBatch(FileBatchSuite):
     kits: ClassVar[list[Any]] = [
-        # How a service may write its errors, its pages or its window makes no second suite in CI.
-        pytest.param(kit, marks=() if kit is kits_of(kit.name)[0] else pytest.mark.soak)
+        # A client that another provider has, too, makes no second suite in CI, whatever is told it.
+        pytest.param(kit, marks=() if kit in FIRST else pytest.mark.soak)
         for kit in KITS
         if isinstance(kit, FileBatchKit)
     ]
