@@ -44,6 +44,15 @@ FORMATS = ("study", "wide", "long", "xlsx")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
 MODES = ("batch", "realtime")
+_HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
+_OUR_HEADERS = frozenset(
+    {
+        *("authorization", "api-key", "x-api-key", "x-goog-api-key", "anthropic-version"),
+        *("host", "connection", "content-length", "content-type", "transfer-encoding"),
+        *("accept", "accept-encoding"),
+    }
+)
+"""What the clients send themselves."""
 MAX_NUMBER = 2**63
 """No whole number from here on, and nothing that is not finite, gets into a request."""
 
@@ -162,10 +171,34 @@ def _check_provider(config: Config, problems: Problems) -> None:
         "provider.api_key_env",
         f"{provider.api_key_env!r}; allowed: the name of an environment variable",
     )
+    _check_headers(config, problems)
     problems.check(
         provider.emulator_path is None or PATH.fullmatch(provider.emulator_path) is not None,
         "provider.emulator_path",
         f"{provider.emulator_path!r}; allowed: a path on this machine's emulator, as /v1",
+    )
+
+
+def _check_headers(config: Config, problems: Problems) -> None:
+    provider = config.provider
+    for name, variable in provider.headers.items():
+        where = f"provider.headers.{name}"
+        problems.check(
+            _HEADER.fullmatch(name) is not None and name.lower() not in _OUR_HEADERS,
+            where,
+            "allowed: a header that the client does not send itself, as x-portkey-virtual-key",
+        )
+        problems.check(
+            VARIABLE.fullmatch(variable) is not None,
+            where,
+            "allowed: the NAME of an environment variable that holds its value",
+        )
+    problems.check(
+        not provider.headers
+        or not options.is_allowed(provider._target_)
+        or options.told(provider).sends_headers,
+        "provider.headers",
+        f"provider={provider.name} sends no headers of one's own; leave them out",
     )
 
 

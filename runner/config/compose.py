@@ -117,7 +117,14 @@ def _register() -> None:
     ConfigStore.instance().store(name="schema", node=node)
 
 
-_OPEN = ("provider.parameters", "provider.price.per_million", "factors", "design", "data")
+_OPEN = (
+    "provider.parameters",
+    "provider.headers",
+    "provider.price.per_million",
+    "factors",
+    "design",
+    "data",
+)
 """Settings that take keys of the user's own, also on the command line."""
 
 

@@ -92,10 +92,13 @@ def addresses_from_files(settings: Settings, provider: type[Provider]) -> dict[s
     usual = {"api_key_env": provider.key_variable}
     names = (*_ADDRESSES, *options.addresses())
     found = {name: getattr(settings.config.provider, name) for name in names}
+    headers = settings.config.provider.headers
+    found |= {f"headers.{name}": variable for name, variable in headers.items()}
     return {
         f"provider.{name}": value
         for name, value in found.items()
-        if value not in (None, "", usual.get(name)) and f"provider.{name}" not in typed
+        if value not in (None, "", usual.get(name))
+        if not {f"provider.{name}", f"provider.{name.partition('.')[0]}"} & typed
     }
 
 

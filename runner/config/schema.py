@@ -193,6 +193,7 @@ class ProviderConfig:
     api_key_env: str = MISSING
     trust: Any = field(default=None, metadata=WORDS)
     base_url: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     emulator_path: str | None = None
     mode: str = "batch"
     timeout_seconds: float = 60

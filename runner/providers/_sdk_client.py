@@ -89,7 +89,7 @@ class SdkClient:
 
     def _without_key(self, content: bytes) -> bytes:
         key = self._service.key
-        return content if key is None else content.replace(key.reveal().encode(), b"****")
+        return content if key is None else key.hide_in(content)
 
     def _speaking(self, what: str) -> AbstractContextManager[None]:
         return self._sdk.speaking(self._service, what)

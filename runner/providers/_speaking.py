@@ -52,6 +52,20 @@ def sendable_key(service: Service) -> str:
     return service.key.reveal()
 
 
+def sendable_headers(service: Service) -> dict[str, str]:
+    """Return the user's own headers, to be handed to a client.
+
+    Raises:
+        ProviderRefused: one of them cannot be sent.
+    """
+    for name, value in service.headers.items():
+        if not value.reveal().isascii() or not value.reveal().isprintable():
+            raise ProviderRefused(
+                f"provider.headers.{name}: its value holds characters no header has"
+            )
+    return {name: value.reveal() for name, value in service.headers.items()}
+
+
 def can_be_a_header(key: str) -> bool:
     """Tell whether a key can be sent at all."""
     return key.isascii() and key.isprintable() and " " not in key

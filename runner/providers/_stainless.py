@@ -4,7 +4,7 @@ Their own retries are off, redirects are not followed, and every exception of th
 transport (httpx2, or httpx for groq) becomes one of ours.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from runner.core.errors import (
@@ -15,7 +15,7 @@ from runner.core.errors import (
 )
 from runner.core.model import JsonObject
 from runner.providers._lines import reason_in
-from runner.providers._speaking import Speaking, sendable_key
+from runner.providers._speaking import Speaking, sendable_headers, sendable_key
 from runner.providers._status import error_in_doubt, error_of_status, error_unsent, json_object
 from runner.providers.base import Service, said
 
@@ -55,9 +55,11 @@ class Sdk:
         make: Callable[..., Any],
         http_client: Callable[..., Any],
         service: Service,
+        *,
+        headers: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Any:
-        """Make the SDK's client; nothing is sent.
+        """Make the SDK's client; nothing is sent. `headers` stand beneath the user's own.
 
         Raises:
             ProviderRefused: no key, or one that cannot be sent, or no such address.
@@ -67,6 +69,7 @@ class Sdk:
                 api_key=sendable_key(service),
                 base_url=service.base_url,
                 max_retries=0,
+                default_headers={**(headers or {}), **sendable_headers(service)},
                 timeout=service.timeout_seconds,
                 http_client=http_client(
                     follow_redirects=False,

@@ -102,7 +102,7 @@ class AnthropicBatch(SdkClient):
             anthropic.Anthropic,
             transport,
             self._service,
-            default_headers=_TAKES_A_TEMPERATURE if honours else {},
+            headers=_TAKES_A_TEMPERATURE if honours else {},
             open_telemetry=False,
         )
 

@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NoReturn, Protocol, Self, TypeVar
+from typing import Any, BinaryIO, ClassVar, Final, NoReturn, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -25,15 +25,24 @@ from runner.core.model import (
 )
 from runner.core.twins import Made
 
+HIDDEN: Final = "****"
+"""Stands where a secret was."""
+
 
 class Secret:
     """A key that no log, screen, traceback or file will show."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_others", "_value")
 
-    def __init__(self, value: str) -> None:
-        """Wrap it."""
+    def __init__(self, value: str, others: Iterable[Self] = ()) -> None:
+        """Wrap it.
+
+        Args:
+            value: the key.
+            others: what goes out with it and is to be hidden with it.
+        """
         self._value = value
+        self._others = tuple(others)
 
     def __repr__(self) -> str:
         """Hide it."""
@@ -44,6 +53,18 @@ class Secret:
     def reveal(self) -> str:
         """Return the key; call this only where it is handed to an SDK."""
         return self._value
+
+    def hide(self, text: str) -> str:
+        """Return a text without it."""
+        for other in self._others:
+            text = other.hide(text)
+        return text.replace(self._value, HIDDEN)
+
+    def hide_in(self, content: bytes) -> bytes:
+        """Return a service's reply without it."""
+        for other in self._others:
+            content = other.hide_in(content)
+        return content.replace(self._value.encode(), HIDDEN.encode())
 
     def __reduce__(self) -> str:
         """Refuse to be pickled."""
@@ -65,6 +86,9 @@ class Options:
     """Settings that say where prompts go: a file's word is not enough for them."""
     asked: ClassVar[tuple[str, ...]] = ()
     """Settings, each a list of words, that are part of what is asked: they may change answers."""
+
+    sends_headers: ClassVar[bool] = True
+    """Whether headers of the user's own can go with its calls (`Service.headers`)."""
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield what cannot be: a setting, and what is allowed."""
@@ -122,6 +146,8 @@ class Service:
     timeout_seconds: float
     options: Options = Options()
     """What else this provider can be told."""
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    """Sent with every call, for a gateway that wants them; the key hides them, too."""
     folder: Path | None = None
     """The run's own folder, for a provider that works on this machine; None while none is there."""
 
@@ -339,7 +365,7 @@ def said(error: object, secret: Secret | None, limit: int = 300) -> str:
     """Return what a service said, on one line, safe to print: no key, no control characters."""
     text = str(error)
     if secret is not None:
-        text = text.replace(secret.reveal(), "****")
+        text = secret.hide(text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

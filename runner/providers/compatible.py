@@ -21,7 +21,7 @@ class CompatibleBatch(OpenAIFileBatch):
     def _reached(self) -> Service:
         service = self._service
         if service.key is None and service.on_this_machine:
-            return replace(service, key=Secret(NO_KEY))
+            return replace(service, key=Secret(NO_KEY, service.headers.values()))
         return service
 
     @classmethod

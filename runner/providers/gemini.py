@@ -73,6 +73,7 @@ class GeminiOptions(DayOptions):
         "sink": (_GCS, _BIGQUERY),
     }
     addresses: ClassVar[tuple[str, ...]] = ("project", "bucket", "dataset")
+    sends_headers: ClassVar[bool] = False
     project: str | None = None
     location: str | None = None
     bucket: str | None = None
@@ -252,7 +253,7 @@ class GeminiBatch:
         with self._speaking("generate"):
             result = self._generated(orjson.loads(line))
         key = self._service.key
-        return result if key is None else result.replace(key.reveal().encode(), b"****")
+        return result if key is None else key.hide_in(result)
 
     def _generated(self, wanted: JsonObject) -> bytes:
         from google.api_core import exceptions

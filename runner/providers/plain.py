@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import JsonObject
 from runner.providers._lines import reason_in
-from runner.providers._speaking import ORDER, Speaking, sendable_key
+from runner.providers._speaking import ORDER, Speaking, sendable_headers, sendable_key
 from runner.providers._status import (
     error_in_doubt,
     error_of_status,
@@ -107,6 +107,7 @@ class Plain:
                     headers={
                         self._header: f"{self._prefix}{sendable_key(service)}",
                         "Accept-Encoding": "identity",
+                        **sendable_headers(service),
                     },
                     timeout=service.timeout_seconds,
                     trust_env=not service.on_this_machine,

@@ -1,6 +1,7 @@
 """A provider's class, its key and its address: who is asked, and where."""
 
 import os
+from dataclasses import replace
 from functools import cached_property
 
 from runner.batches.offline import LineDecoder
@@ -99,7 +100,7 @@ class Connection:
         """
         check_addresses(self._settings, self.provider_class)
         service, where = self._addressed()
-        if missing := self.provider_class.missing(service):
+        if missing := self._missing_of(service):
             provider = self._provider
             instead = ", or rehearse free of charge with service=emulated"
             raise ConfigError(
@@ -112,7 +113,15 @@ class Connection:
     @property
     def missing(self) -> str | None:
         """What has to be set before the real service can be used; None when all is there."""
-        return self.provider_class.missing(self._addressed()[0])
+        return self._missing_of(self._addressed()[0])
+
+    def _missing_of(self, service: Service) -> str | None:
+        if missing := self.provider_class.missing(service):
+            return missing
+        absent = {name: v for name, v in self._provider.headers.items() if not os.environ.get(v)}
+        for name, variable in absent.items():
+            return f"no value for the header {name}: set the environment variable {variable}"
+        return None
 
     @cached_property
     def account(self) -> Account:
@@ -129,4 +138,9 @@ class Connection:
         if url is None and os.environ.get(variable):
             where, url = variable, os.environ[variable]
         url = url or self.provider_class.default_base_url
-        return self.service(url, key_from(provider.api_key_env)), where
+        found = {name: key_from(variable) for name, variable in provider.headers.items()}
+        headers = {name: value for name, value in found.items() if value is not None}
+        key = key_from(provider.api_key_env)
+        if key is not None:
+            key = Secret(key.reveal(), headers.values())
+        return replace(self.service(url, key), headers=headers), where

@@ -318,6 +318,17 @@ def test_a_word_for_one_address_is_none_for_another(folder, monkeypatch):
     assert "example.org" not in live(Run(only([*argv, "provider.trust=[example.org,OTHER_KEY]"])))
 
 
+def test_a_header_of_a_file_wants_a_word_for_its_variable(folder, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    files = study("provider: {headers: {x-a: AWS_SECRET_ACCESS_KEY}}\n")
+    argv = [*fill(folder, files), "provider=openai", "experiment=own"]
+    said = live(Run(only(argv)))
+    assert "provider.headers.x-a=AWS_SECRET_ACCESS_KEY" in said
+    assert said.endswith("provider.trust=[AWS_SECRET_ACCESS_KEY]'")
+    trusted = Run(only([*argv, "provider.trust=[AWS_SECRET_ACCESS_KEY]"]))
+    check_addresses(trusted.settings, trusted.connection.provider_class)
+
+
 def test_a_file_that_is_put_under_the_provider_gives_no_word(folder, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     body = STUDY.replace("defaults:", "defaults:\n  - /faults/x@provider")
@@ -333,7 +344,11 @@ def test_a_file_that_is_put_under_the_provider_gives_no_word(folder, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "provider", ["openai", "anthropic", "gemini", "groq", "kluster", "compatible", "vllm"]
+    "provider",
+    [
+        *("openai", "anthropic", "gemini", "groq", "kluster", "compatible", "vllm", "azure"),
+        *("dashscope", "deepinfra", "doubleword", "moonshot", "novita", "zai"),
+    ],
 )
 def test_a_shipped_provider_needs_no_word(provider):
     run = Run(only([f"provider={provider}", "temperatures=null"]))
