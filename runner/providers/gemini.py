@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
 import orjson
 
-from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
+from runner.core.errors import ConfigError, ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
 from runner.core.twins import Made
 from runner.providers._dialects import GEMINI
@@ -35,7 +35,7 @@ from runner.providers._vertex_jobs import (
     shard_of,
 )
 from runner.providers._vertex_lines import SETTLED, is_answer, read_line, request_frame, result_line
-from runner.providers.base import DayOptions, Frame, Service
+from runner.providers.base import DayOptions, Frame, Service, checked_url
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -72,12 +72,13 @@ class GeminiOptions(DayOptions):
         "source": (_GCS, _BIGQUERY),
         "sink": (_GCS, _BIGQUERY),
     }
-    addresses: ClassVar[tuple[str, ...]] = ("project", "bucket", "dataset")
+    addresses: ClassVar[tuple[str, ...]] = ("project", "bucket", "dataset", "storage_url")
     sends_headers: ClassVar[bool] = False
     project: str | None = None
     location: str | None = None
     bucket: str | None = None
     dataset: str | None = None
+    storage_url: str | None = None
     source: str = _GCS
     sink: str = _GCS
 
@@ -96,12 +97,21 @@ class GeminiOptions(DayOptions):
             "provider.source=gcs provider.sink=gcs, or name them by gs:// addresses"
         )
 
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield an address of storage that prompts must not be sent to."""
+        if self.storage_url is not None:
+            try:
+                checked_url(self.storage_url, "it")
+            except ConfigError as error:
+                yield "storage_url", str(error)
+
     def emulated(self) -> Self:
         """Return names of the emulator's own; the place stays."""
         place = self.location or "anywhere"
         return replace(
             self,
             project="emulated",
+            storage_url=None,
             bucket=f"emulated-{place}",
             dataset=f"emulated_{place.replace('-', '_')}",
         )
@@ -350,7 +360,7 @@ class GeminiBatch:
 
             from runner.providers._vertex_objects import Objects
 
-            client = storage.Client(**self._client_options())
+            client = storage.Client(**self._client_options(self._told.storage_url))
         ask_for_no_bucket_metadata(client)
         bucket = (self._told.bucket or "").removeprefix("gs://").rstrip("/")
         return Objects(client, bucket, self._service.timeout_seconds)
@@ -366,14 +376,19 @@ class GeminiBatch:
         dataset = (self._told.dataset or "").replace(":", ".")
         return Tables(client, dataset, self._service.timeout_seconds)
 
-    def _client_options(self) -> dict[str, Any]:
-        """Return what storage and tables are spoken to with; Google has them elsewhere."""
-        http, here = self._session, self._service.on_this_machine
+    def _client_options(self, address: str | None = None) -> dict[str, Any]:
+        """Return what storage and tables are spoken to with; Google has them elsewhere.
+
+        Args:
+            address: where it is; None: where Google has it, or on this machine, all in one place.
+        """
+        if address is None and self._service.on_this_machine:
+            address = self._service.base_url
         return {
             "project": _project(self._service),
             "credentials": self._credentials,
-            "client_options": {"api_endpoint": self._service.base_url} if here else {},
-            "_http": http,
+            "client_options": {"api_endpoint": address} if address else {},
+            "_http": self._session,
         }
 
     def _store(self, kind: str) -> "Store":

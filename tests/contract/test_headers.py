@@ -45,13 +45,14 @@ def test_every_call_has_them_and_no_error_shows_them(
     stub = answering(server, kit, reply(400, kit.error(f"Bad: {VALUE} {CANARY}")))
     client = client_of(case, stub)
     case.write()
+    errors = []
     for verb in case.every_verb(client).values():
         try:
             verb()
         except ProviderError as error:
-            assert VALUE not in str(error)
-            assert CANARY not in str(error)
-    assert stub.calls
+            errors.append(str(error))
+    assert errors
+    assert not [said for said in errors if VALUE in said or CANARY in said]
     assert {call.headers.get("x-portkey-virtual-key") for call in stub.calls} == {VALUE}
 
 

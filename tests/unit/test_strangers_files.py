@@ -261,6 +261,7 @@ NAMED = [
     ("project", "a-project", "a-project"),
     ("bucket", "a-bucket", "a-bucket"),
     ("dataset", "a_dataset", "a_dataset"),
+    ("storage_url", "https://storage.example.com", "https://storage.example.com"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Headers of the user's own in the configuration: names of variables, and the user's word for them."""
+"""Headers and addresses of the user's own: names of variables, and the user's word for them."""
 
 import pytest
 
@@ -51,3 +51,9 @@ def test_what_is_no_header_is_said(word, says):
 def test_who_sends_none_says_so(provider):
     with pytest.raises(ConfigError, match="sends no headers of one's own"):
         only([f"provider={provider}", WORD])
+
+
+@pytest.mark.parametrize("address", ["http://example.com", "ftp://127.0.0.1", "https://u:p@x.org"])
+def test_storage_is_spoken_to_over_https_only(address):
+    with pytest.raises(ConfigError, match=r"provider\.storage_url"):
+        only(["provider=gemini", f"provider.storage_url='{address}'"])
