@@ -52,7 +52,7 @@ class FileBatchSuite(ProviderSuite):
         assert second == client.stage(path, name, look_first=True)
         assert second != client.stage(path, name, look_first=False)
 
-    @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+    @pytest.mark.parametrize("status", [400, 401, 403, 413, 422])
     def test_a_refused_upload_is_refused(
         self, case: Case, kit: FileBatchKit, server: Any, status: int
     ) -> None:

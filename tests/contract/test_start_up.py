@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.acceptance.conftest import Desk
+from tests.contract.kits.base import CONF
 from tests.contract.parts.lines import SLOW
 from tests.contract.test_providers import offered
 
@@ -21,6 +23,14 @@ ENOUGH = {
 """What has no default, so that a plan can be made."""
 BROUGHT_BY_PRICES = {"httpx2", "pydantic", "ssl"}
 """What genai-prices imports for itself; a plan looks the price up."""
+
+
+def of_each_kind(*, services: bool = True) -> list[str]:
+    """Return the offered providers, one for each file with a client."""
+    names = reversed(offered(services=services))
+    targets = {name: yaml.safe_load((CONF / f"{name}.yaml").read_text("utf-8")) for name in names}
+    files = {content["_target_"].rpartition(".")[0]: name for name, content in targets.items()}
+    return sorted(files.values())
 
 
 def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,25 +58,27 @@ def typed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Typed:
     return run_here
 
 
-@pytest.mark.parametrize("name", [*offered(), *offered(services=False)])
-def test_a_plan_imports_no_sdk_and_opens_no_file(name: str, tmp_path: Path) -> None:
-    arguments = ["action=plan", f"provider={name}", *ENOUGH.get(name, [])]
+def test_a_plan_imports_no_sdk_and_opens_no_file(tmp_path: Path) -> None:
+    names = [*of_each_kind(), *of_each_kind(services=False)]
+    commands = {n: ["action=plan", f"provider={n}", *ENOUGH.get(n, [])] for n in names}
     code = f"""
 import sys
 from runner.__main__ import main
-code = main({arguments!r})
-print("LOADED", *sorted({SLOW - BROUGHT_BY_PRICES!r} & set(sys.modules)))
-sys.exit(code)
+for name, arguments in {commands!r}.items():
+    print("PLANNED", name, main(arguments))
+    print("LOADED", *sorted({SLOW - BROUGHT_BY_PRICES!r} & set(sys.modules)))
 """
     ended = run(tmp_path, "-c", code)
     assert ended.returncode == 0, ended.stderr
-    *plan, last = ended.stdout.splitlines()
-    assert last == "LOADED"
-    assert "120" in "".join(plan)
+    said = ended.stdout.splitlines()
+    assert [line for line in said if line.startswith("LOADED")] == ["LOADED"] * len(names)
+    planned = [line for line in said if line.startswith("PLANNED")]
+    assert planned == [f"PLANNED {name} 0" for name in names], ended.stderr
+    assert ended.stdout.count("  to send      120  ") == len(names)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", offered())
+@pytest.mark.parametrize("name", of_each_kind())
 def test_without_credentials_one_line_says_what_to_set(
     name: str, typed: Typed, tmp_path: Path
 ) -> None:
@@ -118,7 +130,7 @@ def test_what_is_set_is_not_asked_for_again(
     assert not [a for a in arguments[1:] if f"set {a.partition('=')[0]}" in line]
 
 
-@pytest.mark.parametrize("name", offered())
+@pytest.mark.parametrize("name", of_each_kind())
 def test_a_rehearsal_can_be_planned_without_any_setting(name: str, typed: Typed) -> None:
     ended = typed("action=plan", f"provider={name}", "service=emulated")
     assert ended.returncode == 0, ended.stderr

@@ -18,7 +18,12 @@ from typing import Any
 import pytest
 
 from runner.__main__ import main
-from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderSilent
+from runner.core.errors import (
+    ConfigError,
+    ProviderRefused,
+    ProviderReplyUnreadable,
+    ProviderSilent,
+)
 from runner.core.model import Batch, Model, Progress, RemoteId, Reply
 from runner.providers import _vllm_job as job
 from runner.providers._vllm_options import SlurmOptions, VllmOptions
@@ -26,6 +31,7 @@ from runner.providers.base import Service, key_from
 from runner.providers.vllm import VllmBatch
 from tests.contract.case import batch_of, until_ended, write_requests
 from tests.contract.kits.base import taken_of
+from tests.unit.composing import composed
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_INS = Path(__file__).parent / "vllm"
@@ -668,14 +674,21 @@ def test_a_model_that_is_not_there_stops_the_study_in_one_line(machine: Machine)
         (["provider.slurm.partitions=gpu"], "partition"),
     ],
 )
-def test_a_mistake_is_one_line_before_anything_is_written(
-    machine: Machine, arguments: list[str], wanted: str, capfd: pytest.CaptureFixture[str]
+def test_a_mistake_is_one_line(arguments: list[str], wanted: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        composed(command(*arguments)[3:])
+    assert wanted in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_it_is_said_on_the_screen_and_nothing_is_written(
+    machine: Machine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with chdir(machine.folder.parent):
-        code = main(command(*arguments)[3:])
+        code = main(command("provider.arguments=[-o,elsewhere]")[3:])
     said = capfd.readouterr().err
     assert code == 2, said
-    assert wanted in said
+    assert "ours to give" in said
     assert len(said.splitlines()) == 1
     assert not (machine.folder.parent / "outputs").exists()
 
