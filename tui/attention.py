@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import IntEnum
 from statistics import median
 
+from runner.core.charged import differences
 from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import BatchState
@@ -108,7 +109,7 @@ def _of_batch(
     yield from _refused(job, batch)
     yield from _expired(job, batch)
     yield from _unknown(batch)
-    yield from _twins(batch)
+    yield from _twins_and_bills(batch)
     yield from _uncollected(batch, now, life)
     yield from _closing(batch, now)
     yield from _stalled(batch, now, life)
@@ -190,9 +191,11 @@ def _unknown(batch: Batch) -> Iterator[_Found]:
         )
 
 
-def _twins(batch: Batch) -> Iterator[_Found]:
+def _twins_and_bills(batch: Batch) -> Iterator[_Found]:
     if costly(batch):
         yield Rank.STRANGE, "warn", f"is not alone: {in_words(batch)}"
+    for words in differences(batch):
+        yield Rank.STRANGE, "warn", f"is billed for something else than its answers: {words}"
 
 
 def _uncollected(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:

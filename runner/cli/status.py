@@ -88,7 +88,9 @@ def _print(run: Run, facts: Mapping[str, Any], folder: Path, cost: Cost) -> None
     print(title(run))
     for label, text in rows:
         print(f"  {labelled(label, text)}")
-    print_warnings([facts["answered_by_another"], *facts.get("twins", ())])
+    print_warnings(
+        [facts["answered_by_another"], *facts.get("twins", ()), *facts.get("charged", ())]
+    )
     for batch in facts["open_batches"]:
         for line in _lines(batch):
             print(line)

@@ -4,6 +4,7 @@ from runner.cli.exits import INTERRUPTED, code_of
 from runner.cli.next_step import after_run
 from runner.cli.output import labelled, print_warnings
 from runner.cli.phrases import batches, counters, paid, title, until_line
+from runner.core import charged
 from runner.core.advice import advice
 from runner.core.identity import replaced
 from runner.core.states import Outcome
@@ -41,7 +42,8 @@ def _print(run: Run, result: Result) -> None:
     print(f"{counters(totals(snapshot.counts))}  {beside}")
     if snapshot.until is not None:
         print(labelled("trials", until_line(snapshot.until)))
-    print_warnings([snapshot.held, snapshot.halted, others, *told_of(snapshot.batches)])
+    strange = (*told_of(snapshot.batches), *charged.told_of(snapshot.batches))
+    print_warnings([snapshot.held, snapshot.halted, others, *strange])
     if what_to_do := _about_a_refusal(run, result):
         print(labelled("refused", what_to_do))
     print(labelled("table", f"{tables.answers_csv}  (and .parquet)"))

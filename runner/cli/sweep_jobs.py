@@ -176,6 +176,7 @@ class SweepJob:
             self.crash and self.crash.strip().splitlines()[-1],
             replaced(asked, facts.get("models_returned") or {}),
             "; ".join(facts.get("twins") or ()),
+            "; ".join(facts.get("charged") or ()),
         )
         return next((str(reason) for reason in found if reason), None)
 

@@ -600,6 +600,8 @@ class Progress:
     """Seconds after which the provider wants to be asked again; None when it does not say."""
     bound_usd: Decimal | None = None
     """The most it can come to by now, with what it has cost; None where that is not followed."""
+    charged: Mapping[str, str] = field(default_factory=dict)
+    """What it says that the whole batch came to, as `runner.core.charged` has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -699,6 +701,8 @@ class Batch:
     """The most it can come to by now, with what it has cost; None where that is not followed."""
     models: Mapping[str, int] = field(default_factory=dict)
     """How many answers came under which model's name, as the provider returned it."""
+    charged: Mapping[str, str] = field(default_factory=dict)
+    """What the provider says that the whole batch came to; a check of our own sums."""
 
     @property
     def is_held(self) -> bool:

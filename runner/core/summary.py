@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
+from runner.core import charged
 from runner.core.identity import counted
 from runner.core.model import Batch, Usage
 from runner.core.plan import committed
@@ -57,6 +58,7 @@ def summary(counts: Counts, batches: tuple[Batch, ...]) -> dict[str, Any]:
         "committed_usd": str(committed(batches)),
         "batches": by_state(batches),
         **({"twins": twins} if (twins := told_of(batches)) else {}),
+        **({"charged": differ} if (differ := charged.told_of(batches)) else {}),
         "next_at": min((b.next_at for b in active), default=None),
     }
 

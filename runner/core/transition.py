@@ -356,6 +356,7 @@ def _told(batch: Batch, progress: Progress, moment: Moment, terms: Terms) -> dic
         "tries": 0,
         "error": progress.message,
         "bound_usd": progress.bound_usd,
+        "charged": dict(progress.charged) or batch.charged,
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from runner.core.charged import charged
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderUndecided
 from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
@@ -271,6 +272,10 @@ class FileBatch(SdkClient):
             expires_at=seconds(field(batch, "expires_at")),
             message=None if message is None else said(message, self._service.key),
             rest=_REST.get(state.lower(), Outcome.MISSING).value,
+            charged=charged(
+                input_tokens=tally(field(field(batch, "usage"), "input_tokens")),
+                output_tokens=tally(field(field(batch, "usage"), "output_tokens")),
+            ),
         )
 
 

@@ -360,7 +360,7 @@ class GeminiBatch:
 
             from runner.providers._vertex_objects import Objects
 
-            client = storage.Client(**self._client_options(self._told.storage_url))
+            client = storage.Client(**self._elsewhere(self._told.storage_url))
         ask_for_no_bucket_metadata(client)
         bucket = (self._told.bucket or "").removeprefix("gs://").rstrip("/")
         return Objects(client, bucket, self._service.timeout_seconds)
@@ -372,24 +372,12 @@ class GeminiBatch:
 
             from runner.providers._vertex_tables import Tables
 
-            client = bigquery.Client(**self._client_options())
+            client = bigquery.Client(**self._elsewhere(None))
         dataset = (self._told.dataset or "").replace(":", ".")
         return Tables(client, dataset, self._service.timeout_seconds)
 
-    def _client_options(self, address: str | None = None) -> dict[str, Any]:
-        """Return what storage and tables are spoken to with; Google has them elsewhere.
-
-        Args:
-            address: where it is; None: where Google has it, or on this machine, all in one place.
-        """
-        if address is None and self._service.on_this_machine:
-            address = self._service.base_url
-        return {
-            "project": _project(self._service),
-            "credentials": self._credentials,
-            "client_options": {"api_endpoint": address} if address else {},
-            "_http": self._session,
-        }
+    def _elsewhere(self, address: str | None) -> dict[str, Any]:
+        return _client_options(self._service, address, self._credentials, self._session)
 
     def _store(self, kind: str) -> "Store":
         return self._tables if kind == _BIGQUERY else self._objects
@@ -422,6 +410,27 @@ class GeminiBatch:
         if url != self.default_base_url or self._location == "global":
             return url
         return f"https://{self._location}-aiplatform.googleapis.com"
+
+
+def _client_options(
+    service: Service, address: str | None, credentials: Any, session: Any
+) -> dict[str, Any]:
+    """Return what storage and tables are spoken to with; Google has them elsewhere.
+
+    Args:
+        service: Vertex AI itself.
+        address: where they are; None: where Google has them, or with Vertex AI on this machine.
+        credentials: of Google.
+        session: what requests go through.
+    """
+    if address is None and service.on_this_machine:
+        address = service.base_url
+    return {
+        "project": _project(service),
+        "credentials": credentials,
+        "client_options": {"api_endpoint": address} if address else {},
+        "_http": session,
+    }
 
 
 def _project(service: Service) -> str:

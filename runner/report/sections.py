@@ -61,6 +61,11 @@ class Sections:
             by_whom = ", ".join(f"{name} ({count:,})" for name, count in others.items())
             text = words("replaced", run=run.name, asked=run.model, others=by_whom)
             banners.append(("alarm", text))
+        banners += [
+            ("alarm", words("charged", run=run.name, line=line))
+            for run in data.runs
+            for line in run.stored.summary.get("charged", ())
+        ]
         for some, key in ((data.left_out, "left_out"), (data.without_tables, "without_tables")):
             if some:
                 text = words(key, count=len(some), names=counts(some, words))

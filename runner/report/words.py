@@ -34,6 +34,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "{run}：{asked} に依頼したが、答えたのは別のモデルである（回答数）：{others}。",
         "{run}: {asked} was asked, and other models answered (number of answers): {others}.",
     ),
+    "charged": (
+        "{run}：提供者の請求が回答の合計と１％を超えて異なる（表の費用は実際と違うかもしれない）：{line}",
+        "{run}: what the provider charges and what the answers add up to differ by more than 1 % (the "
+        "table's cost may not be what is paid): {line}",
+    ),
     "left_out": (
         "模擬実行 {count} 件は含めていない：{names}",
         "{count} rehearsals are left out: {names}",

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from runner.batches.attempts import stored
 from runner.batches.downloads import result_path
 from runner.batches.results import ResultReader
+from runner.core import charged
 from runner.core.identity import replaced
 from runner.core.model import Batch
 from runner.core.states import BatchState
@@ -37,6 +38,7 @@ def problems(
         if batch.state is BatchState.COLLECTED:
             yield from _results(ledger, reader, batch)
     yield from told_of(batch for batch in run.batches if costly(batch))
+    yield from charged.told_of(run.batches)
     yield from _replaced(run)
     yield from _strangers(run)
     yield from _tables(run)

@@ -80,3 +80,16 @@ def test_a_service_without_files_is_told_from_one_that_refuses_a_file(
     with pytest.raises(ProviderRefused, match=r"has no /files.*provider\.mode=realtime"):
         case.staged(case.client(stub))
     assert len(stub.calls) == 1
+
+
+def test_a_batch_says_what_it_came_to(case: Case, well: Emulator) -> None:
+    client = case.client(well)
+    remote = case.submit(client, case.staged(client))
+    progress = until_ended(client, remote)
+    sink = io.BytesIO()
+    client.download(progress.files["output"], sink)
+    usages = [client.decode(line).usage for line in sink.getvalue().splitlines()]
+    assert progress.charged == {
+        "input_tokens": str(sum(usage.input_tokens for usage in usages)),
+        "output_tokens": str(sum(usage.output_tokens for usage in usages)),
+    }
