@@ -1,6 +1,6 @@
 """What a provider's file says of the model that is asked: the first row that fits, made into facts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from runner.config import options
 from runner.config.schema import EndsConfig, ModelConfig, ProviderConfig
 from runner.core import reasoning
 from runner.core.lifetime import Ending
-from runner.core.model import JsonObject, Sampling
+from runner.core.model import CHAT, JsonObject, Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,8 @@ def _said(provider: ProviderConfig) -> str | None:
 
 def _problems(row: ModelConfig, provider: ProviderConfig) -> Iterator[tuple[str, str]]:
     where = f"provider/{provider.name}.yaml: models: {row.match if provider.models else ''}"
-    yield from ((where, what) for what in _slips(row, options.dialect(provider).ways))
+    others = options.endpoints(provider)
+    yield from ((where, what) for what in _slips(row, options.dialect(provider).ways, others))
     asked, allowed = provider.reasoning, [*row.reasoning.levels, "null"]
     if asked is None:
         return
@@ -126,8 +127,16 @@ def _unsaid(provider: ProviderConfig) -> str:
     )
 
 
-def _slips(row: ModelConfig, ways: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with a row itself."""
+def _slips(row: ModelConfig, ways: Sequence[str], others: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with a row itself.
+
+    Args:
+        row: of a model.
+        ways: in which it can be told how much to reason.
+        others: interfaces that its service has beside chat completions.
+    """
+    if row.endpoint != CHAT and row.endpoint not in others:
+        yield f"endpoint {row.endpoint!r}; allowed: {', '.join([CHAT, *others])}"
     if row.reasoning.levels and not ways:
         yield "reasoning.levels: nothing is known of how this provider is told to reason"
     if row.reasoning.how is not None and row.reasoning.how not in ways:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.config.schema import ProviderConfig
 from runner.core.errors import ConfigError
+from runner.core.model import CHAT
 from runner.providers.base import Dialect, Options, Provider
 
 OTHERS = "CHORUS_PROVIDERS"
@@ -197,11 +198,19 @@ def no_emulator(config: ProviderConfig) -> str | None:
 
 
 def dialect(config: ProviderConfig) -> Dialect:
-    """Return how the chosen provider is asked for structured output and reasoning."""
-    return provider_class(config._target_).dialect
+    """Return how the chosen model is asked for structured output and reasoning."""
+    usual = provider_class(config._target_).dialect
+    endpoint = config.models[0].endpoint if config.models else CHAT
+    return usual.others.get(endpoint, usual)
+
+
+def endpoints(config: ProviderConfig) -> tuple[str, ...]:
+    """Return the chosen provider's interfaces beside chat completions."""
+    return tuple(provider_class(config._target_).dialect.others)
 
 
 def named_dialect(config: ProviderConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Yield the dialect that an older file names: it has to be the class's own."""
     if config.dialect is not None and is_allowed(config._target_):
-        yield "provider.dialect", config.dialect, (dialect(config).name,)
+        usual = provider_class(config._target_).dialect
+        yield "provider.dialect", config.dialect, (usual.name,)

@@ -163,6 +163,7 @@ class ModelConfig:
     """What the models of a name, or of a pattern of names, accept."""
 
     match: str = MISSING
+    endpoint: str = "chat"
     ends: EndsConfig | None = None
     sampling: str = "honoured"
     honoured_when: WhenConfig | None = None

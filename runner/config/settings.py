@@ -403,6 +403,7 @@ def _model(provider: ProviderConfig, capability: Capability, structured: JsonObj
         provider=provider.name,
         name=provider.model,
         system_role=provider.system_role if row.system_role is None else row.system_role,
+        endpoint=row.endpoint,
         sampling=capability.sampling,
         temperature_min=decimal_of(provider.temperature_min),
         temperature_max=decimal_of(hottest),

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from runner.core.model import (
+    CHAT,
     Condition,
     Enhance,
     Experiment,
@@ -56,6 +57,7 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
             "max_output_tokens": experiment.model.max_output_tokens,
             "parameters": experiment.model.parameters,
             **({"arguments": " ".join(a)} if (a := experiment.model.arguments) else {}),
+            **({"endpoint": e} if (e := experiment.model.endpoint) != CHAT else {}),
         },
         "prompt": {
             "first": (

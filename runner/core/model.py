@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple, NewType
+from typing import Any, Final, NamedTuple, NewType
 
 from runner.core.states import FINAL_STATES, BatchState
 
@@ -321,6 +321,10 @@ class Sampling(StrEnum):
     REJECTED = "rejected"
 
 
+CHAT: Final = "chat"
+"""The interface through which models are asked that say nothing else."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """The model asked, and what its service accepts."""
@@ -332,6 +336,8 @@ class Model:
     temperature_min: Decimal
     temperature_max: Decimal
     max_output_tokens: int
+    endpoint: str = CHAT
+    """Through which of its service's interfaces it is asked: chat, or responses."""
     max_tokens_name: str = "max_completion_tokens"
     """What the cap on an answer is called in a chat completion."""
     expected_output_tokens: int

@@ -19,9 +19,12 @@ ADAPTIVE: Final = "adaptive"
 THINKING_BUDGET: Final = "thinking_budget"
 THINKING_LEVEL: Final = "thinking_level"
 TEMPLATE: Final = "template"
+RESPONSES_EFFORT: Final = "responses_effort"
 
-WAYS: Final = (EFFORT, BUDGET, ADAPTIVE, THINKING_BUDGET, THINKING_LEVEL, TEMPLATE)
-"""reasoning_effort of chat completions; thinking with a number of tokens, or adaptive with an effort,
+WAYS: Final = (
+    *(EFFORT, BUDGET, ADAPTIVE, THINKING_BUDGET, THINKING_LEVEL, TEMPLATE, RESPONSES_EFFORT),
+)
+"""reasoning_effort of chat completions, and reasoning.effort of OpenAI's Responses API; thinking with a number of tokens, or adaptive with an effort,
 of Anthropic's Messages API; thinkingBudget and thinkingLevel of Gemini; enable_thinking of a chat
 template, as Qwen's."""
 
@@ -47,6 +50,8 @@ def parameters(way: str, level: str, usual: str | None) -> JsonObject:
             return _thinking({"thinkingLevel": level.upper()})
         case "template":
             return {"chat_template_kwargs": {"enable_thinking": level != "none"}}
+        case "responses_effort":
+            return {"reasoning": {"effort": level}}
     return {"reasoning_effort": level}
 
 

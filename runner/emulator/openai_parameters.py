@@ -25,12 +25,12 @@ def lifetime_of(anchor: object, seconds: object) -> int | None:
     raise ApiError(400, "Invalid 'expires_after'.", "expires_after", "invalid_value")
 
 
-def parameters_of(body: bytes, endpoint: str = CHAT) -> dict[str, Any]:
+def parameters_of(body: bytes, endpoints: tuple[str, ...] = (CHAT,)) -> dict[str, Any]:
     """Read the call that creates a batch.
 
     Args:
         body: of the call.
-        endpoint: the only one that this service has.
+        endpoints: those that this service has.
 
     Raises:
         ApiError: with the first thing that is wrong.
@@ -46,8 +46,8 @@ def parameters_of(body: bytes, endpoint: str = CHAT) -> dict[str, Any]:
         if not isinstance(wanted[name], str):
             message = f"Invalid type for '{name}': expected a string."
             raise ApiError(400, message, name, "invalid_type")
-    if wanted["endpoint"] != endpoint:
-        raise unsupported("endpoint", wanted["endpoint"], endpoint)
+    if wanted["endpoint"] not in endpoints:
+        raise unsupported("endpoint", wanted["endpoint"], "', '".join(endpoints))
     _check_metadata(wanted.get("metadata"))
     after = wanted.get("output_expires_after")
     if after is not None:

@@ -50,7 +50,7 @@ class OpenAIRows:
         """Return the model the first line asks for, if it can be read."""
         with path.open("rb") as lines:
             try:
-                return _request(lines.readline(), CHAT)[1]
+                return _request(lines.readline(), None)[1]
             except LineError:
                 return None
 
@@ -224,7 +224,7 @@ def batch_error(
     return {"code": code, "message": message, "param": param, "line": line}
 
 
-def _request(line: bytes, endpoint: str) -> tuple[str, str, Mapping[str, Any]]:
+def _request(line: bytes, endpoint: str | None) -> tuple[str, str, Mapping[str, Any]]:
     try:
         request = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -239,7 +239,7 @@ def _request(line: bytes, endpoint: str) -> tuple[str, str, Mapping[str, Any]]:
             raise LineError("invalid_type", f"Invalid type for '{name}'.", name)
     if request["method"] != "POST":
         raise LineError("invalid_value", "Invalid method: must be 'POST'.", "method")
-    if request["url"] != endpoint:
+    if endpoint is not None and request["url"] != endpoint:
         message = f"The URL of this line does not match the batch's endpoint '{endpoint}'."
         raise LineError("url_mismatch", message, "url")
     model = request["body"].get("model")

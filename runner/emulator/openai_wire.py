@@ -30,8 +30,8 @@ class OpenAIWire:
     """One service that speaks OpenAI's dialect, under one prefix."""
 
     max_upload: ClassVar[int] = 200 * 2**20
-    endpoint: ClassVar[str] = CHAT
-    """What its lines and orders call chat completions."""
+    endpoints: ClassVar[tuple[str, ...]] = (CHAT,)
+    """What lines and orders may name."""
 
     def __init__(
         self, world: World, rows: OpenAIRows, service: str = "openai", prefix: str = "/v1"
@@ -184,7 +184,7 @@ class OpenAIWire:
 
     async def create(self, request: Request) -> Response:
         """Commit a batch; whether the reply arrives is another matter."""
-        wanted = parameters_of(await request.body(), self.endpoint)
+        wanted = parameters_of(await request.body(), self.endpoints)
         self.window(wanted["completion_window"])
         return await run_in_threadpool(self._create, wanted)
 

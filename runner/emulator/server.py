@@ -40,7 +40,8 @@ from runner.emulator.kluster_rows import KlusterRows
 from runner.emulator.kluster_wire import KlusterWire
 from runner.emulator.openai_rows import CompatibleRows, OpenAIRows
 from runner.emulator.openai_shapes import ApiError
-from runner.emulator.openai_wire import OpenAIWire
+from runner.emulator.responses_rows import OwnRows
+from runner.emulator.responses_wire import OwnWire
 from runner.emulator.running import LineFormat
 from runner.emulator.vertex_rows import VertexRows
 from runner.emulator.vertex_wire import VertexWire
@@ -81,7 +82,7 @@ def make_app(
     """Put the wires, the world and the gate together."""
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
     dialects: dict[str, LineFormat] = {
-        "openai": openai,
+        "openai": OwnRows(),
         "azure": openai,
         "compatible": compatible,
         "zai": compatible,
@@ -93,7 +94,7 @@ def make_app(
     world = World(directory, behaviour, dialects, clock)
     google = GoogleStore(world.shelf)
     wires: tuple[Wire, ...] = (
-        OpenAIWire(world, openai),
+        OwnWire(world, openai),
         AzureWire(world, openai),
         CompatibleWire(world, compatible),
         ZaiWire(world, compatible),

@@ -16,7 +16,7 @@ class ZaiWire(OpenAIWire):
     """Zhipu, under its prefix."""
 
     max_upload: ClassVar[int] = 100 * 2**20
-    endpoint: ClassVar[str] = "/v4/chat/completions"
+    endpoints: ClassVar[tuple[str, ...]] = ("/v4/chat/completions",)
 
     def __init__(self, world: World, rows: CompatibleRows) -> None:
         """Say where it is."""

@@ -13,6 +13,7 @@ from runner.core.model import Condition, Image, JsonObject, Model, Prompt, Reply
 from runner.providers import _settled as say
 from runner.providers._chat_reply import read_line
 from runner.providers._lines import count, object_of, overlaid, seconds, told, word
+from runner.providers._responses import NAME, body_of
 from runner.providers.base import Frame
 
 __all__ = [
@@ -71,23 +72,28 @@ def request_frame(
     model: Model, condition: Condition, prompt: Prompt, endpoint: str = ENDPOINT
 ) -> Frame:
     """Return the request line of a condition, with a hole for the custom_id."""
-    messages: list[JsonObject] = [
-        {"role": turn.role, "content": _content(turn.content, prompt.images_of(turn))}
-        for turn in prompt.conversation
-    ]
-    if prompt.system is not None:
-        messages.insert(0, {"role": "system", "content": prompt.system})
-    body: JsonObject = {
-        "model": model.name,
-        "messages": messages,
-        model.max_tokens_name: model.max_output_tokens,
-    }
+    body = (body_of if model.endpoint == NAME else _body_of)(model, prompt)
     if condition.temperature is not None:
         body["temperature"] = float(condition.temperature)
     body = overlaid(body, model.parameters)
     line = {"custom_id": _HOLE, "method": "POST", "url": endpoint, "body": body}
     before, _, after = orjson.dumps(line).partition(rb"\u0000")
     return Frame(before=before, after=after + b"\n")
+
+
+def _body_of(model: Model, prompt: Prompt) -> JsonObject:
+    """Return what a chat completion says, without temperature and parameters."""
+    messages: list[JsonObject] = [
+        {"role": turn.role, "content": _content(turn.content, prompt.images_of(turn))}
+        for turn in prompt.conversation
+    ]
+    if prompt.system is not None:
+        messages.insert(0, {"role": "system", "content": prompt.system})
+    return {
+        "model": model.name,
+        "messages": messages,
+        model.max_tokens_name: model.max_output_tokens,
+    }
 
 
 def _content(text: str, images: list[Image]) -> Any:

@@ -21,7 +21,9 @@ from runner.providers._lines import (
     usage_with_cache,
     word,
 )
-from runner.providers._refusals import finish_of, kind_of, number_in
+from runner.providers._refusals import finish_of as finish_of_failure
+from runner.providers._refusals import kind_of, number_in
+from runner.providers._responses import finish_of, is_response, text_of
 from runner.providers.base import said
 
 
@@ -37,8 +39,11 @@ def read_line(line: bytes) -> Reply:
         raise ProviderReplyUnreadable("a result line without a custom_id")
     found = _taken_apart(row)
     is_well = found.status is None or 200 <= found.status < 300
-    if is_well and "choices" in found.body and not _is_something(found.body.get("error")):
+    is_well = is_well and not _is_something(found.body.get("error"))
+    if is_well and "choices" in found.body:
         reply = _answered(custom_id, found.body)
+    elif is_well and is_response(found.body):
+        reply = _responded(custom_id, found.body)
     elif not is_well or found.error is not None:
         reply = _failed(custom_id, found)
     else:
@@ -69,7 +74,7 @@ def _taken_apart(row: JsonObject) -> _Line:
     envelope = response if isinstance(response, dict) else {}
     holders = (envelope.get("body"), row.get("body"), envelope, row)
     inside = [place for place in map(_unfolded, holders) if isinstance(place, dict)]
-    body = next((place for place in inside if "choices" in place), inside[0])
+    body = next((p for p in inside if "choices" in p or is_response(p)), inside[0])
     texts = (_unfolded(envelope.get("body")), response)
     errors = (*(place.get("error") for place in inside), *(t for t in texts if isinstance(t, str)))
     return _Line(
@@ -132,6 +137,22 @@ def _answered(custom_id: str, body: JsonObject) -> Reply:
         error=reason_in(choice),
         **known,
     )
+
+
+def _responded(custom_id: str, body: JsonObject) -> Reply:
+    """Read what a model answered through the Responses API."""
+    usage = body.get("usage")
+    known: dict[str, Any] = {
+        "custom_id": custom_id,
+        "model": word(body.get("model")),
+        "usage": _usage(usage) if isinstance(usage, dict) else None,
+        "answered_at": seconds(body.get("completed_at") or body.get("created_at")),
+    }
+    text, refused, strange = text_of(body["output"])
+    if strange:
+        return _unreadable(f"its text stands in {strange}", known)
+    finish = REFUSAL if refused else normal(finish_of(body))
+    return Reply(kind=ReplyKind.ANSWER, text=text, finish_reason=finish, **known)
 
 
 _MAY_BE_EMPTY = (LENGTH, CONTENT_FILTER, REFUSAL)
@@ -226,7 +247,7 @@ def _failed(custom_id: str, found: _Line) -> Reply:
     return Reply(
         custom_id=custom_id,
         kind=kind,
-        finish_reason=finish_of(kind, failure.code, failure.type, failure.reason),
+        finish_reason=finish_of_failure(kind, failure.code, failure.type, failure.reason),
         error=failure.shown,
     )
 

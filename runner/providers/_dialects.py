@@ -1,5 +1,6 @@
 """How structured output and reasoning are asked for, in each family of request lines. Pure."""
 
+from dataclasses import replace
 from typing import Final
 
 from runner.core import reasoning, structured
@@ -18,6 +19,12 @@ def _in_chat(questions: QuestionSet) -> JsonObject:
     schema = structured.schema(questions, closed=True)
     named = {"name": "answers", "strict": True, "schema": schema}
     return {"response_format": {"type": "json_schema", "json_schema": named}}
+
+
+def _in_responses(questions: QuestionSet) -> JsonObject:
+    schema = structured.schema(questions, closed=True)
+    named = {"type": "json_schema", "name": "answers", "strict": True, "schema": schema}
+    return {"text": {"format": named}}
 
 
 def _in_messages(questions: QuestionSet) -> JsonObject:
@@ -62,6 +69,14 @@ _IN_GEMINI: Final = ImageRules(
     source="docs.cloud.google.com/vertex-ai image-understanding, 2026-09: 7 MB a file sent inline",
 )
 
+RESPONSES: Final = Dialect(
+    name="responses",
+    structured=_in_responses,
+    ways=(reasoning.RESPONSES_EFFORT,),
+    reasoning=(("reasoning", "effort"),),
+    images=_IN_CHAT,
+)
+"""OpenAI's Responses API."""
 CHAT: Final = Dialect(
     name="chat",
     structured=_in_chat,
@@ -70,6 +85,8 @@ CHAT: Final = Dialect(
     images=_IN_CHAT,
 )
 """Chat completions, of OpenAI and the services that speak as it does."""
+OPENAI: Final = replace(CHAT, others={"responses": RESPONSES})
+"""OpenAI itself, which has models that are asked through its Responses API alone."""
 MESSAGES: Final = Dialect(
     name="messages",
     structured=_in_messages,

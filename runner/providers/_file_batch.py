@@ -99,8 +99,8 @@ class FileBatch(SdkClient):
     found_by_size: ClassVar[bool] = False
     no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ()
-    _ask_path: ClassVar[str] = "/chat/completions"
-    _endpoint: ClassVar[str] = ENDPOINT
+    _ask_path: str = "/chat/completions"
+    _endpoint: str = ENDPOINT
     """What lines and orders call it, whatever the service's address is."""
 
     @property

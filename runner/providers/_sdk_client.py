@@ -3,7 +3,7 @@
 import threading
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 from runner.core.model import Model, RemoteId
 from runner.providers._stainless import CHUNK, Sdk, result_file
@@ -16,7 +16,7 @@ _ANSWER_TAKES = 10
 class SdkClient:
     """A client that speaks through an SDK of OpenAI's family; a subclass says which, and what."""
 
-    _ask_path: ClassVar[str]
+    _ask_path: str
     """Where one request is asked, below the base URL."""
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:

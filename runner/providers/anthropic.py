@@ -79,7 +79,7 @@ class AnthropicBatch(SdkClient):
     found_by_size: ClassVar[bool] = True
     no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ("httpx2", "anthropic")
-    _ask_path: ClassVar[str] = "/v1/messages"
+    _ask_path: str = "/v1/messages"
 
     @cached_property
     def _sdk(self) -> Sdk:

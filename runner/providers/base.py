@@ -201,6 +201,8 @@ class Dialect:
     """Of runner.core.reasoning, the usual one first."""
     reasoning: tuple[tuple[str, ...], ...] = ()
     """Where a request says how much to reason."""
+    others: "Mapping[str, Dialect]" = field(default_factory=dict)
+    """The same of the service's other interfaces, by what a model's row calls them."""
     images: ImageRules | None = None
     """Which pictures it carries; whether a service's model looks at them is the provider's file's word."""
 

@@ -21,7 +21,7 @@ class GroqBatch(FileBatch):
     base_url_variable: ClassVar[str] = "GROQ_BASE_URL"
     key_variable: ClassVar[str] = "GROQ_API_KEY"
     packages: ClassVar[tuple[str, ...]] = ("httpx", "groq")
-    _ask_path: ClassVar[str] = "/openai/v1/chat/completions"
+    _ask_path: str = "/openai/v1/chat/completions"
 
     @cached_property
     def _sdk(self) -> Sdk:

@@ -55,4 +55,4 @@ class ZaiBatch(OpenAIFileBatch):
     default_base_url: ClassVar[str] = "https://open.bigmodel.cn/api/paas/v4"
     base_url_variable: ClassVar[str] = "ZAI_BASE_URL"
     key_variable: ClassVar[str] = "ZAI_API_KEY"
-    _endpoint: ClassVar[str] = "/v4/chat/completions"
+    _endpoint: str = "/v4/chat/completions"
