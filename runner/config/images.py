@@ -107,13 +107,14 @@ class _Finder:
         return replace(image, tokens=tokens)
 
     def _address(self, name: str, where: str) -> Image:
-        known = " or ".join(f"{begin}…" for begin in self.rules.addresses)
+        begins = " or ".join(f"{begin}…" for begin in self.rules.addresses)
+        known = f", or {begins} without a name or password in it" if begins else ""
         is_known = name.startswith(self.rules.addresses) and name.isprintable() and " " not in name
         parts = urlsplit(name) if is_known else None
         if parts is None or not parts.hostname or parts.username or parts.password:
             raise ConfigError(
                 f"{where}: {name!r}; allowed for provider={self.provider.name}: a file beside the "
-                f"experiment's own, or {known} without a name or password in it"
+                f"experiment's own{known}"
             )
         ending = parts.path.rpartition(".")[2].lower()
         if parts.scheme == "gs" and {"jpg": "jpeg"}.get(ending, ending) not in self.rules.kinds:

@@ -96,11 +96,8 @@ def _times(batch: Batch, stage: Stage, now: float) -> dict[str, int | None]:
 def _counts(batch: Batch, stage: Stage, now: float) -> dict[str, int]:
     if stage in (Stage.VALIDATING, Stage.FAILED) or not batch.total:
         return {"total": 0, "completed": 0, "failed": 0}
-    if batch.settled:
-        return {"total": batch.total, "completed": batch.completed, "failed": batch.failed}
-    run = batch.rows_run(now)
-    failed = run * batch.doomed // batch.total
-    return {"total": batch.total, "completed": run - failed, "failed": failed}
+    completed, failed = batch.done(now)
+    return {"total": batch.total, "completed": completed, "failed": failed}
 
 
 def _usage(batch: Batch) -> dict[str, object]:

@@ -136,3 +136,11 @@ class Batch:
         if until >= self.ran_at:
             return reachable
         return int(reachable * (until - self.validated_at) / (self.ran_at - self.validated_at))
+
+    def done(self, now: float) -> tuple[int, int]:
+        """How many rows were answered and how many failed, by the clock."""
+        if self.settled or not self.total:
+            return self.completed, self.failed
+        run = self.rows_run(now)
+        failed = run * self.doomed // self.total
+        return run - failed, failed

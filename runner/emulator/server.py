@@ -32,6 +32,8 @@ from runner.emulator.bigquery_wire import BigQueryWire
 from runner.emulator.compatible_wire import CompatibleWire
 from runner.emulator.connection import BreakableProtocol
 from runner.emulator.gcs_wire import GcsWire
+from runner.emulator.gemini_api_rows import GeminiApiRows
+from runner.emulator.gemini_api_wire import GeminiApiWire
 from runner.emulator.google_shapes import GoogleError
 from runner.emulator.google_store import GoogleStore
 from runner.emulator.groq_rows import GroqRows
@@ -90,6 +92,7 @@ def make_app(
         "kluster": kluster,
         "anthropic": AnthropicRows(),
         "gemini": VertexRows(),
+        "gemini_api": GeminiApiRows(),
     }
     world = World(directory, behaviour, dialects, clock)
     google = GoogleStore(world.shelf)
@@ -104,6 +107,7 @@ def make_app(
         VertexWire(world, google),
         GcsWire(world, google),
         BigQueryWire(world, google),
+        GeminiApiWire(world),
     )
 
     def bill(_: Request) -> Response:
@@ -172,10 +176,11 @@ class Gate:
             return None
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:
-            key = headers.get("x-api-key", "")
-        if not key:
+            key = headers.get("x-api-key", "") or headers.get("x-goog-api-key", "")
+        is_begun_upload = b"upload_id=" in scope["query_string"]  # its address stands for a key
+        if not key and not is_begun_upload:
             return wire.error(401, _NO_KEY, None, None)
-        if not key.startswith(("emulated", "test-")):
+        if key and not key.startswith(("emulated", "test-")):
             return wire.error(401, _REAL_KEY, "invalid_api_key", None)
         return self._fault(wire, f"{scope['method']} {_route(path)}")
 

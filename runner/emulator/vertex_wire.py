@@ -354,12 +354,7 @@ def _status(error: dict[str, Any]) -> dict[str, Any]:
 
 def _stats(batch: Batch, now: float) -> dict[str, str]:
     """Write the counts: 64-bit numbers are text, and 0 is left out as everywhere."""
-    if batch.settled:
-        done, failed = batch.completed, batch.failed
-    else:
-        run = batch.rows_run(now)
-        failed = run * batch.doomed // batch.total
-        done = run - failed
+    done, failed = batch.done(now)
     counts = {
         "successfulCount": done,
         "failedCount": failed,

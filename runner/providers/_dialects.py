@@ -103,3 +103,5 @@ GEMINI: Final = Dialect(
     images=_IN_GEMINI,
 )
 """Gemini on Vertex AI."""
+GEMINI_API: Final = replace(GEMINI, name="gemini_api", images=replace(_IN_GEMINI, addresses=()))
+"""The Gemini Developer API, which reads no bucket of ours."""

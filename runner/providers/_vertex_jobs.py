@@ -150,9 +150,11 @@ def dataset_fits(place: str, job: str) -> bool:
 
 
 def state_of(job: JsonObject) -> str:
-    """Return the state in a word, as `running`; a number that has no name yet stays one."""
-    state = job.get("state", "unspecified")
-    return str(state).removeprefix("JOB_STATE_").lower()
+    """Return the state in a word, as `running`; a number that has no name yet stays one.
+
+    The Gemini API says BATCH_STATE_RUNNING where Vertex AI says JOB_STATE_RUNNING.
+    """
+    return str(job.get("state", "unspecified")).rpartition("_STATE_")[2].lower()
 
 
 def is_over(job: JsonObject) -> bool:
@@ -231,7 +233,9 @@ def _error(job: JsonObject) -> tuple[int | None, str | None]:
 
 
 def _advice(job: JsonObject, code: int | None) -> str:
-    """Say what can be done about a job that failed before it ran."""
+    """Say what can be done about a job of Vertex AI that failed before it ran."""
+    if not str(job.get("name")).startswith("projects/"):
+        return ""
     if code == 7:
         named = re.match(r"projects/(\d+)/", str(job.get("name")))
         number = named[1] if named else "PROJECT_NUMBER"

@@ -1,4 +1,4 @@
-"""The lines of a Gemini batch on Vertex AI, out and in.
+"""The lines of a Gemini batch on Vertex AI, out and in; the Gemini API's hold the same in other places.
 
 Pure. Out: `{"custom_id": …, "request": {…}}`. In: the same request echoed, in another spelling,
 with a status, a time and a response.
@@ -228,13 +228,21 @@ def read_line(line: bytes, tag: str) -> Reply:
     Raises:
         ProviderReplyUnreadable: when it is none.
     """
-    row = object_of(line)
+    return read_row(object_of(line), tag)
+
+
+def read_row(row: JsonObject, tag: str) -> Reply:
+    """Read what became of one request: its custom_id, a response, and a status that is an error.
+
+    Raises:
+        ProviderReplyUnreadable: when it has no custom_id.
+    """
     custom_id = row.get("custom_id")
     if not isinstance(custom_id, str):
         raise ProviderReplyUnreadable("a result line without a custom_id")
     known: dict[str, Any] = {
         "custom_id": untagged(custom_id, tag),
-        "answered_at": _moment(row.get("processed_time")),
+        "answered_at": moment(row.get("processed_time")),
         "echo": _echo(row.get("request")),
     }
     try:
@@ -374,14 +382,14 @@ def _failure(error: JsonObject, known: dict[str, Any]) -> Reply:
     )
 
 
-def _moment(value: Any) -> float | None:
-    """Read a time as either sink writes it."""
+def moment(value: Any) -> float | None:
+    """Read a time, in seconds since 1970, as any of Google's services writes it."""
     if not isinstance(value, str):
         return None
     try:
-        moment = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        seconds = moment.timestamp()
+        date = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
+        date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+        seconds = date.timestamp()
     except (ValueError, OverflowError):
         return None
     return seconds if math.isfinite(seconds) else None

@@ -5,7 +5,7 @@ imported when the first call is made.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,6 +17,7 @@ from runner.providers._status import (
     error_in_doubt,
     error_of_status,
     error_unsent,
+    is_its_own,
     json_object,
 )
 from runner.providers.base import Service, said
@@ -28,6 +29,11 @@ __all__ = ["ORDER", "PACKAGES", "Plain", "json_object"]
 
 PACKAGES = ("httpx",)
 """What a provider that speaks through it lists as `packages`."""
+
+_ANSWER_TAKES = 10
+"""How many times longer an answer may take than any other call."""
+_REFUSALS_OF_ONE = frozenset({400, 422})
+"""Statuses with which a service may refuse one request, and not whatever is asked."""
 
 
 class Plain:
@@ -69,11 +75,43 @@ class Plain:
         with self.stream(what, "GET", path, **request) as response:
             sink.writelines(response.iter_bytes(1 << 20))
 
+    def ask(self, what: str, path: str, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
+        """Post one request that is to be answered now, which may take longer than other calls.
+
+        Returns:
+            The status (also one with which the service refuses this request), the reply without
+            the key, and its headers.
+
+        Raises:
+            ProviderError: whatever else went wrong.
+        """
+        short, headers = self._service.timeout_seconds, {"Content-Type": "application/json"}
+        patience = (short, short * _ANSWER_TAKES, short, short)  # to connect, read, write, wait
+        request = {"content": body, "headers": headers, "timeout": patience}
+        with self.stream(what, "POST", path, passes=_REFUSALS_OF_ONE, **request) as response:
+            reply = response.read()
+        key = self._service.key
+        reply = reply if key is None else key.hide_in(reply)
+        return response.status_code, reply, response.headers
+
     @contextmanager
     def stream(
-        self, what: str, method: str, path: str, **request: Any
+        self,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        passes: Collection[int] = (),
+        **request: Any,
     ) -> "Iterator[httpx.Response]":
         """Make a call and read its answer inside the block.
+
+        Args:
+            what: names the call in messages.
+            method: of HTTP.
+            path: below the service's address.
+            passes: error statuses that are no failure, if it is the service that says so.
+            request: more for httpx.
 
         Raises:
             ProviderError: whatever went wrong, also while it was read.
@@ -87,8 +125,12 @@ class Plain:
         ):
             client = self._connected()
             with client.stream(method, url, **request) as response:
-                if not 200 <= response.status_code < 300:
-                    response.read()
+                status = response.status_code
+                is_well = 200 <= status < 300
+                # what it says is bound to no name: a traceback can show a frame's variables
+                if not is_well and not (
+                    is_its_own(json_object(response.read())) and status in passes
+                ):
                     raise httpx.HTTPStatusError("", request=response.request, response=response)
                 yield response
 
@@ -98,23 +140,31 @@ class Plain:
             self._client.close()
 
     def _connected(self) -> "httpx.Client":
-        import httpx
-
         service = self._service
+        try:
+            is_here = service.on_this_machine
+        except ValueError as error:
+            reason = said(error, service.key)
+            raise ProviderRefused(f"cannot connect to {service.base_url}: {reason}") from None
         with self._connecting:
             if self._client is None:
-                self._client = httpx.Client(
-                    headers={
-                        self._header: f"{self._prefix}{sendable_key(service)}",
-                        "Accept-Encoding": "identity",
-                        **sendable_headers(service),
-                    },
-                    timeout=service.timeout_seconds,
-                    trust_env=not service.on_this_machine,
-                    follow_redirects=False,
-                    limits=httpx.Limits(max_connections=None),
-                )
+                self._client = self._connect(trust_env=not is_here)
             return self._client
+
+    def _connect(self, **more: Any) -> "httpx.Client":
+        import httpx
+
+        return httpx.Client(
+            headers={
+                self._header: f"{self._prefix}{sendable_key(self._service)}",
+                "Accept-Encoding": "identity",
+                **sendable_headers(self._service),
+            },
+            timeout=self._service.timeout_seconds,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None),
+            **more,
+        )
 
     def _translated(self, error: Exception, what: str) -> Any:
         import httpx

@@ -19,6 +19,7 @@ PROVIDERS: dict[str, list[str]] = {
     "gemini over bigquery": [
         *("provider=gemini", "provider.source=bigquery", "provider.sink=bigquery"),
     ],
+    "gemini_api": ["provider=gemini_api"],
     "groq": ["provider=groq"],
     "kluster": ["provider=kluster"],
     "compatible": ["provider=compatible", "provider.mode=batch"],

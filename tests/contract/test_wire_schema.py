@@ -100,6 +100,7 @@ DESCRIBED = {
     "groq": chat(groq_body),
     "anthropic": anthropic_line,
     "gemini": vertex_line,
+    "gemini_api": vertex_line,
 }
 
 

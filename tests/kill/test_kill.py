@@ -34,7 +34,10 @@ ARGUMENTS = [
     "poll.settle_seconds=0.06",
     "retry.max_lost=20",
 ]
-KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN")
+KEYS = (
+    *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN"),
+    "GEMINI_API_KEY",
+)
 TAG = "c5eed5eed-"
 
 
@@ -73,6 +76,9 @@ SCENARIOS = {
     "half": Scenario(provider="openai", faults=HALF),
     "anthropic": Scenario(**ANTHROPIC, faults=LOST),
     "gemini": Scenario(**GEMINI, faults=LOST),
+    "gemini_api": Scenario(
+        provider="gemini_api", path="/gemini_api", packages=("httpx",), faults=LOST
+    ),
     "rules": Scenario(
         provider="openai",
         faults=HALF,
@@ -83,6 +89,8 @@ SCENARIOS = {
         requests=RULED,
     ),
 }
+IN_THE_SOAK = ("gemini_api",)
+"""What differs from another scenario by its wire alone."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
 """On a disk that several machines share: a rollback journal and a lease."""
 REALTIME = Scenario(
@@ -228,7 +236,10 @@ at_points = pytest.mark.parametrize("points", POINTS, ids=str)
 
 
 @at_points
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.soak) if n in IN_THE_SOAK else n for n in SCENARIOS],
+)
 def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_answer(
     name, points, tmp_path
 ):

@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 
 from runner.batches import attempts, downloads
@@ -40,7 +41,7 @@ from runner.core.transition import Timing
 from runner.core.twins import Fate
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.server import make_app
-from runner.providers import _stainless
+from runner.providers import _stainless, plain
 from runner.providers.base import Secret
 from runner.run import record
 from runner.run.calls import Calls
@@ -61,8 +62,8 @@ ARGUMENTS = (
     *("personas=[p1,p2]", "texts=[t1,t2]", "trials=3", "temperatures=[0.5]"),
     *("provider.limits.requests=5", "retry.max_lost=60", "retry.max_attempts=4"),
 )
-BASE = {"openai": "/v1", "groq": "/groq", "anthropic": "/anthropic"}
-LATEST = {"openai": 3 * SETTLE, "groq": 3 * SETTLE, "anthropic": 0.7 * SETTLE}
+BASE = {"openai": "/v1", "groq": "/groq", "anthropic": "/anthropic", "gemini_api": "/gemini_api"}
+LATEST = {**dict.fromkeys(BASE, 3 * SETTLE), "anthropic": 0.7 * SETTLE}
 """Where an input can be taken away, an order may come as late as it likes."""
 LIVES = 400
 """Processes after which a run that has not ended counts as stuck."""
@@ -305,7 +306,7 @@ class Life:
 
     def _ran_beside(self) -> int:
         """How many answers were billed in twins that the ledger knows, cross-checked with it."""
-        known = {name: fate for b in self._batches() for name, fate in b.twins.items()}
+        known = {_bare(name): fate for b in self._batches() for name, fate in b.twins.items()}
         with sqlite3.connect(self.database) as db:
             ran = dict(db.execute("SELECT id, completed FROM batches WHERE settled"))
         answered = {name: ran.get(name, 0) for name in known}
@@ -316,7 +317,7 @@ class Life:
 
     def _ordered_once(self) -> None:
         """No input that was handed over ran twice, but in twins that the ledger knows."""
-        twins = {name for batch in self._batches() for name in batch.twins}
+        twins = {_bare(name) for batch in self._batches() for name in batch.twins}
         with sqlite3.connect(self.database) as db:
             rows = db.execute(
                 "SELECT id, input_file_id, completed + failed FROM batches WHERE settled"
@@ -365,6 +366,11 @@ class Life:
             f"{what}\nsee it again: python -m tests.simulation {self.provider} "
             f"{self.weather.seed}\n{lines}"
         )
+
+
+def _bare(remote: str) -> str:
+    """Return what the emulator calls a batch, without the kind of thing that some names begin with."""
+    return remote.rpartition("/")[2]
 
 
 POINTS: tuple[tuple[Any, str, bool], ...] = (
@@ -423,8 +429,8 @@ def _digest(folder: Path) -> str:
 
 @contextmanager
 def _simulated(life: Life) -> Iterator[None]:
-    """Let every SDK speak over the simulated network, and give every run the same id."""
-    connect = _stainless.Sdk.connect
+    """Let every client speak over the simulated network, and give every run the same id."""
+    connect, connect_plainly = _stainless.Sdk.connect, plain.Plain._connect
     dice = random.SystemRandom.getrandbits
 
     def connected(dialect: Any, make: Any, http_client: Any, service: Any, **more: Any) -> Any:
@@ -432,12 +438,17 @@ def _simulated(life: Life) -> Iterator[None]:
         client = dialect.transport.Client
         return connect(dialect, make, lambda **_: client(transport=transport), service, **more)
 
+    def connected_plainly(client: Any, **_: Any) -> Any:
+        return connect_plainly(client, transport=transport_for(httpx, life.network))
+
     _stainless.Sdk.connect = connected  # type: ignore[method-assign]
+    plain.Plain._connect = connected_plainly  # type: ignore[method-assign]
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
     try:
         yield
     finally:
         _stainless.Sdk.connect = connect  # type: ignore[method-assign]
+        plain.Plain._connect = connect_plainly  # type: ignore[method-assign]
         random.SystemRandom.getrandbits = dice  # type: ignore[method-assign]
         life.network.close()
 

@@ -14,7 +14,12 @@ from tests.simulation import simulation
 from tests.simulation.simulation import Broken, simulate
 
 SEEDS = {"openai": range(1, 13), "anthropic": range(1, 13), "groq": range(1, 7)}
-SOAK = {"openai": range(1, 401), "anthropic": range(1, 401), "groq": range(1, 201)}
+SOAK = {
+    "openai": range(1, 401),
+    "anthropic": range(1, 401),
+    "groq": range(1, 201),
+    "gemini_api": range(1, 101),
+}
 MUTANT_SEEDS = [16, *range(1, 16), *range(17, 41)]
 """The one that finds the mutant which is hardest to find comes first."""
 

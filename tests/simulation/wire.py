@@ -52,7 +52,7 @@ class Network:
             raise transport.ReadTimeout("timed out", request=request)
         status, headers, content = deliver()
         while is_order(method, request) and status == 200 and weather.repeats(f"again {where}"):
-            self.repeated.add(json.loads(body)["input_file_id"][-24:])
+            self.repeated.add(_input_of(json.loads(body))[-24:])
             status, headers, content = deliver()
         if weather.strikes(f"reply lost {where}"):
             raise transport.ReadError("reset", request=request)
@@ -86,7 +86,7 @@ class Network:
 
     def _twisted(self, path: str, where: str, content: bytes) -> bytes:
         """Let a batch contradict itself, or a result file end early the same way again and again."""
-        if path.endswith(("/content", "/results")):
+        if path.endswith(("/content", "/results", ":download")):
             return self._result_file(path, where, content)
         try:
             shown = json.loads(content)
@@ -162,7 +162,14 @@ class Network:
 def is_order(method: str, request: Any) -> bool:
     """Tell whether a batch is made from an uploaded file here."""
     path = urlsplit(str(request.url)).path
-    return method == "POST" and path.endswith("/batches") and "/messages/" not in path
+    is_create = path.endswith(("/batches", ":batchGenerateContent"))
+    return method == "POST" and is_create and "/messages/" not in path
+
+
+def _input_of(order: dict[str, Any]) -> str:
+    """Return the name of the file that a batch is ordered of."""
+    name: str = order.get("input_file_id") or order["batch"]["inputConfig"]["fileName"]
+    return name
 
 
 def _without_usage(line: bytes) -> bytes:
