@@ -42,6 +42,8 @@ TAIL = {
     "error": "String",
     "raw_answer": "String",
 }
+GATEWAY = {"served_by": "String", "charged_usd": "Float64"}
+"""What gateways alone tell: tables have such a column where one attempt has something in it."""
 
 
 def question_columns(questions: QuestionSet) -> dict[str, str]:
@@ -58,7 +60,7 @@ def question_columns(questions: QuestionSet) -> dict[str, str]:
 
 def columns(questions: QuestionSet) -> dict[str, str]:
     """Return every column of an attempt with the name of its polars type."""
-    return {**HEAD, **question_columns(questions), **TAIL}
+    return {**HEAD, **question_columns(questions), **TAIL, **GATEWAY}
 
 
 def reading_cells(questions: QuestionSet, readings: Mapping[str, Reading]) -> list[Any]:

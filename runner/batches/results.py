@@ -460,6 +460,8 @@ class _Sorter:
                 reply.answered_at,
                 reply.error,
                 reply.text if answered else None,
+                reply.served_by,
+                reply.charged_usd,
             ]
         )
 

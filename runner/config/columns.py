@@ -24,6 +24,7 @@ OF_ANSWERS = frozenset(
         ),
         *("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "cost_usd"),
         *("answered_at", "submitted_at", "completed_at", "error", "raw_answer"),
+        *("served_by", "charged_usd"),
     )
 )
 """The columns of the answers and of their exports that every study has."""

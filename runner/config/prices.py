@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MILLION = 1_000_000
 _IN_BATCH = {"processing": "batch"}
 """How the package is asked for the price of a batch."""
+_FOR_BATCHES = ":batch"
+"""How a gateway's model is called that is asked for in a batch."""
 _INPUTS = {
     "cache_read_usd": "cache_read",
     "cache_write_usd": "cache_write",
@@ -86,7 +88,8 @@ def _packaged(model: str, config: PriceConfig, *, caches: bool, now: datetime) -
     from genai_prices import Usage, calc_price
 
     try:
-        known = calc_price(Usage(), model_ref=model, provider_id=config.source).model
+        base = model.removesuffix(_FOR_BATCHES)
+        known = calc_price(Usage(), model_ref=base, provider_id=config.source).model
     except LookupError:
         return unknown
     realtime = _price(known, {}, caches=caches, now=now)
@@ -94,8 +97,22 @@ def _packaged(model: str, config: PriceConfig, *, caches: bool, now: datetime) -
         return unknown
     if _has_batch_price(known, now):
         return PriceList(batch=_price(known, _IN_BATCH, caches=caches, now=now), realtime=realtime)
+    if in_batch := _entry_for_batches(model, config.source):
+        return PriceList(batch=_price(in_batch, {}, caches=caches, now=now), realtime=realtime)
     note = f"no batch price known for {model}: it may not be offered in batch"
     return PriceList(batch=_less(realtime, config, note), realtime=realtime)
+
+
+def _entry_for_batches(model: str, source: str) -> "ModelInfo | None":
+    """Return what the package knows of a model under the name that a gateway has for batches."""
+    from genai_prices import Usage, calc_price
+
+    name = model.removesuffix(_FOR_BATCHES) + _FOR_BATCHES
+    try:
+        known = calc_price(Usage(), model_ref=name, provider_id=source).model
+    except LookupError:
+        return None
+    return known if known.id.endswith(_FOR_BATCHES) else None
 
 
 def _has_batch_price(known: "ModelInfo", now: datetime) -> bool:
@@ -120,7 +137,7 @@ def _price(
     starts = sorted({start for steps in table.values() for start in steps if start})
     tiers = tuple(Tier(above=start, **_rates(table, start, caches)) for start in starts)
     where = f"genai-prices {version('genai-prices')}"
-    where += ", batch prices" if context else ""
+    where += ", batch prices" if context or known.id.endswith(_FOR_BATCHES) else ""
     dearer = f", another price above {starts[0]:,} input tokens" if starts else ""
     return Price(
         **_rates(table, 0, caches),

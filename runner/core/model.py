@@ -544,6 +544,10 @@ class Reply:
     error: str | None = None
     echo: str | None = None
     """A digest of the prompt that the provider says it answered; None where it echoes none."""
+    served_by: str | None = None
+    """Whose machines answered, where a gateway says so."""
+    charged_usd: float | None = None
+    """What was charged for it, where the provider says so."""
 
 
 class Cause(StrEnum):

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from runner.emulator.anthropic_body import BodyError, requests_in
+from runner.emulator.anthropic_body import requests_in
 from runner.emulator.anthropic_rows import VERSIONS, ParamsError, asked_in
 from runner.emulator.anthropic_shapes import (
     KEPT,
@@ -30,6 +30,7 @@ from runner.emulator.connection import LostReply
 from runner.emulator.dice import fingerprint
 from runner.emulator.downloads import chunks_of
 from runner.emulator.records import Batch, StoredFile
+from runner.emulator.request_array import BodyError
 from runner.emulator.world import World
 
 MAX_BATCH = 256_000_000

@@ -136,7 +136,7 @@ class OpenAIWire:
 
     def list_files(self, request: Request) -> Response:
         """List files, newest first unless asked otherwise."""
-        limit = _limit(request, 10_000, 10_000)
+        limit = limit_of(request, 10_000, 10_000)
         order = request.query_params.get("order", "desc")
         if order not in ("asc", "desc"):
             raise ApiError(400, f"Invalid value: '{order}'.", "order", "invalid_value")
@@ -204,7 +204,7 @@ class OpenAIWire:
 
     def list_batches(self, request: Request) -> Response:
         """List batches, newest first."""
-        limit = _limit(request, 20, 100)
+        limit = limit_of(request, 20, 100)
         now = self._world.clock()
         shown = [self.batch_object(b, now) for b in self._world.list_batches(self._service)]
         return JSONResponse(self._page_of(shown, request, limit))
@@ -212,7 +212,7 @@ class OpenAIWire:
     def _page_of(
         self, objects: list[dict[str, object]], request: Request, limit: int
     ) -> dict[str, object]:
-        start = _start(request, [str(shown["id"]) for shown in objects])
+        start = start_of(request, [str(shown["id"]) for shown in objects])
         has_more = start + limit < len(objects)
         return self.page(objects[start : start + limit], has_more=has_more)
 
@@ -247,7 +247,8 @@ async def _form(request: Request) -> AsyncIterator[Any]:
         yield form
 
 
-def _limit(request: Request, usual: int, most: int) -> int:
+def limit_of(request: Request, usual: int, most: int) -> int:
+    """Read how much one page of a list is to hold."""
     given = request.query_params.get("limit")
     if given is None:
         return usual
@@ -265,7 +266,8 @@ def _limit(request: Request, usual: int, most: int) -> int:
     raise ApiError(400, message, "limit", f"integer_{side.replace(' ', '_')}_value")
 
 
-def _start(request: Request, ids: list[str]) -> int:
+def start_of(request: Request, ids: list[str]) -> int:
+    """Read behind which of the listed things a page begins."""
     after = request.query_params.get("after")
     if after is None:
         return 0

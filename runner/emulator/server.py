@@ -42,6 +42,8 @@ from runner.emulator.kluster_rows import KlusterRows
 from runner.emulator.kluster_wire import KlusterWire
 from runner.emulator.openai_rows import CompatibleRows, OpenAIRows
 from runner.emulator.openai_shapes import ApiError
+from runner.emulator.openrouter_rows import OpenRouterRows
+from runner.emulator.openrouter_wire import OpenRouterWire
 from runner.emulator.responses_rows import OwnRows
 from runner.emulator.responses_wire import OwnWire
 from runner.emulator.running import LineFormat
@@ -83,6 +85,7 @@ def make_app(
 ) -> ASGIApp:
     """Put the wires, the world and the gate together."""
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
+    openrouter = OpenRouterRows()
     dialects: dict[str, LineFormat] = {
         "openai": OwnRows(),
         "azure": openai,
@@ -93,6 +96,7 @@ def make_app(
         "anthropic": AnthropicRows(),
         "gemini": VertexRows(),
         "gemini_api": GeminiApiRows(),
+        "openrouter": openrouter,
     }
     world = World(directory, behaviour, dialects, clock)
     google = GoogleStore(world.shelf)
@@ -108,6 +112,7 @@ def make_app(
         GcsWire(world, google),
         BigQueryWire(world, google),
         GeminiApiWire(world),
+        OpenRouterWire(world, openrouter),
     )
 
     def bill(_: Request) -> Response:

@@ -26,6 +26,7 @@ __all__ = [
     "request_frame",
     "seconds",
     "told",
+    "whole_body",
     "word",
 ]
 
@@ -72,13 +73,18 @@ def request_frame(
     model: Model, condition: Condition, prompt: Prompt, endpoint: str = ENDPOINT
 ) -> Frame:
     """Return the request line of a condition, with a hole for the custom_id."""
-    body = (body_of if model.endpoint == NAME else _body_of)(model, prompt)
-    if condition.temperature is not None:
-        body["temperature"] = float(condition.temperature)
-    body = overlaid(body, model.parameters)
+    body = whole_body(model, condition, prompt)
     line = {"custom_id": _HOLE, "method": "POST", "url": endpoint, "body": body}
     before, _, after = orjson.dumps(line).partition(rb"\u0000")
     return Frame(before=before, after=after + b"\n")
+
+
+def whole_body(model: Model, condition: Condition, prompt: Prompt) -> JsonObject:
+    """Return what is asked for a condition, as the body of one request."""
+    body = (body_of if model.endpoint == NAME else _body_of)(model, prompt)
+    if condition.temperature is not None:
+        body["temperature"] = float(condition.temperature)
+    return overlaid(body, model.parameters)
 
 
 def _body_of(model: Model, prompt: Prompt) -> JsonObject:

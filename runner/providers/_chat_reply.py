@@ -108,6 +108,8 @@ def _answered(custom_id: str, body: JsonObject) -> Reply:
         "model": word(body.get("model")),
         "usage": _usage(usage) if isinstance(usage, dict) else None,
         "answered_at": seconds(body.get("created")),
+        "served_by": word(body.get("provider")),
+        "charged_usd": usd_charged(usage) if isinstance(usage, dict) else None,
     }
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
@@ -274,7 +276,8 @@ def failure_of(status: int | None, error: Any, body: JsonObject) -> Failure:
     fields = error if isinstance(error, dict) else {}
     text = error if isinstance(error, str) else None
     reason = (said(text, None) if text else None) or reason_in({"error": error}) or reason_in(body)
-    code, kind = _named(fields.get("code")), _named(fields.get("type"))
+    code = _named(fields.get("code")) or _named(fields.get("error_type"))
+    kind = _named(fields.get("type"))
     if status is None or 200 <= status < 300:
         status = number_in(fields.get("code")) or number_in(fields.get("status"))
     reason = reason or told(None)
@@ -305,6 +308,17 @@ def _usage(usage: JsonObject) -> Usage | None:
         output_tokens=max(answered, beside, 0 if total is None else total - prompt),
         parts=_cached(usage),
     )
+
+
+_MOST_USD = 1e9
+
+
+def usd_charged(usage: JsonObject) -> float | None:
+    """Read what a gateway says that it charged, in US dollars."""
+    cost = usage.get("cost")
+    if isinstance(cost, bool) or not isinstance(cost, int | float):
+        return None
+    return float(cost) if 0 <= cost < _MOST_USD else None
 
 
 def _cached(usage: JsonObject) -> tuple[int, int, int]:

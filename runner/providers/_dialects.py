@@ -87,6 +87,10 @@ CHAT: Final = Dialect(
 """Chat completions, of OpenAI and the services that speak as it does."""
 OPENAI: Final = replace(CHAT, others={"responses": RESPONSES})
 """OpenAI itself, which has models that are asked through its Responses API alone."""
+OPENROUTER: Final = replace(
+    CHAT, name="openrouter", ways=(reasoning.EFFORT,), reasoning=(("reasoning_effort",),)
+)
+"""OpenRouter's chat completions; a batch of it takes pictures by address only, and few upstreams do."""
 MESSAGES: Final = Dialect(
     name="messages",
     structured=_in_messages,

@@ -45,7 +45,7 @@ _PROGRESS = {
 }
 _END = {"completed", "succeeded", "expired", "cancelled"}
 """OpenAI's words, and one that others have for `completed`."""
-_REST = {"expired": Outcome.EXPIRED, "cancelled": Outcome.CANCELLED}
+REST = {"expired": Outcome.EXPIRED, "cancelled": Outcome.CANCELLED}
 """How requests without a line ended, where the state says it; a completed batch has lost them."""
 _FURTHEST = (
     *("completed", "finalizing", "in_progress", "validating"),
@@ -261,7 +261,7 @@ class FileBatch(SdkClient):
         counts = field(batch, "request_counts")
         files = {"output": field(batch, "output_file_id"), "error": field(batch, "error_file_id")}
         state = said(field(batch, "status"), self._service.key)
-        event, message = _event(state, _errors(batch))
+        event, message = event_of(state, _errors(batch))
         return Progress(
             state=state,
             event=event,
@@ -271,7 +271,7 @@ class FileBatch(SdkClient):
             files={name: file_id for name, file_id in files.items() if word(file_id)},
             expires_at=seconds(field(batch, "expires_at")),
             message=None if message is None else said(message, self._service.key),
-            rest=_REST.get(state.lower(), Outcome.MISSING).value,
+            rest=REST.get(state.lower(), Outcome.MISSING).value,
             charged=charged(
                 input_tokens=tally(field(field(batch, "usage"), "input_tokens")),
                 output_tokens=tally(field(field(batch, "usage"), "output_tokens")),
@@ -336,7 +336,7 @@ def _errors(batch: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _event(status: str, errors: list[tuple[str, str]]) -> tuple[str, str | None]:
+def event_of(status: str, errors: list[tuple[str, str]]) -> tuple[str, str | None]:
     """Translate the provider's word; an unknown word is progress, shown as it is."""
     message = "; ".join(f"{code}: {text}" for code, text in errors[:3]) or None
     state = status.lower()

@@ -7,33 +7,18 @@ by the custom_ids in its results. Wire facts: platform.claude.com/docs/en/build-
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import count, islice
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import orjson
 
-from runner.core.errors import (
-    ProviderError,
-    ProviderRefused,
-    ProviderReplyUnreadable,
-    ProviderUndecided,
-)
+from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply, Sampling
 from runner.core.twins import Made
-from runner.providers._anthropic_batches import (
-    answered_of,
-    made_at,
-    open_question,
-    progress_of,
-    remote_of,
-    seconds_ahead,
-    total_of,
-)
+from runner.providers._anthropic_batches import listed, progress_of, remote_of
 from runner.providers._anthropic_lines import (
     SETTLED,
-    custom_ids_in,
     errored_line,
     lines_of,
     read_line,
@@ -42,26 +27,24 @@ from runner.providers._anthropic_lines import (
     succeeded_line,
 )
 from runner.providers._dialects import MESSAGES
-from runner.providers._lines import object_of
-from runner.providers._lists import without_end
+from runner.providers._found_by_size import (
+    Page,
+    any_is_ours,
+    found,
+    length_of,
+    made_since,
+    order_of,
+    seconds_ahead,
+)
 from runner.providers._sdk_client import SdkClient
 from runner.providers._speaking import ORDER, retry_after
-from runner.providers._stainless import CHUNK, Sdk, field, id_of, items_of
+from runner.providers._stainless import Sdk, field, id_of, items_of
 from runner.providers.base import DayOptions, Frame
 
 _BATCHES: Final = "/v1/messages/batches"
 _TAKES_A_TEMPERATURE: Final = {"anthropic-version": "2023-06-01"}
 """From version 2026-10-21 on, which the SDK sends, a temperature is refused for every model."""
 _OPENING, _CLOSING = b'{"requests":[', b"]}"
-_CLOCKS_DIFFER: Final = 86_400.0
-"""Seconds before it was sent at which a batch of ours may seem to have been made.
-
-A day, because this machine's clock may have been wrong then and right now.
-"""
-_FAR_BACK: Final = 3600.0
-"""Seconds before that; where a page of the list, newest first, ends there, no more are read."""
-_LINES_LOOKED_AT: Final = 100
-"""Result lines that are not ours after which the whole batch is another's."""
 
 
 class AnthropicBatch(SdkClient):
@@ -124,12 +107,11 @@ class AnthropicBatch(SdkClient):
             from anthropic.types.messages import MessageBatch
 
             size = path.stat().st_size
-            length = len(_OPENING) + size - 1 + len(_CLOSING)
             created = self._client.post(
                 _BATCHES,
                 cast_to=MessageBatch,
-                content=_body(requests, size),
-                options={"headers": {"Content-Length": str(length)}},
+                content=order_of(_OPENING, requests, size, _CLOSING),
+                options={"headers": {"Content-Length": length_of(_OPENING, size, _CLOSING)}},
             )
             return remote_of(created)
 
@@ -137,29 +119,9 @@ class AnthropicBatch(SdkClient):
         """Look for batches of our size made since, with our custom_ids in their results."""
         known = {*claimed, *batch.dead}
         with self._speaking("list"):
-            candidates = {
-                remote: other
-                for other in self._made_since(batch.sent_at or 0.0)
-                if (remote := remote_of(other)) not in known
-                if total_of(other) in (batch.count, None)
-            }
-        oldest_first = sorted(candidates, key=lambda remote: made_at(candidates[remote]) or 0.0)
-        ended = [r for r in oldest_first if field(candidates[r], "processing_status") == "ended"]
-        ours = custom_ids_in(path) if ended else set()
-        unread: dict[RemoteId, str] = {}
-        found: list[RemoteId] = []
-        for remote in ended:
-            try:
-                found += [remote] if self._is_of(ours, remote) else []
-            except ProviderError as error:
-                unread[remote] = str(error)
-        if found:
-            taken = max(found, key=lambda remote: answered_of(candidates[remote]))
-            return Made(taken, tuple(remote for remote in found if remote != taken))
-        running = [remote for remote in oldest_first if remote not in ended]
-        if running or unread:
-            raise ProviderUndecided(open_question(batch, running, unread), (*running, *unread))
-        return None
+            made = list(made_since(batch.sent_at or 0.0, self._page_after))
+        candidates = (other for other in made if other.remote not in known)
+        return found(batch, path, candidates, where="Anthropic", holds=self._holds)
 
     def fence(self, batch: Batch) -> None:
         """Refuse: there is no input that could be taken away."""
@@ -187,48 +149,17 @@ class AnthropicBatch(SdkClient):
                 raise
             return succeeded_line(custom_id, self._without_key(message.content))
 
-    def _made_since(self, sent_at: float) -> Iterator[Any]:
-        """Yield the batches on the provider's list that were made since; it is read to its end.
+    def _page_after(self, last: RemoteId | None) -> Page:
+        cursor = {} if last is None else {"after_id": last}
+        reply = self._client.messages.batches.with_raw_response.list(limit=1000, **cursor)
+        page = _page(reply)
+        batches = [listed(batch) for batch in items_of(page)]
+        return Page(batches, field(page, "has_more"), seconds_ahead(reply.headers))
 
-        Raises:
-            ProviderReplyUnreadable: when it cannot be; half a list proves nothing.
-        """
-        cursor: dict[str, str] = {}
-        seen: set[str] = set()
-        for pages in count():
-            without_end(pages)
-            reply = self._client.messages.batches.with_raw_response.list(limit=1000, **cursor)
-            since = sent_at - _CLOCKS_DIFFER - seconds_ahead(reply.headers)
-            page = _page(reply)
-            others = items_of(page)
-            for other in others:
-                made = made_at(other)
-                if made is None or made >= since:
-                    yield other
-            more, last = field(page, "has_more"), others[-1] if others else None
-            if more is False or (last and (made_at(last) or since) < since - _FAR_BACK):
-                return
-            if more is not True or last is None or id_of(last) in seen:
-                raise ProviderReplyUnreadable("a list that does not say how it goes on")
-            cursor = {"after_id": id_of(last)}
-            seen.add(id_of(last))
-
-    def _is_of(self, ours: Collection[str], remote: str) -> bool:
+    def _holds(self, ours: Collection[str], remote: RemoteId) -> bool:
         """Tell by the first results whether a batch that has ended holds our requests."""
-        others = 0
         with self._speaking("results"), self._results(remote) as response:
-            for line in islice(lines_of(response.iter_bytes(1 << 16)), _LINES_LOOKED_AT):
-                try:
-                    custom_id = object_of(line).get("custom_id")
-                except ProviderReplyUnreadable:
-                    continue
-                if isinstance(custom_id, str):
-                    if custom_id in ours:
-                        return True
-                    others += 1
-        if not others:
-            raise ProviderReplyUnreadable("results: no result line")
-        return False
+            return any_is_ours(ours, lines_of(response.iter_bytes(1 << 16)))
 
     def _batch_calls(self) -> Any:
         return self._client.messages.batches
@@ -246,16 +177,6 @@ class AnthropicBatch(SdkClient):
             yield response
         finally:
             response.close()
-
-
-def _body(requests: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the body of a create call: the request lines as they are, commas between them."""
-    yield _OPENING
-    left = size - 1  # the last newline has no line behind it
-    while left > 0 and (chunk := requests.read(min(CHUNK, left))):
-        left -= len(chunk)
-        yield chunk.replace(b"\n", b",")
-    yield _CLOSING
 
 
 def _page(reply: Any) -> Any:

@@ -264,6 +264,19 @@ COLUMNS: Mapping[str, Column] = {
         ),
         _UNKNOWN,
     ),
+    "served_by": Column(
+        _TEXT,
+        (
+            "中継業者が示した、実際に回答した事業者",
+            "whose machines answered, as the gateway names them",
+        ),
+        _UNKNOWN,
+    ),
+    "charged_usd": Column(
+        ("米ドル", "US dollars"),
+        ("提供者が示した請求額", "what was charged, as the provider says it"),
+        _UNKNOWN,
+    ),
     "answered_at": Column(_TIME, ("回答の日時", "when it was answered"), _UNKNOWN),
     "submitted_at": Column(
         _TIME, ("バッチを受け付けた日時", "when the batch was accepted"), _UNKNOWN

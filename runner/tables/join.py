@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from runner.batches.attempts import HEAD, TAIL, all_parts, columns, question_columns
+from runner.batches.attempts import GATEWAY, HEAD, TAIL, all_parts, columns, question_columns
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
 from runner.core.definition import asks_each, cells_in, factors_in, shuffled_in, varied_in
 from runner.core.errors import LedgerDamaged
@@ -124,6 +124,7 @@ class Join:
                 *self._scores,
                 *(name for name in HEAD if name != "custom_id"),
                 *(name for name in TAIL if name != "raw_answer"),
+                *(name for name in GATEWAY if name in self._parts.schema),
                 *("remote_batch", "submitted_at", "completed_at", "raw_answer"),
             )
         )
@@ -135,18 +136,28 @@ class _StoredAttempts:
     def __init__(self, folder: Path, batches: Iterable[Batch], questions: QuestionSet) -> None:
         self.folder = folder / "attempts"
         self.paths = all_parts(folder, [batch.key for batch in batches])
-        self.schema = {name: getattr(pl, kind) for name, kind in columns(questions).items()}
-        heights = pl.collect_all(
-            pl.scan_parquet(p, glob=False).select(pl.len()) for p in self.paths
+        schema = {name: getattr(pl, kind) for name, kind in columns(questions).items()}
+        told = [pl.col(name).count() for name in GATEWAY]
+        found = pl.collect_all(
+            pl.scan_parquet(p, schema=schema, missing_columns="insert", glob=False).select(
+                pl.len(), *told
+            )
+            for p in self.paths
         )
-        self.starts = np.cumsum([0, *(height.item() for height in heights)])
+        empty = [name for name in GATEWAY if not any(one[name].item() for one in found)]
+        self.schema = {name: kind for name, kind in schema.items() if name not in empty}
+        self.starts = np.cumsum([0, *(one["len"].item() for one in found)])
         self.read = lru_cache(maxsize=2)(self._read)  # where one chunk ends, the next begins
 
     def _read(self, number: int) -> pl.DataFrame:
         """Read one part; one of an older version lacks what it did not know of: that is missing."""
-        return pl.read_parquet(
-            self.paths[number], schema=self.schema, missing_columns="insert", glob=False
-        )
+        return pl.scan_parquet(
+            self.paths[number],
+            schema=self.schema,
+            missing_columns="insert",
+            extra_columns="ignore",
+            glob=False,
+        ).collect()
 
     def pick(self, rows: Numbers) -> pl.DataFrame:
         """Return some rows by their numbers, in the order asked for; an empty one for a -1."""

@@ -22,6 +22,7 @@ PROVIDERS: dict[str, list[str]] = {
     "gemini_api": ["provider=gemini_api"],
     "groq": ["provider=groq"],
     "kluster": ["provider=kluster"],
+    "openrouter": ["provider=openrouter"],
     "compatible": ["provider=compatible", "provider.mode=batch"],
     "compatible, one by one": ["provider=compatible", "provider.mode=realtime"],
     "anthropic, one by one": ["provider=anthropic", "provider.mode=realtime"],
@@ -102,6 +103,18 @@ def test_every_request_is_answered_and_billed_once_an_attempt(
     assert over.bill["chats_billed"] == 0
     assert over.bill["unbilled_batches"] == 0
     assert attempts["remote_batch"].n_unique() > 1
+
+
+@pytest.mark.parametrize(("provider", "faults"), [("openrouter", "rough"), ("groq", "rough")])
+def test_who_answered_for_a_gateway_is_in_the_tables_and_no_other_table_has_the_column(
+    runs: dict[str, Future[Ended]], provider: str, faults: str
+) -> None:
+    over = runs[f"{provider} {faults}"].result()
+    for table in (over.desk.answers(over.cell), over.desk.attempts(over.cell)):
+        assert "charged_usd" not in table.columns  # a batch is charged as a whole
+        told = set(table["served_by"].drop_nulls()) if "served_by" in table.columns else None
+        assert told == ({"Emulated"} if provider == "openrouter" else None)
+    assert "bill differs" not in over.run.stdout
 
 
 def billed(bill: dict) -> Counter[str]:

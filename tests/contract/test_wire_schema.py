@@ -65,6 +65,13 @@ def vertex_line(line: dict[str, Any]) -> list[str]:
     return []
 
 
+def openrouter_line(line: dict[str, Any]) -> list[str]:
+    """Its body has no model: the batch has."""
+    assert line.keys() == {"custom_id", "body"}
+    assert "model" not in line["body"]
+    return chat(openai_body)({"body": {"model": "x", **line["body"]}})
+
+
 def complaints(kind: Any, value: Any) -> list[str]:
     """Say what a type finds wrong with a value, and which of its keys it does not know."""
     try:
@@ -98,6 +105,7 @@ DESCRIBED = {
     "kluster": chat(openai_body),
     "compatible": chat(openai_body),
     "groq": chat(groq_body),
+    "openrouter": openrouter_line,
     "anthropic": anthropic_line,
     "gemini": vertex_line,
     "gemini_api": vertex_line,

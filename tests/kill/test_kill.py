@@ -36,7 +36,7 @@ ARGUMENTS = [
 ]
 KEYS = (
     *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN"),
-    "GEMINI_API_KEY",
+    *("GEMINI_API_KEY", "OPENROUTER_API_KEY"),
 )
 TAG = "c5eed5eed-"
 
@@ -79,6 +79,13 @@ SCENARIOS = {
     "gemini_api": Scenario(
         provider="gemini_api", path="/gemini_api", packages=("httpx",), faults=LOST
     ),
+    "openrouter": Scenario(
+        provider="openrouter",
+        path="/openrouter/api/v1",
+        packages=("httpx",),
+        faults=LOST,
+        more=("provider.only=[anthropic]",),
+    ),
     "rules": Scenario(
         provider="openai",
         faults=HALF,
@@ -89,7 +96,7 @@ SCENARIOS = {
         requests=RULED,
     ),
 }
-IN_THE_SOAK = ("gemini_api",)
+IN_THE_SOAK = ("gemini_api", "openrouter")
 """What differs from another scenario by its wire alone."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
 """On a disk that several machines share: a rollback journal and a lease."""

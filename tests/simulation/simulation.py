@@ -62,8 +62,14 @@ ARGUMENTS = (
     *("personas=[p1,p2]", "texts=[t1,t2]", "trials=3", "temperatures=[0.5]"),
     *("provider.limits.requests=5", "retry.max_lost=60", "retry.max_attempts=4"),
 )
-BASE = {"openai": "/v1", "groq": "/groq", "anthropic": "/anthropic", "gemini_api": "/gemini_api"}
-LATEST = {**dict.fromkeys(BASE, 3 * SETTLE), "anthropic": 0.7 * SETTLE}
+BASE = {
+    "openai": "/v1",
+    "groq": "/groq",
+    "anthropic": "/anthropic",
+    "gemini_api": "/gemini_api",
+    "openrouter": "/openrouter/api/v1",
+}
+LATEST = dict.fromkeys(BASE, 3 * SETTLE) | dict.fromkeys(("anthropic", "openrouter"), 0.7 * SETTLE)
 """Where an input can be taken away, an order may come as late as it likes."""
 LIVES = 400
 """Processes after which a run that has not ended counts as stuck."""

@@ -19,6 +19,7 @@ SOAK = {
     "anthropic": range(1, 401),
     "groq": range(1, 201),
     "gemini_api": range(1, 101),
+    "openrouter": range(1, 201),
 }
 MUTANT_SEEDS = [16, *range(1, 16), *range(17, 41)]
 """The one that finds the mutant which is hardest to find comes first."""

@@ -142,3 +142,12 @@ def test_the_default_model_of_every_provider_has_a_price_with_a_date(name):
     found = prices_of(provider.model, provider.price).batch
     assert found.input_usd > 0
     assert provider.price.checked.startswith("2026-")
+
+
+@pytest.mark.parametrize("name", ["anthropic/claude-haiku-4.5", "anthropic/claude-haiku-4.5:batch"])
+def test_a_gateways_model_for_batches_has_its_own_price(name):
+    found = prices_of(name, PriceConfig(source="openrouter", batch_discount=0.1), now=NOW)
+    assert found.batch.input_usd * 2 == found.realtime.input_usd > 0
+    assert "batch prices" in found.batch.source
+    assert "batch" not in found.realtime.source
+    assert found.batch.notes == ()

@@ -60,6 +60,7 @@ class Kit(ABC):
     poll: Route
     """The call that says how a batch stands."""
     cancel: Route
+    """Where there is no such call, `silent_verbs` says so."""
     download: Route
     """The call that brings the bytes, or the rows, of a result file."""
     ask: Route
@@ -89,7 +90,7 @@ class Kit(ABC):
     """Whether the hand-over has a name of our own, so that a 409 says that it has arrived."""
 
     silent_verbs: ClassVar[frozenset[str]] = frozenset()
-    """Verbs that make no call at all (stage, fence)."""
+    """Verbs that make no call at all (stage, fence, cancel)."""
     id_field = "id"
     """Where the reply to a create call has the new batch's id."""
     too_late: ClassVar[frozenset[int]] = frozenset({400, 409})
