@@ -38,6 +38,8 @@ from runner.emulator.groq_rows import GroqRows
 from runner.emulator.groq_wire import GroqWire
 from runner.emulator.kluster_rows import KlusterRows
 from runner.emulator.kluster_wire import KlusterWire
+from runner.emulator.mistral_rows import MistralRows
+from runner.emulator.mistral_wire import MistralWire
 from runner.emulator.openai_rows import CompatibleRows, OpenAIRows
 from runner.emulator.openai_shapes import ApiError
 from runner.emulator.responses_rows import OwnRows
@@ -81,6 +83,7 @@ def make_app(
 ) -> ASGIApp:
     """Put the wires, the world and the gate together."""
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
+    mistral = MistralRows()
     dialects: dict[str, LineFormat] = {
         "openai": OwnRows(),
         "azure": openai,
@@ -88,6 +91,7 @@ def make_app(
         "zai": compatible,
         "groq": groq,
         "kluster": kluster,
+        "mistral": mistral,
         "anthropic": AnthropicRows(),
         "gemini": VertexRows(),
     }
@@ -100,6 +104,7 @@ def make_app(
         ZaiWire(world, compatible),
         GroqWire(world, groq),
         KlusterWire(world, kluster),
+        MistralWire(world, mistral),
         AnthropicWire(world),
         VertexWire(world, google),
         GcsWire(world, google),
@@ -204,6 +209,8 @@ class Gate:
 
 _IDS = ("file-", "file_", "batch_", "msgbatch_", "chorus-", "chorus_", "prediction-model-")
 
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def _route(path: str) -> str:
     return "/".join("*" if _is_id(part) else part for part in path.split("/"))
@@ -211,7 +218,8 @@ def _route(path: str) -> str:
 
 def _is_id(part: str) -> bool:
     """Tell whether a part of an address differs from run to run, so that no dice are cast on it."""
-    return part.startswith(_IDS) or part.isdecimal() or part.endswith(".jsonl")
+    is_named = part.startswith(_IDS) or part.endswith(".jsonl")
+    return is_named or part.isdecimal() or _UUID.fullmatch(part) is not None
 
 
 class ByPort:

@@ -5,9 +5,9 @@ imported when the first call is made.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import JsonObject
@@ -24,10 +24,22 @@ from runner.providers.base import Service, said
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ORDER", "PACKAGES", "Plain", "json_object"]
+__all__ = ["ORDER", "PACKAGES", "Asked", "Plain", "json_object"]
+
+_ANSWER_TAKES = 10
+"""How many times longer than any other call an answer may take."""
 
 PACKAGES = ("httpx",)
 """What a provider that speaks through it lists as `packages`."""
+
+
+class Asked(NamedTuple):
+    """What came of one request that was asked on its own."""
+
+    status: int
+    request_id: str | None
+    content: bytes
+    """As it came, without the key."""
 
 
 class Plain:
@@ -69,11 +81,42 @@ class Plain:
         with self.stream(what, "GET", path, **request) as response:
             sink.writelines(response.iter_bytes(1 << 20))
 
+    def ask(self, what: str, path: str, body: bytes, refusals: Collection[int]) -> Asked:
+        """Post one request to a model, which may take ten times as long as any other call.
+
+        Args:
+            what: names the call in messages.
+            path: below the service's address.
+            body: JSON, sent as it is.
+            refusals: statuses with which the service refuses the request, and not the caller.
+
+        Raises:
+            ProviderError: whatever else went wrong.
+        """
+        import httpx
+
+        short, key = self._service.timeout_seconds, self._service.key
+        request: dict[str, Any] = {
+            "content": body,
+            "headers": {"Content-Type": "application/json"},
+            "timeout": httpx.Timeout(short * _ANSWER_TAKES, connect=short),
+        }
+        with self.stream(what, "POST", path, refusals, **request) as response:
+            content = response.read() if key is None else key.hide_in(response.read())
+            return Asked(response.status_code, response.headers.get("x-request-id"), content)
+
     @contextmanager
     def stream(
-        self, what: str, method: str, path: str, **request: Any
+        self, what: str, method: str, path: str, refusals: Collection[int] = (), **request: Any
     ) -> "Iterator[httpx.Response]":
         """Make a call and read its answer inside the block.
+
+        Args:
+            what: names the call in messages; `ORDER` for the one that costs money.
+            method: of HTTP.
+            path: below the service's address.
+            refusals: statuses that are no errors when a JSON object comes with them.
+            request: more for httpx.
 
         Raises:
             ProviderError: whatever went wrong, also while it was read.
@@ -88,8 +131,9 @@ class Plain:
             client = self._connected()
             with client.stream(method, url, **request) as response:
                 if not 200 <= response.status_code < 300:
-                    response.read()
-                    raise httpx.HTTPStatusError("", request=response.request, response=response)
+                    is_json = json_object(response.read()) is not None
+                    if response.status_code not in refusals or not is_json:
+                        raise httpx.HTTPStatusError("", request=response.request, response=response)
                 yield response
 
     def close(self) -> None:
@@ -98,23 +142,30 @@ class Plain:
             self._client.close()
 
     def _connected(self) -> "httpx.Client":
+        service = self._service
+        try:
+            with self._connecting:
+                if self._client is None:
+                    self._client = self._made(trust_env=not service.on_this_machine)
+                return self._client
+        except ValueError as error:
+            reason = said(error, service.key)
+            raise ProviderRefused(f"cannot connect to {service.base_url}: {reason}") from None
+
+    def _made(self, *, trust_env: bool) -> "httpx.Client":
         import httpx
 
-        service = self._service
-        with self._connecting:
-            if self._client is None:
-                self._client = httpx.Client(
-                    headers={
-                        self._header: f"{self._prefix}{sendable_key(service)}",
-                        "Accept-Encoding": "identity",
-                        **sendable_headers(service),
-                    },
-                    timeout=service.timeout_seconds,
-                    trust_env=not service.on_this_machine,
-                    follow_redirects=False,
-                    limits=httpx.Limits(max_connections=None),
-                )
-            return self._client
+        return httpx.Client(
+            headers={
+                self._header: f"{self._prefix}{sendable_key(self._service)}",
+                "Accept-Encoding": "identity",
+                **sendable_headers(self._service),
+            },
+            timeout=self._service.timeout_seconds,
+            trust_env=trust_env,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None),
+        )
 
     def _translated(self, error: Exception, what: str) -> Any:
         import httpx

@@ -34,7 +34,13 @@ ARGUMENTS = [
     "poll.settle_seconds=0.06",
     "retry.max_lost=20",
 ]
-KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN")
+KEYS = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GROQ_API_KEY",
+    "GOOGLE_OAUTH_ACCESS_TOKEN",
+    "MISTRAL_API_KEY",
+)
 TAG = "c5eed5eed-"
 
 
@@ -83,6 +89,10 @@ SCENARIOS = {
         requests=RULED,
     ),
 }
+LANES = {
+    "mistral": Scenario(provider="mistral", path="/mistral/v1", packages=("httpx",), faults=LOST),
+}
+"""Services whose orders are found in other ways than those above; in the soak only."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
 """On a disk that several machines share: a rollback journal and a lease."""
 REALTIME = Scenario(
@@ -228,12 +238,14 @@ at_points = pytest.mark.parametrize("points", POINTS, ids=str)
 
 
 @at_points
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name", [*SCENARIOS, *(pytest.param(name, marks=pytest.mark.soak) for name in LANES)]
+)
 def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_answer(
     name, points, tmp_path
 ):
     killed = 0
-    with driver(SCENARIOS[name]) as one:
+    with driver((SCENARIOS | LANES)[name]) as one:
         bill, answers = undisturbed(one, tmp_path / "undisturbed")
         for where, folder, service in killed_at(one, tmp_path, points):
             killed += 1

@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 
 from runner.batches import attempts, downloads
@@ -40,7 +41,7 @@ from runner.core.transition import Timing
 from runner.core.twins import Fate
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.server import make_app
-from runner.providers import _stainless
+from runner.providers import _stainless, plain
 from runner.providers.base import Secret
 from runner.run import record
 from runner.run.calls import Calls
@@ -61,8 +62,11 @@ ARGUMENTS = (
     *("personas=[p1,p2]", "texts=[t1,t2]", "trials=3", "temperatures=[0.5]"),
     *("provider.limits.requests=5", "retry.max_lost=60", "retry.max_attempts=4"),
 )
-BASE = {"openai": "/v1", "groq": "/groq", "anthropic": "/anthropic"}
-LATEST = {"openai": 3 * SETTLE, "groq": 3 * SETTLE, "anthropic": 0.7 * SETTLE}
+BASE = {"openai": "/v1", "groq": "/groq", "anthropic": "/anthropic", "mistral": "/mistral/v1"}
+LATEST = {
+    **dict.fromkeys(("openai", "groq", "mistral"), 3 * SETTLE),
+    "anthropic": 0.7 * SETTLE,
+}
 """Where an input can be taken away, an order may come as late as it likes."""
 LIVES = 400
 """Processes after which a run that has not ended counts as stuck."""
@@ -323,7 +327,7 @@ class Life:
             )
             ran = Counter(name for one, name, lines in rows if lines and one not in twins)
         twice = [
-            n for n, times in ran.items() if times > 1 and n[-24:] not in self.network.repeated
+            n for n, times in ran.items() if times > 1 and n[-12:] not in self.network.repeated
         ]
         if twice:
             raise self.broken(f"{len(twice)} batches ran twice")
@@ -424,7 +428,7 @@ def _digest(folder: Path) -> str:
 @contextmanager
 def _simulated(life: Life) -> Iterator[None]:
     """Let every SDK speak over the simulated network, and give every run the same id."""
-    connect = _stainless.Sdk.connect
+    connect, plainly = _stainless.Sdk.connect, plain.Plain._made
     dice = random.SystemRandom.getrandbits
 
     def connected(dialect: Any, make: Any, http_client: Any, service: Any, **more: Any) -> Any:
@@ -432,12 +436,19 @@ def _simulated(life: Life) -> Iterator[None]:
         client = dialect.transport.Client
         return connect(dialect, make, lambda **_: client(transport=transport), service, **more)
 
+    def made(self: plain.Plain, *, trust_env: bool) -> httpx.Client:
+        client = plainly(self, trust_env=trust_env)
+        client._transport = transport_for(httpx, life.network)
+        return client
+
     _stainless.Sdk.connect = connected  # type: ignore[method-assign]
+    plain.Plain._made = made  # type: ignore[method-assign]
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
     try:
         yield
     finally:
         _stainless.Sdk.connect = connect  # type: ignore[method-assign]
+        plain.Plain._made = plainly  # type: ignore[method-assign]
         random.SystemRandom.getrandbits = dice  # type: ignore[method-assign]
         life.network.close()
 

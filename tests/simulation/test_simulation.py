@@ -1,6 +1,6 @@
 """A run's whole life, simulated from a seed: whatever goes wrong, paid once, lost nothing.
 
-Thirty seeds here; the soak lives a thousand: python -m pytest -m soak tests/simulation.
+Some thirty seeds here; the soak lives a thousand: python -m pytest -m soak tests/simulation.
 """
 
 import pytest
@@ -13,8 +13,18 @@ from runner.providers import _file_batch
 from tests.simulation import simulation
 from tests.simulation.simulation import Broken, simulate
 
-SEEDS = {"openai": range(1, 13), "anthropic": range(1, 13), "groq": range(1, 7)}
-SOAK = {"openai": range(1, 401), "anthropic": range(1, 401), "groq": range(1, 201)}
+SEEDS = {
+    "openai": range(1, 13),
+    "anthropic": range(1, 13),
+    "groq": range(1, 7),
+    "mistral": range(1, 4),
+}
+SOAK = {
+    "openai": range(1, 401),
+    "anthropic": range(1, 401),
+    "groq": range(1, 201),
+    "mistral": range(1, 201),
+}
 MUTANT_SEEDS = [16, *range(1, 16), *range(17, 41)]
 """The one that finds the mutant which is hardest to find comes first."""
 

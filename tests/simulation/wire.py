@@ -52,7 +52,7 @@ class Network:
             raise transport.ReadTimeout("timed out", request=request)
         status, headers, content = deliver()
         while is_order(method, request) and status == 200 and weather.repeats(f"again {where}"):
-            self.repeated.add(json.loads(body)["input_file_id"][-24:])
+            self.repeated.add(input_in(json.loads(body))[-12:])
             status, headers, content = deliver()
         if weather.strikes(f"reply lost {where}"):
             raise transport.ReadError("reset", request=request)
@@ -162,7 +162,14 @@ class Network:
 def is_order(method: str, request: Any) -> bool:
     """Tell whether a batch is made from an uploaded file here."""
     path = urlsplit(str(request.url)).path
-    return method == "POST" and path.endswith("/batches") and "/messages/" not in path
+    is_about = path.endswith(("/batches", "/batch/jobs")) and "/messages/" not in path
+    return method == "POST" and is_about
+
+
+def input_in(order: dict[str, Any]) -> str:
+    """Return the input that an order names."""
+    named: str = order["input_file_id"] if "input_file_id" in order else order["input_files"][0]
+    return named
 
 
 def _without_usage(line: bytes) -> bytes:

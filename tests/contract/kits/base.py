@@ -2,11 +2,11 @@
 
 To put `conf/provider/NAME.yaml` under contract, write `tests/contract/kits/NAME.py`::
 
-    class MistralKit(Kit):
-        create = ("POST", "/mistral/v1/jobs")
+    class AcmeKit(Kit):
+        create = ("POST", "/acme/v1/jobs")
         ...
 
-    KITS = (MistralKit("mistral"),)
+    KITS = (AcmeKit("acme"),)
 
 What has no default below has to be said; the rest only where the service differs. Services that
 take an uploaded file and speak OpenAI's dialect start from `kits.file_batch.FileBatchKit`.
