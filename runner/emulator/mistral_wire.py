@@ -7,9 +7,8 @@ parses every reply.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ from runner.emulator.mistral_rows import MistralRows, error_of
 from runner.emulator.openai_chat import json_object
 from runner.emulator.openai_rows import CHAT
 from runner.emulator.openai_shapes import DAY, ApiError
-from runner.emulator.openai_wire import OpenAIWire
+from runner.emulator.openai_wire import OpenAIWire, in_words_of
 from runner.emulator.records import Batch, Stage, StoredFile
 from runner.emulator.world import World
 
@@ -83,7 +82,10 @@ class MistralWire(OpenAIWire):
             ("POST", f"{jobs}/{{batch_id}}/cancel", self.cancel),
             ("POST", f"{self._prefix}/chat/completions", self.chat),
         ]
-        return [Route(path, _in_its_words(call), methods=[method]) for method, path, call in calls]
+        return [
+            Route(path, in_words_of(MistralError, call), methods=[method])
+            for method, path, call in calls
+        ]
 
     async def chat(self, request: Request) -> Response:
         """Answer one request, now."""
@@ -201,21 +203,6 @@ class MistralWire(OpenAIWire):
         if stage.is_terminal:
             raise ApiError(400, f"A job with status {_STATUS[stage]} cannot be cancelled.")
         return self._shown(self._world.cancel_batch(batch.id))
-
-
-def _in_its_words(call: Callable[[Request], Any]) -> Callable[[Request], Awaitable[Response]]:
-    """Let a call's errors come in Mistral's shape."""
-
-    async def answered(request: Request) -> Response:
-        try:
-            if iscoroutinefunction(call):
-                response: Response = await call(request)
-                return response
-            return await run_in_threadpool(call, request)
-        except ApiError as error:
-            raise MistralError(error.status, str(error), error.param, error.code) from None
-
-    return answered
 
 
 def _shown_id(file_id: str | None) -> str | None:

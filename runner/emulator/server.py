@@ -48,6 +48,8 @@ from runner.emulator.running import LineFormat
 from runner.emulator.vertex_rows import VertexRows
 from runner.emulator.vertex_wire import VertexWire
 from runner.emulator.world import World
+from runner.emulator.xai_rows import XaiRows
+from runner.emulator.xai_wire import XaiWire
 from runner.emulator.zai_wire import ZaiWire
 
 _HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
@@ -83,7 +85,7 @@ def make_app(
 ) -> ASGIApp:
     """Put the wires, the world and the gate together."""
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
-    mistral = MistralRows()
+    mistral, xai = MistralRows(), XaiRows()
     dialects: dict[str, LineFormat] = {
         "openai": OwnRows(),
         "azure": openai,
@@ -92,6 +94,7 @@ def make_app(
         "groq": groq,
         "kluster": kluster,
         "mistral": mistral,
+        "xai": xai,
         "anthropic": AnthropicRows(),
         "gemini": VertexRows(),
     }
@@ -105,6 +108,7 @@ def make_app(
         GroqWire(world, groq),
         KlusterWire(world, kluster),
         MistralWire(world, mistral),
+        XaiWire(world, xai),
         AnthropicWire(world),
         VertexWire(world, google),
         GcsWire(world, google),

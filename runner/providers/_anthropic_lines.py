@@ -5,7 +5,6 @@ line of a results file. Wire facts: platform.claude.com/docs/en/build-with-claud
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -103,12 +102,6 @@ def _block(image: Image) -> JsonObject:
         return {"type": "image", "source": {"type": "url", "url": image.name}}
     source = {"type": "base64", "media_type": image.media_type, "data": image.data}
     return {"type": "image", "source": source}
-
-
-def custom_ids_in(path: Path) -> set[str]:
-    """Return the custom_ids in a file of lines that `request_frame` wrote, with their tag."""
-    with path.open("rb") as requests:
-        return {line.split(b'"', 4)[3].decode() for line in requests}
 
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:

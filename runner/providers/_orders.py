@@ -1,6 +1,7 @@
-"""Which batches on a service's list were made of an order, and which of several of them to take. Pure."""
+"""Which batches on a service's list were made of an order, and which of several of them to take."""
 
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from runner.core.errors import ProviderUndecided
@@ -68,9 +69,20 @@ def input_of(batch: Batch) -> str:
     """
     file_id = batch.handle.get("input_file_id")
     if file_id is None:
-        raise ProviderUndecided(
-            "it is not on the list, and its input is not known any more, so that it cannot be "
-            f"taken away: if it was surely never ordered, action=abandon batch={batch.key}",
-            (),
-        )
+        raise without_input(batch)
     return file_id
+
+
+def without_input(batch: Batch) -> ProviderUndecided:
+    """Return the error of an order that cannot be made harmless, because its input is not known."""
+    return ProviderUndecided(
+        "it is not on the list, and its input is not known any more, so that it cannot be "
+        f"taken away: if it was surely never ordered, action=abandon batch={batch.key}",
+        (),
+    )
+
+
+def custom_ids_in(path: Path) -> set[str]:
+    """Return the custom_ids in a file of request lines, with their tag."""
+    with path.open("rb") as requests:
+        return {line.split(b'"', 4)[3].decode() for line in requests}

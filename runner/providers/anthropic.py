@@ -33,7 +33,6 @@ from runner.providers._anthropic_batches import (
 )
 from runner.providers._anthropic_lines import (
     SETTLED,
-    custom_ids_in,
     errored_line,
     lines_of,
     read_line,
@@ -44,6 +43,7 @@ from runner.providers._anthropic_lines import (
 from runner.providers._dialects import MESSAGES
 from runner.providers._lines import object_of
 from runner.providers._lists import without_end
+from runner.providers._orders import custom_ids_in
 from runner.providers._sdk_client import SdkClient
 from runner.providers._speaking import ORDER, retry_after
 from runner.providers._stainless import CHUNK, Sdk, field, id_of, items_of

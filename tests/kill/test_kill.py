@@ -40,6 +40,7 @@ KEYS = (
     "GROQ_API_KEY",
     "GOOGLE_OAUTH_ACCESS_TOKEN",
     "MISTRAL_API_KEY",
+    "XAI_API_KEY",
 )
 TAG = "c5eed5eed-"
 
@@ -91,6 +92,7 @@ SCENARIOS = {
 }
 LANES = {
     "mistral": Scenario(provider="mistral", path="/mistral/v1", packages=("httpx",), faults=LOST),
+    "xai": Scenario(provider="xai", path="/xai/v1", packages=("httpx",), faults=LOST),
 }
 """Services whose orders are found in other ways than those above; in the soak only."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))

@@ -62,9 +62,15 @@ ARGUMENTS = (
     *("personas=[p1,p2]", "texts=[t1,t2]", "trials=3", "temperatures=[0.5]"),
     *("provider.limits.requests=5", "retry.max_lost=60", "retry.max_attempts=4"),
 )
-BASE = {"openai": "/v1", "groq": "/groq", "anthropic": "/anthropic", "mistral": "/mistral/v1"}
+BASE = {
+    "openai": "/v1",
+    "groq": "/groq",
+    "anthropic": "/anthropic",
+    "mistral": "/mistral/v1",
+    "xai": "/xai/v1",
+}
 LATEST = {
-    **dict.fromkeys(("openai", "groq", "mistral"), 3 * SETTLE),
+    **dict.fromkeys(("openai", "groq", "mistral", "xai"), 3 * SETTLE),
     "anthropic": 0.7 * SETTLE,
 }
 """Where an input can be taken away, an order may come as late as it likes."""

@@ -17,13 +17,15 @@ SEEDS = {
     "openai": range(1, 13),
     "anthropic": range(1, 13),
     "groq": range(1, 7),
-    "mistral": range(1, 4),
+    "mistral": range(1, 3),
+    "xai": range(1, 3),
 }
 SOAK = {
     "openai": range(1, 401),
     "anthropic": range(1, 401),
     "groq": range(1, 201),
     "mistral": range(1, 201),
+    "xai": range(1, 201),
 }
 MUTANT_SEEDS = [16, *range(1, 16), *range(17, 41)]
 """The one that finds the mutant which is hardest to find comes first."""

@@ -162,7 +162,8 @@ class Network:
 def is_order(method: str, request: Any) -> bool:
     """Tell whether a batch is made from an uploaded file here."""
     path = urlsplit(str(request.url)).path
-    is_about = path.endswith(("/batches", "/batch/jobs")) and "/messages/" not in path
+    is_about = path.endswith(("/batches", "/batch/jobs"))
+    is_about &= "/messages/" not in path and not path.startswith("/xai/")  # an empty container
     return method == "POST" and is_about
 
 

@@ -116,6 +116,8 @@ class Kit(ABC):
     """Batches on one page, where no parameter sets it."""
     filters_list = False
     """Whether the list is asked for our batch only, so that others are not on it."""
+    fills_a_container = False
+    """Whether an order fills a container that was made before it: sent twice, it is one batch."""
     has_own_address = True
     """Whether there is an address to go to when the user names none."""
 
