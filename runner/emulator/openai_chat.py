@@ -44,7 +44,8 @@ class Chat:
             raise ApiError(400, "The emulator does not stream.", "stream", "unsupported_value")
         refusal = self._rows.refusal(model, body)
         if refusal is not None:
-            return JSONResponse({"error": refusal}, 400)
+            message, param, code = (str(refusal[name]) for name in ("message", "param", "code"))
+            raise ApiError(400, message, param, code)
         asked = self._rows.asked(model, "", body)
         prompt = sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         with self._lock:

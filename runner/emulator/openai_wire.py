@@ -3,8 +3,9 @@
 A service that differs here and there is a subclass.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from inspect import iscoroutinefunction
 from pathlib import PurePath
 from typing import Any, ClassVar
 
@@ -237,6 +238,23 @@ class OpenAIWire:
         if batch is None:
             raise ApiError(404, f"No batch found with id '{batch_id}'.")
         return batch
+
+
+def in_words_of(
+    kind: type[ApiError], call: Callable[[Request], Any]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Let a call's errors come in the shape of another service."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            if iscoroutinefunction(call):
+                response: Response = await call(request)
+                return response
+            return await run_in_threadpool(call, request)
+        except ApiError as error:
+            raise kind(error.status, str(error), error.param, error.code) from None
+
+    return answered
 
 
 @asynccontextmanager

@@ -40,6 +40,8 @@ from runner.emulator.groq_rows import GroqRows
 from runner.emulator.groq_wire import GroqWire
 from runner.emulator.kluster_rows import KlusterRows
 from runner.emulator.kluster_wire import KlusterWire
+from runner.emulator.mistral_rows import MistralRows
+from runner.emulator.mistral_wire import MistralWire
 from runner.emulator.openai_rows import CompatibleRows, OpenAIRows
 from runner.emulator.openai_shapes import ApiError
 from runner.emulator.openrouter_rows import OpenRouterRows
@@ -50,6 +52,8 @@ from runner.emulator.running import LineFormat
 from runner.emulator.vertex_rows import VertexRows
 from runner.emulator.vertex_wire import VertexWire
 from runner.emulator.world import World
+from runner.emulator.xai_rows import XaiRows
+from runner.emulator.xai_wire import XaiWire
 from runner.emulator.zai_wire import ZaiWire
 
 _HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
@@ -85,7 +89,7 @@ def make_app(
 ) -> ASGIApp:
     """Put the wires, the world and the gate together."""
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
-    openrouter = OpenRouterRows()
+    openrouter, mistral, xai = OpenRouterRows(), MistralRows(), XaiRows()
     dialects: dict[str, LineFormat] = {
         "openai": OwnRows(),
         "azure": openai,
@@ -93,6 +97,8 @@ def make_app(
         "zai": compatible,
         "groq": groq,
         "kluster": kluster,
+        "mistral": mistral,
+        "xai": xai,
         "anthropic": AnthropicRows(),
         "gemini": VertexRows(),
         "gemini_api": GeminiApiRows(),
@@ -107,6 +113,8 @@ def make_app(
         ZaiWire(world, compatible),
         GroqWire(world, groq),
         KlusterWire(world, kluster),
+        MistralWire(world, mistral),
+        XaiWire(world, xai),
         AnthropicWire(world),
         VertexWire(world, google),
         GcsWire(world, google),
@@ -214,6 +222,8 @@ class Gate:
 
 _IDS = ("file-", "file_", "batch_", "msgbatch_", "chorus-", "chorus_", "prediction-model-")
 
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def _route(path: str) -> str:
     return "/".join("*" if _is_id(part) else part for part in path.split("/"))
@@ -221,7 +231,8 @@ def _route(path: str) -> str:
 
 def _is_id(part: str) -> bool:
     """Tell whether a part of an address differs from run to run, so that no dice are cast on it."""
-    return part.startswith(_IDS) or part.isdecimal() or part.endswith(".jsonl")
+    is_named = part.startswith(_IDS) or part.endswith(".jsonl")
+    return is_named or part.isdecimal() or _UUID.fullmatch(part) is not None
 
 
 class ByPort:

@@ -18,20 +18,26 @@ from runner.providers.base import Frame
 
 __all__ = [
     "ENDPOINT",
+    "HOLE",
+    "REFUSALS_OF_ONE",
     "SETTLED",
     "answer_line",
+    "chat_body",
     "count",
+    "framed",
     "overlaid",
     "read_line",
     "request_frame",
     "seconds",
     "told",
-    "whole_body",
     "word",
 ]
 
 ENDPOINT: Final = "/v1/chat/completions"
-_HOLE = "\x00"
+REFUSALS_OF_ONE: Final = frozenset({400, 413, 422})
+"""Statuses with which a service refuses one chat completion, and not the caller."""
+HOLE: Final = "\x00"
+"""Stands for the custom_id in a line that is to be framed."""
 
 SETTLED: Final = {
     **dict.fromkeys(("model", "models", "fallbacks"), say.ANOTHER_MODEL),
@@ -73,18 +79,22 @@ def request_frame(
     model: Model, condition: Condition, prompt: Prompt, endpoint: str = ENDPOINT
 ) -> Frame:
     """Return the request line of a condition, with a hole for the custom_id."""
-    body = whole_body(model, condition, prompt)
-    line = {"custom_id": _HOLE, "method": "POST", "url": endpoint, "body": body}
-    before, _, after = orjson.dumps(line).partition(rb"\u0000")
-    return Frame(before=before, after=after + b"\n")
+    body = chat_body(model, condition, prompt)
+    return framed({"custom_id": HOLE, "method": "POST", "url": endpoint, "body": body})
 
 
-def whole_body(model: Model, condition: Condition, prompt: Prompt) -> JsonObject:
-    """Return what is asked for a condition, as the body of one request."""
+def chat_body(model: Model, condition: Condition, prompt: Prompt) -> JsonObject:
+    """Return all that a condition asks for."""
     body = (body_of if model.endpoint == NAME else _body_of)(model, prompt)
     if condition.temperature is not None:
         body["temperature"] = float(condition.temperature)
     return overlaid(body, model.parameters)
+
+
+def framed(line: JsonObject) -> Frame:
+    """Write a request line; its first HOLE is where the custom_id goes."""
+    before, _, after = orjson.dumps(line).partition(rb"\u0000")
+    return Frame(before=before, after=after + b"\n")
 
 
 def _body_of(model: Model, prompt: Prompt) -> JsonObject:

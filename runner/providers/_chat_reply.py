@@ -33,7 +33,15 @@ def read_line(line: bytes) -> Reply:
     Raises:
         ProviderReplyUnreadable: when it is no object, or has no custom_id.
     """
-    row = object_of(line)
+    return read_row(object_of(line))
+
+
+def read_row(row: JsonObject) -> Reply:
+    """Read one result line that was parsed already.
+
+    Raises:
+        ProviderReplyUnreadable: when it has no custom_id.
+    """
     custom_id = row.get("custom_id")
     if not isinstance(custom_id, str):
         raise ProviderReplyUnreadable("a result line without a custom_id")

@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import orjson
 
 from runner.core.charged import charged
-from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderUndecided
+from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
 from runner.core.twins import Made
 from runner.providers._chat import (
     ENDPOINT,
+    REFUSALS_OF_ONE,
     SETTLED,
     answer_line,
     read_line,
@@ -30,6 +31,7 @@ from runner.providers._chat import (
 from runner.providers._dialects import CHAT
 from runner.providers._lines import tally
 from runner.providers._lists import Listing, Next, cursor_of, reach_back
+from runner.providers._orders import input_of, is_of, made_of
 from runner.providers._sdk_client import SdkClient
 from runner.providers._speaking import ORDER
 from runner.providers._stainless import field, id_of, object_in
@@ -52,9 +54,6 @@ _FURTHEST = (
     *("cancelling", "expired", "cancelled"),
 )
 """Which of several batches from one input to adopt: the furthest on, and a failed one last."""
-
-_REFUSALS_OF_ONE = {400, 413, 422}
-"""Statuses with which a service refuses one chat completion, and not the caller."""
 
 _HAS_NONE = {404, 405, 501}
 """Statuses with which a service says that it keeps no files, or shows no list of them."""
@@ -169,13 +168,7 @@ class FileBatch(SdkClient):
 
     def fence(self, batch: Batch) -> None:
         """Delete the input file; a create that still arrives then names a file that is gone."""
-        file_id = batch.handle.get("input_file_id")
-        if file_id is None:
-            raise ProviderUndecided(
-                "it is not on the list, and its input is not known any more, so that it cannot be "
-                f"taken away: if it was surely never ordered, action=abandon batch={batch.key}",
-                (),
-            )
+        file_id = input_of(batch)
         with self._speaking("delete the input file"):
             try:
                 reply = self._client.files.delete(file_id)
@@ -202,7 +195,7 @@ class FileBatch(SdkClient):
             try:
                 reply = self._post(orjson.dumps(request["body"]))
             except self._sdk.module.APIStatusError as error:
-                if error.status_code not in _REFUSALS_OF_ONE or object_in(error) is None:
+                if error.status_code not in REFUSALS_OF_ONE or object_in(error) is None:
                     raise
                 reply = error.response
             return answer_line(
@@ -285,21 +278,11 @@ def _next_of(page: Any) -> Next:
 
 
 def _is_of(batch: Batch, other: Any) -> bool:
-    """Tell whether a batch on the list was made from our input, or carries our labels.
+    return is_of(batch, _inputs_of(other), field(other, "metadata"))
 
-    A gateway may show another name for the input. A label names the sending, too: what an earlier
-    one of the same requests became is known, and is not this one.
-    """
-    known = batch.handle.get("input_file_id")
-    if known is not None and field(other, "input_file_id") == known:
-        return True
-    labels = field(other, "metadata")
-    experiment = batch.handle.get("experiment")
-    if not isinstance(labels, dict) or experiment is None:
-        return False
-    key, _, send = str(labels.get("batch")).partition("-")
-    is_this_sending = known is None or send == str(batch.send)
-    return labels.get("experiment") == experiment and key == batch.key and is_this_sending
+
+def _inputs_of(other: Any) -> tuple[Any]:
+    return (field(other, "input_file_id"),)
 
 
 def _is_old_enough(dates: list[float | None], sent_at: float | None) -> bool:
@@ -308,13 +291,7 @@ def _is_old_enough(dates: list[float | None], sent_at: float | None) -> bool:
 
 
 def _made(batch: Batch, alive: Mapping[str, Any]) -> Made:
-    """Choose which of the batches of an order to take, and tell which others are from its input."""
-    taken = min(alive, key=lambda remote: (*_rank(alive[remote]), remote != batch.remote))
-    inputs = {batch.handle.get("input_file_id"), field(alive[taken], "input_file_id")}
-    others = [remote for remote in alive if remote != taken]
-    twins = [remote for remote in others if field(alive[remote], "input_file_id") in inputs]
-    apart = [remote for remote in others if remote not in twins]
-    return Made(RemoteId(taken), tuple(twins), tuple(apart))
+    return made_of(batch, alive, _rank, _inputs_of)
 
 
 def _rank(other: Any) -> tuple[int, int]:

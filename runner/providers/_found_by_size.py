@@ -18,6 +18,7 @@ from runner.core.model import Batch, RemoteId
 from runner.core.twins import Made
 from runner.providers._lines import object_of
 from runner.providers._lists import without_end
+from runner.providers._orders import custom_ids_in
 from runner.providers.base import said
 
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.:~-]{0,254}", re.ASCII)
@@ -151,12 +152,6 @@ def found(
         question = _open_question(batch, where, running, unread)
         raise ProviderUndecided(question, (*running, *unread))
     return None
-
-
-def custom_ids_in(path: Path) -> set[str]:
-    """Return the custom_ids in a request file, whose lines begin with them, with their tag."""
-    with path.open("rb") as requests:
-        return {line.split(b'"', 4)[3].decode() for line in requests}
 
 
 def any_is_ours(ours: Collection[str], lines: Iterable[bytes]) -> bool:

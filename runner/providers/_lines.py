@@ -3,9 +3,12 @@
 Pure.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import JsonObject, Usage
@@ -39,6 +42,14 @@ def object_of(line: bytes) -> JsonObject:
             f"a result line that is {type(value).__name__}, not an object"
         )
     return value
+
+
+def json_of(value: Any) -> bytes:
+    """Write a value that `json_value` read as one line of JSON: also half a surrogate pair."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value).encode()
 
 
 def word(value: Any) -> str | None:

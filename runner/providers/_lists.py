@@ -1,10 +1,11 @@
 """Lists of a service, page by page, and whether they prove that something is not there."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 from runner.core.errors import ProviderReplyUnreadable
+from runner.core.model import JsonObject
 from runner.providers._lines import word
 from runner.providers._stainless import field, id_of, items_of
 
@@ -73,6 +74,32 @@ class Listing:
                 self.is_whole = is_last_of_several or len(data) < _A_WHOLE_LIST
                 return
             seen |= new.keys()
+
+
+def pages_by_token(ask: Callable[[str | None], JsonObject], name: str) -> Iterator[JsonObject]:
+    """Yield the objects on all pages of a list whose pages name the next one by a token.
+
+    Args:
+        ask: makes the call for the page of a token; None for the first.
+        name: where a page has its objects.
+
+    Raises:
+        ProviderReplyUnreadable: when a page is none; half a list proves nothing.
+    """
+    token: str | None = None
+    seen: set[str] = set()
+    for pages in count():
+        without_end(pages)
+        page = ask(token)
+        rows, token = page.get(name), word(page.get("pagination_token")) or None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ProviderReplyUnreadable(f"a list without {name}")
+        if token is not None and (not rows or token in seen):
+            raise ProviderReplyUnreadable("a list that says it goes on, and does not")
+        yield from rows
+        if token is None:
+            return
+        seen.add(token)
 
 
 def cursor_of(page: Any) -> str | None:

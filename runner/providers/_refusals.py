@@ -16,6 +16,10 @@ _ACCOUNT_STATUSES: Final = {401, 402, 403, 404, 407}
 _PASSING: Final = {408, 409, 425, 429, 499}
 """In the 400s, and yet worth asking again."""
 _TOO_MANY: Final = 429
+RPC_STATUSES: Final = dict(
+    enumerate((499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 400, 500, 503, 500, 401), 1)
+)
+"""The numbers of google.rpc.Code as HTTP counts."""
 
 _CONTENT: Final = re.compile(
     r"content[ _-]?(?:filter|policy|management|violation)|responsible[ _]?ai|moderation|flagged"

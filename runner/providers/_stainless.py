@@ -130,7 +130,7 @@ def _in_its_words(error: Any) -> str:
 
 def id_of(reply: Any) -> str:
     """Return a reply's id; the SDKs pass anything through, also a list or an error page."""
-    value = getattr(reply, "id", None)
+    value = field(reply, "id")
     if isinstance(value, str) and value:
         return value
     raise ProviderReplyUnreadable(f"a reply without an id ({type(reply).__name__})")
@@ -147,7 +147,7 @@ def items_of(page: Any) -> list[Any]:
     Raises:
         ProviderReplyUnreadable: when it is no page; half a list proves nothing.
     """
-    data = getattr(page, "data", None)
+    data = field(page, "data")
     if page is None or not isinstance(data, list):
         raise ProviderReplyUnreadable("a list that is none")
     return data

@@ -39,7 +39,7 @@ from runner.providers._lines import (
     usage_with_cache,
     word,
 )
-from runner.providers._refusals import finish_of, kind_of, number_in
+from runner.providers._refusals import RPC_STATUSES, finish_of, kind_of, number_in
 from runner.providers.base import PICTURES, Frame, untagged
 
 _HOLE = "\x00"
@@ -68,10 +68,6 @@ SETTLED: Final = {
 }
 """What parameters must not say."""
 
-_RPC_STATUSES = dict(
-    enumerate((499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 400, 500, 503, 500, 401), 1)
-)
-"""The numbers of google.rpc.Code as HTTP counts."""
 _PHRASES = {
     "bad request": 400,
     "invalid_argument": 400,
@@ -373,7 +369,7 @@ def _failure(error: JsonObject, known: dict[str, Any]) -> Reply:
     if code is None:
         code = _PHRASES.get(named.lower())
     reason = told(error.get("message"))
-    kind = kind_of(_RPC_STATUSES.get(code, code) if code is not None else None, named, reason)
+    kind = kind_of(RPC_STATUSES.get(code, code) if code is not None else None, named, reason)
     return Reply(
         kind=kind,
         finish_reason=finish_of(kind, named, reason),

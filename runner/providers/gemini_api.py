@@ -49,6 +49,8 @@ from runner.providers.plain import ORDER, PACKAGES, Plain
 
 PAGE: Final = 100
 _V: Final = "/v1beta"
+_REFUSALS_OF_ONE: Final = frozenset({400, 422})
+"""Statuses with which it may refuse one request, and not whatever is asked."""
 _UPLOAD: Final = "/upload"
 _BATCH: Final = re.compile(r"batches/[\w.~-]{1,200}", re.ASCII)
 _FILE: Final = re.compile(r"files/[\w.~-]{1,200}", re.ASCII)
@@ -189,8 +191,9 @@ class GeminiApiBatch:
         wanted = orjson.loads(line)
         model = quote(self._model.name.removeprefix("models/"), safe="")
         address = f"{_V}/models/{model}:generateContent"
-        status, reply, _ = self._http.ask("generate", address, orjson.dumps(wanted["request"]))
-        body = object_of(reply)
+        request = orjson.dumps(wanted["request"])
+        reply = self._http.ask("generate", address, request, _REFUSALS_OF_ONE)
+        status, body = reply.status, object_of(reply.content)
         key = wanted["custom_id"]
         if status == 200 and is_answer(body):
             return json_line({"key": key, "response": body})

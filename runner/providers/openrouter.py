@@ -29,7 +29,14 @@ from runner.core.model import (
 from runner.core.states import Outcome
 from runner.core.twins import Made
 from runner.providers._array import split
-from runner.providers._chat import ENDPOINT, SETTLED, answer_line, read_line, whole_body
+from runner.providers._chat import (
+    ENDPOINT,
+    REFUSALS_OF_ONE,
+    SETTLED,
+    answer_line,
+    chat_body,
+    read_line,
+)
 from runner.providers._chat_reply import usd_charged
 from runner.providers._dialects import OPENROUTER
 from runner.providers._file_batch import REST, event_of
@@ -135,7 +142,7 @@ class OpenRouterBatch:
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return the request line of a condition; its model is the batch's."""
-        body = whole_body(self._model, condition, prompt)
+        body = chat_body(self._model, condition, prompt)
         del body["model"]
         before = b'{"custom_id":"' + self._tag.encode()
         return Frame(before=before, after=b'","body":' + orjson.dumps(body) + b"}\n")
@@ -204,8 +211,8 @@ class OpenRouterBatch:
         """Make one chat completion and write what came as a batch would."""
         request = orjson.loads(line)
         body = {"model": self._base, **request["body"], **self._routing}
-        status, reply, headers = self._http.ask("chat", "/chat/completions", orjson.dumps(body))
-        return answer_line(request["custom_id"], status, headers.get("x-request-id"), reply)
+        reply = self._http.ask("chat", "/chat/completions", orjson.dumps(body), REFUSALS_OF_ONE)
+        return answer_line(request["custom_id"], reply.status, reply.request_id, reply.content)
 
     def close(self) -> None:
         """Hang up."""

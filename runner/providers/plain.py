@@ -5,9 +5,9 @@ imported when the first call is made.
 """
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import JsonObject
@@ -25,15 +25,22 @@ from runner.providers.base import Service, said
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ORDER", "PACKAGES", "Plain", "json_object"]
+__all__ = ["ORDER", "PACKAGES", "Asked", "Plain", "json_object"]
 
 PACKAGES = ("httpx",)
 """What a provider that speaks through it lists as `packages`."""
 
 _ANSWER_TAKES = 10
 """How many times longer an answer may take than any other call."""
-_REFUSALS_OF_ONE = frozenset({400, 422})
-"""Statuses with which a service may refuse one request, and not whatever is asked."""
+
+
+class Asked(NamedTuple):
+    """What came of one request that was asked on its own."""
+
+    status: int
+    request_id: str | None
+    content: bytes
+    """As it came, without the key."""
 
 
 class Plain:
@@ -75,42 +82,41 @@ class Plain:
         with self.stream(what, "GET", path, **request) as response:
             sink.writelines(response.iter_bytes(1 << 20))
 
-    def ask(self, what: str, path: str, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
-        """Post one request that is to be answered now, which may take longer than other calls.
+    def ask(self, what: str, path: str, body: bytes, refusals: Collection[int]) -> Asked:
+        """Post one request to a model, which may take ten times as long as any other call.
 
-        Returns:
-            The status (also one with which the service refuses this request), the reply without
-            the key, and its headers.
+        Args:
+            what: names the call in messages.
+            path: below the service's address.
+            body: JSON, sent as it is.
+            refusals: statuses with which the service refuses the request, and not the caller.
 
         Raises:
             ProviderError: whatever else went wrong.
         """
-        short, headers = self._service.timeout_seconds, {"Content-Type": "application/json"}
-        patience = (short, short * _ANSWER_TAKES, short, short)  # to connect, read, write, wait
-        request = {"content": body, "headers": headers, "timeout": patience}
-        with self.stream(what, "POST", path, passes=_REFUSALS_OF_ONE, **request) as response:
-            reply = response.read()
-        key = self._service.key
-        reply = reply if key is None else key.hide_in(reply)
-        return response.status_code, reply, response.headers
+        import httpx
+
+        short, key = self._service.timeout_seconds, self._service.key
+        request: dict[str, Any] = {
+            "content": body,
+            "headers": {"Content-Type": "application/json"},
+            "timeout": httpx.Timeout(short * _ANSWER_TAKES, connect=short),
+        }
+        with self.stream(what, "POST", path, refusals, **request) as response:
+            content = response.read() if key is None else key.hide_in(response.read())
+            return Asked(response.status_code, response.headers.get("x-request-id"), content)
 
     @contextmanager
     def stream(
-        self,
-        what: str,
-        method: str,
-        path: str,
-        *,
-        passes: Collection[int] = (),
-        **request: Any,
+        self, what: str, method: str, path: str, refusals: Collection[int] = (), **request: Any
     ) -> "Iterator[httpx.Response]":
         """Make a call and read its answer inside the block.
 
         Args:
-            what: names the call in messages.
+            what: names the call in messages; `ORDER` for the one that costs money.
             method: of HTTP.
             path: below the service's address.
-            passes: error statuses that are no failure, if it is the service that says so.
+            refusals: error statuses that are no failure, if it is the service that says so.
             request: more for httpx.
 
         Raises:
@@ -126,12 +132,11 @@ class Plain:
             client = self._connected()
             with client.stream(method, url, **request) as response:
                 status = response.status_code
-                is_well = 200 <= status < 300
-                # what it says is bound to no name: a traceback can show a frame's variables
-                if not is_well and not (
-                    is_its_own(json_object(response.read())) and status in passes
-                ):
-                    raise httpx.HTTPStatusError("", request=response.request, response=response)
+                if not 200 <= status < 300:
+                    # what it says is bound to no name: a traceback can show a frame's variables
+                    is_own = is_its_own(json_object(response.read()))
+                    if status not in refusals or not is_own:
+                        raise httpx.HTTPStatusError("", request=response.request, response=response)
                 yield response
 
     def close(self) -> None:
@@ -142,16 +147,15 @@ class Plain:
     def _connected(self) -> "httpx.Client":
         service = self._service
         try:
-            is_here = service.on_this_machine
+            with self._connecting:
+                if self._client is None:
+                    self._client = self._made(trust_env=not service.on_this_machine)
+                return self._client
         except ValueError as error:
             reason = said(error, service.key)
             raise ProviderRefused(f"cannot connect to {service.base_url}: {reason}") from None
-        with self._connecting:
-            if self._client is None:
-                self._client = self._connect(trust_env=not is_here)
-            return self._client
 
-    def _connect(self, **more: Any) -> "httpx.Client":
+    def _made(self, *, trust_env: bool) -> "httpx.Client":
         import httpx
 
         return httpx.Client(
@@ -161,9 +165,9 @@ class Plain:
                 **sendable_headers(self._service),
             },
             timeout=self._service.timeout_seconds,
+            trust_env=trust_env,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None),
-            **more,
         )
 
     def _translated(self, error: Exception, what: str) -> Any:

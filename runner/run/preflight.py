@@ -221,8 +221,8 @@ def _warnings(run: Run) -> Iterator[str]:
     yield from _unasked(run)
     yield from _nearly_named(run)
     yield from _renamed(run)
+    provider = settings.config.provider
     if not settings.listed:
-        provider = settings.config.provider
         yield (
             f"provider/{provider.name}.yaml does not list {provider.model}: it is taken to honour "
             "a temperature; if it does not, say temperatures=null"
@@ -237,11 +237,21 @@ def _warnings(run: Run) -> Iterator[str]:
     else:
         yield from run.price.notes
     yield from _images(run)
+    days = provider.limits.results_days
+    if days is not None and days <= _SOON and provider.mode == "batch" and not run.emulated:
+        yield (
+            f"{provider.name} keeps results for {24 * days} hours: what is not collected by then "
+            "(this command again, or action=collect) is paid for and gone"
+        )
     if kind := shared_disk(Path(settings.config.outputs)):
         yield (
             f"{settings.config.outputs} is on a disk that other machines may share ({kind}): "
             "ledgers there keep a rollback journal and a lease instead of WAL"
         )
+
+
+_SOON = 2
+"""Days within which somebody who left the machine on a Friday is not back."""
 
 
 def _images(run: Run) -> Iterator[str]:

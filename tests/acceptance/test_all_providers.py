@@ -23,6 +23,8 @@ PROVIDERS: dict[str, list[str]] = {
     "groq": ["provider=groq"],
     "kluster": ["provider=kluster"],
     "openrouter": ["provider=openrouter"],
+    "mistral": ["provider=mistral"],
+    "xai": ["provider=xai"],
     "compatible": ["provider=compatible", "provider.mode=batch"],
     "compatible, one by one": ["provider=compatible", "provider.mode=realtime"],
     "anthropic, one by one": ["provider=anthropic", "provider.mode=realtime"],

@@ -17,6 +17,8 @@ LANES = {
     "anthropic": ["provider=anthropic", "shuffle.items=true"],
     "gemini": ["provider=gemini", *SHUFFLED],
     "groq, as JSON": ["provider=groq", "question.answer=json"],
+    "xai, thinking": ["provider=xai", "provider.model=grok-4.3", "question.answer=json"],
+    "mistral, thinking": ["provider=mistral", "provider.model=mistral-large-4"],
 }
 STUDY = """\
 # @package _global_

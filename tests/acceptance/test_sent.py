@@ -77,6 +77,17 @@ LANES: dict[str, tuple[list[str], str, str, dict[str, Any]]] = {
         "parameters.top_p",
         {"narrow": {"top_p": 0.5}, "wide": {"top_p": 1.0}},
     ),
+    "mistral": (
+        ["provider=mistral"],
+        "[none, high]",
+        "reasoning",
+        {
+            "none": {"reasoning_effort": "none"},
+            "high": {"reasoning_effort": "high"},
+            "short": {"max_tokens": 3000},
+            "long": {"max_tokens": 30000},
+        },
+    ),
     "kluster": (
         ["provider=kluster"],
         '{cool: "0.1", hot: "0.90"}',

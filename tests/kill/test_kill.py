@@ -36,7 +36,7 @@ ARGUMENTS = [
 ]
 KEYS = (
     *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN"),
-    *("GEMINI_API_KEY", "OPENROUTER_API_KEY"),
+    *("GEMINI_API_KEY", "OPENROUTER_API_KEY", "MISTRAL_API_KEY", "XAI_API_KEY"),
 )
 TAG = "c5eed5eed-"
 
@@ -95,8 +95,10 @@ SCENARIOS = {
         ),
         requests=RULED,
     ),
+    "mistral": Scenario(provider="mistral", path="/mistral/v1", packages=("httpx",), faults=LOST),
+    "xai": Scenario(provider="xai", path="/xai/v1", packages=("httpx",), faults=LOST),
 }
-IN_THE_SOAK = ("gemini_api", "openrouter")
+IN_THE_SOAK = ("gemini_api", "openrouter", "mistral", "xai")
 """What differs from another scenario by its wire alone."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
 """On a disk that several machines share: a rollback journal and a lease."""

@@ -68,6 +68,8 @@ BASE = {
     "anthropic": "/anthropic",
     "gemini_api": "/gemini_api",
     "openrouter": "/openrouter/api/v1",
+    "mistral": "/mistral/v1",
+    "xai": "/xai/v1",
 }
 LATEST = dict.fromkeys(BASE, 3 * SETTLE) | dict.fromkeys(("anthropic", "openrouter"), 0.7 * SETTLE)
 """Where an input can be taken away, an order may come as late as it likes."""
@@ -330,7 +332,7 @@ class Life:
             )
             ran = Counter(name for one, name, lines in rows if lines and one not in twins)
         twice = [
-            n for n, times in ran.items() if times > 1 and n[-24:] not in self.network.repeated
+            n for n, times in ran.items() if times > 1 and n[-12:] not in self.network.repeated
         ]
         if twice:
             raise self.broken(f"{len(twice)} batches ran twice")
@@ -436,7 +438,7 @@ def _digest(folder: Path) -> str:
 @contextmanager
 def _simulated(life: Life) -> Iterator[None]:
     """Let every client speak over the simulated network, and give every run the same id."""
-    connect, connect_plainly = _stainless.Sdk.connect, plain.Plain._connect
+    connect, connect_plainly = _stainless.Sdk.connect, plain.Plain._made
     dice = random.SystemRandom.getrandbits
 
     def connected(dialect: Any, make: Any, http_client: Any, service: Any, **more: Any) -> Any:
@@ -448,13 +450,13 @@ def _simulated(life: Life) -> Iterator[None]:
         return connect_plainly(client, transport=transport_for(httpx, life.network))
 
     _stainless.Sdk.connect = connected  # type: ignore[method-assign]
-    plain.Plain._connect = connected_plainly  # type: ignore[method-assign]
+    plain.Plain._made = connected_plainly  # type: ignore[method-assign]
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
     try:
         yield
     finally:
         _stainless.Sdk.connect = connect  # type: ignore[method-assign]
-        plain.Plain._connect = connect_plainly  # type: ignore[method-assign]
+        plain.Plain._made = connect_plainly  # type: ignore[method-assign]
         random.SystemRandom.getrandbits = dice  # type: ignore[method-assign]
         life.network.close()
 

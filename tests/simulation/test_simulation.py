@@ -1,6 +1,6 @@
 """A run's whole life, simulated from a seed: whatever goes wrong, paid once, lost nothing.
 
-Thirty seeds here; the soak lives a thousand: python -m pytest -m soak tests/simulation.
+Some thirty seeds here; the soak lives a thousand: python -m pytest -m soak tests/simulation.
 """
 
 import pytest
@@ -20,6 +20,8 @@ SOAK = {
     "groq": range(1, 201),
     "gemini_api": range(1, 101),
     "openrouter": range(1, 201),
+    "mistral": range(1, 201),
+    "xai": range(1, 201),
 }
 MUTANT_SEEDS = [16, *range(1, 16), *range(17, 41)]
 """The one that finds the mutant which is hardest to find comes first."""

@@ -52,7 +52,7 @@ class Network:
             raise transport.ReadTimeout("timed out", request=request)
         status, headers, content = deliver()
         while is_order(method, request) and status == 200 and weather.repeats(f"again {where}"):
-            self.repeated.add(_input_of(json.loads(body))[-24:])
+            self.repeated.add(input_in(json.loads(body))[-12:])
             status, headers, content = deliver()
         if weather.strikes(f"reply lost {where}"):
             raise transport.ReadError("reset", request=request)
@@ -162,14 +162,19 @@ class Network:
 def is_order(method: str, request: Any) -> bool:
     """Tell whether a batch is made from an uploaded file here."""
     path = urlsplit(str(request.url)).path
-    is_create = path.endswith(("/batches", ":batchGenerateContent"))
-    return method == "POST" and is_create and "/messages/" not in path
+    is_about = path.endswith(("/batches", "/batch/jobs", ":batchGenerateContent"))
+    is_about &= "/messages/" not in path and not path.startswith("/xai/")  # an empty container
+    return method == "POST" and is_about
 
 
-def _input_of(order: dict[str, Any]) -> str:
-    """Return the name of the file that a batch is ordered of."""
-    name: str = order.get("input_file_id") or order["batch"]["inputConfig"]["fileName"]
-    return name
+def input_in(order: dict[str, Any]) -> str:
+    """Return the input that an order names."""
+    named: str
+    if "batch" in order:
+        named = order["batch"]["inputConfig"]["fileName"]
+    else:
+        named = order["input_file_id"] if "input_file_id" in order else order["input_files"][0]
+    return named
 
 
 def _without_usage(line: bytes) -> bytes:

@@ -168,7 +168,9 @@ def test_what_is_at_an_address_is_not_pinned_and_that_is_said(tmp_path):
     assert "https://example.org/a.png" not in run.definition["images"]
 
 
-@pytest.mark.parametrize("provider", ["groq", "kluster", "openrouter", "compatible", "vllm"])
+@pytest.mark.parametrize(
+    "provider", ["groq", "kluster", "openrouter", "mistral", "xai", "compatible", "vllm"]
+)
 def test_a_provider_whose_file_does_not_say_so_takes_none(tmp_path, capfd, provider):
     study(tmp_path)
     said = refused(tmp_path, capfd, f"provider={provider}")

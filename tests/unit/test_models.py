@@ -93,6 +93,18 @@ ROWS = [
     ("anthropic", "claude-opus-5", NO, EFFORTS, None),
     ("anthropic", "claude-opus-5-5", NO, "low medium high", None),
     ("anthropic", "claude-sonnet-5", NO, "low medium high", None),
+    ("mistral", "mistral-large-4", SOME, "low medium high", None),
+    ("mistral", "mistral-large-4-0", SOME, "low medium high", None),
+    ("mistral", "mistral-medium-3-5", SOME, "none high", None),
+    ("mistral", "mistral-medium-3.5", SOME, "none high", None),
+    ("mistral", "mistral-small-2603", SOME, "none high", None),
+    ("mistral", "mistral-large-2512", SOME, "", None),
+    ("mistral", "ministral-8b-2512", SOME, "", None),
+    ("xai", "grok-4.20-0309-non-reasoning", SOME, "", None),
+    ("xai", "grok-4.20-0309-reasoning", SOME, "", None),
+    ("xai", "grok-4.3", SOME, EFFORTS, None),
+    ("xai", "grok-4.5", SOME, "low medium high", None),
+    ("xai", "grok-4.7", SOME, "low medium high", None),
     ("vllm", "Qwen/Qwen3-8B", SOME, "none high", None),
     ("vllm", "/models/gpt-oss-20b", SOME, "low medium high", None),
     ("vllm", "mistralai/Mistral-7B-Instruct-v0.3", SOME, "", None),
@@ -129,7 +141,7 @@ def test_the_shipped_rows_say_of_each_model_what_its_provider_says(
     assert (capability.ending.day if capability.ending else None) == end
 
 
-DEFAULTS = ["openai", "groq", "gemini", "anthropic"]
+DEFAULTS = ["openai", "groq", "gemini", "anthropic", "mistral"]
 
 
 @pytest.mark.parametrize("provider", DEFAULTS)
@@ -382,3 +394,18 @@ MINIMAL = "+provider.parameters.reasoning_effort=minimal"
 def test_the_plan_says_where_reasoning_may_cut_the_answer_off(words: Any, noted: bool) -> None:
     notes = preflight.warnings(Run(asked(*words), now=lambda: 0.0))
     assert any("may be cut off" in note for note in notes) is noted
+
+
+@pytest.mark.parametrize(
+    ("words", "is_said"),
+    [
+        (("mistral", None), True),
+        (("mistral", None, "service=emulated"), False),
+        (("mistral", None, "provider.mode=realtime"), False),
+        (("anthropic", None), False),
+    ],
+)
+def test_a_plan_says_where_results_are_kept_for_a_day_only(words: Any, is_said: bool) -> None:
+    notes = preflight.warnings(Run(asked(*words)))
+    said = [note for note in notes if note.startswith("mistral keeps results for 24 hours")]
+    assert len(said) == is_said

@@ -2,11 +2,11 @@
 
 To put `conf/provider/NAME.yaml` under contract, write `tests/contract/kits/NAME.py`::
 
-    class MistralKit(Kit):
-        create = ("POST", "/mistral/v1/jobs")
+    class AcmeKit(Kit):
+        create = ("POST", "/acme/v1/jobs")
         ...
 
-    KITS = (MistralKit("mistral"),)
+    KITS = (AcmeKit("acme"),)
 
 What has no default below has to be said; the rest only where the service differs. Services that
 take an uploaded file and speak OpenAI's dialect start from `kits.file_batch.FileBatchKit`.
@@ -117,6 +117,8 @@ class Kit(ABC):
     """Batches on one page, where no parameter sets it."""
     filters_list = False
     """Whether the list is asked for our batch only, so that others are not on it."""
+    fills_a_container = False
+    """Whether an order fills a container that was made before it: sent twice, it is one batch."""
     has_own_address = True
     """Whether there is an address to go to when the user names none."""
 

@@ -186,6 +186,8 @@ class Orders:
         assert case.find(client, ours) is None
 
     def test_what_is_known_to_be_another_batch_is_not_found(self, case: Case, well: Any) -> None:
+        if case.kit.fills_a_container:
+            pytest.skip("an order has one container, whatever is sent twice")
         client = case.client(well)
         batch = case.staged(client)
         first, second = case.submit(client, batch), case.submit(client, batch)
@@ -222,6 +224,8 @@ class Orders:
     def test_a_list_is_read_to_its_end(
         self, case: Case, other: Case, kit: Kit, spoiled: spoil.Spoiled
     ) -> None:
+        if kit.fills_a_container:
+            pytest.skip("what is in the one container is looked at")
         client, stranger = case.client(spoiled), other.client(spoiled)
         batch, theirs = case.staged(client, 4), other.staged(stranger, 5)
         remote = case.submit(client, batch)
