@@ -31,7 +31,7 @@ from runner.core.extract.names import Names, linear
 from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, NumberGrammar, Value
 from runner.core.extract.objects import Grammar, ObjectReader
-from runner.core.extract.options import OptionGrammar, WholeOption, block_end
+from runner.core.extract.options import OptionGrammar, WholeOption
 from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.reasons import ReasonCutter
@@ -384,7 +384,7 @@ class _Answer:
         if isinstance(grammar, OptionGrammar) and not self._plain[mark.begin : mark.end].strip():
             return self._below(mark, question, end)
         if isinstance(grammar, ListGrammar):
-            end = block_end(self._plain, mark.begin, end)
+            end = grammar.block_end(self._plain, mark.begin, end)
         elif not isinstance(grammar, ProseGrammar):
             return self._value(mark, question)
         value = grammar.read(self._plain, mark.begin, end)

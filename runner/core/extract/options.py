@@ -81,6 +81,10 @@ class OptionGrammar:
         """Tell whether a tidied text names another option than this one."""
         return bool(self._names.within(text) - {int(number) - 1})
 
+    def block_end(self, plain: str, _begin: int, end: int) -> int:
+        """Return where the lines end that it may take; it takes only one."""
+        return end
+
     def goes_on(self, below: str, number: Decimal) -> bool:
         """Tell whether the first line below an option takes it back, or makes another one of it."""
         near = folded(tidy(below))[:_NEAR]
@@ -183,6 +187,9 @@ class Named(Protocol):
     def others_in(self, text: str, number: Decimal) -> bool:
         """Tell whether a text names options that were not read."""
 
+    def block_end(self, plain: str, begin: int, end: int) -> int:
+        """Return where the lines end that it may take."""
+
 
 def block_end(plain: str, begin: int, end: int) -> int:
     """Return where the lines end that stand together: the first one with anything in it, and on."""
@@ -213,7 +220,7 @@ class WholeOption:
         line_end = len(plain) if line_end < 0 else line_end
         lead = self._lead.match(plain, begin, line_end)
         if self._grammar.goes_below:
-            line_end = block_end(plain, begin, len(plain))
+            line_end = self._grammar.block_end(plain, begin, len(plain))
         value = self._grammar.read(plain, lead.end() if lead else begin, line_end)
         if value.number is None:
             return [Entry(self._question, value=value)] if value.cause is Cause.AMBIGUOUS else []
