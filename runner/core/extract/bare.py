@@ -242,11 +242,11 @@ class WholeProse:
         self._grammar = grammar
         self._refusals = refusals
 
-    def read(self, visible: str, plain: str) -> list[Entry]:
+    def read(self, visible: str, _plain: str) -> list[Entry]:
         """Return an entry with the whole answer; none where it says nothing, or begins with a no."""
         if says_no(self._refusals, visible.strip().partition("\n")[0]):
             return []
-        value = self._grammar.read(plain, 0, len(plain))
+        value = self._grammar.read(visible, 0, len(visible))
         return [] if value.number is None else [Entry(self._question, value=value)]
 
 

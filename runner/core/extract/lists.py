@@ -24,6 +24,8 @@ from runner.core.extract.options import (
     plainly,
 )
 from runner.core.extract.phrases import DENIED
+from runner.core.extract.ranks import COUNTED, KEY, NUMBERED, counts_up, rank_in
+from runner.core.extract.verdicts import VerdictReader
 from runner.core.model import Cause, ItemKind, Question, chosen, coded
 
 
@@ -42,8 +44,6 @@ class ListGrammar:
 
     takes_figures = False
     """Whether a bare number of JSON is a value."""
-    goes_below = True
-    """Whether it may take more than one line."""
 
     def __init__(self, question: Question) -> None:
         """Compile the names of the options."""
@@ -55,11 +55,9 @@ class ListGrammar:
         self._names = OptionNames(question.options)
         names = self._names.pattern
         self._name = re.compile(rf"(?P<name>{names})(?![\w'’-])", re.IGNORECASE)
-        self._judged = re.compile(rf"{_BOX}(?P<name>{names})(?![\w'’-]){_VERDICT}", re.IGNORECASE)
-        self._nones = {
-            place for name, place in self._names.places.items() if _NONE.fullmatch(name)
-        }
-        has_figures = any(map(_NUMBER.match, self._names.places))
+        self._verdicts = VerdictReader(self._names, self._count)
+        self._nones = {place for name, place in self._names.places.items() if _NONE.fullmatch(name)}
+        has_figures = any(map(NUMBERED.match, self._names.places))
         self._lead = _LEAD_WITHOUT_NUMBER if has_figures else _LEAD
         self._between = _ORDERED if self._is_rank else _UNORDERED
 
@@ -120,27 +118,26 @@ class ListGrammar:
             return self._in_json(Cause.NOT_AN_OPTION, node)
         if len(texts) == 1 and not self._nones and _NONE.fullmatch(tidy(texts[0])):
             return self._in_json([], node)
-        places = [self._names.places.get(plainly(text)) for text in texts]
-        known = [place for place in places if place is not None]
-        return self._in_json(known if len(known) == len(items) else Cause.NOT_AN_OPTION, node)
+        named = [one for text in texts if (one := self._whole(text)) is not None]
+        if len(named) < len(items):
+            return self._in_json(Cause.NOT_AN_OPTION, node)
+        numbers = [one.number for one in named]
+        if self._is_rank and any(numbers) and not counts_up(numbers):
+            return self._in_json(Cause.AMBIGUOUS, node)
+        return self._in_json([one.place for one in named], node)
 
     def from_object(self, node: Node) -> Value | None:
         """Read an object of JSON that says of options whether, or at which place; None where it is none."""
         items = node.items or []
-        keys = [self._names.places.get(plainly(key)) for key, _ in items]
-        if items and not self._is_rank and None not in keys:
-            said = [_IS_CHOSEN.get(inner.text.lower()) for _, inner in items if not inner.items]
-            verdicts = [verdict for verdict in said if verdict is not None]
-            if len(verdicts) == len(items):
-                of_all = zip([key for key in keys if key is not None], verdicts, strict=True)
-                return self._in_json(self._chosen(list(of_all)), node)
-        ranks = [_ranked(key) for key, _ in items]
-        if items and self._is_rank and None not in ranks:
+        if not self._is_rank:
+            said = self._verdicts.of_object(node)
+            return None if said is None else self._in_json(said, node)
+        ranks = [rank_in(key) for key, _ in items]
+        if items and None not in ranks:
             places = [self._names.places.get(plainly(inner.text)) for _, inner in items]
             known = [place for place in places if place is not None]
             if len(known) == len(items):
-                in_order = _counts_up(ranks)
-                return self._in_json(known if in_order else Cause.AMBIGUOUS, node)
+                return self._in_json(known if counts_up(ranks) else Cause.AMBIGUOUS, node)
         return None
 
     def _of_rows(self, rows: Sequence[Node]) -> list[int] | Cause:
@@ -149,7 +146,7 @@ class ListGrammar:
         ranks: list[int | None] = []
         for row in rows:
             members = row.items or []
-            ranked = [inner for key, inner in members if _RANK_KEY.fullmatch(tidy(key))]
+            ranked = [inner for key, inner in members if KEY.fullmatch(tidy(key))]
             others = [inner for _, inner in members if not any(inner is r for r in ranked)]
             named = [n for n in others if plainly(n.text) in self._names.places]
             if len(named) != 1 or len(ranked) > self._is_rank:
@@ -161,18 +158,20 @@ class ListGrammar:
             ):
                 return Cause.NOT_AN_OPTION
             places.append(place)
-            ranks.append(_ranked(ranked[0].text) if ranked else None)
-        if any(row_rank is not None for row_rank in ranks) and not _counts_up(ranks):
+            ranks.append(rank_in(ranked[0].text) if ranked else None)
+        if any(row_rank is not None for row_rank in ranks) and not counts_up(ranks):
             return Cause.AMBIGUOUS
         return places
 
     def _in_json(self, places: list[int] | Cause, node: Node) -> Value:
         span = (node.begin, node.end)
-        value = Value(None, places, span) if isinstance(places, Cause) else self._value(places, span)
+        value = (
+            Value(None, places, span) if isinstance(places, Cause) else self._value(places, span)
+        )
         value.rest = value.end = node.end
         return value
 
-    def block_end(self, plain: str, begin: int, end: int) -> int:
+    def end_of(self, plain: str, begin: int, end: int) -> int:
         """Return where a list ends: at a blank line, unless the next of numbered options follows it."""
         stop = block_end(plain, begin, end)
         at = begin
@@ -202,19 +201,12 @@ class ListGrammar:
             return Value(None, Cause.WRONG_COUNT, span)
         return Value(coded(once), None, span)
 
-    def _chosen(self, verdicts: Sequence[tuple[int, bool]]) -> list[int] | Cause:
-        """Return the options that are said to be chosen, where each is said to be or not to be."""
-        places = [place for place, _ in verdicts]
-        chosen_ = [place for place, is_chosen in verdicts if is_chosen]
-        is_whole = len(chosen_) == len(places) or len(set(places)) == self._count
-        return chosen_ if is_whole and len(set(places)) == len(places) else Cause.AMBIGUOUS
-
     def _said(self, plain: str, begin: int, end: int) -> tuple[list[int], int, int] | Cause:
         """Return the options named, where the last one ends, and where a remark begins."""
         if not self._nones and self._says_none(plain[begin:end]):
             return ([], end, end)
-        if not self._is_rank and (verdicts := self._verdicts(plain, begin, end)):
-            said = self._chosen(verdicts)
+        said = None if self._is_rank else self._verdicts.read(plain, begin, end)
+        if said is not None:
             return said if isinstance(said, Cause) else (said, end, end)
         named: list[_Named] = []
         at = begin
@@ -234,7 +226,7 @@ class ListGrammar:
                 return Cause.AMBIGUOUS if self._names.within(remark) else Cause.NOT_AN_OPTION
             named, at, stop = lines, end, end
         numbers = [one.number for one in named]
-        if self._is_rank and any(numbers) and not _counts_up(numbers):
+        if self._is_rank and any(numbers) and not counts_up(numbers):
             return Cause.AMBIGUOUS
         return [one.place for one in named], at, stop
 
@@ -255,13 +247,21 @@ class ListGrammar:
         match = self._name.match(plain, lead.end() if lead else at, end)
         if match is None:
             return None
-        number = _ranked(lead["number"]) if lead and "number" in lead.re.groupindex else None
+        number = rank_in(lead["number"]) if lead and "number" in lead.re.groupindex else None
         stop = match.end()
         behind = _BEHIND.match(plain, stop, end) if self._is_rank else None
         if behind:
             stop = behind.end()
             number = int(behind[1]) if number in (None, int(behind[1])) else _NO_NUMBER
         return _Named(self._names.places[folded(match["name"])], number, match.start(), stop)
+
+    def _whole(self, text: str) -> _Named | None:
+        """Return the option that a text is, and nothing else."""
+        plain = plainly(text)
+        if plain in self._names.places:
+            return _Named(self._names.places[plain], None, 0, len(plain))
+        one = self._one(plain, 0, len(plain))
+        return one if one is not None and one.end == len(plain) else None
 
     def _by_line(self, plain: str, begin: int, end: int) -> list[_Named]:
         """Return the options of lines that begin with one each, and say something of it.
@@ -287,24 +287,6 @@ class ListGrammar:
             if remark.strip() and not is_remark:
                 return []
         return starts
-
-    def _verdicts(self, plain: str, begin: int, end: int) -> list[tuple[int, bool]]:
-        """Return which options are ticked, or said yes to; nothing where that is not said of each."""
-        found: list[tuple[int, bool]] = []
-        signs: set[str] = set()
-        at = begin
-        while match := self._judged.match(plain, at, end):
-            box, verdict = match["on"] or match["off"], match["yes"] or match["no"]
-            if (box is None) == (verdict is None):
-                return []
-            is_chosen = bool(match["on"] or match["yes"])
-            found.append((self._names.places[folded(match["name"])], is_chosen))
-            signs.add("".join(box.split()).lower() if box else "")
-            at = match.end()
-        is_whole = _CLOSING.fullmatch(plain, at, end) is not None
-        is_said = any(is_chosen for _, is_chosen in found) or signs == {""}
-        is_one = len(found) == 1 and not found[0][1]
-        return found if is_whole and is_said and not is_one and _fit(signs) else []
 
     def _says_none(self, text: str) -> bool:
         """Tell whether a text says that it is none of the options, and nothing against that."""
@@ -348,67 +330,26 @@ class ListGrammar:
         return found[: self._count] == list(range(self._count))
 
 
-def _ranked(written: str | None) -> int | None:
-    """Return the number that "2", "2nd", "second" or "rank 2" says; None where it is none."""
-    match = _RANKED.fullmatch(tidy(written or ""))
-    if match is None:
-        return None
-    word = match["number"].lower()
-    return int(word) if word.isdigit() else _ORDINALS.index(word) + 1
-
-
 def _holds_objects(node: Node) -> bool:
     return bool(node.items) and all(inner.kind == "object" for _, inner in node.items or ())
 
 
-def _fit(signs: set[str]) -> bool:
-    """Tell whether boxes are of one kind."""
-    return any(signs <= pair for pair in _PAIRS)
-
-
-def _counts_up(numbers: Sequence[int | None]) -> bool:
-    return list(numbers) == list(range(1, len(numbers) + 1))
-
-
 _BLANKS = " []()\"'.。_-\n"
 _SHUT = r"[ \])\"'”’」]*"
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-_COUNTED = rf"(?P<number>[0-9]{{1,3}}|{'|'.join(_ORDINALS)})(?:st|nd|rd|th)?(?: place)?"
-_NUMBER = re.compile(rf"[0-9]|(?:rank|{'|'.join(_ORDINALS)})\b", re.IGNORECASE)
-_RANKED = re.compile(
-    rf"(?:rank|place|position)?[ _]*(?P<number>[0-9]{{1,3}}|{'|'.join(_ORDINALS)})(?:st|nd|rd|th)?",
-    re.IGNORECASE,
-)
-_RANK_KEY = re.compile(r"rank(?:ing)?|position|place|順位", re.IGNORECASE)
 _LEAD = re.compile(
-    rf"[ \[(\"'“‘「]*(?:[-•・●○◦▪] *)?(?:\(?(?:rank *)?{_COUNTED}(?:[.):]|位[:.、 ]?| -(?= )) *)?"
+    rf"[ \[(\"'“‘「]*(?:[-•・●○◦▪] *)?(?:\(?(?:rank *)?{COUNTED}(?:[.):]|位[:.、 ]?| -(?= )) *)?"
     r"[ \[(\"'“‘「]*",
     re.IGNORECASE,
 )
 """What may stand before an option of a list."""
 _LEAD_WITHOUT_NUMBER = re.compile(r"[ \[(\"'“‘「]*(?:[-•・●○◦▪] *)?[ \[(\"'“‘「]*")
 """The same where an option may begin with a figure."""
-_BEHIND = re.compile(rf"{_SHUT}[\[(] *(?:rank *)?([0-9]{{1,3}})(?:st|nd|rd|th)? *[\])]", re.IGNORECASE)
+_BEHIND = re.compile(
+    rf"{_SHUT}[\[(] *(?:rank *)?([0-9]{{1,3}})(?:st|nd|rd|th)? *[\])]", re.IGNORECASE
+)
 """The rank of an option, behind it."""
 _NO_NUMBER = -1
 """Stands for two numbers that contradict each other."""
-_BOX = (
-    r"[ \n]*(?:[-•・●○◦▪] +)?(?:[0-9]{1,2}[.)] *)?"
-    r"(?:(?P<on>\[ *[x✓✔] *\]|\( *x *\)|[☑✅✓✔])|(?P<off>\[ {0,3}\]|\( {0,3}\)|[☐□⬜❌✗✘]))?[ \"']*"
-)
-_VERDICT = (
-    rf"{_SHUT}(?: *(?:[:=]|-(?= )) *[\"'(\[]?(?:(?P<yes>yes|true|はい)|(?P<no>no|false|いいえ))(?!\w)[\"')\]]?)?"
-    r"[,;、.]?(?=[ \n]|$)"
-)
-_PAIRS = (
-    frozenset([""]),
-    frozenset(["[x]", "[]"]),
-    frozenset(["(x)", "()"]),
-    *(frozenset([on, "[]"]) for on in ("[✓]", "[✔]")),
-    *(frozenset([on, off]) for on in "☑✅✓✔" for off in ("☐", "□", "⬜", "❌", "✗", "✘", "[]")),
-)
-"""What a box that is ticked looks like, and one that is not: beside a tick, a cross is none."""
-_IS_CHOSEN = {"true": True, "false": False, "yes": True, "no": False}
 _AND = r"(?:(?:and|plus) |と|および|及び)"
 _BETWEEN = rf"{_SHUT}(?:(?:[,;/、，；・|+&] *)(?:\n[ \n]*|{_AND})?|\n[ \n]*|{_AND}|(?<= )(?=\(?[0-9]{{1,2}}[.)]))"
 _UNORDERED = re.compile(_BETWEEN, re.IGNORECASE)

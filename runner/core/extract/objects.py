@@ -35,7 +35,9 @@ class ObjectReader:
         self._unnamed = records[0] if len(records) == 1 else None
         """Whom an object is of whose keys name nobody."""
         alone = next(iter(numbers.items())) if len(numbers) == 1 else None
-        named = alone is not None and isinstance(alone[1], OptionGrammar | ListGrammar | RecordGrammar)
+        named = alone is not None and isinstance(
+            alone[1], OptionGrammar | ListGrammar | RecordGrammar
+        )
         self._alone = alone[0] if alone and named else None
         """Whom an object is of that is all of an answer: numbers and texts have readers of their own."""
 
