@@ -58,7 +58,10 @@ def test_an_inventory_with_reversed_items_has_scale_scores(desk: Desk) -> None:
     assert row["met"] == answers.height - row["missed"] - row["unread"]
     codebook = next(desk.folder.rglob("codebook.md")).read_text(encoding="utf-8")
     assert "- e1: I start talks with strangers.\n" in codebook
-    assert "| e1_value | Int64 | whole number from 1 to 7 (1 = not at all, 7 = very well) |" in codebook
+    assert (
+        "| e1_value | Int64 | whole number from 1 to 7 (1 = not at all, 7 = very well) |"
+        in codebook
+    )
     assert "turned round: e1, e2 (reversed) |" in codebook
     assert "than expected: check (expected: 3) |" in codebook
 
