@@ -180,7 +180,11 @@ def test_a_new_item_is_not_taken_from_the_command_line(tmp_path, capfd):
             [],
             "trials.until.of: says which item is looked at; as 10, or {{min: 5",
         ),
-        ("pilot: null", ["pilot={share: 0.1}"], "the experiment's file says pilot: null; take that"),
+        (
+            "pilot: null",
+            ["pilot={share: 0.1}"],
+            "the experiment's file says pilot: null; take that",
+        ),
         ("pilot: null", ["pilot.share=0.1"], "the experiment's file says pilot: null; take that"),
         ("", ["pilot=5"], "pilot: takes names with values, as {{share: 0.02, "),
         ("trials: 3", ["trials.max=60"], "trials is a number here; write trials={{min: 5, max: 50"),
@@ -198,7 +202,9 @@ def test_items_that_were_forgotten_are_said(tmp_path):
     study = STUDY.partition("items:")[0]
     argv = fill(tmp_path, {"experiment/items.yaml": head("_global_", study)})
     (note,) = only([*argv, "experiment=items"]).capability.notes
-    assert note.startswith("items: the experiment says none, so that those of question/english.yaml")
+    assert note.startswith(
+        "items: the experiment says none, so that those of question/english.yaml"
+    )
     argv = fill(tmp_path, {"experiment/items.yaml": head("_global_", STUDY)})
     assert not only([*argv, "experiment=items"]).capability.notes
     assert not only(["experiment=literary"]).capability.notes

@@ -67,7 +67,18 @@ class RecordGrammar:
         return self.from_node(node).cause is None
 
     def from_node(self, node: Node) -> Value:
-        """Read what stands in JSON."""
+        """Read what stands in JSON; the brackets of the form may have been left around it."""
+        alone = (
+            node.items[0][1]
+            if node.kind == "array" and node.items and len(node.items) == 1
+            else None
+        )
+        if alone is not None and alone.kind == "object":
+            value, inner = self._judged(node), self._judged(alone)
+            return inner if value.cause is not None and inner.cause is None else value
+        return self._judged(node)
+
+    def _judged(self, node: Node) -> Value:
         span = (node.begin, node.end)
         if node.kind == "word" and node.text in NOTHING:
             return Value(None, Cause.MISSING, span, node.end, node.end)
