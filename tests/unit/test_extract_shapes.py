@@ -35,12 +35,13 @@ def choice(text: str, reader: Reader) -> str | None:
 
 
 ONE_CHOICE, CHOICE = Reader(of(MOOD)), Reader(of(STARS, MOOD))
+NONE_READER = Reader(of(STARS, MAY_BE_NONE))
+CALLED_NONE = Reader(of(STARS, replace(topics(), options=NONES, maximum=3)))
 
 
 def read_none(text: str) -> object:
     """What the table holds where no option at all may be the answer."""
-    reading = Reader(of(STARS, MAY_BE_NONE)).read(text)["topics"]
-    return MAY_BE_NONE.written(reading.value)
+    return MAY_BE_NONE.written(NONE_READER.read(text)["topics"].value)
 
 
 ORDERS = [
@@ -101,6 +102,7 @@ def test_an_order_is_read_in_its_shapes(layout, places):
             f"\n1. price - {remark}\n2. quality - it lasts\n3. delivery - it came"
             for remark in (
                 *("it is not named", "it is the lowest priority", "it is more than quality"),
+                *("it comes at the end", "it is better than this", "this is after the others"),
                 *("maybe it is", "weil es billig ist", "it is unimportant", "this should be 2"),
             )
         ),
@@ -150,7 +152,11 @@ def test_boxes_that_are_ticked_are_chosen(on, lead, ticked):
             "price; quality",
         ),
         ("\n- price: it was cheap\n- quality: it lasts and they like it", "price; quality"),
-        ("✅ price ❌ quality ❌ on-time delivery", "price"),
+        ("✅ price ☐ quality ☐ on-time delivery", "price"),
+        ("✅ price ❌ quality ❌ on-time delivery", None),
+        ('[{"not": "price"}]', None),
+        ('[{"topic": "price", "sentiment": "it is bad"}]', None),
+        ("\n- price: it was cheap\n- quality: they say that it could be named", None),
         # not said of every option, twice, or in two ways
         ('{"price": true, "quality": false}', None),
         ('{"price": true, "quality": false, "delivery": "unclear"}', None),
@@ -216,10 +222,9 @@ def test_none_that_is_taken_back_is_missing(written):
     ["none, price", "none and price", "[x] none [x] price [ ] quality", '["none", "price"]'],
 )
 def test_an_option_called_none_beside_others_is_ambiguous(written):
-    reader = Reader(of(STARS, replace(topics(), options=NONES, maximum=3)))
-    reading = reader.read(f"stars: 4\ntopics: {written}")["topics"]
+    reading = CALLED_NONE.read(f"stars: 4\ntopics: {written}")["topics"]
     assert (reading.value, reading.cause and reading.cause.name) == (None, "AMBIGUOUS")
-    other = reader.read(f"stars: 4\ntopics: {written.replace('none', 'quality')}")["topics"]
+    other = CALLED_NONE.read(f"stars: 4\ntopics: {written.replace('none', 'quality')}")["topics"]
     assert (other.value is None) == ("quality [x]" in written or "[ ] quality" in written)
 
 
@@ -367,3 +372,20 @@ def test_what_only_surrounds_free_words_is_left_out(text, meant):
 
 def test_a_thought_aloud_is_no_part_of_free_words():
     assert said(ONE_TEXT, "Thinking: hm.\nFinal answer: a better text.", "why") == "a better text."
+
+
+def test_a_remark_on_every_option_may_be_a_verdict_on_each():
+    question = replace(topics(), at_most=3)
+    reader = Reader(of(STARS, MOOD, question))
+    lines = [f"- {option.shown}: they speak of it" for option in TOPICS]
+    two, three = ("stars: 4\ntopics:\n" + "\n".join(some) for some in (lines[:2], lines))
+    assert question.written(reader.read(two)["topics"].value) == "price; quality"
+    assert reader.read(three)["topics"].value is None
+    boxes = "stars: 4\nmood: price\ntopics:\n[x] price\n[x] quality\n[ ] on-time delivery"
+    assert question.written(reader.read(boxes)["topics"].value) == "price; quality"
+
+
+def test_a_draft_that_holds_answers_or_is_followed_by_them_is_none_of_a_text():
+    text = "why: ok\n\nDraft:\nstars: 3\n\nFinal:\nI say more.\nstars: 4"
+    assert said(ALL, text, "stars") == 4
+    assert said(ALL, "why: good\n\nDraft:\nx\n\nFinal:\nstars: 4", "why") == "good"

@@ -149,7 +149,7 @@ class ListGrammar:
             ranked = [inner for key, inner in members if KEY.fullmatch(tidy(key))]
             others = [inner for _, inner in members if not any(inner is r for r in ranked)]
             named = [n for n in others if plainly(n.text) in self._names.places]
-            if len(named) != 1 or len(ranked) > self._is_rank:
+            if len(named) != 1 or len(ranked) > self._is_rank or not _are_known(members, named[0]):
                 return Cause.NOT_AN_OPTION
             place = self._names.places[plainly(named[0].text)]
             remarks = [inner for inner in others if inner is not named[0]]
@@ -284,6 +284,7 @@ class ListGrammar:
             closing = _CLOSING.match(rest)
             remark = rest[closing.end() :] if closing else rest
             is_remark = _REMARK.match(rest) and self._is_harmless(remark, {one.place})
+            is_remark = is_remark and (self._is_rank or not _PASSING.search(remark))
             if remark.strip() and not is_remark:
                 return []
         return starts
@@ -334,6 +335,24 @@ def _holds_objects(node: Node) -> bool:
     return bool(node.items) and all(inner.kind == "object" for _, inner in node.items or ())
 
 
+def _are_known(members: Sequence[tuple[str, Node]], named: Node) -> bool:
+    """Tell whether an object calls its option by a word for one, and says nothing else but why."""
+    return all(
+        (_OPTION_KEY if inner is named else _WHY_KEY).fullmatch(tidy(key))
+        for key, inner in members
+        if not KEY.fullmatch(tidy(key))
+    )
+
+
+_OPTION_KEY = re.compile(
+    r"(?:item|option|topic|name|label|value|choice|category|answer|aspect|theme|factor|criterion|title"
+    r"|text|id)s?",
+    re.IGNORECASE,
+)
+_WHY_KEY = re.compile(
+    r"reason(?:ing)?|why|because|explanation|justification|rationale|comment|evidence|quote|note|理由",
+    re.IGNORECASE,
+)
 _BLANKS = " []()\"'.。_-\n"
 _SHUT = r"[ \])\"'”’」]*"
 _LEAD = re.compile(
@@ -376,8 +395,15 @@ _YET = re.compile(
 )
 """Behind "none": what may take it back."""
 _WEIGHED = re.compile(
-    r"\b(?:lowest|bottom|worst|unimportant|minor|trivial|negligible|secondary|highest|top|best)\b",
+    r"\b(?:lowest|bottom|worst|unimportant|minor|trivial|negligible|secondary|highest|top|best|than"
+    r"|rather|ends?|final(?:ly)?|after|before|behind|ahead|below|above|beneath|under|over)\b|より|末|後",
     re.IGNORECASE,
 )
 """Behind an option of an order: what may mean that the order begins at its other end."""
+_PASSING = re.compile(
+    r"\b(?:could|would|should|might|(?:hard|difficult) to|doubt\w*|in passing|brief\w*|implicit\w*"
+    r"|implie[sd]|indirect\w*|hint\w*|suggest\w*|assum\w*)\b|かも|だろう",
+    re.IGNORECASE,
+)
+"""Behind one of several options with a remark each: what may make it none."""
 _SENTENCE = re.compile(r"[.!。;\n]+")

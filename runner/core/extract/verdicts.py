@@ -60,19 +60,19 @@ class VerdictReader:
 
 _BOX = (
     r"[ \n]*(?:[-•・●○◦▪] +)?(?:[0-9]{1,2}[.)] *)?"
-    r"(?:(?P<on>\[ *[x✓✔] *\]|\( *x *\)|[☑✅✓✔])|(?P<off>\[ {0,3}\]|\( {0,3}\)|[☐□⬜❌✗✘]))?[ \"']*"
+    r"(?:(?P<on>\[ *[x✓✔] *\]|\( *x *\)|[☑✅✓✔])|(?P<off>\[ {0,3}\]|\( {0,3}\)|[☐□⬜]))?[ \"']*"
 )
 _VERDICT = (
     r"[ \])\"'”’」]*(?:(?:[:=]|-(?= )) *[\"'(\[]?(?:(?P<yes>yes|true|はい)|(?P<no>no|false|いいえ))(?!\w)"
     r"[\"')\]]?)?[,;、.]?(?=[ \n]|$)"
 )
-_CROSSES = ("☐", "□", "⬜", "❌", "✗", "✘", "[]")
+_EMPTY = ("☐", "□", "⬜", "[]")
 _PAIRS = (
     frozenset([""]),
     frozenset(["[x]", "[]"]),
     frozenset(["(x)", "()"]),
     *(frozenset([ticked, "[]"]) for ticked in ("[✓]", "[✔]")),
-    *(frozenset([ticked, cross]) for ticked in "☑✅✓✔" for cross in _CROSSES),
+    *(frozenset([ticked, empty]) for ticked in "☑✅✓✔" for empty in _EMPTY),
 )
-"""What a box that is ticked looks like, and one that is not: beside a tick, a cross is none."""
+"""What a box that is ticked looks like, and one that is not; a cross may stand for bad words of it."""
 _MEANS = {"true": True, "false": False, "yes": True, "no": False}
