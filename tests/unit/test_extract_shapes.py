@@ -386,6 +386,6 @@ def test_a_remark_on_every_option_may_be_a_verdict_on_each():
 
 
 def test_a_draft_that_holds_answers_or_is_followed_by_them_is_none_of_a_text():
-    text = "why: ok\n\nDraft:\nstars: 3\n\nFinal:\nI say more.\nstars: 4"
-    assert said(ALL, text, "stars") == 4
+    text = "stars: 2\nwhy: ok\n\nDraft:\ntopics: price\n\nFinal:\nI say more.\nstars: 2"
+    assert said(ALL, text, "topics") == "MISSING"
     assert said(ALL, "why: good\n\nDraft:\nx\n\nFinal:\nstars: 4", "why") == "good"
