@@ -161,7 +161,7 @@ class RecordReader:
         words = any_of(names.words["value_word"]) or "(?!)"
         self._head = re.compile(
             rf"^[-*+>•・# ]*(?:{called})(?:[-.:)/ ]*(?:{called}))? *(?:\( *(?:{words}) *\))? *[:=]?"
-            rf"\s*(?P<lead>{_LEAD})?\s*(?:json[c5]?\s+)?(?=[\[{{])",
+            rf"\s*+(?:(?P<lead>{_LEAD})\s*+)?(?:json[c5]?\s+)?(?=[\[{{])",
             re.IGNORECASE | re.MULTILINE,
         )
 
