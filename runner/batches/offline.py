@@ -293,12 +293,13 @@ def _show(tally: Tally, custom_id: str, text: str, readings: Mapping[str, Readin
         if reading.pattern is None:
             unmatched = tally.unmatched.setdefault(question, [])
             if len(unmatched) < UNMATCHED:
-                unmatched.append(Example(custom_id, text[: 8 * AROUND], "", ""))
+                more = "…" * (len(text) > 8 * AROUND)
+                unmatched.append(Example(custom_id, text[: 8 * AROUND] + more, "", ""))
             continue
         examples = tally.examples.setdefault((question, reading.pattern), [])
         if len(examples) < EXAMPLES and reading.span is not None:
             begin, end = reading.span
-            shown = text[begin : min(end, begin + AROUND)]
+            shown = text[begin : min(end, begin + AROUND)] + "…" * (end > begin + AROUND)
             before, after = text[max(0, begin - AROUND) : begin], text[end : end + AROUND]
             examples.append(Example(custom_id, before, shown, after))
 

@@ -7,9 +7,13 @@ from runner.config.files import SHIPPED
 from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
 
-KINDS = ("texts", "rating", "labels", "survey", "judge")
-"""texts: personas read texts, as in the bundled study; the others are in conf/experiment/."""
 LANGUAGES = ("en", "ja")
+EXAMPLES = tuple(
+    sorted(p.stem for p in (SHIPPED / "experiment").glob("*.yaml") if p.stem != "literary")
+)
+"""The experiments in conf/experiment/, those in Japanese with _ja behind their names."""
+KINDS = ("texts", *(name for name in EXAMPLES if not name.endswith("_ja")))
+"""texts: personas read texts, as in the bundled study; the others are examples."""
 
 EXPERIMENT = """\
 # @package _global_
@@ -58,18 +62,21 @@ def write_starter(name: str, kind: str, lang: str) -> str:
         lang: one of `LANGUAGES`; the starter of the kind texts is in Japanese.
 
     Raises:
-        ConfigError: it is there already, or there is no such kind.
+        ConfigError: it is there already, or there is no such kind, or not in this language.
     """
     for key, word, known in (("kind", kind, KINDS), ("lang", lang, LANGUAGES)):
         if word not in known:
             raise ConfigError(f"{key}={word}: {did_you_mean(word, known)}")
+    example = kind if lang == "en" else f"{kind}_{lang}"
+    if kind != "texts" and example not in EXAMPLES:
+        raise ConfigError(f"lang={lang}: kind={kind} is there in English only: leave lang out")
     home = Path(name)
     if home.exists():
         raise ConfigError(f"{home}: exists already; choose another name=…")
     if kind == "texts":
         _write_texts(home, name)
     else:
-        _copy_example(home, name, kind if lang == "en" else f"{kind}_{lang}")
+        _copy_example(home, name, example)
     return (
         f"{home}/ is written: edit its files, then\n"
         f"  python -m runner --config-dir {name} experiment={name} action=plan"
@@ -77,19 +84,22 @@ def write_starter(name: str, kind: str, lang: str) -> str:
 
 
 def _copy_example(home: Path, name: str, example: str) -> None:
-    """Copy an example of conf/experiment/ and its table, under another name."""
-    source, target = SHIPPED / "experiment" / example, home / "experiment" / name
-    target.parent.mkdir(parents=True)
-    text = source.with_suffix(".yaml").read_text(encoding="utf-8")
+    """Copy an example of conf/experiment/ and the files beside it, under another name."""
+    target = home / "experiment"
+    target.mkdir(parents=True)
     changes = {
         f"experiment={example}": f"--config-dir {name} experiment={name}",
         f"name: {example}": f"name: {name}",
-        f"{example}.csv": f"{name}.csv",
     }
+    beside = [p for p in (SHIPPED / "experiment").glob(f"{example}.*") if p.suffix != ".yaml"]
+    for path in beside:
+        renamed = path.name.replace(example, name, 1)
+        changes[path.name] = renamed
+        shutil.copyfile(path, target / renamed)
+    text = (SHIPPED / "experiment" / f"{example}.yaml").read_text(encoding="utf-8")
     for old, new in changes.items():
         text = text.replace(old, new)
-    target.with_suffix(".yaml").write_text(text, encoding="utf-8")
-    shutil.copyfile(source.with_suffix(".csv"), target.with_suffix(".csv"))
+    (target / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
 def _write_texts(home: Path, name: str) -> None:

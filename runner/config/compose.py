@@ -142,9 +142,23 @@ def _run(task: Callable[[DictConfig], None], home: Path, arguments: list[str]) -
     except yaml.MarkedYAMLError as error:
         raise ConfigError(broken_yaml(error)) from None
     except (HydraException, OmegaConfBaseException, ValueError, AttributeError) as error:
-        raise ConfigError(_one_line(error)) from None
+        raise ConfigError(_beneath_nothing(error, arguments) or _one_line(error)) from None
+    except AssertionError as error:
+        if (reason := _beneath_nothing(error, arguments)) is None:
+            raise
+        raise ConfigError(reason) from None
     finally:
         sys.argv = before
+
+
+def _beneath_nothing(error: BaseException, arguments: list[str]) -> str | None:
+    """Return what is wrong where the command line says a part of what a file sets to null."""
+    if not re.search(r"Unexpected type for root: NoneType|'NoneType' object has no", str(error)):
+        return None
+    words = [word for word in arguments if word.startswith(("pilot.", "pilot={"))]
+    if not words:
+        return None
+    return f"command line: {words[0]}: the experiment's file says pilot: null; take that line out of it"
 
 
 _KEY_NAMES = re.compile(r"(?i)(api[_-]?key|secret|password|credential|(?<!max_)(?<!_)token)$")
@@ -227,6 +241,8 @@ def _one_line(error: BaseException) -> str:
         hint = did_you_mean(unknown[1], _fields(unknown[2] or "Config"))
         if re.fullmatch(r"items\.\w+", unknown[3]):
             hint = "a new item is written into a YAML file, under items:"
+        if unknown[3] in ("trials.min", "trials.max", "trials.until"):
+            hint = "trials is a number here; write trials={min: 5, max: 50, until: {half_width: 2.5, of: ITEM}}"
         if unknown[3] == "experiment" and unknown[2] == "Config":
             hint = "the first line of the file has to be '# @package _global_'"
         return options.reason_for(f"{within}{unknown[3]}: no such key; {hint}")
@@ -269,6 +285,15 @@ def _known(text: str) -> str | None:
         return (
             "command line: a list has no keys; a factor whose levels are a list is written as "
             "levels: […] in its file, so that select can choose among them"
+        )
+    if re.search(r"Cannot assign \w+ to Dict.*\s+full_key: design\b", text):
+        return (
+            "design: takes names with values: {between: [FACTOR]}, {cross: [A, B]}, {with: {A: B}} or "
+            "{only: FILE}"
+        )
+    if re.search(r"subclass of PilotConfig", text):
+        return (
+            "pilot: takes names with values, as {share: 0.02, at_least: 20, valid: 0.9}; null: none"
         )
     if "'hydra/launcher/submitit_" in text:
         return "hydra/launcher: submitit is not installed: pip install 'chorus-runner[slurm]'"

@@ -57,6 +57,9 @@ def check_items(items: Mapping[str, ItemConfig], where: str, problems: Problems)
             is_stray = item.kind not in kinds and getattr(item, name) != unsaid
             owners = " or ".join(f"kind: {kind}" for kind in kinds)
             problems.check(not is_stray, f"{at}.{name}", f"only an item of {owners} has it")
+        is_stray = item.kind in ("text", "json") and item.reason is True
+        said = f"an item of kind: {item.kind} has none; ask for it in an item of its own"
+        problems.check(not is_stray, f"{at}.reason", said)
         if item.kind in OPTIONED:
             _check_options(item, at, problems)
         if item.kind == "number":
@@ -178,7 +181,7 @@ def question_of(
     kind = ItemKind(item.kind) if item.kind in KINDS else ItemKind.NUMBER
     options = options_of(item) if item.kind in OPTIONED else ()
     is_number = kind is ItemKind.NUMBER
-    asks_reason = item.reason and kind not in (ItemKind.TEXT, ItemKind.JSON)
+    asks_reason = item.reason is not False and kind not in (ItemKind.TEXT, ItemKind.JSON)
     low, high = counts_of(item) if kind is ItemKind.CHOICES else (1, len(options))
     return Question(
         id=id_,
@@ -220,7 +223,12 @@ def _schema(item: ItemConfig, where: str, folders: Sequence[Path], problems: Pro
         except ConfigError as error:
             problems.lines.append(str(error))
             return _ANYTHING
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            problems.add(
+                where, f"{(error.strerror or str(error)).lower()}: write its path, or the schema"
+            )
+            return _ANYTHING
+        except ValueError as error:
             problems.add(where, f"cannot be read as JSON: {error}")
             return _ANYTHING
     if not isinstance(said, dict):

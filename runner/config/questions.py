@@ -60,7 +60,7 @@ def questions_of(
     wordings = _wordings(row, factors, where, problems)
     _check_patterns(row, where, problems)
     for key, item in items.items():
-        lines = row.form if item.reason or not row.form_value else row.form_value
+        lines = row.form if item.reason is not False or not row.form_value else row.form_value
         problems.check(
             item.kind == "number" or "{options}" in lines,
             f"{where}: form",

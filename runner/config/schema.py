@@ -55,7 +55,7 @@ class ItemConfig:
     scale: str = ""
     reverse: bool = False
     expect: str | None = None
-    reason: bool = True
+    reason: bool | None = None
     reason_required: bool = True
     aliases: list[str] = field(default_factory=list)
 

@@ -5,7 +5,7 @@ reports all problems at once, each with its file, its key and what is allowed.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -57,7 +57,7 @@ from runner.core.model import (
     Variant,
 )
 from runner.core.pilot import Pilot
-from runner.core.prompt import MAIN_FIELDS, render
+from runner.core.prompt import MAIN_FIELDS, name_of, render
 from runner.core.request_states import RetryPolicy
 from runner.providers._lines import overlaid
 
@@ -265,7 +265,18 @@ def _experiment(
         experiment = replace(experiment, sent=sent, model=model)
     _check_prompt(experiment)
     images = images_of(experiment, config.provider, sources)
-    return replace(experiment, images=images), notes
+    return replace(experiment, images=images), (*notes, *_unsaid(config, questions))
+
+
+def _unsaid(config: Config, questions: QuestionSet) -> Iterator[str]:
+    """Yield a note where a study of its own says no items, and is asked those of the question set."""
+    if config.items or not (config.messages or config.factors):
+        return
+    asked = ", ".join(name_of(question) for question in questions.questions)
+    yield (
+        f"items: the experiment says none, so that those of question/{questions.name}.yaml are asked: "
+        f"{asked}"
+    )
 
 
 def _asked(

@@ -41,6 +41,9 @@ def _check_rule(said: Mapping[str, Any], problems: Problems) -> None:
     width = until.get("half_width")
     good = isinstance(width, int | float) and not isinstance(width, bool) and 0 < width < 1e12
     problems.check(good, "trials.until.half_width", f"{width!r}; allowed: a number above 0")
+    problems.check(
+        until.get("of") is not None, "trials.until.of", "says which item is looked at; " + AS
+    )
     per = until.get("per", PER)
     problems.check(
         per == PER, "trials.until.per", f"{per!r}; allowed: {PER}, each of which is looked at alone"

@@ -346,7 +346,8 @@ def _scan(run: StoredRun) -> pl.LazyFrame:
     return pl.scan_parquet(run.folder / ANSWERS, glob=False)
 
 
-def _rows(run: ReportedRun) -> pl.LazyFrame:
+def rows_of(run: ReportedRun) -> pl.LazyFrame:
+    """Return the table of a run, a row a request."""
     return _scan(run.stored).filter(_is_of(run))
 
 
@@ -456,7 +457,7 @@ def _with_cells(by_question: list[list[pl.DataFrame]], factors: Sequence[str]) -
 
 def _statuses(run: ReportedRun) -> pl.DataFrame:
     return (
-        _rows(run)
+        rows_of(run)
         .group_by("status")
         .agg(
             pl.len().cast(pl.Int64).alias("requests"),
@@ -524,7 +525,7 @@ def _usage(run: ReportedRun) -> pl.DataFrame:
 
 def _returned(run: ReportedRun) -> pl.DataFrame:
     return (
-        _rows(run)
+        rows_of(run)
         .filter(pl.col("model_returned").is_not_null() | pl.col("completed_at").is_not_null())
         .group_by("model_returned")
         .agg(

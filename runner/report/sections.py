@@ -17,8 +17,10 @@ from runner.report.figures.sheet import Drawn, Sheet
 from runner.report.page import Page, Section, Table, counts
 from runner.report.parts import MANY_CELLS, Parts, share
 from runner.report.rules import rules
+from runner.report.scales import checks, scale_scores
 from runner.report.words import Words
 from runner.tables.runs import Kind
+from runner.tables.scales import columns_of
 
 PACKAGES = ("polars", "numpy", "scipy", "matplotlib", "matplotlib-fontja")
 
@@ -103,6 +105,8 @@ class Sections:
             yield self._section("agreement", self._agreement())
             yield self._section("correlation", self._correlation())
             yield self._section("temperature", self._temperature())
+        if any(columns_of(run.stored.definition) for run in self._data.runs):
+            yield self._section("scales", self._scales())
         if self._choices.questions:
             of_choices = ChoiceParts(self._choices, self._words, self._parts)
             yield self._section("choices", of_choices.shares())
@@ -176,6 +180,12 @@ class Sections:
         )
         own = factor if factor in self._numbers.factors else ""
         yield self._parts.table(name, shown, own, notes=notes, open_=factor == "run")
+
+    def _scales(self) -> Iterator[Part]:
+        runs, words = self._data.runs, self._words
+        for name, table in (("scales", scale_scores(runs)), ("checks", checks(runs))):
+            if table.height:
+                yield self._parts.table(name, table, notes=(words(f"m.{name}"),))
 
     def _cells(self) -> Part:
         words, readings = self._words, self._numbers.readings

@@ -76,6 +76,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "s.agreement": ("試行間の一致", "Agreement between trials"),
     "s.correlation": ("質問間の相関", "Correlation between questions"),
     "s.temperature": ("温度とばらつき", "Temperature and spread"),
+    "s.scales": ("尺度得点と注意確認", "Scale scores and attention checks"),
     "s.choices": ("選択肢の割合", "Shares of the options"),
     "s.choice_agreement": ("選択の一致", "Agreement of the choices"),
     "s.reasons": ("理由の長さ", "Length of the reasons"),
@@ -95,6 +96,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.persona_model": ("ペルソナ × モデル：平均値", "Persona × model: means"),
     "t.text_model": ("テキスト × モデル：平均値", "Text × model: means"),
     "t.factor_model": ("{factor} × モデル：平均値", "{factor} × model: means"),
+    "t.scales": ("尺度得点（モデル別）", "Scale scores by model"),
+    "t.checks": ("注意確認（回答の行の数）", "Attention checks, in rows of the table"),
     "t.shares_model": ("選択肢の割合（モデル別）", "Shares of the options by model"),
     "t.shares_factor": ("選択肢の割合（{factor} 別）", "Shares of the options by {factor}"),
     "t.shares_persona": ("選択肢の割合（ペルソナ別）", "Shares of the options by persona"),
@@ -149,6 +152,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.icc": ("ICC(1)", "ICC(1)"),
     "c.icc_low": ("ICC 95 % 下限", "ICC 95 % low"),
     "c.icc_high": ("ICC 95 % 上限", "ICC 95 % high"),
+    "c.scale": ("尺度", "scale"),
+    "c.met": ("すべて期待どおり", "all as expected"),
+    "c.missed": ("違うものがある", "one or more missed"),
+    "c.unread": ("確かめられない", "not known"),
     "c.option": ("選択肢", "option"),
     "c.shown": ("示した文言", "as shown"),
     "c.count": ("回答数", "count"),
@@ -478,6 +485,16 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "温度とばらつき：値が二つ以上ある条件の標準偏差を、同じモデルと温度で併合したもの。",
         "Temperature and spread: the standard deviation within cells that have two or more values, "
         "pooled over the cells of one model and temperature.",
+    ),
+    "m.scales": (
+        "尺度得点は一回の回答での項目の平均で、逆転項目は折り返す。一つでも読み取れない項目があれば欠測とする。"
+        "注意確認に外れた行も含む。",
+        "A scale score is the mean of its items in one answer, reversed ones turned round; it is missing "
+        "where one of them was not read. Rows that missed an attention check are included.",
+    ),
+    "m.checks": (
+        "注意確認に外れた行は表の列 checks_missed で分かる。ここでは何も除いていない。",
+        "The column checks_missed of the tables tells which rows; nothing is left out here because of it.",
     ),
     "m.shares": (
         "選択肢の割合：その選択肢を選んだ回答 ÷ 有効な回答 n（欠測値は含まない。n + 欠測 = 総数）。区間はウィルソンの "

@@ -9,7 +9,16 @@ import polars as pl
 
 from runner.core.definition import cells_in, factors_in
 from runner.core.model import ItemKind, Kept
-from runner.tables.items import CAUSES, MEANINGS, Item, Items, allowed_of, allowed_of_all
+from runner.tables.items import (
+    CAUSES,
+    MEANINGS,
+    Item,
+    Items,
+    allowed_of,
+    allowed_of_all,
+    range_of_all,
+)
+from runner.tables.scales import MISSED, items_of
 
 NEVER = ("空にならない", "never empty")
 
@@ -131,7 +140,7 @@ COLUMNS: Mapping[str, Column] = {
     "question": Column(("識別子、例 Q1", "id, as Q1"), ("質問", "which question")),
     "label": Column(_TEXT, ("質問の名前", "what the question is called")),
     "value": Column(
-        ("質問の範囲の数（通常 0〜100）", "number within the question's range, usually 0 to 100"),
+        ("質問の範囲の数", "number within the question's range"),
         ("読み取った値", "the value that was read"),
         _MISSING,
     ),
@@ -448,24 +457,25 @@ def described(
         KeyError: the column has no explanation.
     """
     items = items or {}
-    others = {key: i for key, i in items.items() if i.kind is not ItemKind.NUMBER}
     if factors and name in factors:
         return factors[name], None
     if name in COLUMNS:
-        return _of_questions(name, items) if others else COLUMNS[name], None
+        return _of_questions(name, items), None
     found = _OF_QUESTION.fullmatch(name)
     if (found is None or found["key"] not in labels) and name.startswith("scale_"):
-        return _SCALE, None
+        return _of_scores(_SCALE, name, items), None
     if found is None or found["key"] not in labels:
         raise KeyError(name)
     key, part = found["key"], found["part"]
-    return _of_item(part, others[key]) if key in others else COLUMNS[part], key
+    return _of_item(part, items[key]) if key in items else COLUMNS[part], key
 
 
 def _of_item(part: str, item: Item) -> Column:
-    """Return what a column of one question means that is no number."""
+    """Return what a column of one question means."""
     column = COLUMNS[part]
-    if part == "cause":
+    if part == "value" and item.kind is ItemKind.NUMBER:
+        return replace(column, allowed=allowed_of(item))
+    if part == "cause" and item.kind in CAUSES:
         return replace(column, allowed=(CAUSES[item.kind],) * 2)
     if part == "value":
         return Column(allowed_of(item), MEANINGS[item.kind], _MISSING)
@@ -473,8 +483,15 @@ def _of_item(part: str, item: Item) -> Column:
 
 
 def _of_questions(name: str, items: Items) -> Column:
-    """Return what a column of several questions means, some of which are no numbers."""
+    """Return what a column of several questions means."""
     column = COLUMNS[name]
+    others = [item for item in items.values() if item.kind is not ItemKind.NUMBER]
+    if name == MISSED:
+        return _of_scores(column, name, items)
+    if name == "value" and items:
+        column = replace(column, allowed=range_of_all(items))
+    if not others:
+        return column
     if name == "cause":
         known = column.allowed[0].split(", ")
         there = (cause for i in items.values() for cause in CAUSES.get(i.kind, "").split(", "))
@@ -483,10 +500,34 @@ def _of_questions(name: str, items: Items) -> Column:
     if name == "choice":
         return replace(column, allowed=allowed_of_all(items))
     if name == "value":
-        there_are = any(item.kind is ItemKind.NUMBER for item in items.values())
-        allowed = column.allowed if there_are else ("値なし", "no value")
-        return _with_empty(replace(column, allowed=allowed), [_ELSEWHERE_SAID])
+        return _with_empty(column, [_ELSEWHERE_SAID])
     return column
+
+
+def _of_scores(column: Column, name: str, items: Items) -> Column:
+    """Return what a column of scores means, with the items that it is made from."""
+    analysis = {key: item.analysis for key, item in items.items()}
+    own = items_of(analysis, name)
+    if not own:
+        return column
+    said = [_scored(key, analysis[key], is_check=name == MISSED) for key in own]
+    ja, en = ("、".join(ja for ja, _ in said), ", ".join(en for _, en in said))
+    meaning = (f"{column.meaning[0]}：{ja}", f"{column.meaning[1]}: {en}")
+    bounds = {items[key].bounds for key in own}
+    low, high, _ = (bounds.pop() if len(bounds) == 1 else None) or (None, None, True)
+    if name == MISSED or low is None:
+        return replace(column, meaning=meaning)
+    return replace(
+        column,
+        allowed=(f"{low:g} から {high:g} の数", f"number from {low:g} to {high:g}"),
+        meaning=meaning,
+    )
+
+
+def _scored(key: str, row: Mapping[str, Any], *, is_check: bool) -> tuple[str, str]:
+    if is_check:
+        return f"{key}（期待 {row['expect']}）", f"{key} (expected: {row['expect']})"
+    return (f"{key}（逆転）", f"{key} (reversed)") if row.get("reverse") else (key, key)
 
 
 _SCALE = Column(
@@ -530,7 +571,7 @@ def codebook(
     notes = _NOTES[language] + (say("study") if "study.csv" in tables else "")
     notes += say("by_rule") if by_rule else ""
     lines = [f"# {say('title')}", "", notes, f"## {say('questions')}", ""]
-    lines += [f"- {_cell(key)}: {_cell(label)}" for key, label in labels.items()]
+    lines += [_asked(key, label, (items or {}).get(key)) for key, label in labels.items()]
     for file, schema in tables.items():
         lines += ["", f"## {file} ({say('columns', count=len(schema))})", "", say("head")]
         lines.append("|---|---|---|---|---|")
@@ -542,6 +583,13 @@ def codebook(
             cells = (name, str(kind), column.allowed[place], meaning, column.empty[place])
             lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _asked(key: str, label: str, item: Item | None) -> str:
+    """Return the line of a question: its id, what it is called, and how it is asked."""
+    ask = item.ask if item else ""
+    named = [key, *([label] if label != key or not ask else []), *([ask] if ask else [])]
+    return "- " + ": ".join(map(_cell, named))
 
 
 def _cell(text: str) -> str:

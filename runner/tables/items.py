@@ -1,7 +1,7 @@
 """What the columns of a question mean, by what is answered to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.core.definition import kind_of, options_in
@@ -22,6 +22,14 @@ class Item:
     kind: ItemKind
     options: Mapping[str, str]
     """By id, what was shown."""
+    bounds: tuple[float, float, bool] | None = field(default=None, compare=False)
+    """Of a number: the lowest, the highest, and whether it is whole; None: not the same in all runs."""
+    ask: str = field(default="", compare=False)
+    """The question in full."""
+    anchors: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What some of the numbers mean."""
+    analysis: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Its `scale`, whether it is `reverse`d, and what is `expect`ed of an attention check."""
 
     def __str__(self) -> str:
         """Say it in an error."""
@@ -43,8 +51,17 @@ _NAMES = {
 
 def items_in(definition: Mapping[str, Any]) -> dict[str, Item]:
     """Return what is answered to each question of a definition."""
+    analysis = definition.get("analysis", {})
     return {
-        key: Item(kind_of(row), options_in(row)) for key, row in definition["questions"].items()
+        key: Item(
+            kind_of(row),
+            options_in(row),
+            (row["minimum"], row["maximum"], row.get("integer", True)),
+            row.get("ask", ""),
+            row.get("anchors", {}),
+            analysis.get(key, {}),
+        )
+        for key, row in definition["questions"].items()
     }
 
 
@@ -63,6 +80,8 @@ def of_all(runs: Sequence[StoredRun]) -> dict[str, Item]:
                     f"export.over: {key} is {known} in {first.name} and {item} in {run.name}: export "
                     "them one by one, their answers do not fit into one table"
                 )
+            if known.bounds != item.bounds:
+                found[key] = (replace(known, bounds=None), first)
     return {key: item for key, (item, _) in found.items()}
 
 
@@ -92,6 +111,8 @@ def allowed_of(item: Item) -> tuple[str, str]:
     """Say what a value may be, in Japanese and in English."""
     options = shown_options(item.options)
     match item.kind:
+        case ItemKind.NUMBER:
+            return _range_of(item)
         case ItemKind.CHOICE:
             return f"選択肢の識別子：{options}", f"id of an option: {options}"
         case ItemKind.CHOICES:
@@ -107,6 +128,25 @@ def allowed_of(item: Item) -> tuple[str, str]:
         case ItemKind.JSON:
             return "スキーマが許す JSON", "JSON that the schema allows"
     return "文字列", "text"
+
+
+def _range_of(item: Item) -> tuple[str, str]:
+    if item.bounds is None:
+        return "質問の範囲の数", "number within the question's range"
+    low, high, is_whole = item.bounds
+    ja, en = f"{low:g} から {high:g} の", f"number from {low:g} to {high:g}"
+    anchors = ", ".join(f"{number} = {word}" for number, word in item.anchors.items())
+    behind = (f"（{anchors}）", f" ({anchors})") if anchors else ("", "")
+    return f"{ja}{'整数' if is_whole else '数'}{behind[0]}", f"{'whole ' * is_whole}{en}{behind[1]}"
+
+
+def range_of_all(items: Items) -> tuple[str, str]:
+    """Say what the long table's column `value` may hold, in Japanese and in English."""
+    numbers = [replace(i, anchors={}) for i in items.values() if i.kind is ItemKind.NUMBER]
+    if not numbers:
+        return "値なし", "no value"
+    alike = len({item.bounds for item in numbers}) == 1
+    return _range_of(numbers[0] if alike else replace(numbers[0], bounds=None))
 
 
 def allowed_of_all(items: Items) -> tuple[str, str]:

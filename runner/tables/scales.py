@@ -17,6 +17,18 @@ def columns_of(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {**dict.fromkeys(scales, pl.Float64), **checks}
 
 
+def items_of(analysis: Mapping[str, Mapping[str, Any]], column: str) -> list[str]:
+    """Return the items that make a column of scores.
+
+    Args:
+        analysis: what is made of the answers, by item.
+        column: of `columns_of`.
+    """
+    if column == MISSED:
+        return [key for key, row in analysis.items() if "expect" in row]
+    return [key for key, row in analysis.items() if f"scale_{row.get('scale')}" == column]
+
+
 def scores(definition: Mapping[str, Any]) -> Iterator[pl.Expr]:
     """Yield the scores of a row, from the columns of its questions.
 
@@ -29,7 +41,7 @@ def scores(definition: Mapping[str, Any]) -> Iterator[pl.Expr]:
         if column == MISSED:
             yield _missed(items).alias(MISSED)
             continue
-        own = [key for key, row in items.items() if f"scale_{row.get('scale')}" == column]
+        own = items_of(items, column)
         values = [
             questions[key]["minimum"] + questions[key]["maximum"] - pl.col(f"{key}_value")
             if items[key].get("reverse")
@@ -41,9 +53,7 @@ def scores(definition: Mapping[str, Any]) -> Iterator[pl.Expr]:
 
 
 def _missed(items: Mapping[str, Any]) -> pl.Expr:
-    checks = [
-        (pl.col(f"{key}_value") != row["expect"]) for key, row in items.items() if "expect" in row
-    ]
+    checks = [pl.col(f"{key}_value") != items[key]["expect"] for key in items_of(items, MISSED)]
     missed = pl.sum_horizontal(check.fill_null(value=False).cast(pl.Int64) for check in checks)
     unread = pl.any_horizontal(check.is_null() for check in checks)
     return pl.when(unread & (missed == 0)).then(None).otherwise(missed)

@@ -82,6 +82,21 @@ def test_a_pilot_whose_patterns_read_nothing_has_cost_the_pilot_and_no_more(
     assert desk.answers()["status"].to_list() == ["success"] * 20
 
 
+def test_a_fork_has_a_pilot_of_its_own(desk: Desk) -> None:
+    words = [*QUICK, "personas=[p1]", "texts=[t1]", "trials=4", "pilot={at_least: 2}"]
+    assert desk.run(*words, "faults.malformed=0").returncode == 0
+    other = [*words, "faults.malformed=0", "+provider.parameters.top_p=0.5"]
+    forked = f"{EMULATED}-2"
+    failed = desk.run(*other, READS_NOTHING, "fork=true")  # that the first one passed says nothing
+    assert (failed.returncode, cost(desk, forked)) == (3, 2)
+    assert desk.summary(forked)["pilot"]["state"] == "failed"
+    assert desk.run(*other, "action=extract", "apply=true").returncode in (0, 3)
+    said = desk.run(*other)  # found again without the word
+    assert (said.returncode, cost(desk, forked)) == (0, 4), said.stderr
+    assert set(paid(desk, forked).values()) == {1}
+    assert (cost(desk), desk.summary()["pilot"]["state"]) == (4, "passed")
+
+
 def test_it_goes_on_all_the_same_where_that_is_said(desk: Desk) -> None:
     words = [*QUICK, *STUDY, "faults.malformed=0", READS_NOTHING, "retry.max_attempts=1"]
     assert desk.run(*words, PILOT).returncode == 3

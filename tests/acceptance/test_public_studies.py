@@ -47,6 +47,23 @@ def test_an_inventory_with_reversed_items_has_scale_scores(desk: Desk) -> None:
         check = row["check_value"]
         assert row["checks_missed"] == (None if check is None else int(check != 3))
     assert 0 < missing < 40
+    tables = desk.folder / "outputs/inventory/report/tables"
+    for row in pl.read_csv(tables / "scales.csv").iter_rows(named=True):
+        scores = answers[f"scale_{row['scale']}"]
+        assert (row["n"], row["missing"]) == (scores.count(), scores.null_count())
+        assert (row["mean"], row["sd"]) == pytest.approx((scores.mean(), scores.std()), rel=1e-3)
+    (row,) = pl.read_csv(tables / "checks.csv").iter_rows(named=True)
+    missed = answers["checks_missed"]
+    assert (row["missed"], row["unread"]) == ((missed == 1).sum(), missed.null_count())
+    assert row["met"] == answers.height - row["missed"] - row["unread"]
+    codebook = next(desk.folder.rglob("codebook.md")).read_text(encoding="utf-8")
+    assert "- e1: I start talks with strangers.\n" in codebook
+    assert (
+        "| e1_value | Int64 | whole number from 1 to 7 (1 = not at all, 7 = very well) |"
+        in codebook
+    )
+    assert "turned round: e1, e2 (reversed) |" in codebook
+    assert "than expected: check (expected: 3) |" in codebook
 
 
 def test_an_annotation_stands_beside_what_people_said(desk: Desk) -> None:

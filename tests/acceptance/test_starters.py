@@ -5,11 +5,16 @@ import json
 import polars as pl
 import pytest
 
-from runner.cli.init import KINDS, LANGUAGES
+from runner.cli.init import EXAMPLES, KINDS, LANGUAGES
 from runner.config.files import SHIPPED
 from tests.acceptance.conftest import QUICK, Desk
 
-EXAMPLES = [kind + end for kind in KINDS if kind != "texts" for end in ("", "_ja")]
+STARTERS = [
+    (kind, lang)
+    for kind in KINDS
+    for lang in LANGUAGES
+    if kind == "texts" or lang == "en" or f"{kind}_{lang}" in EXAMPLES
+]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -32,8 +37,7 @@ def test_an_example_is_short(name: str) -> None:
     assert len(lines) < 40
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(("kind", "lang"), STARTERS)
 def test_a_starter_is_planned_with_the_command_that_it_prints(
     desk: Desk, kind: str, lang: str
 ) -> None:
@@ -49,10 +53,15 @@ def test_a_starter_is_planned_with_the_command_that_it_prints(
 
 
 @pytest.mark.parametrize(
-    ("word", "hint"), [("kind=label", "did you mean labels?"), ("lang=jp", "allowed: en, ja")]
+    ("words", "hint"),
+    [
+        (["kind=label"], "did you mean labels?"),
+        (["lang=jp"], "allowed: en, ja"),
+        (["kind=topics", "lang=ja"], "kind=topics is there in English only"),
+    ],
 )
-def test_a_kind_that_is_not_there_is_refused(desk: Desk, word: str, hint: str) -> None:
-    said = desk.run("action=init", "name=mine", word)
+def test_a_kind_that_is_not_there_is_refused(desk: Desk, words: list[str], hint: str) -> None:
+    said = desk.run("action=init", "name=mine", *words)
     assert said.returncode == 2
     assert hint in said.stderr
     assert not (desk.folder / "mine").exists()

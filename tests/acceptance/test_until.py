@@ -275,6 +275,20 @@ def test_reading_again_and_a_folder_beside_it(desk: Desk) -> None:
     assert cost(desk) == paid
 
 
+def test_a_fork_grants_rounds_of_its_own_and_leaves_the_first_alone(desk: Desk) -> None:
+    words = [*QUICK, "personas=[p1]", "texts=[t1]", "faults.malformed=0"]
+    assert desk.run(*words, rule(2, 3, 0.1)).returncode == 0
+    other, forked = [*words, "+provider.parameters.top_p=0.5"], f"{EMULATED}-2"
+    said = desk.run(*other, rule(2, 4, 0.1), "fork=true")
+    assert said.returncode == 0, said.stderr
+    kept_to(desk.answers(forked), 2, 4, 0.1)
+    rounds = json.loads((desk.cell(forked) / "manifest.json").read_text())["rounds"]
+    assert {one["rule"]["max"] for one in rounds} == {4}  # none of the first one's
+    again = desk.run(*other, rule(2, 4, 0.1))  # it is found again, and has all it wants
+    assert (again.returncode, cost(desk, forked)) == (0, 4)
+    assert (cost(desk), desk.answers().height) == (3, 3)
+
+
 def test_the_report_the_codebook_and_the_manifest_say_it(desk: Desk) -> None:
     words = [*QUICK, *WHERE]
     desk.run(*words, rule(half_width=6, most=9))

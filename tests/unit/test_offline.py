@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from runner.batches import workers
 from runner.batches.offline import LineDecoder, Pieces, Tally, Wanted, prepare, read_piece
 from runner.batches.workers import Range, ranges, spread
 from runner.cli.extract import print_bad_lines
+from runner.core.model import ItemKind, Question
 from runner.providers.base import Service
 from runner.providers.openai import OpenAIBatch
 from runner.run.extract import read_file
@@ -205,3 +207,22 @@ def test_a_line_too_long_is_set_aside(tmp_path, dialect, monkeypatch):
     tally = Pieces(QUESTIONS, dialect, Wanted()).read(Range(path, 0, path.stat().st_size))
 
     assert (tally.answers, tally.bad_lines, tally.bad[0][0]) == (1, 1, 1)
+
+
+def test_a_match_that_is_cut_says_so(tmp_path, dialect):
+    why = Question(
+        id="why",
+        label="why",
+        minimum=1,
+        maximum=1,
+        integer=True,
+        reason_required=False,
+        kind=ItemKind.TEXT,
+    )
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(
+        b"\n".join(line(n, f"why: {text}") for n, text in (("a", "x" * 99), ("b", "brief")))
+    )
+    total = read_file(path, replace(QUESTIONS, questions=(why,)), dialect, BytesIO(), examples=True)
+    ((cut, whole),) = total.examples.values()
+    assert (cut.match, whole.match) == ("x" * 24 + "…", "brief")

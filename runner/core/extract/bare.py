@@ -17,7 +17,7 @@ from runner.core.extract.matcher import says_no
 from runner.core.extract.names import Names, any_of
 from runner.core.extract.normalize import blanks, tidy
 from runner.core.extract.number import UNSEEN, Entry, NumberGrammar, Value
-from runner.core.extract.objects import DRAFT
+from runner.core.extract.objects import DRAFT, FENCE
 from runner.core.extract.phrases import (
     ANCHORS,
     CANNOT,
@@ -188,7 +188,7 @@ class BareReader:
             return
         around = visible[: node.begin] + "\n" + visible[node.end :]
         known = all(m.kind in _KINDS and not DRAFT.search(key) for key, m in node.items)
-        if not known or not _FENCE.fullmatch(around):
+        if not known or not FENCE.fullmatch(around):
             return
         values = [(key, inner) for key, inner in node.items if self._is_value(inner)]
         if len(values) != 1:
@@ -242,11 +242,11 @@ class WholeProse:
         self._grammar = grammar
         self._refusals = refusals
 
-    def read(self, visible: str, plain: str) -> list[Entry]:
+    def read(self, visible: str, _plain: str) -> list[Entry]:
         """Return an entry with the whole answer; none where it says nothing, or begins with a no."""
         if says_no(self._refusals, visible.strip().partition("\n")[0]):
             return []
-        value = self._grammar.read(plain, 0, len(plain))
+        value = self._grammar.read(visible, 0, len(visible))
         return [] if value.number is None else [Entry(self._question, value=value)]
 
 
@@ -296,4 +296,3 @@ _COUNTED = re.compile(
     rf"[ \])\"]*(?!(?:because|since|as|due)\b|{ANCHORS})[a-z\u00c0-\u04ff]", re.IGNORECASE
 )
 _NAMED = re.compile("[a-z]", re.IGNORECASE)  # digits behind it are part of a name, as in Q1
-_FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)

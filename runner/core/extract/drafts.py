@@ -5,7 +5,7 @@ away, never where it would decide between two.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from runner.core.extract.names import linear
@@ -30,12 +30,16 @@ class Part(NamedTuple):
     """Why nothing of it can be trusted: an unknown mark."""
 
 
-def answer_part(text: str, ours: frozenset[str]) -> Part:
+def answer_part(
+    text: str, ours: frozenset[str], is_asked: Callable[[str, int, int], bool] | None = None
+) -> Part:
     """Return the part of an answer that answers.
 
     Args:
         text: the answer.
         ours: what questions are called; nothing of that name is a mark or a heading.
+        is_asked: tells whether what stands in a place of a tidied answer, a draft by its heading,
+            is part of a text that was asked for.
     """
     shown = hide_thoughts(text, ours)
     visible, plain = shown.text, tidy(shown.text)
@@ -47,7 +51,11 @@ def answer_part(text: str, ours: frozenset[str]) -> Part:
         and not _HEADING.search(plain.encode("utf-8", "replace"))
     ):
         return Part(visible, plain)
-    drafts = [*_drafts(visible, plain, ours), *_blocks(visible, ours)]
+    drafts = [
+        draft
+        for draft in (*_drafts(visible, plain, ours), *_blocks(visible, ours))
+        if not (draft.is_text and is_asked and is_asked(plain, draft.begin, draft.end))
+    ]
     if shown.last:
         drafts.append(_Draft(shown.last, len(visible), hidden=False))
     if not drafts:
@@ -84,6 +92,8 @@ class _Draft(NamedTuple):
     """Whether it is no part of the answer; its final part is one."""
     heard: bool = True
     """Whether it may speak against the answer."""
+    is_text: bool = False
+    """Whether it may be part of a text: its heading speaks of no thought."""
 
 
 def _drafts(visible: str, plain: str, ours: frozenset[str]) -> list[_Draft]:
@@ -105,10 +115,12 @@ def _drafts(visible: str, plain: str, ours: frozenset[str]) -> list[_Draft]:
         elif head.kind in ("final", "answer") or (
             head.kind == "styled" and head.style and head.style == open_.style
         ):
-            found.append(_Draft(open_.begin, head.end, heard=not open_.said))
+            is_text = not _THOUGHT.search(open_.word)
+            found.append(_Draft(open_.begin, head.end, heard=not open_.said, is_text=is_text))
             open_ = None
     if open_ is not None:
-        found.append(_Draft(open_.begin, len(visible)))
+        is_text = not _THOUGHT.search(open_.word)
+        found.append(_Draft(open_.begin, len(visible), is_text=is_text))
     return found
 
 
@@ -168,6 +180,11 @@ def _may_be_draft(head: _Head, later: list[_Head], plain: str) -> bool:
     return head.word not in _OFTEN_ANSWERS and not any(sign.isdigit() for sign in before)
 
 
+_THOUGHT: Final = re.compile(
+    r"think|thought|scratch|monologue|brainstorm|deliberat|reasoning|working|internal|hidden|private"
+    r"|process|思考|独白|熟考|内省|思案|推論|スクラッチ|考え|心の"
+)
+"""In a heading: what stands below it was never meant to be read."""
 _OPENING: Final = linear(r"(?m)^[ \t>]*<[a-z][a-z0-9_.-]*(?: [^<>]{0,100})?>", capture=False)
 _ANSWERING: Final = re.compile(
     r"^(?!pre_|before_)(?:.*(?:answer|rating|evaluat|assess|scor|result|respon|output|survey|question|item|value"

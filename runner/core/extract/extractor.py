@@ -31,14 +31,14 @@ from runner.core.extract.names import Names, linear
 from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, NumberGrammar, Value
 from runner.core.extract.objects import Grammar, ObjectReader
-from runner.core.extract.options import OptionGrammar, WholeOption, block_end
+from runner.core.extract.options import OptionGrammar, WholeOption
 from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.reasons import ReasonCutter
 from runner.core.extract.records import RecordGrammar, RecordReader
 from runner.core.extract.sentences import SentenceReader
 from runner.core.extract.tables import TableReader
-from runner.core.model import Cause, ItemKind, Pattern, PatternKind, Question, QuestionSet
+from runner.core.model import Cause, ItemKind, Option, Pattern, PatternKind, Question, QuestionSet
 from runner.core.prompt import options_shown
 
 __all__ = ["Extractor", "Found", "tidy", "trim_reason"]
@@ -84,6 +84,7 @@ class Extractor:
         grammars = {question.id: _grammar(questions, question) for question in questions.questions}
         of_one = {q for q, g in grammars.items() if isinstance(g, NumberGrammar | OptionGrammar)}
         numbers = {q: g for q, g in grammars.items() if isinstance(g, NumberGrammar)}
+        self._texts = {q for q, g in grammars.items() if isinstance(g, ProseGrammar)}
         # Reasons come first: a line that announces a reason is never read as a value.
         patterns = {
             "reason": questions.reason_patterns,
@@ -119,7 +120,7 @@ class Extractor:
             bare=_bare(questions, names, grammars),
             whole=SentenceReader(names, list(numbers), numbers),
             refusals=questions.refusal_patterns,
-            markup=Markup(names),
+            markup=Markup(names, _one_of(questions)),
             doubter=Doubter(questions, names),
             tops=tops,
         )
@@ -135,7 +136,7 @@ class Extractor:
 
     def extract(self, text: str) -> dict[str, Found]:
         """Return what was found for every question, by question id; never raises."""
-        part = answer_part(text, self._ours)
+        part = answer_part(text, self._ours, self._is_asked if self._texts else None)
         if part.strange is not None:
             nothing = Found(cause=Cause.NOT_A_NUMBER, written=(part.strange,))
             return dict.fromkeys(self._tools.order, nothing)
@@ -143,6 +144,19 @@ class Extractor:
         for other in part.others:
             found = _weighed(found, _Answer(self._tools, *other, text).read())
         return found
+
+    def _is_asked(self, plain: str, begin: int, end: int) -> bool:
+        """Tell whether a draft stands in the place of free words, and holds no other answer."""
+        marks = [m for m in self._tools.matcher.find(plain) if m.finder.group != "end"]
+        if any(begin <= mark.line < end for mark in marks):
+            return False
+        following = next((mark.line for mark in marks if mark.line >= end), None)
+        if following is not None and not plain[end:following].strip():
+            return False
+        last = next((mark for mark in reversed(marks) if mark.line < begin), None)
+        if last is None:
+            return len(self._tools.order) == 1
+        return last.finder.group == "value" and self._texts.issuperset(last.questions)
 
 
 class _Answer:
@@ -384,21 +398,27 @@ class _Answer:
         if isinstance(grammar, OptionGrammar) and not self._plain[mark.begin : mark.end].strip():
             return self._below(mark, question, end)
         if isinstance(grammar, ListGrammar):
-            end = block_end(self._plain, mark.begin, end)
+            end = grammar.end_of(self._plain, mark.begin, end)
         elif not isinstance(grammar, ProseGrammar):
             return self._value(mark, question)
-        value = grammar.read(self._plain, mark.begin, end)
-        if isinstance(grammar, ProseGrammar):
+        is_prose = isinstance(grammar, ProseGrammar)
+        value = grammar.read(self._visible if is_prose else self._plain, mark.begin, end)
+        if is_prose:
             self._of_prose(value)
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
         return value
 
     def _below(self, mark: Mark, question: str, end: int) -> Value:
-        """Read the option of a line that stands directly below its question."""
-        begin = mark.end + 1
+        """Read the option of a line that stands below its question, with nothing between."""
+        blank = len(self._plain[mark.end : end]) - len(self._plain[mark.end : end].lstrip(" \n"))
+        begin = max(mark.end + 1, mark.end + blank)
         stop = min(end, (self._plain + "\n").find("\n", begin))
         value = self._with.grammars[question].read(self._plain, begin, max(begin, stop))
-        if value.cause not in (None, Cause.AMBIGUOUS):  # what else stands there may be anything
+        is_apart = self._plain[mark.end : begin].count("\n") > 1
+        is_more = bool(self._plain[value.rest : stop].strip(_CLOSING)) and is_apart
+        if (
+            value.cause not in (None, Cause.AMBIGUOUS) or is_more
+        ):  # what else stands there may be anything
             value = Value(None, Cause.MISSING, (mark.end, mark.end), mark.end, mark.end)
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
         return value
@@ -468,6 +488,7 @@ _CUT_SHORT = re.compile(r"<s>|</s>\s*\S")
 _ANOTHER = re.compile(
     r"[ >*•・([\"'-]*(?:(?:or|and|to|maybe|または|か) *)?[-+]?[0-9]", re.IGNORECASE
 )
+_CLOSING = " \n)]\"'.。!"
 _OPENING = " \n([\"'*"
 _NEGATIVE = re.compile(r"negative|minus|マイナス|負")
 _SIGNS = ("-", "+", ">", "<", "~")
@@ -497,6 +518,12 @@ def _grammar(questions: QuestionSet, question: Question) -> Grammar:
         questions.value_words,
         kanji=questions.kanji_numbers,
     )
+
+
+def _one_of(questions: QuestionSet) -> list[Option]:
+    """Return the options of which one alone may be ticked."""
+    choices = (q for q in questions.questions if q.kind is ItemKind.CHOICE)
+    return [option for question in choices for option in question.options]
 
 
 def _bare(

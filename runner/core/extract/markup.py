@@ -5,11 +5,13 @@ keeps its place.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from runner.core.extract.names import Names
 from runner.core.extract.normalize import blanks, tidy
 from runner.core.extract.number import UNSEEN
+from runner.core.extract.options import OptionNames
+from runner.core.model import Option
 
 MOST_SIGNS = 4_000
 """A text with more tags, commands or boxes than this is left as it is."""
@@ -18,9 +20,11 @@ MOST_SIGNS = 4_000
 class Markup:
     """Takes markup out of the copies of a text."""
 
-    def __init__(self, names: Names) -> None:
-        """Keep what tags may be called."""
+    def __init__(self, names: Names, options: Sequence[Option] = ()) -> None:
+        """Keep what tags may be called, and of which options one alone may be ticked."""
         self._names = names
+        of_choices = f"|(?:{OptionNames(options).pattern}) *" if options else ""
+        self._box = re.compile(_BOX.format(of_choices=of_choices), re.IGNORECASE)
         words = sorted(names.words["value_word"], key=len, reverse=True)
         self._bracketed = re.compile(
             rf"(?m)^([ >-]{{0,8}})\[( *(?:{'|'.join(map(re.escape, words))}) *)\](?=[ \[]*[0-9])",
@@ -42,7 +46,7 @@ class Markup:
         if _few(visible, "\t"):
             plain = _with_bars(visible, plain)
         if _few(plain, "[") or any(box in plain for box in _BOXES):
-            plain = _ticked(self._bracketed.sub(r"\1 \2:", plain))
+            plain = _ticked(self._box, self._bracketed.sub(r"\1 \2:", plain))
         return visible, _joined(visible, plain)
 
     def _without_tags(self, visible: str, plain: str) -> tuple[str, str]:
@@ -205,9 +209,9 @@ def _tabs(visible: str, begin: int, end: int) -> list[int]:
     return [] if head[-1:] in (":", "：", "=", "") else found
 
 
-def _ticked(plain: str) -> str:
+def _ticked(box_of: re.Pattern[str], plain: str) -> str:
     """Leave of the boxes on lines of their own only what is ticked, if it is one."""
-    boxes = list(_BOX.finditer(plain))
+    boxes = list(box_of.finditer(plain))
     if not boxes or len(boxes) > MOST_SIGNS:
         return plain
     parts: list[str] = []
@@ -224,7 +228,9 @@ def _ticked(plain: str) -> str:
             begin, end = box.span()
             parts.append(plain[at:begin])
             stop = box.start("rest")
-            if len(ticked) != 1:
+            if len(ticked) != 1 and not box["rest"][:1].isdigit():
+                parts.append(plain[begin:end])
+            elif len(ticked) != 1:
                 parts.append("?" * (stop - begin) + plain[stop:end])
             elif box["ticked"]:
                 parts.append(" " * (stop - begin) + plain[stop:end])
@@ -358,7 +364,7 @@ _LATEX_RULE = re.compile(
     r"|\\(?:(?:hline|toprule|midrule|bottomrule|cline *\{[^}\n]{0,10}\})[ ]*\n?|end *\{[a-z]{4,12})"
 )
 _BOXES = ("☑", "☐", "☒", "□", "■", "✅", "✓", "✔", "⬜")
-_BOX = re.compile(
-    r"(?m)^[ >*+-]{0,12}(?:(?P<ticked>\[ {0,2}[xX✓✔] {0,2}\]|☑|✅|☒|■|✓|✔)|\[ {1,3}\]|☐|□|⬜) *"
-    r"(?P<rest>[0-9][^\n]{0,40})$"
+_BOX = (
+    r"(?m)^[ >*+-]{{0,12}}(?:(?P<ticked>\[ {{0,2}}[xX✓✔] {{0,2}}\]|☑|✅|☒|■|✓|✔)|\[ {{1,3}}\]|☐|□|⬜) *"
+    r"(?P<rest>[0-9][^\n]{{0,40}}{of_choices})$"
 )

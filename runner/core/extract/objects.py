@@ -34,6 +34,12 @@ class ObjectReader:
         records = [q for q, grammar in numbers.items() if isinstance(grammar, RecordGrammar)]
         self._unnamed = records[0] if len(records) == 1 else None
         """Whom an object is of whose keys name nobody."""
+        alone = next(iter(numbers.items())) if len(numbers) == 1 else None
+        named = alone is not None and isinstance(
+            alone[1], OptionGrammar | ListGrammar | RecordGrammar
+        )
+        self._alone = alone[0] if alone and named else None
+        """Whom an object is of that is all of an answer: numbers and texts have readers of their own."""
 
     def read(self, visible: str, plain: str) -> Iterator[tuple[tuple[int, int], list[Entry]]]:
         """Yield each object that answers something, by its place, with what it says."""
@@ -41,10 +47,40 @@ class ObjectReader:
             return
         for node in nodes(visible):
             found = list(self._walk(node, plain, (), None))
+            if self._alone and not found and _is_all(visible, node):
+                found = list(self._of_one(node, plain, self._alone))
             if self._unnamed and self._unnamed not in {entry.question for entry in found}:
                 found = self._without_name(node, found)
             if found:
                 yield (node.begin, node.end), found
+
+    def _of_one(self, node: Node, plain: str, question: str) -> Iterator[Entry]:
+        """Read what is all of an answer to the one question, as {"answer": "yes", "reason": "…"}."""
+        grammar = self._numbers[question]
+        if isinstance(grammar, ListGrammar):
+            value = grammar.from_node(node) if node.kind == "array" else grammar.from_object(node)
+            if value is not None:
+                yield Entry(question, value=value)
+                return
+        members = [(key, self._names.meaning(tidy(key)), inner) for key, inner in node.items or ()]
+        reasons = [inner for _, meaning, inner in members if meaning and meaning.part == "reason"]
+        values = [
+            (key, inner)
+            for key, meaning, inner in members
+            if (meaning and meaning.part == "value") or _ANSWERS.fullmatch(tidy(key))
+        ]
+        if node.kind != "object" or len(values) != 1 or len(values) + len(reasons) != len(members):
+            return
+        (key, said), whose = values[0], (question,)
+        if isinstance(grammar, RecordGrammar) and (key in grammar.keys or grammar.allows(node)):
+            return
+        whole = self._whole(said, whose)
+        if whole is not None:
+            yield whole
+        else:
+            yield from self._member(_alone(said), plain, whose, "value", "value")
+        for inner in reasons:
+            yield from self._leaf(inner, plain, whose, "reason")
 
     def _is_record(self, node: Node) -> bool:
         """Tell whether an object may be the value itself: by a key that names no question, or by all."""
@@ -163,6 +199,9 @@ class ObjectReader:
             inside = dict(node.items or ()) if node.kind == "object" else {}
             if "value" in inside and inside.keys() <= _PARTS and not grammar.allows(node):
                 node = inside["value"]
+        elif isinstance(grammar, ListGrammar) and node.kind == "object":
+            value = grammar.from_object(node)
+            return None if value is None else Entry(whose[0], value=value)
         elif not isinstance(grammar, NodeGrammar) or node.kind == "object":
             return None
         return Entry(whose[0], value=grammar.from_node(node))
@@ -188,6 +227,12 @@ class ObjectReader:
             said.span, said.rest, said.end = span, node.end, node.end
             return said
         return Value(None, Cause.NOT_A_NUMBER, span, node.end, node.end)
+
+
+def _is_all(visible: str, node: Node) -> bool:
+    """Tell whether an answer is nothing but this, and perhaps a fence around it."""
+    around = visible[: node.begin] + "\n" + visible[node.end :]
+    return FENCE.fullmatch(around) is not None
 
 
 def _alone(node: Node) -> Node:
@@ -216,6 +261,14 @@ def _objection(question: str, node: Node, cause: Cause) -> Entry:
 
 
 _LONGEST_NUMBER = 20
+FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)
+"""What may stand around an object that is all of an answer."""
+_ANSWERS = re.compile(
+    r"(?:(?:my|the|final|overall)[ _])*(?:answers?|responses?|choices?|selections?|selected|chosen"
+    r"|options?|labels?|categor(?:y|ies)|class(?:ification)?|rank(?:ing)?|order|result)",
+    re.IGNORECASE,
+)
+"""In an object that is all of an answer: the key of what was chosen."""
 _PARTS = {"value", "reason"}
 _SCALE = re.compile(
     r"[ _]*(?:(?:score|rating|scale|value|point)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"

@@ -53,8 +53,6 @@ class OptionGrammar:
 
     takes_figures = False
     """Whether a bare number of JSON is a value."""
-    goes_below = False
-    """Whether it may take more than one line."""
 
     def __init__(self, question: Question) -> None:
         """Compile the names of the options."""
@@ -80,6 +78,10 @@ class OptionGrammar:
     def others_in(self, text: str, number: Decimal) -> bool:
         """Tell whether a tidied text names another option than this one."""
         return bool(self._names.within(text) - {int(number) - 1})
+
+    def end_of(self, plain: str, begin: int, end: int) -> int:
+        """Return where what it may take ends: with its line."""
+        return line_end_of(plain, begin, end)
 
     def goes_on(self, below: str, number: Decimal) -> bool:
         """Tell whether the first line below an option takes it back, or makes another one of it."""
@@ -174,14 +176,20 @@ OR = re.compile(r"[ ,.;:()\[\]—–/-]*(?:or|if|unless|but|almost|nearly|ish)\b
 class Named(Protocol):
     """Reads what names an option, or several."""
 
-    goes_below: bool
-    """Whether it may take more than one line."""
-
     def read(self, plain: str, begin: int, end: int) -> Value:
         """Read from one place to another."""
 
     def others_in(self, text: str, number: Decimal) -> bool:
         """Tell whether a text names options that were not read."""
+
+    def end_of(self, plain: str, begin: int, end: int) -> int:
+        """Return where what it may take ends."""
+
+
+def line_end_of(plain: str, begin: int, end: int) -> int:
+    """Return where a line ends."""
+    at = plain.find("\n", begin, end)
+    return end if at < 0 else at
 
 
 def block_end(plain: str, begin: int, end: int) -> int:
@@ -209,11 +217,9 @@ class WholeOption:
         """
         text = plain.strip(" \n`")
         begin = plain.find(text)
-        line_end = plain.find("\n", begin)
-        line_end = len(plain) if line_end < 0 else line_end
+        line_end = line_end_of(plain, begin, len(plain))
         lead = self._lead.match(plain, begin, line_end)
-        if self._grammar.goes_below:
-            line_end = block_end(plain, begin, len(plain))
+        line_end = self._grammar.end_of(plain, begin, len(plain))
         value = self._grammar.read(plain, lead.end() if lead else begin, line_end)
         if value.number is None:
             return [Entry(self._question, value=value)] if value.cause is Cause.AMBIGUOUS else []

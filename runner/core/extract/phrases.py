@@ -265,6 +265,7 @@ def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
 DENIED: Final = re.compile(
     r"\b(?:no|not|none|never|nothing|neither|nor|without|lacks?|lacking|absent|hardly|barely|except"
     r"|excluding|false|less|least|most|little|few|unmentioned|irrelevant|only|first|second|third|last|skips?|skipped"
+    r"|nowhere|ignor(?:es?|ed|ing)|silent|missing|exclud(?:es?|ed)|unclear|unlikely|rarely|seldom|avoid(?:s|ed)?"
     r"|left out|omitted|backwards?|reversed?|swap|swapped|instead|wrong|opposite|actually|other way"
     r"|kidding|descending|ascending)\b|n['’]t\b|[×✗✘❌☐]|\[ \]"
     r"|ない|なし|無|ません|ず[、。]|以外|除|いいえ|違|逆|最初|最後|だけ|のみ|[0-9]",

@@ -11,7 +11,7 @@ from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
 from runner.core.prompt import alone
 
-VERSION = 4
+VERSION = 5
 """Raised with every change by which an answer may be read otherwise under the same patterns."""
 
 

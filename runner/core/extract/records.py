@@ -43,6 +43,17 @@ class RecordGrammar:
         cause = Cause.MISSING if is_blank else Cause.NOT_VALID
         return Value(None, cause, (begin, begin if is_blank else end), end, end)
 
+    def within(self, visible: str, begin: int, end: int) -> Value:
+        """Read what stands in a place that is nothing but JSON, as the cell of a table."""
+        said = visible[begin:end].strip(_QUOTED)
+        at = visible.index(said, begin)
+        node = node_at(visible, at) if said[:1] in ("{", "[") else None
+        if node is None or node.end != at + len(said):
+            return self.read(visible, begin, end)
+        value = self.from_node(node)
+        value.rest = value.end = end
+        return value
+
     def is_unfilled(self, written: str) -> bool:
         """Tell whether a text is what the form has in the place of an answer."""
         return not written.strip(_BLANKS) or written.strip(" ") in self._unfilled
@@ -56,7 +67,18 @@ class RecordGrammar:
         return self.from_node(node).cause is None
 
     def from_node(self, node: Node) -> Value:
-        """Read what stands in JSON."""
+        """Read what stands in JSON; the brackets of the form may have been left around it."""
+        alone = (
+            node.items[0][1]
+            if node.kind == "array" and node.items and len(node.items) == 1
+            else None
+        )
+        if alone is not None and alone.kind == "object":
+            value, inner = self._judged(node), self._judged(alone)
+            return inner if value.cause is not None and inner.cause is None else value
+        return self._judged(node)
+
+    def _judged(self, node: Node) -> Value:
         span = (node.begin, node.end)
         if node.kind == "word" and node.text in NOTHING:
             return Value(None, Cause.MISSING, span, node.end, node.end)
@@ -139,7 +161,7 @@ class RecordReader:
         words = any_of(names.words["value_word"]) or "(?!)"
         self._head = re.compile(
             rf"^[-*+>•・# ]*(?:{called})(?:[-.:)/ ]*(?:{called}))? *(?:\( *(?:{words}) *\))? *[:=]?"
-            r"\s*(?:json[c5]?\s+)?(?=[\[{])",
+            rf"\s*+(?:(?P<lead>{_LEAD})\s*+)?(?:json[c5]?\s+)?(?=[\[{{])",
             re.IGNORECASE | re.MULTILINE,
         )
 
@@ -154,10 +176,18 @@ class RecordReader:
                 behind = plain[node.end :].partition("\n")[0].strip(_BLANKS + ",;")
                 if behind or _ANOTHER.search(plain, node.end):
                     value = Value(None, Cause.AMBIGUOUS, value.span, node.end, node.end)
-                yield (node.begin, node.end), [Entry(self._question, value=value)]
+                begin = match.start("lead") if match["lead"] else node.begin
+                yield (begin, node.end), [Entry(self._question, value=value)]
 
 
+_LEAD = (
+    r"(?:(?:sure|certainly|of course)[,.!:]? *)?(?:(?:here(?:'s|’s| is| are)|(?:below|this) is|see below|as follows)"
+    r"(?: (?:it|the|my|a|an|your|requested|valid|complete|final|json|object|record|answer|data|result|response))*"
+    r"|here it is|here you (?:go|are)|以下(?:のとおり|の通り|が回答|が答え|がJSON)?(?:です)?) *[:.。]"
+)
+"""What may announce the object; "for example" announces another one."""
 _ANOTHER = re.compile(r"\{\s*\"")
+_QUOTED = " `"
 _BLANKS = " []()_-*`.:"
 _WORDS = {
     **dict.fromkeys(NOTHING),

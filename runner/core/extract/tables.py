@@ -8,7 +8,9 @@ from runner.core.extract.doubts import other_scales
 from runner.core.extract.names import Meaning, Names
 from runner.core.extract.number import Entry, Value
 from runner.core.extract.objects import Grammar
+from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
+from runner.core.extract.records import RecordGrammar
 from runner.core.model import Cause, Question
 
 MOST_ROWS = 200
@@ -142,7 +144,7 @@ class TableReader:
             if head and part == "reason":
                 yield from self._reason(visible, head, cell)
             elif head and (part == "value" or _is_short(plain, cell)):
-                yield from self._value(plain, head, cell)
+                yield from self._value((visible, plain), head, cell)
             elif head:
                 yield from self._reason(visible, head, cell)
 
@@ -160,7 +162,7 @@ class TableReader:
         if own and others:
             cell = row[others[0]]
             yield from (
-                self._value(plain, whose, cell)
+                self._value((visible, plain), whose, cell)
                 if own == "value"
                 else self._reason(visible, whose, cell)
             )
@@ -196,21 +198,33 @@ class TableReader:
         for n in values:
             head = heads[n] if n < len(heads) else ""
             marks = plain[row[full[0]].begin : row[full[0]].end] if full else ""
-            yield from self._value(plain, whose, row[n], head, marks)
+            yield from self._value((visible, plain), whose, row[n], head, marks)
         for n in reasons:
             yield from self._reason(visible, whose, row[n])
 
     def _value(
-        self, plain: str, questions: tuple[str, ...], cell: Cell, head: str = "", marks: str = ""
+        self,
+        texts: tuple[str, str],
+        whose: tuple[str, ...],
+        cell: Cell,
+        head: str = "",
+        marks: str = "",
     ) -> Iterator[Entry]:
-        for question in questions:
-            value = self._numbers[question].read(plain, cell.begin, cell.end)
+        visible, plain = texts
+        for question in whose:
+            grammar = self._numbers[question]
+            if isinstance(grammar, RecordGrammar):
+                value = grammar.within(visible, *_with_marks(plain, cell))
+            elif isinstance(grammar, ProseGrammar):
+                value = grammar.read(visible, *_with_marks(plain, cell))
+            else:
+                value = grammar.read(plain, cell.begin, cell.end)
             asked = self._questions[question]
             full = _DIGIT.search(marks)
             other = full is not None and int(full[0]) != asked.maximum
             if value.cause is None and (other or other_scales(head, [asked])):
                 value.number, value.cause = None, Cause.OTHER_SCALE
-            if len(questions) > 1 and value.cause is not Cause.MISSING:
+            if len(whose) > 1 and value.cause is not Cause.MISSING:
                 value.number, value.cause = None, Cause.AMBIGUOUS
             yield Entry(question, value=value)
 
@@ -262,6 +276,13 @@ def _rows(plain: str, at: int) -> Iterator[tuple[int, int]]:
             return
         yield begin, end
         at = end
+
+
+def _with_marks(plain: str, cell: Cell) -> tuple[int, int]:
+    """Return where a cell stands with what a tidied copy does not show of it."""
+    begin = max(plain.rfind(sign, 0, cell.begin) for sign in "|\n") + 1
+    ends = (plain.find(sign, cell.end) for sign in "|\n")
+    return begin, min((end for end in ends if end >= 0), default=len(plain))
 
 
 def _is_short(plain: str, cell: Cell) -> bool:
