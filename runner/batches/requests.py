@@ -1,7 +1,7 @@
 """Writes the request file of a batch, streaming: the body is encoded once a condition."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.batches.templates import Template, words_of
 from runner.core.cost import Price, Weight, estimate_tokens
 from runner.core.custom_id import custom_id
 from runner.core.errors import ConfigError
@@ -103,6 +104,7 @@ class RequestFiles:
         self._provider = provider
         self._translators = translators or {}
         self._limits = limits
+        self._templates: dict[Hashable, Template | None] = {}
         self._frames = lru_cache(_kept(experiment))(self._framed)
         self._facts = cache(self._known) if experiment.images else self._known
         self.tokens = cache(self._tokens)
@@ -176,6 +178,10 @@ class RequestFiles:
 
     def _known(self, stem: Stem, variant: Variant, trial: int) -> "_Facts":
         """Return what is to be known of a request line without it; pictures are not read again for it."""
+        condition = self._conditions[stem]
+        template = self._template(condition, variant)
+        if template and (found := template.size(self._renderer.values(condition))):
+            return _Facts(*found, None)
         frame, tokens = self.frame(stem, variant, trial)
         return _Facts(len(frame), tokens, frame.proof)
 
@@ -192,18 +198,42 @@ class RequestFiles:
 
     def _framed(self, stem: Stem, variant: Variant, trial: int) -> tuple[Frame, int]:
         condition = self._conditions[stem]
+        template = self._template(condition, variant)
+        if template and (found := template.frame(self._renderer.values(condition))):
+            return found
+        return self._wholly(condition, variant, trial)
+
+    def _template(self, condition: Condition, variant: Variant) -> Template | None:
+        """Return what lines like a condition's have in common; None where that is not enough."""
+        experiment = self._experiment
+        if experiment.shuffle or experiment.images:
+            return None
+        one = condition.levels[-1] if experiment.questions.each else ""
+        sent = experiment.sent_key(condition.levels) if experiment.sent else ()
+        key = variant, condition.temperature, one, sent
+        if key not in self._templates:
+            found = Template.of(experiment, condition, variant, self._provider_at(condition))
+            values = self._renderer.values(condition)
+            if found and found.frame(values) != self._wholly(condition, variant, 1):
+                found = None
+            self._templates[key] = found
+        return self._templates[key]
+
+    def _provider_at(self, condition: Condition) -> Provider:
+        if not self._translators:
+            return self._provider
+        return self._translators[self._experiment.sent_key(condition.levels)]
+
+    def _wholly(self, condition: Condition, variant: Variant, trial: int) -> tuple[Frame, int]:
+        """Render and encode a request line."""
         prompt = self._renderer.render(condition, variant, trial)
-        said = (prompt.system or "", *(turn.content for turn in prompt.earlier), prompt.user)
-        tokens = estimate_tokens("".join(said))
+        tokens = estimate_tokens(words_of(prompt))
         names = [name for turn in prompt.conversation for name in turn.images]
         if names:
             images = self._experiment.images
             tokens += sum(images[name].tokens for name in names)
             prompt = replace(prompt, shown={name: loaded(images[name]) for name in names})
-        provider = self._provider
-        if self._translators:
-            provider = self._translators[self._experiment.sent_key(condition.levels)]
-        return provider.encode(condition, prompt), tokens
+        return self._provider_at(condition).encode(condition, prompt), tokens
 
     def _blocks(self, span: Span) -> Iterator[bytes]:
         """Yield the lines of a span, some at once."""
