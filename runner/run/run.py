@@ -13,7 +13,7 @@ from runner.config.prices import prices_of
 from runner.config.settings import Settings
 from runner.core.cost import Price, PriceList
 from runner.core.definition import define
-from runner.core.expand import checked_conditions
+from runner.core.expand import Conditions, checked_conditions
 from runner.core.model import BatchKey, Condition, JsonObject, Stem
 from runner.core.request_states import RequestStates
 from runner.core.stopping import granted
@@ -64,7 +64,7 @@ class Run:
         """Where an emulator shows this run's world; None: it starts its own."""
         self._place = place
         tag = self.connection.tag(NO_RUN)
-        self.conditions: list[Condition] = checked_conditions(settings.experiment, len(tag))
+        self.conditions: Conditions = checked_conditions(settings.experiment, len(tag))
 
     @cached_property
     def definition(self) -> dict[str, Any]:
