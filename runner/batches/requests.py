@@ -1,7 +1,8 @@
 """Writes the request file of a batch, streaming: the body is encoded once a condition."""
 
 from base64 import b64encode
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -13,9 +14,12 @@ from runner.batches.templates import Template, words_of
 from runner.core.cost import Price, Weight, estimate_tokens
 from runner.core.custom_id import custom_id
 from runner.core.errors import ConfigError
+from runner.core.expand import ByStem, Conditions
 from runner.core.model import BatchKey, Condition, Experiment, Image, Limits, Span, Stem, Variant
+from runner.core.numbered import Numbered
 from runner.core.pack import SizedSpan, pack
 from runner.core.prompt import Renderer
+from runner.core.spans import Spans
 from runner.providers.base import Frame, Provider
 from runner.storage.files import write_durably
 
@@ -31,13 +35,13 @@ FRAMES_BYTES = 64 << 20
 class RequestFile:
     """A request file on disk, whole and synced."""
 
-    spans: tuple[Span, ...]
+    spans: Sequence[Span]
     count: int
     bytes: int
     sha256: str
     input_tokens: int
-    weights: tuple[tuple[Weight, int], ...]
-    """What a request may take, and how many requests of that weight follow."""
+    weights: Mapping[Weight, int]
+    """What a request may take, and how many are of that weight."""
 
 
 class _Facts(NamedTuple):
@@ -86,6 +90,7 @@ class RequestFiles:
         limits: Limits,
         *,
         translators: Mapping[tuple[str, ...], Provider] | None = None,
+        names: Numbered | None = None,
     ) -> None:
         """Keep what rendering needs.
 
@@ -96,11 +101,17 @@ class RequestFiles:
             provider: writes the lines.
             limits: of a batch.
             translators: write them in its place, at the combinations of levels that send settings.
+            names: of the conditions as the ledger numbers them, where they are many.
         """
         self._folder = folder / "requests"
         self._experiment = experiment
         self._renderer = Renderer(experiment)
-        self._conditions: Mapping[Stem, Condition] = {c.stem: c for c in conditions}
+        self._conditions = (
+            ByStem(conditions)
+            if isinstance(conditions, Conditions)
+            else {c.stem: c for c in conditions}
+        )
+        self._names = names
         self._provider = provider
         self._translators = translators or {}
         self._limits = limits
@@ -142,7 +153,7 @@ class RequestFiles:
 
         write_durably(path, lines())
         return RequestFile(
-            spans=tuple(sized.span for sized in spans),
+            spans=self.compact(spans),
             count=count,
             bytes=size,
             sha256=digest.hexdigest(),
@@ -150,11 +161,17 @@ class RequestFiles:
             weights=self.weights(spans),
         )
 
-    def weights(self, spans: Iterable[SizedSpan]) -> tuple[tuple[Weight, int], ...]:
-        """Return what one request of each span may take, and how many there are."""
-        return tuple(
-            (self.weight(sized.span.stem, sized.tokens), len(sized.span)) for sized in spans
-        )
+    def compact(self, spans: Iterable[SizedSpan]) -> Sequence[Span]:
+        """Return spans as they are kept: by their conditions' numbers where these are many."""
+        found = (sized.span for sized in spans)
+        return tuple(found) if self._names is None else Spans.of(self._names, found)
+
+    def weights(self, spans: Iterable[SizedSpan]) -> Mapping[Weight, int]:
+        """Return what one request may take, and how many there are of that weight."""
+        found = Counter[Weight]()
+        for sized in spans:
+            found[self.weight(sized.span.stem, sized.tokens)] += len(sized.span)
+        return found
 
     def weight(self, stem: Stem, tokens: int) -> Weight:
         """Return what a request of a condition may take that has so many input tokens."""

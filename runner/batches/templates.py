@@ -27,16 +27,15 @@ class _Pieces:
 
     fixed: tuple[bytes, ...]
     names: tuple[str, ...]
+    size: int
+    """Bytes but for the values."""
 
     @classmethod
     def of(cls, line: bytes, names: Sequence[str]) -> Self:
         parts = _ENCODED.split(line)
-        return cls(fixed=tuple(parts[::2]), names=tuple(names[int(n)] for n in parts[1::2]))
-
-    @property
-    def bytes(self) -> int:
-        """Return how many there are but for the values."""
-        return sum(map(len, self.fixed))
+        fixed = tuple(parts[::2])
+        filled = tuple(names[int(n)] for n in parts[1::2])
+        return cls(fixed=fixed, names=filled, size=sum(map(len, fixed)))
 
     def filled(self, values: Mapping[str, bytes]) -> bytes:
         parts = [self.fixed[0]]
@@ -121,7 +120,7 @@ class Template:
         if encoded is None:
             return None
         filled = sum(len(encoded[name]) for name in self.said)
-        return self.before.bytes + self.after.bytes + filled, self._tokens(values)
+        return self.before.size + self.after.size + filled, self._tokens(values)
 
     def _encoded(self, values: Mapping[str, str]) -> dict[str, bytes] | None:
         """Return values as they stand in a line; None where one may be cut at a message's end."""

@@ -14,6 +14,7 @@ class Strings(Sequence[str]):
         """Use UTF-8 and where each text begins; the last start is the end."""
         self._said = said
         self._starts = starts
+        self._place, self._text = -1, ""
 
     @classmethod
     def of(cls, column: pl.Series) -> Self:
@@ -28,5 +29,11 @@ class Strings(Sequence[str]):
         return len(self._starts) - 1
 
     def __getitem__(self, place: Any) -> Any:
-        """Return one text."""
-        return self._said[self._starts[place] : self._starts[place + 1]].decode()
+        """Return one text, or some."""
+        if place == self._place:  # asked for again and again, one after another
+            return self._text
+        if isinstance(place, slice):
+            return [self[at] for at in range(*place.indices(len(self)))]
+        text = self._said[self._starts[place] : self._starts[place + 1]].decode()
+        self._place, self._text = place, text
+        return text

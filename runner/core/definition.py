@@ -45,7 +45,7 @@ KEPT = "kept"
 """What the tables show of a level beside its id; it is not asked, and may be corrected."""
 
 
-def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any]:
+def define(experiment: Experiment, conditions: Iterable[Condition]) -> dict[str, Any]:
     """Return the definition as JSON-ready data, texts by their hash."""
     questions, names = experiment.questions, tuple(experiment.factors)
     return {

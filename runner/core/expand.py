@@ -56,10 +56,14 @@ class Conditions(Sequence[Condition]):
             list(combinations(experiment)) if design.only is not None or design.between else None
         )
         sizes = [len(factors[name].levels) for name in crossed]
-        self._steps = [
-            (prod(sizes[at + 1 :]), sizes[at])
-            for at in (crossed.index(design.paired.get(name, name)) for name in factors)
-        ] if self._listed is None else []
+        self._steps = (
+            [
+                (prod(sizes[at + 1 :]), sizes[at])
+                for at in (crossed.index(design.paired.get(name, name)) for name in factors)
+            ]
+            if self._listed is None
+            else []
+        )
         self._count = prod(sizes) if self._listed is None else len(self._listed)
         self._count *= 1 if self._heats is None else len(self._heats)
         self._is_plain = all(map(_all_plain, self._ids)) and (
@@ -67,7 +71,9 @@ class Conditions(Sequence[Condition]):
             + (0 if self._heats is None else max(len(temperature_part(t)) for t in self._heats) + 1)
             <= _LONGEST_STEM + 1
         )
-        self._numbers = Numbered(_Stems(self))
+        alone = self._is_plain and self._listed is None and self._heats is None
+        ids = self._ids[0] if alone and len(self._ids) == 1 else None
+        self.names = Numbered(_Stems(self) if ids is None else ids)
 
     @property
     def is_sound(self) -> bool:
@@ -87,7 +93,7 @@ class Conditions(Sequence[Condition]):
         """Return one, or some."""
         if isinstance(number, slice):
             return [self[at] for at in range(*number.indices(self._count))]
-        levels, heat = self._at(number)
+        levels, heat = self._at(number if number >= 0 else number + self._count)
         temperature = self._warm.at(levels) if self._heats is None else heat
         return Condition(stem=self._stem(levels, heat), levels=levels, temperature=temperature)
 
@@ -95,17 +101,30 @@ class Conditions(Sequence[Condition]):
         """Return the name of one."""
         return self._stem(*self._at(number))
 
-    def find(self, stem: str) -> int | None:
-        """Return the number of the one of that name; None where there is none."""
-        return self._numbers.find(stem)
+    @property
+    def is_crossed(self) -> bool:
+        """Tell whether every level comes together with every other."""
+        return self._listed is None and not self._experiment.design.paired
+
+    def crossing(self, places: Iterable[int]) -> Condition:
+        """Return the first one with these levels, where all are crossed."""
+        number = sum(at * step for at, (step, _) in zip(places, self._steps, strict=True))
+        return self[number * (1 if self._heats is None else len(self._heats))]
+
+    @property
+    def temperatures(self) -> set[Decimal | None]:
+        """Return those that are sent."""
+        if self._heats is not None:
+            return set(self._heats)
+        if self._warm.is_constant:
+            return {self[0].temperature}
+        return {condition.temperature for condition in self}
 
     def twins(self) -> tuple[int, int] | None:
         """Return the numbers of two that would have one name; None where all differ."""
-        return None if self.is_sound else self._numbers.twins()
+        return None if self.is_sound else self.names.twins()
 
     def _at(self, number: int) -> tuple[tuple[str, ...], Decimal | None]:
-        if number < 0:
-            number += self._count
         if not 0 <= number < self._count:
             raise IndexError(number)
         heat = None
@@ -114,6 +133,8 @@ class Conditions(Sequence[Condition]):
             heat = self._heats[at]
         if self._listed is not None:
             return self._listed[number], heat
+        if len(self._ids) == 1:
+            return (self._ids[0][number],), heat
         places = [number // step % size for step, size in self._steps]
         return tuple(ids[at] for ids, at in zip(self._ids, places, strict=True)), heat
 
@@ -123,6 +144,33 @@ class Conditions(Sequence[Condition]):
         if not self._experiment.questions.each:
             return _stem(self._names, levels, heat)
         return Stem(f"{_stem(self._names[:-1], levels[:-1], heat)}_{levels[-1]}")
+
+
+class ByStem(Mapping[Stem, Condition]):
+    """Conditions by their names."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        """Use conditions of which no two have one name."""
+        self._conditions = conditions
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._conditions)
+
+    def __iter__(self) -> Iterator[Stem]:
+        """Yield the names."""
+        return map(Stem, self._conditions.names)
+
+    def __contains__(self, stem: object) -> bool:
+        """Tell whether there is one of that name."""
+        return isinstance(stem, str) and self._conditions.names.find(stem) is not None
+
+    def __getitem__(self, stem: Stem) -> Condition:
+        """Return one."""
+        number = self._conditions.names.find(stem)
+        if number is None:
+            raise KeyError(stem)
+        return self._conditions[number]
 
 
 class _Stems(Sequence[str]):
@@ -147,15 +195,28 @@ class _Warmth:
         self._places = [place for place, factor in factors if is_warm(factor.levels)]
         self._known: dict[tuple[str, ...], Decimal] = {}
 
+    @property
+    def is_constant(self) -> bool:
+        """Tell whether all conditions have the same one."""
+        return not self._places and not (self._experiment.sent and not self._experiment.calculated)
+
     def at(self, levels: tuple[str, ...]) -> Decimal | None:
         """Return the temperature of a condition, where its levels decide it."""
         experiment = self._experiment
         if not experiment.calculated:
-            return experiment.sent[experiment.sent_key(levels)].temperature if experiment.sent else None
+            sent = experiment.sent
+            return sent[experiment.sent_key(levels)].temperature if sent else None
         key = tuple(levels[place] for place in self._places)
         if key not in self._known:
             self._known[key] = calculated_temperature(experiment, levels)[0]
         return self._known[key]
+
+
+def may_be_held(experiment: Experiment) -> bool:
+    """Tell whether a calculated temperature may be out of the model's range."""
+    model = experiment.model
+    warm = any(is_warm(factor.levels) for factor in experiment.factors.values())
+    return warm or not model.temperature_min <= 0 <= model.temperature_max
 
 
 def conditions(experiment: Experiment) -> Iterator[Condition]:

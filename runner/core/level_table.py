@@ -47,11 +47,11 @@ class LevelTable(Mapping[str, Level]):
         number = self._numbers.find(id_)
         if number is None:
             raise KeyError(id_)
-        return Level(
-            id=id_,
-            fields={name: column[number] for name, column in self.fields.items()},
-            kept={name: column[number] for name, column in self.kept.items()},
-        )
+        fields = {name: column[number] for name, column in self.fields.items()}
+        if not self.kept:
+            return Level(id=id_, fields=fields)
+        kept = {name: column[number] for name, column in self.kept.items()}
+        return Level(id=id_, fields=fields, kept=kept)
 
 
 def ids_of(levels: Mapping[str, Level]) -> Sequence[str]:

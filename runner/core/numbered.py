@@ -2,28 +2,37 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 
-class Numbered:
-    """Finds names in a sequence; looked for in its order, they are found without any index."""
+class Numbered(Sequence[str]):
+    """Names by their numbers; looked for in their order, they are found without any index."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """Look at no name before it is needed."""
         self._names = names
-        self._next = 0
+        self._size = len(names)
+        self._last = 0
         self._slots: array[int] | None = None
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._names)
+
+    def __getitem__(self, number: Any) -> Any:
+        """Return one name."""
+        return self._names[number]
 
     def find(self, name: str) -> int | None:
         """Return the number of a name; None where there is none of it."""
-        expected = self._next
-        if expected < len(self._names) and self._names[expected] == name:
-            self._next = expected + 1
-            return expected
-        if expected and self._names[expected - 1] == name:
-            return expected - 1
+        last = self._last
+        for near in (last, last + 1):
+            if near < self._size and self._names[near] == name:
+                self._last = near
+                return near
         number = self._found(name)
         if number is not None:
-            self._next = number + 1
+            self._last = number
         return number
 
     def twins(self) -> tuple[int, int] | None:

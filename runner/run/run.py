@@ -14,7 +14,9 @@ from runner.config.settings import Settings
 from runner.core.cost import Price, PriceList
 from runner.core.definition import define
 from runner.core.expand import Conditions, checked_conditions
-from runner.core.model import BatchKey, Condition, JsonObject, Stem
+from runner.core.level_table import LARGE
+from runner.core.model import BatchKey, JsonObject, Stem
+from runner.core.numbered import Numbered
 from runner.core.request_states import RequestStates
 from runner.core.stopping import granted
 from runner.providers.base import Provider
@@ -143,9 +145,13 @@ class Run:
 
     def request_states(self) -> RequestStates:
         """Return how every request stands before anything was sent."""
-        return RequestStates.of(
-            self.conditions, self.settings.experiment.trials, self.settings.retry
-        )
+        experiment, retry = self.settings.experiment, self.settings.retry
+        return RequestStates.of(self.conditions, experiment.trials, retry, self.names)
+
+    @property
+    def names(self) -> Numbered | None:
+        """The names of the conditions, where they are many: then requests are told by numbers."""
+        return self.conditions.names if len(self.conditions) >= LARGE else None
 
     def admission(
         self,
@@ -220,7 +226,9 @@ class Run:
             for key, sent in experiment.sent.items()
         }
         return RequestFiles(
-            folder, experiment, self.conditions, provider, limits, translators=translators
+            *(folder, experiment, self.conditions, provider, limits),
+            translators=translators,
+            names=self.names,
         )
 
     def result_reader(

@@ -13,7 +13,7 @@ Requests have no row of their own and *pending* is stored nowhere: pending = exp
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
 from typing import Any
@@ -75,7 +75,7 @@ def first_rows(experiment: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def batch_rows(
-    batch: Batch, *, members: tuple[Span, ...] | None = None, outcomes: bytes | None = None
+    batch: Batch, *, members: Sequence[Span] | None = None, outcomes: bytes | None = None
 ) -> dict[str, Value]:
     """Return what a ledger keeps of a batch; without members or outcomes, those stay as they were."""
     rows: dict[str, Value] = {f"{BATCH}{batch.key}": text_of(plain(batch))}
@@ -88,7 +88,7 @@ def batch_rows(
     return rows
 
 
-def members_of(text: Any) -> tuple[Span, ...]:
+def members_of(text: Any) -> Sequence[Span]:
     """Return the requests that a row of the ledger tells of."""
     return tuple(
         Span(Stem(stem), first, last, Variant(variant))

@@ -7,7 +7,7 @@ ledger has stands in `codec`; how they are kept, in `kv`; who may write, in `loc
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -158,7 +158,7 @@ class Ledger(LedgerView):
         *,
         summary: Mapping[str, Any],
         event: Mapping[str, Any] | None = None,
-        members: tuple[Span, ...] | None = None,
+        members: Sequence[Span] | None = None,
         outcomes: bytes | None = None,
     ) -> None:
         """Write one event about one batch; it is on disk, whole, when this returns.

@@ -1,7 +1,7 @@
 """A ledger as any process may read it: whether there is one, whether it is sound, and what it says."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class LedgerView:
         self._known = known
         return tuple(batch for _, batch in known.values())
 
-    def members(self, key: BatchKey) -> tuple[Span, ...]:
+    def members(self, key: BatchKey) -> Sequence[Span]:
         """Return a batch's requests."""
         return codec.members_of(self._required(f"{codec.MEMBERS}{key}"))
 

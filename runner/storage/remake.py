@@ -1,6 +1,6 @@
 """A ledger made again from what the files of a run tell; the one that was there is kept beside it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ class Recovered:
     """A batch as the files of a run tell of it."""
 
     batch: Batch
-    members: tuple[Span, ...]
+    members: Sequence[Span]
     outcomes: bytes | None
 
 

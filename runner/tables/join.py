@@ -18,7 +18,8 @@ from runner.core.definition import asks_each, cells_in, factors_in, shuffled_in,
 from runner.core.errors import LedgerDamaged
 from runner.core.model import ITEM, Batch, QuestionSet
 from runner.core.orders import Shuffled
-from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Trials
+from runner.core.request_rows import PENDING, STATES, WITHHELD, Trials
+from runner.core.request_states import RequestStates
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.tables import custom_ids
 from runner.tables.parquet import ROWS_A_CHUNK
