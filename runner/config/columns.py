@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from runner.core.definition import FILE_COLUMNS, kept_column
+from runner.core.definition import FILE_COLUMNS
+from runner.core.entries import kept_column
 from runner.core.errors import ConfigError
 from runner.core.level_table import kept_of
 from runner.core.model import Factor

@@ -19,10 +19,10 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from runner.config.problems import did_you_mean
-from runner.config.strings import Strings
 from runner.core.errors import ConfigError
 from runner.core.level_table import LARGE, LevelTable
 from runner.core.model import Kept, Level
+from runner.storage.strings import Strings
 
 ANSWER = "answer"
 """The column that names each answer of another study: its run's folder, and its custom_id."""

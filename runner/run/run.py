@@ -13,6 +13,7 @@ from runner.config.prices import prices_of
 from runner.config.settings import Settings
 from runner.core.cost import Price, PriceList
 from runner.core.definition import define
+from runner.core.entries import Entries
 from runner.core.expand import Conditions, checked_conditions
 from runner.core.level_table import LARGE
 from runner.core.model import BatchKey, JsonObject, Stem
@@ -201,15 +202,29 @@ class Run:
 
         Others were added to the configuration since: what only looks after a run leaves them alone.
         """
-        known = ledger.experiment()["definition"]["conditions"]
+        known = self._taken_up(ledger)
+        if known == self.definition["conditions"]:
+            return self.request_states()
         conditions = [c for c in self.conditions if c.stem in known]
         return RequestStates.of(conditions, self.settings.experiment.trials, self.settings.retry)
+
+    def _taken_up(self, ledger: Ledger | LedgerReader) -> Mapping[str, Any]:
+        """Return the conditions of a ledger: this run's, where they are many and the same."""
+        record = ledger.experiment()
+        ours: Mapping[str, Any] = self.definition["conditions"]
+        theirs: Mapping[str, Any] = record["definition"]["conditions"]
+        if not isinstance(ours, Entries) or not isinstance(theirs, Entries) or theirs != ours:
+            return theirs
+        ours.told = theirs.told
+        ledger.take({**record, "definition": {**record["definition"], "conditions": ours}})
+        return ours
 
     def standing(self, ledger: Ledger | LedgerReader) -> RequestStates:
         """Return how every request stands, by the batches of a ledger; of a held one, as it knows them."""
         if isinstance(ledger, Ledger):
             request_states = self.known_to(ledger)
         else:
+            self._taken_up(ledger)
             request_states = self.request_states()
         for batch in ledger.batches():
             members, outcomes = ledger.members(batch.key), ledger.outcomes(batch.key)

@@ -8,7 +8,7 @@ from typing import Any
 from runner.core.model import Batch, Span
 from runner.storage import codec
 from runner.storage.files import make_folder
-from runner.storage.kv import DATABASE
+from runner.storage.kv import DATABASE, Value
 from runner.storage.ledger import Ledger
 from runner.storage.lock import holding
 
@@ -47,7 +47,7 @@ def remake(
     """
     with holding(directory, shared=shared) as hold:
         events, batches = found()
-        rows = codec.first_rows(experiment)
+        rows: dict[str, Value] = {}
         for one in batches:
             rows |= codec.batch_rows(one.batch, members=one.members, outcomes=one.outcomes)
         rows |= {

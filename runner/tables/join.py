@@ -362,7 +362,7 @@ def factor_columns(factors: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> di
     columns: dict[str, Any] = {}
     for name, levels in factors.items():
         columns[name] = pl.String
-        cells = cells_in(levels.values())
+        cells = cells_in(levels)
         columns |= {column: _kind(values) for column, values in cells.items()}
     return {**columns, "temperature": pl.Float64}
 
