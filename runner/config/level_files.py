@@ -6,7 +6,7 @@ What a prompt shows are the cells as they stand in the file: of a CSV the charac
 
 import csv
 import io
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -31,6 +31,11 @@ SHORT = 40
 """Columns of at most so many characters are kept where nothing is said."""
 _LONGEST_ID = 200
 _ID_DIGITS = 12
+_PRINTED = rf"^[ -~]{{1,{_LONGEST_ID}}}$"
+"""Ids that need no second look."""
+STREAMED_BYTES = 64 << 20
+"""A file from here on is not held in memory, where it is a CSV or TSV whose rows are all taken."""
+_ROWS_AT_ONCE = 20_000
 _LONGEST_HEAD = 1 << 16
 _SEPARATORS = {",": "commas, as CSV", "\t": "tabs, as TSV", ";": "semicolons"}
 _MOST = 2**63
@@ -62,6 +67,19 @@ class LevelFile:
     """What stands for an empty cell, by column or for all; None: it is refused."""
 
 
+class _Cells(Sequence[Kept]):
+    """A column of cells as the tables hold them."""
+
+    def __init__(self, column: pl.Series) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __getitem__(self, place: Any) -> Any:
+        return _plain(self._column[place])
+
+
 def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[Mapping[str, Level], str | None]:
     """Read a factor's levels.
 
@@ -75,6 +93,8 @@ def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[Mapping[str, Le
     Raises:
         ConfigError: the file cannot be read, or a row cannot be asked; names the row.
     """
+    if (found := _streamed(file, sent)) is not None:
+        return found
     text, typed = _frames(file)
     columns = [name for name in text.columns if name != file.id]
     main = columns[0] if len(columns) == 1 else None
@@ -119,17 +139,86 @@ def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[Mapping[str, Le
     }, main
 
 
-class _Cells(Sequence[Kept]):
-    """A column of cells as the tables hold them."""
+def _streamed(
+    file: LevelFile, sent: Collection[str]
+) -> tuple[Mapping[str, Level], str | None] | None:
+    """Read a file that is too large to be held, its texts into a file without a name.
 
-    def __init__(self, column: pl.Series) -> None:
-        self._column = column
+    None where it is small, or where anything in it is odd: then it is read as any other, which says
+    what is wrong with it.
+    """
+    separator = {".csv": ",", ".tsv": "\t"}.get(file.path.suffix.lower())
+    plain = file.id is not None and file.rows_where is None and file.sample_rows is None
+    if separator is None or not plain or file.missing is not None or not file.path.is_file():
+        return None
+    if file.path.stat().st_size < STREAMED_BYTES:
+        return None
+    try:
+        with file.path.open("rb") as opened:
+            head = opened.read(_LONGEST_HEAD)
+        _check_head(head.decode("utf-8", "replace"), separator)
+        rows = pl.scan_csv(file.path, separator=separator, infer_schema=False, encoding="utf8")
+        names = rows.collect_schema().names()
+        others = [name for name in names if name != file.id]
+        main = others[0] if len(others) == 1 else None
+        needed = [*sent] or ([main] if main else [])
+        if file.id not in names or not needed or head.startswith(b"\xef\xbb\xbf"):
+            return None
+        if {*needed, *(file.keep or ())} - {*names}:
+            return None
+        return _spooled(file, rows, needed), main
+    except (PolarsError, ValueError, OSError, _Odd):
+        return None
 
-    def __len__(self) -> int:
-        return len(self._column)
 
-    def __getitem__(self, place: Any) -> Any:
-        return _plain(self._column[place])
+class _Odd(Exception):
+    """A cell has to be looked at by itself."""
+
+
+def _spooled(file: LevelFile, rows: pl.LazyFrame, needed: list[str]) -> LevelTable:
+    assert file.id is not None
+    id_name, ids = file.id, list[pl.Series]()
+    held = {}
+    for place, name in enumerate(needed):
+
+        def cells(name: str = name, first: bool = not place) -> Iterator[pl.Series]:
+            pieces = rows.select(*dict.fromkeys((id_name, name)))
+            for piece in pieces.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
+                if not piece[name].str.contains(_SAID).fill_null(value=False).all():
+                    raise _Odd
+                if first:
+                    ids.append(piece[id_name])
+                yield piece[name]
+
+        held[name] = Strings.spooled(cells())
+    names = pl.concat(ids)
+    if not names.str.contains(_PRINTED).fill_null(value=False).all():
+        raise _Odd
+    if names.n_unique() < len(names) or len(names) < LARGE:
+        raise _Odd
+    kept = _kept_of_file(file, rows, needed)
+    return LevelTable(Strings.of(names), held, kept)
+
+
+def _kept_of_file(file: LevelFile, rows: pl.LazyFrame, needed: list[str]) -> dict[str, _Cells]:
+    schema = rows.collect_schema().names()
+    others = [name for name in schema if name not in needed and name != file.id]
+    if file.keep is not None:
+        keep = [name for name in dict.fromkeys(file.keep) if name != file.id]
+    else:
+        longest = rows.select(pl.col(others).str.len_chars().max()).collect() if others else None
+        keep = [name for name in others if longest is None or (longest[name][0] or 0) <= SHORT]
+    if not keep:
+        return {}
+    text = rows.select(keep).collect()
+    separator = "\t" if file.path.suffix.lower() == ".tsv" else ","
+    try:
+        typed = pl.scan_csv(file.path, separator=separator, infer_schema_length=None)
+        typed_rows = typed.select(keep).collect()
+    except PolarsError:
+        typed_rows = text
+    typed_rows = typed_rows if len(typed_rows) == len(text) else text
+    return {name: _Cells(_faithful(typed_rows[name], text[name])) for name in keep}
 
 
 def rows_in(path: Path, where: str) -> list[dict[str, str | None]]:
@@ -373,7 +462,7 @@ def _ids(file: LevelFile, rows: pl.DataFrame, sent: Sequence[str]) -> pl.Series:
             for row in rows.select(sorted(columns)).iter_rows()
         ]
         ids = pl.Series(made, dtype=pl.String)
-    odd = ~ids.str.contains(rf"^[ -~]{{1,{_LONGEST_ID}}}$").fill_null(value=False)
+    odd = ~ids.str.contains(_PRINTED).fill_null(value=False)
     for id_, number in zip(ids.filter(odd), numbers.filter(odd), strict=True):
         if not id_ or len(id_) > _LONGEST_ID or not id_.isprintable():
             raise ConfigError(
