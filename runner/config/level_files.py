@@ -20,7 +20,7 @@ from polars.exceptions import PolarsError
 
 from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
-from runner.core.level_table import LARGE, LevelTable
+from runner.core.level_table import LevelTable, are_many
 from runner.core.model import Kept, Level
 from runner.storage.strings import Strings
 
@@ -123,7 +123,7 @@ def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[Mapping[str, Le
         some = _sampled(file, ids.to_list(), rows)
         ids, shown = ids[some], [column[some] for column in shown]
         fields = {name: cells[some] for name, cells in fields.items()}
-    if len(ids) >= LARGE:
+    if are_many(len(ids)):
         held = {name: Strings.of(cells) for name, cells in fields.items()}
         cells = {name: _Cells(column) for name, column in zip(keep, shown, strict=True)}
         return LevelTable(Strings.of(ids), held, cells), main
@@ -194,7 +194,7 @@ def _spooled(file: LevelFile, rows: pl.LazyFrame, needed: list[str]) -> LevelTab
     names = pl.concat(ids)
     if not names.str.contains(_PRINTED).fill_null(value=False).all():
         raise _Odd
-    if names.n_unique() < len(names) or len(names) < LARGE:
+    if names.n_unique() < len(names) or not are_many(len(names)):
         raise _Odd
     kept = _kept_of_file(file, rows, needed)
     return LevelTable(Strings.of(names), held, kept)

@@ -19,7 +19,7 @@ from runner.core.entries import (
     starts_with,
 )
 from runner.core.expand import Conditions
-from runner.core.level_table import LARGE, LevelTable, ids_of, kept_of
+from runner.core.level_table import LevelTable, are_many, ids_of, kept_of
 from runner.core.model import (
     Condition,
     Enhance,
@@ -113,7 +113,7 @@ def _conditions(names: Sequence[str], conditions: Sequence[Condition]) -> Mappin
             "temperature": None if heat is None else str(heat),
         }
 
-    if len(conditions) >= LARGE and isinstance(conditions, Conditions):
+    if are_many(len(conditions)) and isinstance(conditions, Conditions):
         return Entries(conditions.names, entry)
     return {c.stem: entry(number) for number, c in enumerate(conditions)}
 

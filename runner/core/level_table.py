@@ -9,6 +9,11 @@ LARGE = 10_000
 """From so many on, levels and conditions are kept as columns."""
 
 
+def are_many(count: int) -> bool:
+    """Tell whether so many levels or conditions are kept as columns."""
+    return count >= LARGE
+
+
 class LevelTable(Mapping[str, Level]):
     """Levels by id, in the order of their rows."""
 

@@ -360,6 +360,11 @@ _ASKED_BYTE = bytes(code in {OUTCOME_CODES[o] for o in ASKED} for code in range(
 _LOST_BYTE = bytes(code in {OUTCOME_CODES[o] for o in LOST} for code in range(256))
 
 
+def even(states: RequestStates) -> Rows | None:
+    """Return the rows of many conditions, where all are alike and in one piece."""
+    return states.rows if isinstance(states.rows, Rows) and states.rows.is_even else None
+
+
 def _places(spans: Iterable[Span], trials: int) -> Iterator[tuple[int, int]]:
     """Yield where whole rows stand in the arrays: from, and to."""
     assert isinstance(spans, Spans)

@@ -15,7 +15,7 @@ from runner.core.cost import Price, PriceList
 from runner.core.definition import define
 from runner.core.entries import Entries
 from runner.core.expand import Conditions, checked_conditions
-from runner.core.level_table import LARGE
+from runner.core.level_table import are_many
 from runner.core.model import BatchKey, JsonObject, Stem
 from runner.core.numbered import Numbered
 from runner.core.request_states import RequestStates
@@ -152,7 +152,7 @@ class Run:
     @property
     def names(self) -> Numbered | None:
         """The names of the conditions, where they are many: then requests are told by numbers."""
-        return self.conditions.names if len(self.conditions) >= LARGE else None
+        return self.conditions.names if are_many(len(self.conditions)) else None
 
     def admission(
         self,
@@ -168,8 +168,10 @@ class Run:
             grant: writes down what a stopping rule grants.
         """
         experiment, pilot = self.settings.experiment, self.settings.pilot
-        stems = [c.stem for c in self.conditions if c.stem in request_states.rows]
         gate = rounds = None
+        if pilot is None and experiment.stopping is None:
+            return Admission()
+        stems = [c.stem for c in self.conditions if c.stem in request_states.rows]
         if pilot is not None and stems:
             gate = PilotGate(pilot, stems, experiment.trials, request_states)
         if (rule := experiment.stopping) is not None:
