@@ -192,7 +192,8 @@ def _spooled(file: LevelFile, rows: pl.LazyFrame, needed: list[str]) -> LevelTab
 
         held[name] = Strings.spooled(cells())
     names = pl.concat(ids)
-    if not names.str.contains(_PRINTED).fill_null(value=False).all():
+    strange = names.filter(~names.str.contains(_PRINTED).fill_null(value=False))
+    if not all(map(_is_id, strange)):
         raise _Odd
     if names.n_unique() < len(names) or not are_many(len(names)):
         raise _Odd
@@ -464,7 +465,7 @@ def _ids(file: LevelFile, rows: pl.DataFrame, sent: Sequence[str]) -> pl.Series:
         ids = pl.Series(made, dtype=pl.String)
     odd = ~ids.str.contains(_PRINTED).fill_null(value=False)
     for id_, number in zip(ids.filter(odd), numbers.filter(odd), strict=True):
-        if not id_ or len(id_) > _LONGEST_ID or not id_.isprintable():
+        if not _is_id(id_):
             raise ConfigError(
                 f"{file.where}: {file.path.name}, row {number}: {id_!r} is no id; allowed: 1 to "
                 f"{_LONGEST_ID} printable characters"
@@ -472,6 +473,10 @@ def _ids(file: LevelFile, rows: pl.DataFrame, sent: Sequence[str]) -> pl.Series:
     if ids.n_unique() < len(ids):
         _refuse_twins(file, ids, numbers)
     return ids
+
+
+def _is_id(cell: str | None) -> bool:
+    return cell is not None and 0 < len(cell) <= _LONGEST_ID and cell.isprintable()
 
 
 def _refuse_twins(file: LevelFile, ids: pl.Series, numbers: pl.Series) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO, Self
@@ -34,11 +35,17 @@ class Strings(Sequence[str]):
         """Keep the texts of a column that comes in pieces in a file without a name, not in memory."""
         starts = array("Q", [0])
         file = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the texts)
-        for column in columns:
-            _append(starts, column)
-            file.write("".join(column).encode())
-        file.flush()
-        return cls(file, starts)
+        try:
+            for column in columns:
+                _append(starts, column)
+                file.write("".join(column).encode())
+            file.flush()
+        except BaseException:
+            file.close()
+            raise
+        found = cls(file, starts)
+        weakref.finalize(found, file.close)
+        return found
 
     def __len__(self) -> int:
         """Return how many there are."""

@@ -68,7 +68,7 @@ def test_many_rows_are_asked_and_told_as_few_are(desk, trials):
     assert files(cell)["b0001.jsonl"] == files(few)["b0001.jsonl"]
     expected = pl.read_parquet(few / "answers.parquet").drop(RUN_BY_RUN)
     assert asked(desk).equals(expected)
-    assert len(list(cell.glob("definition-*.parquet"))) == 2
+    assert len(list(cell.glob("definition-*.parquet"))) == 3
     assert not list(few.glob("definition-*"))
     assert set(billed(desk.bill(CELL)).values()) <= {1, 2}
 
