@@ -45,6 +45,8 @@ class Scenario:
     packages: tuple[str, ...] = ("openai",)
     more: tuple[str, ...] = ()
     requests: int = 12
+    late: bool = False
+    """Whether each run composes its own configuration."""
     asked: tuple[str, ...] = ("personas=[p1,p2]", "texts=[t1,t2]", "trials=3")
     arguments: list[str] = field(init=False)
 
@@ -151,7 +153,11 @@ def driver(scenario: Scenario) -> Iterator[Driver]:
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **dict.fromkeys(KEYS, "test-key")},
     )
-    first = {"arguments": scenario.arguments, "packages": scenario.packages}
+    first = {
+        "arguments": scenario.arguments,
+        "packages": scenario.packages,
+        "late": scenario.late,
+    }
     process.stdin.write(json.dumps(first) + "\n")
     yield Driver(process, scenario)
     process.stdin.close()
@@ -170,7 +176,7 @@ def settled(folder: Path) -> pl.DataFrame:
 
 ROWS = 10_000
 """Of a table: so many that they are kept as columns, and told by their numbers."""
-TRIED = 12
+TRIED = 8
 """Points of that run, spread over it."""
 STUDY = """\
 # @package _global_
@@ -195,8 +201,9 @@ def of_rows(home: Path) -> Scenario:
         provider="openai",
         faults=HALF,
         requests=ROWS,
+        late=True,
         asked=("--config-dir", str(home), "experiment=rows"),
-        more=("provider.limits.requests=4000",),
+        more=("provider.limits.requests=4000", "retry.max_attempts=20"),
     )
 
 
