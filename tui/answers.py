@@ -20,14 +20,8 @@ from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
 from runner.core.definition import kind_of
 from runner.core.errors import LedgerError
 from runner.core.model import Batch, BatchKey, Enhance, ItemKind, Span, Stem
-from runner.core.request_states import (
-    FAILED,
-    RETRY_SUCCESS,
-    SUCCESS,
-    RequestStates,
-    RetryPolicy,
-    Trials,
-)
+from runner.core.request_rows import FAILED, RETRY_SUCCESS, SUCCESS, Trials
+from runner.core.request_states import RequestStates, RetryPolicy
 from runner.core.states import BatchState
 from runner.storage.reader import LedgerReader
 from tui.conditions import Conditions
@@ -92,7 +86,7 @@ class JobAnswers:
     """A row an attempt: custom_id, batch, outcome, and value, pattern, cause of each question."""
     parts: tuple[AttemptsFile, ...]
     batches: tuple[Batch, ...]
-    members: Mapping[BatchKey, tuple[Span, ...]]
+    members: Mapping[BatchKey, Sequence[Span]]
     notes: tuple[str, ...]
     """What could not be read, a line each."""
 
@@ -301,7 +295,7 @@ class _Standing:
         """The last batch of each request, by condition."""
 
     def fold(
-        self, number: int, batch: Batch, spans: tuple[Span, ...], outcomes: bytes | None
+        self, number: int, batch: Batch, spans: Sequence[Span], outcomes: bytes | None
     ) -> None:
         if not self.request_states.replay(batch.state, spans, outcomes):
             return

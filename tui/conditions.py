@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runner.core.definition import KEPT, factor_names
+from runner.core.definition import factor_names
+from runner.core.entries import KEPT
 from runner.core.expand import BUNDLED_FACTORS
 from tui.cells import clean
 

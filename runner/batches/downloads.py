@@ -5,7 +5,7 @@ Files that are not taken to be whole keep a name of their own (`.kept`), the ful
 under its final name is whole and is never fetched again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -72,7 +72,7 @@ class Downloads:
         return any(not self._final(batch, name).exists() for name in known)
 
     def fetch(
-        self, batch: Batch, members: tuple[Span, ...], download: Download, began: float
+        self, batch: Batch, members: Sequence[Span], download: Download, began: float
     ) -> Fetched:
         """Store the result files as they are, then read them from disk.
 

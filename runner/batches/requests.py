@@ -1,7 +1,8 @@
 """Writes the request file of a batch, streaming: the body is encoded once a condition."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -9,12 +10,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.batches.templates import Template, words_of
 from runner.core.cost import Price, Weight, estimate_tokens
 from runner.core.custom_id import custom_id
 from runner.core.errors import ConfigError
+from runner.core.expand import ByStem, Conditions
 from runner.core.model import BatchKey, Condition, Experiment, Image, Limits, Span, Stem, Variant
+from runner.core.numbered import Numbered
 from runner.core.pack import SizedSpan, pack
 from runner.core.prompt import Renderer
+from runner.core.spans import Spans
 from runner.providers.base import Frame, Provider
 from runner.storage.files import write_durably
 
@@ -30,13 +35,13 @@ FRAMES_BYTES = 64 << 20
 class RequestFile:
     """A request file on disk, whole and synced."""
 
-    spans: tuple[Span, ...]
+    spans: Sequence[Span]
     count: int
     bytes: int
     sha256: str
     input_tokens: int
-    weights: tuple[tuple[Weight, int], ...]
-    """What a request may take, and how many requests of that weight follow."""
+    weights: Mapping[Weight, int]
+    """What a request may take, and how many are of that weight."""
 
 
 class _Facts(NamedTuple):
@@ -85,6 +90,7 @@ class RequestFiles:
         limits: Limits,
         *,
         translators: Mapping[tuple[str, ...], Provider] | None = None,
+        names: Numbered | None = None,
     ) -> None:
         """Keep what rendering needs.
 
@@ -95,14 +101,21 @@ class RequestFiles:
             provider: writes the lines.
             limits: of a batch.
             translators: write them in its place, at the combinations of levels that send settings.
+            names: of the conditions as the ledger numbers them, where they are many.
         """
         self._folder = folder / "requests"
         self._experiment = experiment
         self._renderer = Renderer(experiment)
-        self._conditions: Mapping[Stem, Condition] = {c.stem: c for c in conditions}
+        self._conditions = (
+            ByStem(conditions)
+            if isinstance(conditions, Conditions)
+            else {c.stem: c for c in conditions}
+        )
+        self._names = names
         self._provider = provider
         self._translators = translators or {}
         self._limits = limits
+        self._templates: dict[Hashable, Template | None] = {}
         self._frames = lru_cache(_kept(experiment))(self._framed)
         self._facts = cache(self._known) if experiment.images else self._known
         self.tokens = cache(self._tokens)
@@ -140,7 +153,7 @@ class RequestFiles:
 
         write_durably(path, lines())
         return RequestFile(
-            spans=tuple(sized.span for sized in spans),
+            spans=self.compact(spans),
             count=count,
             bytes=size,
             sha256=digest.hexdigest(),
@@ -148,11 +161,17 @@ class RequestFiles:
             weights=self.weights(spans),
         )
 
-    def weights(self, spans: Iterable[SizedSpan]) -> tuple[tuple[Weight, int], ...]:
-        """Return what one request of each span may take, and how many there are."""
-        return tuple(
-            (self.weight(sized.span.stem, sized.tokens), len(sized.span)) for sized in spans
-        )
+    def compact(self, spans: Iterable[SizedSpan]) -> Sequence[Span]:
+        """Return spans as they are kept: by their conditions' numbers where these are many."""
+        found = (sized.span for sized in spans)
+        return tuple(found) if self._names is None else Spans.of(self._names, found)
+
+    def weights(self, spans: Iterable[SizedSpan]) -> Mapping[Weight, int]:
+        """Return what one request may take, and how many there are of that weight."""
+        found = Counter[Weight]()
+        for sized in spans:
+            found[self.weight(sized.span.stem, sized.tokens)] += len(sized.span)
+        return found
 
     def weight(self, stem: Stem, tokens: int) -> Weight:
         """Return what a request of a condition may take that has so many input tokens."""
@@ -176,6 +195,10 @@ class RequestFiles:
 
     def _known(self, stem: Stem, variant: Variant, trial: int) -> "_Facts":
         """Return what is to be known of a request line without it; pictures are not read again for it."""
+        condition = self._conditions[stem]
+        template = self._template(condition, variant)
+        if template and (found := template.size(self._renderer.values(condition))):
+            return _Facts(*found, None)
         frame, tokens = self.frame(stem, variant, trial)
         return _Facts(len(frame), tokens, frame.proof)
 
@@ -192,18 +215,42 @@ class RequestFiles:
 
     def _framed(self, stem: Stem, variant: Variant, trial: int) -> tuple[Frame, int]:
         condition = self._conditions[stem]
+        template = self._template(condition, variant)
+        if template and (found := template.frame(self._renderer.values(condition))):
+            return found
+        return self._wholly(condition, variant, trial)
+
+    def _template(self, condition: Condition, variant: Variant) -> Template | None:
+        """Return what lines like a condition's have in common; None where that is not enough."""
+        experiment = self._experiment
+        if experiment.shuffle or experiment.images:
+            return None
+        one = condition.levels[-1] if experiment.questions.each else ""
+        sent = experiment.sent_key(condition.levels) if experiment.sent else ()
+        key = variant, condition.temperature, one, sent
+        if key not in self._templates:
+            found = Template.of(experiment, condition, variant, self._provider_at(condition))
+            values = self._renderer.values(condition)
+            if found and found.frame(values) != self._wholly(condition, variant, 1):
+                found = None
+            self._templates[key] = found
+        return self._templates[key]
+
+    def _provider_at(self, condition: Condition) -> Provider:
+        if not self._translators:
+            return self._provider
+        return self._translators[self._experiment.sent_key(condition.levels)]
+
+    def _wholly(self, condition: Condition, variant: Variant, trial: int) -> tuple[Frame, int]:
+        """Render and encode a request line."""
         prompt = self._renderer.render(condition, variant, trial)
-        said = (prompt.system or "", *(turn.content for turn in prompt.earlier), prompt.user)
-        tokens = estimate_tokens("".join(said))
+        tokens = estimate_tokens(words_of(prompt))
         names = [name for turn in prompt.conversation for name in turn.images]
         if names:
             images = self._experiment.images
             tokens += sum(images[name].tokens for name in names)
             prompt = replace(prompt, shown={name: loaded(images[name]) for name in names})
-        provider = self._provider
-        if self._translators:
-            provider = self._translators[self._experiment.sent_key(condition.levels)]
-        return provider.encode(condition, prompt), tokens
+        return self._provider_at(condition).encode(condition, prompt), tokens
 
     def _blocks(self, span: Span) -> Iterator[bytes]:
         """Yield the lines of a span, some at once."""

@@ -6,7 +6,7 @@ rest.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -116,7 +116,7 @@ class ResultReader:
         self._proof_varies = proof_varies
         self._one_crew = Lock()
 
-    def read(self, batch: Batch, members: tuple[Span, ...], files: Iterable[Path]) -> BatchReading:
+    def read(self, batch: Batch, members: Sequence[Span], files: Iterable[Path]) -> BatchReading:
         """Read a batch and write its attempts.
 
         Args:
@@ -141,7 +141,7 @@ class ResultReader:
             sorter.over(lines(path))
         return sorter.close(self._highest)
 
-    def _may(self, members: tuple[Span, ...]) -> bool:
+    def _may(self, members: Sequence[Span]) -> bool:
         """Tell whether other processes can be told what is echoed."""
         first = members[0]
         return not self._proof_varies or self.proof(first.stem, first.variant, first.first) is None
@@ -149,7 +149,7 @@ class ResultReader:
     def _together(
         self,
         batch: Batch,
-        members: tuple[Span, ...],
+        members: Sequence[Span],
         files: list[Path],
         decoder: Decoder,
         piece_bytes: int,
@@ -180,11 +180,11 @@ class ResultReader:
         sorter.begin(PartWriter(self.folder, batch.key, self.questions, piece=len(pieces)), found)
         return sorter.close(self._highest)
 
-    def _to_read(self, batch: Batch, members: tuple[Span, ...]) -> "_BatchToRead":
+    def _to_read(self, batch: Batch, members: Sequence[Span]) -> "_BatchToRead":
         price = self.prices.at(realtime=batch.realtime)
         return _BatchToRead(batch=batch, members=members, questions=self.questions, price=price)
 
-    def _sorter(self, batch: Batch, members: tuple[Span, ...]) -> "_Sorter":
+    def _sorter(self, batch: Batch, members: Sequence[Span]) -> "_Sorter":
         return _Sorter(
             self._to_read(batch, members), self.reader, self.decode, self.proof, self.folder
         )
@@ -195,7 +195,7 @@ class _BatchToRead:
     """What is to be read; it can be sent to another process."""
 
     batch: Batch
-    members: tuple[Span, ...]
+    members: Sequence[Span]
     """Its requests, in order."""
     questions: QuestionSet
     price: Price | None
@@ -512,7 +512,7 @@ def _sort_piece(numbered: tuple[int, Range]) -> _Found:
     return _sort(numbered)
 
 
-def _named(members: tuple[Span, ...]) -> Iterator[tuple[str, Variant]]:
+def _named(members: Sequence[Span]) -> Iterator[tuple[str, Variant]]:
     for span in members:
         for trial in range(span.first, span.last + 1):
             yield custom_id(span.stem, trial), span.variant

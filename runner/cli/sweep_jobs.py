@@ -86,7 +86,7 @@ class SweepJob:
         return (self.preview and self.preview.estimate.high) or Decimal(0)
 
     @property
-    def spans(self) -> tuple[Span, ...]:
+    def spans(self) -> Sequence[Span]:
         """What it would send now."""
         return self.preview.spans if self.preview else ()
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from runner.core.definition import FILE_COLUMNS, kept_column
+from runner.core.definition import FILE_COLUMNS
+from runner.core.entries import kept_column
 from runner.core.errors import ConfigError
+from runner.core.level_table import kept_of
 from runner.core.model import Factor
 
 OF_ANSWERS = frozenset(
@@ -75,5 +77,4 @@ def _beside(factor: Factor) -> Iterable[str]:
     """Return the columns that stand beside a factor's own."""
     if factor.from_files:
         return FILE_COLUMNS[factor.name].values()
-    kept = dict.fromkeys(name for level in factor.levels.values() for name in level.kept)
-    return [kept_column(factor.name, name) for name in kept]
+    return [kept_column(factor.name, name) for name in kept_of(factor.levels)]

@@ -6,20 +6,23 @@ What a prompt shows are the cells as they stand in the file: of a CSV the charac
 
 import csv
 import io
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 from polars.exceptions import PolarsError
 
 from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
+from runner.core.level_table import LevelTable, are_many
 from runner.core.model import Kept, Level
+from runner.storage.strings import Strings
 
 ANSWER = "answer"
 """The column that names each answer of another study: its run's folder, and its custom_id."""
@@ -28,6 +31,11 @@ SHORT = 40
 """Columns of at most so many characters are kept where nothing is said."""
 _LONGEST_ID = 200
 _ID_DIGITS = 12
+_PRINTED = rf"^[ -~]{{1,{_LONGEST_ID}}}$"
+"""Ids that need no second look."""
+STREAMED_BYTES = 64 << 20
+"""A file from here on is not held in memory, where it is a CSV or TSV whose rows are all taken."""
+_ROWS_AT_ONCE = 20_000
 _LONGEST_HEAD = 1 << 16
 _SEPARATORS = {",": "commas, as CSV", "\t": "tabs, as TSV", ";": "semicolons"}
 _MOST = 2**63
@@ -59,7 +67,20 @@ class LevelFile:
     """What stands for an empty cell, by column or for all; None: it is refused."""
 
 
-def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[dict[str, Level], str | None]:
+class _Cells(Sequence[Kept]):
+    """A column of cells as the tables hold them."""
+
+    def __init__(self, column: pl.Series) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __getitem__(self, place: Any) -> Any:
+        return _plain(self._column[place])
+
+
+def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[Mapping[str, Level], str | None]:
     """Read a factor's levels.
 
     Args:
@@ -72,6 +93,8 @@ def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[dict[str, Level
     Raises:
         ConfigError: the file cannot be read, or a row cannot be asked; names the row.
     """
+    if (found := _streamed(file, sent)) is not None:
+        return found
     text, typed = _frames(file)
     columns = [name for name in text.columns if name != file.id]
     main = columns[0] if len(columns) == 1 else None
@@ -85,7 +108,7 @@ def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[dict[str, Level
             )
     rows = text.with_row_index(_ROW, offset=1)
     if file.rows_where is not None:
-        rows = rows.filter(_chosen(file, typed))
+        rows = rows.filter(_chosen(file, typed()))
     if rows.is_empty():
         raise ConfigError(
             f"{file.where}: {file.path.name} has no row"
@@ -93,19 +116,110 @@ def read_levels(file: LevelFile, sent: Collection[str]) -> tuple[dict[str, Level
         )
     ids = _ids(file, rows, needed)
     keep = _kept_columns(file, text, needed)
-    shown = [_faithful(typed[name], text[name]) for name in keep]
-    places = (rows[_ROW] - 1).to_list()
-    kept = pl.DataFrame(shown)[places].rows() if keep else [()] * len(rows)
-    chosen = range(len(rows)) if file.sample_rows is None else _sampled(file, ids, rows)
-    fields = [_cells(file, rows, name) for name in needed]
+    places = rows[_ROW] - 1
+    shown = [_faithful(typed()[name], text[name])[places] for name in keep]
+    fields = {name: _cells(file, rows, name) for name in needed}
+    if file.sample_rows is not None:
+        some = _sampled(file, ids.to_list(), rows)
+        ids, shown = ids[some], [column[some] for column in shown]
+        fields = {name: cells[some] for name, cells in fields.items()}
+    if are_many(len(ids)):
+        held = {name: Strings.of(cells) for name, cells in fields.items()}
+        cells = {name: _Cells(column) for name, column in zip(keep, shown, strict=True)}
+        return LevelTable(Strings.of(ids), held, cells), main
+    kept = pl.DataFrame(shown).rows() if keep else [()] * len(ids)
+    told = pl.DataFrame(list(fields.values())).rows() if fields else [()] * len(ids)
     return {
-        ids[place]: Level(
-            id=ids[place],
-            fields={name: cells[place] for name, cells in zip(needed, fields, strict=True)},
-            kept=dict(zip(keep, map(_plain, kept[place]), strict=True)),
+        id_: Level(
+            id=id_,
+            fields=dict(zip(fields, cells, strict=True)),
+            kept=dict(zip(keep, map(_plain, others), strict=True)),
         )
-        for place in chosen
+        for id_, cells, others in zip(ids, told, kept, strict=True)
     }, main
+
+
+def _streamed(
+    file: LevelFile, sent: Collection[str]
+) -> tuple[Mapping[str, Level], str | None] | None:
+    """Read a file that is too large to be held, its texts into a file without a name.
+
+    None where it is small, or where anything in it is odd: then it is read as any other, which says
+    what is wrong with it.
+    """
+    separator = {".csv": ",", ".tsv": "\t"}.get(file.path.suffix.lower())
+    plain = file.id is not None and file.rows_where is None and file.sample_rows is None
+    if separator is None or not plain or file.missing is not None or not file.path.is_file():
+        return None
+    if file.path.stat().st_size < STREAMED_BYTES:
+        return None
+    try:
+        with file.path.open("rb") as opened:
+            head = opened.read(_LONGEST_HEAD)
+        _check_head(head.decode("utf-8", "replace"), separator)
+        rows = pl.scan_csv(file.path, separator=separator, infer_schema=False, encoding="utf8")
+        names = rows.collect_schema().names()
+        others = [name for name in names if name != file.id]
+        main = others[0] if len(others) == 1 else None
+        needed = [*sent] or ([main] if main else [])
+        if file.id not in names or not needed or head.startswith(b"\xef\xbb\xbf"):
+            return None
+        if {*needed, *(file.keep or ())} - {*names}:
+            return None
+        return _spooled(file, rows, needed), main
+    except (PolarsError, ValueError, OSError, _Odd):
+        return None
+
+
+class _Odd(Exception):
+    """A cell has to be looked at by itself."""
+
+
+def _spooled(file: LevelFile, rows: pl.LazyFrame, needed: list[str]) -> LevelTable:
+    assert file.id is not None
+    id_name, ids = file.id, list[pl.Series]()
+    held = {}
+    for place, name in enumerate(needed):
+
+        def cells(name: str = name, first: bool = not place) -> Iterator[pl.Series]:
+            pieces = rows.select(*dict.fromkeys((id_name, name)))
+            for piece in pieces.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
+                if not piece[name].str.contains(_SAID).fill_null(value=False).all():
+                    raise _Odd
+                if first:
+                    ids.append(piece[id_name])
+                yield piece[name]
+
+        held[name] = Strings.spooled(cells())
+    names = pl.concat(ids)
+    strange = names.filter(~names.str.contains(_PRINTED).fill_null(value=False))
+    if not all(map(_is_id, strange)):
+        raise _Odd
+    if names.n_unique() < len(names) or not are_many(len(names)):
+        raise _Odd
+    kept = _kept_of_file(file, rows, needed)
+    return LevelTable(Strings.of(names), held, kept)
+
+
+def _kept_of_file(file: LevelFile, rows: pl.LazyFrame, needed: list[str]) -> dict[str, _Cells]:
+    schema = rows.collect_schema().names()
+    others = [name for name in schema if name not in needed and name != file.id]
+    if file.keep is not None:
+        keep = [name for name in dict.fromkeys(file.keep) if name != file.id]
+    else:
+        longest = rows.select(pl.col(others).str.len_chars().max()).collect() if others else None
+        keep = [name for name in others if longest is None or (longest[name][0] or 0) <= SHORT]
+    if not keep:
+        return {}
+    text = rows.select(keep).collect()
+    separator = "\t" if file.path.suffix.lower() == ".tsv" else ","
+    try:
+        typed = pl.scan_csv(file.path, separator=separator, infer_schema_length=None)
+        typed_rows = typed.select(keep).collect()
+    except PolarsError:
+        typed_rows = text
+    typed_rows = typed_rows if len(typed_rows) == len(text) else text
+    return {name: _Cells(_faithful(typed_rows[name], text[name])) for name in keep}
 
 
 def rows_in(path: Path, where: str) -> list[dict[str, str | None]]:
@@ -121,7 +235,11 @@ def rows_in(path: Path, where: str) -> list[dict[str, str | None]]:
 # -- reading
 
 
-def _frames(file: LevelFile) -> tuple[pl.DataFrame, pl.DataFrame]:
+_Typed = Callable[[], pl.DataFrame]
+"""The same rows with types, which few files are asked for."""
+
+
+def _frames(file: LevelFile) -> tuple[pl.DataFrame, _Typed]:
     """Return a file as text and with types, row for row the same."""
     if file.path.is_dir():
         return _as_text(_answers(file))
@@ -168,21 +286,25 @@ def _answers(file: LevelFile) -> pl.DataFrame:
     return whole if live.is_empty() else live
 
 
-def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]:
-    def read(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _separated(separator: str) -> Callable[[Path], tuple[pl.DataFrame, _Typed]]:
+    def read(path: Path) -> tuple[pl.DataFrame, _Typed]:
         said = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
         _check_head(said[:_LONGEST_HEAD].decode("utf-8", "replace"), separator)
         try:
             text = pl.read_csv(said, separator=separator, infer_schema=False, encoding="utf8")
         except PolarsError as error:
             raise ValueError(_ragged(said, separator) or str(error)) from None
-        try:
-            typed = pl.read_csv(said, separator=separator, infer_schema_length=None)
-        except PolarsError:  # cells of one column that are of several types
-            typed = text
-        return text, typed if len(typed) == len(text) else text
+        return text, cache(lambda: _with_types(said, separator, text))
 
     return read
+
+
+def _with_types(said: bytes, separator: str, text: pl.DataFrame) -> pl.DataFrame:
+    try:
+        typed = pl.read_csv(said, separator=separator, infer_schema_length=None)
+    except PolarsError:  # cells of one column that are of several types
+        return text
+    return typed if len(typed) == len(text) else text
 
 
 def _check_head(text: str, separator: str) -> None:
@@ -217,15 +339,15 @@ def _ragged(said: bytes, separator: str) -> str | None:
 _SIGNS = {",": "a comma", "\t": "a tab", ";": "a semicolon"}
 
 
-def _read_jsonl(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read_jsonl(path: Path) -> tuple[pl.DataFrame, _Typed]:
     return _as_text(pl.read_ndjson(path, infer_schema_length=None))
 
 
-def _read_parquet(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read_parquet(path: Path) -> tuple[pl.DataFrame, _Typed]:
     return _as_text(pl.read_parquet(path, glob=False))
 
 
-def _read_xlsx(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read_xlsx(path: Path) -> tuple[pl.DataFrame, _Typed]:
     from fastexcel import FastExcelError
 
     try:
@@ -234,7 +356,7 @@ def _read_xlsx(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         raise ValueError(str(error).split("\n", maxsplit=1)[0]) from None
 
 
-_READERS: Mapping[str, Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]] = {
+_READERS: Mapping[str, Callable[[Path], tuple[pl.DataFrame, _Typed]]] = {
     ".csv": _separated(","),
     ".tsv": _separated("\t"),
     ".jsonl": _read_jsonl,
@@ -244,7 +366,7 @@ _READERS: Mapping[str, Callable[[Path], tuple[pl.DataFrame, pl.DataFrame]]] = {
 }
 
 
-def _as_text(typed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _as_text(typed: pl.DataFrame) -> tuple[pl.DataFrame, _Typed]:
     """Write typed cells: numbers in their shortest exact form, dates as in ISO 8601."""
     nested = [name for name, kind in typed.schema.items() if kind.is_nested()]
     written = [
@@ -252,7 +374,7 @@ def _as_text(typed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         for series in typed.drop(nested)
     ]
     text = pl.DataFrame([series.cast(pl.String) for series in written])
-    return text, typed.drop(nested)
+    return text, lambda: typed.drop(nested)
 
 
 def _written(cell: Any) -> str | None:
@@ -329,34 +451,43 @@ def _held(kind: pl.DataType) -> str:
     return "numbers" if kind.is_numeric() else "dates or times"
 
 
-def _ids(file: LevelFile, rows: pl.DataFrame, sent: Sequence[str]) -> list[str]:
+def _ids(file: LevelFile, rows: pl.DataFrame, sent: Sequence[str]) -> pl.Series:
     """Return the ids of rows; no two are alike."""
-    numbers = rows[_ROW].to_list()
+    numbers = rows[_ROW]
     if file.id is not None:
-        ids = rows[file.id].to_list()
+        ids = rows[file.id]
     else:
         columns = sent or [name for name in rows.columns if name != _ROW]
-        ids = [
+        made = [
             "r" + sha256(repr(row).encode()).hexdigest()[:_ID_DIGITS]
             for row in rows.select(sorted(columns)).iter_rows()
         ]
-    first: dict[str, int] = {}
-    for id_, number in zip(ids, numbers, strict=True):
-        if not id_ or len(id_) > _LONGEST_ID or not id_.isprintable():
+        ids = pl.Series(made, dtype=pl.String)
+    odd = ~ids.str.contains(_PRINTED).fill_null(value=False)
+    for id_, number in zip(ids.filter(odd), numbers.filter(odd), strict=True):
+        if not _is_id(id_):
             raise ConfigError(
                 f"{file.where}: {file.path.name}, row {number}: {id_!r} is no id; allowed: 1 to "
                 f"{_LONGEST_ID} printable characters"
             )
+    if ids.n_unique() < len(ids):
+        _refuse_twins(file, ids, numbers)
+    return ids
+
+
+def _is_id(cell: str | None) -> bool:
+    return cell is not None and 0 < len(cell) <= _LONGEST_ID and cell.isprintable()
+
+
+def _refuse_twins(file: LevelFile, ids: pl.Series, numbers: pl.Series) -> NoReturn:
+    first: dict[str, int] = {}
+    for id_, number in zip(ids, numbers, strict=True):
         twin = first.setdefault(id_, number)
         if twin != number:
-            alike = f"have the same {file.id}, {id_!r}" if file.id else "are sent alike"
-            advice = (
-                "give each its own" if file.id else "remove one, or name a column of ids with id:"
-            )
-            raise ConfigError(
-                f"{file.where}: {file.path.name}: rows {twin} and {number} {alike}: {advice}"
-            )
-    return list(first)
+            break
+    alike = f"have the same {file.id}, {id_!r}" if file.id else "are sent alike"
+    advice = "give each its own" if file.id else "remove one, or name a column of ids with id:"
+    raise ConfigError(f"{file.where}: {file.path.name}: rows {twin} and {number} {alike}: {advice}")
 
 
 def _kept_columns(file: LevelFile, text: pl.DataFrame, sent: Collection[str]) -> list[str]:
@@ -394,20 +525,26 @@ def _draw(seed: int, id_: str) -> bytes:
     return sha256(f"{seed}\0{id_}".encode()).digest()
 
 
-def _cells(file: LevelFile, rows: pl.DataFrame, name: str) -> list[str]:
+def _cells(file: LevelFile, rows: pl.DataFrame, name: str) -> pl.Series:
     missing = file.missing.get(name) if isinstance(file.missing, Mapping) else file.missing
-    cells = rows[name].to_list()
+    cells = rows[name]
+    blank = ~cells.str.contains(_SAID).fill_null(value=False)
     if missing is not None:
-        return [cell if cell and not cell.isspace() else missing for cell in cells]
-    for cell, number in zip(cells, rows[_ROW], strict=True):
+        filled = [cell if cell and not cell.isspace() else missing for cell in cells.filter(blank)]
+        return cells.scatter(blank.arg_true(), filled) if filled else cells
+    for cell, number in zip(cells.filter(blank), rows[_ROW].filter(blank), strict=True):
         if not cell or cell.isspace():
-            blank = "holds nothing but blanks" if cell else "is empty"
+            said = "holds nothing but blanks" if cell else "is empty"
             raise ConfigError(
-                f"{file.where}: {file.path.name}, row {number}: {name!r} {blank}, and a message "
+                f"{file.where}: {file.path.name}, row {number}: {name!r} {said}, and a message "
                 f"needs it: fill it in, leave the row out with where:, or say what stands there "
                 f"with missing:"
             )
     return cells
+
+
+_SAID = r"[^\s\x1c-\x1f]"
+"""Found in all cells that are not blank."""
 
 
 def _plain(cell: Any) -> Kept:

@@ -95,7 +95,12 @@ class Estimate:
 def estimate_tokens(text: str) -> int:
     """Guess the input tokens of a text, on the high side: a token a character beyond ASCII."""
     ascii_count = len(text.encode("ascii", "ignore"))
-    return (len(text) - ascii_count) + -(-ascii_count // 3) + 8
+    return tokens_of(ascii_count, len(text) - ascii_count)
+
+
+def tokens_of(ascii_count: int, others: int) -> int:
+    """Guess the input tokens of so many characters of ASCII, and beyond it."""
+    return others + -(-ascii_count // 3) + 8
 
 
 def likely_tokens(input_tokens: int) -> int:

@@ -4,6 +4,7 @@ import re
 
 from runner.core.model import CustomId, Stem
 
+LONGEST = 64
 LEGAL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """The strictest rule among the providers."""
 TRIAL = r"_n(\d+)$"

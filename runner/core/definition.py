@@ -9,6 +9,17 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
+from runner.core.entries import (
+    KEPT,
+    Cells,
+    Entries,
+    LevelEntries,
+    LevelPart,
+    kept_column,
+    starts_with,
+)
+from runner.core.expand import Conditions
+from runner.core.level_table import LevelTable, are_many, ids_of, kept_of
 from runner.core.model import (
     CHAT,
     Condition,
@@ -42,11 +53,13 @@ OFFERED = "offered"
 """The options of a question that is answered with several of them."""
 VARIED = "set_"
 """What columns begin with that say a setting in which the jobs of a sweep differ."""
-KEPT = "kept"
-"""What the tables show of a level beside its id; it is not asked, and may be corrected."""
 
 
-def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any]:
+Levels = Mapping[str, Mapping[str, Kept]]
+"""What the tables show of levels: by id, and by column."""
+
+
+def define(experiment: Experiment, conditions: Sequence[Condition]) -> dict[str, Any]:
     """Return the definition as JSON-ready data, texts by their hash."""
     questions, names = experiment.questions, tuple(experiment.factors)
     return {
@@ -89,14 +102,22 @@ def define(experiment: Experiment, conditions: list[Condition]) -> dict[str, Any
         **_sent(experiment),
         **_analysis(questions),
         **_images(experiment),
-        "conditions": {
-            c.stem: {
-                **dict(zip(names, c.levels, strict=True)),
-                "temperature": None if c.temperature is None else str(c.temperature),
-            }
-            for c in conditions
-        },
+        "conditions": _conditions(names, conditions),
     }
+
+
+def _conditions(names: Sequence[str], conditions: Sequence[Condition]) -> Mapping[str, Any]:
+    def entry(number: int) -> dict[str, Any]:
+        condition = conditions[number]
+        heat = condition.temperature
+        return {
+            **dict(zip(names, condition.levels, strict=True)),
+            "temperature": None if heat is None else str(heat),
+        }
+
+    if are_many(len(conditions)) and isinstance(conditions, Conditions):
+        return Entries(conditions.names, entry)
+    return {c.stem: entry(number) for number, c in enumerate(conditions)}
 
 
 def _analysis(questions: QuestionSet) -> dict[str, Any]:
@@ -190,15 +211,28 @@ def _other_factors(experiment: Experiment) -> dict[str, Any]:
                 if m.images
             },
         },
-        "factors": {
-            f"{factor.name}.{level.id}": {
-                **({KEPT: dict(level.kept)} if level.kept else {}),
-                "sha256": _digest({**level.fields, **_pictures(experiment, factor, level)}),
-            }
-            for factor in others
-            for level in factor.levels.values()
-        },
+        "factors": _level_entries(experiment, others),
     }
+
+
+def _level_entries(experiment: Experiment, factors: Sequence[Factor]) -> Mapping[str, Any]:
+    """Return a digest of what is asked with each level, and what is kept of it."""
+    found = LevelEntries(_part(experiment, factor) for factor in factors)
+    is_large = any(isinstance(factor.levels, LevelTable) for factor in factors)
+    return found if is_large else dict(found.items())
+
+
+def _part(experiment: Experiment, factor: Factor) -> LevelPart:
+    levels, ids = factor.levels, ids_of(factor.levels)
+
+    def asked(place: int) -> str:
+        level = levels[ids[place]]
+        return _digest({**level.fields, **_pictures(experiment, factor, level)})
+
+    if isinstance(levels, LevelTable):
+        return LevelPart(factor=factor.name, ids=ids, asked=asked, kept=levels.kept)
+    kept = {name: [v.kept.get(name) for v in levels.values()] for name in kept_of(levels)}
+    return LevelPart(factor=factor.name, ids=ids, asked=asked, kept=kept)
 
 
 def _between(experiment: Experiment, factor: str) -> str:
@@ -263,8 +297,50 @@ def _digest(fields: Mapping[str, str]) -> str:
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return the old definition with the new entries added; call only when nothing differs."""
-    sections = {key: {**old[key], **new[key]} for key in GROWING if key in old}
+    sections = {key: _grown(old[key], new[key]) for key in GROWING if key in old}
     return {**old, **new, **sections}
+
+
+def _grown(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return entries with new ones behind them: those that are there keep their numbers."""
+    if not isinstance(old, Entries) and not isinstance(new, Entries):
+        return {**old, **new}
+    if isinstance(new, Entries) and _same(old, new):
+        assert isinstance(old, Entries)
+        new.told = old.told
+        return new
+    if starts_with(new, old):
+        return new
+    if any("." in next(iter(one), "") for one in (old, new)):
+        return _grown_levels(old, new)
+    names = [*old, *(name for name in new if name not in old)]
+
+    def entry(number: int) -> Mapping[str, Any]:
+        name = names[number]
+        found: Mapping[str, Any] = new[name] if name in new else old[name]
+        return found
+
+    return Entries(names, entry)
+
+
+def _grown_levels(old: Mapping[str, Any], new: Mapping[str, Any]) -> LevelEntries:
+    """Return the levels of both; of those in both, what the new ones say."""
+    ids: dict[str, list[str]] = {}
+    for name in [*old, *(name for name in new if name not in old)]:
+        factor, _, id_ = name.partition(".")
+        ids.setdefault(factor, []).append(id_)
+
+    def part(factor: str, some: Sequence[str]) -> LevelPart:
+        rows = [new[n] if (n := f"{factor}.{id_}") in new else old[n] for id_ in some]
+        columns = dict.fromkeys(name for row in rows for name in row.get(KEPT, {}))
+        return LevelPart(
+            factor=factor,
+            ids=some,
+            asked=lambda place: str(rows[place]["sha256"]),
+            kept={name: [row.get(KEPT, {}).get(name) for row in rows] for name in columns},
+        )
+
+    return LevelEntries(part(factor, some) for factor, some in ids.items())
 
 
 def shuffled_in(definition: Mapping[str, Any]) -> list[Shuffled]:
@@ -299,16 +375,19 @@ def kind_of(row: Mapping[str, Any]) -> ItemKind:
     return ItemKind(row.get("kind") or ("choice" if row.get("options") else "number"))
 
 
-def factors_in(definition: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Kept]]]:
+def factors_in(definition: Mapping[str, Any]) -> Mapping[str, Levels]:
     """Return the factors of a definition: for each level what the tables show of it, by column.
 
     The columns stand in the order of the tables; an older ledger or an imported table may lack some.
     """
-    found: dict[str, dict[str, dict[str, Kept]]] = {name: {} for name in factor_names(definition)}
+    found: dict[str, dict[str, Mapping[str, Kept]]] = {n: {} for n in factor_names(definition)}
     for name, section in (("persona", "personas"), ("text", "texts")):
         for id_, row in (definition.get(section) or {}).items():
             columns = FILE_COLUMNS[name].items()
             found[name][id_] = {column: row.get(field) for field, column in columns}
+    many = definition.get("factors")
+    if isinstance(many, LevelEntries):
+        return {**found, **{name: Cells(part) for name, part in many.parts.items()}}
     for name, id_, row in _other_levels(definition):
         found[name][id_] = {kept_column(name, f): v for f, v in row.get(KEPT, {}).items()}
     return found
@@ -327,15 +406,12 @@ def varied_in(experiment: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-def kept_column(factor: str, field: str) -> str:
-    """Return what the tables call a field that is kept of a factor's rows."""
-    return f"{factor}_{field}"
-
-
-def cells_in(levels: Iterable[Mapping[str, Kept]]) -> dict[str, list[Kept]]:
+def cells_in(levels: Levels) -> Mapping[str, Sequence[Kept]]:
     """Return what levels, as `factors_in` has them, have in each column."""
+    if isinstance(levels, Cells):
+        return levels.columns
     cells: dict[str, list[Kept]] = {}
-    for row in levels:
+    for row in levels.values():
         for column, value in row.items():
             cells.setdefault(column, []).append(value)
     return cells
@@ -363,6 +439,8 @@ def renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[st
 
     What a level without a text of its own sends is its id, so that it is none of them.
     """
+    if all(_same(old.get(key, {}), new.get(key, {})) for key in ("factors", "conditions")):
+        return
     nothing = _digest({})
     before = {(factor, id_): asked for factor, id_, _, asked in levels_in(old)}
     after = {(factor, id_): asked for factor, id_, _, asked in levels_in(new)}
@@ -397,10 +475,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             continue
         before, after = old.get(section, {}), new.get(section, {})
         if section in GROWING:
-            before, after = (
-                {key: _asked(value) for key, value in one.items() if key in other}
-                for one, other in ((before, after), (after, before))
-            )
+            before, after = _on_both_sides(before, after)
         flat_before, flat_after = dict(_flat(before, section)), dict(_flat(after, section))
         for key in [*flat_before, *(k for k in flat_after if k not in flat_before)]:
             one, two = flat_before.get(key), flat_after.get(key)
@@ -415,6 +490,24 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             else:
                 lines.append(f"{key}: {_excerpt(one, two)} -> {_excerpt(two, one)}")
     return lines
+
+
+def _on_both_sides(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is asked by entries that two versions have and that differ."""
+    if _same(before, after):
+        return {}, {}
+    found: tuple[dict[str, Any], dict[str, Any]] = {}, {}
+    for key, value in before.items():
+        if key in after and (one := _asked(value)) != (other := _asked(after[key])):
+            found[0][key], found[1][key] = one, other
+    return found
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether many entries are the same, by their digests."""
+    return isinstance(one, Entries) and isinstance(other, Entries) and one == other
 
 
 def _asked(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -434,6 +527,10 @@ def variants(definitions: Sequence[Mapping[str, Any]]) -> list[str] | None:
     definitions = [{s: d[s] for s in d if s not in UNASKED} for d in definitions]
     for section in GROWING:
         seen: dict[str, Any] = {}
+        first = definitions[0].get(section, {}) if definitions else {}
+        if all(_same(first, definition.get(section, {})) for definition in definitions):
+            contested[section] = set()
+            continue
         contested[section] = {
             key
             for definition in definitions
@@ -462,7 +559,9 @@ def fingerprint(definition: Mapping[str, Any]) -> str:
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, Entries):
+        yield path, value.digest
+    elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(inner, f"{path}.{key}" if path else str(key))
     else:

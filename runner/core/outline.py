@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.core.expand import Conditions
+from runner.core.level_table import ids_of
 from runner.core.model import ITEM, Condition, Enhance, Experiment, Factor, Message, Prompt, Variant
 from runner.core.prompt import ASKED, SHORT_FORMS, alone, asked_of, placeholders
 
@@ -83,21 +85,24 @@ def longest(experiment: Experiment, conditions: Sequence[Condition]) -> Conditio
     named = Counter(name for _, names in _said(experiment) for name in names)
     lengths = [_lengths(factor, named) for factor in experiment.factors.values()]
     if experiment.questions.each:
-        for one in alone(experiment.questions):
+        for place, one in enumerate(alone(experiment.questions)):
             asked = asked_of(one)
-            lengths[-1][one.questions[0].id] += sum(len(asked[n]) * named[n] for n in ASKED)
-    if len(lengths) == 1:
-        (of_level,) = lengths
-        return max(conditions, key=lambda condition: of_level[condition.levels[0]])
+            lengths[-1][place] += sum(len(asked[n]) * named[n] for n in ASKED)
+    if isinstance(conditions, Conditions) and conditions.is_crossed:
+        return conditions.crossing(max(range(len(of)), key=of.__getitem__) for of in lengths)
+    known = [
+        dict(zip(ids_of(factor.levels), of, strict=True))
+        for factor, of in zip(experiment.factors.values(), lengths, strict=True)
+    ]
     return max(
         conditions,
         key=lambda condition: sum(
-            of_level[level] for of_level, level in zip(lengths, condition.levels, strict=True)
+            of_level[level] for of_level, level in zip(known, condition.levels, strict=True)
         ),
     )
 
 
-def _lengths(factor: Factor, named: Mapping[str, int]) -> dict[str, int]:
+def _lengths(factor: Factor, named: Mapping[str, int]) -> list[int]:
     """Return how many characters each level of a factor fills in, where names stand so often."""
     of_id, of_fields = 0, Counter[str]()
     for name, count in named.items():
@@ -109,10 +114,10 @@ def _lengths(factor: Factor, named: Mapping[str, int]) -> dict[str, int]:
         elif of == factor.name:
             of_id += count
     counts = tuple(of_fields.items())
-    return {
-        id_: of_id * len(id_) + sum(len(level.fields[field]) * count for field, count in counts)
-        for id_, level in factor.levels.items()
-    }
+    return [
+        of_id * len(level.id) + sum(len(level.fields[field]) * count for field, count in counts)
+        for level in factor.levels.values()
+    ]
 
 
 def turns(prompt: Prompt) -> list[Message]:

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from runner.core.custom_id import custom_id
 from runner.core.model import CustomId, Stem
-from runner.core.request_states import SUCCESS, RequestStates
+from runner.core.request_rows import SUCCESS
+from runner.core.request_states import RequestStates
 from runner.core.states import RequestState
 
 Members = Mapping[Stem, int]

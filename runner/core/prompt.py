@@ -158,6 +158,11 @@ class Renderer:
             for asked in alone(experiment.questions)
         }
 
+    def values(self, condition: Condition) -> dict[str, str]:
+        """Return what the levels of a condition fill in, by name."""
+        pairs = zip(self._factors, condition.levels, strict=True)
+        return values_of([(factor, factor.levels[level]) for factor, level in pairs])
+
     def render(self, condition: Condition, variant: Variant, trial: int = 1) -> Prompt:
         """Render what is sent for a trial of a condition; all are alike where nothing is shuffled.
 
@@ -167,14 +172,13 @@ class Renderer:
             ConfigError: a message names what is not there.
         """
         experiment = self._experiment
-        pairs = zip(self._factors, condition.levels, strict=True)
         one = condition.levels[-1] if experiment.questions.each else ""
         asked = self._asked[one]
         if experiment.shuffle:
             shown = arranged(experiment.questions, experiment.shuffle, condition.stem, trial)
             own = [q for q in shown.questions if one in ("", q.id)]
             asked = asked_of(replace(shown, questions=tuple(own)))
-        values = values_of((f, f.levels[level]) for f, level in pairs) | asked
+        values = self.values(condition) | asked
         if experiment.messages:
             turns = [
                 Message(

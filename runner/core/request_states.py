@@ -4,17 +4,25 @@ One byte a request and counter, in arrays by condition: a million requests are a
 a finished batch is a few slice assignments. `pending` is stored nowhere; it is what is left over.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
+from runner.core.numbered import Numbered
+from runner.core.request_rows import (
+    FAILED,
+    IN_BATCH,
+    PENDING,
+    RETRY_SUCCESS,
+    STATES,
+    SUCCESS,
+    WITHHELD,
+    Rows,
+    Trials,
+)
+from runner.core.spans import Spans
 from runner.core.states import ASKED, LOST, OUTCOME_CODES, BatchState, Outcome, RequestState
-
-PENDING, IN_BATCH, SUCCESS, RETRY_SUCCESS, FAILED, WITHHELD = range(6)
-"""Codes of `RequestState` in the arrays, in its order."""
-
-STATES = tuple(RequestState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,36 +58,11 @@ class RetryPolicy:
 
 
 @dataclass(slots=True)
-class Trials:
-    """The trials of one condition; index 0 is trial 1."""
-
-    wanted: int
-    """Trials in the present configuration; later ones are kept, and asked no more."""
-    state: bytearray
-    asked: bytearray
-    lost: bytearray
-
-    def grow(self, size: int) -> None:
-        """Make room for trials up to this number."""
-        missing = size - len(self.state)
-        if missing > 0:
-            for array in (self.state, self.asked, self.lost):
-                array.extend(bytes(missing))
-
-    def counted(self) -> list[int]:
-        """Count the trials by state; those outside the configuration that were never sent are none."""
-        return [
-            self.state.count(code, 0, self.wanted if code in _UNSENT else len(self.state))
-            for code in range(len(STATES))
-        ]
-
-
-@dataclass(slots=True)
 class RequestStates:
     """How every request stands."""
 
     policy: RetryPolicy
-    rows: dict[Stem, Trials] = field(default_factory=dict)
+    rows: MutableMapping[Stem, Trials] = field(default_factory=dict)
     _tally: list[int] = field(init=False)
     """Requests by state, kept up to date with every change of a row."""
     _first_states: bytes = field(init=False)
@@ -87,17 +70,33 @@ class RequestStates:
 
     def __post_init__(self) -> None:
         """Count what is there."""
-        counted = [row.counted() for row in self.rows.values()]
-        self._tally = [sum(column) for column in zip(*counted, strict=True)] or [0] * len(STATES)
+        if isinstance(self.rows, Rows):
+            self._tally = self.rows.counted()
+        else:
+            counted = [row.counted() for row in self.rows.values()]
+            self._tally = [sum(column) for column in zip(*counted, strict=True)] or [*_NOTHING]
         self._first_states = bytes(
             self._state_after(code, _ASKED_BYTE[code], _LOST_BYTE[code]) for code in range(256)
         )
 
     @classmethod
     def of(
-        cls, conditions: Iterable[Condition], trials: int, policy: RetryPolicy
+        cls,
+        conditions: Iterable[Condition],
+        trials: int,
+        policy: RetryPolicy,
+        names: Numbered | None = None,
     ) -> "RequestStates":
-        """Start with everything pending."""
+        """Start with everything pending.
+
+        Args:
+            conditions: whose requests they are.
+            trials: of each.
+            policy: how often one is asked.
+            names: of the conditions, where these are many.
+        """
+        if names is not None:
+            return cls(policy, Rows(names, trials))
         return cls(
             policy,
             {
@@ -108,6 +107,11 @@ class RequestStates:
 
     def depart(self, spans: Iterable[Span]) -> None:
         """Record that requests went into a batch."""
+        if (rows := self._alike_with(spans)) is not None:
+            for low, high in _places(spans, rows.trials):
+                with self._counting(rows, low, high):
+                    rows.state[low:high] = rows.state[low:high].translate(_DEPARTED)
+            return
         for span in spans:
             with self._changing(span.stem, span.last) as row:
                 here = slice(span.first - 1, span.last)
@@ -126,9 +130,15 @@ class RequestStates:
     def arrive(self, spans: Iterable[Span], outcomes: bytes) -> None:
         """Record how the requests of a batch ended, one byte each, in the batch's order."""
         at = 0
+        if (rows := self._alike_with(spans)) is not None:
+            for low, high in _places(spans, rows.trials):
+                with self._counting(rows, low, high):
+                    self._fold(rows, low, outcomes[at : at + high - low])
+                at += high - low
+            return
         for span in spans:
             with self._changing(span.stem, span.last) as row:
-                self._fold(row, span, outcomes[at : at + len(span)])
+                self._fold(row, span.first - 1, outcomes[at : at + len(span)])
             at += len(span)
 
     def replay(self, state: BatchState, spans: Iterable[Span], outcomes: bytes | None) -> bool:
@@ -144,7 +154,7 @@ class RequestStates:
         """
         if state is BatchState.DROPPED:
             return False
-        spans = tuple(spans)
+        spans = spans if isinstance(spans, Spans) else tuple(spans)
         self.depart(spans)
         if outcomes is not None:
             self.arrive(spans, outcomes)
@@ -215,6 +225,9 @@ class RequestStates:
             again: only what the model has answered before (True) or not yet (False).
             within: only of these conditions, and only so many of their trials.
         """
+        if within is None and isinstance(self.rows, Rows) and self.rows.is_even:
+            yield from self._pending_in(self.rows, again)
+            return
         stems = self.rows if within is None else within
         for stem in stems:
             row = self.rows[stem]
@@ -255,19 +268,56 @@ class RequestStates:
         """Lend a row for a change, with room for trials up to a number, and keep the count of all."""
         row = self.rows.get(stem)
         if row is None:
-            row = self.rows[stem] = Trials(0, bytearray(), bytearray(), bytearray())
+            row = Trials(0, bytearray(), bytearray(), bytearray())
         before = row.counted()
         row.grow(size)
         try:
             yield row
         finally:
+            self.rows[stem] = row
             self._tally = [
                 total - old + new
                 for total, old, new in zip(self._tally, before, row.counted(), strict=True)
             ]
 
-    def _fold(self, row: Trials, span: Span, outcomes: bytes) -> None:
-        low, high = span.first - 1, span.last
+    def _alike_with(self, spans: Iterable[Span]) -> Rows | None:
+        """Return the rows where spans are whole ranges of them: they are changed at once."""
+        rows = self.rows
+        if not isinstance(rows, Rows) or not rows.is_even or not isinstance(spans, Spans):
+            return None
+        whole = all((block.first, block.last) == (1, rows.trials) for block in spans.blocks)
+        return rows if whole and spans.names is rows.names else None
+
+    @contextmanager
+    def _counting(self, rows: Rows, low: int, high: int) -> Iterator[None]:
+        """Keep the count of all while some requests change."""
+        before = [rows.state.count(code, low, high) for code in range(len(STATES))]
+        yield
+        for code, count in enumerate(before):
+            self._tally[code] += rows.state.count(code, low, high) - count
+
+    def _pending_in(self, rows: Rows, again: bool | None) -> Iterator[Span]:
+        """Yield what is pending, where all rows are in the arrays."""
+        size, state = rows.trials, rows.state
+        at = state.find(PENDING)
+        while at >= 0:
+            number, index = divmod(at, size)
+            begin, end = at - index, at
+            while end < begin + size and state[end] == PENDING:
+                end += 1
+            stem, first, last = Stem(rows.names[number]), index + 1, end - begin
+            if size == 1:
+                was_asked = bool(rows.asked[at])
+                if again is None or again is was_asked:
+                    yield Span(stem, 1, 1, self.policy.variant(was_asked))
+            else:
+                for span in self._alike(stem, rows[stem], first, last):
+                    if again is None or again is bool(rows.asked[begin + span.first - 1]):
+                        yield span
+            at = state.find(PENDING, end)
+
+    def _fold(self, row: Trials | Rows, low: int, outcomes: bytes) -> None:
+        high = low + len(outcomes)
         if not any(row.asked[low:high]) and not any(row.lost[low:high]):
             row.asked[low:high] = outcomes.translate(_ASKED_BYTE)
             row.lost[low:high] = outcomes.translate(_LOST_BYTE)
@@ -301,13 +351,25 @@ class RequestStates:
         yield Span(stem, start, last, self.policy.variant(again))
 
 
-_UNSENT = (PENDING, WITHHELD)
+_NOTHING = [0] * len(STATES)
 _OPEN = (PENDING, IN_BATCH, WITHHELD)
 _CANCELLED = OUTCOME_CODES[Outcome.CANCELLED]
 _DEPARTED = bytes(code if code in (SUCCESS, RETRY_SUCCESS) else IN_BATCH for code in range(256))
 """A request that turned out to be answered stays so, although another attempt is under way."""
 _ASKED_BYTE = bytes(code in {OUTCOME_CODES[o] for o in ASKED} for code in range(256))
 _LOST_BYTE = bytes(code in {OUTCOME_CODES[o] for o in LOST} for code in range(256))
+
+
+def even(states: RequestStates) -> Rows | None:
+    """Return the rows of many conditions, where all are alike and in one piece."""
+    return states.rows if isinstance(states.rows, Rows) and states.rows.is_even else None
+
+
+def _places(spans: Iterable[Span], trials: int) -> Iterator[tuple[int, int]]:
+    """Yield where whole rows stand in the arrays: from, and to."""
+    assert isinstance(spans, Spans)
+    for block in spans.blocks:
+        yield block.begin * trials, block.end * trials
 
 
 def _runs(state: bytearray, size: int) -> Iterator[tuple[int, int]]:

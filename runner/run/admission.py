@@ -12,7 +12,7 @@ from runner.core.states import BatchState, Outcome
 from runner.core.stopping import Precision, Sample, Verdict, next_trials, told, verdict
 from runner.core.summary import add_up
 
-Requests = Mapping[BatchKey, tuple[Span, ...]]
+Requests = Mapping[BatchKey, Sequence[Span]]
 """What each batch has."""
 Values = Callable[[Sequence[BatchKey], Collection[Stem]], Mapping[Stem, Sequence[Any]]]
 """Reads from some batches the valid values of some conditions."""

@@ -227,7 +227,7 @@ class Engine:
             return
         high = estimate(
             spec.prices.at(realtime=packed.realtime),
-            file.weights,
+            file.weights.items(),
             spec.model.expected_output_tokens,
         ).high
         batch = Batch(

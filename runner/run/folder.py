@@ -68,7 +68,7 @@ def definition_in(folder: Path) -> dict[str, Any]:
     """
     try:
         with closing(LedgerReader(folder)) as reader:
-            definition: dict[str, Any] = reader.get("experiment")["definition"]
+            definition: dict[str, Any] = reader.experiment()["definition"]
     except LedgerDamaged:
         definition = experiment_beside(folder)["definition"]
     return definition

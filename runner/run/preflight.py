@@ -1,7 +1,9 @@
 """Before anything is sent: what a run would do, what it may cost, and what speaks against it."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,10 @@ from typing import Any
 from runner.batches.requests import RequestFiles
 from runner.config.permitted import check_parameters, note_on_addresses, one_seed
 from runner.config.schema import EMULATOR
-from runner.core.cost import Estimate, estimate
+from runner.core.cost import Estimate, Weight, estimate
 from runner.core.definition import renamed
 from runner.core.errors import ConfigError
-from runner.core.expand import calculated_temperature, combinations
+from runner.core.expand import calculated_temperature, combinations, may_be_held
 from runner.core.lifetime import has_ended
 from runner.core.lifetime import note as ending_note
 from runner.core.lifetime import refusal as ended
@@ -23,6 +25,7 @@ from runner.core.pack import SizedSpan
 from runner.core.plan import committed
 from runner.core.prompt import ASKED, placeholders
 from runner.core.request_states import RequestStates
+from runner.core.spans import together
 from runner.core.summary import cost_of
 from runner.run.admission import Rounds
 from runner.run.clock import SystemClock
@@ -89,12 +92,17 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     counts = request_states.counts()
     request_states.depart(before)
     request_files = run.request_files(folder, run.connection.offline())
-    packed = list(request_files.batches(request_states.pending()))
-    sizes = [_size(batch) for batch in packed]
+    packed = [
+        _looked_at(batch, request_files)
+        for batch in request_files.batches(request_states.pending())
+    ]
+    sizes = [batch.size for batch in packed]
     requests, size, tokens = (
         (sum(column) for column in zip(*sizes, strict=True)) if sizes else _NOTHING
     )
-    spans = [sized for batch in packed for sized in batch]
+    weights = Counter[Weight]()
+    for batch in packed:
+        weights.update(batch.weights)
     return Preview(
         folder=folder,
         committed_usd=committed(known),
@@ -105,14 +113,14 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
         to_send=requests,
         bytes=size,
         input_tokens=tokens,
-        estimate=_estimate(run, request_files, spans),
+        estimate=_estimate(run, weights),
         price=run.price,
         largest=max(sizes, default=_NOTHING),
         warnings=warnings(run),
         pilot=admission.standing,
         until=admission.facts().get("until"),
-        at_most=_at_most(run, request_files, request_states, admission.rounds, spans),
-        spans=tuple(sized.span for sized in spans),
+        at_most=_at_most(run, request_files, request_states, admission.rounds, weights),
+        spans=together([batch.spans for batch in packed]),
     )
 
 
@@ -124,7 +132,7 @@ def _at_most(
     files: RequestFiles,
     states: RequestStates,
     rounds: Rounds | None,
-    now: Iterable[SizedSpan],
+    now: Mapping[Weight, int],
 ) -> tuple[int, Decimal | None]:
     """Return how many requests a stopping rule may come to, and what it may still cost."""
     rule = run.settings.experiment.stopping
@@ -138,24 +146,33 @@ def _at_most(
         if 0 < row.wanted < rule.most and not rounds.is_over(stem)
     ]
     expected = run.settings.experiment.model.expected_output_tokens
-    usd = estimate(run.price, [*files.weights(now), *later], expected).high
+    usd = estimate(run.price, [*now.items(), *later], expected).high
     return states.counts().total + sum(count for _, count in later), usd
 
 
-def _size(batch: Iterable[SizedSpan]) -> tuple[int, int, int]:
-    """Return how many requests a batch has, and their bytes and input tokens."""
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """What is to be known of a batch before it is sent."""
+
+    size: tuple[int, int, int]
+    """Requests, bytes, input tokens."""
+    weights: Mapping[Weight, int]
+    spans: Sequence[Span]
+
+
+def _looked_at(batch: Sequence[SizedSpan], files: RequestFiles) -> _Packed:
     requests, size, tokens = _NOTHING
     for sized in batch:
         count = len(sized.span)
         requests += count
         size += sized.line_bytes * count
         tokens += sized.tokens * count
-    return requests, size, tokens
+    return _Packed((requests, size, tokens), files.weights(batch), files.compact(batch))
 
 
-def _estimate(run: Run, request_files: RequestFiles, spans: Iterable[SizedSpan]) -> Estimate:
+def _estimate(run: Run, weights: Mapping[Weight, int]) -> Estimate:
     expected = run.settings.experiment.model.expected_output_tokens
-    return estimate(run.price, request_files.weights(spans), expected)
+    return estimate(run.price, weights.items(), expected)
 
 
 def plan_facts(run: Run, found: Preview) -> dict[str, Any]:
@@ -320,7 +337,7 @@ _TOLD = 3
 
 def _clamped_temperatures(run: Run) -> Iterator[str]:
     experiment = run.settings.experiment
-    if not experiment.calculated:
+    if not experiment.calculated or not may_be_held(experiment):
         return
     for levels in combinations(experiment):
         clamped, was_clamped = calculated_temperature(experiment, levels)

@@ -1,6 +1,6 @@
 """What a run would do, before it does anything: as plain facts for people, programs and the ledger."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +10,9 @@ from runner.config.options import told
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price, estimate_tokens
 from runner.core.custom_id import custom_id
+from runner.core.expand import Conditions
 from runner.core.images import described
+from runner.core.level_table import ids_of
 from runner.core.model import Condition, Experiment, Image, Message, Span
 from runner.core.outline import first_variant, longest, shares, together, turns, uses
 from runner.core.pilot import PilotStanding
@@ -46,7 +48,7 @@ class Preview:
     at_most: tuple[int, Decimal | None] = (0, None)
     """With a stopping rule: the requests that it may come to, and the most US dollars of those
     that are not sent yet."""
-    spans: tuple[Span, ...] = ()
+    spans: Sequence[Span] = ()
     """What is sent first; what is asked again comes later."""
 
 
@@ -128,7 +130,7 @@ def outline_facts(experiment: Experiment, conditions: Sequence[Condition]) -> di
 
 def facts_of(
     settings: Settings,
-    conditions: Sequence[Condition],
+    conditions: Conditions,
     preview: Preview,
     *,
     emulated: bool,
@@ -185,21 +187,21 @@ def way(settings: Settings) -> str:
     return told(provider).way(again)
 
 
-def temperatures(settings: Settings, conditions: Iterable[Condition]) -> str:
+def temperatures(settings: Settings, conditions: Conditions) -> str:
     """Say which temperatures are sent, and where they come from."""
     experiment = settings.experiment
     if experiment.temperatures is not None:
         return ", ".join(str(t) for t in experiment.temperatures)
-    values = sorted({c.temperature for c in conditions if c.temperature is not None})
+    values = sorted(t for t in conditions.temperatures if t is not None)
     if not values:
         return "not sent"
     source = "calculated" if experiment.calculated else "by level"
     return f"{source}: " + ", ".join(str(v) for v in values)
 
 
-def _factors(settings: Settings, conditions: Sequence[Condition]) -> Iterator[dict[str, Any]]:
+def _factors(settings: Settings, conditions: Conditions) -> Iterator[dict[str, Any]]:
     experiment = settings.experiment
-    sent = {c.temperature for c in conditions if c.temperature is not None}
+    sent = conditions.temperatures - {None}
     named = {
         **levels_of(experiment),
         "temperatures": [temperatures(settings, conditions)],
@@ -207,7 +209,11 @@ def _factors(settings: Settings, conditions: Sequence[Condition]) -> Iterator[di
     }
     counts = {"temperatures": max(len(sent), 1), "trials": experiment.trials}
     for name, values in named.items():
-        yield {"name": name, "count": counts.get(name, len(values)), "values": values[:VALUES_TOLD]}
+        yield {
+            "name": name,
+            "count": counts.get(name, len(values)),
+            "values": [*values[:VALUES_TOLD]],
+        }
 
 
 VALUES_TOLD = 100
@@ -215,13 +221,14 @@ VALUES_TOLD = 100
 PLURALS = {"persona": "personas", "text": "texts"}
 
 
-def levels_of(experiment: Experiment) -> dict[str, list[str]]:
+def levels_of(experiment: Experiment) -> dict[str, Sequence[str]]:
     """Return the levels of each factor as they are called, by what the factor is called."""
     return {
-        PLURALS.get(name, name): [
-            str(next(iter(level.kept.values()))) if factor.from_files else level.id
-            for level in factor.levels.values()
-        ]
+        PLURALS.get(name, name): (
+            [str(next(iter(level.kept.values()))) for level in factor.levels.values()]
+            if factor.from_files
+            else ids_of(factor.levels)
+        )
         for name, factor in experiment.factors.items()
     }
 

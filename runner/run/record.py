@@ -44,8 +44,12 @@ def opened(run: Run, folder: Path, *, create: bool) -> Iterator[Ledger]:
         if run.varied:
             grown["varied"] = {**varied_in(old), **run.varied}
         grown |= how_sent(run)
-        if create and grown != old:
+        if not create:
+            pass
+        elif grown != old:
             ledger.rewrite_experiment(grown)
+        else:
+            ledger.take(grown)
         yield ledger
 
 

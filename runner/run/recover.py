@@ -7,7 +7,7 @@ it was not ordered.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ class Files:
         )
         return Recovered(batch=collected, members=members, outcomes=reading.outcomes)
 
-    def _members(self, path: Path) -> tuple[tuple[Span, ...], Counter[Weight]]:
+    def _members(self, path: Path) -> tuple[Sequence[Span], Counter[Weight]]:
         """Return the requests of a file as spans, and how many may take how many tokens."""
         spans: list[Span] = []
         weights: Counter[Weight] = Counter()

@@ -13,8 +13,11 @@ from runner.config.prices import prices_of
 from runner.config.settings import Settings
 from runner.core.cost import Price, PriceList
 from runner.core.definition import define
-from runner.core.expand import checked_conditions
-from runner.core.model import BatchKey, Condition, JsonObject, Stem
+from runner.core.entries import Entries
+from runner.core.expand import Conditions, checked_conditions
+from runner.core.level_table import are_many
+from runner.core.model import BatchKey, JsonObject, Stem
+from runner.core.numbered import Numbered
 from runner.core.request_states import RequestStates
 from runner.core.stopping import granted
 from runner.providers.base import Provider
@@ -64,7 +67,7 @@ class Run:
         """Where an emulator shows this run's world; None: it starts its own."""
         self._place = place
         tag = self.connection.tag(NO_RUN)
-        self.conditions: list[Condition] = checked_conditions(settings.experiment, len(tag))
+        self.conditions: Conditions = checked_conditions(settings.experiment, len(tag))
 
     @cached_property
     def definition(self) -> dict[str, Any]:
@@ -143,9 +146,13 @@ class Run:
 
     def request_states(self) -> RequestStates:
         """Return how every request stands before anything was sent."""
-        return RequestStates.of(
-            self.conditions, self.settings.experiment.trials, self.settings.retry
-        )
+        experiment, retry = self.settings.experiment, self.settings.retry
+        return RequestStates.of(self.conditions, experiment.trials, retry, self.names)
+
+    @property
+    def names(self) -> Numbered | None:
+        """The names of the conditions, where they are many: then requests are told by numbers."""
+        return self.conditions.names if are_many(len(self.conditions)) else None
 
     def admission(
         self,
@@ -161,8 +168,10 @@ class Run:
             grant: writes down what a stopping rule grants.
         """
         experiment, pilot = self.settings.experiment, self.settings.pilot
-        stems = [c.stem for c in self.conditions if c.stem in request_states.rows]
         gate = rounds = None
+        if pilot is None and experiment.stopping is None:
+            return Admission()
+        stems = [c.stem for c in self.conditions if c.stem in request_states.rows]
         if pilot is not None and stems:
             gate = PilotGate(pilot, stems, experiment.trials, request_states)
         if (rule := experiment.stopping) is not None:
@@ -195,15 +204,29 @@ class Run:
 
         Others were added to the configuration since: what only looks after a run leaves them alone.
         """
-        known = ledger.experiment()["definition"]["conditions"]
+        known = self._taken_up(ledger)
+        if known == self.definition["conditions"]:
+            return self.request_states()
         conditions = [c for c in self.conditions if c.stem in known]
         return RequestStates.of(conditions, self.settings.experiment.trials, self.settings.retry)
+
+    def _taken_up(self, ledger: Ledger | LedgerReader) -> Mapping[str, Any]:
+        """Return the conditions of a ledger: this run's, where they are many and the same."""
+        record = ledger.experiment()
+        ours: Mapping[str, Any] = self.definition["conditions"]
+        theirs: Mapping[str, Any] = record["definition"]["conditions"]
+        if not isinstance(ours, Entries) or not isinstance(theirs, Entries) or theirs != ours:
+            return theirs
+        ours.told = theirs.told
+        ledger.take({**record, "definition": {**record["definition"], "conditions": ours}})
+        return ours
 
     def standing(self, ledger: Ledger | LedgerReader) -> RequestStates:
         """Return how every request stands, by the batches of a ledger; of a held one, as it knows them."""
         if isinstance(ledger, Ledger):
             request_states = self.known_to(ledger)
         else:
+            self._taken_up(ledger)
             request_states = self.request_states()
         for batch in ledger.batches():
             members, outcomes = ledger.members(batch.key), ledger.outcomes(batch.key)
@@ -220,7 +243,9 @@ class Run:
             for key, sent in experiment.sent.items()
         }
         return RequestFiles(
-            folder, experiment, self.conditions, provider, limits, translators=translators
+            *(folder, experiment, self.conditions, provider, limits),
+            translators=translators,
+            names=self.names,
         )
 
     def result_reader(

@@ -1,6 +1,6 @@
 """How a run stands: its batches, its requests, and why nothing is sent; written down in one place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -102,7 +102,7 @@ class RunState:
         """Every batch, in the order of the keys."""
         return self._batches
 
-    def members(self, key: BatchKey) -> tuple[Span, ...]:
+    def members(self, key: BatchKey) -> Sequence[Span]:
         """Return a batch's requests, in the order of its file."""
         return self._members[key]
 
@@ -218,7 +218,7 @@ class RunState:
         if step.event == BatchEvent.END.value:
             self._wake_deferred()
 
-    def add(self, batch: Batch, members: tuple[Span, ...]) -> None:
+    def add(self, batch: Batch, members: Sequence[Span]) -> None:
         """Write down a batch that was just packed."""
         self.requests.depart(members)
         self._members[batch.key] = members

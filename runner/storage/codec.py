@@ -3,7 +3,7 @@
 format            int, the layout's number
 experiment        the definition, and what identifies the run
 batch/<key>       one batch and all that is known of it
-members/<key>     its requests, as spans of trials
+members/<key>     its requests, as spans of trials; of many conditions, as ranges of their numbers × trials
 outcomes/<key>    one byte a request: how its attempt ended
 event/<number>    what happened, in order
 trials/<number>   what a stopping rule granted: the rule, to which conditions, up to which trial
@@ -13,13 +13,15 @@ Requests have no row of their own and *pending* is stored nowhere: pending = exp
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, BatchKey, RemoteId, Span, Stem, Usage, Variant
+from runner.core.numbered import Numbered
+from runner.core.spans import Block, Spans
 from runner.core.states import BatchState
 from runner.storage.kv import KEEP, Value
 
@@ -28,6 +30,9 @@ BATCH, MEMBERS, OUTCOMES, EVENT = "batch/", "members/", "outcomes/", "event/"
 """What the keys of a batch, of its requests, of their outcomes and of an event begin with."""
 TRIALS = "trials/"
 """The same of what a stopping rule granted."""
+
+RANGES = "ranges"
+"""Where there are many conditions: the key of ranges of their numbers × trials."""
 
 _DECIMALS = ("reserved_usd", "cost_usd", "known_usd", "held_usd", "bound_usd")
 _TOKENS = tuple(f.name for f in fields(Usage))
@@ -75,25 +80,35 @@ def first_rows(experiment: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def batch_rows(
-    batch: Batch, *, members: tuple[Span, ...] | None = None, outcomes: bytes | None = None
+    batch: Batch, *, members: Sequence[Span] | None = None, outcomes: bytes | None = None
 ) -> dict[str, Value]:
     """Return what a ledger keeps of a batch; without members or outcomes, those stay as they were."""
     rows: dict[str, Value] = {f"{BATCH}{batch.key}": text_of(plain(batch))}
     if members is not None:
-        rows[f"{MEMBERS}{batch.key}"] = text_of(
-            [[s.stem, s.first, s.last, s.variant.value] for s in members]
-        )
+        rows[f"{MEMBERS}{batch.key}"] = text_of(_members(members))
     if outcomes is not None:
         rows[f"{OUTCOMES}{batch.key}"] = outcomes
     return rows
 
 
-def members_of(text: Any) -> tuple[Span, ...]:
-    """Return the requests that a row of the ledger tells of."""
-    return tuple(
-        Span(Stem(stem), first, last, Variant(variant))
-        for stem, first, last, variant in json.loads(text)
-    )
+def _members(members: Sequence[Span]) -> Any:
+    if isinstance(members, Spans):
+        return {RANGES: [[*block[:4], block.variant.value] for block in members.blocks]}
+    return [[s.stem, s.first, s.last, s.variant.value] for s in members]
+
+
+def members_of(text: Any, names: Callable[[], Numbered]) -> Sequence[Span]:
+    """Return the requests that a row of the ledger tells of.
+
+    Args:
+        text: the row.
+        names: returns the names of the conditions, in the order in which they were first seen.
+    """
+    said = json.loads(text)
+    if isinstance(said, dict):
+        rows = said[RANGES]
+        return Spans(names(), (Block(b, e, f, last, Variant(v)) for b, e, f, last, v in rows))
+    return tuple(Span(Stem(stem), first, last, Variant(v)) for stem, first, last, v in said)
 
 
 def plain(batch: Batch) -> dict[str, Any]:

@@ -7,14 +7,16 @@ ledger has stands in `codec`; how they are kept, in `kv`; who may write, in `loc
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, Span, Stem
+from runner.core.spans import Spans
 from runner.storage import codec
+from runner.storage.definitions import plain, stored, tidy
 from runner.storage.events import Events
 from runner.storage.files import make_folder, write_durably
 from runner.storage.kv import DATABASE, Store, Value, leave_wal
@@ -50,7 +52,7 @@ class Ledger(LedgerView):
             batch = None if text is None else codec.object_of(text)
             self._beside.append({"event": event, "batch": batch})
         if not (self.directory / EXPERIMENT).exists():
-            _write_beside(self.directory, self.experiment())
+            _write_beside(self.directory, plain(self.experiment()))
 
     @classmethod
     def create(
@@ -78,7 +80,7 @@ class Ledger(LedgerView):
                 raise LedgerDamaged(f"{directory} has a ledger already; please report this")
             for leftover in directory.glob(f"{DATABASE}*"):
                 leftover.unlink()
-            return cls.made(directory, hold, codec.first_rows(experiment), experiment)
+            return cls.made(directory, hold, {}, experiment)
 
     @classmethod
     def made(
@@ -88,11 +90,14 @@ class Ledger(LedgerView):
         rows: Mapping[str, Value],
         experiment: Mapping[str, Any],
     ) -> Self:
-        """Make a ledger of these rows in a folder that is held and has none."""
+        """Make a ledger with a record, and these rows, in a folder that is held and has none."""
+        record = stored(directory, experiment)
         store = _opened(directory, hold)
-        store.write(rows)
-        _write_beside(directory, experiment)
-        return cls(directory, store, hold)
+        store.write({**codec.first_rows(record), **rows})
+        _write_beside(directory, record)
+        ledger = cls(directory, store, hold)
+        ledger.take(dict(experiment))
+        return ledger
 
     @classmethod
     def open(cls, directory: Path, *, shared: bool = False) -> Self:
@@ -149,8 +154,11 @@ class Ledger(LedgerView):
 
     def rewrite_experiment(self, experiment: Mapping[str, Any]) -> None:
         """Record that the experiment grew."""
-        self._commit({"experiment": codec.text_of(experiment)})
-        _write_beside(self.directory, experiment)
+        record = stored(self.directory, experiment)
+        self._commit({"experiment": codec.text_of(record)})
+        _write_beside(self.directory, record)
+        self.take(dict(experiment))
+        tidy(self.directory, record)
 
     def record(
         self,
@@ -158,7 +166,7 @@ class Ledger(LedgerView):
         *,
         summary: Mapping[str, Any],
         event: Mapping[str, Any] | None = None,
-        members: tuple[Span, ...] | None = None,
+        members: Sequence[Span] | None = None,
         outcomes: bytes | None = None,
     ) -> None:
         """Write one event about one batch; it is on disk, whole, when this returns.
@@ -167,6 +175,8 @@ class Ledger(LedgerView):
             LedgerBusy: another program kept the ledger locked for `kv.PATIENCE_SECONDS`.
             LedgerError: it cannot be written.
         """
+        if isinstance(members, Spans) and members.names is not (names := self.names()):
+            members = Spans.of(names, members)  # numbers are those of the ledger
         rows = codec.batch_rows(batch, members=members, outcomes=outcomes)
         rows["summary"] = codec.text_of(summary)
         if event is None:

@@ -1,11 +1,12 @@
 """A ledger as any process may read it: whether there is one, whether it is sound, and what it says."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+from runner.core.entries import Entries
 from runner.core.errors import (
     LedgerBusy,
     LedgerDamaged,
@@ -14,7 +15,9 @@ from runner.core.errors import (
     LedgerOutdated,
 )
 from runner.core.model import Batch, BatchKey, Span, Stem
+from runner.core.numbered import Numbered
 from runner.storage import codec
+from runner.storage.definitions import restored
 from runner.storage.events import Beside
 from runner.storage.kv import DATABASE, KEEP, Readable, ReadOnly, Value, roll_back
 from runner.storage.lease import is_leased
@@ -32,10 +35,27 @@ class LedgerView:
         self.directory = directory
         self._values = values
         self._known: dict[str, tuple[Value, Batch]] = {}
+        self._record: tuple[Value, dict[str, Any]] | None = None
 
     def experiment(self) -> dict[str, Any]:
-        """Return what identifies the run."""
-        return codec.object_of(self._required("experiment"))
+        """Return what identifies the run; many levels and conditions are read when they are asked for.
+
+        Raises:
+            LedgerDamaged: a table beside the ledger is gone, or was changed.
+        """
+        text = self._required("experiment")
+        if self._record is None or self._record[0] != text:
+            self._record = text, restored(self.directory, codec.object_of(text))
+        return self._record[1]
+
+    def take(self, experiment: dict[str, Any]) -> None:
+        """Use a record that says the same, and has its entries in memory already."""
+        self._record = self._required("experiment"), experiment
+
+    def names(self) -> Numbered:
+        """Return the names of the conditions by their numbers."""
+        conditions = self.experiment()["definition"]["conditions"]
+        return conditions.names if isinstance(conditions, Entries) else Numbered([*conditions])
 
     def batches(self) -> tuple[Batch, ...]:
         """Return every batch, in the order of packing; one that did not change is the same object."""
@@ -48,9 +68,9 @@ class LedgerView:
         self._known = known
         return tuple(batch for _, batch in known.values())
 
-    def members(self, key: BatchKey) -> tuple[Span, ...]:
+    def members(self, key: BatchKey) -> Sequence[Span]:
         """Return a batch's requests."""
-        return codec.members_of(self._required(f"{codec.MEMBERS}{key}"))
+        return codec.members_of(self._required(f"{codec.MEMBERS}{key}"), self.names)
 
     def outcomes(self, key: BatchKey) -> bytes | None:
         """Return how the attempts of a batch ended, one byte each; None while it is open."""
@@ -108,6 +128,8 @@ class LedgerReader(LedgerView):
 
     def get(self, key: str) -> Any:
         """Return one value, decoded when it is JSON text; None when there is none."""
+        if key == "experiment" and self._db.get(key) is not None:
+            return self.experiment()
         value = self._db.get(key)
         return json.loads(value) if isinstance(value, str) else value
 
@@ -128,7 +150,7 @@ def experiment_beside(directory: Path) -> dict[str, Any]:
     """
     path = directory / EXPERIMENT
     try:
-        return codec.object_of(path.read_text(encoding="utf-8"))
+        return restored(directory, codec.object_of(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise LedgerDamaged(
             f"{path} cannot be read ({error}): without it, whose files these are is not known; "

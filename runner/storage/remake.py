@@ -1,6 +1,6 @@
 """A ledger made again from what the files of a run tell; the one that was there is kept beside it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from runner.core.model import Batch, Span
 from runner.storage import codec
 from runner.storage.files import make_folder
-from runner.storage.kv import DATABASE
+from runner.storage.kv import DATABASE, Value
 from runner.storage.ledger import Ledger
 from runner.storage.lock import holding
 
@@ -18,7 +18,7 @@ class Recovered:
     """A batch as the files of a run tell of it."""
 
     batch: Batch
-    members: tuple[Span, ...]
+    members: Sequence[Span]
     outcomes: bytes | None
 
 
@@ -47,7 +47,7 @@ def remake(
     """
     with holding(directory, shared=shared) as hold:
         events, batches = found()
-        rows = codec.first_rows(experiment)
+        rows: dict[str, Value] = {}
         for one in batches:
             rows |= codec.batch_rows(one.batch, members=one.members, outcomes=one.outcomes)
         rows |= {

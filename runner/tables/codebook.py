@@ -363,7 +363,10 @@ def of_factors(definitions: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
         levels = [run[factor] for run in runs if factor in run]
         everywhere = len(levels) == len(runs)
         ids = list(dict.fromkeys(id_ for rows in levels for id_ in rows))
-        cells = cells_in(row for rows in levels for row in rows.values())
+        cells: dict[str, list[Kept]] = {}
+        for rows in levels:
+            for column, values in cells_in(rows).items():
+                cells.setdefault(column, []).extend(values)
         found[factor] = _with_empty(
             COLUMNS.get(factor) or Column(_counted(ids), _of_factor(factor)),
             [] if everywhere else [_ELSEWHERE],

@@ -21,6 +21,7 @@ from runner.core.model import Batch, QuestionSet
 from runner.core.request_states import Counts, RequestStates
 from runner.core.states import BatchState, Outcome
 from runner.core.summary import summary, totals
+from runner.storage.definitions import plain
 from runner.storage.files import make_folder, part_of, privacy, write_durably
 from runner.tables import dataset
 from runner.tables.join import Join
@@ -241,7 +242,7 @@ def _manifest(run: ExportedRun) -> dict[str, Any]:
         "chorus": __version__,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "experiment": run.experiment,
+        "experiment": plain(run.experiment),
         "config": run.resolved,
         "batches": [
             {"batch": b.key, "requests_sha256": b.sha256, "raw_sha256": dict(b.raw)}

@@ -18,7 +18,8 @@ from runner.core.definition import asks_each, cells_in, factors_in, shuffled_in,
 from runner.core.errors import LedgerDamaged
 from runner.core.model import ITEM, Batch, QuestionSet
 from runner.core.orders import Shuffled
-from runner.core.request_states import PENDING, STATES, WITHHELD, RequestStates, Trials
+from runner.core.request_rows import PENDING, STATES, WITHHELD, Trials
+from runner.core.request_states import RequestStates, even
 from runner.core.states import BatchState, Outcome, RequestState
 from runner.tables import custom_ids
 from runner.tables.parquet import ROWS_A_CHUNK
@@ -201,6 +202,10 @@ class _Placer:
     """Finds the number of a request by its custom_id."""
 
     def __init__(self, request_states: RequestStates) -> None:
+        self._many = even(request_states)
+        if self._many is not None:
+            self.count = len(self._many.state)
+            return
         sizes = {stem: len(row.state) for stem, row in request_states.rows.items()}
         self.count = sum(sizes.values())
         self._stems = pl.Series(list(sizes), dtype=pl.String)
@@ -210,14 +215,20 @@ class _Placer:
     def of(self, names: pl.Series, part: Path) -> Numbers:
         """Return the numbers of requests, none of them twice."""
         stem, trial = custom_ids.parsed(names)
-        size = stem.replace_strict(self._stems, self._sizes, default=0)
+        if (rows := self._many) is None:
+            start = stem.replace_strict(
+                self._stems, self._starts, default=None, return_dtype=pl.Int64
+            )
+            size = stem.replace_strict(self._stems, self._sizes, default=0)
+        else:
+            start = pl.Series(map(rows.names.find, stem), dtype=pl.Int64) * rows.trials
+            size = (start >= 0).fill_null(value=False).cast(pl.Int64) * rows.trials
         known = (trial >= 1) & (trial <= size)
         if not known.all() or known.null_count() or names.n_unique() < len(names):
             raise LedgerDamaged(
                 f"{part}: holds an attempt of a request that its batch does not have, or one twice: "
                 "action=export reads the raw answers again"
             )
-        start = stem.replace_strict(self._stems, self._starts, return_dtype=pl.Int64)
         return (start + trial - 1).to_numpy()
 
 
@@ -279,6 +290,7 @@ class _Asked:
         self._experiment = experiment
         self._factors = factors_in(experiment["definition"])
         self._columns = factor_columns(self._factors)
+        self._cells = {name: [*cells_in(levels)] for name, levels in self._factors.items()}
         self._shuffled = shuffled_in(experiment["definition"])
         self._each = asks_each(experiment["definition"])
         self._varied = varied_columns(experiment)
@@ -288,17 +300,14 @@ class _Asked:
         model = self._experiment["definition"]["model"]
         slices = list(slices)
         conditions = pl.DataFrame(
-            [
-                {
-                    **self._of(stem),
-                    "stem": stem,
-                    "_wanted": row.wanted,
-                    "_begin": begin,
-                    "_end": end,
-                    "_first": place,
-                }
-                for stem, row, begin, end, place in slices
-            ],
+            {
+                **self._of([stem for stem, *_ in slices]),
+                "stem": [stem for stem, *_ in slices],
+                "_wanted": [row.wanted for _, row, *_ in slices],
+                "_begin": [begin for _, _, begin, _, _ in slices],
+                "_end": [end for *_, end, _ in slices],
+                "_first": [place for *_, place in slices],
+            },
             schema={**self._columns, "stem": pl.String, **dict.fromkeys(_NUMBERS, pl.Int64)},
         )
         arrays = {
@@ -345,15 +354,17 @@ class _Asked:
                 shown = pl.when(pl.col(ITEM) == one.what).then(shown)
             yield shown.alias(one.column)
 
-    def _of(self, stem: str) -> dict[str, Any]:
-        """Return the cells of one condition's factors and temperature."""
-        condition = self._experiment["definition"]["conditions"][stem]
-        temperature = condition["temperature"]
-        row: dict[str, Any] = {}
+    def _of(self, stems: Iterable[str]) -> dict[str, list[Any]]:
+        """Return the cells of some conditions' factors and temperature, by column."""
+        conditions = self._experiment["definition"]["conditions"]
+        rows = [conditions[stem] for stem in stems]
+        found: dict[str, list[Any]] = {}
         for name, levels in self._factors.items():
-            row[name] = condition[name]
-            row |= levels[condition[name]]
-        return {**row, "temperature": None if temperature is None else float(temperature)}
+            found[name] = [row[name] for row in rows]
+            cells = [levels[id_] for id_ in found[name]] if self._cells[name] else []
+            found |= {column: [cell.get(column) for cell in cells] for column in self._cells[name]}
+        heats = (row["temperature"] for row in rows)
+        return {**found, "temperature": [None if heat is None else float(heat) for heat in heats]}
 
 
 def _shown(one: Shuffled, row: Mapping[str, Any]) -> str:
@@ -372,7 +383,7 @@ def factor_columns(factors: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> di
     columns: dict[str, Any] = {}
     for name, levels in factors.items():
         columns[name] = pl.String
-        cells = cells_in(levels.values())
+        cells = cells_in(levels)
         columns |= {column: _kind(values) for column, values in cells.items()}
     return {**columns, "temperature": pl.Float64}
 

@@ -10,6 +10,7 @@ from typing import Any
 from runner.config.problems import did_you_mean
 from runner.core.definition import varied_in
 from runner.core.errors import ConfigError
+from runner.storage.definitions import restored
 
 ALL = "all"
 """Stands for every experiment under outputs/."""
@@ -46,7 +47,7 @@ class StoredRun:
     @property
     def definition(self) -> Mapping[str, Any]:
         """Return what was asked."""
-        found: Mapping[str, Any] = self.manifest["experiment"]["definition"]
+        found: Mapping[str, Any] = restored(self.folder, self.manifest["experiment"])["definition"]
         return found
 
     @property

@@ -77,6 +77,8 @@ def run(job: dict[str, Any], settings: Any) -> int:
     from runner.config import compose
     from runner.run.run import Run
 
+    if settings is None:
+        (settings,) = compose.compose(job["arguments"])
     # Every run has the same tag, so that the same emulator gives the same answers.
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
     provider = copy.copy(settings.config.provider)  # with what is the provider's own
@@ -123,7 +125,8 @@ def main() -> None:
     given = json.loads(sys.stdin.readline())
     for package in given["packages"]:
         importlib.import_module(package)
-    (settings,) = compose(given["arguments"])
+    # A table of levels is read by threads, which no child would have.
+    settings = None if given["late"] else compose(given["arguments"])[0]
     gc.collect()
     gc.freeze()  # no child looks for garbage among what was imported
     for line in sys.stdin:

@@ -25,9 +25,6 @@ LOST = {**CALM, "lost_create_reply": 1.0, "late_list_seconds": 0.03}
 HALF = {**CALM, "half_expired": 0.5, "failed_lines": 0.1, "shuffle": True, "duplicate_lines": 0.2}
 PACE = {"validating_seconds": 0.0, "in_progress_seconds": 0.0, "finalizing_seconds": 0.0}
 ARGUMENTS = [
-    "personas=[p1,p2]",
-    "texts=[t1,t2]",
-    "trials=3",
     "provider.limits.requests=8",
     "poll.first_seconds=0.01",
     "poll.max_seconds=0.02",
@@ -51,10 +48,13 @@ class Scenario:
     packages: tuple[str, ...] = ("openai",)
     more: tuple[str, ...] = ()
     requests: int = 12
+    late: bool = False
+    """Whether each run composes its own configuration."""
+    asked: tuple[str, ...] = ("personas=[p1,p2]", "texts=[t1,t2]", "trials=3")
     arguments: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        arguments = [f"provider={self.provider}", *ARGUMENTS, *self.more]
+        arguments = [f"provider={self.provider}", *self.asked, *ARGUMENTS, *self.more]
         object.__setattr__(self, "arguments", arguments)
 
 
@@ -170,7 +170,11 @@ def driver(scenario: Scenario) -> Iterator[Driver]:
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **dict.fromkeys(KEYS, "test-key")},
     )
-    first = {"arguments": scenario.arguments, "packages": scenario.packages}
+    first = {
+        "arguments": scenario.arguments,
+        "packages": scenario.packages,
+        "late": scenario.late,
+    }
     process.stdin.write(json.dumps(first) + "\n")
     yield Driver(process, scenario)
     process.stdin.close()
@@ -185,6 +189,39 @@ def table(folder: Path, name: str = "answers") -> pl.DataFrame:
 
 def settled(folder: Path) -> pl.DataFrame:
     return table(folder).drop(VOLATILE)
+
+
+ROWS = 10_000
+"""Of a table: so many that they are kept as columns, and told by their numbers."""
+TRIED = 8
+"""Points of that run, spread over it."""
+STUDY = """\
+# @package _global_
+name: literary
+factors:
+  row: {file: rows.csv, id: id}
+trials: 1
+messages:
+  - {role: user, content: "{row.body}\\n\\n{items}"}
+items:
+  stars: {ask: "How many stars?", minimum: 1, maximum: 5}
+"""
+
+
+def of_rows(home: Path) -> Scenario:
+    """A study of many rows, in three batches and what has to be asked again."""
+    (home / "experiment").mkdir(parents=True)
+    (home / "experiment/rows.yaml").write_text(STUDY)
+    rows = "".join(f"r{n},text {n}\n" for n in range(ROWS))
+    (home / "experiment/rows.csv").write_text(f"id,body\n{rows}")
+    return Scenario(
+        provider="openai",
+        faults=HALF,
+        requests=ROWS,
+        late=True,
+        asked=("--config-dir", str(home), "experiment=rows"),
+        more=("provider.limits.requests=4000", "retry.max_attempts=20"),
+    )
 
 
 def leave_figure(name: str, value: int) -> None:
@@ -295,3 +332,20 @@ def test_a_talk_killed_at_any_point_loses_at_most_the_answers_on_their_way(point
             assert set(table(folder)["status"]) <= {"success", "retry_success"}, where
     assert killed > 20 / points.every
     leave_figure(f"realtime-{points.share}", killed)
+
+
+@pytest.mark.soak
+def test_a_run_of_ten_thousand_rows_killed_along_its_way_resumes_as_any_other(tmp_path):
+    killed = 0
+    with driver(of_rows(tmp_path / "conf")) as one:
+        bill, answers = undisturbed(one, tmp_path / "undisturbed")
+        passed = (tmp_path / "undisturbed/undisturbed.points").read_text().count("\n")
+        for where, folder, service in killed_at(one, tmp_path, Points(-(-passed // TRIED))):
+            killed += 1
+            found = service.bill()
+            assert found["unbilled_batches"] == 0, where
+            assert found["billed"] == bill["billed"], where
+            assert settled(folder).equals(answers), where
+            assert list((folder / "outputs/literary").glob("*/definition-*.parquet")), where
+    assert killed >= TRIED - 2
+    leave_figure("rows", killed)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
 from runner.core.custom_id import custom_id
 from runner.core.model import Enhance, Stem
-from runner.core.request_states import RequestStates, RetryPolicy, Trials
+from runner.core.request_rows import Trials
+from runner.core.request_states import RequestStates, RetryPolicy
 from runner.core.states import Outcome
 from runner.tables.join import _Index
 from tui.answers import _with_attempts

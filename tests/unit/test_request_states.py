@@ -1,6 +1,6 @@
 """The request_states against a plain reference, over random histories; and at a million requests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.model import Condition, Enhance, Span, Stem, Variant
+from runner.core.numbered import Numbered
 from runner.core.request_states import Counts, RequestStates, RetryPolicy
+from runner.core.spans import Spans
 from runner.core.states import OUTCOME_CODES, Outcome, RequestState
 from tests.growth import MOST, growth
 
@@ -140,7 +142,7 @@ class History:
 
     def __init__(self, policy: RetryPolicy, trials: int) -> None:
         self.policy, self.trials = policy, trials
-        self.real = request_states("a", "b", trials=trials, policy=policy)
+        self.real = self.made()
         inside = {(stem, trial) for stem in ("a", "b") for trial in range(1, trials + 1)}
         self.told = Reference(policy, inside)
         self.batches: list[Sent] = []
@@ -157,7 +159,7 @@ class History:
         if verb == "depart" and ready:
             batch = Sent(data.draw(_cut(ready)))
             self.batches.append(batch)
-            self.real.depart(batch.spans)
+            self.real.depart(self.told_as(batch.spans))
             for name in names(batch.spans):
                 self.told.at(name).flying = True
         elif verb == "arrive" and open_:
@@ -165,7 +167,7 @@ class History:
             size = len(names(batch.spans))
             outcomes = data.draw(st.lists(st.sampled_from(ENDED), min_size=size, max_size=size))
             batch.outcomes = codes(*outcomes)
-            self.real.arrive(batch.spans, batch.outcomes)
+            self.real.arrive(self.told_as(batch.spans), batch.outcomes)
             for name, outcome in zip(names(batch.spans), outcomes, strict=True):
                 self.told.at(name).end(outcome)
         elif verb == "release" and open_:
@@ -175,14 +177,39 @@ class History:
             for name in names(batch.spans):
                 self.told.at(name).flying = False
 
+    def made(self) -> RequestStates:
+        return request_states("a", "b", trials=self.trials, policy=self.policy)
+
+    def told_as(self, spans: tuple[Span, ...]) -> Sequence[Span]:
+        """Return spans as they are given to the request_states."""
+        return spans
+
     def replayed(self) -> RequestStates:
         """What a resumed run makes of the ledger: batches in the order of packing."""
-        again = request_states("a", "b", trials=self.trials, policy=self.policy)
+        again = self.made()
         for batch in self.batches:
             if not batch.dropped:
-                again.depart(batch.spans)
+                again.depart(self.told_as(batch.spans))
                 if batch.outcomes is not None:
-                    again.arrive(batch.spans, batch.outcomes)
+                    again.arrive(self.told_as(batch.spans), batch.outcomes)
+        return again
+
+
+class OfMany(History):
+    """The same where conditions are many: rows in three arrays, and spans as ranges of numbers."""
+
+    def made(self) -> RequestStates:
+        self.names = Numbered(["a", "b"])
+        return RequestStates.of([], self.trials, self.policy, self.names)
+
+    def told_as(self, spans: tuple[Span, ...]) -> Sequence[Span]:
+        known = all(span.stem in ("a", "b") for span in spans)
+        return Spans.of(self.real.rows.names, spans) if known else spans
+
+    def replayed(self) -> RequestStates:
+        before, self.real = self.real, self.made()
+        again = super().replayed()
+        self.real = before
         return again
 
 
@@ -192,10 +219,11 @@ def pending(of: RequestStates) -> Iterator[tuple[str, int, Variant]]:
             yield s.stem, trial, s.variant
 
 
+@pytest.mark.parametrize("kind", [History, OfMany])
 @settings(max_examples=150, deadline=None)
 @given(POLICIES, st.integers(1, 9), st.data())
-def test_every_history_is_counted_as_the_reference_counts_it(policy, trials, data):
-    history = History(policy, trials)
+def test_every_history_is_counted_as_the_reference_counts_it(kind, policy, trials, data):
+    history = kind(policy, trials)
     for _ in range(data.draw(st.integers(1, 14))):
         history.step(data)
         counts = history.real.counts()

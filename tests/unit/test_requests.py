@@ -214,7 +214,7 @@ def test_the_file_says_how_long_its_requests_are(tmp_path, experiment, settings)
     box = request_files(tmp_path, experiment, settings.limits)
     file, _, _ = written(box, spans(("p1_t1", 1, 3), ("p1_t3", 1, 2)))
     one, other = (box.tokens(Stem(stem), Variant.PLAIN) for stem in ("p1_t1", "p1_t3"))
-    assert file.weights == (((one, 1500), 3), ((other, 1500), 2))
+    assert file.weights == {(one, 1500): 3, (other, 1500): 2}
     assert file.input_tokens == 3 * one + 2 * other
 
 
