@@ -100,6 +100,7 @@ FULL = {
     "cost_unknown": 7,
     "held_usd": Decimal("0.125"),
     "bound_usd": Decimal("0.5"),
+    "charged": {"input_tokens": "100", "usd": "0.25"},
 }
 BATCH = Batch(**FULL)
 NEW = Batch(
