@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from runner.core.entries import Entries, LevelEntries, LevelPart
 from runner.core.errors import LedgerDamaged
 from runner.storage.files import file_sha256, write_durably
 from runner.storage.strings import Strings
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TABLE, PARTS = "$table", "$parts"
 """Keys of what stands in a ledger in the place of many entries."""
@@ -75,8 +76,10 @@ def tidy(directory: Path, experiment: Mapping[str, Any]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _written(directory: Path, columns: Mapping[str, pl.Series]) -> dict[str, Any]:
+def _written(directory: Path, columns: Mapping[str, "pl.Series"]) -> dict[str, Any]:
     """Write a table, and return how a ledger speaks of it."""
+    import polars as pl
+
     table = pl.DataFrame(columns)
     said = io.BytesIO()
     table.write_parquet(said, compression="zstd")
@@ -93,6 +96,8 @@ def _levels(directory: Path, entries: Entries) -> dict[str, Any]:
 
 
 def _part(directory: Path, part: LevelPart) -> dict[str, Any]:
+    import polars as pl
+
     size = range(len(part.ids))
     asked = (bytes.fromhex(part.asked(place)) for place in size)
     return _written(
@@ -106,6 +111,8 @@ def _part(directory: Path, part: LevelPart) -> dict[str, Any]:
 
 
 def _conditions(directory: Path, entries: Entries) -> dict[str, Any]:
+    import polars as pl
+
     names = [name for name in entries.entry(0) if name != _WRITTEN]
     levels: dict[str, list[Any]] = {name: [] for name in (*names, _WRITTEN)}
     for number in range(len(entries)):
@@ -119,7 +126,9 @@ def _conditions(directory: Path, entries: Entries) -> dict[str, Any]:
     return {**told, "factors": names, "named_by": same, "digest": entries.digest}
 
 
-def _text(names: Sequence[str]) -> pl.Series:
+def _text(names: Sequence[str]) -> "pl.Series":
+    import polars as pl
+
     return pl.Series(iter(names), dtype=pl.String)
 
 
@@ -154,9 +163,13 @@ class _Table:
         self.column = lru_cache(maxsize=None)(self._column)
 
     def names(self) -> list[str]:
+        import polars as pl
+
         return pl.scan_parquet(self.path, glob=False).collect_schema().names()
 
     def _column(self, name: str) -> Any:
+        import polars as pl
+
         column = pl.read_parquet(self.path, columns=[name], glob=False)[name]
         return (
             Strings.of(column) if column.dtype == pl.String and not column.null_count() else column

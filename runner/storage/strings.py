@@ -5,9 +5,10 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 _BLOCK = 1 << 18
 """Bytes that are read from a file at once; texts are mostly asked for one after another."""
@@ -24,14 +25,14 @@ class Strings(Sequence[str]):
         self._begin, self._block = 0, b""
 
     @classmethod
-    def of(cls, column: pl.Series) -> Self:
+    def of(cls, column: "pl.Series") -> Self:
         """Return the texts of a column that has no nulls."""
         starts = array("Q", [0])
         _append(starts, column)
         return cls("".join(column).encode(), starts)
 
     @classmethod
-    def spooled(cls, columns: Iterable[pl.Series]) -> Self:
+    def spooled(cls, columns: Iterable["pl.Series"]) -> Self:
         """Keep the texts of a column that comes in pieces in a file without a name, not in memory."""
         starts = array("Q", [0])
         file = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the texts)
@@ -72,7 +73,9 @@ class Strings(Sequence[str]):
         return self._block[at : at + end - begin]
 
 
-def _append(starts: "array[int]", column: pl.Series) -> None:
+def _append(starts: "array[int]", column: "pl.Series") -> None:
     """Note where the texts of a piece begin, behind those that are there."""
+    import polars as pl
+
     ends = column.str.len_bytes().cast(pl.UInt64).cum_sum() + starts[-1]
     starts.frombytes(ends.cast(pl.UInt64).to_numpy().tobytes())
