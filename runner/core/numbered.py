@@ -12,7 +12,8 @@ class Numbered(Sequence[str]):
         """Look at no name before it is needed."""
         self._names = names
         self._size = len(names)
-        self._last = 0
+        self._last = -1
+        self._name: str | None = None
         self._slots: array[int] | None = None
 
     def __len__(self) -> int:
@@ -25,14 +26,15 @@ class Numbered(Sequence[str]):
 
     def find(self, name: str) -> int | None:
         """Return the number of a name; None where there is none of it."""
-        last = self._last
-        for near in (last, last + 1):
-            if near < self._size and self._names[near] == name:
-                self._last = near
-                return near
-        number = self._found(name)
+        if name == self._name:
+            return self._last
+        following = self._last + 1
+        if following < self._size and self._names[following] == name:
+            number: int | None = following
+        else:
+            number = self._found(name)
         if number is not None:
-            self._last = number
+            self._last, self._name = number, name
         return number
 
     def twins(self) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.core.expand import Conditions
-from runner.core.level_table import ids_of
+from runner.core.level_table import LevelTable, ids_of
 from runner.core.model import ITEM, Condition, Enhance, Experiment, Factor, Message, Prompt, Variant
 from runner.core.prompt import ASKED, SHORT_FORMS, alone, asked_of, placeholders
 
@@ -113,10 +113,17 @@ def _lengths(factor: Factor, named: Mapping[str, int]) -> list[int]:
             of_fields[field or factor.main or ""] += count
         elif of == factor.name:
             of_id += count
+    levels = factor.levels
+    if isinstance(levels, LevelTable):
+        found = [of_id * len(id_) for id_ in levels.ids] if of_id else [0] * len(levels)
+        for field, count in of_fields.items():
+            column = levels.fields[field]
+            found = [size + len(text) * count for size, text in zip(found, column, strict=True)]
+        return found
     counts = tuple(of_fields.items())
     return [
         of_id * len(level.id) + sum(len(level.fields[field]) * count for field, count in counts)
-        for level in factor.levels.values()
+        for level in levels.values()
     ]
 
 

@@ -58,17 +58,17 @@ class Strings(Sequence[str]):
             return self._text
         if isinstance(place, slice):
             return [self[at] for at in range(*place.indices(len(self)))]
-        text = self._bytes(self._starts[place], self._starts[place + 1]).decode()
+        begin, end, said = self._starts[place], self._starts[place + 1], self._said
+        whole = said[begin:end] if isinstance(said, bytes) else self._bytes(said, begin, end)
+        text = whole.decode()
         self._place, self._text = place, text
         return text
 
-    def _bytes(self, begin: int, end: int) -> bytes:
-        if isinstance(self._said, bytes):
-            return self._said[begin:end]
+    def _bytes(self, said: BinaryIO, begin: int, end: int) -> bytes:
         at = begin - self._begin
         if at < 0 or end - self._begin > len(self._block):
             size = max(_BLOCK, end - begin)
-            self._begin, self._block = begin, os.pread(self._said.fileno(), size, begin)
+            self._begin, self._block = begin, os.pread(said.fileno(), size, begin)
             at = 0
         return self._block[at : at + end - begin]
 
