@@ -11,7 +11,7 @@ from typing import Any, overload
 
 from runner.core.custom_id import LEGAL, LONGEST, custom_id
 from runner.core.errors import ConfigError
-from runner.core.level_table import ids_of, is_warm
+from runner.core.level_table import ids_of, is_warm, longest_of
 from runner.core.model import ITEM, Condition, Experiment, Stem
 from runner.core.numbered import Numbered
 
@@ -66,11 +66,11 @@ class Conditions(Sequence[Condition]):
         )
         self._count = prod(sizes) if self._listed is None else len(self._listed)
         self._count *= 1 if self._heats is None else len(self._heats)
-        self._is_plain = all(map(_all_plain, self._ids)) and (
-            sum(max(map(len, ids), default=0) + 1 for ids in self._ids)
-            + (0 if self._heats is None else max(len(temperature_part(t)) for t in self._heats) + 1)
-            <= _LONGEST_STEM + 1
-        )
+        lengths = [longest_of(factor.levels, _PLAIN_ID) for factor in factors.values()]
+        if self._heats:
+            lengths.append(max(len(temperature_part(heat)) for heat in self._heats))
+        known = [length + 1 for length in lengths if length is not None]
+        self._is_plain = len(known) == len(lengths) and sum(known) <= _LONGEST_STEM + 1
         alone = self._is_plain and self._listed is None and self._heats is None
         ids = self._ids[0] if alone and len(self._ids) == 1 else None
         self.names = Numbered(_Stems(self) if ids is None else ids)
@@ -222,10 +222,6 @@ def may_be_held(experiment: Experiment) -> bool:
 def conditions(experiment: Experiment) -> Iterator[Condition]:
     """Yield every combination of levels × temperature, in the order of the configuration."""
     return iter(Conditions(experiment))
-
-
-def _all_plain(ids: Iterable[str]) -> bool:
-    return all(map(_PLAIN_ID.fullmatch, ids))
 
 
 def combinations(experiment: Experiment) -> Iterator[tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """The levels of a large factor as columns; each is put together when it is asked for."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from runner.core.model import Kept, Level
@@ -34,6 +35,8 @@ class LevelTable(Mapping[str, Level]):
         self.fields = fields
         self.kept = kept
         self._numbers = Numbered(ids)
+        self.lengths: dict[re.Pattern[str], int | None] = {}
+        """What `longest_of` found."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -62,6 +65,16 @@ class LevelTable(Mapping[str, Level]):
 def ids_of(levels: Mapping[str, Level]) -> Sequence[str]:
     """Return the ids of levels by their places."""
     return levels.ids if isinstance(levels, LevelTable) else tuple(levels)
+
+
+def longest_of(levels: Mapping[str, Level], pattern: re.Pattern[str]) -> int | None:
+    """Return how long the longest id is, where all are of a pattern; None where one is not."""
+    if not isinstance(levels, LevelTable):
+        return max(map(len, levels), default=0) if all(map(pattern.fullmatch, levels)) else None
+    if pattern not in levels.lengths:
+        found = [len(id_) if pattern.fullmatch(id_) else 0 for id_ in levels.ids]
+        levels.lengths[pattern] = max(found) if all(found) else None
+    return levels.lengths[pattern]
 
 
 def kept_of(levels: Mapping[str, Level]) -> Sequence[str]:
