@@ -45,7 +45,7 @@ def paid(found: tuple[Batch, ...]) -> str:
     ways = {b.realtime for b in found if b.state is BatchState.COLLECTED}
     if not ways:
         return "$0"
-    at = {True: "full prices", False: "batch prices"}
+    at = {True: "real-time prices", False: "batch prices"}
     named = f" at {' and '.join(at[way] for way in sorted(ways))}" if cost.known else ""
     return f"{cost}{named}"
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -28,7 +28,12 @@ _INPUTS = {
 
 
 def prices_of(
-    model: str, config: PriceConfig, *, caches: bool = False, now: float | None = None
+    model: str,
+    config: PriceConfig,
+    *,
+    caches: bool = False,
+    tier: str | None = None,
+    now: float | None = None,
 ) -> PriceList:
     """Return what a token of this model costs, in a batch and on its own; None: unknown.
 
@@ -36,13 +41,14 @@ def prices_of(
         model: its name at the service.
         config: where prices are looked up.
         caches: whether requests ask for their prompts to be cached.
+        tier: of the service, of which single requests are asked; None for its usual one.
         now: when it is asked for, in seconds since the epoch; None for this moment.
     """
     written = _written(model, config)
     if written is not None:
         return PriceList(batch=_less(written, config), realtime=written)
     moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
-    return _packaged(model, config, caches=caches, now=moment)
+    return _packaged(model, config, caches=caches, tier=tier, now=moment)
 
 
 def _written(model: str, config: PriceConfig) -> Price | None:
@@ -80,7 +86,9 @@ def _less(list_price: Price, config: PriceConfig, *notes: str) -> Price:
     )
 
 
-def _packaged(model: str, config: PriceConfig, *, caches: bool, now: datetime) -> PriceList:
+def _packaged(
+    model: str, config: PriceConfig, *, caches: bool, tier: str | None, now: datetime
+) -> PriceList:
     """Ask the package once, for all lengths of a request: it is not asked again for each."""
     unknown = PriceList(batch=None, realtime=None)
     if config.source is None:
@@ -92,15 +100,28 @@ def _packaged(model: str, config: PriceConfig, *, caches: bool, now: datetime) -
         known = calc_price(Usage(), model_ref=base, provider_id=config.source).model
     except LookupError:
         return unknown
-    realtime = _price(known, {}, caches=caches, now=now)
+    realtime = _of_tier(known, tier, caches=caches, now=now)
     if realtime is None:
         return unknown
-    if _has_batch_price(known, now):
+    if _has_price(known, _IN_BATCH, now):
         return PriceList(batch=_price(known, _IN_BATCH, caches=caches, now=now), realtime=realtime)
     if in_batch := _entry_for_batches(model, config.source):
         return PriceList(batch=_price(in_batch, {}, caches=caches, now=now), realtime=realtime)
     note = f"no batch price known for {model}: it may not be offered in batch"
-    return PriceList(batch=_less(realtime, config, note), realtime=realtime)
+    usual = _price(known, {}, caches=caches, now=now)
+    return PriceList(batch=usual and _less(usual, config, note), realtime=realtime)
+
+
+def _of_tier(known: "ModelInfo", tier: str | None, *, caches: bool, now: datetime) -> Price | None:
+    """Return the price of one request; where a tier's is not known, the usual one, and say so."""
+    usual = _price(known, {}, caches=caches, now=now)
+    if tier is None or usual is None:
+        return usual
+    context = {"service_tier": tier}
+    if _has_price(known, context, now):
+        return _price(known, context, caches=caches, now=now)
+    note = f"no {tier} price known for {known.id}: counted at the usual price"
+    return replace(usual, notes=(note, *usual.notes))
 
 
 def _entry_for_batches(model: str, source: str) -> "ModelInfo | None":
@@ -115,10 +136,10 @@ def _entry_for_batches(model: str, source: str) -> "ModelInfo | None":
     return known if known.id.endswith(_FOR_BATCHES) else None
 
 
-def _has_batch_price(known: "ModelInfo", now: datetime) -> bool:
+def _has_price(known: "ModelInfo", context: Mapping[str, str], now: datetime) -> bool:
     """Tell whether the package knows one: asked for another, it answers with the list price."""
     return any(
-        variant.when == _IN_BATCH and (variant.constraint is None or variant.constraint.active(now))
+        variant.when == context and (variant.constraint is None or variant.constraint.active(now))
         for variant in known.price_variants or ()
     )
 
@@ -137,7 +158,10 @@ def _price(
     starts = sorted({start for steps in table.values() for start in steps if start})
     tiers = tuple(Tier(above=start, **_rates(table, start, caches)) for start in starts)
     where = f"genai-prices {version('genai-prices')}"
-    where += ", batch prices" if context or known.id.endswith(_FOR_BATCHES) else ""
+    in_batch = context == _IN_BATCH or known.id.endswith(_FOR_BATCHES)
+    where += (
+        ", batch prices" if in_batch else "".join(f", {tier} prices" for tier in context.values())
+    )
     dearer = f", another price above {starts[0]:,} input tokens" if starts else ""
     return Price(
         **_rates(table, 0, caches),

@@ -95,6 +95,11 @@ class Options:
         yield from ()
 
     @property
+    def tier(self) -> str | None:
+        """Which tier of the service one request is asked of, where tiers have prices; None: its usual."""
+        return None
+
+    @property
     def window(self) -> str | None:
         """How long a batch may take, as 24h; None: not said."""
         return None

@@ -180,7 +180,9 @@ def _until(preview: Preview, until: Mapping[str, Any]) -> dict[str, Any]:
 def way(settings: Settings) -> str:
     """Say how requests are asked."""
     provider = settings.config.provider
-    at_once = f"one by one, {provider.realtime.concurrency} at once, at full price"
+    tier = told(provider).tier
+    price = f"at {tier} prices" if tier else "at full price"
+    at_once = f"one by one, {provider.realtime.concurrency} at once, {price}"
     if settings.realtime:
         return at_once
     again = f"; again: {at_once}" if settings.config.retry.mode == "realtime" else ""

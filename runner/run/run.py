@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from runner.batches.requests import RequestFiles
 from runner.batches.results import ResultReader
+from runner.config.options import told
 from runner.config.prices import prices_of
 from runner.config.settings import Settings
 from runner.core.cost import Price, PriceList
@@ -137,7 +138,8 @@ class Run:
         models = [experiment.model, *(sent.model for sent in experiment.sent.values())]
         caches = any("cache_control" in repr(model.parameters) for model in models)
         now = SystemClock().now()
-        return prices_of(provider.model, provider.price, caches=caches, now=now)
+        tier = told(provider).tier
+        return prices_of(provider.model, provider.price, caches=caches, tier=tier, now=now)
 
     @property
     def price(self) -> Price | None:

@@ -12,10 +12,11 @@ import pytest
 from openai.types.responses import Response
 
 from runner.core.model import Model, Reply, ReplyKind, Usage
-from runner.providers.openai import OpenAIBatch
+from runner.providers.openai import OpenAIBatch, OpenAIOptions
 from tests.contract.case import LABELS, condition_of, prompt_of, staged, until_ended
 from tests.contract.conftest import Emulator
 from tests.contract.kits.openai import KITS
+from tests.contract.spoiled import instead, reply
 
 CHAT = replace(KITS[0].model, name="gpt-5.4-pro", parameters={})
 MODEL = replace(CHAT, endpoint="responses")
@@ -134,6 +135,26 @@ def test_the_emulator_answers_as_the_openai_package_reads_it(well: Emulator) -> 
     assert phases == ["commentary", "final_answer"]
     assert response.usage is not None
     assert response.usage.output_tokens > 0
+
+
+@pytest.mark.parametrize("model", [CHAT, MODEL], ids=["chat", "responses"])
+@pytest.mark.parametrize("tier", ["default", "flex"])
+def test_a_tier_is_asked_for_in_single_requests_only(
+    server: Callable[..., Any], connect: Connect, model: Model, tier: str
+) -> None:
+    stub = server()
+    stub.spoil(("POST", "/.*"), instead(reply(400, {"error": {"message": "No.", "code": "x"}})))
+    options = OpenAIOptions(service_tier=tier)
+    service = replace(KITS[0].service(stub.url, "test-key", 10), options=options)
+    client = OpenAIBatch(service, model)
+    frame = client.encode(condition_of(None), prompt_of())
+    line = frame.before + b"x" + frame.after
+    assert b"service_tier" not in line
+    client.ask(line)
+    client.close()
+    sent = orjson.loads(stub.calls[0].body)
+    assert sent.pop("service_tier", "default") == tier
+    assert sent == orjson.loads(line)["body"]
 
 
 def test_a_batch_goes_through_it(connect: Connect, well: Emulator, tmp_path: Any) -> None:

@@ -151,3 +151,23 @@ def test_a_gateways_model_for_batches_has_its_own_price(name):
     assert "batch prices" in found.batch.source
     assert "batch" not in found.realtime.source
     assert found.batch.notes == ()
+
+
+def test_a_tier_has_its_own_price_where_one_is_known():
+    config = PriceConfig(source="openai", batch_discount=0.5)
+    usual = prices_of("gpt-6-luna", config, now=NOW)
+    flex = prices_of("gpt-6-luna", config, tier="flex", now=NOW)
+    assert flex.realtime.output_usd * 2 == usual.realtime.output_usd
+    assert "flex prices" in flex.realtime.source
+    assert flex.batch == usual.batch
+
+
+def test_a_tier_without_a_price_is_counted_at_the_usual_one_and_says_so():
+    config = PriceConfig(source="openai", batch_discount=0.5)
+    usual = prices_of("gpt-3.5-turbo-0125", config, now=NOW)
+    flex = prices_of("gpt-3.5-turbo-0125", config, tier="flex", now=NOW)
+    assert flex.realtime.output_usd == usual.realtime.output_usd
+    assert flex.realtime.notes[0] == (
+        "no flex price known for gpt-3.5-turbo: counted at the usual price"
+    )
+    assert flex.batch == usual.batch
