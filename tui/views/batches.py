@@ -406,7 +406,7 @@ def _facts(line: BatchLine, now: float, glyphs: Glyphs) -> Iterator[tuple[str, s
     yield from (("may be", name) for name in batch.candidates)
     yield from (("twin", f"{name} ({fate})") for name, fate in batch.twins.items())
     if batch.realtime:
-        yield "way", "one by one, now, at full price"
+        yield "way", "one by one, now"
     sent = "not sent" if batch.sent_at is None else f"{age(now - batch.sent_at)} ago"
     yield "sent", sent + (f", input made {batch.send} times" if batch.send > 1 else "")
     if batch.polled_at is not None:
