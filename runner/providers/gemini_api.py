@@ -153,7 +153,7 @@ class GeminiApiBatch:
                 f"taken away: if it was surely never ordered, action=abandon batch={batch.key}",
                 (),
             )
-        with self._http.stream(what, "DELETE", f"{_V}/{file}", passes=_NOT_THERE) as response:
+        with self._http.stream(what, "DELETE", f"{_V}/{file}", refusals=_NOT_THERE) as response:
             is_gone = response.status_code == 200
         if not is_gone and any(_name_of(known, _FILE) == file for known in self._files(what)):
             raise ProviderRefused(f"{what}: {file} is still there and cannot be deleted")
@@ -183,7 +183,7 @@ class GeminiApiBatch:
     def cancel(self, remote: RemoteId) -> None:
         """Ask to cancel; a batch that has ended already says no, and that is all right."""
         path = f"{_V}/{remote}:cancel"
-        with self._http.stream("cancel", "POST", path, passes=(400, 409)) as response:
+        with self._http.stream("cancel", "POST", path, refusals=(400, 409)) as response:
             response.read()
 
     def ask(self, line: bytes) -> bytes:
