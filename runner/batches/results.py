@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -115,6 +116,12 @@ class ResultReader:
         self._highest = highest
         self._proof_varies = proof_varies
         self._one_crew = Lock()
+
+    def below(self, folder: Path) -> "ResultReader":
+        """Return one that writes below another folder, with the patterns that are compiled here."""
+        other = copy(self)
+        other.folder = folder
+        return other
 
     def read(self, batch: Batch, members: Sequence[Span], files: Iterable[Path]) -> BatchReading:
         """Read a batch and write its attempts.

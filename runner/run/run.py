@@ -274,4 +274,5 @@ class Run:
         experiment_id = ledger.experiment()["id"]
         provider = self.connection.offline(experiment_id)
         request_files = self.request_files(ledger.directory, provider, experiment_id)
-        return lambda folder: self.result_reader(folder, provider, request_files, experiment_id)
+        made = self.result_reader(ledger.directory, provider, request_files, experiment_id)
+        return made.below

@@ -123,7 +123,7 @@ def test_each_item_in_a_request_of_its_own_is_a_factor(desk: Desk, lane: str) ->
         assert row[f"{row['item']}_value"] is not None or row["item"] == "why"
     answered = attempts.filter(pl.col("outcome").is_in(["valid", "invalid"]))
     assert billed(desk.bill(cell)) == Counter(answered["custom_id"])
-    for action in ("verify", "extract", "report"):
+    for action in ("verify", "extract", "report") if lane == "openai" else ("verify",):
         looked = desk.run(*words, "shuffle.options=true", f"action={action}", *HOW)
         assert looked.returncode == 0, (action, looked)
 

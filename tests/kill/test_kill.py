@@ -98,8 +98,8 @@ SCENARIOS = {
     "mistral": Scenario(provider="mistral", path="/mistral/v1", packages=("httpx",), faults=LOST),
     "xai": Scenario(provider="xai", path="/xai/v1", packages=("httpx",), faults=LOST),
 }
-IN_THE_SOAK = ("gemini_api", "openrouter", "mistral", "xai")
-"""What differs from another scenario by its wire alone."""
+IN_THE_SOAK = ("rules", "gemini_api", "openrouter", "mistral", "xai")
+"""What differs from another scenario by its wire alone, or takes minutes."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
 """On a disk that several machines share: a rollback journal and a lease."""
 REALTIME = Scenario(
@@ -274,7 +274,7 @@ def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
 
 
 POINTS = [
-    Points(every=24),
+    Points(every=48),
     *(pytest.param(Points(1, share, shares=2), marks=pytest.mark.soak) for share in range(2)),
 ]
 """A few of the points here; all of them in the soak: python -m pytest -m soak tests/kill."""
