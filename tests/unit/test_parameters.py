@@ -106,7 +106,9 @@ ALL = [
         (provider, name, instead)
         for provider in ("openai", "vllm")
         for name, instead in CHAT.items()
+        if (provider, name) != ("openai", "service_tier")
     ),
+    ("openai", "service_tier", "use provider.service_tier="),
     *(("gemini", name, instead) for name, instead in GEMINI.items()),
     *(("anthropic", name, instead) for name, instead in ANTHROPIC.items()),
 ]
