@@ -7,7 +7,7 @@ MOST = 3.0
 """Times the work for twice the input; what is linear takes twice as much, what is quadratic four times."""
 TOO_SHORT = 0.005
 """CPU seconds; what takes less is not told from the clock's own unrest."""
-TRIES = 5
+TRIES = 15
 
 
 def spent(work: Callable[[], object]) -> float:
