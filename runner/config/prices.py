@@ -100,23 +100,22 @@ def _packaged(
         known = calc_price(Usage(), model_ref=base, provider_id=config.source).model
     except LookupError:
         return unknown
-    realtime = _of_tier(known, tier, caches=caches, now=now)
-    if realtime is None:
+    usual = _price(known, {}, caches=caches, now=now)
+    if usual is None:
         return unknown
+    realtime = usual if tier is None else _of_tier(known, usual, tier, caches=caches, now=now)
     if _has_price(known, _IN_BATCH, now):
         return PriceList(batch=_price(known, _IN_BATCH, caches=caches, now=now), realtime=realtime)
     if in_batch := _entry_for_batches(model, config.source):
         return PriceList(batch=_price(in_batch, {}, caches=caches, now=now), realtime=realtime)
     note = f"no batch price known for {model}: it may not be offered in batch"
-    usual = _price(known, {}, caches=caches, now=now)
-    return PriceList(batch=usual and _less(usual, config, note), realtime=realtime)
+    return PriceList(batch=_less(usual, config, note), realtime=realtime)
 
 
-def _of_tier(known: "ModelInfo", tier: str | None, *, caches: bool, now: datetime) -> Price | None:
+def _of_tier(
+    known: "ModelInfo", usual: Price, tier: str, *, caches: bool, now: datetime
+) -> Price | None:
     """Return the price of one request; where a tier's is not known, the usual one, and say so."""
-    usual = _price(known, {}, caches=caches, now=now)
-    if tier is None or usual is None:
-        return usual
     context = {"service_tier": tier}
     if _has_price(known, context, now):
         return _price(known, context, caches=caches, now=now)

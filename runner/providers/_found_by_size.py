@@ -17,16 +17,11 @@ from runner.core.errors import ProviderError, ProviderReplyUnreadable, ProviderU
 from runner.core.model import Batch, RemoteId
 from runner.core.twins import Made
 from runner.providers._lines import object_of
-from runner.providers._lists import without_end
+from runner.providers._lists import CLOCKS_DIFFER, without_end
 from runner.providers._orders import custom_ids_in
 from runner.providers.base import said
 
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.:~-]{0,254}", re.ASCII)
-_CLOCKS_DIFFER: Final = 86_400.0
-"""Seconds before it was sent at which a batch of ours may seem to have been made.
-
-A day, because this machine's clock may have been wrong then and right now.
-"""
 _FAR_BACK: Final = 3600.0
 """Seconds before that; where a page of the list, newest first, ends there, no more are read."""
 LINES_LOOKED_AT: Final = 100
@@ -102,7 +97,7 @@ def made_since(sent_at: float, page_after: Callable[[RemoteId | None], Page]) ->
     for pages in count():
         without_end(pages)
         page = page_after(cursor)
-        since = sent_at - _CLOCKS_DIFFER - page.ahead
+        since = sent_at - CLOCKS_DIFFER - page.ahead
         yield from (one for one in page.batches if one.made_at is None or one.made_at >= since)
         last = page.batches[-1] if page.batches else None
         if page.more is False or (last and (last.made_at or since) < since - _FAR_BACK):

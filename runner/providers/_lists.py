@@ -28,7 +28,7 @@ def without_end(pages: int) -> None:
         )
 
 
-_CLOCKS_DIFFER = 86_400.0
+CLOCKS_DIFFER = 86_400.0
 """Seconds by which the clock of a service may be off."""
 
 Next = tuple[bool | None, Callable[[], Any] | None]
@@ -113,4 +113,4 @@ def reach_back(dates: Sequence[float | None], sent_at: float | None) -> bool:
     if sent_at is None or not known or len(known) != len(dates):
         return False
     newest_first = all(newer >= older for newer, older in pairwise(known)) and known[0] > known[-1]
-    return newest_first and known[-1] <= sent_at - _CLOCKS_DIFFER
+    return newest_first and known[-1] <= sent_at - CLOCKS_DIFFER

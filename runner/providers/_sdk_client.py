@@ -6,11 +6,9 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from runner.core.model import Model, RemoteId
+from runner.providers._speaking import ANSWER_TAKES
 from runner.providers._stainless import CHUNK, Sdk, result_file
 from runner.providers.base import Service, missing_key
-
-_ANSWER_TAKES = 10
-"""How many times longer than any other call an answer may take; the SDKs' own default, too."""
 
 
 class SdkClient:
@@ -83,7 +81,7 @@ class SdkClient:
             content=iter([body]),  # as bytes, the SDK's log would show it
             options={
                 "headers": {"Content-Length": str(len(body))},
-                "timeout": transport.Timeout(short * _ANSWER_TAKES, connect=short),
+                "timeout": transport.Timeout(short * ANSWER_TAKES, connect=short),
             },
         )
 

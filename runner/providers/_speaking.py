@@ -37,6 +37,10 @@ class Speaking:
             raise translated from None
 
 
+ANSWER_TAKES = 10
+"""How many times longer an answer may take than any other call; the SDKs' own default, too."""
+
+
 def sendable_key(service: Service) -> str:
     """Return the key of a service, to be handed to a client.
 

@@ -43,6 +43,8 @@ from runner.providers._refusals import RPC_STATUSES, finish_of, kind_of, number_
 from runner.providers.base import PICTURES, Frame, untagged
 
 _HOLE = "\x00"
+REFUSALS_OF_ONE = frozenset({400, 422})
+"""Statuses with which a single request may be refused, and not whatever is asked."""
 
 _CAPS = ("maxOutputTokens", "maxTokens", "maxCompletionTokens")
 _COUNTS = ("candidateCount", "n")
@@ -279,6 +281,12 @@ def _echo(value: Any) -> str | None:
         return digest(_unfolded(value))
     except ProviderReplyUnreadable:
         return None
+
+
+def is_about_all(body: JsonObject) -> bool:
+    """Tell whether a 400 says that no request would be taken, whatever is in it."""
+    error = body.get("error")
+    return isinstance(error, dict) and error.get("status") == "FAILED_PRECONDITION"
 
 
 def is_answer(response: JsonObject) -> bool:

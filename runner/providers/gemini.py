@@ -24,7 +24,7 @@ from runner.providers._dialects import GEMINI
 from runner.providers._google_inside import ask_for_no_bucket_metadata, http_of
 from runner.providers._lines import word
 from runner.providers._lists import without_end
-from runner.providers._speaking import ORDER
+from runner.providers._speaking import ANSWER_TAKES, ORDER
 from runner.providers._vertex_jobs import (
     JOB_NAME,
     is_over,
@@ -34,7 +34,15 @@ from runner.providers._vertex_jobs import (
     rank,
     shard_of,
 )
-from runner.providers._vertex_lines import SETTLED, is_answer, read_line, request_frame, result_line
+from runner.providers._vertex_lines import (
+    REFUSALS_OF_ONE,
+    SETTLED,
+    is_about_all,
+    is_answer,
+    read_line,
+    request_frame,
+    result_line,
+)
 from runner.providers.base import DayOptions, Frame, Service, checked_url
 
 if TYPE_CHECKING:
@@ -59,9 +67,6 @@ _AT_GOOGLE = (
 """Where one is signed in by the place; whether that is so shows with the first call."""
 _IMPORTING = threading.RLock()
 """Google's packages import their parts as they are used, and threads trip over one another."""
-_REFUSALS_OF_ONE = {400, 422}
-_ANSWER_TAKES = 10
-"""How many times longer an answer may take than any other call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,11 +278,11 @@ class GeminiBatch:
             f"{self._endpoint}/v1/{self._model_path}:generateContent",
             data=orjson.dumps(wanted["request"]),
             headers={"Content-Type": "application/json"},
-            timeout=(short, short * _ANSWER_TAKES),
+            timeout=(short, short * ANSWER_TAKES),
         )
         body = response.json()
         at = datetime.fromtimestamp(time.time(), UTC)
-        if response.status_code in _REFUSALS_OF_ONE and not _is_about_all(body):
+        if response.status_code in REFUSALS_OF_ONE and not is_about_all(body):
             return result_line(wanted, at, status=f"Bad Request: {response.text}")
         if response.status_code >= 400:
             raise exceptions.from_http_response(response)  # type: ignore[no-untyped-call]
@@ -471,9 +476,3 @@ def _name_of(job: JsonObject) -> str:
 def _id_of(name: str) -> str:
     """Return what identifies a job: its project is called by its name or by its number."""
     return name.partition("/locations/")[2]
-
-
-def _is_about_all(body: JsonObject) -> bool:
-    """Tell whether a 400 says that no request would be taken, whatever is in it."""
-    error = body.get("error")
-    return isinstance(error, dict) and error.get("status") == "FAILED_PRECONDITION"

@@ -24,7 +24,6 @@ from runner.core.model import (
     Batch,
     Condition,
     JsonObject,
-    Model,
     Progress,
     Prompt,
     RemoteId,
@@ -37,20 +36,20 @@ from runner.providers._lines import object_of, tally, word
 from runner.providers._lists import without_end
 from runner.providers._vertex_jobs import progress_of, rank
 from runner.providers._vertex_lines import (
+    REFUSALS_OF_ONE,
     SETTLED,
+    is_about_all,
     is_answer,
     json_line,
     moment,
     read_row,
     request_frame,
 )
-from runner.providers.base import DayOptions, Frame, Service, missing_key
-from runner.providers.plain import ORDER, PACKAGES, Plain
+from runner.providers.base import DayOptions, Frame
+from runner.providers.plain import ORDER, PlainClient
 
 PAGE: Final = 100
 _V: Final = "/v1beta"
-_REFUSALS_OF_ONE: Final = frozenset({400, 422})
-"""Statuses with which it may refuse one request, and not whatever is asked."""
 _UPLOAD: Final = "/upload"
 _BATCH: Final = re.compile(r"batches/[\w.~-]{1,200}", re.ASCII)
 _FILE: Final = re.compile(r"files/[\w.~-]{1,200}", re.ASCII)
@@ -68,7 +67,7 @@ _COUNTS: Final = {
 """What Vertex AI calls the counts, and what they are called here."""
 
 
-class GeminiApiBatch:
+class GeminiApiBatch(PlainClient):
     """The client: one uploaded file, one batch made of it, one file of results."""
 
     Options: ClassVar[type[DayOptions]] = DayOptions
@@ -79,22 +78,7 @@ class GeminiApiBatch:
     settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = True
     tells_inputs: ClassVar[bool] = True
-    tagged: ClassVar[bool] = False
-    found_by_size: ClassVar[bool] = False
-    no_emulator: ClassVar[str | None] = None
-    packages: ClassVar[tuple[str, ...]] = PACKAGES
-
-    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
-        """Keep the address, the model and the run's tag; nothing is opened yet."""
-        self._service = service
-        self._model = model
-        self._tag = tag
-        self._http = Plain(service, prefix="", header="x-goog-api-key")
-
-    @classmethod
-    def missing(cls, service: Service) -> str | None:
-        """Return what has to be set before the real service can be used."""
-        return missing_key(service)
+    _key: ClassVar[Mapping[str, str]] = {"prefix": "", "header": "x-goog-api-key"}
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return the request line of a condition; results hold no echo of it."""
@@ -192,7 +176,7 @@ class GeminiApiBatch:
         model = quote(self._model.name.removeprefix("models/"), safe="")
         address = f"{_V}/models/{model}:generateContent"
         request = orjson.dumps(wanted["request"])
-        reply = self._http.ask("generate", address, request, _REFUSALS_OF_ONE)
+        reply = self._http.ask("generate", address, request, REFUSALS_OF_ONE)
         status, body = reply.status, object_of(reply.content)
         key = wanted["custom_id"]
         if status == 200 and is_answer(body):
@@ -201,13 +185,9 @@ class GeminiApiBatch:
             raise ProviderReplyUnreadable("generate: a reply that holds no answer")
         result = json_line({"key": key, "error": body["error"]})
         refusal = self.decode(result)
-        if refusal.kind is not ReplyKind.REFUSED or _is_about_all(body):
+        if refusal.kind is not ReplyKind.REFUSED or is_about_all(body):
             raise ProviderRefused(f"generate: {refusal.error}")
         return result
-
-    def close(self) -> None:
-        """Hang up."""
-        self._http.close()
 
     # -- Files and lists
 
@@ -304,8 +284,3 @@ def _results_of(operation: JsonObject) -> str | None:
     places = (_part(operation, "response"), _part(_part(operation, "metadata"), "output"))
     names = (word(place.get("responsesFile")) for place in places)
     return next((name for name in names if name and _FILE.fullmatch(name)), None)
-
-
-def _is_about_all(body: JsonObject) -> bool:
-    """Tell whether a 400 says that no request would be taken, as from where one is."""
-    return _part(body, "error").get("status") == "FAILED_PRECONDITION"

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
-from runner.core.model import Batch, Condition, Model, Progress, Prompt, RemoteId, Reply
+from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
 from runner.core.twins import Made
 from runner.providers import plain
@@ -37,14 +37,12 @@ from runner.providers._chat import (
 from runner.providers._dialects import CHAT
 from runner.providers._file_batch import PAGE, WindowOptions
 from runner.providers._lines import tally
-from runner.providers._lists import Listing, Next
+from runner.providers._lists import CLOCKS_DIFFER, Listing, Next
 from runner.providers._orders import input_of, is_of, labels_of, made_of
 from runner.providers._stainless import CHUNK, id_of, result_file
-from runner.providers.base import Frame, Service, missing_key, said
+from runner.providers.base import Frame, said
 
 _JOBS: Final = "/batch/jobs"
-_CLOCKS_DIFFER: Final = 86_400.0
-"""Seconds before an order at which a job of it may seem to have been made."""
 _HOURS: Final = {"h": 1, "d": 24}
 _RUNNING: Final = ("QUEUED", "RUNNING", "CANCELLATION_REQUESTED")
 _REST: Final = {"TIMEOUT_EXCEEDED": Outcome.EXPIRED, "CANCELLED": Outcome.CANCELLED}
@@ -55,7 +53,7 @@ _FURTHEST: Final = (
 """Which of several jobs from one input to adopt: the furthest on, and a failed one last."""
 
 
-class MistralBatch:
+class MistralBatch(plain.PlainClient):
     """One uploaded file, one job made of it, two result files; the model is the job's."""
 
     Options: ClassVar[type[WindowOptions]] = WindowOptions
@@ -66,21 +64,6 @@ class MistralBatch:
     settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = True
     tells_inputs: ClassVar[bool] = True
-    tagged: ClassVar[bool] = False
-    found_by_size: ClassVar[bool] = False
-    no_emulator: ClassVar[str | None] = None
-    packages: ClassVar[tuple[str, ...]] = plain.PACKAGES
-
-    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
-        """Keep the address and the model; nothing is opened yet."""
-        self._service = service
-        self._model = model
-        self._http = plain.Plain(service)
-
-    @classmethod
-    def missing(cls, service: Service) -> str | None:
-        """Return what has to be set before the real service can be used."""
-        return missing_key(service)
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return `{"custom_id": …, "body": {"messages": […], …}}`."""
@@ -176,10 +159,6 @@ class MistralBatch:
         reply = self._http.ask("chat", "/chat/completions", body, REFUSALS_OF_ONE)
         return answer_line(request["custom_id"], reply.status, reply.request_id, reply.content)
 
-    def close(self) -> None:
-        """Hang up, if a call was ever made."""
-        self._http.close()
-
     def _jobs(self, batch: Batch, labels: Mapping[str, str]) -> Iterator[Any]:
         """Yield the jobs made since the order, newest first, each once; the whole list.
 
@@ -188,7 +167,7 @@ class MistralBatch:
         """
         narrowed = {**labels, "order_by": "-created"}
         if batch.sent_at is not None:
-            since = datetime.fromtimestamp(batch.sent_at - _CLOCKS_DIFFER, UTC)
+            since = datetime.fromtimestamp(batch.sent_at - CLOCKS_DIFFER, UTC)
             narrowed["created_after"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
         listing = self._listing("list", _JOBS, narrowed)
         yield from listing

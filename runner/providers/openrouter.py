@@ -56,7 +56,7 @@ from runner.providers._lines import seconds, tally, told, word
 from runner.providers._speaking import retry_after
 from runner.providers._status import json_object
 from runner.providers.base import DayOptions, Frame, Service, missing_key, said, untagged
-from runner.providers.plain import ORDER, PACKAGES, Plain
+from runner.providers.plain import ORDER, PlainClient
 
 ANY: Final = "any"
 """Stands for whichever upstream is cheapest; said on purpose, not by saying nothing."""
@@ -106,7 +106,7 @@ class OpenRouterOptions(DayOptions):
         return {"provider": {"only": self.only, "allow_fallbacks": False}}
 
 
-class OpenRouterBatch:
+class OpenRouterBatch(PlainClient):
     """The client."""
 
     Options: ClassVar[type[OpenRouterOptions]] = OpenRouterOptions
@@ -123,15 +123,10 @@ class OpenRouterBatch:
     tells_inputs: ClassVar[bool] = False
     tagged: ClassVar[bool] = True
     found_by_size: ClassVar[bool] = True
-    no_emulator: ClassVar[str | None] = None
-    packages: ClassVar[tuple[str, ...]] = PACKAGES
 
     def __init__(self, service: Service, model: Model, tag: str = "") -> None:
         """Keep the address, the model and the run's tag; nothing is opened yet."""
-        self._service = service
-        self._model = model
-        self._tag = tag
-        self._http = Plain(service)
+        super().__init__(service, model, tag)
         self._not_cancelled: set[RemoteId] = set()
 
     @classmethod
@@ -213,10 +208,6 @@ class OpenRouterBatch:
         body = {"model": self._base, **request["body"], **self._routing}
         reply = self._http.ask("chat", "/chat/completions", orjson.dumps(body), REFUSALS_OF_ONE)
         return answer_line(request["custom_id"], reply.status, reply.request_id, reply.content)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._http.close()
 
     # -- What the calls are made with
 

@@ -5,14 +5,20 @@ imported when the first call is made.
 """
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple
 
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
-from runner.core.model import JsonObject
+from runner.core.model import JsonObject, Model
 from runner.providers._lines import reason_in
-from runner.providers._speaking import ORDER, Speaking, sendable_headers, sendable_key
+from runner.providers._speaking import (
+    ANSWER_TAKES,
+    ORDER,
+    Speaking,
+    sendable_headers,
+    sendable_key,
+)
 from runner.providers._status import (
     error_in_doubt,
     error_of_status,
@@ -20,18 +26,15 @@ from runner.providers._status import (
     is_its_own,
     json_object,
 )
-from runner.providers.base import Service, said
+from runner.providers.base import Service, missing_key, said
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ORDER", "PACKAGES", "Asked", "Plain", "json_object"]
+__all__ = ["ORDER", "PACKAGES", "Asked", "Plain", "PlainClient", "json_object"]
 
 PACKAGES = ("httpx",)
 """What a provider that speaks through it lists as `packages`."""
-
-_ANSWER_TAKES = 10
-"""How many times longer an answer may take than any other call."""
 
 
 class Asked(NamedTuple):
@@ -100,7 +103,7 @@ class Plain:
         request: dict[str, Any] = {
             "content": body,
             "headers": {"Content-Type": "application/json"},
-            "timeout": httpx.Timeout(short * _ANSWER_TAKES, connect=short),
+            "timeout": httpx.Timeout(short * ANSWER_TAKES, connect=short),
         }
         with self.stream(what, "POST", path, refusals, **request) as response:
             content = response.read() if key is None else key.hide_in(response.read())
@@ -195,3 +198,30 @@ class Plain:
         if isinstance(error, ValueError | RecursionError):
             return ProviderReplyUnreadable(message)
         return error_in_doubt(error, what, service)
+
+
+class PlainClient:
+    """What every client over plain HTTP does the same way: it wants a key, connects once, hangs up."""
+
+    tagged: ClassVar[bool] = False
+    found_by_size: ClassVar[bool] = False
+    no_emulator: ClassVar[str | None] = None
+    packages: ClassVar[tuple[str, ...]] = PACKAGES
+    _key: ClassVar[Mapping[str, str]] = {}
+    """How the key is sent, as `Plain` takes it."""
+
+    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
+        """Keep the address, the model and the run's tag; nothing is opened yet."""
+        self._service = service
+        self._model = model
+        self._tag = tag
+        self._http = Plain(service, **self._key)
+
+    @classmethod
+    def missing(cls, service: Service) -> str | None:
+        """Return what has to be set before the real service can be used."""
+        return missing_key(service)
+
+    def close(self) -> None:
+        """Hang up, if a call was ever made."""
+        self._http.close()

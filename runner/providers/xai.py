@@ -20,7 +20,6 @@ from runner.core.model import (
     Batch,
     Condition,
     JsonObject,
-    Model,
     Progress,
     Prompt,
     RemoteId,
@@ -36,7 +35,7 @@ from runner.providers._lines import json_of, object_of, tally, told, word
 from runner.providers._lists import pages_by_token
 from runner.providers._orders import custom_ids_in, without_input
 from runner.providers._refusals import RPC_STATUSES, number_in
-from runner.providers.base import DayOptions, Frame, Service, json_value, missing_key, said
+from runner.providers.base import DayOptions, Frame, json_value, said
 
 _BATCHES: Final = "/batches"
 _PAGE: Final = 100
@@ -47,7 +46,7 @@ _CANCELLED, _TOO_LATE = 1, 4
 """Of google.rpc.Code."""
 
 
-class XaiBatch:
+class XaiBatch(plain.PlainClient):
     """One container, one order that fills it, and results that come in pages."""
 
     Options: ClassVar[type[DayOptions]] = DayOptions
@@ -59,21 +58,6 @@ class XaiBatch:
     fences: ClassVar[bool] = True
     tells_inputs: ClassVar[bool] = False
     """An order has no other batch beside it: whatever is sent twice lands in the one container."""
-    tagged: ClassVar[bool] = False
-    found_by_size: ClassVar[bool] = False
-    no_emulator: ClassVar[str | None] = None
-    packages: ClassVar[tuple[str, ...]] = plain.PACKAGES
-
-    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
-        """Keep the address and the model; nothing is opened yet."""
-        self._service = service
-        self._model = model
-        self._http = plain.Plain(service)
-
-    @classmethod
-    def missing(cls, service: Service) -> str | None:
-        """Return what has to be set before the real service can be used."""
-        return missing_key(service)
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return `{"custom_id": …, "body": {…}}`; the order puts the body where it belongs there."""
@@ -181,10 +165,6 @@ class XaiBatch:
         body = orjson.dumps(request["body"])
         reply = self._http.ask("chat", "/chat/completions", body, REFUSALS_OF_ONE)
         return answer_line(request["custom_id"], reply.status, reply.request_id, reply.content)
-
-    def close(self) -> None:
-        """Hang up, if a call was ever made."""
-        self._http.close()
 
     def _holds(self, remote: str, ours: Collection[str]) -> bool:
         """Tell whether a container has requests of ours; an empty list has to be borne out.
