@@ -18,6 +18,7 @@ import pytest
 from runner.__main__ import main
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.world import World
+from tests.report.sketches import figures, sketch
 from tests.unit.composing import composed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +131,13 @@ class Emulator:
 
     def bill(self) -> dict:
         return httpx.get(f"{self.address}/emulator/bill", trust_env=False).json()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def sketches() -> Iterator[None]:
+    """Render no figures of reports, which have tests of their own."""
+    with figures(sketch):
+        yield
 
 
 @pytest.fixture

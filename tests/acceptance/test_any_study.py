@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import QUICK, Desk
 from tests.acceptance.test_all_providers import FAULTS, HOW, HURRY, billed
+from tests.variants import always, first
 
 SHUFFLED = ["shuffle.items=latin", "shuffle.options=true"]
 LANES = {
@@ -66,7 +67,7 @@ def written(desk: Desk) -> Path:
     return home
 
 
-@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("lane", always(["anthropic", "gemini"], LANES))
 def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lane: str) -> None:
     written(desk)
     said = desk.run(
@@ -102,7 +103,7 @@ def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lan
         _shows_what_the_tables_say(desk.folder / "outputs" / cell / "requests", answers)
 
 
-@pytest.mark.parametrize("lane", ["openai", "gemini"])
+@pytest.mark.parametrize("lane", first(1, ["openai", "gemini"]))
 def test_each_item_in_a_request_of_its_own_is_a_factor(desk: Desk, lane: str) -> None:
     written(desk)
     words = ["--config-dir", "mine", "experiment=odd", f"provider={lane}", "ask=each"]

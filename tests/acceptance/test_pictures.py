@@ -12,6 +12,7 @@ from runner.core.cost import estimate_tokens
 from tests.acceptance.conftest import QUICK, Desk
 from tests.acceptance.test_all_providers import FAULTS, HOW, HURRY, billed
 from tests.pictures import ROWS, picture, study
+from tests.variants import always, first
 
 LANES = {
     "openai": ["provider=openai"],
@@ -29,7 +30,7 @@ def cell_of(desk: Desk) -> str:
     return f"pictures/{folder.name}"
 
 
-@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("lane", always(["openai", "gemini"], LANES))
 def test_a_study_of_pictures_is_answered_and_paid_once_an_attempt(desk: Desk, lane: str) -> None:
     home = study(desk.folder / "mine")
     planned = json.loads(desk.run(*MINE, *LANES[lane], *HOW, "action=plan", "--json").stdout)
@@ -89,7 +90,7 @@ ADDRESSES = {
 }
 
 
-@pytest.mark.parametrize("lane", ADDRESSES)
+@pytest.mark.parametrize("lane", first(2, ADDRESSES))
 def test_pictures_at_addresses(desk: Desk, lane: str) -> None:
     provider, address = ADDRESSES[lane]
     study(desk.folder / "mine", rows=f"id,file\na,{address}\nb,{address.replace('a.', 'b.')}\n")
@@ -118,7 +119,7 @@ def test_a_picture_that_changed_is_not_asked_under_the_old_id(desk: Desk) -> Non
     assert set(billed(desk.bill(cell_of(desk))).values()) == {1}
 
 
-@pytest.mark.parametrize("provider", ["openai", "gemini"])
+@pytest.mark.parametrize("provider", first(1, ["gemini", "openai"]))
 def test_a_run_of_pictures_is_made_again_from_its_files(desk: Desk, provider: str) -> None:
     study(desk.folder / "mine")
     words = [*MINE, f"provider={provider}", "service=emulated", *QUICK, "faults.malformed=0"]

@@ -98,8 +98,8 @@ SCENARIOS = {
     "mistral": Scenario(provider="mistral", path="/mistral/v1", packages=("httpx",), faults=LOST),
     "xai": Scenario(provider="xai", path="/xai/v1", packages=("httpx",), faults=LOST),
 }
-IN_THE_SOAK = ("rules", "gemini_api", "openrouter", "mistral", "xai")
-"""What differs from another scenario by its wire alone, or takes minutes."""
+IN_THE_SOAK = (*("rules", "calm", "half", "gemini", "gemini_api", "openrouter", "mistral", "xai"),)
+"""What differs from another scenario by its wire or its faults alone, or takes minutes."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
 """On a disk that several machines share: a rollback journal and a lease."""
 REALTIME = Scenario(

@@ -1,5 +1,6 @@
 """A small study on disk, and reports of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,14 @@ import pytest
 from runner.report import ReportFiles, write_report
 from runner.tables.runs import selected
 from tests.report.made import small_study, stored_run
+from tests.report.sketches import figures, rendered, sketch
+
+
+@pytest.fixture(scope="package", autouse=True)
+def sketches() -> Iterator[None]:
+    """Render no figures, but where a test asks for it."""
+    with figures(sketch):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +33,13 @@ def outputs(tmp_path_factory) -> Path:
 def report(outputs, tmp_path_factory) -> ReportFiles:
     """The study's report in English."""
     selection = selected(outputs, ["study"], rehearsals=False)
-    return write_report(selection, tmp_path_factory.mktemp("en"), language="en")
+    with figures(rendered):
+        return write_report(selection, tmp_path_factory.mktemp("en"), language="en")
 
 
 @pytest.fixture(scope="session")
 def rehearsed(outputs, tmp_path_factory) -> ReportFiles:
     """A report of a rehearsal alone, in Japanese."""
     selection = selected(outputs, ["study/openai_gpt-z"], rehearsals=False)
-    return write_report(selection, tmp_path_factory.mktemp("ja"), language="ja")
+    with figures(rendered):
+        return write_report(selection, tmp_path_factory.mktemp("ja"), language="ja")

@@ -8,7 +8,6 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
 
 from runner.config.factors import TAKEN
 from runner.core.errors import ConfigError
@@ -23,6 +22,7 @@ from tests.report.made import small_study, stored_run
 from tests.report.test_factors import exported, reported, table_of
 from tests.report.test_formats import FIFTEEN, sheets
 from tests.report.test_report import Tree
+from tests.variants import first
 
 HEAD = """\
 # @package _global_
@@ -86,14 +86,14 @@ def answers(desk) -> pl.DataFrame:
     return answers
 
 
-@pytest.fixture(scope="module", params=["en", "ja"])
+@pytest.fixture(scope="module", params=first(1, ["en", "ja"]))
 def report(request, desk, tmp_path_factory):
     """A report of the mixed study, with its language."""
     folder = tmp_path_factory.mktemp("report")
     return reported(desk.folder / "outputs", folder, request.param, "mixed"), request.param
 
 
-@pytest.fixture(scope="module", params=["en", "ja"])
+@pytest.fixture(scope="module", params=first(1, ["en", "ja"]))
 def single(request, desk, tmp_path_factory):
     """A report of the study of one choice alone, with its language."""
     folder = tmp_path_factory.mktemp("single")
@@ -222,8 +222,7 @@ def test_a_choice_is_in_no_statistic_of_numbers(report):
 def test_only_what_was_asked_for_a_reason_has_lengths_of_reasons(report, single):
     assert set(table_of(report[0], "reasons")["question"]) == {"sentiment"}
     (figure,) = [path for path in report[0].figures if path.name == "reasons.png"]
-    with Image.open(figure) as drawn:
-        assert drawn.width == 960  # of one panel; of two it is wider
+    assert figure.read_bytes().startswith(b"PNG 6.00 x ")  # of one panel; of two it is wider
     written, language = single
     assert "reasons" not in {path.stem for path in (*written.tables, *written.figures)}
     said = {"en": "No question asks for a reason.", "ja": "どの質問も理由を尋ねていない。"}[
@@ -377,7 +376,7 @@ def test_a_dot_stands_at_its_share_and_a_line_is_its_interval():
 # -- exports
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("language", first(1, ["ja", "en"]))
 def test_every_column_of_every_export_is_explained(desk, tmp_path, language):
     exported(desk.folder / "outputs", tmp_path, "wide", "long", "xlsx", language=language)
     text = (tmp_path / "codebook.md").read_text(encoding="utf-8")
@@ -510,7 +509,7 @@ def both(desk, tmp_path_factory):
     return outputs
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("language", first(1, ["ja", "en"]))
 def test_one_report_of_choices_and_of_the_bundled_study(both, answers, tmp_path, language):
     written = reported(both, tmp_path, language)
     scores = table_of(written, "scores_model")

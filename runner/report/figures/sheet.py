@@ -196,18 +196,26 @@ class Sheet:
             figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
             figure.suptitle(title, fontsize=11, color=ALARM if self._mark else "black")
             draw(figure)
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # found once, for both files
-            png, svg = io.BytesIO(), io.BytesIO()
-            figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
-            figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+            png, svg = rendered(figure)
         return Drawn(
             name=heading.name if parts == 1 else f"{heading.name}_{part}",
             title=title,
             caption=self.words(heading.caption),
-            png=png.getvalue(),
-            svg=svg.getvalue(),
+            png=png,
+            svg=svg,
         )
+
+
+def rendered(figure: Figure) -> tuple[bytes, bytes]:
+    """Return a figure as PNG and as SVG; where its parts stand is found once, for both."""
+    found = figure.get_layout_engine()
+    if found is not None:
+        found.execute(figure)
+        figure.set_layout_engine(None)
+    png, svg = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return png.getvalue(), svg.getvalue()
 
 
 def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
