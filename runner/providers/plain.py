@@ -166,7 +166,7 @@ class Plain:
             reason = said(error, service.key)
             raise ProviderRefused(f"cannot connect to {service.base_url}: {reason}") from None
 
-    def _made(self, *, trust_env: bool) -> "httpx.Client":
+    def _made(self, **more: Any) -> "httpx.Client":
         import httpx
 
         return httpx.Client(
@@ -176,9 +176,9 @@ class Plain:
                 **sendable_headers(self._service),
             },
             timeout=self._service.timeout_seconds,
-            trust_env=trust_env,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None),
+            **more,
         )
 
     def _with_key(self) -> dict[str, str]:

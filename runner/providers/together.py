@@ -31,6 +31,7 @@ from runner.providers._chat import (
     framed,
     read_line,
 )
+from runner.providers._dialects import TOGETHER
 from runner.providers._lines import moment, tally, word
 from runner.providers._orders import made_of
 from runner.providers._plain_files import PlainFileBatch, event_of, file_at
@@ -62,6 +63,7 @@ class TogetherBatch(PlainFileBatch):
     """One uploaded file, one batch made of it, two result files."""
 
     Options: ClassVar[type[DayOptions]] = DayOptions
+    dialect = TOGETHER
     default_base_url: ClassVar[str] = "https://api.together.ai/v1"
     base_url_variable: ClassVar[str] = "TOGETHER_BASE_URL"
     key_variable: ClassVar[str] = "TOGETHER_API_KEY"
@@ -87,8 +89,11 @@ class TogetherBatch(PlainFileBatch):
             return {"input_file_id": known}
         file_id, address = self._announced(path, name)
         if address is None:
-            self._must_be_whole(file_id, size)
-            return {"input_file_id": file_id}
+            if self._is_taken(file_id, name, size):
+                return {"input_file_id": file_id}
+            file_id, address = self._announced(path, name)
+        if address is None:
+            raise ProviderSilent("upload: a file of these bytes is said to be there still")
         self._put(path, address)
         file = self._http.json("upload", "POST", f"{file_at(file_id)}/preprocess")
         if id_of(file) != file_id:
@@ -132,8 +137,7 @@ class TogetherBatch(PlainFileBatch):
     def _announced(self, path: Path, name: str) -> tuple[str, str | None]:
         """Say what is to be uploaded; return the file's id, and where it is to go.
 
-        None: a file of these bytes is there already. Its lines have our tag, so it is this run's,
-        and what was made of it is known (`find` leaves it out).
+        None: a file of these bytes is there already; since its lines have our tag, it is this run's.
         """
         with path.open("rb") as handle:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
@@ -174,16 +178,17 @@ class TogetherBatch(PlainFileBatch):
                 return id_of(file)
         return None
 
-    def _must_be_whole(self, file_id: str, size: int) -> None:
-        """Take a file away that was cut short.
+    def _is_taken(self, file_id: str, name: str, size: int) -> bool:
+        """Tell whether a file of our bytes is this hand-over's own; any other is taken away.
 
-        Raises:
-            ProviderSilent: it was; the next time it is uploaded anew.
+        That is what is left of an upload that was cut short, or the input of an order that is over:
+        the same requests are asked again, and an input is to belong to one order alone.
         """
-        if _is_whole(self._http.json("look for the file", "GET", file_at(file_id)), size):
-            return
-        self._http.json("delete what is left of an upload", "DELETE", file_at(file_id))
-        raise ProviderSilent("upload: an earlier one was cut short, and is taken away")
+        file = self._http.json("look for the file", "GET", file_at(file_id))
+        if file.get("filename") == name and _is_whole(file, size):
+            return True
+        self._http.json("delete an input that is over", "DELETE", file_at(file_id))
+        return False
 
     def _named(self, batch: Batch) -> Iterator[str]:
         """Yield the input files of an order whose own one is not known, as after a recovery."""
