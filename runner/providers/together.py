@@ -1,7 +1,8 @@
 """Together batch inference, over plain HTTP.
 
 Wire facts: the types and the upload of the package together 3.1.1, and docs.together.ai (inference/
-batch, 2026-11; the reference says "all" of the list of batches, which has no pages). Not verified,
+batch, 2026-11; the reference says "all" of the list of batches, which has no pages). Not verified:
+that a result file is as long as its record says (a shorter one is downloaded again). Not verified,
 and made harmless: when a file that was announced is on the list of files (only a whole one is
 adopted), and that no batch is made of an input that was deleted before (so the list is given longer
 to settle).
@@ -12,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -126,6 +127,20 @@ class TogetherBatch(PlainFileBatch):
             if word(job.get("input_file_id")) in inputs and remote not in strangers
         }
         return made_of(batch, alive, _rank, _inputs_of) if alive else None
+
+    def download(self, file_id: str, sink: BinaryIO) -> None:
+        """Stream a result file as it is, and see that it is as long as the service says.
+
+        No counts tell that some of it is missing.
+        """
+        before = sink.tell()
+        super().download(file_id, sink)
+        try:
+            whole = tally(self._http.json("look at the file", "GET", file_at(file_id)).get("bytes"))
+        except ProviderRefused:
+            return  # it was there to be read, and shows no record
+        if (read := sink.tell() - before) < (whole or 0):
+            raise ProviderSilent(f"download: {read:,} of {whole:,} bytes arrived")
 
     def ask(self, line: bytes) -> bytes:
         """Make one chat completion, its body as in the file, and write what came."""

@@ -5,6 +5,7 @@ The emulator's wire was checked with the package together 3.1.1: it uploads a fi
 files and parses every reply. It sends no key to the address that an upload is given, either.
 """
 
+import contextlib
 import io
 import re
 from collections.abc import Callable
@@ -25,7 +26,16 @@ from runner.core.errors import (
 from runner.core.model import RemoteId, ReplyKind
 from runner.core.twins import Made
 from runner.providers.base import Secret
-from tests.contract.case import CANARY, LABELS, Case, batch_of, everything_of, staged, until_ended
+from tests.contract.case import (
+    CANARY,
+    IN_DOUBT,
+    LABELS,
+    Case,
+    batch_of,
+    everything_of,
+    staged,
+    until_ended,
+)
 from tests.contract.conftest import Emulator
 from tests.contract.kits.base import HTML, result_line
 from tests.contract.kits.together import ROOT, TogetherKit
@@ -279,6 +289,29 @@ def test_percent_are_no_counts(case: Case, server: Serve) -> None:
     progress = polled(case, server, "COMPLETED", progress=100, output_file_id="file-2")
     assert (progress.total, progress.completed, progress.failed) == (None, None, None)
     assert (progress.files, progress.expires_at) == ({"output": "file-2"}, 1705332600.0)
+
+
+@pytest.mark.parametrize(
+    ("record", "is_whole"),
+    [
+        (reply(200, {"id": "f", "bytes": 40}), False),
+        (reply(200, {"id": "f", "bytes": 3}), True),
+        (reply(200, {"id": "f"}), True),
+        (reply(404, KIT.error("No file.")), True),
+        (reply(200, HTML), False),
+        (reply(500, b"{}"), False),
+    ],
+)
+def test_a_result_file_is_as_long_as_its_record_says(
+    case: Case, server: Serve, record: bytes, is_whole: bool
+) -> None:
+    stub, sink = server(), io.BytesIO(b"before")
+    sink.seek(0, io.SEEK_END)
+    stub.spoil(KIT.download, instead(reply(200, b'{"custom_id": "x"}')))
+    stub.spoil(("GET", KIT.delete_file[1]), instead(record))
+    with contextlib.nullcontext() if is_whole else pytest.raises(IN_DOUBT):
+        case.client(stub).download("f", sink)
+    assert sink.getvalue() == b'before{"custom_id": "x"}'
 
 
 def test_a_failed_batch_says_why_and_is_collected_where_it_has_answered(

@@ -31,6 +31,7 @@ class TogetherKit(Kit):
     says_full = False
     refuses_when_full = True
     writes_unrun = False
+    notices_cuts = True
     counts = False
     has_pages = False
 
