@@ -20,13 +20,15 @@ THINKING_BUDGET: Final = "thinking_budget"
 THINKING_LEVEL: Final = "thinking_level"
 TEMPLATE: Final = "template"
 RESPONSES_EFFORT: Final = "responses_effort"
+SWITCH: Final = "switch"
 
 WAYS: Final = (
     *(EFFORT, BUDGET, ADAPTIVE, THINKING_BUDGET, THINKING_LEVEL, TEMPLATE, RESPONSES_EFFORT),
+    SWITCH,
 )
 """reasoning_effort of chat completions, and reasoning.effort of OpenAI's Responses API; thinking with a number of tokens, or adaptive with an effort,
 of Anthropic's Messages API; thinkingBudget and thinkingLevel of Gemini; enable_thinking of a chat
-template, as Qwen's."""
+template, as Qwen's; reasoning.enabled of Together."""
 
 
 def parameters(way: str, level: str, usual: str | None) -> JsonObject:
@@ -52,6 +54,8 @@ def parameters(way: str, level: str, usual: str | None) -> JsonObject:
             return {"chat_template_kwargs": {"enable_thinking": level != "none"}}
         case "responses_effort":
             return {"reasoning": {"effort": level}}
+        case "switch":
+            return {"reasoning": {"enabled": level != "none"}}
     return {"reasoning_effort": level}
 
 

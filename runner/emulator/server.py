@@ -49,6 +49,8 @@ from runner.emulator.openrouter_wire import OpenRouterWire
 from runner.emulator.responses_rows import OwnRows
 from runner.emulator.responses_wire import OwnWire
 from runner.emulator.running import LineFormat
+from runner.emulator.together_rows import TogetherRows
+from runner.emulator.together_wire import TogetherWire
 from runner.emulator.vertex_rows import VertexRows
 from runner.emulator.vertex_wire import VertexWire
 from runner.emulator.world import World
@@ -89,7 +91,7 @@ def make_app(
 ) -> ASGIApp:
     """Put the wires, the world and the gate together."""
     openai, compatible, groq, kluster = OpenAIRows(), CompatibleRows(), GroqRows(), KlusterRows()
-    openrouter, mistral, xai = OpenRouterRows(), MistralRows(), XaiRows()
+    openrouter, mistral, xai, together = OpenRouterRows(), MistralRows(), XaiRows(), TogetherRows()
     dialects: dict[str, LineFormat] = {
         "openai": OwnRows(),
         "azure": openai,
@@ -99,6 +101,7 @@ def make_app(
         "kluster": kluster,
         "mistral": mistral,
         "xai": xai,
+        "together": together,
         "anthropic": AnthropicRows(),
         "gemini": VertexRows(),
         "gemini_api": GeminiApiRows(),
@@ -115,6 +118,7 @@ def make_app(
         KlusterWire(world, kluster),
         MistralWire(world, mistral),
         XaiWire(world, xai),
+        TogetherWire(world, together),
         AnthropicWire(world),
         VertexWire(world, google),
         GcsWire(world, google),

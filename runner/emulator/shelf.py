@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from runner.emulator.records import StoredFile
 
@@ -73,10 +73,17 @@ class Shelf:
             self.db.execute("COMMIT")
 
     def keep(
-        self, service: str, purpose: str, filename: str, source: BinaryIO, lifetime: int | None
+        self,
+        service: str,
+        purpose: str,
+        filename: str,
+        source: IO[bytes],
+        lifetime: int | None,
+        *,
+        file_id: str | None = None,
     ) -> StoredFile:
-        """Store an upload."""
-        file_id = f"file-{secrets.token_hex(12)}"
+        """Store an upload, under an id of its own where none is given."""
+        file_id = file_id or f"file-{secrets.token_hex(12)}"
         scratch = self._folder / f"{file_id}.{os.getpid()}.tmp"
         digest = sha256()
         with scratch.open("wb") as target:

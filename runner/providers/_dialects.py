@@ -85,6 +85,13 @@ CHAT: Final = Dialect(
     images=_IN_CHAT,
 )
 """Chat completions, of OpenAI and the services that speak as it does."""
+TOGETHER: Final = replace(
+    CHAT,
+    name="together",
+    ways=(reasoning.EFFORT, reasoning.SWITCH),
+    reasoning=(("reasoning_effort",), ("reasoning",)),
+)
+"""Together's chat completions, in which most models that reason can only be told not to."""
 OPENAI: Final = replace(CHAT, others={"responses": RESPONSES})
 """OpenAI itself, which has models that are asked through its Responses API alone."""
 OPENROUTER: Final = replace(

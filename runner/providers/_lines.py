@@ -6,6 +6,7 @@ Pure.
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -126,6 +127,19 @@ def seconds(value: Any) -> float | None:
     if not math.isfinite(number):
         return None
     return number / 1000 if number >= _FAR_AHEAD else number
+
+
+def moment(value: Any) -> float | None:
+    """Read a time, in seconds since 1970, as a service writes it in words."""
+    if not isinstance(value, str):
+        return None
+    try:
+        date = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
+        date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+        stamp = date.timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return stamp if math.isfinite(stamp) else None
 
 
 def reason_in(body: JsonObject) -> str | None:

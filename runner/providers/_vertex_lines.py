@@ -5,10 +5,9 @@ with a status, a time and a response.
 """
 
 import json
-import math
 import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -30,6 +29,7 @@ from runner.core.model import (
 from runner.providers import _settled as say
 from runner.providers._lines import (
     holds_text,
+    moment,
     object_of,
     overlaid,
     parts_of,
@@ -384,19 +384,6 @@ def _failure(error: JsonObject, known: dict[str, Any]) -> Reply:
         error=f"{'error' if code is None else code}: {reason}",
         **known,
     )
-
-
-def moment(value: Any) -> float | None:
-    """Read a time, in seconds since 1970, as any of Google's services writes it."""
-    if not isinstance(value, str):
-        return None
-    try:
-        date = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
-        date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-        seconds = date.timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return seconds if math.isfinite(seconds) else None
 
 
 def result_line(

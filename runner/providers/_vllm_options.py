@@ -15,6 +15,7 @@ _KNOWN = frozenset(
         *("disable-sliding-window", "dtype", "enable-chunked-prefill", "enable-expert-parallel"),
         *("enable-prefix-caching", "enforce-eager", "generation-config", "gpu-memory-utilization"),
         *("kv-cache-dtype", "long-prefill-token-threshold", "max-concurrent-batches"),
+        "max-inflight",
         *("max-logprobs", "max-long-partial-prefills", "max-model-len", "max-num-batched-tokens"),
         *(
             "max-num-partial-prefills",

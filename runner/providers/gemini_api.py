@@ -32,7 +32,7 @@ from runner.core.model import (
 )
 from runner.core.twins import Made
 from runner.providers._dialects import GEMINI_API
-from runner.providers._lines import object_of, tally, word
+from runner.providers._lines import moment, object_of, tally, word
 from runner.providers._lists import without_end
 from runner.providers._vertex_jobs import progress_of, rank
 from runner.providers._vertex_lines import (
@@ -41,7 +41,6 @@ from runner.providers._vertex_lines import (
     is_about_all,
     is_answer,
     json_line,
-    moment,
     read_row,
     request_frame,
 )

@@ -11,12 +11,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final
-from urllib.parse import quote
+from typing import Any, ClassVar, Final
 
 import orjson
 
-from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
+from runner.core.errors import ProviderReplyUnreadable
 from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
 from runner.core.twins import Made
@@ -25,7 +24,6 @@ from runner.providers._chat import (
     ENDPOINT,
     HOLE,
     REFUSALS_OF_ONE,
-    SETTLED,
     answer_line,
     chat_body,
     framed,
@@ -34,17 +32,17 @@ from runner.providers._chat import (
     told,
     word,
 )
-from runner.providers._dialects import CHAT
 from runner.providers._file_batch import PAGE, WindowOptions
 from runner.providers._lines import tally
 from runner.providers._lists import CLOCKS_DIFFER, Listing, Next
-from runner.providers._orders import input_of, is_of, labels_of, made_of
-from runner.providers._stainless import CHUNK, id_of, result_file
+from runner.providers._orders import is_of, labels_of, made_of
+from runner.providers._plain_files import PlainFileBatch, event_of
+from runner.providers._stainless import id_of
 from runner.providers.base import Frame, said
 
-_JOBS: Final = "/batch/jobs"
 _HOURS: Final = {"h": 1, "d": 24}
 _RUNNING: Final = ("QUEUED", "RUNNING", "CANCELLATION_REQUESTED")
+_ENDED: Final = ("SUCCESS", "TIMEOUT_EXCEEDED", "CANCELLED")
 _REST: Final = {"TIMEOUT_EXCEEDED": Outcome.EXPIRED, "CANCELLED": Outcome.CANCELLED}
 """How requests without a line ended, where the state says it."""
 _FURTHEST: Final = (
@@ -53,17 +51,14 @@ _FURTHEST: Final = (
 """Which of several jobs from one input to adopt: the furthest on, and a failed one last."""
 
 
-class MistralBatch(plain.PlainClient):
+class MistralBatch(PlainFileBatch):
     """One uploaded file, one job made of it, two result files; the model is the job's."""
 
     Options: ClassVar[type[WindowOptions]] = WindowOptions
-    dialect = CHAT
     default_base_url: ClassVar[str] = "https://api.mistral.ai/v1"
     base_url_variable: ClassVar[str] = "MISTRAL_BASE_URL"
     key_variable: ClassVar[str] = "MISTRAL_API_KEY"
-    settled: ClassVar[Mapping[str, str]] = SETTLED
-    fences: ClassVar[bool] = True
-    tells_inputs: ClassVar[bool] = True
+    _jobs_at: ClassVar[str] = "/batch/jobs"
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return `{"custom_id": …, "body": {"messages": […], …}}`."""
@@ -97,7 +92,7 @@ class MistralBatch(plain.PlainClient):
             "metadata": dict(labels),
             "timeout_hours": int(window[:-1]) * _HOURS[window[-1]],
         }
-        return RemoteId(id_of(self._http.json(plain.ORDER, "POST", _JOBS, json=order)))
+        return RemoteId(id_of(self._http.json(plain.ORDER, "POST", self._jobs_at, json=order)))
 
     def find(self, batch: Batch, path: Path, claimed: Collection[str]) -> Made | None:
         """Look for jobs made from our input, first among those that carry our labels.
@@ -117,41 +112,6 @@ class MistralBatch(plain.PlainClient):
                 return made_of(batch, alive, _rank, _inputs_of)
         return None
 
-    def fence(self, batch: Batch) -> None:
-        """Delete the input file; a create that still arrives then names a file that is gone."""
-        address = f"/files/{quote(input_of(batch), safe='')}"
-        try:
-            reply = self._http.json("delete the input file", "DELETE", address)
-        except ProviderRefused as refused:
-            if not refused.forgotten:
-                raise
-            self._must_be_gone(address)
-            return
-        if reply.get("deleted") is not True:
-            raise ProviderReplyUnreadable("the reply does not say that the file was deleted")
-
-    def poll(self, remote: RemoteId) -> Progress:
-        """Retrieve the job."""
-        job = self._http.json("retrieve", "GET", _job(remote))
-        if id_of(job) != remote:
-            raise ProviderReplyUnreadable("the reply is about another job")
-        return self._progress(job)
-
-    def download(self, file_id: str, sink: BinaryIO) -> None:
-        """Stream a result file as it is."""
-        address = f"/files/{quote(file_id, safe='')}/content"
-        with self._http.stream("download", "GET", address) as response:
-            sink.writelines(result_file(response.iter_bytes(CHUNK), self._service))
-
-    def cancel(self, remote: RemoteId) -> None:
-        """Ask to cancel; a refusal of a job that has ended already is all right."""
-        try:
-            with self._http.stream("cancel", "POST", f"{_job(remote)}/cancel"):
-                return
-        except ProviderRefused:
-            if self.poll(remote).event == "progress":
-                raise
-
     def ask(self, line: bytes) -> bytes:
         """Make one chat completion, as a batch would, and write what came."""
         request = orjson.loads(line)
@@ -169,7 +129,7 @@ class MistralBatch(plain.PlainClient):
         if batch.sent_at is not None:
             since = datetime.fromtimestamp(batch.sent_at - CLOCKS_DIFFER, UTC)
             narrowed["created_after"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
-        listing = self._listing("list", _JOBS, narrowed)
+        listing = self._listing("list", self._jobs_at, narrowed)
         yield from listing
         if not listing.is_whole:
             raise ProviderReplyUnreadable("the list of jobs does not say whether it goes on")
@@ -204,23 +164,12 @@ class MistralBatch(plain.PlainClient):
 
         return Listing(partial(ask, 0, 0), next_of)
 
-    def _must_be_gone(self, address: str) -> None:
-        """Make sure that a file is not there: a service that deletes none says 404, too."""
-        try:
-            file = self._http.json("look for the input file", "GET", address)
-        except ProviderRefused as refused:
-            if refused.forgotten:
-                return
-            raise
-        if file.get("deleted") is not True:
-            raise ProviderReplyUnreadable("the input file is still there and cannot be deleted")
-
     def _progress(self, job: Mapping[str, Any]) -> Progress:
         """Read a job, of which only the id is certain."""
         state = said(job.get("status"), self._service.key)
         named = {"output": job.get("output_file"), "error": job.get("error_file")}
         files = {name: found for name, value in named.items() if (found := word(value))}
-        event, message = _event(state, _errors(job), has_answers=bool(files))
+        event, message = event_of(state, _errors(job), _ENDED, _RUNNING, has_answers=bool(files))
         return Progress(
             state=state,
             event=event,
@@ -231,10 +180,6 @@ class MistralBatch(plain.PlainClient):
             message=None if message is None else said(message, self._service.key),
             rest=_REST.get(state, Outcome.MISSING).value,
         )
-
-
-def _job(remote: str) -> str:
-    return f"{_JOBS}/{quote(remote, safe='')}"
 
 
 def _inputs_of(job: Mapping[str, Any]) -> list[Any]:
@@ -260,17 +205,3 @@ def _errors(job: Mapping[str, Any]) -> str | None:
         times = tally(row.get("count")) or 1
         shown.append(told(row.get("message")) + (f" ({times} times)" if times > 1 else ""))
     return "; ".join(shown) or None
-
-
-def _event(state: str, errors: str | None, *, has_answers: bool) -> tuple[str, str | None]:
-    """Translate the service's word; an unknown word is progress, shown as it is.
-
-    A failed job that has written a result file is collected as any other.
-    """
-    if state == "SUCCESS" or state in _REST or (state == "FAILED" and has_answers):
-        return "end", errors
-    if state == "FAILED":
-        return "refused", errors or "failed, and no reason given"
-    if state in _RUNNING:
-        return "progress", errors
-    return "progress", f"unknown state {state!r}" + (f": {errors}" if errors else "")

@@ -5,7 +5,7 @@ imported when the first call is made.
 """
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple
 
@@ -50,9 +50,9 @@ class Plain:
     """One service's address and key; safe to use from several threads."""
 
     def __init__(
-        self, service: Service, prefix: str = "Bearer ", header: str = "Authorization"
+        self, service: Service, prefix: str = "Bearer ", header: str | None = "Authorization"
     ) -> None:
-        """Keep where the service is, and how it wants its key; nothing is opened yet."""
+        """Keep where the service is, and how it wants its key (None: not); nothing is opened yet."""
         self._service = service
         self._header, self._prefix = header, prefix
         self._connecting = threading.Lock()
@@ -111,7 +111,14 @@ class Plain:
 
     @contextmanager
     def stream(
-        self, what: str, method: str, path: str, refusals: Collection[int] = (), **request: Any
+        self,
+        what: str,
+        method: str,
+        path: str,
+        refusals: Collection[int] = (),
+        *,
+        accepts: "Callable[[httpx.Response], bool] | None" = None,
+        **request: Any,
     ) -> "Iterator[httpx.Response]":
         """Make a call and read its answer inside the block.
 
@@ -120,6 +127,7 @@ class Plain:
             method: of HTTP.
             path: below the service's address.
             refusals: error statuses that are no failure, if it is the service that says so.
+            accepts: tells of a reply without success, a redirection, too, that it is none either.
             request: more for httpx.
 
         Raises:
@@ -135,7 +143,7 @@ class Plain:
             client = self._connected()
             with client.stream(method, url, **request) as response:
                 status = response.status_code
-                if not 200 <= status < 300:
+                if not 200 <= status < 300 and not (accepts and accepts(response)):
                     # what it says is bound to no name: a traceback can show a frame's variables
                     is_own = is_its_own(json_object(response.read()))
                     if status not in refusals or not is_own:
@@ -158,20 +166,25 @@ class Plain:
             reason = said(error, service.key)
             raise ProviderRefused(f"cannot connect to {service.base_url}: {reason}") from None
 
-    def _made(self, *, trust_env: bool) -> "httpx.Client":
+    def _made(self, **more: Any) -> "httpx.Client":
         import httpx
 
         return httpx.Client(
             headers={
-                self._header: f"{self._prefix}{sendable_key(self._service)}",
+                **self._with_key(),
                 "Accept-Encoding": "identity",
                 **sendable_headers(self._service),
             },
             timeout=self._service.timeout_seconds,
-            trust_env=trust_env,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None),
+            **more,
         )
+
+    def _with_key(self) -> dict[str, str]:
+        if self._header is None:
+            return {}
+        return {self._header: f"{self._prefix}{sendable_key(self._service)}"}
 
     def _translated(self, error: Exception, what: str) -> Any:
         import httpx

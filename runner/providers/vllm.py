@@ -1,6 +1,7 @@
 """Open models on one's own GPUs: `vllm run-batch` as a process that is left behind, or a Slurm job.
 
-What vLLM takes and writes: docs.vllm.ai, cli/run-batch, and vllm/entrypoints/openai/run_batch.py.
+What vLLM takes and writes: docs.vllm.ai, cli/run-batch, and the source of 0.33.0, vllm/entrypoints/
+launchers/run_batch.py.
 Each order has a folder of its own below the run's, `vllm/b0001-1`; _vllm_job.py says what is in it.
 """
 
@@ -49,8 +50,13 @@ COMMAND_VARIABLE = "CHORUS_VLLM"
 _QUEUED = "slurm.json"
 _NAME = re.compile(r"b[0-9]+-[0-9]+")
 _BAR = re.compile(rb"Running batch:[^\n]*\| *([0-9]+)/")
-"""vLLM's own progress bar, a line every few seconds: it may write its answers only at the end."""
+"""vLLM's own progress bar, a line every few seconds: before 0.33 it writes its answers at the end."""
 _ERROR = re.compile(r"\w*(?:Error|Exception): .+")
+_REFUSAL = re.compile(
+    r"Request must not be sent in stream mode$|Model does not support endpoint: "
+    r"|URL \S+ is not a supported endpoint\."
+)
+"""The sentences with which run-batch itself refuses a request."""
 _SEE_ABOVE = "root cause above"
 _TAIL = 1 << 16
 _BLOCK = 1 << 20
@@ -295,16 +301,17 @@ def _command() -> list[str]:
 
 
 def _failed_line(row: JsonObject, response: JsonObject, error: Any) -> Reply:
-    """Read a line of what went wrong: vLLM's own error object, or the bare text of an exception.
+    """Read a line of what went wrong: vLLM's own error object, or a text.
 
-    The status of the second is always 400, also when it is the engine that died: only an error
-    object says that the request is at fault.
+    The status of a text is always 400. Since 0.33 it is one of three sentences that refuse a
+    request; before, also the text of whatever exception ended it, as when the engine has died.
     """
     custom_id, status = row.get("custom_id"), count(response.get("status_code"))
     if not isinstance(custom_id, str):
         raise ProviderReplyUnreadable("a result line without a custom_id")
     body: JsonObject = error if isinstance(error, dict) else {"message": error}
-    refused = isinstance(error, dict) and status is not None and 400 <= status < 500
+    is_clear = isinstance(error, dict) or _REFUSAL.match(str(error)) is not None
+    refused = is_clear and status is not None and 400 <= status < 500
     return Reply(
         custom_id=custom_id,
         kind=ReplyKind.REFUSED if refused else ReplyKind.ERRORED,

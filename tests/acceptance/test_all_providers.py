@@ -25,6 +25,7 @@ PROVIDERS: dict[str, list[str]] = {
     "openrouter": ["provider=openrouter"],
     "mistral": ["provider=mistral"],
     "xai": ["provider=xai"],
+    "together": ["provider=together"],
     "compatible": ["provider=compatible", "provider.mode=batch"],
     "compatible, one by one": ["provider=compatible", "provider.mode=realtime"],
     "anthropic, one by one": ["provider=anthropic", "provider.mode=realtime"],

@@ -19,6 +19,7 @@ LANES = {
     "gemini": ["provider=gemini", *SHUFFLED],
     "groq, as JSON": ["provider=groq", "question.answer=json"],
     "xai, thinking": ["provider=xai", "provider.model=grok-4.3", "question.answer=json"],
+    "together, thinking": ["provider=together", "provider.model=zai-org/GLM-5.3"],
     "mistral, thinking": ["provider=mistral", "provider.model=mistral-large-4"],
 }
 STUDY = """\

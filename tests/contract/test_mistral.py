@@ -63,9 +63,9 @@ def shown(call: Call) -> bytes:
 
 
 def test_calls_are_pinned(
-    case: Case, well: Emulator, server: Serve, snapshot: SnapshotAssertion
+    case: Case, emulator: Callable[..., Emulator], server: Serve, snapshot: SnapshotAssertion
 ) -> None:
-    spoiled = server(well.url)
+    spoiled = server(emulator().url)
     client = case.client(spoiled)
     batch = staged(client, case.folder)
     remote = client.submit(batch, case.path, LABELS)

@@ -1,4 +1,7 @@
-"""Open models on one's own GPUs, with a stand-in for vLLM: real processes, real kills."""
+"""Open models on one's own GPUs, with a stand-in for vLLM: real processes, real kills.
+
+What the stand-in does was read in the source of vLLM 0.33.0; `old` is what 0.32 and before do.
+"""
 
 import io
 import json
@@ -31,6 +34,7 @@ from runner.providers.base import Service, key_from
 from runner.providers.vllm import VllmBatch
 from tests.contract.case import batch_of, until_ended, write_requests
 from tests.contract.kits.base import taken_of
+from tests.contract.vllm.stand_in_vllm import SENTENCES
 from tests.unit.composing import composed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,7 +154,9 @@ def eventually(look: Callable[[], Any], what: str = "what was waited for") -> An
 # -- All is well
 
 
-def test_a_batch_is_run_once_and_every_answer_comes_back(machine: Machine) -> None:
+@pytest.mark.parametrize("old", [False, True])
+def test_a_batch_is_run_once_and_every_answer_comes_back(machine: Machine, old: bool) -> None:
+    machine.does(old=old)
     batch = machine.batch(6)
     remote = machine.submit(batch)
     progress = machine.ended(remote)
@@ -160,6 +166,7 @@ def test_a_batch_is_run_once_and_every_answer_comes_back(machine: Machine) -> No
     assert set(machine.runs().values()) == {1}
     assert {reply.model for reply in replies} == {"a/model"}
     assert all(reply.text and reply.usage.output_tokens for reply in replies)
+    assert not any("Q1. 99" in reply.text for reply in replies)  # what it thought is no answer
 
 
 def _ids(count: int) -> set[str]:
@@ -197,14 +204,39 @@ def test_the_command_is_the_documented_one_with_the_users_arguments_behind_it(
 
 
 def test_lines_of_what_went_wrong_are_told_apart(machine: Machine) -> None:
-    machine.does(lines={"0": "refused", "1": "died"})
-    replies = machine.collected(machine.ended(machine.submit(machine.batch(3))))
+    machine.does(lines={"0": "refused", "1": "died", "3": 0, "4": 1, "5": 2, "6": "failed"})
+    replies = machine.collected(machine.ended(machine.submit(machine.batch(7))))
     said = [(str(reply.kind), reply.error) for reply in replies]
     assert said == [
         ("refused", "400: too long"),
         ("errored", "400: EngineCore encountered an issue."),
         ("answer", None),
+        *(("refused", f"400: {sentence}") for sentence in SENTENCES),
+        ("errored", "500: out of luck"),
     ]
+
+
+@pytest.mark.parametrize("served", ["--lora-modules lit=/adapter", "--served-model-name lit"])
+def test_a_lora_and_a_served_name_are_asked_for_by_name(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, served: str
+) -> None:
+    """What the environment says stands behind our --model, and counts."""
+    more = f"--model a/base --enable-lora {served}"
+    monkeypatch.setenv("CHORUS_VLLM", f"{machine.programs / 'vllm'} {more}")
+    lora = replace(MODEL, name="lit")
+    path = write_requests(machine.client(model=lora), machine.folder / "requests", 2)
+    batch = batch_of(path.rename(machine.path), {})
+    replies = machine.collected(machine.ended(machine.submit(batch, model=lora)))
+    assert [(str(reply.kind), reply.model) for reply in replies] == [("answer", "lit")] * 2
+
+
+def test_a_line_that_is_no_request_ends_it_before_a_model_is_loaded(machine: Machine) -> None:
+    machine.does(bad_line=3, unknown_models=["a/model"])
+    progress = machine.ended(machine.submit(machine.batch()))
+    assert progress.event == "refused"
+    assert progress.message is not None
+    assert progress.message.startswith("exit 1: ValueError: Invalid request on line 3: ")
+    assert machine.runs() == Counter()
 
 
 @pytest.mark.parametrize(
@@ -331,16 +363,22 @@ def test_a_process_number_that_somebody_else_has_now_is_neither_believed_nor_sig
 def test_answers_written_before_it_died_are_collected_and_a_torn_line_is_not(
     machine: Machine,
 ) -> None:
-    machine.does(streams=True, stops_after=4, how="kill")
+    machine.does(stops_after=4, how="kill")
     progress = machine.ended(machine.submit(machine.batch(6)))
     assert (progress.state, progress.event, progress.rest) == ("exit -9", "end", "errored")
     assert {reply.custom_id for reply in machine.collected(progress)} == _ids(4)
 
 
+def test_before_it_wrote_as_it_goes_a_program_that_died_left_nothing(machine: Machine) -> None:
+    machine.does(old=True, stops_after=4, how="kill")
+    progress = machine.ended(machine.submit(machine.batch(6)))
+    assert (progress.state, progress.event, dict(progress.files)) == ("exit -9", "refused", {})
+
+
 def test_a_program_whose_keeper_was_killed_is_still_at_work_and_is_collected(
     machine: Machine,
 ) -> None:
-    machine.does(streams=True, seconds_each=0.2)
+    machine.does(seconds_each=0.2)
     remote = machine.submit(machine.batch(5))
     eventually(machine.runs)
     os.kill(machine.keeper(), signal.SIGKILL)
@@ -418,7 +456,7 @@ def test_a_program_that_went_away_is_refused(
 
 
 def test_what_a_cancelled_program_has_written_is_collected(machine: Machine) -> None:
-    machine.does(streams=True, stops_after=3, how="hang")
+    machine.does(stops_after=3, how="hang")
     remote = machine.submit(machine.batch(6))
     eventually(lambda: sum(machine.runs().values()) == 3)
     machine.client().cancel(remote)
@@ -551,7 +589,7 @@ def test_a_job_that_slurm_ended_before_it_began_is_refused(machine: Machine, clu
 
 
 def test_a_job_that_slurm_starts_again_runs_nothing_twice(machine: Machine, cluster: Path) -> None:
-    machine.does(streams=True, stops_after=3, how="hang")
+    machine.does(stops_after=3, how="hang")
     remote = machine.submit(machine.batch())
     eventually(lambda: sum(machine.runs().values()) == 3)
     os.killpg(int((cluster / "1.pid").read_text()), signal.SIGKILL)  # the node is gone
@@ -637,7 +675,7 @@ def test_a_killed_study_goes_on_where_its_program_is(machine: Machine) -> None:
 def test_what_a_dead_program_did_not_answer_is_asked_again_and_nothing_else(
     machine: Machine,
 ) -> None:
-    machine.does(streams=True, stops_after=3, how="exit")
+    machine.does(stops_after=3, how="exit")
     ended = run(machine)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert sorted(machine.runs().values()) == [1, 1, 1, 1]

@@ -34,6 +34,7 @@ ARGUMENTS = [
 KEYS = (
     *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN"),
     *("GEMINI_API_KEY", "OPENROUTER_API_KEY", "MISTRAL_API_KEY", "XAI_API_KEY"),
+    "TOGETHER_API_KEY",
 )
 TAG = "c5eed5eed-"
 
@@ -97,8 +98,13 @@ SCENARIOS = {
     ),
     "mistral": Scenario(provider="mistral", path="/mistral/v1", packages=("httpx",), faults=LOST),
     "xai": Scenario(provider="xai", path="/xai/v1", packages=("httpx",), faults=LOST),
+    "together": Scenario(
+        provider="together", path="/together/v1", packages=("httpx",), faults=LOST
+    ),
 }
-IN_THE_SOAK = (*("rules", "calm", "half", "gemini", "gemini_api", "openrouter", "mistral", "xai"),)
+IN_THE_SOAK = (
+    *("rules", "calm", "half", "gemini", "gemini_api", "openrouter", "mistral", "xai", "together"),
+)
 """What differs from another scenario by its wire or its faults alone, or takes minutes."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))
 """On a disk that several machines share: a rollback journal and a lease."""

@@ -70,6 +70,7 @@ BASE = {
     "openrouter": "/openrouter/api/v1",
     "mistral": "/mistral/v1",
     "xai": "/xai/v1",
+    "together": "/together/v1",
 }
 LATEST = dict.fromkeys(BASE, 3 * SETTLE) | dict.fromkeys(("anthropic", "openrouter"), 0.7 * SETTLE)
 """Where an input can be taken away, an order may come as late as it likes."""

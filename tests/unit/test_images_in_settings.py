@@ -169,7 +169,8 @@ def test_what_is_at_an_address_is_not_pinned_and_that_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "provider", ["groq", "kluster", "openrouter", "mistral", "xai", "compatible", "vllm"]
+    "provider",
+    ["groq", "kluster", "openrouter", "mistral", "xai", "together", "compatible", "vllm"],
 )
 def test_a_provider_whose_file_does_not_say_so_takes_none(tmp_path, capfd, provider):
     study(tmp_path)

@@ -136,7 +136,9 @@ def test_what_a_service_may_write_into_its_cache_unasked_is_in_the_most():
     assert asked.highest(1_000, 0) == 1_000 * asked.cache_write_1h_usd
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "groq", "gemini", "mistral", "xai"])
+@pytest.mark.parametrize(
+    "name", ["openai", "anthropic", "groq", "gemini", "mistral", "xai", "together"]
+)
 def test_the_default_model_of_every_provider_has_a_price_with_a_date(name):
     provider = composed([f"provider={name}"])[0].config.provider
     found = prices_of(provider.model, provider.price).batch

@@ -348,7 +348,7 @@ def test_a_file_that_is_put_under_the_provider_gives_no_word(folder, monkeypatch
     "provider",
     [
         *("openai", "anthropic", "gemini", "groq", "kluster", "compatible", "vllm", "azure"),
-        *("gemini_api", "openrouter", "mistral", "xai"),
+        *("gemini_api", "openrouter", "mistral", "xai", "together"),
         *("dashscope", "deepinfra", "doubleword", "moonshot", "novita", "zai"),
     ],
 )

@@ -24,6 +24,7 @@ from tests.unit.layouts import LABELS
 MODELS = {
     "openai": ("gpt-4o-mini", ("response_format", "json_schema", "schema")),
     "groq": ("openai/gpt-oss-20b", ("response_format", "json_schema", "schema")),
+    "together": ("zai-org/GLM-5.3", ("response_format", "json_schema", "schema")),
     "xai": ("grok-4.3", ("response_format", "json_schema", "schema")),
     "mistral": ("mistral-small-2603", ("response_format", "json_schema", "schema")),
     "anthropic": ("claude-haiku-4-5", ("output_config", "format", "schema")),

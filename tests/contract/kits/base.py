@@ -117,6 +117,10 @@ class Kit(ABC):
     """Batches on one page, where no parameter sets it."""
     filters_list = False
     """Whether the list is asked for our batch only, so that others are not on it."""
+    counts = True
+    """Whether a batch says how many of its requests are done."""
+    has_pages = True
+    """Whether the list may have several pages."""
     fills_a_container = False
     """Whether an order fills a container that was made before it: sent twice, it is one batch."""
     has_own_address = True

@@ -45,7 +45,7 @@ class Answers:
         progress, replies = case.collected(client, remote)
         assert progress.event == "end"
         done = (progress.total, progress.completed, progress.failed)
-        assert done == (len(case.ids), len(case.ids), 0)
+        assert done == ((len(case.ids), len(case.ids), 0) if kit.counts else (None, None, None))
         assert sorted(r.custom_id for r in replies) == case.ids
         proof = client.encode(*case.asked).proof
         for answer in replies:

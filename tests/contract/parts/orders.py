@@ -224,8 +224,8 @@ class Orders:
     def test_a_list_is_read_to_its_end(
         self, case: Case, other: Case, kit: Kit, spoiled: spoil.Spoiled
     ) -> None:
-        if kit.fills_a_container:
-            pytest.skip("what is in the one container is looked at")
+        if kit.fills_a_container or not kit.has_pages:
+            pytest.skip("it is one reply, or what is in the one container is looked at")
         client, stranger = case.client(spoiled), other.client(spoiled)
         batch, theirs = case.staged(client, 4), other.staged(stranger, 5)
         remote = case.submit(client, batch)

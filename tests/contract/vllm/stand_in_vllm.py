@@ -1,8 +1,10 @@
 """A stand-in for `vllm`, for tests: its run-batch with the same command line, formats and log.
 
-No model: the answers are the emulator's. It writes them at the end, as vLLM does up to this day, or
-as it goes (`streams`), as a change under review there does. What goes wrong is said in STAND_IN,
-a JSON object; every request that is begun is entered in the file that STAND_IN_BILL names.
+No model: the answers are the emulator's. It does as vLLM 0.33 does (vllm/entrypoints/launchers/
+run_batch.py of its source): the whole input is read through before a model is loaded, answers are
+written as it goes, in the order of the input. With `old`, as 0.32 and before: at the end. What goes
+wrong is said in STAND_IN, a JSON object; every request that is begun is entered in the file that
+STAND_IN_BILL names.
 """
 
 import argparse
@@ -25,10 +27,26 @@ OSError: {model} is not a local folder and is not a valid model identifier
 """
 
 
+SENTENCES = (
+    "Request must not be sent in stream mode",
+    "Model does not support endpoint: /v1/chat/completions",
+    "URL /v1/x is not a supported endpoint. Supported endpoints: /v1/chat/completions, /score.",
+)
+"""The three texts that 0.33 has in place of an error object."""
+
+
 def main() -> int:
     faults: dict[str, Any] = json.loads(os.environ.get("STAND_IN", "{}"))
     given = arguments()
+    is_old = bool(faults.get("old"))
     say(f"args: {vars(given)}")
+    lines = Path(given.input_file).read_bytes().splitlines()
+    if not is_old and "bad_line" in faults:
+        say(
+            f"ValueError: Invalid request on line {faults['bad_line']}: 1 validation error for Batch"
+        )
+        say("body.messages\n  Field required [type=missing]")
+        return 1
     if given.model in faults.get("unknown_models", []):
         token = os.environ.get("HF_TOKEN", "")
         why = f"ValueError: \x1b[31m {token} is no token\n" if token else ""
@@ -38,20 +56,21 @@ def main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if faults.get("leaves_a_child"):
         subprocess.Popen(["sleep", "60"], close_fds=False)  # as a forked engine inherits all
-    lines = Path(given.input_file).read_bytes().splitlines()
-    streams = bool(faults.get("streams"))
+    names = [*(given.served_model_name or [given.model]), *given.lora_modules]
+    names = [name.partition("=")[0] for name in names]
     written: list[str] = []
-    with Path(given.output_file).open("w") if streams else Path(os.devnull).open("w") as output:
+    silent = is_old or faults.get("writes_nothing")
+    with Path(os.devnull if silent else given.output_file).open("w") as output:
         for number, line in enumerate(lines):
             if number == faults.get("stops_after"):
                 return stop(faults, output)
             bill(line)
-            written.append(answered(json.loads(line), given.model, number, faults))
+            written.append(answered(json.loads(line), names, number, faults))
             output.write(written[-1])
             output.flush()
             bar(number + 1, len(lines))
             time.sleep(faults.get("seconds_each", 0))
-    if not streams and not faults.get("writes_nothing"):
+    if is_old and not faults.get("writes_nothing"):
         Path(given.output_file).write_text("".join(written))
     return int(faults.get("exit", 0))
 
@@ -64,6 +83,9 @@ def arguments() -> argparse.Namespace:
     given.add_argument("--model", required=True)
     given.add_argument("--max-model-len", type=int)
     given.add_argument("--trust-remote-code", action="store_true")
+    given.add_argument("--served-model-name", nargs="+")
+    given.add_argument("--enable-lora", action="store_true")
+    given.add_argument("--lora-modules", nargs="+", default=[])
     return parser.parse_args()
 
 
@@ -81,39 +103,45 @@ def stop(faults: dict[str, Any], output: TextIO) -> int:
     return 1
 
 
-def answered(request: dict[str, Any], model: str, number: int, faults: dict[str, Any]) -> str:
+def answered(request: dict[str, Any], names: list[str], number: int, faults: dict[str, Any]) -> str:
     name, body = request["custom_id"], request["body"]
     given: dict[str, Any] = {"status_code": 200, "request_id": f"vllm-batch-{number}", "body": None}
     line = {"id": f"vllm-{number}", "custom_id": name, "response": given, "error": None}
     fault = faults.get("lines", {}).get(str(number))
     if fault == "garbage":
         return "INFO 11-25 this is no line of an output file\n"
-    if fault == "refused" or body["model"] != model:
-        error = {"message": "too long", "type": "BadRequestError", "param": None, "code": 400}
-        return (
-            json.dumps(
-                {**line, "response": {**given, "status_code": 400}, "error": {"error": error}}
-            )
-            + "\n"
-        )
-    if fault == "died":
+    if body["model"] not in names:
+        return failed(line, 404, f"The model `{body['model']}` does not exist.")
+    if fault in ("refused", "failed"):
+        code, why = (400, "too long") if fault == "refused" else (500, "out of luck")
+        return failed(line, code, why)
+    if isinstance(fault, int) or fault == "died":  # the text of an exception, before 0.33
         given["status_code"] = 400
-        return json.dumps({**line, "error": "EngineCore encountered an issue."}) + "\n"
-    asked = CompatibleRows().asked(model, name, body)
+        text = "EngineCore encountered an issue." if fault == "died" else SENTENCES[fault]
+        return json.dumps({**line, "error": text}) + "\n"
+    asked = CompatibleRows().asked(body["model"], name, body)
     reply = answer(1, asked, 0, faults.get("malformed", 0), 0)
-    message = {"role": "assistant", "content": reply.content, "refusal": None, "tool_calls": []}
+    message = {"role": "assistant", "content": reply.content, "refusal": None}
+    message["reasoning_content" if faults.get("old") else "reasoning"] = "Q1. 99"
     choice = {"index": 0, "message": message, "finish_reason": reply.finish, "stop_reason": None}
     usage = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
     given["body"] = {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": model,
+        "model": body["model"],
         "choices": [choice],
         "usage": {**usage, "total_tokens": sum(usage.values()), "prompt_tokens_details": None},
         "prompt_logprobs": None,
     }
     return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def failed(line: dict[str, Any], code: int, why: str) -> str:
+    """Write what vLLM calls an error response."""
+    error = {"error": {"message": why, "type": "BadRequestError", "param": None, "code": code}}
+    given = {**line["response"], "status_code": code}
+    return json.dumps({**line, "response": given, "error": error}) + "\n"
 
 
 def bill(line: bytes) -> None:
