@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from runner.config import options
+from runner.config import deadline, options
 from runner.config.problems import (
     ALLOWED_IDS,
     IDENTIFIER,
@@ -19,6 +19,7 @@ from runner.config.problems import (
 )
 from runner.config.schema import EMULATOR, LIVE, REHEARSED, Config, ProviderConfig
 from runner.config.trials import check_trials
+from runner.core.deadline import OFF
 from runner.core.errors import ConfigError
 from runner.core.model import Enhance, Sampling
 
@@ -123,6 +124,7 @@ def check_values(config: Config, problems: Problems) -> None:
     _check_choices(config, problems)
     _check_provider(config, problems)
     _check_action(config, problems)
+    _check_deadline(config, problems)
     _check_numbers(config, problems)
 
 
@@ -217,6 +219,26 @@ def _check_action(config: Config, problems: Problems) -> None:
         not config.apply or (config.action == "extract" and config.input is None),
         "apply=true",
         "writes what action=extract changes in a run; leave it, or input=, out",
+    )
+
+
+def _check_deadline(config: Config, problems: Problems) -> None:
+    said, provider = config.deadline, config.provider
+    if said is None:
+        return
+    problems.check(deadline.is_deadline(said), "deadline", f"{said!r}; {deadline.ALLOWED}")
+    if said == OFF:
+        return
+    problems.check(
+        provider.mode == "batch",
+        f"deadline={said}",
+        "with provider.mode=realtime all is asked at once; leave one of them out",
+    )
+    problems.check(
+        not options.is_allowed(provider._target_) or options.told(provider).asks_singly,
+        f"deadline={said}",
+        f"provider={provider.name} answers batches only, so that nothing can be asked one by one; "
+        "leave it out",
     )
 
 
