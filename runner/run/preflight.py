@@ -31,7 +31,7 @@ from runner.core.request_states import RequestStates
 from runner.core.spans import together
 from runner.core.states import FINAL_STATES
 from runner.core.summary import cost_of
-from runner.run.admission import Rounds
+from runner.run.admission import Admission, Rounds
 from runner.run.clock import SystemClock
 from runner.run.folder import definition_in
 from runner.run.preview import Due, Preview, facts_of
@@ -84,23 +84,8 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     """
     check_parameters(run.settings, run.connection.provider_class)
     folder = run.folder(sending=True)
-    request_states, known, kept = run.request_states(), tuple[Batch, ...](), None
-    in_flight: list[Sequence[Span]] = []
-    if exists(folder):
-        with closing(LedgerReader(folder)) as reader:
-            request_states, known = run.standing(reader), reader.batches()
-            kept = reader.deadline()
-            in_flight = [
-                reader.members(b.key)
-                for b in known
-                if not b.realtime and b.state not in FINAL_STATES
-            ]
-            admission = run.admission(request_states, folder)
-            if admission:  # what would go next
-                there = {batch.key: reader.members(batch.key) for batch in known}
-                admission.look(request_states, known, there)
-    else:
-        admission = run.admission(request_states, folder)
+    begun = _begun(run, folder)
+    request_states, known, admission = begun.request_states, begun.batches, begun.admission
     counts = request_states.counts()
     request_states.depart(before)
     request_files = run.request_files(folder, run.connection.offline())
@@ -115,7 +100,7 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     weights = Counter[Weight]()
     for batch in packed:
         weights.update(batch.weights)
-    due = _due(run, kept, lambda: _beside_batches(run, request_files, weights, in_flight))
+    due = _due(run, begun, lambda: _beside_batches(run, request_files, weights, begun.in_flight))
     price = run.prices.realtime if due is not None and due.is_past else run.price
     likely = _estimate(run, price, weights)
     return Preview(
@@ -143,6 +128,39 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
 
 
 _NOTHING = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """What earlier runs have left."""
+
+    request_states: RequestStates
+    admission: Admission
+    batches: tuple[Batch, ...] = ()
+    in_flight: Sequence[Sequence[Span]] = ()
+    """What is in batches that are not over."""
+    deadline: Deadline | None = None
+
+
+def _begun(run: Run, folder: Path) -> _Begun:
+    """Read what earlier runs have left in a folder."""
+    if not exists(folder):
+        states = run.request_states()
+        return _Begun(request_states=states, admission=run.admission(states, folder))
+    with closing(LedgerReader(folder)) as reader:
+        states, batches = run.standing(reader), reader.batches()
+        admission = run.admission(states, folder)
+        if admission:  # what would go next
+            there = {batch.key: reader.members(batch.key) for batch in batches}
+            admission.look(states, batches, there)
+        is_open = (b for b in batches if not b.realtime and b.state not in FINAL_STATES)
+        return _Begun(
+            request_states=states,
+            admission=admission,
+            batches=batches,
+            in_flight=[reader.members(batch.key) for batch in is_open],
+            deadline=reader.deadline(),
+        )
 
 
 def _at_most(
@@ -195,7 +213,7 @@ def _estimate(run: Run, price: Price | None, weights: Mapping[Weight, int]) -> E
     return estimate(price, weights.items(), expected)
 
 
-def _due(run: Run, kept: Deadline | None, more_usd: Callable[[], Decimal | None]) -> Due | None:
+def _due(run: Run, begun: _Begun, more_usd: Callable[[], Decimal | None]) -> Due | None:
     """Return the deadline that holds, and what it comes to; None: there is none.
 
     Raises:
@@ -204,7 +222,7 @@ def _due(run: Run, kept: Deadline | None, more_usd: Callable[[], Decimal | None]
     if run.settings.realtime:  # nothing is waited for
         return None
     said = run.settings.config.deadline
-    deadline = in_force(kept, said, lambda words: read(words, run.began))
+    deadline = in_force(begun.deadline, said, lambda words: read(words, run.began))
     if deadline is None:
         return None
     return Due(deadline=deadline, is_past=is_past(deadline.at, run.now()), more_usd=more_usd())
