@@ -1,7 +1,7 @@
 """What a composed configuration may not say, beyond what its types tell."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -44,6 +44,7 @@ LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
+_NOTIFY = re.compile(r"CHORUS_NOTIFY[A-Za-z0-9_]*", re.ASCII)
 MODES = ("batch", "realtime")
 _HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _OUR_HEADERS = frozenset(
@@ -125,6 +126,7 @@ def check_values(config: Config, problems: Problems) -> None:
     _check_provider(config, problems)
     _check_action(config, problems)
     _check_deadline(config, problems)
+    check_notify(words(config.notify), problems)
     _check_numbers(config, problems)
 
 
@@ -239,6 +241,16 @@ def _check_deadline(config: Config, problems: Problems) -> None:
         f"deadline={said}",
         f"provider={provider.name} answers batches only, so that nothing can be asked one by one; "
         "leave it out",
+    )
+
+
+def check_notify(names: Sequence[str], problems: Problems) -> None:
+    """Note what is no name of a variable for addresses; it is not repeated, as it may be a secret."""
+    problems.check(
+        names == ["off"] or all(_NOTIFY.fullmatch(name) for name in names),
+        "notify",
+        "allowed: names of environment variables that begin with CHORUS_NOTIFY, as [CHORUS_NOTIFY]; "
+        "an address holds secrets: put it into the variable, which no file and no screen shows",
     )
 
 

@@ -374,6 +374,7 @@ class Config:
     shuffle: ShuffleConfig = field(default_factory=ShuffleConfig)
     wait: bool = True
     deadline: str | None = None
+    notify: Any = field(default=None, metadata=WORDS)
     batch: str | None = None
     remote: str | None = None
     input: str | None = None

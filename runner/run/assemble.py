@@ -20,6 +20,7 @@ from runner.run.calls import Calls
 from runner.run.clock import SystemClock
 from runner.run.emulator_process import emulator
 from runner.run.engine import Engine
+from runner.run.notify import in_force
 from runner.run.preflight import check_before_sending, plan_facts
 from runner.run.realtime import Realtime
 from runner.run.record import check_patterns, opened
@@ -71,7 +72,8 @@ def drive(
         deadline = None if found is None else found.deadline
         spec = spec_of(run, ledger.experiment()["id"], purpose, deadline)
         if found is not None:
-            ledger.write_plan(plan_facts(run, found), deadline)
+            names = in_force(run, ledger.notify())
+            ledger.write_plan(plan_facts(run, found), deadline, names)
         with _client(run, ledger, live) as provider, _in_budget(run, ledger):
             request_states = run.standing(ledger)
             engine = engine_of(run, ledger, provider, request_states, spec=spec, observer=observer)

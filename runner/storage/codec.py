@@ -8,6 +8,7 @@ outcomes/<key>    one byte a request: how its attempt ended
 event/<number>    what happened, in order
 trials/<number>   what a stopping rule granted: the rule, to which conditions, up to which trial
 deadline          when what is open is asked one by one: as it was typed, and the moment; {} for never
+notify            the environment variables that hold the addresses of messages
 plan, summary, heartbeat, rev   for other processes that show the run
 
 Requests have no row of their own and *pending* is stored nowhere: pending = expansion − ledger.
@@ -32,7 +33,7 @@ BATCH, MEMBERS, OUTCOMES, EVENT = "batch/", "members/", "outcomes/", "event/"
 TRIALS = "trials/"
 """The same of what a stopping rule granted."""
 
-DEADLINE = "deadline"
+DEADLINE, NOTIFY = "deadline", "notify"
 
 RANGES = "ranges"
 """Where there are many conditions: the key of ranges of their numbers × trials."""

@@ -204,10 +204,25 @@ class Ledger(LedgerView):
         """Write what another process needs to show the run."""
         self._commit({"summary": codec.text_of(summary)})
 
-    def write_plan(self, facts: Mapping[str, Any], deadline: Deadline | None = None) -> None:
-        """Write what the runner is about to do, and until when, before it does it."""
-        kept = {} if deadline is None else asdict(deadline)
-        self._commit({"plan": codec.text_of(facts), codec.DEADLINE: codec.text_of(kept)})
+    def write_plan(
+        self,
+        facts: Mapping[str, Any],
+        deadline: Deadline | None = None,
+        notify: Sequence[str] = (),
+    ) -> None:
+        """Write what the runner is about to do, before it does it.
+
+        Args:
+            facts: for other processes.
+            deadline: until when batches are waited for.
+            notify: the environment variables that hold the addresses of messages.
+        """
+        rows = {
+            "plan": facts,
+            codec.DEADLINE: {} if deadline is None else asdict(deadline),
+            codec.NOTIFY: {"names": list(notify)},
+        }
+        self._commit({key: codec.text_of(row) for key, row in rows.items()})
 
     def beat(self, now: float, *, finished: bool = False, left: bool = False) -> None:
         """Say that the runner is alive; safe to call from another thread, and waits for no lock.

@@ -94,6 +94,11 @@ class LedgerView:
             return None
         return Deadline(row["said"], row["at"])
 
+    def notify(self) -> tuple[str, ...]:
+        """Return the environment variables that hold the addresses of messages."""
+        text = self._values.get(codec.NOTIFY)
+        return () if text is None else tuple(codec.object_of(text)["names"])
+
     def _required(self, key: str) -> Value:
         value = self._values.get(key)
         if value is None:

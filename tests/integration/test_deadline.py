@@ -9,7 +9,9 @@ import pytest
 from runner.core.deadline import Deadline
 from runner.core.errors import ProviderBusy, ProviderSilent
 from runner.core.model import Progress, RemoteId
+from runner.core.notices import Need
 from runner.core.states import Outcome
+from runner.run.notify import needs
 from runner.run.run import Run
 from tests.integration.test_engine import GOOD, Clock, Talker, engine, finished
 
@@ -128,6 +130,7 @@ def test_what_is_asked_one_by_one_is_held_to_the_budget(tmp_path):
     made, provider = slow(tmp_path / "held", budget=(in_batch + singly) / 2)
     snapshot = finished(made)
     assert "budget.max_usd" in snapshot.held
+    assert needs(snapshot) == (Need.BUDGET,)
     assert (snapshot.counts.open, provider.asked) == (6, [])
     made, provider = slow(tmp_path / "held", budget=Decimal(5))
     assert finished(made).counts.success == 6
