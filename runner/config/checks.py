@@ -244,10 +244,15 @@ def _check_deadline(config: Config, problems: Problems) -> None:
     )
 
 
+def is_notify_name(name: str) -> bool:
+    """Tell whether a variable may hold an address for messages."""
+    return _NOTIFY.fullmatch(name) is not None
+
+
 def check_notify(names: Sequence[str], problems: Problems) -> None:
     """Note what is no name of a variable for addresses; it is not repeated, as it may be a secret."""
     problems.check(
-        names == ["off"] or all(_NOTIFY.fullmatch(name) for name in names),
+        names == ["off"] or all(map(is_notify_name, names)),
         "notify",
         "allowed: names of environment variables that begin with CHORUS_NOTIFY, as [CHORUS_NOTIFY]; "
         "an address holds secrets: put it into the variable, which no file and no screen shows",

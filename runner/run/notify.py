@@ -13,6 +13,7 @@ from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
 from typing import Any
 
+from runner.config.checks import is_notify_name
 from runner.config.problems import words
 from runner.core.errors import ConfigError
 from runner.core.notices import Need, Notice, Standing, needs_of
@@ -46,9 +47,13 @@ def names_of(run: Run, *, sending: bool) -> tuple[str, ...]:
 
 
 def in_force(run: Run, kept: Sequence[str]) -> tuple[str, ...]:
-    """Return the variables that hold a run's addresses, where earlier ones were told some."""
+    """Return the variables that hold a run's addresses, where earlier ones were told some.
+
+    A ledger may be a stranger's: no other variable is read for it.
+    """
     said = words(run.settings.config.notify)
-    return () if said == [OFF] else tuple(dict.fromkeys(said or kept))
+    found = said or [name for name in kept if is_notify_name(name)]
+    return () if said == [OFF] else tuple(dict.fromkeys(found))
 
 
 @contextmanager
@@ -221,7 +226,7 @@ def _sender(name: str) -> Send:
     if not service.add(address):
         raise ConfigError(
             f"notify={name}: what the environment variable {name} holds is no address that apprise "
-            "knows (its forms: https://appriseit.com/services/)"
+            "knows (its forms: https://appriseit.com)"
         )
     return lambda notice: bool(service.notify(title=notice.title, body=notice.body))
 

@@ -13,7 +13,8 @@ from runner.core.notices import Need, Notice, Standing, ended, needs_of, sweep_e
 from runner.core.pilot import PilotStanding
 from runner.core.request_states import Counts
 from runner.core.states import BatchState
-from runner.run.notify import Messenger, Watching, messenger
+from runner.run.notify import Messenger, Watching, in_force, messenger
+from runner.run.run import Run
 from runner.run.run_state import Snapshot
 from tests.unit.composing import composed
 from tests.unit.test_plan import batch
@@ -223,6 +224,11 @@ def test_what_may_be_an_address_is_refused_and_not_repeated(word):
 @pytest.mark.parametrize("said", ["off", "CHORUS_NOTIFY", "[CHORUS_NOTIFY,CHORUS_NOTIFY_MAIL]"])
 def test_names_of_variables_are_taken(said):
     assert composed([f"notify={said}"])[0].config.notify is not None
+
+
+def test_a_strangers_ledger_makes_no_other_variable_into_an_address():
+    run = Run(composed(["personas=[p1]"])[0])
+    assert in_force(run, ["OPENAI_API_KEY", "CHORUS_NOTIFY"]) == ("CHORUS_NOTIFY",)
 
 
 def test_a_variable_that_is_not_set_is_refused_or_where_nothing_is_sent_said(monkeypatch, capsys):
