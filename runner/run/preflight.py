@@ -100,7 +100,9 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     weights = Counter[Weight]()
     for batch in packed:
         weights.update(batch.weights)
-    due = _due(run, begun, lambda: _beside_batches(run, request_files, weights, begun.in_flight))
+    later = _later(run, request_files, request_states, admission.rounds)
+    left = weights + later
+    due = _due(run, begun, lambda: _beside_batches(run, request_files, left, begun.in_flight))
     price = run.prices.realtime if due is not None and due.is_past else run.price
     likely = _estimate(run, price, weights)
     return Preview(
@@ -119,9 +121,7 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
         warnings=(*warnings(run), *_over_the_budget(run, known, likely, due)),
         pilot=admission.standing,
         until=admission.facts().get("until"),
-        at_most=_at_most(
-            run, request_files, request_states, admission.rounds, price=price, now=weights
-        ),
+        at_most=_at_most(run, request_states, price, weights, later),
         spans=together([batch.spans for batch in packed]),
         due=due,
     )
@@ -163,29 +163,32 @@ def _begun(run: Run, folder: Path) -> _Begun:
         )
 
 
+def _later(
+    run: Run, files: RequestFiles, states: RequestStates, rounds: Rounds | None
+) -> Counter[Weight]:
+    """Return what a stopping rule may still add."""
+    rule = run.settings.experiment.stopping
+    found = Counter[Weight]()
+    if rule is None or rounds is None:
+        return found
+    variant = run.settings.retry.variant(again=False)
+    for stem, row in states.rows.items():
+        if 0 < row.wanted < rule.most and not rounds.is_over(stem):
+            found[files.weight(stem, files.tokens(stem, variant) or 0)] += rule.most - row.wanted
+    return found
+
+
 def _at_most(
     run: Run,
-    files: RequestFiles,
     states: RequestStates,
-    rounds: Rounds | None,
-    *,
     price: Price | None,
-    now: Mapping[Weight, int],
+    now: Counter[Weight],
+    later: Counter[Weight],
 ) -> tuple[int, Decimal | None]:
     """Return how many requests a stopping rule may come to, and what it may still cost."""
-    rule = run.settings.experiment.stopping
-    if rule is None or rounds is None:
+    if run.settings.experiment.stopping is None:
         return 0, None
-    variant = run.settings.retry.variant(again=False)
-    rows = states.rows.items()
-    later = [
-        (files.weight(stem, files.tokens(stem, variant) or 0), rule.most - row.wanted)
-        for stem, row in rows
-        if 0 < row.wanted < rule.most and not rounds.is_over(stem)
-    ]
-    expected = run.settings.experiment.model.expected_output_tokens
-    usd = estimate(price, [*now.items(), *later], expected).high
-    return states.counts().total + sum(count for _, count in later), usd
+    return states.counts().total + later.total(), _estimate(run, price, now + later).high
 
 
 @dataclass(frozen=True, slots=True)
