@@ -13,9 +13,11 @@ from runner.cli.signals import Interruptible
 from runner.cli.summary import finish
 from runner.config.schema import Config
 from runner.config.settings import Settings
-from runner.core.errors import ConfigError
+from runner.core.errors import ConfigError, RunnerError
+from runner.core.notices import ended
 from runner.core.plan import Purpose
 from runner.run import assemble, maintenance, preflight
+from runner.run.notify import messenger, names_of, needs
 from runner.run.run import Run
 
 _SENDING = ("run", "retry")
@@ -130,9 +132,26 @@ def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: boo
 
     if not as_json:
         print_notes(preflight.warnings(run))
-    with screen(title(run), json=as_json) as observer:
-        result = assemble.drive(run, _purpose(run.settings.config), observer, on_engine)
-    return finish(run, result, command, interrupted=was_interrupted(), as_json=as_json)
+    purpose = _purpose(run.settings.config)
+    sends = purpose.sends
+    with messenger(names_of(run, sending=sends), strict=sends) as messages:
+        with screen(title(run), json=as_json) as observer:
+            watching = messages.watching(observer, run, sending=sends)
+            try:
+                result = assemble.drive(run, purpose, watching, on_engine)
+            except (RunnerError, OSError):
+                messages.tell(watching.broken_off())
+                raise
+        interrupted, snapshot = was_interrupted(), result.snapshot
+        messages.tell(
+            ended(
+                watching.standing(snapshot),
+                needs(snapshot),
+                interrupted=interrupted,
+                waited=purpose.waits,
+            )
+        )
+        return finish(run, result, command, interrupted=interrupted, as_json=as_json)
 
 
 def _purpose(config: Config) -> Purpose:

@@ -16,11 +16,13 @@ from runner.cli.cluster_task import Task
 from runner.cli.cluster_tickets import Ticket, put_back, read_ticket, shared_out
 from runner.cli.next_step import after_sweep
 from runner.cli.output import labelled, print_notes
-from runner.cli.sweep_jobs import SweepJob, by_folder, checked, notes, title
-from runner.cli.sweep_table import exit_code, print_rows, stored_row
+from runner.cli.sweep_jobs import SweepJob, by_folder, checked, notes, title, told
+from runner.cli.sweep_table import exit_code, print_rows, stored_row, sums
 from runner.config.settings import Settings
 from runner.core.errors import ConfigError
+from runner.core.notices import sweep_ended
 from runner.core.plan import Purpose
+from runner.run.notify import messenger
 from runner.storage.lock import holder
 
 
@@ -56,7 +58,9 @@ def drive(settings: Sequence[Settings], command: str, purpose: Purpose, *, as_js
     what_next = after_sweep(jobs, rows, command)
     if interrupted and any(row["state"] in ("running", "started") for row in rows):
         what_next = _they_go_on(remote.slurm_job, command)
-    print_rows(rows, title(jobs), what_next, as_json=as_json)
+    with messenger(told(jobs, sending=False), strict=False) as messages:
+        messages.tell(sweep_ended(rows, sums(rows), interrupted=interrupted))
+        print_rows(rows, title(jobs), what_next, as_json=as_json)
     if not interrupted and all(row["state"] == "done" for row in rows):
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # another command's

@@ -28,6 +28,7 @@ from runner.core.errors import ConfigError, LedgerInUse, RunnerError
 from runner.core.plan import Purpose
 from runner.run import assemble
 from runner.run.assemble import Result
+from runner.run.notify import messenger, names_of
 from runner.run.run import Run
 from runner.storage.files import write_durably
 from runner.storage.lease import SECONDS
@@ -82,7 +83,10 @@ class Task:
         end = time.monotonic() + 2 * SECONDS
         while True:
             try:
-                return assemble.drive(run, self.purpose, Plain(), on_engine)
+                sends = self.purpose.sends
+                with messenger(names_of(run, sending=sends), strict=False) as messages:
+                    watching = messages.watching(Plain(), run, sending=sends)
+                    return assemble.drive(run, self.purpose, watching, on_engine)
             except LedgerInUse:  # perhaps by the one before this, which died on another machine
                 if time.monotonic() > end:
                     raise

@@ -1,6 +1,7 @@
 """What the command line says of money, counts, times, rehearsals and runs; each phrase stands once."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,37 @@ def until_line(until: Mapping[str, Any]) -> str:
     constant = f" ({until['constant']:,} without any variation)" if until["constant"] else ""
     at_max = f", not within {until['max']:,} in {until['at_max']:,}" if until["at_max"] else ""
     return f"{said}: reached in {until['reached']:,} of {conditions:,}{constant}{at_max}"
+
+
+def due_line(due: Mapping[str, Any], now: float) -> str:
+    """Say until when batches are waited for, and what comes then, as `Due.facts` has it."""
+    asked = "is asked one by one, in batches again with deadline=off"
+    said = f"{moment(due['at'], now)}: what is open "
+    said += asked if due["at"] <= now else "then is asked one by one"
+    if "cost_usd_more" not in due:
+        return said
+    more = due["cost_usd_more"]
+    cost = "at an unknown cost" if more is None else f"at most {usd(more)} more than in batches"
+    return f"{said}, {cost}"
+
+
+def moment(at: float, now: float) -> str:
+    """Return a moment by the local clock, and how far it is: `06:00 tomorrow (in 7 h 12 min)`."""
+    then, today = (datetime.fromtimestamp(one, UTC).astimezone() for one in (at, now))
+    days = (then.date() - today.date()).days
+    day = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days, then.date().isoformat())
+    far = f"in {span(at - now)}" if at > now else f"passed {span(now - at)} ago"
+    return f"{then:%H:%M} {day} ({far})"
+
+
+def span(number: float) -> str:
+    """Return a length of time, given in seconds, in one or two units."""
+    minutes = round(number / 60)
+    if number < 60:
+        return seconds(number)
+    units = [("d", minutes // 1440), ("h", minutes // 60 % 24), ("min", minutes % 60)]
+    first = next(n for n, (_, count) in enumerate(units) if count)
+    return " ".join(f"{count} {unit}" for unit, count in units[first : first + 2] if count)
 
 
 def title(run: "Run") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.cli.exits import DONE, USER_MISTAKE
 from runner.cli.output import labelled, print_json, print_notes, print_table, print_warnings
-from runner.cli.phrases import batches, pilot_line, until_line, usd, usd_range
+from runner.cli.phrases import batches, due_line, pilot_line, until_line, usd, usd_range
 from runner.cli.phrases import title as title_of_run
 from runner.cli.prompt_block import WIDTH, block, harmless, wrapped
 from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
@@ -118,9 +118,11 @@ def _work(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
     yield "to send", f"{preview.to_send:,}  in {batches(preview.batches)}"
     if preview.pilot is not None:
         yield "pilot", pilot_line(preview.pilot)
-    yield "sent", way(run.settings)
+    yield "sent", way(run.settings, is_late=preview.is_late)
     yield "size", f"{preview.bytes:,} bytes, about {preview.input_tokens:,} input tokens"
     yield "cost", _cost(preview.estimate, preview.price)
+    if preview.due is not None:
+        yield "deadline", due_line(preview.due.facts, run.now())
     if preview.cost.unknown:
         yield "earlier", str(preview.cost)
 

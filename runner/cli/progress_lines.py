@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from runner.cli import phrases
@@ -22,6 +23,7 @@ _SAID = {
     "refused": "refused",
     "progress": "the provider says {remote_state}",
     "cancel": "cancelled by you",
+    "deadline": "cancelled: the deadline has passed",
     "end": "over at the provider: {remote_state}",
     "collect": "collected: {answers}",
     "fenced": "its input is taken away, so that a late order cannot run",
@@ -81,8 +83,15 @@ def progress_line(snapshot: Snapshot) -> str:
 def asides(snapshot: Snapshot) -> list[str]:
     """Return what is to be said beside the counters."""
     until = None if snapshot.until is None else f"trials: {phrases.until_line(snapshot.until)}"
-    said = (snapshot.doing, _about_the_pilot(snapshot), until, snapshot.held, snapshot.halted)
+    due = _about_the_deadline(snapshot)
+    said = (snapshot.doing, _about_the_pilot(snapshot), until, due, snapshot.held, snapshot.halted)
     return [line for line in said if line]
+
+
+def _about_the_deadline(snapshot: Snapshot) -> str | None:
+    if snapshot.deadline is None or not snapshot.counts.open:
+        return None
+    return f"deadline: {phrases.due_line(asdict(snapshot.deadline), time.time())}"
 
 
 def _about_the_pilot(snapshot: Snapshot) -> str | None:

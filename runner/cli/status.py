@@ -4,13 +4,23 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from runner.cli.exits import DONE, WORK_REMAINS
 from runner.cli.next_step import after_sweep
 from runner.cli.output import labelled, print_json, print_warnings
-from runner.cli.phrases import NO_RUN, counters, days, pilot_line, seconds, title, until_line
+from runner.cli.phrases import (
+    NO_RUN,
+    counters,
+    days,
+    due_line,
+    pilot_line,
+    seconds,
+    title,
+    until_line,
+)
 from runner.cli.progress_lines import how_far
 from runner.cli.sweep_jobs import prepared
 from runner.cli.sweep_jobs import title as title_of_sweep
@@ -37,6 +47,7 @@ def of_run(run: Run, *, as_json: bool) -> int:
     with closing(LedgerReader(folder)) as reader:
         summary, beat = reader.get("summary") or {}, reader.get("heartbeat") or {}
         batches, holder = reader.batches(), reader.holder()
+        deadline = reader.deadline()
     now = time.time()
     asked = run.settings.config.provider.model
     facts = {
@@ -46,6 +57,7 @@ def of_run(run: Run, *, as_json: bool) -> int:
         "runner": None if holder is None else {"pid": holder.pid, "host": holder.host},
         "heartbeat_age_seconds": round(now - beat["at"], 1) if "at" in beat else None,
         **summary,
+        **({} if deadline is None else {"deadline": asdict(deadline)}),
         "answered_by_another": replaced(asked, summary.get("models_returned", {})),
         "open_batches": [_facts(b, now) for b in batches if b.state not in FINAL_STATES],
     }
@@ -84,6 +96,8 @@ def _print(run: Run, facts: Mapping[str, Any], folder: Path, cost: Cost) -> None
             rows.append(("pilot", pilot_line(PilotStanding.of(facts["pilot"]))))
         if "until" in facts:
             rows.append(("trials", until_line(facts["until"])))
+        if "deadline" in facts:
+            rows.append(("deadline", due_line(facts["deadline"], time.time())))
         rows.append(("cost", str(cost).removeprefix("cost ")))
     print(title(run))
     for label, text in rows:

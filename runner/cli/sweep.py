@@ -14,14 +14,16 @@ from runner.cli.exits import DONE, MISTAKES, USER_MISTAKE, WORK_REMAINS
 from runner.cli.next_step import after_sweep
 from runner.cli.output import print_notes
 from runner.cli.signals import Interruptible
-from runner.cli.sweep_jobs import Fleet, SweepJob, by_folder, checked, notes, prepared, title
+from runner.cli.sweep_jobs import Fleet, SweepJob, by_folder, checked, notes, prepared, title, told
 from runner.cli.sweep_screen import Watched, board
-from runner.cli.sweep_table import exit_code, print_rows, refused_rows, row_of
+from runner.cli.sweep_table import exit_code, print_rows, refused_rows, row_of, sums
 from runner.config.settings import Settings
 from runner.core.errors import RunnerError
+from runner.core.notices import sweep_ended
 from runner.core.plan import Purpose
 from runner.run import assemble
 from runner.run.emulator_process import emulators
+from runner.run.notify import Messenger, messenger
 from runner.run.run import Run
 
 DRAW_SECONDS = 0.2
@@ -52,17 +54,28 @@ def drive(
         print_notes(notes(jobs))
     fleet = Fleet()
     was_interrupted = interruptible(fleet)
-    _run_all([job for job in jobs if job.trouble is None], purpose, fleet, as_json=as_json)
-    rows = [row_of(job, interrupted=was_interrupted()) for job in jobs] + refused_rows(jobs)
-    for job in jobs:
-        if job.crash is not None:
-            print(job.crash, file=sys.stderr)
-    print_rows(rows, title(jobs), after_sweep(jobs, rows, command), as_json=as_json)
+    with messenger(told(jobs, sending=purpose.sends), strict=purpose.sends) as messages:
+        ready = [job for job in jobs if job.trouble is None]
+        _run_all(ready, purpose, fleet, messages, as_json=as_json)
+        rows = [row_of(job, interrupted=was_interrupted()) for job in jobs] + refused_rows(jobs)
+        if purpose.waits or was_interrupted():
+            messages.tell(sweep_ended(rows, sums(rows), interrupted=was_interrupted()))
+        for job in jobs:
+            if job.crash is not None:
+                print(job.crash, file=sys.stderr)
+        print_rows(rows, title(jobs), after_sweep(jobs, rows, command), as_json=as_json)
     mistakes = all(isinstance(job.trouble, MISTAKES) and not job.has_begun for job in jobs)
     return exit_code(rows, interrupted=was_interrupted(), mistakes=mistakes)
 
 
-def _run_all(jobs: Sequence[SweepJob], purpose: Purpose, fleet: Fleet, *, as_json: bool) -> None:
+def _run_all(
+    jobs: Sequence[SweepJob],
+    purpose: Purpose,
+    fleet: Fleet,
+    messages: Messenger,
+    *,
+    as_json: bool,
+) -> None:
     """Run jobs until all have ended; a thread a folder, while this one draws."""
     worlds = {
         job.folder: assemble.behaviour(job.run) for job in jobs if job.folder and job.run.emulated
@@ -76,7 +89,7 @@ def _run_all(jobs: Sequence[SweepJob], purpose: Purpose, fleet: Fleet, *, as_jso
         shown = stack.enter_context(board(title(jobs), [job.name for job in jobs], json=as_json))
         watching = dict(zip(jobs, shown.jobs, strict=True))
         threads = [
-            Thread(target=_work, args=(sharing, watching, purpose, fleet))
+            Thread(target=_work, args=(sharing, watching, purpose, fleet, messages))
             for sharing in by_folder(jobs).values()
         ]
         stack.callback(
@@ -106,13 +119,17 @@ def _import_packages(jobs: Iterable[SweepJob]) -> None:
 
 
 def _work(
-    jobs: Sequence[SweepJob], watching: dict[SweepJob, Watched], purpose: Purpose, fleet: Fleet
+    jobs: Sequence[SweepJob],
+    watching: dict[SweepJob, Watched],
+    purpose: Purpose,
+    fleet: Fleet,
+    messages: Messenger,
 ) -> None:
     """Run the jobs of one folder one after another."""
     for job in jobs:
         assert job.folder is not None
         if not fleet.stopping:
-            job.drive(purpose, watching[job], fleet)
+            job.drive(purpose, watching[job], fleet, messages)
         job.run.shared_budget.leave(job.folder)
 
 

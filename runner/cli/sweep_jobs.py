@@ -20,6 +20,7 @@ from runner.run import assemble, preflight
 from runner.run.assemble import Result
 from runner.run.budget import SharedBudget
 from runner.run.engine import Engine
+from runner.run.notify import Messenger, names_of
 from runner.run.preview import Preview
 from runner.run.run import Run
 from runner.storage.reader import exists
@@ -124,17 +125,21 @@ class SweepJob:
             else:
                 self.run.shared_budget.look_into(self.folder)
 
-    def drive(self, purpose: Purpose, watched: "Watched", fleet: Fleet) -> None:
+    def drive(
+        self, purpose: Purpose, watched: "Watched", fleet: Fleet, messages: Messenger
+    ) -> None:
         """Run it to its end, whatever that is; raises nothing.
 
         Args:
             purpose: what this run is for.
             watched: shows it.
             fleet: stops its engine.
+            messages: tells when it needs somebody.
         """
         self.watched = watched
         try:
-            self.result = assemble.drive(self.run, purpose, watched, fleet.add)
+            watching = messages.watching(watched, self.run, sending=purpose.sends)
+            self.result = assemble.drive(self.run, purpose, watching, fleet.add)
         except IllegalTransition:
             self.crash = traceback.format_exc()
         except (RunnerError, OSError) as error:
@@ -279,6 +284,12 @@ def _names(settings: Sequence[Settings]) -> list[str]:
 
 def _cut(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def told(jobs: Iterable[SweepJob], *, sending: bool) -> list[str]:
+    """Return the variables that hold the addresses of messages, of all jobs that can start."""
+    runs = [job.run for job in jobs if job.trouble is None]
+    return list(dict.fromkeys(name for run in runs for name in names_of(run, sending=sending)))
 
 
 def over_budget(jobs: Iterable[SweepJob]) -> str | None:

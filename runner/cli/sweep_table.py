@@ -104,13 +104,13 @@ def print_rows(rows: Sequence[Row], heading: str, what_next: str, *, as_json: bo
         what_next: what stands below.
         as_json: print one JSON object.
     """
-    sums = _sums(rows)
+    total = sums(rows)
     if as_json:
-        print_json({"jobs": rows, "totals": sums, "next": what_next})
+        print_json({"jobs": rows, "totals": total, "next": what_next})
         return
     print(heading)
     columns = ("job", "state", *COUNTERS, "cost", "next")
-    cells = [[_cell(row, column) for column in columns] for row in (*rows, {**sums, "job": "all"})]
+    cells = [[_cell(row, column) for column in columns] for row in (*rows, {**total, "job": "all"})]
     print_table([columns, *cells])
     print_warnings(
         f"{row['job']}: {row['why'].removeprefix(row['job'] + ': ')}" for row in rows if row["why"]
@@ -118,7 +118,7 @@ def print_rows(rows: Sequence[Row], heading: str, what_next: str, *, as_json: bo
     print(labelled("next", what_next))
 
 
-def _sums(rows: Sequence[Row]) -> Row:
+def sums(rows: Sequence[Row]) -> Row:
     """Sum the rows; of those that share a folder, whose counters are the folder's, only the last."""
     counted = {row["folder"]: row for row in rows if row["total"] is not None}.values()
     costs = [row["cost_usd"] for row in counted]

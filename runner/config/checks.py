@@ -1,13 +1,13 @@
 """What a composed configuration may not say, beyond what its types tell."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from runner.config import options
+from runner.config import deadline, options
 from runner.config.problems import (
     ALLOWED_IDS,
     IDENTIFIER,
@@ -19,6 +19,7 @@ from runner.config.problems import (
 )
 from runner.config.schema import EMULATOR, LIVE, REHEARSED, Config, ProviderConfig
 from runner.config.trials import check_trials
+from runner.core.deadline import OFF
 from runner.core.errors import ConfigError
 from runner.core.model import Enhance, Sampling
 
@@ -43,6 +44,7 @@ LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
+_NOTIFY = re.compile(r"CHORUS_NOTIFY[A-Za-z0-9_]*", re.ASCII)
 MODES = ("batch", "realtime")
 _HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _OUR_HEADERS = frozenset(
@@ -123,6 +125,8 @@ def check_values(config: Config, problems: Problems) -> None:
     _check_choices(config, problems)
     _check_provider(config, problems)
     _check_action(config, problems)
+    _check_deadline(config, problems)
+    check_notify(words(config.notify), problems)
     _check_numbers(config, problems)
 
 
@@ -217,6 +221,41 @@ def _check_action(config: Config, problems: Problems) -> None:
         not config.apply or (config.action == "extract" and config.input is None),
         "apply=true",
         "writes what action=extract changes in a run; leave it, or input=, out",
+    )
+
+
+def _check_deadline(config: Config, problems: Problems) -> None:
+    said, provider = config.deadline, config.provider
+    if said is None:
+        return
+    problems.check(deadline.is_deadline(said), "deadline", f"{said!r}; {deadline.ALLOWED}")
+    if said == OFF:
+        return
+    problems.check(
+        provider.mode == "batch",
+        f"deadline={said}",
+        "with provider.mode=realtime all is asked at once; leave one of them out",
+    )
+    problems.check(
+        not options.is_allowed(provider._target_) or options.told(provider).asks_singly,
+        f"deadline={said}",
+        f"provider={provider.name} answers batches only, so that nothing can be asked one by one; "
+        "leave it out",
+    )
+
+
+def is_notify_name(name: str) -> bool:
+    """Tell whether a variable may hold an address for messages."""
+    return _NOTIFY.fullmatch(name) is not None
+
+
+def check_notify(names: Sequence[str], problems: Problems) -> None:
+    """Note what is no name of a variable for addresses; it is not repeated, as it may be a secret."""
+    problems.check(
+        names == ["off"] or all(map(is_notify_name, names)),
+        "notify",
+        "allowed: names of environment variables that begin with CHORUS_NOTIFY, as [CHORUS_NOTIFY]; "
+        "an address holds secrets: put it into the variable, which no file and no screen shows",
     )
 
 

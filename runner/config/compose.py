@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields, is_dataclass, replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,13 +27,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner import __version__
 from runner.config import files, options, schema
+from runner.config.checks import check_notify
 from runner.config.files import SHIPPED, broken_yaml, check_files
 from runner.config.hydra_inside import SWEEP_DIR, composing_once, preparing_here, sweeping
 from runner.config.panel import jobs_of
-from runner.config.problems import did_you_mean
+from runner.config.problems import Problems, did_you_mean
 from runner.config.schema import GROUPS, Config
 from runner.config.settings import Settings, settings
-from runner.config.typed import as_typed
+from runner.config.typed import NOTHING, as_typed
 from runner.core.errors import ConfigError
 
 
@@ -88,7 +90,10 @@ def _panel(arguments: list[str], home: Path) -> tuple[list[str], list[list[str]]
         return arguments, []
     chosen = [part.strip() for name in names for part in name.strip("[] ").split(",")]
     rest = [word for word in arguments if not word.startswith("panel=")]
-    jobs = [[as_typed(word) for word in words] for words in jobs_of(chosen, [home, SHIPPED])]
+    found = jobs_of(chosen, [home, SHIPPED])
+    for word in chain.from_iterable(found):
+        _check_notify(word)
+    jobs = [[as_typed(word) for word in words] for words in found]
     return ["-m", *(word for word in rest if word != "-m")], jobs
 
 
@@ -195,6 +200,7 @@ def _arguments(argv: list[str]) -> tuple[list[str], Path]:
             )
         else:
             _check_choice(name.lstrip("+"), value)
+            _check_notify(word)
             rest.append(word)
     sweeps = ("-m", "--multirun")
     if any(word in sweeps for word in rest):  # Hydra takes no words on both sides of it
@@ -215,6 +221,16 @@ def _check_choice(group: str, value: str) -> None:
                 f"{group}={item.strip()}: reads as a number, or as true, false or null; "
                 f"put quotes around it: \"{group}=['{item.strip()}']\", or rename the file"
             )
+
+
+def _check_notify(word: str) -> None:
+    """Refuse addresses before anything repeats them."""
+    name, _, value = word.lstrip("+~").partition("=")
+    if name.partition(".")[0] != "notify" or value in NOTHING:
+        return
+    problems = Problems()
+    check_notify([word.strip(" '\"") for word in value.strip("[] ").split(",")], problems)
+    problems.raise_any()
 
 
 def _folder(text: str) -> Path:

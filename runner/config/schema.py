@@ -373,6 +373,8 @@ class Config:
     ask: str = "together"
     shuffle: ShuffleConfig = field(default_factory=ShuffleConfig)
     wait: bool = True
+    deadline: str | None = None
+    notify: Any = field(default=None, metadata=WORDS)
     batch: str | None = None
     remote: str | None = None
     input: str | None = None

@@ -5,7 +5,7 @@ collected first, and new work is sent last.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -122,6 +122,8 @@ class Facts:
     fences: bool
     """Whether the provider's input can be taken away, to make a late order harmless."""
     other_jobs: Load = Load()
+    deadline: float | None = None
+    """When what is open is asked one by one, in seconds since the epoch; None: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,7 @@ class Plan:
 
 def plan(facts: Facts, now: float) -> Plan:
     """Decide what is next."""
+    facts, too_late = _by_the_deadline(facts, now)
     free = [b for b in facts.batches if b.key not in facts.busy]
     beside = {b.key: verb for b in free if (verb := _about_twins(b, facts, now)) is not None}
     free = [b for b in free if b.key not in beside]
@@ -157,10 +160,52 @@ def plan(facts: Facts, now: float) -> Plan:
     idle = not actions and not facts.busy and not facts.packing
     return Plan(
         actions=tuple(actions),
-        wake_at=min(waiting, default=None),
+        wake_at=min([*waiting, *_deadline_ahead(facts, now)], default=None) if waiting else None,
         done=idle and not waiting,
-        held="; ".join(filter(None, (held, held_up(facts.batches)))) or None,
+        held="; ".join(filter(None, (too_late, held, held_up(facts.batches)))) or None,
     )
+
+
+def is_past(deadline: float | None, now: float) -> bool:
+    """Tell whether a deadline has passed: from then on all is asked one by one."""
+    return deadline is not None and now >= deadline
+
+
+def _by_the_deadline(facts: Facts, now: float) -> tuple[Facts, str | None]:
+    """Return what is to be decided on once the deadline has passed, and why nothing is sent.
+
+    Every batch is then one that is cancelled: what was not sent is dropped, what runs is cancelled
+    and collected as ever, and only what ended without an answer is free to be asked one by one.
+    Nothing is cancelled where nothing may be asked instead.
+    """
+    if not is_past(facts.deadline, now) or not facts.purpose.sends or facts.halted is not None:
+        return facts, None
+    if facts.purpose is Purpose.SUBMIT:
+        waiting = facts.pending or any(batch.state in UNSENT for batch in facts.batches)
+        return replace(facts, halted=_TOO_LATE), _TOO_LATE if waiting else None
+    late = [batch.key for batch in facts.batches if not batch.realtime]
+    return replace(
+        facts,
+        batches=tuple(_cut_short(batch, now) for batch in facts.batches),
+        cancelled=facts.cancelled.union(late),
+    ), None
+
+
+_TOO_LATE = (
+    "the deadline has passed, and only a run that waits asks one by one: nothing is sent; run again "
+    "without wait=false, or with deadline=off"
+)
+
+
+def _cut_short(batch: Batch, now: float) -> Batch:
+    """Return a batch that runs as one that is due, unless a call has just failed."""
+    runs = batch.state is BatchState.RUNNING and not batch.realtime and not batch.tries
+    return replace(batch, next_at=now) if runs and batch.next_at > now else batch
+
+
+def _deadline_ahead(facts: Facts, now: float) -> Iterator[float]:
+    if facts.deadline is not None and facts.purpose is Purpose.RUN and now < facts.deadline:
+        yield facts.deadline
 
 
 def _about_twins(batch: Batch, facts: Facts, now: float) -> Verb | None:

@@ -29,7 +29,7 @@ from runner.core.errors import (
     ProviderUndecided,
 )
 from runner.core.model import Batch, Progress, RemoteId
-from runner.core.plan import Verb, absence_is_proved, doubt_settles_at
+from runner.core.plan import Verb, absence_is_proved, doubt_settles_at, is_past
 from runner.core.states import BatchEvent, BatchState, next_state
 from runner.core.twins import Made, fates_of, in_words, is_unsought
 
@@ -80,6 +80,8 @@ class Terms:
     """Whether the provider's list says what a batch was made from."""
     results_days: int | None
     """For how long the provider keeps results; None: no limit."""
+    deadline: float | None = None
+    """When what is open is asked one by one, in seconds since the epoch; None: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,10 +227,18 @@ def _done(batch: Batch, verb: Verb, moment: Moment, terms: Terms) -> Step:
         fenced = replace(batch, fenced_at=moment.now, next_at=settled_at, **_WELL)
         return Step(batch=fenced, marks=moment.marks, event="fenced")
     if verb is Verb.CANCEL:
-        return _moved(batch, BatchEvent.CANCEL, moment.marks, next_at=moment.now, **_WELL)
+        step = _moved(batch, BatchEvent.CANCEL, moment.marks, next_at=moment.now, **_WELL)
+        return _by_whom(step, moment, terms)
     if verb is Verb.DROP:
-        return _moved(batch, BatchEvent.CANCEL, moment.marks)
+        return _by_whom(_moved(batch, BatchEvent.CANCEL, moment.marks), moment, terms)
     return Step(batch=batch, marks=moment.marks - {Mark.GONE}, event="fetched again")
+
+
+def _by_whom(step: Step, moment: Moment, terms: Terms) -> Step:
+    """Say that it was the deadline that cancelled a batch, where the user did not."""
+    if Mark.CANCELLED in moment.marks or not is_past(terms.deadline, moment.now):
+        return step
+    return replace(step, event="deadline")
 
 
 # -- an order: accepted, looked for, and what else was made of it

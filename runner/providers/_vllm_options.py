@@ -66,6 +66,7 @@ class VllmOptions(Options):
 
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"launcher": (PROCESS, SLURM)}
     asked: ClassVar[tuple[str, ...]] = ("arguments",)
+    asks_singly: ClassVar[bool] = False
     sends_headers: ClassVar[bool] = False
     launcher: str = PROCESS
     arguments: list[str] = field(default_factory=list)

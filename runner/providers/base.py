@@ -87,6 +87,8 @@ class Options:
     asked: ClassVar[tuple[str, ...]] = ()
     """Settings, each a list of words, that are part of what is asked: they may change answers."""
 
+    asks_singly: ClassVar[bool] = True
+    """Whether a single request can be asked, now, and not only a batch."""
     sends_headers: ClassVar[bool] = True
     """Whether headers of the user's own can go with its calls (`Service.headers`)."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.batches.downloads import Downloads
 from runner.batches.requests import RequestFiles
+from runner.core.deadline import Deadline
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
 from runner.core.request_states import RequestStates
@@ -19,6 +20,7 @@ from runner.run.calls import Calls
 from runner.run.clock import SystemClock
 from runner.run.emulator_process import emulator
 from runner.run.engine import Engine
+from runner.run.notify import in_force
 from runner.run.preflight import check_before_sending, plan_facts
 from runner.run.realtime import Realtime
 from runner.run.record import check_patterns, opened
@@ -67,13 +69,14 @@ def drive(
         check_patterns(run, ledger)
         if again:
             leave(folder, CommandVerb.RETRY, SystemClock().now())
+        deadline = None if found is None else found.deadline
+        spec = spec_of(run, ledger.experiment()["id"], purpose, deadline)
         if found is not None:
-            ledger.write_plan(plan_facts(run, found))
+            names = in_force(run, ledger.notify())
+            ledger.write_plan(plan_facts(run, found), deadline, names)
         with _client(run, ledger, live) as provider, _in_budget(run, ledger):
             request_states = run.standing(ledger)
-            engine = engine_of(
-                run, ledger, provider, request_states, purpose=purpose, observer=observer
-            )
+            engine = engine_of(run, ledger, provider, request_states, spec=spec, observer=observer)
             on_engine(engine)
             return engine.run_and(
                 lambda snapshot: _finished(run, ledger, request_states, observer, snapshot)
@@ -116,11 +119,10 @@ def engine_of(
     provider: Provider,
     request_states: RequestStates,
     *,
-    purpose: Purpose,
+    spec: RunSpec,
     observer: Observer,
 ) -> Engine:
     """Return an engine for a run, whose ledger and client are open."""
-    spec = spec_of(run, ledger.experiment()["id"], purpose)
     request_files = run.request_files(ledger.directory, provider, spec.experiment_id)
     result_reader = run.result_reader(ledger.directory, provider, request_files, spec.experiment_id)
     state = RunState(
@@ -144,7 +146,7 @@ def engine_of(
     return Engine(spec, state, calls)
 
 
-def spec_of(run: Run, experiment_id: str, purpose: Purpose) -> RunSpec:
+def spec_of(run: Run, experiment_id: str, purpose: Purpose, deadline: Deadline | None) -> RunSpec:
     """Return what a run is to do, and within which bounds."""
     settings = run.settings
     config, poll = settings.config, settings.config.poll
@@ -164,6 +166,7 @@ def spec_of(run: Run, experiment_id: str, purpose: Purpose) -> RunSpec:
             settle=settings.settle_seconds,
         ),
         budget_usd=None if run.emulated else Decimal(repr(config.budget.max_usd)),
+        deadline=deadline,
     )
 
 

@@ -192,7 +192,8 @@ class Calls:
 
     def pack(self) -> Packed:
         """Write the next request file; nothing is recorded yet."""
-        key, asking = BatchKey(next_key(self._state.batches)), self._spec.asking
+        key = BatchKey(next_key(self._state.batches))
+        asking = self._spec.asking_at(self._state.clock.now())
         mixed = asking.first == asking.again
         for again in (None,) if mixed else (True, False):
             realtime = asking.again if again else asking.first

@@ -6,7 +6,7 @@ reply that never came leaves the batch *submitting*, and the plan asks the provi
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from runner.core.call_results import CallResult, Failed
@@ -74,6 +74,7 @@ class Engine:
             fences=calls.provider.fences,
             tells_inputs=calls.provider.tells_inputs,
             results_days=spec.limits.results_days,
+            deadline=spec.late_at,
         )
         self._control = Control(
             state, sends=spec.purpose.sends, stop=self.stop, is_busy=self._is_busy
@@ -88,7 +89,7 @@ class Engine:
     @property
     def snapshot(self) -> Snapshot:
         """Return the run as it stands."""
-        return self._state.snapshot()
+        return replace(self._state.snapshot(), deadline=self._spec.deadline)
 
     def stop(self, *, leaving: bool = False) -> None:
         """Start nothing new; finish and record the calls under way, then return.
@@ -176,6 +177,7 @@ class Engine:
             tells_inputs=self._terms.tells_inputs,
             fences=self._terms.fences,
             other_jobs=state.load_of_others(),
+            deadline=self._spec.late_at,
         )
 
     def _wait(self, next_steps: Plan) -> None:

@@ -1,17 +1,20 @@
 """Before anything is sent: what a run would do, what it may cost, and what speaks against it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from runner.batches.requests import RequestFiles
+from runner.config.deadline import read
 from runner.config.permitted import check_parameters, note_on_addresses, one_seed
 from runner.config.schema import EMULATOR
-from runner.core.cost import Estimate, Weight, estimate
+from runner.core.cost import Estimate, Price, Weight, estimate
+from runner.core.deadline import Deadline, in_force
 from runner.core.definition import renamed
 from runner.core.errors import ConfigError
 from runner.core.expand import calculated_temperature, combinations, may_be_held
@@ -22,15 +25,16 @@ from runner.core.model import Batch, Span
 from runner.core.near_misses import near_misses
 from runner.core.outline import first_variant, nameable
 from runner.core.pack import SizedSpan
-from runner.core.plan import committed
+from runner.core.plan import committed, is_past
 from runner.core.prompt import ASKED, placeholders
 from runner.core.request_states import RequestStates
 from runner.core.spans import together
+from runner.core.states import FINAL_STATES
 from runner.core.summary import cost_of
-from runner.run.admission import Rounds
+from runner.run.admission import Admission, Rounds
 from runner.run.clock import SystemClock
 from runner.run.folder import definition_in
-from runner.run.preview import Preview, facts_of
+from runner.run.preview import Due, Preview, facts_of
 from runner.run.run import Run
 from runner.storage.mounts import shared_disk
 from runner.storage.reader import LedgerReader, exists
@@ -62,8 +66,9 @@ def ready(run: Run, before: Iterable[Span] = (), *, sending: bool) -> Preview | 
     if not sending:
         return None
     _check_model(run)
-    _check_price(run)
-    return preview(run, before)
+    found = preview(run, before)
+    _check_price(run, found)
+    return found
 
 
 def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
@@ -79,16 +84,8 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     """
     check_parameters(run.settings, run.connection.provider_class)
     folder = run.folder(sending=True)
-    request_states, known = run.request_states(), tuple[Batch, ...]()
-    if exists(folder):
-        with closing(LedgerReader(folder)) as reader:
-            request_states, known = run.standing(reader), reader.batches()
-            admission = run.admission(request_states, folder)
-            if admission:  # what would go next
-                there = {batch.key: reader.members(batch.key) for batch in known}
-                admission.look(request_states, known, there)
-    else:
-        admission = run.admission(request_states, folder)
+    begun = _begun(run, folder)
+    request_states, known, admission = begun.request_states, begun.batches, begun.admission
     counts = request_states.counts()
     request_states.depart(before)
     request_files = run.request_files(folder, run.connection.offline())
@@ -103,6 +100,11 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     weights = Counter[Weight]()
     for batch in packed:
         weights.update(batch.weights)
+    later = _later(run, request_files, request_states, admission.rounds)
+    left = weights + later
+    due = _due(run, begun, lambda: _beside_batches(run, request_files, left, begun.in_flight))
+    price = run.prices.realtime if due is not None and due.is_past else run.price
+    likely = _estimate(run, price, weights)
     return Preview(
         folder=folder,
         committed_usd=committed(known),
@@ -113,41 +115,80 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
         to_send=requests,
         bytes=size,
         input_tokens=tokens,
-        estimate=_estimate(run, weights),
-        price=run.price,
+        estimate=likely,
+        price=price,
         largest=max(sizes, default=_NOTHING),
-        warnings=warnings(run),
+        warnings=(*warnings(run), *_over_the_budget(run, known, likely, due)),
         pilot=admission.standing,
         until=admission.facts().get("until"),
-        at_most=_at_most(run, request_files, request_states, admission.rounds, weights),
+        at_most=_at_most(run, request_states, price, weights, later),
         spans=together([batch.spans for batch in packed]),
+        due=due,
     )
 
 
 _NOTHING = (0, 0, 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """What earlier runs have left."""
+
+    request_states: RequestStates
+    admission: Admission
+    batches: tuple[Batch, ...] = ()
+    in_flight: Sequence[Sequence[Span]] = ()
+    """What is in batches that are not over."""
+    deadline: Deadline | None = None
+
+
+def _begun(run: Run, folder: Path) -> _Begun:
+    """Read what earlier runs have left in a folder."""
+    if not exists(folder):
+        states = run.request_states()
+        return _Begun(request_states=states, admission=run.admission(states, folder))
+    with closing(LedgerReader(folder)) as reader:
+        states, batches = run.standing(reader), reader.batches()
+        admission = run.admission(states, folder)
+        if admission:  # what would go next
+            there = {batch.key: reader.members(batch.key) for batch in batches}
+            admission.look(states, batches, there)
+        is_open = (b for b in batches if not b.realtime and b.state not in FINAL_STATES)
+        return _Begun(
+            request_states=states,
+            admission=admission,
+            batches=batches,
+            in_flight=[reader.members(batch.key) for batch in is_open],
+            deadline=reader.deadline(),
+        )
+
+
+def _later(
+    run: Run, files: RequestFiles, states: RequestStates, rounds: Rounds | None
+) -> Counter[Weight]:
+    """Return what a stopping rule may still add."""
+    rule = run.settings.experiment.stopping
+    found = Counter[Weight]()
+    if rule is None or rounds is None:
+        return found
+    variant = run.settings.retry.variant(again=False)
+    for stem, row in states.rows.items():
+        if 0 < row.wanted < rule.most and not rounds.is_over(stem):
+            found[files.weight(stem, files.tokens(stem, variant) or 0)] += rule.most - row.wanted
+    return found
+
+
 def _at_most(
     run: Run,
-    files: RequestFiles,
     states: RequestStates,
-    rounds: Rounds | None,
-    now: Mapping[Weight, int],
+    price: Price | None,
+    now: Counter[Weight],
+    later: Counter[Weight],
 ) -> tuple[int, Decimal | None]:
     """Return how many requests a stopping rule may come to, and what it may still cost."""
-    rule = run.settings.experiment.stopping
-    if rule is None or rounds is None:
+    if run.settings.experiment.stopping is None:
         return 0, None
-    variant = run.settings.retry.variant(again=False)
-    rows = states.rows.items()
-    later = [
-        (files.weight(stem, files.tokens(stem, variant) or 0), rule.most - row.wanted)
-        for stem, row in rows
-        if 0 < row.wanted < rule.most and not rounds.is_over(stem)
-    ]
-    expected = run.settings.experiment.model.expected_output_tokens
-    usd = estimate(run.price, [*now.items(), *later], expected).high
-    return states.counts().total + sum(count for _, count in later), usd
+    return states.counts().total + later.total(), _estimate(run, price, now + later).high
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +211,57 @@ def _looked_at(batch: Sequence[SizedSpan], files: RequestFiles) -> _Packed:
     return _Packed((requests, size, tokens), files.weights(batch), files.compact(batch))
 
 
-def _estimate(run: Run, weights: Mapping[Weight, int]) -> Estimate:
+def _estimate(run: Run, price: Price | None, weights: Mapping[Weight, int]) -> Estimate:
     expected = run.settings.experiment.model.expected_output_tokens
-    return estimate(run.price, weights.items(), expected)
+    return estimate(price, weights.items(), expected)
+
+
+def _due(run: Run, begun: _Begun, more_usd: Callable[[], Decimal | None]) -> Due | None:
+    """Return the deadline that holds, and what it comes to; None: there is none.
+
+    Raises:
+        ConfigError: it is not in the future.
+    """
+    if run.settings.realtime:  # nothing is waited for
+        return None
+    said = run.settings.config.deadline
+    deadline = in_force(begun.deadline, said, lambda words: read(words, run.began))
+    if deadline is None:
+        return None
+    return Due(deadline=deadline, is_past=is_past(deadline.at, run.now()), more_usd=more_usd())
+
+
+def _over_the_budget(
+    run: Run, known: Sequence[Batch], likely: Estimate, due: Due | None
+) -> Iterator[str]:
+    """Say that the budget may end what is asked after the deadline."""
+    if due is None or due.more_usd is None or likely.high is None or run.emulated:
+        return
+    most = committed(tuple(known)) + likely.high + (0 if due.is_past else due.more_usd)
+    budget = run.settings.config.budget.max_usd
+    if most > Decimal(repr(budget)):
+        yield (
+            f"deadline: with what is asked one by one it may come to ${most:.4f}, more than "
+            f"budget.max_usd={budget:g}: what that does not allow is cancelled and stays open"
+        )
+
+
+def _beside_batches(
+    run: Run,
+    files: RequestFiles,
+    pending: Mapping[Weight, int],
+    in_flight: Iterable[Sequence[Span]],
+) -> Decimal | None:
+    """Return the most that asking all that is open one by one costs beside asking it in batches."""
+    weights = Counter(pending)
+    for span in chain.from_iterable(in_flight):
+        tokens = files.tokens(span.stem, span.variant)
+        if tokens is not None:  # else it is no longer in the configuration
+            weights[files.weight(span.stem, tokens)] += len(span)
+    singly, batched = (
+        _estimate(run, run.prices.at(realtime=way), weights).high for way in (True, False)
+    )
+    return None if singly is None or batched is None else max(singly - batched, Decimal(0))
 
 
 def plan_facts(run: Run, found: Preview) -> dict[str, Any]:
@@ -190,8 +279,8 @@ def check_before_sending(run: Run) -> Preview:
     """
     _check_model(run)
     found = preview(run)
-    _check_price(run)
-    if run.emulated or run.price is None:
+    _check_price(run, found)
+    if run.emulated or found.price is None:
         return found
     budget = run.settings.config.budget
     spent = found.committed_usd + run.shared_budget.of_others(found.folder)
@@ -217,9 +306,10 @@ def _check_model(run: Run) -> None:
         raise ConfigError(ended(provider.model, ending, where))
 
 
-def _check_price(run: Run) -> None:
+def _check_price(run: Run, found: Preview) -> None:
     """Refuse a price that is not known, unless the user said that it does not matter."""
-    if run.emulated or run.price is not None or run.settings.config.budget.allow_unknown:
+    is_known = found.price is not None and (found.due is None or run.prices.realtime is not None)
+    if run.emulated or is_known or run.settings.config.budget.allow_unknown:
         return
     raise ConfigError(
         f"budget: the price of {run.settings.experiment.model.name} is not known, so "

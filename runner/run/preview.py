@@ -1,7 +1,7 @@
 """What a run would do, before it does anything: as plain facts for people, programs and the ledger."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from runner.config.options import told
 from runner.config.settings import Settings
 from runner.core.cost import Estimate, Price, estimate_tokens
 from runner.core.custom_id import custom_id
+from runner.core.deadline import Deadline
 from runner.core.expand import Conditions
 from runner.core.images import described
 from runner.core.level_table import ids_of
@@ -50,6 +51,35 @@ class Preview:
     that are not sent yet."""
     spans: Sequence[Span] = ()
     """What is sent first; what is asked again comes later."""
+    due: "Due | None" = None
+    """Until when batches are waited for; None: until they end."""
+
+    @property
+    def deadline(self) -> Deadline | None:
+        """Return until when batches are waited for."""
+        return None if self.due is None else self.due.deadline
+
+    @property
+    def is_late(self) -> bool:
+        """Tell whether all is asked one by one, since a deadline has passed."""
+        return self.due is not None and self.due.is_past
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A deadline, and what it comes to."""
+
+    deadline: Deadline
+    is_past: bool
+    more_usd: Decimal | None
+    """At most, in US dollars, beside what batches cost, where all that is open is asked one by one;
+    None: unknown."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON-ready data."""
+        more = _number(self.more_usd)
+        return {**asdict(self.deadline), "past": self.is_past, "cost_usd_more": more}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +175,8 @@ def facts_of(
         "provider": experiment.model.provider,
         "model": experiment.model.name,
         "rehearsal": emulated,
-        "way": way(settings),
+        "way": way(settings, is_late=preview.is_late),
+        **({} if preview.due is None else {"deadline": preview.due.facts}),
         "factors": list(_factors(settings, conditions)),
         "conditions": preview.conditions,
         "trials": experiment.trials,
@@ -177,13 +208,13 @@ def _until(preview: Preview, until: Mapping[str, Any]) -> dict[str, Any]:
     return {"until": until, "total_at_most": requests, "cost_usd_at_most": _number(usd)}
 
 
-def way(settings: Settings) -> str:
-    """Say how requests are asked."""
+def way(settings: Settings, *, is_late: bool = False) -> str:
+    """Say how requests are asked; once a deadline has passed, one by one."""
     provider = settings.config.provider
     tier = told(provider).tier
     price = f"at {tier} prices" if tier else "at full price"
     at_once = f"one by one, {provider.realtime.concurrency} at once, {price}"
-    if settings.realtime:
+    if settings.realtime or is_late:
         return at_once
     again = f"; again: {at_once}" if settings.config.retry.mode == "realtime" else ""
     return told(provider).way(again)
@@ -245,7 +276,7 @@ def _limits(settings: Settings, preview: Preview) -> Iterator[dict[str, Any]]:
         ("batches, of what may wait there", preview.batches, limits.batches_in_flight),
     ]
     known = [(name, value, limit) for name, value, limit in found if limit]
-    if settings.realtime:
+    if settings.realtime or preview.is_late:
         return
     for name, value, limit in sorted(known, key=lambda row: -row[1] / row[2]):
         yield {"name": name, "value": value, "limit": limit}

@@ -60,6 +60,8 @@ class Run:
         self.shared_budget = shared_budget or SharedBudget()
         self.connection = Connection(settings)
         self.now = now
+        self.began = now()
+        """What a deadline is counted from."""
         self.variant: str | None = None
         """Names the folder where other jobs of the sweep ask the same model something else."""
         self.varied: Mapping[str, JsonObject] = {}

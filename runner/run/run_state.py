@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
+from runner.core.deadline import Deadline
 from runner.core.model import Batch, BatchKey, Span
 from runner.core.pilot import PilotStanding
 from runner.core.plan import Load, committed
@@ -35,6 +36,8 @@ class Snapshot:
     """How the requests stand that go first; None: there is no pilot."""
     until: Mapping[str, Any] | None = None
     """How far a stopping rule has come, as `Precision.facts` says it; None: there is none."""
+    deadline: Deadline | None = None
+    """When what is open is asked one by one; None: never."""
 
 
 class Observer(Protocol):

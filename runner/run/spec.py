@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.core.cost import PriceList
+from runner.core.deadline import Deadline
 from runner.core.model import Limits, Model
-from runner.core.plan import Purpose
+from runner.core.plan import Purpose, is_past
 from runner.core.transition import Timing
 
 
@@ -35,3 +36,14 @@ class RunSpec:
     timing: Timing
     budget_usd: Decimal | None
     """None: no limit (a rehearsal)."""
+    deadline: Deadline | None = None
+    """When what is open is asked one by one; None: never."""
+
+    @property
+    def late_at(self) -> float | None:
+        """The same in seconds since the epoch."""
+        return None if self.deadline is None else self.deadline.at
+
+    def asking_at(self, now: float) -> Asking:
+        """Return what is asked one by one at a moment."""
+        return Asking(first=True, again=True) if is_past(self.late_at, now) else self.asking

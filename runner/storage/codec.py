@@ -7,6 +7,8 @@ members/<key>     its requests, as spans of trials; of many conditions, as range
 outcomes/<key>    one byte a request: how its attempt ended
 event/<number>    what happened, in order
 trials/<number>   what a stopping rule granted: the rule, to which conditions, up to which trial
+deadline          when what is open is asked one by one: as it was typed, and the moment; {} for never
+notify            the environment variables that hold the addresses of messages
 plan, summary, heartbeat, rev   for other processes that show the run
 
 Requests have no row of their own and *pending* is stored nowhere: pending = expansion − ledger.
@@ -30,6 +32,8 @@ BATCH, MEMBERS, OUTCOMES, EVENT = "batch/", "members/", "outcomes/", "event/"
 """What the keys of a batch, of its requests, of their outcomes and of an event begin with."""
 TRIALS = "trials/"
 """The same of what a stopping rule granted."""
+
+DEADLINE, NOTIFY = "deadline", "notify"
 
 RANGES = "ranges"
 """Where there are many conditions: the key of ranges of their numbers × trials."""

@@ -9,9 +9,11 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
+from runner.core.deadline import Deadline
 from runner.core.errors import LedgerDamaged
 from runner.core.model import Batch, Span, Stem
 from runner.core.spans import Spans
@@ -202,9 +204,25 @@ class Ledger(LedgerView):
         """Write what another process needs to show the run."""
         self._commit({"summary": codec.text_of(summary)})
 
-    def write_plan(self, facts: Mapping[str, Any]) -> None:
-        """Write what the runner is about to do, before it does it."""
-        self._commit({"plan": codec.text_of(facts)})
+    def write_plan(
+        self,
+        facts: Mapping[str, Any],
+        deadline: Deadline | None = None,
+        notify: Sequence[str] = (),
+    ) -> None:
+        """Write what the runner is about to do, before it does it.
+
+        Args:
+            facts: for other processes.
+            deadline: until when batches are waited for.
+            notify: the environment variables that hold the addresses of messages.
+        """
+        rows = {
+            "plan": facts,
+            codec.DEADLINE: {} if deadline is None else asdict(deadline),
+            codec.NOTIFY: {"names": list(notify)},
+        }
+        self._commit({key: codec.text_of(row) for key, row in rows.items()})
 
     def beat(self, now: float, *, finished: bool = False, left: bool = False) -> None:
         """Say that the runner is alive; safe to call from another thread, and waits for no lock.

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+from runner.core.deadline import Deadline
 from runner.core.entries import Entries
 from runner.core.errors import (
     LedgerBusy,
@@ -84,6 +85,19 @@ class LedgerView:
     def rounds(self) -> list[dict[str, Any]]:
         """Return what a stopping rule granted at once, in order: the `rule`, and `trials` by condition."""
         return [codec.object_of(text) for _, text in sorted(self._values.items(codec.TRIALS))]
+
+    def deadline(self) -> Deadline | None:
+        """Return the deadline that a run was told; None, too, once all that it was for is answered."""
+        text, summary = self._values.get(codec.DEADLINE), self._values.get("summary")
+        row = None if text is None else codec.object_of(text)
+        if not row or (summary is not None and not codec.object_of(summary).get("open", 1)):
+            return None
+        return Deadline(row["said"], row["at"])
+
+    def notify(self) -> tuple[str, ...]:
+        """Return the environment variables that hold the addresses of messages."""
+        text = self._values.get(codec.NOTIFY)
+        return () if text is None else tuple(codec.object_of(text)["names"])
 
     def _required(self, key: str) -> Value:
         value = self._values.get(key)

@@ -161,6 +161,7 @@ def engine(
     kind=None,
     shared=False,
     clock=None,
+    deadline=None,
 ) -> tuple[Engine, Pretender]:
     """An engine on the ledger of a folder, which is made if it is not there."""
     run = Run(composed([*ARGUMENTS, *arguments])[0])
@@ -180,6 +181,7 @@ def engine(
         limits=run.settings.limits,
         timing=Timing(first=1.0, longest=8.0, longest_retry_after=60.0, settle=10.0),
         budget_usd=budget,
+        deadline=deadline,
     )
     budget_of_all, clock = shared_budget or SharedBudget(), clock or Clock()
     state = RunState(

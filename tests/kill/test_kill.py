@@ -114,6 +114,16 @@ REALTIME = Scenario(
     more=("provider.mode=realtime", "provider.realtime.concurrency=2", "retry.max_attempts=20"),
 )
 
+DEADLINE = Scenario(
+    provider="openai",
+    faults={**CALM, "in_progress_seconds": 2.5},
+    more=(
+        *("deadline=0.0003h", "provider.realtime.concurrency=2"),
+        *("retry.max_attempts=20", "provider.limits.margin=0"),
+    ),
+)
+"""Batches that are cancelled after a second, with some of their answers, and talks for the rest."""
+
 
 @dataclass
 class Service:
@@ -338,6 +348,31 @@ def test_a_talk_killed_at_any_point_loses_at_most_the_answers_on_their_way(point
             assert set(table(folder)["status"]) <= {"success", "retry_success"}, where
     assert killed > 20 / points.every
     leave_figure(f"realtime-{points.share}", killed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("points", [Points(7)], ids=str)
+def test_a_run_with_a_deadline_killed_at_any_point_pays_once_and_keeps_every_answer(
+    points, tmp_path
+):
+    killed = 0
+    with driver(DEADLINE) as one:
+        undisturbed(one, tmp_path / "undisturbed")
+        for where, folder, service in killed_at(one, tmp_path, points):
+            killed += 1
+            found, tried = service.bill(), table(folder, "attempts")
+            answered = tried.filter(pl.col("outcome").is_in(["valid", "invalid"]))
+            singly = answered["remote_batch"].str.starts_with("realtime-")
+            in_batches = Counter(answered.filter(~singly)["custom_id"])
+            billed = Counter({k.removeprefix(TAG): n for k, n in found["billed"].items()})
+            assert found["unbilled_batches"] == 0, where
+            assert billed == in_batches, where
+            assert 0 <= found["chats_billed"] - singly.sum() <= 2, where
+            once = Counter(tried.filter(pl.col("outcome") == "valid")["custom_id"])
+            assert set(once.values()) == {1}, where
+            assert set(table(folder)["status"]) <= {"success", "retry_success"}, where
+    assert killed > 10
+    leave_figure(f"deadline-{points.share}", killed)
 
 
 @pytest.mark.soak

@@ -107,6 +107,12 @@ def test_an_older_ledger_says_what_it_knows_and_that_the_rest_was_not_written(jo
     assert "大学１年生" in text_of(factor_lines([plan], 100, UNICODE))
 
 
+def test_a_deadline_is_said_with_what_it_may_cost():
+    facts = {"notes": [], "deadline": {"at": NOW + 7200, "cost_usd_more": 2.0}}
+    said = text_of(about(Planned("x", facts), NOW, UNICODE))
+    assert "(in 2 h): what is open then is asked one by one, at most $2.0000 more" in said
+
+
 def test_notes_come_first_and_a_rehearsal_is_one(jobs):
     facts = {**jobs[0].plan, "notes": ["temperature is not sent"], "rehearsal": True}
     lines = about(Planned("x", facts), NOW, UNICODE)

@@ -12,6 +12,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from runner.cli.phrases import due_line
 from runner.core.custom_id import BEFORE_TRIAL
 from runner.core.definition import factor_names
 from runner.core.model import Batch
@@ -285,6 +286,8 @@ def about(plan: Planned, now: float, glyphs: Glyphs) -> list[list[Piece]]:
         f"; asked at most {retry.get('max_attempts')} times, lost at most {retry.get('max_lost')}"
     )
     lines.append([(f"way      {facts.get('way', '?')}{again if retry else ''}", "")])
+    if due := facts.get("deadline"):
+        lines.append([(f"deadline {due_line(due, now)}", "")])
     return lines
 
 
