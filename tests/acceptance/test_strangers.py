@@ -11,6 +11,7 @@ import pytest
 from runner.config.files import SHIPPED
 from tests.acceptance.conftest import Desk
 from tests.acceptance.test_command_line import one_line
+from tests.variants import first
 
 CANARY = "test-CANARY0123456789"
 
@@ -71,7 +72,7 @@ COMMAND = ["--config-dir", "theirs", "provider=theirs", "personas=[p1]", "texts=
 QUICK = ["poll.first_seconds=0.02", "poll.max_seconds=0.1"]
 
 
-@pytest.mark.parametrize("mode", ["batch", "realtime"])
+@pytest.mark.parametrize("mode", first(1, ["batch", "realtime"]))
 def test_nothing_arrives_before_the_user_says_the_word(desk, listening, mode):
     address = provider(desk, listening, mode)
     planned = desk.run(*COMMAND, "action=plan", MY_OTHER_SECRET=CANARY)

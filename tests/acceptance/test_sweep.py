@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 from tests.acceptance.conftest import INSTANT, SMALL, Desk, Emulator
+from tests.variants import first
 
 FAST = ["poll.first_seconds=0.02", "poll.max_seconds=0.1"]
 QUICK = ["faults=instant", *FAST]
@@ -290,13 +291,16 @@ def test_other_actions_do_every_job(desk: Desk, type_: Type) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [
-        (["trials=1,2", "--cfg", "job"], "multirun"),
-        (["action=plan,status"], "a sweep does one thing at a time"),
-        (["wait=true,false"], "waits for all of its jobs or for none"),
-        (["trials=1,0"], "trials: 0 is too small"),
-        (["provider=openai,nope"], "did you mean"),
-    ],
+    first(
+        2,
+        [
+            (["trials=1,2", "--cfg", "job"], "multirun"),
+            (["action=plan,status"], "a sweep does one thing at a time"),
+            (["wait=true,false"], "waits for all of its jobs or for none"),
+            (["trials=1,0"], "trials: 0 is too small"),
+            (["provider=openai,nope"], "did you mean"),
+        ],
+    ),
 )
 def test_a_mistake_in_the_command_is_one_line_and_stops_all(
     desk: Desk, type_: Type, arguments: list[str], said: str

@@ -39,6 +39,7 @@ from tests.contract.kits.base import HTML, result_line, taken_of
 from tests.contract.spoiled import Call, Spoiled, instead, pieces, reply
 from tests.contract.test_wire_golden import Http, Jsonl
 from tests.unit.composing import composed
+from tests.variants import first
 
 Serve = Callable[..., Spoiled]
 KIT = AnthropicKit("anthropic")
@@ -181,22 +182,25 @@ def test_a_temperature_reaches_the_models_that_honour_it(
 
 @pytest.mark.parametrize(
     ("model", "sampling"),
-    [
-        ("claude-3-5-haiku-20241022", "honoured"),
-        ("claude-opus-4-20250514", "honoured"),
-        ("claude-opus-4-1", "honoured"),
-        ("claude-sonnet-4-5-20250929", "honoured"),
-        ("claude-haiku-4-5", "honoured"),
-        ("claude-sonnet-4-6", "honoured"),
-        ("claude-opus-4-6", "honoured"),
-        ("claude-opus-4-7", "rejected"),
-        ("claude-opus-4-8", "rejected"),
-        ("claude-opus-5", "rejected"),
-        ("claude-sonnet-5-5", "rejected"),
-        ("claude-haiku-5-5", "rejected"),
-        ("claude-fable-5-2", "rejected"),
-        ("claude-mythos-preview", "rejected"),
-    ],
+    first(
+        5,
+        [
+            ("claude-3-5-haiku-20241022", "honoured"),
+            ("claude-opus-4-20250514", "honoured"),
+            ("claude-opus-4-1", "honoured"),
+            ("claude-sonnet-4-5-20250929", "honoured"),
+            ("claude-haiku-4-5", "honoured"),
+            ("claude-sonnet-4-6", "honoured"),
+            ("claude-opus-4-6", "honoured"),
+            ("claude-opus-4-7", "rejected"),
+            ("claude-opus-4-8", "rejected"),
+            ("claude-opus-5", "rejected"),
+            ("claude-sonnet-5-5", "rejected"),
+            ("claude-haiku-5-5", "rejected"),
+            ("claude-fable-5-2", "rejected"),
+            ("claude-mythos-preview", "rejected"),
+        ],
+    ),
 )
 def test_the_yaml_knows_which_models_honour_a_temperature(model: str, sampling: str) -> None:
     given = ["provider=anthropic", f"provider.model={model}", "temperatures=null"]

@@ -698,6 +698,7 @@ def test_the_same_seed_gives_the_same_answers(emulator: Start) -> None:
     assert texts[0] == texts[1] != texts[2]
 
 
+@pytest.mark.long
 def test_nobody_waits_while_a_long_order_is_taken_in(speak: Speaker) -> None:
     body = json.dumps({"requests": requests(12_000, system="あ" * 1000)}).encode()
     assert len(body) > 60_000_000

@@ -36,6 +36,7 @@ from tests.contract.case import batch_of, until_ended, write_requests
 from tests.contract.kits.base import taken_of
 from tests.contract.vllm.stand_in_vllm import SENTENCES
 from tests.unit.composing import composed
+from tests.variants import first
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_INS = Path(__file__).parent / "vllm"
@@ -292,7 +293,7 @@ def test_a_killed_runner_leaves_a_batch_that_goes_on_and_is_found_again(machine:
     assert set(machine.runs().values()) == {1}
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.05, 0.08, 0.12, 0.2])
+@pytest.mark.parametrize("seconds", first(3, [0.0, 0.02, 0.05, 0.08, 0.12, 0.2]))
 def test_a_runner_killed_while_it_orders_never_runs_a_batch_twice(
     machine: Machine, seconds: float
 ) -> None:
@@ -691,26 +692,29 @@ def test_a_model_that_is_not_there_stops_the_study_in_one_line(machine: Machine)
 
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
-    [
-        (["service=emulated"], "trials=1"),
-        (["provider.arguments=[--trust_remote_code]"], "loads code"),
-        (["provider.arguments=[--trust]"], "loads code"),
-        (["provider.arguments=['--worker-cls=evil.Worker']"], "loads code"),
-        (["provider.arguments=[--config,evil.yaml]"], "loads code"),
-        (["provider.arguments=[--hf-overrides,'{\"a\":1}']"], "loads code"),
-        (["provider.arguments=['--hf_overrides.architectures=x']"], "loads code"),
-        (["provider.arguments=[--speculative-config,x]"], "loads code"),
-        (["provider.arguments=[--kv-transfer-config,x]"], "loads code"),
-        (["provider.arguments=[--additional-config,x]"], "loads code"),
-        (["provider.arguments=[--tokenizer-mode,custom]"], "loads code"),
-        (["provider.arguments=[--model-impl,transformers]"], "loads code"),
-        (["provider.arguments=[--a-new-one-of-next-year,x]"], "loads code"),
-        (["provider.arguments=[--max-model-len,'{\"a\":1}']"], "loads code"),
-        (["provider.arguments=[-o,elsewhere]"], "ours to give"),
-        (["provider.launcher=ssh"], "allowed: process, slurm"),
-        (['provider.slurm.partition="gpu\\n#SBATCH --wrap=evil"'], "provider.slurm.partition"),
-        (["provider.slurm.partitions=gpu"], "partition"),
-    ],
+    first(
+        6,
+        [
+            (["service=emulated"], "trials=1"),
+            (["provider.arguments=[--trust_remote_code]"], "loads code"),
+            (["provider.arguments=[--trust]"], "loads code"),
+            (["provider.arguments=['--worker-cls=evil.Worker']"], "loads code"),
+            (["provider.arguments=[--config,evil.yaml]"], "loads code"),
+            (["provider.arguments=[--hf-overrides,'{\"a\":1}']"], "loads code"),
+            (["provider.arguments=['--hf_overrides.architectures=x']"], "loads code"),
+            (["provider.arguments=[--speculative-config,x]"], "loads code"),
+            (["provider.arguments=[--kv-transfer-config,x]"], "loads code"),
+            (["provider.arguments=[--additional-config,x]"], "loads code"),
+            (["provider.arguments=[--tokenizer-mode,custom]"], "loads code"),
+            (["provider.arguments=[--model-impl,transformers]"], "loads code"),
+            (["provider.arguments=[--a-new-one-of-next-year,x]"], "loads code"),
+            (["provider.arguments=[--max-model-len,'{\"a\":1}']"], "loads code"),
+            (["provider.arguments=[-o,elsewhere]"], "ours to give"),
+            (["provider.launcher=ssh"], "allowed: process, slurm"),
+            (['provider.slurm.partition="gpu\\n#SBATCH --wrap=evil"'], "provider.slurm.partition"),
+            (["provider.slurm.partitions=gpu"], "partition"),
+        ],
+    ),
 )
 def test_a_mistake_is_one_line(arguments: list[str], wanted: str) -> None:
     with pytest.raises(ConfigError) as refused:

@@ -16,6 +16,7 @@ from runner.run.run import Run
 from runner.storage.files import file_sha256
 from runner.storage.ledger import Ledger
 from runner.storage.reader import LedgerReader
+from tests.report.sketches import figures, sketch
 from tests.unit.composing import composed
 
 ARGUMENTS = [
@@ -79,7 +80,8 @@ def test_it_is_said_wherever_somebody_looks(answered: Path, tmp_path: Path, caps
     assert f"! {SENTENCE}: tell them apart" in said
     assert f"! {BILL}" in said
     more = ("action=report", "report.rehearsals=true")
-    assert main(words(outputs, *more)) == 0
+    with figures(sketch):
+        assert main(words(outputs, *more)) == 0
     page = next(outputs.rglob("*.html")).read_text(encoding="utf-8")
     assert "gpt-4o-mini was asked, and other models answered" in page
     assert "gpt-4.1-mini-2026-01-01 (3)" in page

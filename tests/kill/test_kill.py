@@ -290,7 +290,7 @@ def undisturbed(one: Driver, folder: Path) -> tuple[dict, pl.DataFrame]:
 
 
 POINTS = [
-    Points(every=48),
+    Points(every=96),
     *(pytest.param(Points(1, share, shares=2), marks=pytest.mark.soak) for share in range(2)),
 ]
 """A few of the points here; all of them in the soak: python -m pytest -m soak tests/kill."""

@@ -140,6 +140,7 @@ def test_no_sequence_of_misfortunes_breaks_a_promise(machine):
     run_state_machine_as_test(machine, settings=SOME)
 
 
+@pytest.mark.soak
 def test_a_runner_that_sends_again_on_doubt_is_found_out(monkeypatch):
     failed = transition._failed
 

@@ -12,6 +12,7 @@ from runner.core.model import Experiment, Sampling
 from runner.run.preflight import preview, warnings
 from runner.run.run import Run
 from tests.unit.composing import fill, head, mistake, only
+from tests.variants import first
 
 STUDY = """
 name: sent
@@ -47,7 +48,7 @@ def bodies(experiment: Experiment) -> dict[str, dict]:
 
 @pytest.mark.parametrize(
     ("how", "words", "found"),
-    [
+    first(2, [
         (EFFORT, LUNA, {"low": {"reasoning_effort": "low"}, "high": {"reasoning_effort": "high"}}),
         ("{levels: ['null', low], sends: reasoning}", LUNA,
          {"null": {}, "low": {"reasoning_effort": "low"}}),
@@ -60,7 +61,7 @@ def bodies(experiment: Experiment) -> dict[str, dict]:
         ("{levels: ['0.1', '0.70', 'null'], sends: temperature}", [],
          {"0.1": {"temperature": Decimal("0.1")}, "0.70": {"temperature": Decimal("0.7")},
           "null": {}}),
-    ],
+    ]),
 )  # fmt: skip
 def test_a_level_is_what_its_setting_says(tmp_path, how, words, found):
     experiment = only([*study(tmp_path, how), *words]).experiment
@@ -101,13 +102,13 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("how", "words", "said"), REFUSED)
+@pytest.mark.parametrize(("how", "words", "said"), first(5, REFUSED))
 def test_what_a_level_cannot_send_is_said_in_one_line(tmp_path, capfd, how, words, said):
     message = mistake([*study(tmp_path, how), *words], capfd)
     assert [word for word in said if word not in message] == [], message
 
 
-@pytest.mark.parametrize("name", ["temperature", "max_tokens", "n", "model", "tools"])
+@pytest.mark.parametrize("name", first(2, ["temperature", "max_tokens", "n", "model", "tools"]))
 def test_a_parameter_that_a_setting_decides_is_no_factor_either(tmp_path, name):
     run = Run(only(study(tmp_path, f"{{levels: ['1'], sends: parameters.{name}}}")))
     with pytest.raises(Exception, match=f"factors.how.sends: parameters.{name}: "):

@@ -14,6 +14,7 @@ from runner.core.model import Enhance
 from runner.core.request_states import RetryPolicy
 from tests.levels import levels
 from tests.unit.composing import fill, head, mistake, only
+from tests.variants import first
 
 PERSONA = "name: 教授\nsystem: あなたは教授です。\ntemperature: 0.5\n"
 TEXT = "title: 私の話\nauthor: 私\nfile: mine.txt\n"
@@ -66,7 +67,9 @@ COMMAND_LINE = [
 
 
 @pytest.mark.parametrize(
-    ("argv", "words"), COMMAND_LINE, ids=[" ".join(argv)[:40] for argv, _ in COMMAND_LINE]
+    ("argv", "words"),
+    first(14, COMMAND_LINE),
+    ids=[" ".join(argv)[:40] for argv, _ in COMMAND_LINE],
 )
 def test_a_mistake_on_the_command_line_is_one_line_that_helps(argv, words, capfd):
     message = mistake(argv, capfd)
@@ -129,7 +132,7 @@ TOGETHER = {
 }
 
 
-@pytest.mark.parametrize("group", list(TOGETHER))
+@pytest.mark.parametrize("group", first(5, list(TOGETHER)))
 def test_all_values_that_are_wrong_are_said_at_once_with_what_is_allowed(group, capfd):
     message = mistake(list(TOGETHER[group]), capfd)
     assert [said for said in TOGETHER[group].values() if said not in message] == []
@@ -402,7 +405,9 @@ FOLDERS: list[tuple[str, dict[str, str | bytes], list[str], list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("files", "argv", "words"), [row[1:] for row in FOLDERS], ids=[row[0] for row in FOLDERS]
+    ("files", "argv", "words"),
+    first(14, [row[1:] for row in FOLDERS]),
+    ids=[row[0] for row in FOLDERS],
 )
 def test_a_mistake_in_a_file_is_one_line_that_names_it(folder, files, argv, words, capfd):
     message = mistake([*fill(folder, files), *argv], capfd)
@@ -628,16 +633,19 @@ def test_a_secret_of_the_environment_never_gets_into_a_request(folder, capfd):
 
 @pytest.mark.parametrize(
     ("word", "says"),
-    [
-        ("provider.mode=fast", "provider.mode"),
-        ("retry.mode=fast", "retry.mode"),
-        ("provider.source=ftp", "provider.source"),
-        ("provider.completion_window=soon", "provider.completion_window"),
-        ("provider.realtime.concurrency=0", "provider.realtime.concurrency"),
-        ("provider.realtime.requests_per_minute=0", "requests_per_minute"),
-        ("provider.limits.results_days=0", "results_days"),
-        ("provider.settle_seconds=-1", "provider.settle_seconds"),
-    ],
+    first(
+        4,
+        [
+            ("provider.mode=fast", "provider.mode"),
+            ("retry.mode=fast", "retry.mode"),
+            ("provider.source=ftp", "provider.source"),
+            ("provider.completion_window=soon", "provider.completion_window"),
+            ("provider.realtime.concurrency=0", "provider.realtime.concurrency"),
+            ("provider.realtime.requests_per_minute=0", "requests_per_minute"),
+            ("provider.limits.results_days=0", "results_days"),
+            ("provider.settle_seconds=-1", "provider.settle_seconds"),
+        ],
+    ),
 )
 def test_what_a_provider_cannot_be_told_is_refused(capfd, word, says):
     assert says in mistake(["provider=openai", word], capfd)

@@ -191,7 +191,7 @@ class Life:
         ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(st.data())
 def test_the_order_of_answers_and_kills_anywhere_give_the_study_that_the_rule_says(data):
     made = data.draw(rules)

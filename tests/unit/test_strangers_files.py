@@ -14,6 +14,7 @@ from runner.run import preflight
 from runner.run.run import Run
 from tests.levels import levels
 from tests.unit.composing import fill, head, mistake, only
+from tests.variants import first
 
 STUDY = "defaults:\n  - override /persona: [p1]\n  - override /text: [t1]\nname: own\n"
 OURS = (SHIPPED / "config.yaml").read_text(encoding="utf-8")
@@ -274,11 +275,14 @@ def live(run: Run) -> str:
 
 @pytest.mark.parametrize(
     ("how", "name", "value", "word"),
-    [
-        *(("an experiment", *row) for row in NAMED),
-        ("a copy", *NAMED[0]),
-        ("a file of its own", *NAMED[3]),
-    ],
+    first(
+        3,
+        [
+            *(("an experiment", *row) for row in NAMED),
+            ("a copy", *NAMED[0]),
+            ("a file of its own", *NAMED[3]),
+        ],
+    ),
 )
 def test_an_address_of_a_file_is_shown_and_wants_a_word(
     folder, how, name, value, word, monkeypatch
@@ -346,11 +350,14 @@ def test_a_file_that_is_put_under_the_provider_gives_no_word(folder, monkeypatch
 
 @pytest.mark.parametrize(
     "provider",
-    [
-        *("openai", "anthropic", "gemini", "groq", "kluster", "compatible", "vllm", "azure"),
-        *("gemini_api", "openrouter", "mistral", "xai", "together"),
-        *("dashscope", "deepinfra", "doubleword", "moonshot", "novita", "zai"),
-    ],
+    first(
+        6,
+        [
+            *("openai", "anthropic", "gemini", "groq", "kluster", "compatible", "vllm", "azure"),
+            *("gemini_api", "openrouter", "mistral", "xai", "together"),
+            *("dashscope", "deepinfra", "doubleword", "moonshot", "novita", "zai"),
+        ],
+    ),
 )
 def test_a_shipped_provider_needs_no_word(provider):
     run = Run(only([f"provider={provider}", "temperatures=null"]))

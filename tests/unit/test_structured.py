@@ -20,6 +20,7 @@ from runner.run import assemble
 from runner.run.run import Run
 from tests.unit.composing import composed
 from tests.unit.layouts import LABELS
+from tests.variants import first
 
 MODELS = {
     "openai": ("gpt-4o-mini", ("response_format", "json_schema", "schema")),
@@ -146,7 +147,7 @@ def test_a_question_set_without_such_a_wording_says_what_it_needs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("provider", "mode"), [*((name, "batch") for name in MODELS), ("openai", "realtime")]
+    ("provider", "mode"), first(3, [*((name, "batch") for name in MODELS), ("openai", "realtime")])
 )
 def test_the_bundled_study_is_answered_in_json(tmp_path, provider, mode):
     model, _ = MODELS[provider]
