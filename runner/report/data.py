@@ -479,6 +479,7 @@ USAGE = {
     "answers": pl.Int64,
     "input_tokens": pl.Int64,
     "output_tokens": pl.Int64,
+    "cached_tokens": pl.Int64,
     "answers_without_tokens": pl.Int64,
     "cost_usd": pl.Float64,
     "answers_without_cost": pl.Int64,
@@ -497,11 +498,15 @@ def _usage(run: ReportedRun) -> pl.DataFrame:
     counted = tokens.fill_null(0) > 0  # a provider that counts nothing says 0
     answers = pl.col("outcome").is_in(ANSWERED)
     billed = answers | pl.col("outcome").is_in(PERHAPS_BILLED)
-    known = pl.scan_parquet(path, glob=False).select(
+    found = pl.scan_parquet(path, glob=False)
+    is_told = "cache_read_tokens" in found.collect_schema()
+    cached = pl.col("cache_read_tokens") if is_told else pl.lit(0)
+    known = found.select(
         pl.len().cast(pl.Int64).alias("attempts"),
         answers.sum().cast(pl.Int64).alias("answers"),
         pl.col("input_tokens").sum().cast(pl.Int64),
         pl.col("output_tokens").sum().cast(pl.Int64),
+        cached.sum().cast(pl.Int64).alias("cached_tokens"),
         (answers & ~counted).sum().cast(pl.Int64).alias("answers_without_tokens"),
         pl.col("cost_usd").sum(),
         (billed & (pl.col("cost_usd").is_null() | ~counted))
@@ -515,7 +520,7 @@ def _usage(run: ReportedRun) -> pl.DataFrame:
         "answers",
         *(
             pl.when(pl.col("answers_without_tokens") == 0).then(pl.col(name)).alias(name)
-            for name in ("input_tokens", "output_tokens")
+            for name in ("input_tokens", "output_tokens", "cached_tokens")
         ),
         "answers_without_tokens",
         pl.when(pl.col("answers_without_cost") == 0).then(pl.col("cost_usd")).alias("cost_usd"),

@@ -247,9 +247,16 @@ class Sections:
         notes = [words("n.usage"), words("m.cost")]
         if self._data.rehearsal:
             notes.append(words("n.usage_rehearsal"))
+        usage = self._usage
+        if cached := int(usage["cached_tokens"].sum()):
+            told = usage.filter(pl.col("cached_tokens").is_not_null())
+            part = share(cached, int(told["input_tokens"].sum()))
+            notes.append(words("n.cached", count=f"{cached:,}", share=part))
+        else:
+            usage = usage.drop("cached_tokens")
         yield self._parts.table(
             "usage",
-            self._usage,
+            usage,
             notes=tuple(notes),
             unknown=("input_tokens", "output_tokens", "cost_usd", "attempts", "answers"),
         )

@@ -171,6 +171,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.q3": ("第3四分位", "3rd quartile"),
     "c.input_tokens": ("入力トークン", "input tokens"),
     "c.output_tokens": ("出力トークン", "output tokens"),
+    "c.cached_tokens": ("うちキャッシュから", "of it from a cache"),
     "c.answers_without_tokens": ("トークン数不明の回答", "answers of unknown tokens"),
     "c.cost_usd": ("費用（米ドル）", "cost (US$)"),
     "c.answers_without_cost": ("費用不明の試み", "attempts of unknown cost"),
@@ -392,6 +393,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "読めなかった回答も含む、すべての試みの合計。一部でも分からなければ合計は「不明」。",
         "Over all attempts, also those whose answer could not be read. A sum is unknown as soon as "
         "a part of it is.",
+    ),
+    "n.cached": (
+        "入力トークンのうち{count}（{share}）はキャッシュから読まれ、その分は安い。",
+        "Of the input tokens, {count} ({share}) were read from a cache, and cost less.",
     ),
     "n.usage_rehearsal": (
         "模擬実行の費用は、実際に送った場合の概算であり、支払いはない。",

@@ -343,6 +343,8 @@ def _warnings(run: Run) -> Iterator[str]:
         yield f"the price of {settings.experiment.model.name} is not known: cost unknown"
     else:
         yield from run.price.notes
+        if run.caches:
+            yield from _of_cache(run.price)
     yield from _images(run)
     days = provider.limits.results_days
     if days is not None and days <= _SOON and provider.mode == "batch" and not run.emulated:
@@ -354,6 +356,18 @@ def _warnings(run: Run) -> Iterator[str]:
         yield (
             f"{settings.config.outputs} is on a disk that other machines may share ({kind}): "
             "ledgers there keep a rollback journal and a lease instead of WAL"
+        )
+
+
+def _of_cache(price: Price) -> Iterator[str]:
+    """Say what a cache may save, and what it may cost: not every request finds its prompt there."""
+    read, dearest = price.cache_read_usd, price.most_input_usd
+    if read is not None and dearest is not None:
+        shown = [f"${usd * 1_000_000:f}" for usd in (price.input_usd, dearest, read)]
+        yield (
+            "prompts are put into the service's cache: a million tokens of input cost {}, written "
+            "{}, read from it {}; it saves only where trials find their prompt there, and the high "
+            "end takes all as written".format(*(usd.rstrip("0").rstrip(".") for usd in shown))
         )
 
 

@@ -132,16 +132,20 @@ class Run:
             sending=sending,
         )
 
+    @property
+    def caches(self) -> bool:
+        """Whether requests ask for their prompts to be put into the service's cache."""
+        experiment = self.settings.experiment
+        models = [experiment.model, *(sent.model for sent in experiment.sent.values())]
+        return any("cache_control" in repr(model.parameters) for model in models)
+
     @cached_property
     def prices(self) -> PriceList:
         """What a token costs."""
         provider = self.settings.config.provider
-        experiment = self.settings.experiment
-        models = [experiment.model, *(sent.model for sent in experiment.sent.values())]
-        caches = any("cache_control" in repr(model.parameters) for model in models)
         now = SystemClock().now()
         tier = told(provider).tier
-        return prices_of(provider.model, provider.price, caches=caches, tier=tier, now=now)
+        return prices_of(provider.model, provider.price, caches=self.caches, tier=tier, now=now)
 
     @property
     def price(self) -> Price | None:

@@ -121,6 +121,20 @@ def test_tokens_that_a_provider_does_not_count_are_unknown(tmp_path):
     assert (usage["input_tokens"], usage["output_tokens"], usage["cost_usd"]) == (None,) * 3
 
 
+def test_what_was_read_from_a_cache_is_said_and_without_one_no_word_is(report, tmp_path):
+    rows = [request(Q1=(5, "r", None))]
+    stored_run(tmp_path, rows, input_tokens=1000, output_tokens=10)
+    attempts = tmp_path / "study/openai_gpt-x/attempts.parquet"
+    pl.read_parquet(attempts).with_columns(cache_read_tokens=250).write_parquet(attempts)
+    written = write_report(
+        selected(tmp_path, ["all"], rehearsals=False), tmp_path / "r", language="en"
+    )
+    assert "Of the input tokens, 250 (25.0 %) were read from a cache" in Tree(written.page).text
+    (path,) = [p for p in written.tables if p.stem == "usage"]
+    assert pl.read_csv(path)["cached_tokens"].to_list() == [250]
+    assert "cache" not in Tree(report.page).text
+
+
 def test_a_rehearsal_is_left_out_of_a_live_report_and_named(report):
     assert report.runs == ("llama-y", "gpt-x")
     assert not report.rehearsal

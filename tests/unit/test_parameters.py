@@ -267,3 +267,16 @@ def test_a_number_for_a_key_is_text_as_in_json():
 def test_a_number_that_json_cannot_carry_is_refused(value):
     with pytest.raises(ConfigError, match=r"provider\.parameters\.seed: "):
         only([f"provider.parameters.seed={value}"])
+
+
+def test_a_plan_says_what_a_cache_may_save_and_what_it_may_cost():
+    cached = "{cache_control: {type: ephemeral, ttl: 1h}}"
+    words = ("anthropic", "provider.model=claude-haiku-4-5", "temperatures=null")
+    notes, without = (
+        [n for n in preflight.warnings(run_of(*words, *more)) if "cache" in n]
+        for more in ((f"provider.parameters={cached}",), ())
+    )
+    assert without == []
+    (note,) = notes
+    assert "input cost $0.5, written $1, read from it $0.05;" in note
+    assert "the high end takes all as written" in note
