@@ -143,6 +143,16 @@ def sending(batch: Batch, marks: frozenset[Mark], now: float, experiment: str) -
     return _moved(batch, BatchEvent.SEND, marks, **changes)
 
 
+def repeating(batch: Batch, marks: frozenset[Mark]) -> Step:
+    """Return the intent to repeat an order whose reply was lost, which is on disk before the call.
+
+    For providers only that make nothing of it a second time. When it was sent first stays, since
+    no service remembers an order for ever; so does the doubt, since a refusal of a repeated order
+    says nothing of the first one.
+    """
+    return Step(batch=batch, marks=marks, event="repeat")
+
+
 def after(batch: Batch, result: CallResult, moment: Moment, terms: Terms) -> Step:
     """Return what a call's result changes in a batch.
 
@@ -523,7 +533,8 @@ def _failed(batch: Batch, verb: Verb, error: ProviderError, moment: Moment, term
         changes["candidates"] = error.candidates
     if not batch.looks:
         changes["unsettled_at"] = None
-    if verb in (Verb.STAGE, Verb.SUBMIT):
+    is_repeated = verb is Verb.SUBMIT and batch.doubted_at is not None
+    if verb in (Verb.STAGE, Verb.SUBMIT) and not is_repeated:
         if isinstance(error, ProviderBusy):
             return _moved(batch, BatchEvent.DEFERRED, moment.marks, **changes)
         if isinstance(error, ProviderRefused):
@@ -532,6 +543,8 @@ def _failed(batch: Batch, verb: Verb, error: ProviderError, moment: Moment, term
             return replace(step, halted=f"the provider refused {batch.key}: {error}")
     if verb is Verb.SUBMIT:
         changes["doubted_at"] = moment.now
+        if isinstance(error, ProviderRefused | ProviderUndecided):  # from now on it is looked for
+            changes["looks"] = batch.looks + 1
     undecided = isinstance(error, ProviderUndecided)
     what = "undecided" if undecided else f"{verb.value} failed"
     said = batch.tries > 0 and batch.error == changes["error"]

@@ -92,6 +92,8 @@ class RunState:
         self._halted: str | None = None
         self._leaves_at: float | None = None
         self._held: str | None = None
+        self._lack: tuple[int, int] = (0, 0)
+        """Requests that are too few for a batch, and how many were pending when that was found."""
         self._shared_budget = shared_budget
         now = clock.now()
         self._batches = {b.key: resumed(b, now, waits=waits) for b in ledger.batches()}
@@ -153,6 +155,12 @@ class RunState:
     def has_pending(self) -> bool:
         """Tell whether anything may be packed now."""
         return self._admission.has_pending(self.requests)
+
+    @property
+    def too_few(self) -> int:
+        """Requests that are fewer than the provider takes in a batch, while no others are pending."""
+        count, among = self._lack
+        return count if among == self.requests.counts().pending else 0
 
     def held_back(self) -> frozenset[BatchKey]:
         """Return batches that are packed and wait for the pilot."""
@@ -245,6 +253,10 @@ class RunState:
         """Let a batch be looked at now."""
         self._batches[key] = replace(self._batches[key], next_at=self.clock.now())
 
+    def lack(self, count: int) -> None:
+        """Note how many of the requests that are pending are too few for a batch."""
+        self._lack = count, self.requests.counts().pending
+
     def hold(self, why: str | None) -> None:
         """Note why something that could be sent is not."""
         self._held = why
@@ -252,6 +264,7 @@ class RunState:
     def asked_again(self) -> None:
         """Take note that requests which had ended wait to be asked once more."""
         self._is_news = True
+        self._lack = 0, 0
         self._admission.asked_again()
         self.summarise()
 
