@@ -9,13 +9,14 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from http.client import HTTPException
 from traceback import walk_tb
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import botocore.exceptions as aws
 from botocore.config import Config
-from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from urllib3 import exceptions as transport
@@ -46,8 +47,6 @@ _BUSY: Final = (
 )
 _CONFLICTS: Final = ("ConflictException", "IdempotentParameterMismatchException")
 _KEPT_OPEN: Final = 50
-_LOADER: Final = Loader()
-"""Reads the descriptions of the services, each once."""
 _LOGGERS: Final = ("botocore", "boto3", "s3transfer")
 
 
@@ -83,8 +82,6 @@ def client_of(name: str, service: Service, region: str | None, address: str | No
         region: where.
         address: where it is, if not where AWS has it.
     """
-    session = Session()
-    session.register_component("data_loader", _LOADER)
     short = service.timeout_seconds
     config: dict[str, Any] = {
         "retries": {"total_max_attempts": 1, "mode": "standard"},
@@ -96,11 +93,12 @@ def client_of(name: str, service: Service, region: str | None, address: str | No
     }
     if service.on_this_machine:
         config["proxies"] = {}
+    own: dict[str, Any] = {}
     if service.key is not None:
         config["signature_version"] = "s3v4" if name == "s3" else "v4"
-        session.set_credentials(*_pair_of(service.key, service))
-    made = session.create_client(
-        name, region_name=region, endpoint_url=address, config=Config(**config)
+        own = _pair_of(service.key, service)
+    made = session().create_client(
+        name, region_name=region, endpoint_url=address, config=Config(**config), **own
     )
     made.meta.events.register("before-parse", _checked)
     made.meta.events.register("before-sign", _without_waiting)
@@ -108,7 +106,25 @@ def client_of(name: str, service: Service, region: str | None, address: str | No
     return made
 
 
-def _pair_of(key: Secret, service: Service) -> tuple[str, str, str | None]:
+def usable(address: str) -> str:
+    """Return an address that can be one.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or parts.port == 0:
+        raise ValueError(f"{address} is no address")
+    return address
+
+
+@cache
+def session() -> Session:
+    """Return what finds credentials and makes clients: one, since it takes long to make."""
+    return Session()
+
+
+def _pair_of(key: Secret, service: Service) -> dict[str, str | None]:
     """Return id, secret and token of credentials: of the environment, or a stand-in's, which has one word.
 
     Raises:
@@ -119,7 +135,11 @@ def _pair_of(key: Secret, service: Service) -> tuple[str, str, str | None]:
     is_theirs = os.environ.get(SECRET_VARIABLE, "").strip() == key.reveal()
     name = os.environ.get("AWS_ACCESS_KEY_ID", "").strip() if is_theirs else ""
     token = os.environ.get("AWS_SESSION_TOKEN", "").strip() if name else ""
-    return name or key.reveal(), key.reveal(), token or None
+    return {
+        "aws_access_key_id": name or key.reveal(),
+        "aws_secret_access_key": key.reveal(),
+        "aws_session_token": token or None,
+    }
 
 
 def _without_waiting(request: Any, **_: Any) -> None:
@@ -224,6 +244,7 @@ _REFUSED_HERE: Final = (
     aws.NoRegionError,
     aws.ProfileNotFound,
     aws.UnknownEndpointError,
+    aws.EndpointProviderError,
     aws.InvalidRegionError,
     aws.ConfigParseError,
     aws.TokenRetrievalError,
@@ -263,7 +284,7 @@ def _meaning(error: Exception, service: Service, what: str, where: str) -> Provi
     causes = list(causes_of(error))
     causes += [e for e in (getattr(c, "kwargs", {}).get("error") for c in causes) if e is not None]
     if any(isinstance(cause, _NOT_SENT) or _in_a_handshake(cause) for cause in causes):
-        return ProviderBusy(f"{what}: cannot reach {where}: {said(error, service.key)}")
+        return ProviderBusy(f"{what}: cannot reach {where}: {said(causes[-1], service.key)}")
     if isinstance(error, _REFUSED_HERE):
         return ProviderRefused(f"{message}: check {SIGN_IN}")
     if isinstance(error, _UNREADABLE):

@@ -28,13 +28,15 @@ class Objects:
         key, size = key_of(self._prefix, name), path.stat().st_size
         if not (look_first and self._size_of(key) == size):
             with path.open("rb") as source:
-                self._client.put_object(
+                kept = self._client.put_object(
                     Bucket=self._bucket,
                     Key=key,
                     Body=Renamed(source, OURS, THEIRS),
                     ContentLength=size,
                     ContentType="application/jsonl",
                 )
+            if not kept.get("ETag"):
+                raise ProviderReplyUnreadable("upload: a reply that does not say what was kept")
         return {
             "input": self._uri(key),
             "output": self._uri(f"{self._prefix}{APP}/results/"),

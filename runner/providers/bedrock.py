@@ -144,7 +144,7 @@ class BedrockBatch:
     dialect = CONVERSE
     default_base_url: ClassVar[str] = "https://bedrock.amazonaws.com"
     """Stands for the region's own address, which the SDK knows."""
-    base_url_variable: ClassVar[str] = "AWS_ENDPOINT_URL_BEDROCK"
+    base_url_variable: ClassVar[str] = "BEDROCK_BASE_URL"
     key_variable: ClassVar[str] = "AWS_SECRET_ACCESS_KEY"
     settled: ClassVar[Mapping[str, str]] = SETTLED
     fences: ClassVar[bool] = True
@@ -225,9 +225,8 @@ class BedrockBatch:
         """Look through the list for jobs that have our name."""
         strangers = {*batch.dead, *claimed}
         with self._speaking("list", "bedrock"):
-            jobs = {
-                _id_of(job): job for job in self._listed(part_of_names(batch)) if is_of(job, batch)
-            }
+            listed = [(_id_of(job), job) for job in self._listed(part_of_names(batch))]
+        jobs = {remote: job for remote, job in listed if is_of(job, batch)}
         alive = [remote for remote in jobs if remote not in strangers]
         if not alive:
             return None
@@ -320,7 +319,8 @@ class BedrockBatch:
     def _speaking(self, what: str, name: str) -> "Speaking":
         with _IMPORTING:
             from runner.providers import _aws
-        where = self._address(name) or self._service.base_url
+        with _aws.connecting(self._service):
+            where = _aws.usable(self._address(name) or self._service.base_url)
         return _aws.speaking(self._service, what, where)
 
     def _client(self, name: str) -> Any:

@@ -46,6 +46,7 @@ class BedrockKit(Kit):
         "name": "unknown.jsonl",
     }
     unknown_file = f"{_FOLDER}/1unknown0000/unknown.jsonl.out"
+    empty_hand_over = True
     id_field = "jobArn"
     cancelled = "stopped"
     writes_unrun = False
@@ -93,7 +94,6 @@ class BedrockKit(Kit):
             b'{"recordId": "x", "modelOutput": "no JSON"}',
             b'{"recordId": "x", "modelOutput": {"output": "x"}}',
             b'{"recordId": "x", "modelOutput": {"content": [{"type": "text", "text": "Q1"}]}}',
-            b'{"recordId": "x", "error": {"errorCode": 418}}',
         )
 
     @property
