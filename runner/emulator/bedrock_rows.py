@@ -79,11 +79,13 @@ class BedrockRows:
                 if not is_record:
                     return self._failed(f"Line {total} of the input is not in the correct format.")
                 doomed += isinstance(self.read(line)[2], bytes)
-        if not self.least <= total <= _MOST:
+        if total < self.least:
             return self._failed(
-                f"The number of records {total} is not between {self.least} and {_MOST}, as the "
-                "quotas of batch inference say."
+                f"The batch contains less records ({total}) than the required minimum of: "
+                f"{self.least}. See the quotas of batch inference."
             )
+        if total > _MOST:
+            return self._failed(f"The batch contains more records ({total}) than {_MOST}.")
         return Checked(self.model, total, doomed, ())
 
     def _failed(self, message: str) -> Checked:

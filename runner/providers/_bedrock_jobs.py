@@ -34,7 +34,10 @@ _ENDED: Final = {
 """How requests ended that have no line."""
 _FURTHEST: Final = (*("completed", "partially_completed"), *_GOING_ON, *("stopped", "expired"))
 """Which of several jobs to adopt: the furthest on, and a failed one last."""
-_NO_ROOM: Final = re.compile(r"(?i)quota|throttl|too many|limit exceeded|capacity|try again later")
+_NO_ROOM: Final = re.compile(
+    r"(?i)throttl|too many (?:jobs|requests)|jobs in progress|concurren|capacity|try again later"
+)
+"""Not any word of a quota: a file that is too small, or too large, is so the next time, too."""
 
 
 def stem_of(name: str) -> str:
