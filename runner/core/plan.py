@@ -129,6 +129,8 @@ class Facts:
     """Whether the provider's input can be taken away, to make a late order harmless."""
     idempotent: bool = False
     """Whether an order that is repeated makes nothing a second time."""
+    repeatable: frozenset[BatchKey] = frozenset()
+    """Batches whose order this run has sent, or has looked for once and not found."""
     too_few: int = 0
     """Of what waits to be packed: requests that are fewer than the provider takes in a batch."""
     other_jobs: Load = Load()
@@ -284,12 +286,14 @@ def _doubt(batch: Batch, facts: Facts, now: float) -> Verb:
 def _may_repeat(batch: Batch, facts: Facts, now: float) -> bool:
     """Tell whether an order in doubt is sent again: only while its token is sure to be remembered.
 
-    Not by a run that sends nothing: the first order may never have arrived. And not once it was
-    looked for (`looks`): then a repeated order was refused, or the batch comes from a recovery.
+    Not by a run that sends nothing: the first order may never have arrived. An order of an earlier
+    run is looked for first, since clocks may be set between two runs: an old one is on the list,
+    and a new one's token is remembered.
     """
     sends = facts.purpose.sends and facts.halted is None and batch.key not in facts.cancelled
     is_new = batch.sent_at is not None and now < batch.sent_at + REPEAT_SECONDS
-    return facts.idempotent and sends and is_new and not (batch.realtime or batch.looks)
+    is_known = batch.key in facts.repeatable and not batch.realtime
+    return facts.idempotent and sends and is_new and is_known
 
 
 def doubt_settles_at(batch: Batch, settle_seconds: float) -> float:

@@ -40,6 +40,8 @@ class Packed:
     realtime: bool
     too_few: int = 0
     """Requests that are fewer than the provider takes in a batch."""
+    as_of: int = 0
+    """The `RunState.turn` by which that was found."""
 
 
 class Calls:
@@ -199,14 +201,14 @@ class Calls:
         """Write the next request file; nothing is recorded yet."""
         key = BatchKey(next_key(self._state.batches))
         asking = self._spec.asking_at(self._state.clock.now())
-        mixed, short = asking.first == asking.again, 0
+        mixed, short, turn = asking.first == asking.again, 0, self._state.turn
         for again in (None,) if mixed else (True, False):
             realtime = asking.again if again else asking.first
             for spans in self._request_files.batches(self._state.pending(again=again)):
                 if realtime or is_enough(spans, self._spec.limits):
                     return self._written(key, spans, realtime=realtime)
                 short += sum(len(sized.span) for sized in spans)
-        return Packed(key, None, realtime=False, too_few=short)
+        return Packed(key, None, realtime=False, too_few=short, as_of=turn)
 
     def _written(self, key: BatchKey, spans: tuple[SizedSpan, ...], *, realtime: bool) -> Packed:
         if self.provider.found_by_size and not realtime:

@@ -868,6 +868,21 @@ def test_a_repeated_order_that_is_refused_is_looked_for(tmp_path):
     assert (provider.orders, provider.calls[:4]) == (1, ["stage", "submit", "submit", "find"])
 
 
+@pytest.mark.parametrize("made_it", [True, False])
+def test_an_order_of_an_earlier_run_is_looked_for_once_before_it_is_repeated(tmp_path, made_it):
+    lost = [ProviderSilent("reset")]
+    made, first = engine(tmp_path, {"submit": lost}, Purpose.SUBMIT, kind=Idempotent)
+    finished(made)
+    again, provider = engine(tmp_path, kind=Idempotent)
+    again._clock.time -= 30_000  # it was set back
+    provider.files = first.files
+    if made_it:
+        provider.batches, provider.tokens, provider.orders = first.batches, first.tokens, 1
+    assert finished(again).counts.success == 6
+    assert provider.calls[:2] == (["find", "poll"] if made_it else ["find", "submit"])
+    assert provider.orders == 1
+
+
 def test_an_order_of_long_ago_is_looked_for_and_not_repeated(tmp_path):
     made, provider = engine(tmp_path, {"submit": [ProviderSilent("reset")]}, kind=Idempotent)
     clock, original = made._clock, provider.submit
@@ -925,3 +940,17 @@ def test_no_two_batches_in_flight_have_the_same_size_where_size_is_all_there_is(
     snapshot = finished(made)
     assert [b.count for b in snapshot.batches[:2]] == [2, 1]
     assert snapshot.counts.success == 6
+
+
+def test_what_was_too_few_is_looked_at_again_when_anything_came_meanwhile(tmp_path):
+    made, _ = engine(tmp_path)
+    state = made._state
+    before = state.turn
+    state.asked_again()
+    state.lack(3, before)  # by a pack that had begun before
+    assert state.too_few == 0
+    state.lack(3, state.turn)
+    assert state.too_few == 3
+    state.turn += 1
+    assert state.too_few == 0
+    state.ledger.close()

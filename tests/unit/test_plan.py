@@ -245,7 +245,7 @@ def test_a_doubt_is_cleared_up_even_when_sending_has_stopped():
 
 REPEATS = {
     "as it is": ({}, {}, True),
-    "the list was asked already": ({"looks": 1}, {}, False),
+    "sent by an earlier run": ({}, {"repeatable": frozenset()}, False),
     "the token may be forgotten": ({"sent_at": NOW - REPEAT_SECONDS}, {}, False),
     "when it was sent is not known": ({"sent_at": None}, {}, False),
     "it is asked one by one": ({"realtime": True}, {}, False),
@@ -261,7 +261,8 @@ REPEATS = {
 @pytest.mark.parametrize(("changes", "known", "repeated"), REPEATS.values(), ids=REPEATS)
 def test_an_order_in_doubt_is_repeated_or_looked_for(changes, known, repeated):
     doubtful = batch(BatchState.SUBMITTING, **({"sent_at": NOW - 1} | changes))
-    here = replace(facts(Purpose.RUN, doubtful), **({"idempotent": True} | known))
+    can_be = {"idempotent": True, "repeatable": frozenset({doubtful.key})}
+    here = replace(facts(Purpose.RUN, doubtful), **(can_be | known))
     found = plan(here, NOW)
     assert verbs(found) == [Verb.SUBMIT if repeated else Verb.FIND]
 
@@ -269,6 +270,7 @@ def test_an_order_in_doubt_is_repeated_or_looked_for(changes, known, repeated):
 def test_a_repeated_order_needs_neither_room_nor_money_a_second_time():
     doubtful = batch(BatchState.SUBMITTING, sent_at=NOW - 1)
     narrow = {"limits": ROOM_FOR_ONE, "budget_usd": Decimal(1), "idempotent": True}
+    narrow["repeatable"] = frozenset({doubtful.key})
     assert verbs(plan(facts(Purpose.RUN, doubtful, **narrow), NOW)) == [Verb.SUBMIT]
 
 

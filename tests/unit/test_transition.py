@@ -242,6 +242,26 @@ def test_a_lost_reply_begins_the_doubt():
     assert step.batch.doubted_at == NOW
 
 
+def test_an_order_is_repeatable_in_the_run_that_sent_it_or_did_not_find_it():
+    sent = sending(batch(_S.STAGED), frozenset(), NOW, "x")
+    assert Mark.REPEATABLE in sent.marks
+    lost = after(sent.batch, Failed(Verb.SUBMIT, SILENT), moment(*sent.marks), TERMS)
+    assert Mark.REPEATABLE in lost.marks
+    refused = after(lost.batch, Failed(Verb.SUBMIT, REFUSED), moment(*lost.marks), TERMS)
+    assert Mark.REPEATABLE not in refused.marks
+    again = after(refused.batch, Looked(None), moment(*refused.marks), TERMS)
+    assert Mark.REPEATABLE not in again.marks, "a refusal would only come again"
+    inherited = resumed(lost.batch, NOW, waits=True)
+    assert Mark.REPEATABLE not in after(inherited, Failed(Verb.FIND, SILENT), moment(), TERMS).marks
+    assert Mark.REPEATABLE in after(inherited, Looked(None), moment(), TERMS).marks
+
+
+def test_an_order_that_was_sent_in_the_future_was_sent_now():
+    """The wall clock was set back: an order is not young for ever."""
+    assert resumed(batch(_S.SUBMITTING, sent_at=NOW + 9), NOW, waits=True).sent_at == NOW
+    assert resumed(batch(_S.SUBMITTING, sent_at=NOW - 9), NOW, waits=True).sent_at == NOW - 9
+
+
 REPEATED = {  # what came of a repeated order; what the batch is then, and how often it was looked for
     "no reply": (Failed(Verb.SUBMIT, SILENT), _S.SUBMITTING, 0),
     "not now": (Failed(Verb.SUBMIT, BUSY), _S.SUBMITTING, 0),
