@@ -160,10 +160,11 @@ def plan(facts: Facts, now: float) -> Plan:
     actions.sort(key=lambda action: action.verb is not Verb.COLLECT)
     actions += [Action(verb, key) for key, verb in beside.items()]
     held = None
+    short = facts.too_few > 0 and not is_past(facts.deadline, now)
     if facts.purpose.sends and facts.halted is None:
         sending, held = _send(facts, free, now)
         actions += sending
-        if facts.too_few:
+        if short:
             held = "; ".join(filter(None, (held, too_few(facts.too_few, facts.limits))))
         elif facts.pending and not facts.packing:
             actions.append(Action(Verb.PACK))
@@ -171,6 +172,8 @@ def plan(facts: Facts, now: float) -> Plan:
         Action(Verb.DROP, b.key) for b in free if b.state in UNSENT and _is_cancelled(b, facts)
     ]
     waiting = list(_waits(facts, free, now))
+    if short and facts.halted is None:
+        waiting += _deadline_ahead(facts, now)
     idle = not actions and not facts.busy and not facts.packing
     return Plan(
         actions=tuple(actions),

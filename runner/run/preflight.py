@@ -96,13 +96,9 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     requests, size, tokens = (
         (sum(column) for column in zip(*sizes, strict=True)) if sizes else _NOTHING
     )
-    weights = Counter[Weight]()
-    for batch in packed:
-        weights.update(batch.weights)
+    weights = _weights_of(packed)
     later = _later(run, request_files, request_states, admission.rounds)
-    left = weights + later
-    for batch in short:
-        left.update(batch.weights)
+    left = weights + later + _weights_of(short)
     due = None
     if deadline is not None:
         more_usd = _beside_batches(run, request_files, left, begun.in_flight)
@@ -251,6 +247,13 @@ class _Packed:
     """Requests, bytes, input tokens."""
     weights: Mapping[Weight, int]
     spans: Sequence[Span]
+
+
+def _weights_of(batches: Iterable[_Packed]) -> Counter[Weight]:
+    found = Counter[Weight]()
+    for batch in batches:
+        found.update(batch.weights)
+    return found
 
 
 def _looked_at(batch: Sequence[SizedSpan], files: RequestFiles) -> _Packed:

@@ -292,6 +292,16 @@ def test_what_is_too_few_for_a_batch_is_not_packed_and_said_to_be_open():
     assert plan(facts(Purpose.COLLECT, **short), NOW).held is None
 
 
+def test_what_is_too_few_for_a_batch_waits_for_the_deadline_and_is_asked_one_by_one_then():
+    limits = replace(LIMITS, min_requests=100)
+    short = {"limits": limits, "pending": True, "too_few": 7, "deadline": NOW + 60}
+    found = plan(facts(Purpose.RUN, **short), NOW)
+    assert (verbs(found), found.done, found.wake_at) == ([], False, NOW + 60)
+    assert plan(facts(Purpose.RUN, **short, halted="refused"), NOW).done
+    late = plan(facts(Purpose.RUN, **short), NOW + 60)
+    assert (verbs(late), late.held) == ([Verb.PACK], None)
+
+
 # --- asking once -------------------------------------------------------------------------------
 
 
