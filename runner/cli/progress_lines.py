@@ -29,6 +29,7 @@ _SAID = {
     "fenced": "its input is taken away, so that a late order cannot run",
     "not found yet": "the provider does not list it yet; looking again",
     "submit failed": "no clear reply: it may have been ordered, so the provider is asked",
+    "repeat": "its order got no reply and is repeated under the same token; that makes nothing twice",
     "poll failed": "could not be asked; asking again",
     "find failed": "the provider's list could not be read; asking again",
     "fence failed": "its input could not be taken away; trying again",

@@ -309,6 +309,7 @@ def _lowest(config: Config) -> list[tuple[str, float, float]]:
         ("provider.limits.enqueued_tokens", provider.limits.enqueued_tokens, 1),
         ("provider.limits.batches_in_flight", provider.limits.batches_in_flight, 1),
         ("provider.limits.results_days", provider.limits.results_days, 1),
+        ("provider.limits.min_requests", provider.limits.min_requests, 1),
     ]
     return at_least + [(key, limit, low) for key, limit, low in optional if limit is not None]
 

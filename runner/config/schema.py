@@ -110,6 +110,7 @@ class LimitsConfig:
     enqueued_tokens: int | None = None
     batches_in_flight: int | None = None
     results_days: int | None = None
+    min_requests: int | None = None
     margin: float = 0.05
 
 

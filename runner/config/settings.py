@@ -176,6 +176,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
             batches_in_flight=config.provider.limits.batches_in_flight,
             margin=config.provider.limits.margin,
             results_days=config.provider.limits.results_days,
+            min_requests=config.provider.limits.min_requests,
         ),
         listed=bool(config.provider.models),
         capability=capability,

@@ -310,6 +310,8 @@ class Limits:
     """The share of each limit that is left unused."""
     results_days: int | None = None
     """How long results are kept, from when a batch was created."""
+    min_requests: int | None = None
+    """The fewest requests that a batch may have; what is asked one by one has no such limit."""
 
 
 class Sampling(StrEnum):

@@ -1,4 +1,8 @@
-"""Spans of requests to batches that fit a provider's limits; arithmetic on spans, never a list."""
+"""Spans of requests to batches that fit a provider's limits; arithmetic on spans, never a list.
+
+A provider may want a batch to have so many requests at least. A batch that would have fewer takes
+some from the one before it; what is too few all the same is never filled up: it would be paid twice.
+"""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -50,11 +54,73 @@ def pack(spans: Iterable[SizedSpan], limits: Limits) -> Iterator[tuple[SizedSpan
     """Fill batches greedily, in order, each limit less its margin.
 
     Yields:
-        The spans of one batch; a span may be cut in two between batches.
+        The spans of one batch; a span may be cut in two between batches. One that has too few
+        requests for the provider (`is_enough`) comes only where that cannot be avoided.
 
     Raises:
         ConfigError: when a single request is larger than a whole batch may be.
     """
+    before: tuple[SizedSpan, ...] = ()
+    for batch in _filled(spans, limits):
+        if limits.min_requests is None:
+            yield batch
+            continue
+        if before:
+            before, batch = _shared(before, batch, limits)  # noqa: PLW2901 - it is the next one now
+            yield before
+        before = batch
+    if before:
+        yield before
+
+
+def is_enough(batch: Iterable[SizedSpan], limits: Limits) -> bool:
+    """Tell whether a batch has as many requests as the provider wants at least."""
+    return limits.min_requests is None or _count(batch) >= limits.min_requests
+
+
+def too_few(count: int, limits: Limits) -> str:
+    """Say that some requests are too few for a batch, and what to do about them."""
+    are = "1 request is" if count == 1 else f"{count:,} requests are"
+    return (
+        f"{are} not sent: the provider takes no batch of fewer than {limits.min_requests or 1:,}; "
+        "to ask them one by one, at full price, run again with provider.mode=realtime"
+    )
+
+
+def _count(batch: Iterable[SizedSpan]) -> int:
+    return sum(len(sized.span) for sized in batch)
+
+
+def _shared(
+    first: tuple[SizedSpan, ...], second: tuple[SizedSpan, ...], limits: Limits
+) -> tuple[tuple[SizedSpan, ...], tuple[SizedSpan, ...]]:
+    """Let two batches have enough requests, evenly if that fits; as they are where they cannot."""
+    least, total = limits.min_requests or 1, _count(first) + _count(second)
+    if is_enough(second, limits) or total < 2 * least:
+        return first, second
+    for share in (total // 2, least):
+        head, tail = _parted((*first, *second), total - share)
+        if len(list(_filled(tail, limits))) == 1:
+            return head, tail
+    return first, second
+
+
+def _parted(
+    batch: Iterable[SizedSpan], count: int
+) -> tuple[tuple[SizedSpan, ...], tuple[SizedSpan, ...]]:
+    """Cut a batch behind so many requests."""
+    heads: list[SizedSpan] = []
+    tails: list[SizedSpan] = []
+    for sized in batch:
+        head, tail = _cut(sized, count) if count > 0 else (None, sized)
+        heads += [] if head is None else [head]
+        tails += [] if tail is None else [tail]
+        count -= 0 if head is None else len(head.span)
+    return tuple(heads), tuple(tails)
+
+
+def _filled(spans: Iterable[SizedSpan], limits: Limits) -> Iterator[tuple[SizedSpan, ...]]:
+    """Yield batches as full as they can be."""
     batch: list[SizedSpan] = []
     room = _empty(limits)
     for sized in spans:
@@ -82,16 +148,10 @@ def with_a_size_of_its_own(
 
     A provider that gives a batch no name of ours can still be asked for the one of this size.
     """
-    count = sum(len(sized.span) for sized in spans)
+    count = _count(spans)
     size = next((n for n in range(count, 0, -1) if n not in taken), count)
-    kept: list[SizedSpan] = []
-    for sized in spans:
-        if size <= 0:
-            break
-        head, _ = _cut(sized, size)
-        kept.append(head)
-        size -= len(head.span)
-    return tuple(kept)
+    kept, _ = _parted(spans, size)
+    return kept
 
 
 def _empty(limits: Limits) -> _Room:

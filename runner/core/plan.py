@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from runner.core.ends import held_up
 from runner.core.model import Batch, BatchKey, Limits
+from runner.core.pack import too_few
 from runner.core.states import AT_PROVIDER, FINAL_STATES, BatchState
 from runner.core.twins import is_unsought, most_usd, open_twins
 
@@ -66,6 +67,11 @@ class Action:
     batch: BatchKey | None = None
 
 
+REPEAT_SECONDS = 3600.0
+"""How long after an order its token is taken to be remembered; an older one is looked for instead.
+
+Where services of such a kind say it, they say eight hours.
+"""
 ELSEWHERE_SECONDS = 0.5
 """Between two looks at what other jobs have let go of."""
 
@@ -121,6 +127,12 @@ class Facts:
     """Whether the provider's list says what a batch was made from."""
     fences: bool
     """Whether the provider's input can be taken away, to make a late order harmless."""
+    idempotent: bool = False
+    """Whether an order that is repeated makes nothing a second time."""
+    repeatable: frozenset[BatchKey] = frozenset()
+    """Batches whose order this run has sent, or has looked for once and not found."""
+    too_few: int = 0
+    """Of what waits to be packed: requests that are fewer than the provider takes in a batch."""
     other_jobs: Load = Load()
     deadline: float | None = None
     """When what is open is asked one by one, in seconds since the epoch; None: never."""
@@ -148,15 +160,20 @@ def plan(facts: Facts, now: float) -> Plan:
     actions.sort(key=lambda action: action.verb is not Verb.COLLECT)
     actions += [Action(verb, key) for key, verb in beside.items()]
     held = None
+    short = facts.too_few > 0 and not is_past(facts.deadline, now)
     if facts.purpose.sends and facts.halted is None:
         sending, held = _send(facts, free, now)
         actions += sending
-        if facts.pending and not facts.packing:
+        if short:
+            held = "; ".join(filter(None, (held, too_few(facts.too_few, facts.limits))))
+        elif facts.pending and not facts.packing:
             actions.append(Action(Verb.PACK))
     actions += [
         Action(Verb.DROP, b.key) for b in free if b.state in UNSENT and _is_cancelled(b, facts)
     ]
     waiting = list(_waits(facts, free, now))
+    if short and facts.halted is None:
+        waiting += _deadline_ahead(facts, now)
     idle = not actions and not facts.busy and not facts.packing
     return Plan(
         actions=tuple(actions),
@@ -257,12 +274,29 @@ def _doubt(batch: Batch, facts: Facts, now: float) -> Verb:
 
     The provider's list gets time to settle before the fence. The fence (deleting the input) makes
     a late acceptance harmless; only a look well after it proves that nothing was ordered.
+
+    Where a repeated order makes nothing twice, it is repeated instead, and its reply says it all.
     """
+    if _may_repeat(batch, facts, now):
+        return Verb.SUBMIT
     settled = now >= doubt_settles_at(batch, facts.settle_seconds)
     unfenced = facts.fences and not batch.realtime and batch.fenced_at is None
     if batch.looks > 0 and unfenced and settled and not batch.candidates and facts.purpose.waits:
         return Verb.FENCE
     return Verb.FIND
+
+
+def _may_repeat(batch: Batch, facts: Facts, now: float) -> bool:
+    """Tell whether an order in doubt is sent again: only while its token is sure to be remembered.
+
+    Not by a run that sends nothing: the first order may never have arrived. An order of an earlier
+    run is looked for first, since clocks may be set between two runs: an old one is on the list,
+    and a new one's token is remembered.
+    """
+    sends = facts.purpose.sends and facts.halted is None and batch.key not in facts.cancelled
+    is_new = batch.sent_at is not None and now < batch.sent_at + REPEAT_SECONDS
+    is_known = batch.key in facts.repeatable and not batch.realtime
+    return facts.idempotent and sends and is_new and is_known
 
 
 def doubt_settles_at(batch: Batch, settle_seconds: float) -> float:

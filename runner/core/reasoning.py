@@ -21,14 +21,17 @@ THINKING_LEVEL: Final = "thinking_level"
 TEMPLATE: Final = "template"
 RESPONSES_EFFORT: Final = "responses_effort"
 SWITCH: Final = "switch"
+CONVERSE_BUDGET: Final = "converse_budget"
+CONVERSE_ADAPTIVE: Final = "converse_adaptive"
 
 WAYS: Final = (
     *(EFFORT, BUDGET, ADAPTIVE, THINKING_BUDGET, THINKING_LEVEL, TEMPLATE, RESPONSES_EFFORT),
-    SWITCH,
+    *(SWITCH, CONVERSE_BUDGET, CONVERSE_ADAPTIVE),
 )
 """reasoning_effort of chat completions, and reasoning.effort of OpenAI's Responses API; thinking with a number of tokens, or adaptive with an effort,
 of Anthropic's Messages API; thinkingBudget and thinkingLevel of Gemini; enable_thinking of a chat
-template, as Qwen's; reasoning.enabled of Together."""
+template, as Qwen's; reasoning.enabled of Together; Anthropic's two in what Bedrock's Converse API
+hands on to the model."""
 
 
 def parameters(way: str, level: str, usual: str | None) -> JsonObject:
@@ -46,6 +49,9 @@ def parameters(way: str, level: str, usual: str | None) -> JsonObject:
             return {"thinking": {"type": "enabled", "budget_tokens": _CLAUDE_TOKENS[level]}}
         case "adaptive":
             return {"thinking": {"type": "adaptive"}, "output_config": {"effort": level}}
+        case "converse_budget" | "converse_adaptive":
+            inside = parameters(way.removeprefix("converse_"), level, usual)
+            return {"additionalModelRequestFields": inside} if inside else {}
         case "thinking_budget":
             return _thinking({"thinkingBudget": _GEMINI_TOKENS[level]})
         case "thinking_level":
@@ -65,7 +71,7 @@ def _thinking(config: JsonObject) -> JsonObject:
 
 def least_cap(way: str, level: str) -> int:
     """Return the smallest cap on an answer with which a service takes a request at all."""
-    return _CLAUDE_TOKENS.get(level, 0) + 1 if way == BUDGET else 1
+    return _CLAUDE_TOKENS.get(level, 0) + 1 if way in (BUDGET, CONVERSE_BUDGET) else 1
 
 
 def cut_off_note(model: str, level: str | None, cap: int, answer: int) -> str | None:

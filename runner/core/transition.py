@@ -53,6 +53,8 @@ class Mark(StrEnum):
     """Its twins were looked for in this run, and are not looked for again in it."""
     CLEARED = "cleared"
     """Its twins were cancelled and asked about in this run."""
+    REPEATABLE = "repeatable"
+    """Its order was sent in this run, or was looked for in it and not found, and was not refused."""
     FAILING = "failing"
     """It never ran, as the provider says; that waits for a look for its twins."""
 
@@ -128,7 +130,12 @@ def resumed(batch: Batch, now: float, *, waits: bool) -> Batch:
             batch = replace(batch, downloads=None)
     if batch.state is not BatchState.SUBMITTING:
         return batch
-    return replace(batch, doubted_at=now, fenced_at=None if batch.fenced_at is None else now)
+    return replace(
+        batch,
+        doubted_at=now,
+        fenced_at=None if batch.fenced_at is None else now,
+        sent_at=None if batch.sent_at is None else min(batch.sent_at, now),
+    )
 
 
 def staging(batch: Batch, marks: frozenset[Mark]) -> Step:
@@ -140,7 +147,17 @@ def sending(batch: Batch, marks: frozenset[Mark], now: float, experiment: str) -
     """Return the intent to order, which is on disk before the call that costs money."""
     handle = {**batch.handle, "experiment": experiment}
     changes = {"sent_at": now, "doubted_at": None, "handle": handle}
-    return _moved(batch, BatchEvent.SEND, marks, **changes)
+    return _moved(batch, BatchEvent.SEND, marks | {Mark.REPEATABLE}, **changes)
+
+
+def repeating(batch: Batch, marks: frozenset[Mark]) -> Step:
+    """Return the intent to repeat an order whose reply was lost, which is on disk before the call.
+
+    For providers only that make nothing of it a second time. When it was sent first stays, since
+    no service remembers an order for ever; so does the doubt, since a refusal of a repeated order
+    says nothing of the first one.
+    """
+    return Step(batch=batch, marks=marks, event="repeat")
 
 
 def after(batch: Batch, result: CallResult, moment: Moment, terms: Terms) -> Step:
@@ -291,7 +308,8 @@ def _looked(batch: Batch, made: Made | None, moment: Moment, terms: Terms) -> St
         candidates=(),
         next_at=max(now, min(soon, doubt_settles_at(batch, settle))),
     )
-    return Step(batch=waiting, marks=moment.marks, event="not found yet")
+    marks = moment.marks if batch.looks else moment.marks | {Mark.REPEATABLE}
+    return Step(batch=waiting, marks=marks, event="not found yet")
 
 
 def _sought(batch: Batch, made: Made | None, moment: Moment) -> Step:
@@ -523,7 +541,8 @@ def _failed(batch: Batch, verb: Verb, error: ProviderError, moment: Moment, term
         changes["candidates"] = error.candidates
     if not batch.looks:
         changes["unsettled_at"] = None
-    if verb in (Verb.STAGE, Verb.SUBMIT):
+    is_repeated = verb is Verb.SUBMIT and batch.doubted_at is not None
+    if verb in (Verb.STAGE, Verb.SUBMIT) and not is_repeated:
         if isinstance(error, ProviderBusy):
             return _moved(batch, BatchEvent.DEFERRED, moment.marks, **changes)
         if isinstance(error, ProviderRefused):
@@ -532,6 +551,9 @@ def _failed(batch: Batch, verb: Verb, error: ProviderError, moment: Moment, term
             return replace(step, halted=f"the provider refused {batch.key}: {error}")
     if verb is Verb.SUBMIT:
         changes["doubted_at"] = moment.now
+        if isinstance(error, ProviderRefused | ProviderUndecided):  # from now on it is looked for
+            changes["looks"] = batch.looks + 1
+            moment = replace(moment, marks=moment.marks - {Mark.REPEATABLE})
     undecided = isinstance(error, ProviderUndecided)
     what = "undecided" if undecided else f"{verb.value} failed"
     said = batch.tries > 0 and batch.error == changes["error"]

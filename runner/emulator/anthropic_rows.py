@@ -45,6 +45,11 @@ _HONOURS = re.compile(
 _ONE_OF_THE_TWO = re.compile(r"claude-(?:opus-4-[1-6]|sonnet-4-[56]|haiku-4-5)")
 
 
+def honours(model: str) -> bool:
+    """Tell whether a model still does what a temperature says."""
+    return _HONOURS.match(model) is not None
+
+
 class ParamsError(Exception):
     """Params that make their request end as an error; the rest of the batch is none the worse."""
 

@@ -37,6 +37,8 @@ class Behaviour:
     truncated_downloads: float = 0.0
     enqueued_token_limit: int | None = None
     all_failed: bool = False
+    min_requests: int | None = None
+    """The fewest requests that a batch may have, at services that have such a quota."""
 
     def happens(self, fault: str, key: str) -> bool:
         """Say whether this fault strikes what the key names."""

@@ -15,9 +15,10 @@ from starlette.routing import Route
 from runner.emulator.dice import chance
 from runner.emulator.google_shapes import GoogleError, json_body, number, token_after
 from runner.emulator.google_shapes import start as start_of
-from runner.emulator.google_store import GoogleStore, Spot, bucket_spot, generation_of, table_spot
+from runner.emulator.google_store import GoogleStore, bucket_spot, generation_of, table_spot
 from runner.emulator.google_uploads import Upload, Uploads
 from runner.emulator.records import StoredFile
+from runner.emulator.spots import Spot
 from runner.emulator.world import World
 
 PAGE = 5000
@@ -107,7 +108,7 @@ class BigQueryWire:
         if self._store.find(spot) is not None:
             raise GoogleError(409, f"Already Exists: Table {_id(spot)}", is_classic=True)
         with TemporaryFile() as nothing:
-            file = self._store.put(spot, nothing, fields=fields)
+            file = self._store.put_if(spot, nothing, fields=fields)
         return JSONResponse(self._table(file, spot))
 
     def get_table(self, request: Request) -> Response:
@@ -261,7 +262,7 @@ class BigQueryWire:
             while chunk := content.read(2**20):
                 whole.write(chunk)
             whole.seek(0)
-            file = self._store.put(spot, whole, fields=fields)
+            file = self._store.put_if(spot, whole, fields=fields)
         return rows, file.bytes
 
     def get_job(self, request: Request) -> Response:

@@ -196,7 +196,7 @@ class GcsWire:
 
     def _finish(self, upload: Upload) -> Response:
         spot = bucket_spot(upload.path["bucket"], upload.query["name"])
-        file = self._store.put(spot, upload.content, only_over=_only_over(upload))
+        file = self._store.put_if(spot, upload.content, only_over=_only_over(upload))
         sums = self._store.sums(file)
         said = dict(pair.split("=", 1) for pair in upload.hashes.split(",") if "=" in pair)
         crc32c = upload.metadata.get("crc32c") or said.get("crc32c") or sums.crc32c

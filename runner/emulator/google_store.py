@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import md5
-from io import BytesIO
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any
 
 import google_crc32c
 
 from runner.emulator.google_shapes import REGION, GoogleError
 from runner.emulator.records import StoredFile
 from runner.emulator.shelf import Shelf
+from runner.emulator.spots import Spot, Spots
 
 SERVICE = "gemini"
 _TABLES = """
@@ -44,20 +44,6 @@ class Sums:
     lines: int
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where a file of Google's is: `gs/BUCKET` and an object, or `bq/PROJECT/DATASET` and a table."""
-
-    where: str
-    name: str
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Return the kind and the name of the bucket or dataset."""
-        kind, _, name = self.where.partition("/")
-        return kind, name.rpartition("/")[2] if kind == "bq" else name
-
-
 def bucket_spot(bucket: str, name: str) -> Spot:
     """Return the spot of an object."""
     return Spot(f"gs/{bucket}", name)
@@ -68,12 +54,12 @@ def table_spot(project: str, dataset: str, table: str) -> Spot:
     return Spot(f"bq/{project}/{dataset}", table)
 
 
-class GoogleStore:
+class GoogleStore(Spots):
     """Buckets, datasets and what is in them; safe to use from many threads."""
 
     def __init__(self, shelf: Shelf) -> None:
         """Stand on the shelf that all services share."""
-        self.shelf = shelf
+        super().__init__(shelf, SERVICE)
         shelf.db.executescript(_TABLES)
 
     # Places
@@ -106,28 +92,12 @@ class GoogleStore:
 
     def find(self, spot: Spot, generation: int | None = None) -> StoredFile | None:
         """Return what is there now; of another generation, nothing is."""
-        with self.shelf.lock:
-            row = self.shelf.db.execute(
-                "SELECT * FROM files WHERE service = ? AND purpose = ? AND filename = ?"
-                " AND deleted_at IS NULL AND created_at <= ? ORDER BY seq DESC",
-                (SERVICE, spot.where, spot.name, self.shelf.clock()),
-            ).fetchone()
-        file = StoredFile(*row) if row else None
+        file = super().find(spot)
         if file is not None and generation not in (None, generation_of(file)):
             return None
         return file
 
-    def listed(self, where: str, prefix: str) -> list[StoredFile]:
-        """Return what is there under a prefix, by name."""
-        with self.shelf.lock:
-            rows = self.shelf.db.execute(
-                "SELECT * FROM files WHERE service = ? AND purpose = ? AND deleted_at IS NULL"
-                " AND created_at <= ? AND substr(filename, 1, ?) = ? ORDER BY filename, seq",
-                (SERVICE, where, self.shelf.clock(), len(prefix), prefix),
-            ).fetchall()
-        return [StoredFile(*row) for row in rows]
-
-    def put(
+    def put_if(
         self,
         spot: Spot,
         content: IO[bytes],
@@ -150,32 +120,12 @@ class GoogleStore:
             ):
                 message = "At least one of the pre-conditions you specified did not hold."
                 raise GoogleError(412, message, is_classic=True)
-            if there is not None:
-                db.execute(
-                    "UPDATE files SET deleted_at = ? WHERE id = ?", (self.shelf.clock(), there.id)
-                )
-            file = self.shelf.keep(SERVICE, spot.where, spot.name, cast("BinaryIO", content), None)
+            file = self.replace(spot, content, there)
             if fields is not None:
                 db.execute(
                     "INSERT INTO google_schemas VALUES (?, ?)", (file.id, json.dumps(fields))
                 )
         return file
-
-    def input_of(self, spot: Spot) -> StoredFile:
-        """Return what a job reads: what is there, or what was there and is gone."""
-        if (file := self.find(spot)) is not None:
-            return file
-        with self.shelf.lock:
-            row = self.shelf.db.execute(
-                "SELECT * FROM files WHERE service = ? AND purpose = ? AND filename = ?"
-                " ORDER BY seq DESC",
-                (SERVICE, spot.where, spot.name),
-            ).fetchone()
-        if row:
-            return StoredFile(*row)
-        never = self.shelf.keep(SERVICE, spot.where, spot.name, BytesIO(), None)
-        self.shelf.delete(never.id)
-        return self.shelf.get(never.id)
 
     def fields(self, file: StoredFile) -> list[dict[str, Any]] | None:
         """Return a table's columns; None for one that a job wrote."""

@@ -26,7 +26,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runner.emulator.anthropic_rows import AnthropicRows
 from runner.emulator.anthropic_shapes import AnthropicError
 from runner.emulator.anthropic_wire import AnthropicWire
+from runner.emulator.aws_shapes import AwsError
 from runner.emulator.azure_wire import AzureWire
+from runner.emulator.bedrock_rows import BedrockRows
+from runner.emulator.bedrock_wire import BedrockWire
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.bigquery_wire import BigQueryWire
 from runner.emulator.compatible_wire import CompatibleWire
@@ -49,6 +52,9 @@ from runner.emulator.openrouter_wire import OpenRouterWire
 from runner.emulator.responses_rows import OwnRows
 from runner.emulator.responses_wire import OwnWire
 from runner.emulator.running import LineFormat
+from runner.emulator.s3_wire import SERVICE as BEDROCK
+from runner.emulator.s3_wire import S3Wire
+from runner.emulator.spots import Spots
 from runner.emulator.together_rows import TogetherRows
 from runner.emulator.together_wire import TogetherWire
 from runner.emulator.vertex_rows import VertexRows
@@ -106,9 +112,10 @@ def make_app(
         "gemini": VertexRows(),
         "gemini_api": GeminiApiRows(),
         "openrouter": openrouter,
+        BEDROCK: BedrockRows(),
     }
     world = World(directory, behaviour, dialects, clock)
-    google = GoogleStore(world.shelf)
+    google, buckets = GoogleStore(world.shelf), Spots(world.shelf, BEDROCK)
     wires: tuple[Wire, ...] = (
         OwnWire(world, openai),
         AzureWire(world, openai),
@@ -125,6 +132,8 @@ def make_app(
         BigQueryWire(world, google),
         GeminiApiWire(world),
         OpenRouterWire(world, openrouter),
+        BedrockWire(world, buckets, "/bedrock"),
+        S3Wire(world, buckets, "/bedrock/s3"),
     )
 
     def bill(_: Request) -> Response:
@@ -136,6 +145,7 @@ def make_app(
             ApiError: _api_error,
             AnthropicError: _api_error,
             GoogleError: _api_error,
+            AwsError: _api_error,
             HTTPException: _http_error,
         },
     )
@@ -144,7 +154,7 @@ def make_app(
 
 
 def _api_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError | AnthropicError | GoogleError)
+    assert isinstance(error, ApiError | AnthropicError | GoogleError | AwsError)
     return error.response()
 
 
@@ -192,7 +202,9 @@ class Gate:
         if wire is None:
             return None
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
+        if signed := _SIGNED.match(headers.get("authorization", "")):
+            key = signed[1]
+        elif scheme.lower() != "bearer" or not key:
             key = headers.get("x-api-key", "") or headers.get("x-goog-api-key", "")
         is_begun_upload = b"upload_id=" in scope["query_string"]  # its address stands for a key
         if not key and not is_begun_upload:
@@ -226,7 +238,9 @@ class Gate:
 
 _IDS = ("file-", "file_", "batch_", "msgbatch_", "chorus-", "chorus_", "prediction-model-")
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SIGNED = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/")
+"""Whose signature a call of AWS's has; the signature itself is not looked at."""
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|1[0-9a-f]{11}")
 
 
 def _route(path: str) -> str:
@@ -235,8 +249,8 @@ def _route(path: str) -> str:
 
 def _is_id(part: str) -> bool:
     """Tell whether a part of an address differs from run to run, so that no dice are cast on it."""
-    is_named = part.startswith(_IDS) or part.endswith(".jsonl")
-    return is_named or part.isdecimal() or _UUID.fullmatch(part) is not None
+    is_named = part.startswith(_IDS) or part.endswith((".jsonl", ".jsonl.out"))
+    return is_named or part.isdecimal() or _ID.fullmatch(part) is not None
 
 
 class ByPort:

@@ -24,8 +24,9 @@ from runner.emulator.google_shapes import (
     start,
     token_after,
 )
-from runner.emulator.google_store import SERVICE, GoogleStore, Spot, bucket_spot, table_spot
+from runner.emulator.google_store import SERVICE, GoogleStore, bucket_spot, table_spot
 from runner.emulator.records import Batch, Stage
+from runner.emulator.spots import Spot
 from runner.emulator.vertex_filter import wanted
 from runner.emulator.vertex_rows import asked_in, generated, refusal
 from runner.emulator.world import World

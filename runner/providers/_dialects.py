@@ -1,5 +1,6 @@
 """How structured output and reasoning are asked for, in each family of request lines. Pure."""
 
+import json
 from dataclasses import replace
 from typing import Final
 
@@ -30,6 +31,12 @@ def _in_responses(questions: QuestionSet) -> JsonObject:
 def _in_messages(questions: QuestionSet) -> JsonObject:
     schema = structured.schema(questions, closed=True)
     return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+
+
+def _in_converse(questions: QuestionSet) -> JsonObject:
+    schema = json.dumps(structured.schema(questions, closed=True), ensure_ascii=False)
+    shape = {"jsonSchema": {"name": "answers", "schema": schema}}
+    return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": shape}}}
 
 
 def _in_gemini(questions: QuestionSet) -> JsonObject:
@@ -106,6 +113,26 @@ MESSAGES: Final = Dialect(
     images=_IN_MESSAGES,
 )
 """Anthropic's Messages API."""
+CONVERSE: Final = Dialect(
+    name="converse",
+    structured=_in_converse,
+    ways=(reasoning.CONVERSE_BUDGET, reasoning.CONVERSE_ADAPTIVE),
+    reasoning=(
+        ("additionalModelRequestFields", "thinking"),
+        ("additionalModelRequestFields", "output_config", "effort"),
+    ),
+    images=ImageRules(
+        kinds=KINDS,
+        most_bytes=3_750_000,
+        most_bytes_together=(20 * MB) * 3 // 4,
+        most=20,
+        most_pixels=8000,
+        addresses=(),
+        tokens=anthropic_tokens,
+        source="docs.aws.amazon.com/bedrock API_runtime_Message: 20 pictures, 3.75 MB and 8,000 pixels each",
+    ),
+)
+"""Amazon Bedrock's Converse API: one body for all of its models."""
 GEMINI: Final = Dialect(
     name="gemini",
     structured=_in_gemini,

@@ -96,6 +96,7 @@ class FileBatch(SdkClient):
     tells_inputs: ClassVar[bool] = True
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False
+    idempotent: ClassVar[bool] = False
     no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ()
     _ask_path: str = "/chat/completions"

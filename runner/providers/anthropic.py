@@ -60,6 +60,7 @@ class AnthropicBatch(SdkClient):
     tells_inputs: ClassVar[bool] = False
     tagged: ClassVar[bool] = True
     found_by_size: ClassVar[bool] = True
+    idempotent: ClassVar[bool] = False
     no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = ("httpx2", "anthropic")
     _ask_path: str = "/v1/messages"

@@ -241,6 +241,10 @@ class Provider(Protocol):
     """Whether custom_ids carry the run's tag at the provider."""
     found_by_size: ClassVar[bool]
     """Whether a batch of ours is told from others by its number of requests."""
+    idempotent: ClassVar[bool]
+    """Whether `submit` makes nothing a second time of an order that it is given again with the same
+    `send` and the same `dead` ones: then a lost reply is no doubt, it is asked for again. What is
+    refused then says nothing of the first order."""
     no_emulator: ClassVar[str | None]
     """Why the emulator cannot stand for it, and what to do instead; None: it can."""
     packages: ClassVar[tuple[str, ...]]

@@ -135,6 +135,7 @@ class GeminiBatch:
     tells_inputs = True
     tagged = True
     found_by_size = False
+    idempotent = False
     no_emulator = None
     packages = ("runner.providers._google", "google.cloud.aiplatform_v1")
 

@@ -218,6 +218,7 @@ class PlainClient:
 
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False
+    idempotent: ClassVar[bool] = False
     no_emulator: ClassVar[str | None] = None
     packages: ClassVar[tuple[str, ...]] = PACKAGES
     _key: ClassVar[Mapping[str, str]] = {}

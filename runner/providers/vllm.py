@@ -75,6 +75,7 @@ class VllmBatch:
     tells_inputs: ClassVar[bool] = False
     tagged: ClassVar[bool] = False
     found_by_size: ClassVar[bool] = False
+    idempotent: ClassVar[bool] = False
     no_emulator: ClassVar[str | None] = (
         "is a program of yours and no service, so that nothing can stand for it: rehearse the study "
         "with `python -m runner`, then try the program with trials=1"

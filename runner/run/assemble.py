@@ -84,8 +84,9 @@ def drive(
 
 
 def behaviour(run: Run) -> dict[str, Any]:
-    """Return how badly the emulator behaves in a run's world."""
-    return asdict(run.settings.config.faults)
+    """Return how badly the emulator behaves in a run's world, and the account's own quota."""
+    faults = asdict(run.settings.config.faults)
+    return faults | {"min_requests": run.settings.limits.min_requests}
 
 
 @contextmanager

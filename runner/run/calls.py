@@ -19,10 +19,10 @@ from runner.core.call_results import (
 )
 from runner.core.errors import ProviderError, ProviderSilent
 from runner.core.model import Batch, BatchKey, RemoteId, Reply, Span
-from runner.core.pack import with_a_size_of_its_own
+from runner.core.pack import SizedSpan, is_enough, with_a_size_of_its_own
 from runner.core.plan import Verb
 from runner.core.states import FINAL_STATES, BatchState
-from runner.core.transition import sending, staging
+from runner.core.transition import repeating, sending, staging
 from runner.core.twins import Fate, fate_of, open_twins
 from runner.providers.base import Provider
 from runner.run.realtime import Allowance, Realtime
@@ -38,6 +38,10 @@ class Packed:
     key: BatchKey
     file: RequestFile | None
     realtime: bool
+    too_few: int = 0
+    """Requests that are fewer than the provider takes in a batch."""
+    as_of: int = 0
+    """The `RunState.turn` by which that was found."""
 
 
 class Calls:
@@ -116,8 +120,11 @@ class Calls:
         return lambda: Staged(provider.stage(path, name, look_first=look_first))
 
     def _ordering(self, provider: Provider | Realtime, batch: Batch) -> Callable[[], Accepted]:
-        experiment, now = self._spec.experiment_id, self._state.clock.now()
-        intent = sending(batch, self._state.marks(batch.key), now, experiment)
+        experiment, marks = self._spec.experiment_id, self._state.marks(batch.key)
+        if batch.state is BatchState.SUBMITTING and self.provider.idempotent:
+            intent = repeating(batch, marks)
+        else:
+            intent = sending(batch, marks, self._state.clock.now(), experiment)
         self._state.take(intent)
         labels = {
             "experiment": experiment,
@@ -194,16 +201,19 @@ class Calls:
         """Write the next request file; nothing is recorded yet."""
         key = BatchKey(next_key(self._state.batches))
         asking = self._spec.asking_at(self._state.clock.now())
-        mixed = asking.first == asking.again
+        mixed, short, turn = asking.first == asking.again, 0, self._state.turn
         for again in (None,) if mixed else (True, False):
             realtime = asking.again if again else asking.first
-            pending = self._state.pending(again=again)
-            spans = next(self._request_files.batches(pending), None)
-            if spans is not None:
-                if self.provider.found_by_size and not realtime:
-                    spans = with_a_size_of_its_own(spans, self._sizes_in_flight())
-                return Packed(key, self._request_files.write(key, spans), realtime)
-        return Packed(key, None, realtime=False)
+            for spans in self._request_files.batches(self._state.pending(again=again)):
+                if realtime or is_enough(spans, self._spec.limits):
+                    return self._written(key, spans, realtime=realtime)
+                short += sum(len(sized.span) for sized in spans)
+        return Packed(key, None, realtime=False, too_few=short, as_of=turn)
+
+    def _written(self, key: BatchKey, spans: tuple[SizedSpan, ...], *, realtime: bool) -> Packed:
+        if self.provider.found_by_size and not realtime:
+            spans = with_a_size_of_its_own(spans, self._sizes_in_flight())
+        return Packed(key, self._request_files.write(key, spans), realtime)
 
     def _sizes_in_flight(self) -> set[int]:
         return {b.count for b in self._state.batches.values() if b.state not in FINAL_STATES}

@@ -176,6 +176,9 @@ class Engine:
             failing=state.marked(Mark.FAILING),
             tells_inputs=self._terms.tells_inputs,
             fences=self._terms.fences,
+            idempotent=self._calls.provider.idempotent,
+            repeatable=state.marked(Mark.REPEATABLE),
+            too_few=state.too_few,
             other_jobs=state.load_of_others(),
             deadline=self._spec.late_at,
         )
@@ -226,6 +229,7 @@ class Engine:
     def _packed(self, packed: Packed) -> None:
         file, spec = packed.file, self._spec
         if file is None:
+            self._state.lack(packed.too_few, packed.as_of)
             return
         high = estimate(
             spec.prices.at(realtime=packed.realtime),

@@ -1,7 +1,7 @@
 """Before anything is sent: what a run would do, what it may cost, and what speaks against it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,7 +24,7 @@ from runner.core.lifetime import refusal as ended
 from runner.core.model import Batch, Span
 from runner.core.near_misses import near_misses
 from runner.core.outline import first_variant, nameable
-from runner.core.pack import SizedSpan
+from runner.core.pack import SizedSpan, is_enough, too_few
 from runner.core.plan import committed, is_past
 from runner.core.prompt import ASKED, placeholders
 from runner.core.request_states import RequestStates
@@ -89,21 +89,21 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
     counts = request_states.counts()
     request_states.depart(before)
     request_files = run.request_files(folder, run.connection.offline())
-    packed = [
-        _looked_at(batch, request_files)
-        for batch in request_files.batches(request_states.pending())
-    ]
+    deadline = _deadline(run, begun)
+    is_late = deadline is not None and is_past(deadline.at, run.now())
+    packed, short = _packed(run, request_files, request_states, is_late=is_late)
     sizes = [batch.size for batch in packed]
     requests, size, tokens = (
         (sum(column) for column in zip(*sizes, strict=True)) if sizes else _NOTHING
     )
-    weights = Counter[Weight]()
-    for batch in packed:
-        weights.update(batch.weights)
+    weights = _weights_of(packed)
     later = _later(run, request_files, request_states, admission.rounds)
-    left = weights + later
-    due = _due(run, begun, lambda: _beside_batches(run, request_files, left, begun.in_flight))
-    price = run.prices.realtime if due is not None and due.is_past else run.price
+    left = weights + later + _weights_of(short)
+    due = None
+    if deadline is not None:
+        more_usd = _beside_batches(run, request_files, left, begun.in_flight)
+        due = Due(deadline=deadline, is_past=is_late, more_usd=more_usd)
+    price = run.prices.realtime if is_late else run.price
     likely = _estimate(run, price, weights)
     return Preview(
         folder=folder,
@@ -118,7 +118,11 @@ def preview(run: Run, before: Iterable[Span] = ()) -> Preview:
         estimate=likely,
         price=price,
         largest=max(sizes, default=_NOTHING),
-        warnings=(*warnings(run), *_over_the_budget(run, known, likely, due)),
+        warnings=(
+            *warnings(run),
+            *_over_the_budget(run, known, likely, due),
+            *_short(run, admission, request_states, sum(batch.size[0] for batch in short)),
+        ),
         pilot=admission.standing,
         until=admission.facts().get("until"),
         at_most=_at_most(run, request_states, price, weights, later),
@@ -178,6 +182,50 @@ def _later(
     return found
 
 
+def _packed(
+    run: Run, files: RequestFiles, states: RequestStates, *, is_late: bool
+) -> tuple[list["_Packed"], list["_Packed"]]:
+    """Return the batches that would be sent, and those of too few requests, which are not.
+
+    Args:
+        run: which.
+        files: packs.
+        states: how every request stands.
+        is_late: whether everything is asked one by one.
+    """
+    limits, first = run.settings.limits, run.settings.realtime or is_late
+    again = first or run.settings.config.retry.mode == "realtime"
+    kinds = (None,) if first == again or limits.min_requests is None else (True, False)
+    packed: list[_Packed] = []
+    short: list[_Packed] = []
+    for kind in kinds:
+        realtime = again if kind else first
+        for batch in files.batches(states.pending(again=kind)):
+            is_sent = realtime or is_enough(batch, limits)
+            (packed if is_sent else short).append(_looked_at(batch, files))
+    return packed, short
+
+
+def _short(run: Run, admission: Admission, states: RequestStates, short: int) -> Iterator[str]:
+    """Say what is too few for a batch, now or later."""
+    limits, again = run.settings.limits, run.settings.config.retry.mode
+    if limits.min_requests is None or run.settings.realtime:
+        return
+    if short:
+        yield too_few(short, limits)
+    pilot = admission.pilot
+    if pilot is not None and not pilot.standing.passed:
+        going = sum(len(span) for span in admission.pending(states, again=False))
+        if 0 < going < limits.min_requests:
+            yield f"pilot: {too_few(going, limits)}, or with pilot.at_least={limits.min_requests}"
+    if again != "realtime":
+        yield (
+            f"what is to be asked again waits until it is {limits.min_requests:,} requests, which the "
+            "provider wants in a batch at least, and stays open if it is fewer in the end; "
+            "retry.mode=realtime asks it one by one, at full price"
+        )
+
+
 def _at_most(
     run: Run,
     states: RequestStates,
@@ -201,6 +249,13 @@ class _Packed:
     spans: Sequence[Span]
 
 
+def _weights_of(batches: Iterable[_Packed]) -> Counter[Weight]:
+    found = Counter[Weight]()
+    for batch in batches:
+        found.update(batch.weights)
+    return found
+
+
 def _looked_at(batch: Sequence[SizedSpan], files: RequestFiles) -> _Packed:
     requests, size, tokens = _NOTHING
     for sized in batch:
@@ -216,8 +271,8 @@ def _estimate(run: Run, price: Price | None, weights: Mapping[Weight, int]) -> E
     return estimate(price, weights.items(), expected)
 
 
-def _due(run: Run, begun: _Begun, more_usd: Callable[[], Decimal | None]) -> Due | None:
-    """Return the deadline that holds, and what it comes to; None: there is none.
+def _deadline(run: Run, begun: _Begun) -> Deadline | None:
+    """Return the deadline that holds; None: there is none.
 
     Raises:
         ConfigError: it is not in the future.
@@ -225,10 +280,7 @@ def _due(run: Run, begun: _Begun, more_usd: Callable[[], Decimal | None]) -> Due
     if run.settings.realtime:  # nothing is waited for
         return None
     said = run.settings.config.deadline
-    deadline = in_force(begun.deadline, said, lambda words: read(words, run.began))
-    if deadline is None:
-        return None
-    return Due(deadline=deadline, is_past=is_past(deadline.at, run.now()), more_usd=more_usd())
+    return in_force(begun.deadline, said, lambda words: read(words, run.began))
 
 
 def _over_the_budget(

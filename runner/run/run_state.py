@@ -92,6 +92,10 @@ class RunState:
         self._halted: str | None = None
         self._leaves_at: float | None = None
         self._held: str | None = None
+        self.turn = 0
+        """Counts the changes after which other requests may be packed than before; goes up when they are done."""
+        self._lack: tuple[int, int] = (0, 0)
+        """Requests that are too few for a batch, and the turn by which that was found."""
         self._shared_budget = shared_budget
         now = clock.now()
         self._batches = {b.key: resumed(b, now, waits=waits) for b in ledger.batches()}
@@ -143,6 +147,7 @@ class RunState:
         self._is_news = False
         before = self._admission.facts()
         self._admission.look(self.requests, self._batches.values(), self._members)
+        self.turn += 1
         if self._admission.facts() != before:
             self.summarise()
 
@@ -153,6 +158,12 @@ class RunState:
     def has_pending(self) -> bool:
         """Tell whether anything may be packed now."""
         return self._admission.has_pending(self.requests)
+
+    @property
+    def too_few(self) -> int:
+        """Requests that are fewer than the provider takes in a batch, until others are pending."""
+        count, turn = self._lack
+        return count if turn == self.turn else 0
 
     def held_back(self) -> frozenset[BatchKey]:
         """Return batches that are packed and wait for the pilot."""
@@ -212,6 +223,7 @@ class RunState:
             self.requests.arrive(self._members[key], outcomes)
             if Mark.CANCELLED in step.marks:
                 self.requests.withhold(self._members[key], outcomes)
+            self.turn += 1
         if step.frees:
             self.set_free(key)
         if step.batch is self._batches[key] and step.event is None:
@@ -236,6 +248,7 @@ class RunState:
         self.requests.release(self._members[key])
         if Mark.CANCELLED in self.marks(key):
             self.requests.withhold(self._members[key])
+        self.turn += 1
 
     def mark(self, key: BatchKey, mark: Mark, *, is_set: bool = True) -> None:
         """Set or clear a mark of a batch."""
@@ -245,6 +258,10 @@ class RunState:
         """Let a batch be looked at now."""
         self._batches[key] = replace(self._batches[key], next_at=self.clock.now())
 
+    def lack(self, count: int, turn: int) -> None:
+        """Note how many requests are too few for a batch, and by which turn: they may be more by now."""
+        self._lack = count, turn
+
     def hold(self, why: str | None) -> None:
         """Note why something that could be sent is not."""
         self._held = why
@@ -252,6 +269,7 @@ class RunState:
     def asked_again(self) -> None:
         """Take note that requests which had ended wait to be asked once more."""
         self._is_news = True
+        self.turn += 1
         self._admission.asked_again()
         self.summarise()
 

@@ -20,6 +20,7 @@ PROVIDERS: dict[str, list[str]] = {
         *("provider=gemini", "provider.source=bigquery", "provider.sink=bigquery"),
     ],
     "gemini_api": ["provider=gemini_api"],
+    "bedrock": ["provider=bedrock", "provider.limits.min_requests=null"],
     "groq": ["provider=groq"],
     "kluster": ["provider=kluster"],
     "openrouter": ["provider=openrouter"],

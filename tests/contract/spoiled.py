@@ -272,7 +272,8 @@ class Spoiled:
             if spoiled:
                 self.done.set()
         rows = [(n, v) for n, v in answer.getheaders() if n.lower() not in _HOP_BY_HOP]
-        rows += [("content-length", str(len(body))), ("connection", "close")]
+        known = answer.getheader("content-length") if call.method == "HEAD" else None
+        rows += [("content-length", known or str(len(body))), ("connection", "close")]
         head = f"HTTP/1.1 {answer.status} {answer.reason}\r\n"
         return (head + "".join(f"{n}: {v}\r\n" for n, v in rows)).encode() + b"\r\n" + body
 

@@ -18,6 +18,7 @@ from tests.variants import first
 Typed = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[2]
 ENOUGH = {
+    "bedrock": ["provider.limits.min_requests=null"],
     "compatible": ["provider.base_url=http://127.0.0.1:9/v1", "provider.model=any"],
     "gemini": ["provider.project=any-project", "provider.bucket=any-bucket"],
 }
@@ -89,7 +90,9 @@ def test_without_credentials_one_line_says_what_to_set(
     (line,) = ended.stderr.splitlines()
     assert line.startswith("error: ")
     assert f"provider={name}" in line
-    assert any(word in line for word in ("API_KEY", "provider.project", "provider.base_url"))
+    assert any(
+        word in line for word in ("API_KEY", "provider.project", "provider.base_url", "AWS_REGION")
+    )
     assert "service=emulated" in line
     assert list(tmp_path.iterdir()) == []
 

@@ -72,6 +72,15 @@ def openrouter_line(line: dict[str, Any]) -> list[str]:
     return chat(openai_body)({"body": {"model": "x", **line["body"]}})
 
 
+def bedrock_line(line: dict[str, Any]) -> list[str]:
+    from botocore.session import Session
+    from botocore.validate import ParamValidator
+
+    converse = Session().get_service_model("bedrock-runtime").operation_model("Converse")
+    found = ParamValidator().validate({"modelId": "x", **line["modelInput"]}, converse.input_shape)
+    return found.generate_report().splitlines()
+
+
 def complaints(kind: Any, value: Any) -> list[str]:
     """Say what a type finds wrong with a value, and which of its keys it does not know."""
     try:
@@ -109,6 +118,7 @@ DESCRIBED = {
     "anthropic": anthropic_line,
     "gemini": vertex_line,
     "gemini_api": vertex_line,
+    "bedrock": bedrock_line,
 }
 
 
@@ -121,7 +131,7 @@ def test_a_request_line_fits_the_vendors_own_description(name, temperature):
 @pytest.mark.parametrize("name", DESCRIBED)
 def test_the_check_finds_a_parameter_that_the_vendor_does_not_know(name):
     line = line_of(f"provider={name}")
-    body = line.get("body") or line.get("params") or line["request"]
+    body = line.get("body") or line.get("params") or line.get("request") or line["modelInput"]
     body["temperatur"] = 0.5
     assert DESCRIBED[name](line) != []
 

@@ -827,6 +827,111 @@ def test_without_a_fence_an_order_is_repeated_only_after_the_list_has_settled(tm
     assert "fence" not in provider.calls
 
 
+# --- a provider that makes nothing of an order a second time -----------------------------------
+
+
+class Idempotent(Pretender):
+    """Remembers what it made of an order."""
+
+    idempotent = True
+
+    def __init__(self, run: Run, script: Mapping[str, list] | None = None) -> None:
+        super().__init__(run, script)
+        self.tokens: dict[tuple, RemoteId] = {}
+
+    def submit(self, batch: Batch, path: Path, labels: Mapping[str, str]) -> RemoteId:
+        token = (labels["batch"], batch.sha256, len(batch.dead))
+        if token in self.tokens:
+            self._next("submit")
+            return self.tokens[token]
+        self.tokens[token] = RemoteId(f"batch-{self.orders + 1}")
+        return super().submit(batch, path, labels)
+
+
+def test_an_order_without_a_reply_is_repeated_at_once_and_made_once(tmp_path):
+    lost = [ProviderSilent("reset"), ProviderSilent("reset"), ProviderBusy("429")]
+    made, provider = engine(tmp_path, {"submit": lost}, kind=Idempotent)
+    began = made._clock.now()
+    assert finished(made).counts.success == 6
+    assert (provider.orders, provider.calls.count("submit")) == (1, 4)
+    assert not {"find", "fence"} & set(provider.calls)
+    assert made._clock.now() - began < 60
+    lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_bytes().splitlines()]
+    events = [line["event"]["event"] for line in lines]
+    assert events.count("repeat") == 3, "the intent of each order is on disk"
+
+
+def test_a_repeated_order_that_is_refused_is_looked_for(tmp_path):
+    refused = [ProviderSilent("reset"), ProviderRefused("conflict")]
+    made, provider = engine(tmp_path, {"submit": refused}, kind=Idempotent)
+    assert finished(made).counts.success == 6
+    assert (provider.orders, provider.calls[:4]) == (1, ["stage", "submit", "submit", "find"])
+
+
+@pytest.mark.parametrize("made_it", [True, False])
+def test_an_order_of_an_earlier_run_is_looked_for_once_before_it_is_repeated(tmp_path, made_it):
+    lost = [ProviderSilent("reset")]
+    made, first = engine(tmp_path, {"submit": lost}, Purpose.SUBMIT, kind=Idempotent)
+    finished(made)
+    again, provider = engine(tmp_path, kind=Idempotent)
+    again._clock.time -= 30_000  # it was set back
+    provider.files = first.files
+    if made_it:
+        provider.batches, provider.tokens, provider.orders = first.batches, first.tokens, 1
+    assert finished(again).counts.success == 6
+    assert provider.calls[:2] == (["find", "poll"] if made_it else ["find", "submit"])
+    assert provider.orders == 1
+
+
+def test_an_order_of_long_ago_is_looked_for_and_not_repeated(tmp_path):
+    made, provider = engine(tmp_path, {"submit": [ProviderSilent("reset")]}, kind=Idempotent)
+    clock, original = made._clock, provider.submit
+
+    def late(*of):
+        try:
+            return original(*of)
+        finally:
+            clock.time += 3601
+
+    provider.submit = late
+    assert finished(made).counts.success == 6
+    assert (provider.orders, provider.calls[:3]) == (1, ["stage", "submit", "find"])
+
+
+# --- a provider that takes no small batches ----------------------------------------------------
+
+
+def test_what_is_too_few_for_a_batch_stays_open_and_the_run_ends(tmp_path):
+    few = ["provider.limits.min_requests=4"]
+    made, provider = engine(tmp_path, arguments=few)
+    provider.answers = [GOOD, "?", "?", "?"]
+    snapshot = finished(made)
+    assert (provider.orders, snapshot.counts.success, snapshot.counts.pending) == (1, 3, 3)
+    assert snapshot.held.startswith("3 requests are not sent: the provider takes no batch of fewer")
+    again, provider = engine(tmp_path, arguments=few, asking=Asking(first=False, again=True))
+    again._calls.realtime._ask = _answered
+    assert finished(again).counts.retry_success == 3
+
+
+def _answered(line: bytes) -> bytes:
+    message = {"role": "assistant", "content": GOOD}
+    body = {"model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+    response = {"status_code": 200, "request_id": "r", "body": body}
+    return json.dumps({"custom_id": json.loads(line)["custom_id"], "response": response}).encode()
+
+
+def test_what_is_too_few_waits_for_what_is_under_way(tmp_path):
+    two = [
+        "provider.limits.min_requests=3",
+        "provider.limits.requests=3",
+        "provider.limits.margin=0",
+    ]
+    made, provider = engine(tmp_path, arguments=two)
+    provider.answers = [GOOD, "?", "?", GOOD, GOOD, "?"]
+    snapshot = finished(made)
+    assert ([b.count for b in snapshot.batches], snapshot.counts.open) == ([3, 3, 3], 0)
+
+
 def test_no_two_batches_in_flight_have_the_same_size_where_size_is_all_there_is(tmp_path):
     made, _ = engine(tmp_path, kind=Nameless, arguments=["provider.limits.requests=2"])
     made._calls._request_files._limits = replace(
@@ -835,3 +940,17 @@ def test_no_two_batches_in_flight_have_the_same_size_where_size_is_all_there_is(
     snapshot = finished(made)
     assert [b.count for b in snapshot.batches[:2]] == [2, 1]
     assert snapshot.counts.success == 6
+
+
+def test_what_was_too_few_is_looked_at_again_when_anything_came_meanwhile(tmp_path):
+    made, _ = engine(tmp_path)
+    state = made._state
+    before = state.turn
+    state.asked_again()
+    state.lack(3, before)  # by a pack that had begun before
+    assert state.too_few == 0
+    state.lack(3, state.turn)
+    assert state.too_few == 3
+    state.turn += 1
+    assert state.too_few == 0
+    state.ledger.close()

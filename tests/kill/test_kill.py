@@ -34,7 +34,7 @@ ARGUMENTS = [
 KEYS = (
     *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN"),
     *("GEMINI_API_KEY", "OPENROUTER_API_KEY", "MISTRAL_API_KEY", "XAI_API_KEY"),
-    "TOGETHER_API_KEY",
+    *("TOGETHER_API_KEY", "AWS_SECRET_ACCESS_KEY"),
 )
 TAG = "c5eed5eed-"
 
@@ -101,9 +101,22 @@ SCENARIOS = {
     "together": Scenario(
         provider="together", path="/together/v1", packages=("httpx",), faults=LOST
     ),
+    "bedrock": Scenario(
+        provider="bedrock",
+        path="/bedrock",
+        packages=("runner.providers._aws",),
+        faults=LOST,
+        more=(
+            *("provider.region=us-east-1", "provider.bucket=emulated-bucket"),
+            "provider.role=arn:aws:iam::123456789012:role/emulated",
+            "provider.limits.min_requests=null",
+            "poll.max_retry_after_seconds=1",
+        ),
+    ),
 }
 IN_THE_SOAK = (
     *("rules", "calm", "half", "gemini", "gemini_api", "openrouter", "mistral", "xai", "together"),
+    "bedrock",
 )
 """What differs from another scenario by its wire or its faults alone, or takes minutes."""
 SHARED = Scenario(provider="openai", faults=CALM, more=("ledger.shared=true",))

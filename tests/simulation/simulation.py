@@ -41,7 +41,7 @@ from runner.core.transition import Timing
 from runner.core.twins import Fate
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.server import make_app
-from runner.providers import _stainless, plain
+from runner.providers import _aws, _stainless, plain
 from runner.providers.base import Secret
 from runner.run import record
 from runner.run.calls import Calls
@@ -54,6 +54,7 @@ from runner.storage import files, ledger
 from runner.storage.ledger import Ledger
 from runner.storage.reader import LedgerReader, exists
 from tests.levels import changed_level
+from tests.simulation.aws import carried
 from tests.simulation.weather import START, Killed, Weather
 from tests.simulation.wire import Network, transport_for
 
@@ -71,7 +72,18 @@ BASE = {
     "mistral": "/mistral/v1",
     "xai": "/xai/v1",
     "together": "/together/v1",
+    "bedrock": "/bedrock",
 }
+MORE = {
+    "bedrock": (
+        *("provider.region=us-east-1", "provider.bucket=emulated-bucket"),
+        *(
+            "provider.role=arn:aws:iam::123456789012:role/emulated",
+            "provider.limits.min_requests=null",
+        ),
+    )
+}
+"""What a provider has to be told beside."""
 LATEST = dict.fromkeys(BASE, 3 * SETTLE) | dict.fromkeys(("anthropic", "openrouter"), 0.7 * SETTLE)
 """Where an input can be taken away, an order may come as late as it likes."""
 LIVES = 400
@@ -86,7 +98,7 @@ class Broken(AssertionError):
 
 @cache
 def settings_of(provider: str) -> Settings:
-    return compose([f"provider={provider}", *ARGUMENTS])[0]
+    return compose([f"provider={provider}", *ARGUMENTS, *MORE.get(provider, ())])[0]
 
 
 class AtOnce(Executor):
@@ -440,6 +452,7 @@ def _digest(folder: Path) -> str:
 def _simulated(life: Life) -> Iterator[None]:
     """Let every client speak over the simulated network, and give every run the same id."""
     connect, connect_plainly = _stainless.Sdk.connect, plain.Plain._made
+    client_of = _aws.client_of
     dice = random.SystemRandom.getrandbits
 
     def connected(dialect: Any, make: Any, http_client: Any, service: Any, **more: Any) -> Any:
@@ -450,12 +463,14 @@ def _simulated(life: Life) -> Iterator[None]:
     def connected_plainly(client: Any, **_: Any) -> Any:
         return connect_plainly(client, transport=transport_for(httpx, life.network))
 
+    _aws.client_of = lambda *of: carried(client_of(*of), life.network)
     _stainless.Sdk.connect = connected  # type: ignore[method-assign]
     plain.Plain._made = connected_plainly  # type: ignore[method-assign]
     random.SystemRandom.getrandbits = lambda _, bits: 0x5EED5EED % 2**bits  # type: ignore[method-assign]
     try:
         yield
     finally:
+        _aws.client_of = client_of
         _stainless.Sdk.connect = connect  # type: ignore[method-assign]
         plain.Plain._made = connect_plainly  # type: ignore[method-assign]
         random.SystemRandom.getrandbits = dice  # type: ignore[method-assign]

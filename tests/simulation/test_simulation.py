@@ -23,6 +23,7 @@ SOAK = {
     "mistral": range(1, 201),
     "xai": range(1, 201),
     "together": range(1, 201),
+    "bedrock": range(1, 201),
 }
 MUTANT_SEEDS = [16, *range(1, 16), *range(17, 41)]
 """The one that finds the mutant which is hardest to find comes first."""

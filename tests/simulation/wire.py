@@ -3,7 +3,7 @@
 import asyncio
 import json
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tests.simulation.weather import Weather
 
@@ -132,7 +132,7 @@ class Network:
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": request.method,
-            "path": parts.path,
+            "path": unquote(parts.path),
             "raw_path": parts.path.encode(),
             "query_string": parts.query.encode(),
             "root_path": "",
@@ -162,7 +162,8 @@ class Network:
 def is_order(method: str, request: Any) -> bool:
     """Tell whether a batch is made from an uploaded file here."""
     path = urlsplit(str(request.url)).path
-    is_about = path.endswith(("/batches", "/batch/jobs", ":batchGenerateContent"))
+    endings = ("/batches", "/batch/jobs", ":batchGenerateContent", "/model-invocation-job")
+    is_about = path.endswith(endings)
     is_about &= "/messages/" not in path and not path.startswith("/xai/")  # an empty container
     return method == "POST" and is_about
 
@@ -170,7 +171,9 @@ def is_order(method: str, request: Any) -> bool:
 def input_in(order: dict[str, Any]) -> str:
     """Return the input that an order names."""
     named: str
-    if "batch" in order:
+    if "inputDataConfig" in order:  # nothing comes of it twice
+        named = "."
+    elif "batch" in order:
         named = order["batch"]["inputConfig"]["fileName"]
     else:
         named = order["input_file_id"] if "input_file_id" in order else order["input_files"][0]

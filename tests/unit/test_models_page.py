@@ -27,6 +27,11 @@ NEWEST = {
         "google/gemini-3.8-flash",
     ),
     "azure": ("gpt-6.1-sol", "gpt-6.1-terra", "gpt-6-luna"),
+    "bedrock": (
+        "us.anthropic.claude-opus-5-5",
+        "us.anthropic.claude-haiku-5-5",
+        "global.amazon.nova-2-lite-v1:0",
+    ),
     "together": ("zai-org/GLM-5.3", "moonshotai/Kimi-K3.1-Pro", "Qwen/Qwen3.8-Flash"),
     "moonshot": ("kimi-k3.1-pro", "kimi-k3", "kimi-k2.6"),
     "zai": ("glm-5.3", "glm-5.3-flash", "glm-5.2"),
@@ -61,7 +66,9 @@ def price(found: Price | None) -> str:
 
 
 def row(provider: str, model: str) -> str:
-    (settings,) = composed([f"provider={provider}", f"provider.model={model}", "temperatures=null"])
+    (settings,) = composed(
+        [f"provider={provider}", f"provider.model='{model}'", "temperatures=null"]
+    )
     capability, prices = settings.capability, Run(settings).prices
     heat = HEAT[capability.row.sampling]
     if capability.honoured_with is not None:

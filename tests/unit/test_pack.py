@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runner.core.custom_id import custom_id
 from runner.core.errors import ConfigError
 from runner.core.model import Limits, Span, Stem, Variant
-from runner.core.pack import SizedSpan, pack, with_a_size_of_its_own
+from runner.core.pack import SizedSpan, _parted, is_enough, pack, too_few, with_a_size_of_its_own
 from tests.growth import MOST, growth
 
 WIDE = Limits(
@@ -41,6 +41,7 @@ LIMITS = st.builds(
     enqueued_tokens=st.none() | st.integers(100, 3000),
     batches_in_flight=st.none(),
     margin=st.sampled_from([0.0, 0.05, 0.1]),
+    min_requests=st.none() | st.integers(1, 120),
 )
 
 
@@ -82,7 +83,7 @@ def test_every_batch_is_within_every_limit_less_the_margin(spans, limits):
 def test_a_batch_ends_only_where_the_next_request_would_not_fit(spans, limits):
     longest = {s.span.stem: s.line_bytes for s in spans}
     keep = 1 - limits.margin
-    for batch, following in pairwise(packed(spans, limits)):
+    for batch, following in pairwise(packed(spans, replace(limits, min_requests=None))):
         count = sum(len(s.span) for s in batch) + 1
         size = sum(longest[s.span.stem] * len(s.span) for s in batch)
         size += longest[following[0].span.stem]
@@ -126,6 +127,45 @@ def test_a_margin_never_leaves_less_than_one_request():
     span = SizedSpan(span=Span(Stem("c"), 1, 3, Variant.PLAIN), frame_bytes=95, tokens=1)
     batches = list(pack([span], replace(WIDE, requests=1, margin=0.5)))
     assert len(batches) == 3
+
+
+def sizes(total: int, **limits: object) -> list[int]:
+    span = SizedSpan(span=Span(Stem("c"), 1, total, Variant.PLAIN), frame_bytes=95, tokens=1)
+    found = pack([span], replace(WIDE, **({"min_requests": 100} | limits)))
+    return [len(requests(batch)) for batch in found]
+
+
+def test_the_last_two_batches_share_evenly_where_the_last_would_be_too_small():
+    assert sizes(1000, requests=450) == [450, 450, 100]
+    assert sizes(999, requests=450) == [450, 275, 274]
+    assert sizes(999, requests=450, min_requests=None) == [450, 450, 99]
+
+
+def test_what_cannot_be_enough_stays_as_it_is_and_is_told_from_what_is():
+    limits = replace(WIDE, min_requests=100, requests=120)
+    assert sizes(99) == [99]
+    assert sizes(199, requests=120) == [120, 79], "both would be too small"
+    span = SizedSpan(span=Span(Stem("c"), 1, 199, Variant.PLAIN), frame_bytes=95, tokens=1)
+    assert [is_enough(batch, limits) for batch in pack([span], limits)] == [True, False]
+    assert "1 request is not sent" in too_few(1, limits)
+
+
+def test_batches_do_not_share_what_would_be_too_large_then():
+    small = SizedSpan(span=Span(Stem("a"), 1, 200, Variant.PLAIN), frame_bytes=96, tokens=1)
+    large = SizedSpan(span=Span(Stem("b"), 1, 90, Variant.PLAIN), frame_bytes=996, tokens=1)
+    limits = replace(WIDE, bytes=92_000, min_requests=100)
+    assert [len(requests(batch)) for batch in pack([small, large], limits)] == [190, 100]
+
+
+@given(sized_spans(), LIMITS)
+def test_a_batch_is_too_small_only_where_it_cannot_get_enough_of_the_one_before(spans, limits):
+    least = limits.min_requests or 1
+    for batch, following in pairwise(packed(spans, limits)):
+        total = len(requests((*batch, *following)))
+        if is_enough(following, limits) or total < 2 * least:
+            continue
+        _, tail = _parted((*batch, *following), total - least)
+        assert len(packed(list(tail), replace(limits, min_requests=None))) > 1
 
 
 def test_nothing_makes_no_batch():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from runner.core.model import Batch, BatchKey, Limits
 from runner.core.plan import (
     ELSEWHERE_SECONDS,
+    REPEAT_SECONDS,
     Action,
     Facts,
     Load,
@@ -237,6 +238,68 @@ def test_a_run_that_does_not_wait_never_fences(purpose):
 def test_a_doubt_is_cleared_up_even_when_sending_has_stopped():
     doubtful = batch(BatchState.SUBMITTING)
     assert verbs(plan(facts(Purpose.RUN, doubtful, halted="refused"), NOW)) == [Verb.FIND]
+
+
+# --- an order that may be repeated, since nothing comes of it a second time ---------------------
+
+
+REPEATS = {
+    "as it is": ({}, {}, True),
+    "sent by an earlier run": ({}, {"repeatable": frozenset()}, False),
+    "the token may be forgotten": ({"sent_at": NOW - REPEAT_SECONDS}, {}, False),
+    "when it was sent is not known": ({"sent_at": None}, {}, False),
+    "it is asked one by one": ({"realtime": True}, {}, False),
+    "not here": ({}, {"idempotent": False}, False),
+    "nothing more is sent": ({}, {"halted": "refused"}, False),
+    "the user cancels it": ({}, {"cancelled": frozenset({"b0001"})}, False),
+    "a run that only collects": ({}, {"purpose": Purpose.COLLECT}, False),
+    "a run that cancels": ({}, {"purpose": Purpose.CANCEL}, False),
+    "a run that sends and leaves": ({}, {"purpose": Purpose.SUBMIT}, True),
+}
+
+
+@pytest.mark.parametrize(("changes", "known", "repeated"), REPEATS.values(), ids=REPEATS)
+def test_an_order_in_doubt_is_repeated_or_looked_for(changes, known, repeated):
+    doubtful = batch(BatchState.SUBMITTING, **({"sent_at": NOW - 1} | changes))
+    can_be = {"idempotent": True, "repeatable": frozenset({doubtful.key})}
+    here = replace(facts(Purpose.RUN, doubtful), **(can_be | known))
+    found = plan(here, NOW)
+    assert verbs(found) == [Verb.SUBMIT if repeated else Verb.FIND]
+
+
+def test_a_repeated_order_needs_neither_room_nor_money_a_second_time():
+    doubtful = batch(BatchState.SUBMITTING, sent_at=NOW - 1)
+    narrow = {"limits": ROOM_FOR_ONE, "budget_usd": Decimal(1), "idempotent": True}
+    narrow["repeatable"] = frozenset({doubtful.key})
+    assert verbs(plan(facts(Purpose.RUN, doubtful, **narrow), NOW)) == [Verb.SUBMIT]
+
+
+# --- too few requests for a batch --------------------------------------------------------------
+
+
+def test_what_is_too_few_for_a_batch_is_not_packed_and_said_to_be_open():
+    limits = replace(LIMITS, min_requests=100)
+    running = batch(BatchState.RUNNING, next_at=NOW + 5)
+    short = {"limits": limits, "pending": True, "too_few": 7}
+    found = plan(facts(Purpose.RUN, running, **short), NOW)
+    assert (verbs(found), found.done) == ([], False), "more may come of what is under way"
+    found = plan(facts(Purpose.RUN, **short), NOW)
+    assert (verbs(found), found.done) == ([], True)
+    assert found.held == (
+        "7 requests are not sent: the provider takes no batch of fewer than 100; to ask them one by "
+        "one, at full price, run again with provider.mode=realtime"
+    )
+    assert plan(facts(Purpose.COLLECT, **short), NOW).held is None
+
+
+def test_what_is_too_few_for_a_batch_waits_for_the_deadline_and_is_asked_one_by_one_then():
+    limits = replace(LIMITS, min_requests=100)
+    short = {"limits": limits, "pending": True, "too_few": 7, "deadline": NOW + 60}
+    found = plan(facts(Purpose.RUN, **short), NOW)
+    assert (verbs(found), found.done, found.wake_at) == ([], False, NOW + 60)
+    assert plan(facts(Purpose.RUN, **short, halted="refused"), NOW).done
+    late = plan(facts(Purpose.RUN, **short), NOW + 60)
+    assert (verbs(late), late.held) == ([Verb.PACK], None)
 
 
 # --- asking once -------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def test_what_a_service_may_write_into_its_cache_unasked_is_in_the_most():
 
 
 @pytest.mark.parametrize(
-    "name", ["openai", "anthropic", "groq", "gemini", "mistral", "xai", "together"]
+    "name", ["openai", "anthropic", "groq", "gemini", "mistral", "xai", "together", "bedrock"]
 )
 def test_the_default_model_of_every_provider_has_a_price_with_a_date(name):
     provider = composed([f"provider={name}"])[0].config.provider

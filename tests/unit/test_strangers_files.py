@@ -354,7 +354,7 @@ def test_a_file_that_is_put_under_the_provider_gives_no_word(folder, monkeypatch
         6,
         [
             *("openai", "anthropic", "gemini", "groq", "kluster", "compatible", "vllm", "azure"),
-            *("gemini_api", "openrouter", "mistral", "xai", "together"),
+            *("gemini_api", "openrouter", "mistral", "xai", "together", "bedrock"),
             *("dashscope", "deepinfra", "doubleword", "moonshot", "novita", "zai"),
         ],
     ),

@@ -30,11 +30,16 @@ MODELS = {
     "mistral": ("mistral-small-2603", ("response_format", "json_schema", "schema")),
     "anthropic": ("claude-haiku-4-5", ("output_config", "format", "schema")),
     "gemini": ("gemini-2.5-flash", ("generationConfig", "responseSchema")),
+    "bedrock": (
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        ("outputConfig", "textFormat", "structure", "jsonSchema", "schema"),
+    ),
 }
 
 
 def run_with(provider: str, model: str, *more: str) -> Run:
-    arguments = [f"provider={provider}", f"provider.model={model}", "service=emulated", *more]
+    few = "provider.limits.min_requests=null"
+    arguments = [f"provider={provider}", f"provider.model={model}", "service=emulated", few, *more]
     return Run(composed(arguments)[0])
 
 
@@ -46,9 +51,10 @@ def test_the_schema_is_in_every_request_in_the_words_of_the_service(provider):
     prompt = render(run.settings.experiment, condition, Variant.PLAIN)
     frame = run.connection.offline().encode(condition, prompt)
     line = orjson.loads(frame.before + b"p1" + frame.after)
-    found = next(line[name] for name in ("body", "params", "request") if name in line)
+    found = next(line[name] for name in ("body", "params", "request", "modelInput") if name in line)
     for name in place:
         found = found[name]
+    found = orjson.loads(found) if isinstance(found, str) else found
 
     assert list(found["properties"]) == list(LABELS) == found["required"]
     first = found["properties"]["Q1"]

@@ -37,6 +37,7 @@ from runner.core.transition import (
     Terms,
     Timing,
     after,
+    repeating,
     resumed,
     sending,
     staging,
@@ -239,6 +240,57 @@ def test_a_look_that_began_before_the_settle_time_proves_nothing():
 def test_a_lost_reply_begins_the_doubt():
     step = after(batch(_S.SUBMITTING), Failed(Verb.SUBMIT, SILENT), moment(), TERMS)
     assert step.batch.doubted_at == NOW
+
+
+def test_an_order_is_repeatable_in_the_run_that_sent_it_or_did_not_find_it():
+    sent = sending(batch(_S.STAGED), frozenset(), NOW, "x")
+    assert Mark.REPEATABLE in sent.marks
+    lost = after(sent.batch, Failed(Verb.SUBMIT, SILENT), moment(*sent.marks), TERMS)
+    assert Mark.REPEATABLE in lost.marks
+    refused = after(lost.batch, Failed(Verb.SUBMIT, REFUSED), moment(*lost.marks), TERMS)
+    assert Mark.REPEATABLE not in refused.marks
+    again = after(refused.batch, Looked(None), moment(*refused.marks), TERMS)
+    assert Mark.REPEATABLE not in again.marks, "a refusal would only come again"
+    inherited = resumed(lost.batch, NOW, waits=True)
+    assert Mark.REPEATABLE not in after(inherited, Failed(Verb.FIND, SILENT), moment(), TERMS).marks
+    assert Mark.REPEATABLE in after(inherited, Looked(None), moment(), TERMS).marks
+
+
+def test_an_order_that_was_sent_in_the_future_was_sent_now():
+    """The wall clock was set back: an order is not young for ever."""
+    assert resumed(batch(_S.SUBMITTING, sent_at=NOW + 9), NOW, waits=True).sent_at == NOW
+    assert resumed(batch(_S.SUBMITTING, sent_at=NOW - 9), NOW, waits=True).sent_at == NOW - 9
+
+
+REPEATED = {  # what came of a repeated order; what the batch is then, and how often it was looked for
+    "no reply": (Failed(Verb.SUBMIT, SILENT), _S.SUBMITTING, 0),
+    "not now": (Failed(Verb.SUBMIT, BUSY), _S.SUBMITTING, 0),
+    "refused": (Failed(Verb.SUBMIT, REFUSED), _S.SUBMITTING, 1),
+    "a conflict": (Failed(Verb.SUBMIT, ProviderUndecided("409", ())), _S.SUBMITTING, 1),
+    "accepted": (Accepted(RemoteId("r1")), _S.RUNNING, 0),
+}
+
+
+@pytest.mark.parametrize(("result", "state", "looks"), REPEATED.values(), ids=REPEATED)
+def test_what_comes_of_a_repeated_order_says_nothing_against_the_first(result, state, looks):
+    doubtful = batch(_S.SUBMITTING, doubted_at=NOW - 5, sent_at=NOW - 9)
+    intent = repeating(doubtful, frozenset())
+    assert (intent.batch, intent.event) == (doubtful, "repeat")
+    step = after(intent.batch, result, moment(), TERMS)
+    assert (step.batch.state, step.batch.looks, step.halted) == (state, looks, None)
+    assert (step.batch.send, step.batch.handle) == (1, {"file": "f1"}), "the token stays the same"
+    assert step.batch.sent_at == NOW - 9, "its age counts from the first order"
+
+
+def test_a_conflict_over_the_first_order_is_looked_for_and_not_taken_for_a_refusal():
+    ordered = sending(batch(_S.STAGED), frozenset(), NOW, "x").batch
+    step = after(ordered, Failed(Verb.SUBMIT, ProviderUndecided("409", ())), moment(), TERMS)
+    assert (step.batch.state, step.batch.looks, step.halted) == (_S.SUBMITTING, 1, None)
+
+
+def test_only_an_order_that_makes_nothing_twice_can_be_repeated():
+    with pytest.raises(IllegalTransition):
+        sending(batch(_S.SUBMITTING), frozenset(), NOW, "x")
 
 
 def test_what_a_service_asks_for_is_waited_up_to_a_limit():

@@ -45,6 +45,7 @@ class AcmeBatch:
     tells_inputs = True
     tagged = False
     found_by_size = False
+    idempotent = False
     no_emulator = "is not what the emulator speaks: try it with trials=1"
     packages = plain.PACKAGES
 

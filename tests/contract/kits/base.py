@@ -89,6 +89,9 @@ class Kit(ABC):
     conflict_means_done = False
     """Whether the hand-over has a name of our own, so that a 409 says that it has arrived."""
 
+    empty_hand_over = False
+    """Whether the reply to the hand-over has no body, which could be cut."""
+
     silent_verbs: ClassVar[frozenset[str]] = frozenset()
     """Verbs that make no call at all (stage, fence, cancel)."""
     id_field = "id"

@@ -4,6 +4,7 @@ import contextlib
 import io
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,11 +114,13 @@ class Answers:
         if kit.refuses_when_full:
             with pytest.raises(ProviderBusy):
                 case.submit(client, batch)
-        first = until_ended(client, case.submit(client, batch))
+        remote = case.submit(client, batch)
+        first = until_ended(client, remote)
         assert first.event == ("deferred" if kit.says_full else "end")
         if kit.says_full:
             assert case.billed(full) == {}
-            progress, replies = case.collected(client, case.submit(client, batch))
+            again = replace(batch, dead=(str(remote),))
+            progress, replies = case.collected(client, case.submit(client, again))
             assert (progress.event, len(replies)) == ("end", len(case.ids))
         assert case.billed(full) == dict.fromkeys(case.ids, 1)
 

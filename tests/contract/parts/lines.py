@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SLOW = {
     *("openai", "anthropic", "groq", "grpc", "google.api_core", "google.auth", "google.protobuf"),
     *("google.cloud.aiplatform_v1", "google.cloud.storage", "google.cloud.bigquery"),
+    *("botocore", "urllib3"),
     *("httpx", "httpx2", "requests", "pydantic", "anyio", "ssl", "polars"),
 }
 """What only a call may import: --help and a preview have to be quick."""

@@ -81,6 +81,7 @@ class Orders:
         before = well.bill()
         spoiled.spoil(kit.hand_over, SPOILED_ORDERS[name](kit))
         is_clear = name == "409" and kit.conflict_means_done
+        is_clear |= name == "half a body" and kit.empty_hand_over
         with contextlib.nullcontext() if is_clear else pytest.raises(IN_DOUBT):
             impatient.stage(path, case.file_name, look_first=False)
         assert spoiled.done.wait(spoil.PATIENCE)
@@ -190,8 +191,9 @@ class Orders:
             pytest.skip("an order has one container, whatever is sent twice")
         client = case.client(well)
         batch = case.staged(client)
-        first, second = case.submit(client, batch), case.submit(client, batch)
+        first = case.submit(client, batch)
         dead = replace(batch, dead=(str(first),))
+        second = case.submit(client, dead)
         assert second == case.kit.until_found(client, dead, case.path, claimed=(str(first),))
 
     def test_a_list_that_is_none_never_proves_absence(
