@@ -108,8 +108,22 @@ def _packaged(
         return PriceList(batch=_price(known, _IN_BATCH, caches=caches, now=now), realtime=realtime)
     if in_batch := _entry_for_batches(model, config.source):
         return PriceList(batch=_price(in_batch, {}, caches=caches, now=now), realtime=realtime)
+    others = _knows_batches(config.source)
     note = f"no batch price known for {model}: it may not be offered in batch"
-    return PriceList(batch=_less(usual, config, note), realtime=realtime)
+    return PriceList(batch=_less(usual, config, *([note] if others else [])), realtime=realtime)
+
+
+def _knows_batches(source: str) -> bool:
+    """Tell whether the package has a service's batch prices; without any, one that lacks says nothing."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    providers = (provider for provider in get_snapshot().providers if provider.id == source)
+    return any(
+        variant.when == _IN_BATCH
+        for provider in providers
+        for model in provider.models
+        for variant in model.price_variants or ()
+    )
 
 
 def _of_tier(

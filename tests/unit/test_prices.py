@@ -99,6 +99,14 @@ def test_without_a_batch_price_the_flat_discount_is_assumed_and_said():
     assert found.realtime.notes == ()
 
 
+@pytest.mark.parametrize("source", ["aws", "zai"])
+def test_where_no_batch_price_of_a_service_is_known_nothing_is_said_of_one_model(source):
+    model = {"aws": "amazon.nova-lite-v1:0", "zai": "GLM-5.3"}[source]
+    found = prices_of(model, PriceConfig(source=source, batch_discount=0.5), now=NOW)
+    assert not [note for note in found.batch.notes if "batch" in note]
+    assert "less 50% for batch" in found.batch.source
+
+
 def test_a_price_that_ends_names_the_day_and_what_comes_then():
     found = prices_of("gemini-4-argon", PriceConfig(source="google"), now=NOW)
     (note,) = found.batch.notes
