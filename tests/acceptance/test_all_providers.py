@@ -73,11 +73,12 @@ def runs(
         over.bill = desk.bill(over.cell)
         return over
 
-    wanted = {
-        f"{item.callspec.params['provider']} {item.callspec.params['faults']}": item.callspec.params
+    cases = [
+        item.callspec.params
         for item in request.session.items
         if item.path == request.path and hasattr(item, "callspec")
-    }
+    ]
+    wanted = {f"{c['provider']} {c['faults']}": c for c in cases if "faults" in c}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {
             name: pool.submit(go, Desk(tmp_path_factory.mktemp("desk")), **params)
@@ -107,6 +108,26 @@ def test_every_request_is_answered_and_billed_once_an_attempt(
     assert over.bill["chats_billed"] == 0
     assert over.bill["unbilled_batches"] == 0
     assert attempts["remote_batch"].n_unique() > 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_a_study_of_labels_is_answered_and_billed_once_an_attempt(desk: Desk, kind: str) -> None:
+    words = [*PROVIDERS[kind], *FAULTS["rough"], *HOW, *HURRY]
+    run = desk.process("experiment=labels", "trials=1", *words)
+    (folder,) = (desk.folder / "outputs" / "labels").iterdir()
+    cell = f"labels/{folder.name}"
+    answers, attempts = desk.answers(cell), desk.attempts(cell)
+    assert run.returncode in (0, 3), run.stderr
+    assert answers.height == answers["custom_id"].n_unique() > 5
+    assert answers.filter(pl.col("status") == "open").is_empty()
+    ended = answers.filter(pl.col("status").is_in(["success", "retry_success"]))
+    assert ended["sentiment_value"].null_count() == 0
+    answered = attempts.filter(pl.col("outcome").is_in(["valid", "invalid"]))
+    if "one by one" in kind:
+        assert desk.bill(cell)["chats_billed"] == answered.height
+        return
+    assert billed(desk.bill(cell)) == Counter(answered["custom_id"])
 
 
 @pytest.mark.parametrize(("provider", "faults"), [("openrouter", "rough"), ("groq", "rough")])
