@@ -1,14 +1,15 @@
 """Together batch inference, over plain HTTP.
 
 Wire facts: the types and the upload of the package together 3.1.1, and docs.together.ai (inference/
-batch, 2026-11; the reference says "all" of the list of batches, which has no pages). Not verified:
-that a result file is as long as its record says (a shorter one is downloaded again). Not verified,
-and made harmless: when a file that was announced is on the list of files (only a whole one is
+batch, 2026-11; the reference says "all" of the list of batches, which has no pages). Not verified,
+and made harmless: that a result file is as long as its record says (a shorter one is downloaded
+again, some times), when a file that was announced is on the list of files (only a whole one is
 adopted), and that no batch is made of an input that was deleted before (so the list is given longer
 to settle).
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderSilent
-from runner.core.model import Batch, Condition, JsonObject, Progress, Prompt, RemoteId, Reply
+from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
 from runner.core.twins import Made
 from runner.providers import plain
@@ -58,6 +59,8 @@ _REST: Final = {"EXPIRED": Outcome.EXPIRED, "CANCELLED": Outcome.CANCELLED}
 _FURTHEST: Final = ("COMPLETED", "IN_PROGRESS", "VALIDATING", "EXPIRED", "CANCELLED")
 """Which of several batches from one input to adopt: the furthest on, and a failed one last."""
 _FOUND, _CONFLICT = 302, 409
+_ALIKE: Final = 4
+"""Downloads of one length after which a longer record is not believed: what lacks is waited for then."""
 
 
 class TogetherBatch(PlainFileBatch):
@@ -71,6 +74,12 @@ class TogetherBatch(PlainFileBatch):
     tagged: ClassVar[bool] = True
     """Files of the same bytes are one file there: the tag keeps another run's from being ours."""
     _jobs_at: ClassVar[str] = "/batches"
+
+    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
+        """Keep the address, the model and the run's tag; nothing is opened yet."""
+        super().__init__(service, model, tag)
+        self._lengths: dict[str, Counter[int]] = {}
+        """How often a result file that was too short came with so many bytes."""
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return `{"custom_id": …, "body": {"model": …, "messages": […], …}}`."""
@@ -139,7 +148,12 @@ class TogetherBatch(PlainFileBatch):
             whole = tally(self._http.json("look at the file", "GET", file_at(file_id)).get("bytes"))
         except ProviderRefused:
             return  # it was there to be read, and shows no record
-        if (read := sink.tell() - before) < (whole or 0):
+        read = sink.tell() - before
+        if read >= (whole or 0):
+            return
+        seen = self._lengths.setdefault(file_id, Counter())
+        seen[read] += 1
+        if seen[read] < _ALIKE:
             raise ProviderSilent(f"download: {read:,} of {whole:,} bytes arrived")
 
     def ask(self, line: bytes) -> bytes:

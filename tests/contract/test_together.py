@@ -314,6 +314,19 @@ def test_a_result_file_is_as_long_as_its_record_says(
     assert sink.getvalue() == b'before{"custom_id": "x"}'
 
 
+def test_a_record_that_is_always_longer_keeps_no_answer_back_for_ever(
+    case: Case, server: Serve
+) -> None:
+    stub = server()
+    stub.spoil(KIT.download, instead(reply(200, b'{"custom_id": "x"}')))
+    stub.spoil(("GET", KIT.delete_file[1]), instead(reply(200, {"id": "f", "bytes": 40})))
+    client = case.client(stub)
+    for _ in range(3):
+        with pytest.raises(IN_DOUBT, match="18 of 40 bytes arrived"):
+            client.download("f", io.BytesIO())
+    client.download("f", io.BytesIO())
+
+
 def test_a_failed_batch_says_why_and_is_collected_where_it_has_answered(
     case: Case, server: Serve
 ) -> None:
