@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from runner import __version__
 from runner.cli.exits import (
     DONE,
     INTERRUPTED,
@@ -21,6 +22,7 @@ from runner.cli.exits import (
     USER_MISTAKE,
     WORK_REMAINS,
 )
+from runner.cli.help import FLAGS, help_text
 from runner.cli.signals import take_over
 from runner.core.errors import IllegalTransition, LedgerDamaged, RunnerError
 
@@ -52,10 +54,16 @@ def _say(error: object, code: int) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if "--version" in arguments:
+        print(f"chorus {__version__}")
+        return DONE
+    if any(flag in arguments for flag in FLAGS):
+        print(help_text())
+        return DONE
     from runner.config.compose import compose
 
     jobs = compose(arguments)
-    if not jobs:  # --help, --cfg and the like
+    if not jobs:  # --cfg and the like
         return DONE
     from runner.cli import actions
     from runner.cli.next_step import doing

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from runner.config.files import SHIPPED
 from runner.config.problems import did_you_mean
+from runner.config.shipped import SHIPPED
 from runner.core.errors import ConfigError
 
 LANGUAGES = ("en", "ja")

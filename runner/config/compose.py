@@ -25,15 +25,15 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from runner import __version__
 from runner.config import files, options, schema
 from runner.config.checks import check_notify
-from runner.config.files import SHIPPED, broken_yaml, check_files
+from runner.config.files import broken_yaml, check_files
 from runner.config.hydra_inside import SWEEP_DIR, composing_once, preparing_here, sweeping
 from runner.config.panel import jobs_of
 from runner.config.problems import Problems, did_you_mean
 from runner.config.schema import GROUPS, Config
 from runner.config.settings import Settings, settings
+from runner.config.shipped import SHIPPED
 from runner.config.typed import NOTHING, as_typed
 from runner.core.errors import ConfigError
 
@@ -53,11 +53,8 @@ def compose(argv: list[str]) -> list[Settings]:
 
     Raises:
         ConfigError: a user's mistake, in one line.
-        SystemExit: after --help, --cfg and the like.
+        SystemExit: after --cfg and the like.
     """
-    if "--version" in argv:
-        print(f"chorus {__version__}")
-        return []
     arguments, home = _arguments(argv)
     check_files(home, SHIPPED)
     arguments, panel = _panel(arguments, home)

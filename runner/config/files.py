@@ -18,6 +18,7 @@ from runner.config import hydra_inside
 from runner.config.options import learn
 from runner.config.problems import ALLOWED_IDS, IDENTIFIER, did_you_mean
 from runner.config.schema import GROUPS
+from runner.config.shipped import SHIPPED
 from runner.config.typed import (
     LISTED,
     NAMED,
@@ -31,10 +32,6 @@ from runner.config.typed import (
     shape_of,
 )
 from runner.core.errors import ConfigError
-
-_PROGRAM = Path(__file__).resolve().parents[1]
-SHIPPED = next(p for p in (_PROGRAM / "conf", _PROGRAM.parent / "conf") if p.is_dir())
-"""Inside the package when installed, beside it in a checkout."""
 
 MAX_YAML_BYTES = 1 << 20
 MAX_YAML_NODES = 5_000

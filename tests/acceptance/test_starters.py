@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from runner.cli.init import EXAMPLES, KINDS, LANGUAGES
-from runner.config.files import SHIPPED
+from runner.config.shipped import SHIPPED
 from tests.acceptance.conftest import QUICK, Desk
 from tests.variants import first
 

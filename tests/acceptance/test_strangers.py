@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from runner.config.files import SHIPPED
+from runner.config.shipped import SHIPPED
 from tests.acceptance.conftest import Desk
 from tests.acceptance.test_command_line import one_line
 from tests.variants import first

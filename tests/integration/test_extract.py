@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from runner.cli.screen import Silent
-from runner.config.files import SHIPPED
+from runner.config.shipped import SHIPPED
 from runner.core.errors import ConfigError
 from runner.core.plan import Purpose
 from runner.run import assemble, maintenance

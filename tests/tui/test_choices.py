@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from runner.__main__ import main
-from runner.config.files import SHIPPED
+from runner.config.shipped import SHIPPED
 from tests.tui.snap import shown
 from tests.tui.test_answers_data import answers_of
 from tui.scoring import pivots_of, score_table

@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config.compose import _arguments, compose
-from runner.config.files import SHIPPED
 from runner.config.schema import GROUPS
 from runner.config.settings import Settings, settings
+from runner.config.shipped import SHIPPED
 from runner.core.errors import ConfigError
 
 

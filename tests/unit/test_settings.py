@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from runner.config.compose import compose
-from runner.config.files import SHIPPED
+from runner.config.shipped import SHIPPED
 from runner.core.expand import checked_conditions
 from runner.core.model import Enhance
 from runner.core.request_states import RetryPolicy

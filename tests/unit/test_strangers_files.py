@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.files import SHIPPED
 from runner.config.permitted import check_addresses
+from runner.config.shipped import SHIPPED
 from runner.core.errors import ConfigError
 from runner.run import preflight
 from runner.run.run import Run

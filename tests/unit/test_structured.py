@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from runner.cli.screen import Silent
-from runner.config.files import SHIPPED
+from runner.config.shipped import SHIPPED
 from runner.core.errors import ConfigError
 from runner.core.extract.reader import Reader
 from runner.core.model import Variant

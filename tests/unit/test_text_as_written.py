@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from runner.config.compose import compose
-from runner.config.files import SHIPPED
+from runner.config.shipped import SHIPPED
 from tests.levels import levels
 from tests.unit.composing import fill, head, mistake, only
 from tests.variants import first
