@@ -28,6 +28,11 @@ from runner.core.twins import Made
 HIDDEN: Final = "****"
 """Stands where a secret was."""
 
+LEAST_IN_WORDS: Final = 4
+"""How long a value is, at least, that messages are kept free of: a header may say 0."""
+LEAST_IN_REPLIES: Final = 16
+"""The same for replies, which are paid for and read for numbers: no word and no name of a model."""
+
 
 class Secret:
     """A key that no log, screen, traceback or file will show."""
@@ -55,16 +60,17 @@ class Secret:
         return self._value
 
     def hide(self, text: str) -> str:
-        """Return a text without it."""
+        """Return a message without it."""
         for other in self._others:
             text = other.hide(text)
-        return text.replace(self._value, HIDDEN)
+        return text if len(self._value) < LEAST_IN_WORDS else text.replace(self._value, HIDDEN)
 
     def hide_in(self, content: bytes) -> bytes:
-        """Return a service's reply without it."""
+        """Return a service's reply without it; what is too short for a key stands there by chance."""
         for other in self._others:
             content = other.hide_in(content)
-        return content.replace(self._value.encode(), HIDDEN.encode())
+        value = self._value.encode()
+        return content if len(value) < LEAST_IN_REPLIES else content.replace(value, HIDDEN.encode())
 
     def __reduce__(self) -> str:
         """Refuse to be pickled."""

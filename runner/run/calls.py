@@ -167,17 +167,30 @@ class Calls:
         return download
 
     def _clear(self, batch: Batch) -> Cleared:
-        """Cancel the twins of a batch that are to be, and ask what became of each that is open."""
+        """Cancel the twins of a batch that are to be, and ask what became of each that is open.
+
+        Also of one that cannot be cancelled: it may be over, and a gateway may not say so.
+        """
         fates, trouble = dict(batch.twins), None
         for name in map(RemoteId, open_twins(batch)):
+            fate, refusal = fates[name], None
+            if fate == Fate.FOUND:
+                fate, refusal = self._cancelled(name)
             try:
-                if fates[name] == Fate.FOUND:
-                    self.provider.cancel(name)
-                    fates[name] = Fate.ASKED.value
-                fates[name] = fate_of(fates[name], self.provider.poll(name))
+                fates[name] = fate_of(fate, self.provider.poll(name))
             except ProviderError as error:
-                trouble = f"{name}: {error}"
+                fates[name], refusal = fate, refusal or str(error)
+            if refusal is not None and fates[name] == fate:
+                trouble = f"{name}: {refusal}"
         return Cleared(fates, trouble)
+
+    def _cancelled(self, name: RemoteId) -> tuple[str, str | None]:
+        """Cancel a twin; return its fate, and why it could not be."""
+        try:
+            self.provider.cancel(name)
+        except ProviderError as error:
+            return Fate.FOUND.value, str(error)
+        return Fate.ASKED.value, None
 
     def _allowance(self, batch: Batch) -> Allowance:
         """Return what is needed to hold a batch to the budget that is asked one by one."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from runner.core.errors import ProviderError, ProviderRefused
 from runner.core.model import RemoteId
 from runner.providers.base import Secret, said
 from runner.providers.plain import Plain
-from tests.contract.case import CANARY, Case
+from tests.contract.case import CANARY, Case, write_requests
 from tests.contract.kits import anthropic, groq, openai
 from tests.contract.kits.base import Kit
 from tests.contract.spoiled import Spoiled, instead, reply
@@ -79,7 +80,27 @@ def test_plain_http_has_them_too(server: Callable[..., Spoiled]) -> None:
     assert stub.calls[0].headers["x-portkey-virtual-key"] == VALUE
 
 
+@pytest.mark.parametrize("value", ["0", "5", "chat", "gpt-4o-mini"])
+def test_a_header_that_is_no_secret_takes_nothing_out_of_an_answer(
+    value: str, server: Callable[..., Spoiled], tmp_path: Path
+) -> None:
+    kit, stub = openai.KITS[0], server()
+    said = {"role": "assistant", "content": "Q1. 50. A chat with gpt-4o-mini"}
+    body = {"model": "gpt-4o-mini-1", "choices": [{"message": said, "finish_reason": "stop"}]}
+    stub.spoil(kit.ask, instead(reply(200, body)))
+    headers = {"x-litellm-num-retries": Secret(value)}
+    client = kit.provider(with_headers(kit.service(stub.url, CANARY, 10), headers), kit.model)
+    answer = client.decode(client.ask(write_requests(client, tmp_path, 1).read_bytes()))
+    client.close()
+    assert (answer.text, answer.model) == (said["content"], body["model"])
+
+
 def test_a_secret_hides_what_goes_out_with_it() -> None:
-    secret = Secret("key", [Secret("one"), Secret("two", [Secret("three")])])
-    assert said("key, one, two and three", secret) == "****, ****, **** and ****"
-    assert secret.hide_in(b"a key or three") == b"a **** or ****"
+    secret = Secret("the-key-of-ours", [Secret("one-1"), Secret("two-2", [Secret("three-3")])])
+    assert said("the-key-of-ours, one-1, two-2, three-3", secret) == "****, ****, ****, ****"
+    long = Secret(f"key-{VALUE}", [Secret(f"one-{VALUE}")])
+    assert long.hide_in(f"a key-{VALUE} or one-{VALUE}".encode()) == b"a **** or ****"
+
+
+def test_a_number_in_a_header_is_not_taken_out_of_a_message() -> None:
+    assert said("Error code: 500", Secret("key-of-ours", [Secret("0")])) == "Error code: 500"

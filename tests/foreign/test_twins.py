@@ -1,7 +1,5 @@
 """A gateway makes several batches of one order: one is read, the others are cancelled and known."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.foreign import scenarios as s
@@ -71,7 +69,12 @@ def test_what_was_over_may_be_billed_and_is_said_by_status_verify_and_the_summar
 
 
 def test_a_cancel_that_fails_is_said_and_made_again_by_the_next_run(bench):
-    down: Callable[[str, int], Reply | None] = lambda name, _: DOWN if name == "batch-3" else None  # noqa: E731
+    def down(name: str, _: int) -> Reply | None:
+        if name != "batch-3":
+            return None
+        here.server.polls[name] = 0  # it takes its time
+        return DOWN
+
     here = bench(lostreply_thrice(*RUNNING, cancel=down))
     ran = finished(here)
     assert "batch-3 is to be cancelled" in last_said(ran)
@@ -81,6 +84,17 @@ def test_a_cancel_that_fails_is_said_and_made_again_by_the_next_run(bench):
     assert UNBILLED in last_said(finished(here))
     assert here.bill == [1, 1, 1, 1]
     assert here.run("action=verify").code == 0
+
+
+def test_a_cancel_that_fails_is_no_trouble_once_the_batch_is_over(bench):
+    here = bench(lostreply_thrice("in_progress", "completed", "expired", cancel=lambda *_: DOWN))
+    ran = finished(here)
+    words = "batch-2 is taken; batch-1 and batch-3 are over and may be billed"
+    assert words in last_said(ran)
+    assert "run again to try again" not in last_said(ran)
+    here.server.calls.clear()
+    finished(here)
+    assert not [call for call in here.server.calls if call.endswith("/cancel")]
 
 
 def test_twins_are_found_and_cancelled_when_the_reply_arrived_well(bench):

@@ -69,6 +69,7 @@ def test_what_is_to_be_cancelled_is_on_disk_before_it_is(tmp_path):
 def test_a_run_that_ends_before_the_cancel_leaves_it_to_the_next(tmp_path):
     made, provider = engine(tmp_path, LOST, kind=Gateway)
     provider.cancel = lambda _: made.stop() or (_ for _ in ()).throw(ProviderSilent("reset"))
+    provider.ends = Progress(state="in_progress", event="progress")
     finished(made)
     assert dict(known(tmp_path).twins) == {"twin-1": "found", "twin-2": "found"}
     made, again = engine(tmp_path, kind=Gateway)

@@ -48,7 +48,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 
 @contextmanager
-def served(log: Path, command: list[str], port: int, **environment: str) -> Iterator[None]:
+def served(
+    log: Path, command: list[str], port: int, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; it is there when its port answers."""
     with log.open("wb") as sink:
         process = subprocess.Popen(
@@ -60,7 +62,7 @@ def served(log: Path, command: list[str], port: int, **environment: str) -> Iter
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(20)
@@ -79,7 +81,7 @@ def _answers(port: int) -> bool:
 
 
 def run(outputs: Path, *arguments: str, **keys: str) -> Ran:
-    """Run the command line on four requests."""
+    """Run the command line, on four requests unless the arguments say otherwise."""
     done = subprocess.run(
         [sys.executable, "-m", "runner", *STUDY, f"outputs={outputs}", *arguments],
         capture_output=True,
