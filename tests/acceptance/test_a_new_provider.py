@@ -91,6 +91,7 @@ def test_requests_are_asked_one_by_one(desk: Path, acme: Acme) -> None:
     assert not acme.jobs
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "said"),
     [
@@ -108,6 +109,7 @@ def test_a_refusal_is_told_with_what_to_check(
     assert not acme.jobs
 
 
+@pytest.mark.long
 def test_its_options_are_its_own(desk: Path) -> None:
     ended = run(desk, "action=plan", "provider.queue=noon")
     assert ended.returncode == 2

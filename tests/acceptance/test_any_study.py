@@ -104,6 +104,7 @@ def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lan
         _shows_what_the_tables_say(desk.folder / "outputs" / cell / "requests", answers)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lane", first(1, ["openai", "gemini"]))
 def test_each_item_in_a_request_of_its_own_is_a_factor(desk: Desk, lane: str) -> None:
     written(desk)
@@ -149,6 +150,7 @@ def _shows_what_the_tables_say(requests: Path, answers: pl.DataFrame) -> None:
 ITEMS = ("label", "mood", "half", "topics", "order", "why", "facts")
 
 
+@pytest.mark.long
 def test_a_row_that_is_added_meanwhile_waits_for_the_next_run(desk: Desk) -> None:
     """What only looks after a run works on what was sent; the run then sends the new row."""
     home = written(desk)

@@ -59,6 +59,7 @@ def test_every_job_runs_in_a_process_of_its_own_and_the_table_is_the_same(desk: 
     assert "over" not in again.err
 
 
+@pytest.mark.long
 def test_one_that_is_killed_is_said_to_be_lost_and_is_resumed(desk: Desk) -> None:
     slow = [
         *ELSEWHERE,

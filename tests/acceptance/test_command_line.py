@@ -243,6 +243,7 @@ def test_cancel_keeps_what_was_answered_and_a_later_run_asks_the_rest(desk):
     assert desk.bill()["billed"] == dict.fromkeys(answers["custom_id"], 1)
 
 
+@pytest.mark.long
 def test_status_tells_of_a_running_experiment_from_another_process(desk):
     running = desk.start(*SMALL, "faults.in_progress_seconds=60")
     for line in running.stderr:
@@ -318,6 +319,7 @@ def test_a_folder_of_ones_own_holds_only_what_it_changes(desk):
     assert "exists already" in one_line(twice.stderr)
 
 
+@pytest.mark.long
 def test_the_tables_can_be_made_again_from_ledger_and_raw_answers_alone(desk):
     assert desk.run(*SMALL, *QUICK, "faults.malformed=0.3").returncode == 0
     before, attempts, summary = desk.answers(), desk.attempts(), desk.summary()

@@ -93,6 +93,7 @@ def test_one_ctrl_c_leaves_a_call_that_nobody_answers(desk, silent, more, state)
             assert reader.holder() is None
 
 
+@pytest.mark.long
 def test_ctrl_c_waits_for_no_program_that_locks_the_ledger(desk):
     words = ["personas=[p1]", "texts=[t1]", "trials=2", "faults.in_progress_seconds=30"]
     running = desk.start(*words)

@@ -74,6 +74,7 @@ def test_many_rows_are_asked_and_told_as_few_are(desk, trials):
     assert set(billed(desk.bill(CELL)).values()) <= {1, 2}
 
 
+@pytest.mark.long
 def test_every_action_works_on_many_rows(desk):
     written(desk, ROWS)
     with many():
@@ -130,6 +131,7 @@ def test_a_row_that_changed_is_refused_by_name(desk):
     assert "factors.row.r 7: its content changed" in said.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("harm", first(1, ["gone", "changed"]))
 def test_a_table_that_is_gone_or_changed_is_refused_with_one_line(desk, harm):
     written(desk, ROWS)
@@ -151,6 +153,7 @@ def test_a_table_that_is_gone_or_changed_is_refused_with_one_line(desk, harm):
         assert desk.run(*WORDS).returncode == 0
 
 
+@pytest.mark.long
 def test_a_kill_between_the_tables_and_the_ledger_costs_nothing(desk, monkeypatch):
     """At the beginning, and when rows are added."""
     written(desk, ROWS)

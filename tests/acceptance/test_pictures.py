@@ -119,6 +119,7 @@ def test_a_picture_that_changed_is_not_asked_under_the_old_id(desk: Desk) -> Non
     assert set(billed(desk.bill(cell_of(desk))).values()) == {1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("provider", first(1, ["gemini", "openai"]))
 def test_a_run_of_pictures_is_made_again_from_its_files(desk: Desk, provider: str) -> None:
     study(desk.folder / "mine")

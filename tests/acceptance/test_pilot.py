@@ -30,6 +30,7 @@ def cost(desk: Desk, cell: str = EMULATED) -> int:
     return bill["requests_billed"] + bill["chats_billed"]
 
 
+@pytest.mark.long
 def test_the_rest_goes_when_the_pilot_has_come_back_valid(desk: Desk) -> None:
     said = desk.run(*QUICK, *STUDY, PILOT, "faults.malformed=0")
     assert said.returncode == 0, said.stderr
@@ -50,7 +51,7 @@ def test_the_rest_goes_when_the_pilot_has_come_back_valid(desk: Desk) -> None:
     assert "passed: 6 of 6 first answers are valid" in status.stdout
 
 
-@pytest.mark.parametrize("way", [[], ["provider.mode=realtime"], ["retry.mode=realtime"]])
+@pytest.mark.parametrize("way", first(1, [[], ["provider.mode=realtime"], ["retry.mode=realtime"]]))
 def test_a_pilot_whose_patterns_read_nothing_has_cost_the_pilot_and_no_more(
     desk: Desk, way: list[str]
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_pilot_whose_patterns_read_nothing_has_cost_the_pilot_and_no_more(
     assert desk.answers()["status"].to_list() == ["success"] * 20
 
 
+@pytest.mark.long
 def test_a_fork_has_a_pilot_of_its_own(desk: Desk) -> None:
     words = [*QUICK, "personas=[p1]", "texts=[t1]", "trials=4", "pilot={at_least: 2}"]
     assert desk.run(*words, "faults.malformed=0").returncode == 0
@@ -98,6 +100,7 @@ def test_a_fork_has_a_pilot_of_its_own(desk: Desk) -> None:
     assert (cost(desk), desk.summary()["pilot"]["state"]) == (4, "passed")
 
 
+@pytest.mark.long
 def test_it_goes_on_all_the_same_where_that_is_said(desk: Desk) -> None:
     words = [*QUICK, *STUDY, "faults.malformed=0", READS_NOTHING, "retry.max_attempts=1"]
     assert desk.run(*words, PILOT).returncode == 3
@@ -108,6 +111,7 @@ def test_it_goes_on_all_the_same_where_that_is_said(desk: Desk) -> None:
     assert "pilot" not in desk.summary()
 
 
+@pytest.mark.long
 def test_the_plan_says_how_many_go_first_and_that_it_takes_a_round(desk: Desk) -> None:
     words = [*QUICK, *STUDY, PILOT]
     said = " ".join(desk.run(*words, "action=plan").stdout.split())
@@ -136,6 +140,7 @@ def test_submitted_and_left_the_pilot_goes_alone_and_the_rest_once_it_is_collect
     assert set(desk.answers()["status"]) == {"success"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_in_a_bad_week_it_is_the_same_study_and_nothing_is_paid_twice(
     desk: Desk, provider: str
@@ -167,6 +172,7 @@ def _pilot(desk: Desk, cell: str) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_jobs_of_a_sweep_each_have_their_own(desk: Desk) -> None:
     words = ["-m", *QUICK, *STUDY, "temperatures=null", PILOT, "faults.malformed=0", READS_NOTHING]
     said = desk.run(*words, "provider.model=gpt-4o-mini,gpt-4.1-mini")
@@ -177,6 +183,7 @@ def test_jobs_of_a_sweep_each_have_their_own(desk: Desk) -> None:
         assert sum(paid(desk, f"literary/emulator_{model}").values()) == 6
 
 
+@pytest.mark.long
 def test_the_report_says_what_came_of_it(desk: Desk) -> None:
     words = [*QUICK, *STUDY, "faults.malformed=0"]
     for more, said in (

@@ -34,6 +34,7 @@ def rehearsed(desk: Desk, name: str, *more: str) -> pl.DataFrame:
     return answers
 
 
+@pytest.mark.long
 def test_an_inventory_with_reversed_items_has_scale_scores(desk: Desk) -> None:
     answers = rehearsed(desk, "inventory", "faults.malformed=0.3", "retry.max_attempts=1")
     assert answers.height == 15
@@ -78,6 +79,7 @@ def test_an_annotation_stands_beside_what_people_said(desk: Desk) -> None:
     assert answers["act_order"].n_unique() > 1
 
 
+@pytest.mark.long
 def test_a_judge_sees_each_pair_in_both_orders(desk: Desk) -> None:
     answers = rehearsed(desk, "verdicts")
     assert answers.group_by("pair", "sequence").len()["len"].to_list() == [2] * 4

@@ -112,6 +112,7 @@ def test_all_jobs_are_sent_before_the_first_is_over_and_the_same_command_sends_n
     assert [billed(cell / "emulator") for cell in cells] == bills
 
 
+@pytest.mark.long
 def test_a_terminal_shows_a_line_a_job_and_the_batches_under_way(desk: Desk) -> None:
     screen, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
@@ -237,6 +238,7 @@ def test_a_sweep_that_is_killed_resumes_and_nothing_is_paid_twice(desk: Desk) ->
         assert billed(cell / "emulator") == answered(cell)
 
 
+@pytest.mark.long
 def test_a_ledger_that_another_runner_holds_is_that_jobs_trouble_only(
     desk: Desk, type_: Type
 ) -> None:
@@ -257,6 +259,7 @@ def test_a_ledger_that_another_runner_holds_is_that_jobs_trouble_only(
     assert status.row("provider=groq")[1] == "done"
 
 
+@pytest.mark.long
 def test_jobs_that_only_add_requests_share_a_folder_and_ask_nothing_twice(
     desk: Desk, type_: Type
 ) -> None:
@@ -270,6 +273,7 @@ def test_jobs_that_only_add_requests_share_a_folder_and_ask_nothing_twice(
     assert billed(cell / "emulator") == answered(cell)
 
 
+@pytest.mark.long
 def test_other_actions_do_every_job(desk: Desk, type_: Type) -> None:
     calm = [*SMALL, *QUICK, "faults.malformed=0"]
     variants = ["-m", "provider.max_output_tokens=1000,1200", *calm]

@@ -59,7 +59,7 @@ def kept_to(answers: pl.DataFrame, least: int, most: int, width: float) -> None:
         assert looks or len(values) == least, condition  # something was imprecise before
 
 
-@pytest.mark.parametrize("way", [[], ["provider.mode=realtime"]])
+@pytest.mark.parametrize("way", first(1, [[], ["provider.mode=realtime"]]))
 def test_only_conditions_that_are_not_precise_are_asked_more(desk: Desk, way: list[str]) -> None:
     words = [*QUICK, *WHERE, *way]
     said = desk.run(*words, rule())
@@ -129,6 +129,7 @@ def test_the_plan_shows_the_next_round_and_what_it_may_come_to(desk: Desk) -> No
     assert f"written, {facts['to_send']} requests" in first
 
 
+@pytest.mark.long
 def test_submitted_and_left_each_round_waits_to_be_collected(desk: Desk) -> None:
     words = [*QUICK, *WHERE, "faults.malformed=0", rule()]
     rounds, paid = 0, [0]
@@ -146,6 +147,7 @@ def test_submitted_and_left_each_round_waits_to_be_collected(desk: Desk) -> None
     assert cost(desk) == desk.answers().height
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("provider", first(1, ["anthropic", "openai"]))
 def test_in_a_bad_week_with_a_pilot_lost_ones_are_asked_again_first(
     desk: Desk, provider: str
@@ -166,6 +168,7 @@ def test_in_a_bad_week_with_a_pilot_lost_ones_are_asked_again_first(
     assert billed(desk.bill(cell)) == Counter(asked["custom_id"].to_list())
 
 
+@pytest.mark.long
 def test_a_choice_is_asked_until_the_share_of_its_most_frequent_option_is_known(
     desk: Desk,
 ) -> None:
@@ -184,6 +187,7 @@ def test_a_choice_is_asked_until_the_share_of_its_most_frequent_option_is_known(
     assert desk.summary(name)["until"]["reached"] > 0
 
 
+@pytest.mark.long
 def test_a_study_of_its_own_says_it_in_its_file(desk: Desk) -> None:
     _write(desk, lambda text: text)
     said = desk.run(*QUICK, "--config-dir", "mine", "experiment=own", "action=plan", "--json")
@@ -227,6 +231,7 @@ def test_it_is_refused_where_most_conditions_do_not_have_the_item(desk: Desk) ->
     assert "with ask: each most conditions do not have that item" in said.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("item", "refused"),
     [
@@ -248,6 +253,7 @@ def test_an_item_without_a_number_has_no_interval(desk: Desk, item: str, refused
     assert ("allowed: a number, whose mean has an interval" in said.stderr) == refused
 
 
+@pytest.mark.long
 def test_jobs_of_a_sweep_may_share_a_folder_or_not(desk: Desk) -> None:
     words = ["-m", *QUICK, *WHERE, "faults.malformed=0", rule()]
     said = desk.run(*words, "trials.until.half_width=12,8")
@@ -260,6 +266,7 @@ def test_jobs_of_a_sweep_may_share_a_folder_or_not(desk: Desk) -> None:
     assert models.returncode == 0, models.stdout
 
 
+@pytest.mark.long
 def test_reading_again_and_a_folder_beside_it(desk: Desk) -> None:
     words = [*QUICK, *WHERE, rule()]
     assert desk.run(*words).returncode == 0
@@ -276,6 +283,7 @@ def test_reading_again_and_a_folder_beside_it(desk: Desk) -> None:
     assert cost(desk) == paid
 
 
+@pytest.mark.long
 def test_a_fork_grants_rounds_of_its_own_and_leaves_the_first_alone(desk: Desk) -> None:
     words = [*QUICK, "personas=[p1]", "texts=[t1]", "faults.malformed=0"]
     assert desk.run(*words, rule(2, 3, 0.1)).returncode == 0
@@ -290,6 +298,7 @@ def test_a_fork_grants_rounds_of_its_own_and_leaves_the_first_alone(desk: Desk) 
     assert (cost(desk), desk.answers().height) == (3, 3)
 
 
+@pytest.mark.long
 def test_the_report_the_codebook_and_the_manifest_say_it(desk: Desk) -> None:
     words = [*QUICK, *WHERE]
     desk.run(*words, rule(half_width=6, most=9))
@@ -310,6 +319,7 @@ def test_the_report_the_codebook_and_the_manifest_say_it(desk: Desk) -> None:
     assert "Stopping rule: in" not in _page(desk)
 
 
+@pytest.mark.long
 def test_a_study_without_a_rule_says_nothing_of_any(desk: Desk) -> None:
     desk.run(*QUICK, *WHERE, "trials=2", "export.format=long", "action=run")
     desk.run(*QUICK, *WHERE, "trials=2", "export.format=long", "action=export")
@@ -328,6 +338,7 @@ def _page(desk: Desk, *words: str) -> str:
     return (desk.folder / "outputs/literary/report/report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_round_that_was_granted_stays_open_when_answers_are_read_again(desk: Desk) -> None:
     words = [*QUICK, *WHERE, rule(half_width=3), "faults.malformed=0"]
     desk.run(*words, "wait=false")
@@ -339,6 +350,7 @@ def test_a_round_that_was_granted_stays_open_when_answers_are_read_again(desk: D
     assert desk.run(*words, "action=verify").returncode == 0
 
 
+@pytest.mark.long
 def test_a_cancelled_run_asks_nothing_more(desk: Desk) -> None:
     words = [*QUICK, *WHERE, rule(), "wait=false"]
     desk.run(*words)

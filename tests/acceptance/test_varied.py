@@ -60,6 +60,7 @@ def test_the_dataset_the_exports_and_the_codebook_have_the_columns(swept):
     assert "the setting provider.parameters.top_p" in (out / "codebook.md").read_text()
 
 
+@pytest.mark.long
 def test_the_report_names_runs_by_what_differs_and_never_by_a_hash(swept):
     done = swept.run("action=report", "report.over=all", "--json")
     assert done.returncode == 0, done.stderr
@@ -70,6 +71,7 @@ def test_the_report_names_runs_by_what_differs_and_never_by_a_hash(swept):
     ]
 
 
+@pytest.mark.long
 def test_one_job_resumed_alone_keeps_its_columns_and_verifies(swept):
     alone = ["question=english", "+provider.parameters.top_p=1"]
     done = swept.run(*alone, *FEW, "trials=4")
@@ -81,6 +83,7 @@ def test_one_job_resumed_alone_keeps_its_columns_and_verifies(swept):
     assert sorted(told(a) for a in tables(swept).values())[1] == ("english", 1.0)
 
 
+@pytest.mark.long
 def test_a_later_sweep_over_less_takes_no_column_away(swept):
     done = swept.run("-m", "question=literary,english", "+provider.parameters.top_p=1", *FEW)
     assert done.returncode == 0, done.stderr
@@ -94,6 +97,7 @@ def test_a_setting_that_is_not_one_for_a_whole_folder_is_no_column(desk):
     assert [name for name in answers.columns if name.startswith("set_")] == []
 
 
+@pytest.mark.long
 def test_runs_that_no_sweep_made_are_told_apart_by_what_was_asked(desk):
     for top_p in ("0.5", "1"):
         done = desk.run(f"+provider.parameters.top_p={top_p}", "fork=true", *FEW)

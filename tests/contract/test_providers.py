@@ -12,6 +12,7 @@ from tests.contract.kits import presets
 from tests.contract.kits.base import CONF, Kit
 from tests.contract.kits.file_batch import FileBatchKit
 from tests.contract.provider_suite import ProviderSuite
+from tests.variants import always
 
 
 def offered(*, services: bool = True) -> list[str]:
@@ -40,6 +41,8 @@ def kits_of(name: str) -> tuple[Kit, ...]:
 KITS = [kit for name in offered() for kit in kits_of(name)]
 FIRST = [kits_of(name)[0] for name in ("openai", "groq")]
 """What speaks through each of the SDKs; the others are these with another address and other words."""
+MOST_UNLIKE = ("anthropic", "bedrock", "gemini", "mistral", "openrouter")
+"""Of the other clients: by size, repeated, through storage, by labels, and without a call to cancel."""
 
 
 @pytest.mark.parametrize("name", offered())
@@ -74,4 +77,7 @@ class TestFileBatch(FileBatchSuite):
 
 
 class TestOthers(ProviderSuite):
-    kits: ClassVar[list[Kit]] = [kit for kit in KITS if not isinstance(kit, FileBatchKit)]
+    kits: ClassVar[list[Any]] = always(
+        [kits_of(name)[0] for name in MOST_UNLIKE],
+        [kit for kit in KITS if not isinstance(kit, FileBatchKit)],
+    )

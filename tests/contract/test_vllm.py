@@ -662,6 +662,7 @@ def test_a_study_runs_from_the_command_line_and_again_sends_nothing(machine: Mac
     assert len(list((run_folder(machine) / "raw").iterdir())) == 1
 
 
+@pytest.mark.long
 def test_a_killed_study_goes_on_where_its_program_is(machine: Machine) -> None:
     machine.does(seconds_each=0.3)
     with subprocess.Popen(
@@ -673,6 +674,7 @@ def test_a_killed_study_goes_on_where_its_program_is(machine: Machine) -> None:
     assert set(machine.runs().values()) == {1}
 
 
+@pytest.mark.long
 def test_what_a_dead_program_did_not_answer_is_asked_again_and_nothing_else(
     machine: Machine,
 ) -> None:
@@ -735,6 +737,7 @@ def test_it_is_said_on_the_screen_and_nothing_is_written(
     assert not (machine.folder.parent / "outputs").exists()
 
 
+@pytest.mark.long
 def test_other_arguments_under_the_same_name_are_refused_with_the_difference(
     machine: Machine,
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 from runner.core.errors import LedgerBusy, LedgerDamaged, LedgerError
 from runner.storage import kv
 from runner.storage.kv import DATABASE, ReadOnly, Store
+from tests.variants import first
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = {"a/1": "text", "a/2": 2**40, "a/10": b"\x00\xff", "a": "no slash", "b/1": "双子", "a0": 1}
@@ -100,7 +101,7 @@ def locked(folder: Path, begin: str) -> sqlite3.Connection:
     return other
 
 
-@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+@pytest.mark.parametrize("begin", first(2, ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"]))
 def test_a_lock_that_never_ends_is_said_in_the_end_and_nothing_is_half_written(
     store, tmp_path, begin
 ):

@@ -20,6 +20,7 @@ from runner.storage.ledger import Ledger
 from runner.storage.reader import check
 from tests.acceptance.conftest import INSTANT, Emulator
 from tests.unit.composing import composed
+from tests.variants import first
 
 WORDS = [
     *("provider=openai", "personas=[p1]", "texts=[t1,t3]", "trials=4"),
@@ -91,7 +92,7 @@ def each_put_back(copies: list[Path], tmp_path: Path, again: Callable[[Path], No
             again(outputs)
 
 
-@pytest.mark.parametrize("more", [(), REALTIME], ids=["batches", "realtime"])
+@pytest.mark.parametrize("more", first(2, [(), REALTIME]), ids=["batches", "realtime"])
 def test_a_copy_from_any_moment_of_a_finished_run_is_refused_and_recovered(
     live, copies, tmp_path, capsys, more
 ):

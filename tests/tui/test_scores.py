@@ -13,6 +13,7 @@ from runner.storage.ledger import Ledger
 from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, screen_text, settled
 from tests.tui.test_answers_data import answers_of, giving_up_at_once, runners_table
+from tests.variants import first
 from tui.answers import Asked
 from tui.cells import ASCII, UNICODE
 from tui.scoring import PIVOTS, Score, ScoreTable, bins_of, score_table, width_of
@@ -64,12 +65,15 @@ def agrees(table: ScoreTable, theirs: pl.DataFrame, by: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("pivot", "by"),
-    [
-        (CELL, ["persona_name", "title"]),
-        (MODEL_PERSONA, ["model", "persona_name"]),
-        (MODEL, ["model"]),
-        (TEMPERATURE, ["temperature"]),
-    ],
+    first(
+        4,
+        [
+            (CELL, ["persona_name", "title"]),
+            (MODEL_PERSONA, ["model", "persona_name"]),
+            (MODEL, ["model"]),
+            (TEMPERATURE, ["temperature"]),
+        ],
+    ),
     ids=lambda x: x.name if hasattr(x, "name") else "",
 )
 @pytest.mark.parametrize(("name", "trials"), [("done", 10), ("literary", 25)])

@@ -66,6 +66,7 @@ def test_the_plan_is_what_the_runner_says_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.long
 def test_a_sweep_is_planned_as_one_and_says_what_stands_in_the_way(tmp_path):
     found = planned(("-m", "provider=openai,groq", "budget.max_usd=0.000001", *words(tmp_path)))
     assert [plan["provider"] for plan in found.plans] == ["openai", "groq"]
@@ -74,6 +75,7 @@ def test_a_sweep_is_planned_as_one_and_says_what_stands_in_the_way(tmp_path):
     assert found.warnings[0].startswith("budget: ")
 
 
+@pytest.mark.long
 def test_a_mistake_is_the_runners_own_line():
     with pytest.raises(ConfigError, match=r"^trials: "):
         planned(("trials=many",))
@@ -107,6 +109,7 @@ def test_the_screen_shows_the_plan_and_what_enter_does(tmp_path):
     assert logs(tmp_path) == []
 
 
+@pytest.mark.long
 def test_a_paid_run_says_what_it_may_cost_at_most(tmp_path):
     async def script(pilot):
         await until(pilot, lambda: "starts it" in said(pilot.app))
@@ -156,6 +159,7 @@ def test_enter_starts_it_once_and_shows_it_as_soon_as_its_ledger_is_there(tmp_pa
     assert log.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.long
 def test_a_runner_that_dies_at_the_start_says_why_and_can_be_started_again(tmp_path):
     async def script(pilot):
         app = pilot.app
@@ -171,6 +175,7 @@ def test_a_runner_that_dies_at_the_start_says_why_and_can_be_started_again(tmp_p
     assert again
 
 
+@pytest.mark.long
 def test_what_is_at_work_already_is_said_and_not_started(tmp_path):
     folder = made.job(tmp_path, "literary", "emulator", "gpt-4o-mini", (), trials=1)
 

@@ -13,6 +13,7 @@ from runner.core.model import Cause, PatternKind, Reading
 from tests.growth import MOST, growth
 from tests.unit.layouts import ENGLISH, ENGLISH_REASONS, LABELS, LAYOUTS, REASONS, Layout, rows
 from tests.unit.test_extractor import FILLED, FORM, LITERARY, question_set
+from tests.variants import first
 
 READER = Reader(question_set())
 Expected = Decimal | Cause | None
@@ -306,7 +307,7 @@ HEADS = [
 ]
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", first(25, HEADS))
 @pytest.mark.parametrize("unit", SIGNS + PAIRS)
 def test_twice_as_many_of_any_signs_take_about_twice_the_time(head: str, unit: str) -> None:
     once, twice = (head + unit * (size // len(unit.encode())) for size in (150_000, 300_000))

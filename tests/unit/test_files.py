@@ -89,6 +89,7 @@ def test_a_text_through_a_link_is_read_inside_its_folder_only(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_the_dataset_an_export_and_a_report_are_as_private_as_the_run(tmp_path):
     from runner.__main__ import main
 

@@ -15,6 +15,7 @@ def quadratic(size: int) -> Callable[[], object]:
     return lambda: [sum(range(size)) for _ in range(size)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("work", "passes"), [(linear, True), (quadratic, False)])
 def test_only_what_is_quadratic_grows_too_much(work, passes):
     assert (growth(work(3_000), work(6_000)) <= MOST) is passes

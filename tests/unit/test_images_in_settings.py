@@ -17,6 +17,7 @@ from runner.run.preflight import preview, warnings
 from runner.run.run import Run
 from tests.pictures import ROWS, STUDY, picture, study
 from tests.unit.composing import mistake, only
+from tests.variants import first
 
 OPENAI = ["provider=openai", "service=emulated"]
 
@@ -122,7 +123,7 @@ def test_too_many_or_too_much_in_one_request(tmp_path, capfd):
 OUTSIDE = ["/etc/passwd", "../secret.png", "photos/../../secret.png", "link.png"]
 
 
-@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("name", first(3, OUTSIDE))
 @pytest.mark.parametrize("in_cell", [True, False])
 def test_never_outside_of_its_folder_be_it_said_in_yaml_or_in_a_cell(
     tmp_path, capfd, name, in_cell
@@ -147,7 +148,7 @@ ADDRESSES = {
 }
 
 
-@pytest.mark.parametrize("provider", ADDRESSES)
+@pytest.mark.parametrize("provider", first(1, ADDRESSES))
 def test_addresses_where_a_dialect_takes_them(tmp_path, capfd, provider):
     good, bad = ADDRESSES[provider]
     how = [f"provider={provider}", "service=emulated"]
@@ -170,7 +171,7 @@ def test_what_is_at_an_address_is_not_pinned_and_that_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     "provider",
-    ["groq", "kluster", "openrouter", "mistral", "xai", "together", "compatible", "vllm"],
+    first(2, ["groq", "kluster", "openrouter", "mistral", "xai", "together", "compatible", "vllm"]),
 )
 def test_a_provider_whose_file_does_not_say_so_takes_none(tmp_path, capfd, provider):
     study(tmp_path)
@@ -185,6 +186,7 @@ def test_a_models_row_says_otherwise(tmp_path, capfd):
     assert "gpt-3.5-turbo takes pictures" in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("setting", ["source", "sink"])
 def test_tables_carry_none_but_addresses(tmp_path, capfd, setting):
     study(tmp_path)

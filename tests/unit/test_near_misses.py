@@ -13,6 +13,7 @@ from runner.run.preflight import warnings
 from runner.run.run import Run
 from tests.levels import only_levels
 from tests.unit.composing import fill, head, mistake, only
+from tests.variants import first
 
 NAMES = ["items", "form", "tweet", "tweet.body", "tweet.party"]
 
@@ -73,7 +74,7 @@ def test_what_is_sent_though_it_was_to_be_filled_in_is_a_note(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", ["literary", "labels", "rating_ja", "judge", "survey"])
+@pytest.mark.parametrize("name", first(2, ["literary", "labels", "rating_ja", "judge", "survey"]))
 def test_no_study_of_ours_has_such_a_note(name):
     said = warnings(Run(only([f"experiment={name}"])))
     assert [note for note in said if "sent as it stands" in note] == []
@@ -98,7 +99,7 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "words"), WRONG)
+@pytest.mark.parametrize(("old", "new", "words"), first(5, WRONG))
 def test_a_slip_is_said_in_one_line_with_what_is_allowed(tmp_path, capfd, old, new, words):
     message = mistake(argv(tmp_path, old, new), capfd)
     assert [word for word in words if word not in message] == [], message

@@ -25,6 +25,7 @@ def test_every_entry_is_a_job_and_the_command_line_says_the_rest(tmp_path):
     assert [job.experiment.trials for job in (one, two)] == [3, 3]
 
 
+@pytest.mark.long
 def test_a_panel_crosses_with_a_sweep_and_what_is_typed_wins(tmp_path):
     argv = fill(tmp_path, {"panel/mine.yaml": JOBS})
     jobs = compose([*argv, "-m", "panel=mine", "trials=1,2", "temperatures=null"])
@@ -58,6 +59,7 @@ def test_when_all_are_refused_it_is_a_mistake(tmp_path, capfd):
     assert "9; allowed" in mistake([*argv, "panel=mine"], capfd)
 
 
+@pytest.mark.long
 def test_a_sweep_without_a_panel_is_still_stopped_by_one_mistake(capfd):
     assert "9; allowed" in mistake(["-m", "temperatures=[0.5],[9]"], capfd)
 

@@ -587,7 +587,7 @@ models:
 """
 
 
-@pytest.mark.parametrize("wanted", ["temperatures=calculated", "temperatures=[0.1,0.7]"])
+@pytest.mark.parametrize("wanted", first(2, ["temperatures=calculated", "temperatures=[0.1,0.7]"]))
 @pytest.mark.parametrize(
     ("model", "does"), [("deaf-1", "ignores it"), ("strict-1", "refuses a temperature")]
 )
