@@ -1,7 +1,7 @@
 """Compositions for tests: for real, from a user's folder, or changed from one that is made once."""
 
+import pickle
 import re
-from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -49,13 +49,16 @@ def mistake(argv: list[str], capfd: pytest.CaptureFixture[str]) -> str:
 
 
 @cache
-def _base(choices: tuple[str, ...]) -> DictConfig:
-    """What Hydra composes from such choices, before anything is checked; made once."""
+def _base(choices: tuple[str, ...]) -> bytes:
+    """What Hydra composes from such choices, before anything is checked; made once, and pickled.
+
+    A copy by way of pickle takes a sixth of the time of a deep one.
+    """
     composed: list[DictConfig] = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("runner.config.compose.settings_of", composed.append)
         compose(list(choices))
-    return composed[0]
+    return pickle.dumps(composed[0])
 
 
 @cache
@@ -99,7 +102,7 @@ def _laid_over(words: list[str]) -> Settings:
     values = _READER.parse_overrides([w for w in words if w not in choices])
     if any(value.is_sweep_override() for value in values):
         raise ValueError(words)
-    tree = deepcopy(_base(choices))
+    tree = pickle.loads(_base(choices))
     ConfigLoaderImpl._apply_overrides_to_config(values, tree)
     return replace(settings(tree, [SHIPPED]), overrides=tuple(words))
 
