@@ -68,7 +68,7 @@ def written(desk: Desk) -> Path:
     return home
 
 
-@pytest.mark.parametrize("lane", always(["anthropic", "gemini"], LANES))
+@pytest.mark.parametrize("lane", always(["gemini"], LANES))
 def test_a_study_of_its_own_is_answered_and_paid_once_an_attempt(desk: Desk, lane: str) -> None:
     written(desk)
     said = desk.run(

@@ -18,7 +18,7 @@ STARTERS = [
 ]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", first(5, EXAMPLES))
 def test_an_example_is_rehearsed_to_the_end_and_read(desk: Desk, name: str) -> None:
     said = desk.run(f"experiment={name}", *QUICK, "faults.malformed=0", "trials=2")
     assert said.returncode == 0, said

@@ -993,7 +993,9 @@ def test_a_user_who_is_signed_in_is_asked_for_a_token_first(
 ) -> None:
     """Application default credentials, with the token endpoint on this machine."""
     stub = server()
-    stub.spoil(("POST", "/token"), instead(reply(200, {"access_token": "t-1", "expires_in": 3600})))
+    stub.spoil(
+        ("POST", "/token"), instead(reply(200, {"access_token": "token-1", "expires_in": 3600}))
+    )
     stub.spoil(OBJECTS.poll, instead(reply(200, job())))
     account = {
         "type": "authorized_user",
@@ -1012,12 +1014,12 @@ def test_a_user_who_is_signed_in_is_asked_for_a_token_first(
     assert client.poll(OBJECTS.unknown).state == "running"
     asked, polled_ = stub.calls
     assert b"refresh_token=r" in asked.body
-    assert polled_.headers["authorization"] == "Bearer t-1"
+    assert polled_.headers["authorization"] == "Bearer token-1"
     assert polled_.headers["x-goog-user-project"] == "p"
-    stub.spoil(OBJECTS.poll, instead(reply(403, OBJECTS.error("No t-1.", 403))))
+    stub.spoil(OBJECTS.poll, instead(reply(403, OBJECTS.error("No token-1.", 403))))
     with pytest.raises(ProviderRefused, match="check the roles") as caught:
         client.poll(OBJECTS.unknown)
-    assert "t-1" not in str(caught.value)
+    assert "token-1" not in str(caught.value)
 
 
 # The bytes that go out

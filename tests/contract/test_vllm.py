@@ -293,6 +293,7 @@ def test_a_killed_runner_leaves_a_batch_that_goes_on_and_is_found_again(machine:
     assert set(machine.runs().values()) == {1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", first(3, [0.0, 0.02, 0.05, 0.08, 0.12, 0.2]))
 def test_a_runner_killed_while_it_orders_never_runs_a_batch_twice(
     machine: Machine, seconds: float

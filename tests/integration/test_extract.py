@@ -130,6 +130,7 @@ def test_applied_it_is_what_the_tables_say(home, outputs):
     assert maintenance.verify(run) == []
 
 
+@pytest.mark.long
 def test_read_again_by_several_processes_it_is_what_one_process_reads(home, outputs, monkeypatch):
     monkeypatch.setattr("runner.batches.workers.cores", lambda: 2)
     monkeypatch.setattr("runner.batches.workers.WORTH_SPREADING", 0)

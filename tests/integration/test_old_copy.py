@@ -160,7 +160,8 @@ def test_a_run_of_an_older_version_gets_its_lines_when_it_is_opened(live, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "name", ["requests/b0009.jsonl", "raw/b0009.output.jsonl", "raw/b0009.output.jsonl.asked"]
+    "name",
+    first(4, ["requests/b0009.jsonl", "raw/b0009.output.jsonl", "raw/b0009.output.jsonl.asked"]),
 )
 @pytest.mark.parametrize("lines", [True, False])
 def test_a_file_of_an_unknown_batch_is_refused_with_and_without_lines(live, tmp_path, name, lines):

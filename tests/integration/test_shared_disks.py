@@ -244,6 +244,7 @@ def test_a_dead_one_of_this_machine_is_followed_at_once(tmp_path):
     Ledger.open(directory).close()
 
 
+@pytest.mark.long
 def test_kills_beside_a_rollback_journal_leave_whole_events_only(tmp_path):
     directory = tmp_path / "run"
     Ledger.create(directory, {"id": "abc"}, shared=True).close()

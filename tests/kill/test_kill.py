@@ -331,6 +331,7 @@ def test_a_run_killed_at_any_point_resumes_without_paying_twice_or_losing_an_ans
     leave_figure(f"{name}-{points.share}", killed)
 
 
+@pytest.mark.long
 @at_points
 def test_a_run_on_a_shared_disk_killed_at_any_point_resumes_as_on_any_other(points, tmp_path):
     killed = 0

@@ -129,7 +129,7 @@ SHORT_CUT_PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     layout=st.sampled_from([w for w in LAYOUTS if not w.english]),
     numbers=st.lists(st.integers(-5, 1005), min_size=4, max_size=4),

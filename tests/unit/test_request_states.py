@@ -220,7 +220,7 @@ def pending(of: RequestStates) -> Iterator[tuple[str, int, Variant]]:
 
 
 @pytest.mark.parametrize("kind", [History, OfMany])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(POLICIES, st.integers(1, 9), st.data())
 def test_every_history_is_counted_as_the_reference_counts_it(kind, policy, trials, data):
     history = kind(policy, trials)
@@ -235,7 +235,7 @@ def test_every_history_is_counted_as_the_reference_counts_it(kind, policy, trial
         assert history.real.has_pending() == bool(found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(POLICIES, st.integers(1, 9), st.data())
 def test_a_resumed_run_finds_every_request_as_it_was(policy, trials, data):
     history = History(policy, trials)

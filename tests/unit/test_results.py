@@ -467,7 +467,7 @@ def test_a_long_answer_is_read(read):
 # --- anything at all ---------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.binary(max_size=60) | st.text().map(lambda t: t.encode("utf-8", "replace"))),
     st.randoms(use_true_random=False),
@@ -496,7 +496,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["response", "body", "choices", "message", "usage", "error", "created"]),
     ANYTHING,
@@ -736,7 +736,7 @@ LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     output=st.lists(LINES, max_size=9),
     errors=st.lists(LINES, max_size=3),
