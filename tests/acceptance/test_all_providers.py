@@ -15,6 +15,11 @@ from tests.variants import always
 
 PROVIDERS: dict[str, list[str]] = {
     "openai": ["provider=openai"],
+    "openai, its Responses API": [
+        *("provider=openai", "provider.model=gpt-5.5-pro", "temperatures=null"),
+    ],
+    "azure": ["provider=azure"],
+    "zai": ["provider=zai"],
     "anthropic": ["provider=anthropic"],
     "gemini": ["provider=gemini"],
     "gemini over bigquery": [
