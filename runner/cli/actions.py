@@ -134,6 +134,7 @@ def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: boo
         print_notes(preflight.warnings(run))
     purpose = _purpose(run.settings.config)
     sends = purpose.sends
+    run = run.placed((), sending=sends)
     with messenger(names_of(run, sending=sends), strict=sends) as messages:
         with screen(title(run), json=as_json) as observer:
             watching = messages.watching(observer, run, sending=sends)

@@ -75,7 +75,7 @@ def pack(spans: Iterable[SizedSpan], limits: Limits) -> Iterator[tuple[SizedSpan
 
 def is_enough(batch: Iterable[SizedSpan], limits: Limits) -> bool:
     """Tell whether a batch has as many requests as the provider wants at least."""
-    return limits.min_requests is None or _count(batch) >= limits.min_requests
+    return limits.min_requests is None or requests_in(batch) >= limits.min_requests
 
 
 def too_few(count: int, limits: Limits) -> str:
@@ -87,7 +87,8 @@ def too_few(count: int, limits: Limits) -> str:
     )
 
 
-def _count(batch: Iterable[SizedSpan]) -> int:
+def requests_in(batch: Iterable[SizedSpan]) -> int:
+    """Return how many requests the spans of a batch have."""
     return sum(len(sized.span) for sized in batch)
 
 
@@ -95,7 +96,7 @@ def _shared(
     first: tuple[SizedSpan, ...], second: tuple[SizedSpan, ...], limits: Limits
 ) -> tuple[tuple[SizedSpan, ...], tuple[SizedSpan, ...]]:
     """Let two batches have enough requests, evenly if that fits; as they are where they cannot."""
-    least, total = limits.min_requests or 1, _count(first) + _count(second)
+    least, total = limits.min_requests or 1, requests_in(first) + requests_in(second)
     if is_enough(second, limits) or total < 2 * least:
         return first, second
     for share in (total // 2, least):
@@ -148,7 +149,7 @@ def with_a_size_of_its_own(
 
     A provider that gives a batch no name of ours can still be asked for the one of this size.
     """
-    count = _count(spans)
+    count = requests_in(spans)
     size = next((n for n in range(count, 0, -1) if n not in taken), count)
     kept, _ = _parted(spans, size)
     return kept

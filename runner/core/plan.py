@@ -171,13 +171,13 @@ def plan(facts: Facts, now: float) -> Plan:
     actions += [
         Action(Verb.DROP, b.key) for b in free if b.state in UNSENT and _is_cancelled(b, facts)
     ]
-    waiting = list(_waits(facts, free, now))
+    waiting, ahead = list(_waits(facts, free, now)), list(_deadline_ahead(facts, now))
     if short and facts.halted is None:
-        waiting += _deadline_ahead(facts, now)
+        waiting += ahead
     idle = not actions and not facts.busy and not facts.packing
     return Plan(
         actions=tuple(actions),
-        wake_at=min([*waiting, *_deadline_ahead(facts, now)], default=None) if waiting else None,
+        wake_at=min([*waiting, *ahead]) if waiting else None,
         done=idle and not waiting,
         held="; ".join(filter(None, (too_late, held, held_up(facts.batches)))) or None,
     )

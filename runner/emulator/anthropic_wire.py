@@ -51,7 +51,6 @@ class AnthropicWire:
         self.prefixes: tuple[str, ...] = (prefix,)
         self._prefix = prefix
         self._world = world
-        self._full: set[str] = set()
         self._lock = threading.Lock()
         self._times: Counter[str] = Counter()
 
@@ -124,9 +123,7 @@ class AnthropicWire:
     def _create(self, request: Request, body: IO[bytes], version: str) -> Response:
         world = self._world
         source, requests = self._kept(body, version)
-        key = source.stable_key
-        if key not in self._full and world.behaviour.happens("token_limit", key):
-            self._full.add(key)
+        if world.is_full(source):
             raise AnthropicError(429, _QUEUE_IS_FULL)
         batch = world.create_batch(
             source,

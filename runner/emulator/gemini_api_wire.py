@@ -56,7 +56,6 @@ class GeminiApiWire:
         self._prefix = prefix
         self._world = world
         self._uploads: dict[str, tuple[dict[str, Any], BinaryIO]] = {}
-        self._full: set[str] = set()
 
     def error(
         self, status: int, message: str, code: str | None, headers: dict[str, str] | None
@@ -185,9 +184,7 @@ class GeminiApiWire:
         if not isinstance(wanted.get("displayName"), str) or "fileName" not in source:
             raise GoogleError(400, "A displayName and an inputConfig.fileName are required.")
         file = self._file(str(source["fileName"]).removeprefix("files/"))
-        key = file.stable_key
-        if key not in self._full and world.behaviour.happens("token_limit", key):
-            self._full.add(key)
+        if world.is_full(file):
             raise GoogleError(429, "Resource has been exhausted (e.g. check quota).")
         details = {"model": model, "displayName": wanted["displayName"], "inputConfig": source}
         batch = world.create_batch(

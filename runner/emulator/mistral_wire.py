@@ -59,7 +59,6 @@ class MistralWire(OpenAIWire):
     def __init__(self, world: World, rows: MistralRows) -> None:
         """Say where it is."""
         super().__init__(world, rows, "mistral", "/mistral/v1")
-        self._full: set[str] = set()
 
     def error(
         self, status: int, message: str, code: str | None, headers: dict[str, str] | None
@@ -143,9 +142,7 @@ class MistralWire(OpenAIWire):
         source = self._find_file(file_id)
         if source is None:
             raise ApiError(404, f"File {file_id} not found")
-        key = source.stable_key
-        if key not in self._full and world.behaviour.happens("token_limit", key):
-            self._full.add(key)
+        if world.is_full(source):
             raise ApiError(429, "Too many batch jobs are running", None, "1300")
         batch = world.create_batch(
             source,

@@ -55,7 +55,6 @@ class OpenRouterWire:
         self._prefix = prefix
         self._world = world
         self._chat = Chat(world, rows)
-        self._full: set[str] = set()
 
     def error(
         self, status: int, message: str, code: str | None, headers: dict[str, str] | None
@@ -86,9 +85,7 @@ class OpenRouterWire:
     def _create(self, body: IO[bytes]) -> Response:
         world = self._world
         source, requests, head = self._kept(body)
-        key = source.stable_key
-        if key not in self._full and world.behaviour.happens("token_limit", key):
-            self._full.add(key)
+        if world.is_full(source):
             raise OpenRouterError(429, "Rate limit exceeded: too many batches are waiting.")
         routing = head.get("provider") or {}
         upstream = (routing.get("only") or ["cheapest"])[0]

@@ -65,7 +65,6 @@ class TogetherWire(OpenAIWire):
         self._storage = "/together/storage"
         self.prefixes = (self._prefix, self._storage)
         self._announced: dict[str, _Announced] = {}
-        self._full: set[str] = set()
 
     def routes(self) -> list[Route]:
         """List the addresses it answers at."""
@@ -168,9 +167,7 @@ class TogetherWire(OpenAIWire):
         source = self._find_file(file_id)
         if source is None:
             raise ApiError(404, f"File {file_id} not found")
-        key = source.stable_key
-        if key not in self._full and world.behaviour.happens("token_limit", key):
-            self._full.add(key)
+        if world.is_full(source):
             raise ApiError(429, "Too many tokens are enqueued for this model", None, "rate_limit")
         batch = world.create_batch(source, CHAT, None, DAY, batch_id=str(uuid4()))
         if world.behaviour.happens("lost_create_reply", batch.stable_key):

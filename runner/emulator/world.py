@@ -33,6 +33,15 @@ class World:
         self.shelf = Shelf(directory, clock)
         self._db = self.shelf.db
         self._lock = self.shelf.lock
+        self._full: set[tuple[str, str]] = set()
+
+    def is_full(self, source: StoredFile) -> bool:
+        """Tell whether an order finds no room at a service that says so at once: once an input."""
+        key = source.service, source.stable_key
+        if key in self._full or not self.behaviour.happens("token_limit", source.stable_key):
+            return False
+        self._full.add(key)
+        return True
 
     def create_batch(
         self,

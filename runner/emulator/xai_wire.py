@@ -50,7 +50,6 @@ class XaiWire:
         """Take the world it shows."""
         self._world = world
         self._chat = Chat(world, rows)
-        self._full: set[str] = set()
 
     def error(
         self, status: int, message: str, code: str | None, headers: dict[str, str] | None
@@ -137,9 +136,7 @@ class XaiWire:
             raise ApiError(422, "batch_requests: at least one is needed")
         content = io.BytesIO(b"".join(lines))
         source = world.shelf.keep(_SERVICE, "batch", "requests.jsonl", content, None)
-        key = source.stable_key
-        if key not in self._full and world.behaviour.happens("token_limit", key):
-            self._full.add(key)
+        if world.is_full(source):
             raise ApiError(429, "Too many add-batch-requests calls.", None, "rate limit")
         batch = world.create_batch(
             source,

@@ -76,12 +76,20 @@ class Listing:
             seen |= new.keys()
 
 
-def pages_by_token(ask: Callable[[str | None], JsonObject], name: str) -> Iterator[JsonObject]:
+def pages_by_token(
+    ask: Callable[[str | None], JsonObject],
+    name: str,
+    token_name: str = "pagination_token",  # noqa: S107 - no secret
+    *,
+    filtered: bool = False,
+) -> Iterator[JsonObject]:
     """Yield the objects on all pages of a list whose pages name the next one by a token.
 
     Args:
         ask: makes the call for the page of a token; None for the first.
         name: where a page has its objects.
+        token_name: where it has the token of the next page.
+        filtered: whether a page may have no objects, and the next one some.
 
     Raises:
         ProviderReplyUnreadable: when a page is none; half a list proves nothing.
@@ -91,10 +99,10 @@ def pages_by_token(ask: Callable[[str | None], JsonObject], name: str) -> Iterat
     for pages in count():
         without_end(pages)
         page = ask(token)
-        rows, token = page.get(name), word(page.get("pagination_token")) or None
+        rows, token = page.get(name), word(page.get(token_name)) or None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ProviderReplyUnreadable(f"a list without {name}")
-        if token is not None and (not rows or token in seen):
+        if token is not None and (token in seen or not (rows or filtered)):
             raise ProviderReplyUnreadable("a list that says it goes on, and does not")
         yield from rows
         if token is None:

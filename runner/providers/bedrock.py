@@ -19,7 +19,6 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
@@ -61,8 +60,7 @@ from runner.providers._bedrock_lines import (
     request_frame,
 )
 from runner.providers._dialects import CONVERSE
-from runner.providers._lines import word
-from runner.providers._lists import without_end
+from runner.providers._lists import pages_by_token
 from runner.providers._orders import without_input
 from runner.providers._speaking import ORDER
 from runner.providers.base import Frame, Options, Service, checked_url
@@ -298,21 +296,13 @@ class BedrockBatch:
         Raises:
             ProviderReplyUnreadable: when the list goes in a circle; half a list proves nothing.
         """
-        query: dict[str, Any] = {"nameContains": part, "maxResults": PAGE}
-        seen: set[str] = set()
-        for pages in count():
-            without_end(pages)
-            page = _raw(self._client("bedrock").list_model_invocation_jobs(**query))
-            rows, token = page.get("invocationJobSummaries"), word(page.get("nextToken"))
-            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise ProviderReplyUnreadable("a list without jobs")
-            yield from rows
-            if not token:
-                return
-            if token in seen:
-                raise ProviderReplyUnreadable("a list that says it goes on, and does not")
-            seen.add(token)
-            query["nextToken"] = token
+
+        def ask(token: str | None) -> JsonObject:
+            query: dict[str, Any] = {"nameContains": part, "maxResults": PAGE}
+            query |= {} if token is None else {"nextToken": token}
+            return _raw(self._client("bedrock").list_model_invocation_jobs(**query))
+
+        return pages_by_token(ask, "invocationJobSummaries", "nextToken", filtered=True)
 
     # -- What the calls are made with
 

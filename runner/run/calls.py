@@ -19,7 +19,7 @@ from runner.core.call_results import (
 )
 from runner.core.errors import ProviderError, ProviderSilent
 from runner.core.model import Batch, BatchKey, RemoteId, Reply, Span
-from runner.core.pack import SizedSpan, is_enough, with_a_size_of_its_own
+from runner.core.pack import SizedSpan, is_enough, requests_in, with_a_size_of_its_own
 from runner.core.plan import Verb
 from runner.core.states import FINAL_STATES, BatchState
 from runner.core.transition import repeating, sending, staging
@@ -220,7 +220,7 @@ class Calls:
             for spans in self._request_files.batches(self._state.pending(again=again)):
                 if realtime or is_enough(spans, self._spec.limits):
                     return self._written(key, spans, realtime=realtime)
-                short += sum(len(sized.span) for sized in spans)
+                short += requests_in(spans)
         return Packed(key, None, realtime=False, too_few=short, as_of=turn)
 
     def _written(self, key: BatchKey, spans: tuple[SizedSpan, ...], *, realtime: bool) -> Packed:

@@ -32,7 +32,7 @@ from tests.contract.case import CANARY, LABELS, Case, batch_of, condition_of, st
 from tests.contract.conftest import Start
 from tests.contract.kits.bedrock import KITS
 from tests.contract.spoiled import Call, Spoiled, afterwards, instead, reply
-from tests.contract.test_wire_golden import Http, Jsonl
+from tests.contract.test_wire_golden import Http, Jsonl, three_lines_of
 
 Serve = Callable[..., Spoiled]
 (KIT,) = KITS
@@ -53,14 +53,7 @@ def shown(call: Call) -> bytes:
 
 def test_request_lines_are_pinned(kit: Any, snapshot: SnapshotAssertion) -> None:
     client = kit.provider(None, kit.model)
-    prompts = [
-        (Prompt(system="あなたは大学１年生です。", user='『懐中時計』\u2028を"読んで"'), "0.7"),
-        (Prompt(system=None, user="x"), None),
-        (Prompt(system=None, user="x"), "0"),
-    ]
-    frames = [client.encode(condition_of(heat), prompt) for prompt, heat in prompts]
-    lines = [frame.before + b"p1_t1-001" + frame.after for frame in frames]
-    assert snapshot(extension_class=Jsonl) == b"".join(lines)
+    assert snapshot(extension_class=Jsonl) == three_lines_of(client)
 
 
 def test_calls_are_pinned(

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from runner.core.errors import ProviderReplyUnreadable, ProviderUndecided
-from runner.core.model import Prompt, ReplyKind
+from runner.core.model import ReplyKind
 from runner.providers._array import split
 from runner.providers.openrouter import OpenRouterBatch, OpenRouterOptions
-from tests.contract.case import CANARY, Case, condition_of
+from tests.contract.case import CANARY, Case
 from tests.contract.conftest import Emulator, Start
 from tests.contract.kits.openrouter import KITS, OpenRouterKit
 from tests.contract.spoiled import Call, Spoiled, instead, reply
-from tests.contract.test_wire_golden import Http, Jsonl
+from tests.contract.test_wire_golden import Http, Jsonl, three_lines_of
 
 Serve = Callable[..., Spoiled]
 (KIT,) = KITS
@@ -46,14 +46,7 @@ def shown(call: Call) -> bytes:
 
 def test_request_lines_are_pinned(kit: Any, snapshot: SnapshotAssertion) -> None:
     client = OpenRouterBatch(None, kit.model, "c1a2b3c4d-")  # type: ignore[arg-type]
-    prompts = [
-        (Prompt(system="あなたは大学１年生です。", user='『懐中時計』\u2028を"読んで"'), "0.7"),
-        (Prompt(system=None, user="x"), None),
-        (Prompt(system=None, user="x"), "0"),
-    ]
-    frames = [client.encode(condition_of(heat), prompt) for prompt, heat in prompts]
-    lines = [frame.before + b"p1_t1-001" + frame.after for frame in frames]
-    assert snapshot(extension_class=Jsonl) == b"".join(lines)
+    assert snapshot(extension_class=Jsonl) == three_lines_of(client)
 
 
 def test_calls_are_pinned(

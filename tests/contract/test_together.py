@@ -40,7 +40,7 @@ from tests.contract.conftest import Emulator
 from tests.contract.kits.base import HTML, result_line
 from tests.contract.kits.together import ROOT, TogetherKit
 from tests.contract.spoiled import Call, Spoiled, instead, reply
-from tests.contract.test_wire_golden import Http, Jsonl, line_of
+from tests.contract.test_wire_golden import Http, Jsonl, two_lines_of
 
 Serve = Callable[..., Spoiled]
 KIT = TogetherKit("together")
@@ -59,8 +59,7 @@ def kit() -> TogetherKit:
 
 
 def test_request_lines_are_pinned(snapshot: SnapshotAssertion) -> None:
-    lines = [line_of(KIT, "0.7", "あなたは大学１年生です。"), line_of(KIT, None, None)]
-    assert snapshot(extension_class=Jsonl) == b"".join(lines)
+    assert snapshot(extension_class=Jsonl) == two_lines_of(KIT)
 
 
 def shown(call: Call) -> bytes:

@@ -62,6 +62,22 @@ def line_of(kit: Kit, temperature: str | None, system: str | None) -> bytes:
     return line
 
 
+def three_lines_of(client: Any) -> bytes:
+    """The request lines of a client: with a system prompt and a temperature, without, and with 0."""
+    prompts = [
+        (Prompt(system="あなたは大学１年生です。", user='『懐中時計』\u2028を"読んで"'), "0.7"),
+        (Prompt(system=None, user="x"), None),
+        (Prompt(system=None, user="x"), "0"),
+    ]
+    frames = [client.encode(condition_of(heat), prompt) for prompt, heat in prompts]
+    return b"".join(frame.before + b"p1_t1-001" + frame.after for frame in frames)
+
+
+def two_lines_of(kit: Kit) -> bytes:
+    """The request lines of a kit: with a system prompt and a temperature, and without."""
+    return line_of(kit, "0.7", "あなたは大学１年生です。") + line_of(kit, None, None)
+
+
 @pytest.mark.parametrize("kit", KITS, ids=repr)
 def test_input_lines_are_pinned(kit: Kit, snapshot: SnapshotAssertion) -> None:
     lines = [

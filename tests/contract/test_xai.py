@@ -29,7 +29,7 @@ from tests.contract.conftest import Emulator
 from tests.contract.kits.base import result_line
 from tests.contract.kits.xai import XaiKit
 from tests.contract.spoiled import Call, Spoiled, instead, reply
-from tests.contract.test_wire_golden import Http, Jsonl, line_of
+from tests.contract.test_wire_golden import Http, Jsonl, two_lines_of
 
 Serve = Callable[..., Spoiled]
 KIT = XaiKit("xai")
@@ -46,8 +46,7 @@ def kit() -> XaiKit:
 
 
 def test_request_lines_are_pinned(snapshot: SnapshotAssertion) -> None:
-    lines = [line_of(KIT, "0.7", "あなたは大学１年生です。"), line_of(KIT, None, None)]
-    assert snapshot(extension_class=Jsonl) == b"".join(lines)
+    assert snapshot(extension_class=Jsonl) == two_lines_of(KIT)
 
 
 def shown(call: Call) -> bytes:
