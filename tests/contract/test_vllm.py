@@ -325,6 +325,7 @@ def test_of_many_starts_of_one_order_one_runs(machine: Machine) -> None:
         for more in ([], ["--stay"], [], ["--stay"])
     ]
     assert [keeper.wait(timeout=PATIENCE) for keeper in keepers] == [1, 1, 1, 1]
+    eventually(lambda: len(machine.runs()) == 6, "the run of the one that was first")
     machine.client().cancel(remote)
     machine.ended(remote)
     assert set(machine.runs().values()) == {1}
