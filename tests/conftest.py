@@ -13,7 +13,7 @@ from runner.core.expand import checked_conditions
 from runner.core.model import Condition, Experiment
 from runner.storage.ledger import Ledger
 
-hypothesis.settings.register_profile("shared machine", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("shared machine", deadline=None, max_examples=25)
 hypothesis.settings.load_profile("shared machine")
 
 

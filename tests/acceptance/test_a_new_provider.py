@@ -75,6 +75,7 @@ def test_a_study_runs_through_it(desk: Path, acme: Acme) -> None:
     assert len(acme.asked) == 12
 
 
+@pytest.mark.long
 def test_an_order_whose_reply_is_lost_is_found_and_not_sent_again(desk: Path, acme: Acme) -> None:
     acme.replies_to_lose = 2
     ended = run(desk, f"provider.base_url={acme.address}", *SMALL, *QUICK)
@@ -83,6 +84,7 @@ def test_an_order_whose_reply_is_lost_is_found_and_not_sent_again(desk: Path, ac
     assert len(acme.asked) == len(set(acme.asked)) == 12
 
 
+@pytest.mark.long
 def test_requests_are_asked_one_by_one(desk: Path, acme: Acme) -> None:
     at = f"provider.base_url={acme.address}"
     ended = run(desk, at, *SMALL, *QUICK, "provider.mode=realtime")

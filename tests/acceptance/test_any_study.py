@@ -175,6 +175,7 @@ def _cell(desk: Desk) -> str:
     return f"odd/{Path(folder).name}"
 
 
+@pytest.mark.long
 def test_a_row_under_another_id_is_asked_again_and_that_is_said_before(desk: Desk) -> None:
     home = written(desk)
     words = ["--config-dir", "mine", "experiment=odd", *QUICK, "faults.malformed=0"]

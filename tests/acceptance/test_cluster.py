@@ -39,6 +39,7 @@ def has_sent(cell: Path) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_every_job_runs_in_a_process_of_its_own_and_the_table_is_the_same(desk: Desk) -> None:
     ended = typed(desk, *ELSEWHERE, *QUICK)
     assert ended.code == 0, ended.out + ended.err
@@ -85,6 +86,7 @@ def test_one_that_is_killed_is_said_to_be_lost_and_is_resumed(desk: Desk) -> Non
         assert billed(cell / "emulator") == answered(cell)
 
 
+@pytest.mark.long
 def test_jobs_that_share_a_folder_are_refused_before_anything_is_started(desk: Desk) -> None:
     ended = typed(desk, *ELSEWHERE[:2], "trials=1,2", "provider=openai", "service=emulated")
     assert ended.code == 2
@@ -92,6 +94,7 @@ def test_jobs_that_share_a_folder_are_refused_before_anything_is_started(desk: D
     assert "outputs" not in desk.files()
 
 
+@pytest.mark.long
 def test_a_mistake_in_one_job_is_said_here_before_anything_is_started(desk: Desk) -> None:
     ended = typed(desk, *ELSEWHERE, "retry.max_attempts=0")
     assert ended.code == 2
@@ -120,6 +123,7 @@ def shares(jobs: list[SweepJob], wanted: list[int], at_work: dict) -> list[Decim
     return [Decimal(repr(ticket.max_usd)) for ticket in found]
 
 
+@pytest.mark.long
 def test_each_job_gets_what_it_may_need_and_all_together_get_the_budget(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from tests.acceptance.conftest import QUICK, ROOT, SMALL, Emulator
+from tests.variants import first
 
 LIVE_CELL = "literary/openai_gpt-6-luna"
 TIMES = ["submitted_at", "completed_at", "answered_at"]
@@ -82,6 +83,7 @@ def test_a_bad_week_at_the_provider_ends_with_every_request_answered_and_billed_
     assert desk.bill()["billed"] == dict(answers.select("custom_id", "attempts").iter_rows())
 
 
+@pytest.mark.long
 def test_a_line_that_the_provider_loses_is_asked_again_and_reported(desk):
     done = desk.run(*QUICK, *SMALL, "faults.missing_lines=0.3")
     assert done.returncode == 0, done.stderr
@@ -152,17 +154,20 @@ def test_a_plan_predicts_the_request_file_to_the_byte(desk):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        (["trails=3"], ["trails", "trials"]),
-        (["trials=0"], ["trials", "1 or more"]),
-        (["personas=[p9]"], ["personas", "p1, p2, p3, p4"]),
-        (["provider=opnai"], ["openai", "emulator"]),
-        (["temperatures=[9]"], ["temperatures", "0 to 2"]),
-        (["action=rn"], ["action", "run"]),
-        (["provider=openai"], ["OPENAI_API_KEY", "service=emulated"]),
-        (["provider.api_key=sk-CANARY123"], ["api_key_env"]),
-        (["-m", "--cfg", "job"], []),
-    ],
+    first(
+        3,
+        [
+            (["trails=3"], ["trails", "trials"]),
+            (["trials=0"], ["trials", "1 or more"]),
+            (["personas=[p9]"], ["personas", "p1, p2, p3, p4"]),
+            (["provider=opnai"], ["openai", "emulator"]),
+            (["temperatures=[9]"], ["temperatures", "0 to 2"]),
+            (["action=rn"], ["action", "run"]),
+            (["provider=openai"], ["OPENAI_API_KEY", "service=emulated"]),
+            (["provider.api_key=sk-CANARY123"], ["api_key_env"]),
+            (["-m", "--cfg", "job"], []),
+        ],
+    ),
 )
 def test_a_mistake_is_one_line_exit_code_2_and_nothing_is_written(desk, arguments, words):
     done = desk.process(*arguments) if arguments == ["trails=3"] else desk.run(*arguments)
@@ -174,7 +179,7 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_is_written(desk, argument
     assert desk.files() == set()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", first(1, [signal.SIGINT, signal.SIGTERM]))
 def test_ctrl_c_stops_cleanly_and_the_printed_command_resumes(desk, ending):
     slow = [*SMALL, "faults.in_progress_seconds=3", "poll.max_seconds=0.3"]
     running = desk.start(*slow)
@@ -191,6 +196,7 @@ def test_ctrl_c_stops_cleanly_and_the_printed_command_resumes(desk, ending):
     assert desk.bill()["billed"] == dict(desk.answers().select("custom_id", "attempts").iter_rows())
 
 
+@pytest.mark.long
 def test_ctrl_c_twice_leaves_at_once_and_nothing_is_lost(desk):
     running = desk.start(*SMALL, "faults.in_progress_seconds=2")
     for line in running.stderr:
@@ -204,6 +210,7 @@ def test_ctrl_c_twice_leaves_at_once_and_nothing_is_lost(desk):
     assert desk.bill()["billed"] == dict(desk.answers().select("custom_id", "attempts").iter_rows())
 
 
+@pytest.mark.long
 def test_submit_and_leave_then_collect_another_day(desk):
     slow = [*SMALL, "faults.in_progress_seconds=6", "faults.malformed=0"]
     done = desk.process(*slow, "wait=false")
@@ -218,6 +225,7 @@ def test_submit_and_leave_then_collect_another_day(desk):
     assert desk.bill()["batches"] == 1
 
 
+@pytest.mark.long
 def test_collect_sends_nothing_even_when_answers_have_to_be_asked_again(desk):
     arguments = [*SMALL, "faults=instant", "faults.malformed=1", "faults.malformed_enhanced=0"]
     assert desk.run(*arguments, "wait=false").returncode == 3
@@ -229,6 +237,7 @@ def test_collect_sends_nothing_even_when_answers_have_to_be_asked_again(desk):
     assert set(desk.answers()["prompt_variant"]) == {"enhanced"}
 
 
+@pytest.mark.long
 def test_cancel_keeps_what_was_answered_and_a_later_run_asks_the_rest(desk):
     slow = [*SMALL, "faults.in_progress_seconds=60", "faults.malformed=0"]
     assert desk.run(*slow, "wait=false").returncode == 3
@@ -290,6 +299,7 @@ def study_with_text(desk, body: str) -> list[str]:
     return ["--config-dir", "mine", "experiment=mine", *QUICK, "faults.malformed=0"]
 
 
+@pytest.mark.long
 def test_a_changed_text_is_refused_with_a_diff_and_a_way_out(desk):
     assert desk.run(*study_with_text(desk, "鼠が見つけて笑いました。")).returncode == 0
     before = desk.files()
@@ -308,6 +318,7 @@ def test_a_changed_text_is_refused_with_a_diff_and_a_way_out(desk):
     assert len(list((fork / "requests").iterdir())) == 1
 
 
+@pytest.mark.long
 def test_a_folder_of_ones_own_holds_only_what_it_changes(desk):
     hint = desk.run("action=init", "name=mine").stdout
     assert "--config-dir mine experiment=mine action=plan" in hint
@@ -342,6 +353,7 @@ def test_a_changed_raw_file_is_noticed(desk):
     assert "was changed since it was collected" in one_line(done.stderr)
 
 
+@pytest.mark.long
 def test_changed_patterns_are_read_again_before_anything_is_sent(desk):
     study = study_with_text(desk, "鼠が見つけて笑いました。")
     assert desk.run(*study).returncode == 0
@@ -356,7 +368,7 @@ def test_changed_patterns_are_read_again_before_anything_is_sent(desk):
     assert desk.run(*study, "trials=4").returncode == 0
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "garbage"])
+@pytest.mark.parametrize("damage", first(1, ["missing", "empty", "garbage"]))
 def test_a_lost_ledger_beside_paid_answers_is_an_error_and_not_a_fresh_start(desk, damage):
     assert desk.run(*SMALL, *QUICK).returncode == 0
     bill = desk.bill()
@@ -482,12 +494,14 @@ def test_a_model_without_a_system_role_gets_the_persona_in_the_users_message(des
     assert message["content"].startswith("あなたは無感情なロボットです。")
 
 
+@pytest.mark.long
 def test_a_sweep_prepares_every_job_before_anything_is_sent(desk):
     wrong = desk.run("-m", "trials=1,0", *QUICK)
     assert wrong.returncode == 2
     assert not any("emulator_" in name for name in desk.files())
 
 
+@pytest.mark.long
 def test_an_installed_wheel_works_from_anywhere(desk, tmp_path):
     wheels = tmp_path / "wheels"
     subprocess.run(

@@ -35,6 +35,7 @@ def test_what_a_batch_did_not_answer_by_the_deadline_is_asked_one_by_one_and_pai
     assert "deadline" not in desk.run(*SLOW, "action=status").stdout
 
 
+@pytest.mark.long
 def test_a_deadline_is_kept_until_another_one_or_off_is_said(desk: Desk) -> None:
     def deadline(*words: str) -> str | None:
         said = desk.run(*SLOW, "action=status", *words).stdout.splitlines()
@@ -49,6 +50,7 @@ def test_a_deadline_is_kept_until_another_one_or_off_is_said(desk: Desk) -> None
     assert deadline() is None
 
 
+@pytest.mark.long
 def test_the_same_command_after_the_deadline_goes_on_one_by_one(desk: Desk) -> None:
     left = desk.run(*SLOW, SOON, "wait=false")
     assert left.returncode == 3
@@ -62,6 +64,7 @@ def test_the_same_command_after_the_deadline_goes_on_one_by_one(desk: Desk) -> N
     assert (bill["requests_billed"], bill["chats_billed"]) == (0, 12)
 
 
+@pytest.mark.long
 def test_a_deadline_is_for_what_was_open_and_not_for_what_is_added_later(desk: Desk) -> None:
     quick = [*QUICK, *SMALL, "faults.malformed=0"]
     desk.run(*quick, SOON)

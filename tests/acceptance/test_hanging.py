@@ -69,6 +69,7 @@ def interrupted(running: subprocess.Popen[str]) -> None:
         running.kill()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("silent", "more", "state"),
     first(

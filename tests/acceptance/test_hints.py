@@ -37,7 +37,7 @@ def hint(said: str) -> str:
 @pytest.mark.parametrize(
     "more",
     first(
-        2,
+        1,
         [
             ("provider=openai", "service=emulated"),
             ("provider=groq", "provider.model=openai/gpt-oss-20b", "service=emulated"),
@@ -65,6 +65,7 @@ def test_the_hint_after_a_rehearsal_is_the_same_study_for_real(desk, more):
     assert facts["to_send"] == facts["total"] > 0
 
 
+@pytest.mark.long
 def test_the_hint_after_a_rehearsed_sweep_is_the_same_sweep_for_real(desk):
     words = ["personas=[p1]", "texts=[t1]", "trials=1,2", "faults=instant"]
     done = desk.run("-m", *words, "provider=openai,groq", "service=emulated")
@@ -106,6 +107,7 @@ def test_only_what_makes_a_rehearsal_is_taken_away(command, nameless, real):
     assert for_real(command, nameless=nameless) == real
 
 
+@pytest.mark.long
 def test_the_hint_of_a_damaged_ledger_is_the_same_command_with_another_action(desk):
     words = ["personas=[p1]", "texts=[t1]", "trials=2", "faults=instant", "outputs=out puts"]
     assert desk.run(*words).returncode == 0

@@ -57,6 +57,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "requests").iterdir())}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trials", first(1, [3, 1]))
 def test_many_rows_are_asked_and_told_as_few_are(desk, trials):
     written(desk, ROWS, trials)
@@ -92,6 +93,7 @@ def test_every_action_works_on_many_rows(desk):
     assert asked(desk).height == 24
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after", "rows"),
     first(

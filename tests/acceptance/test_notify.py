@@ -106,6 +106,7 @@ def test_a_pilot_that_fails_says_that_somebody_is_needed(desk: Desk, postbox: Po
     assert "面白さ" not in json.dumps(message, ensure_ascii=False)
 
 
+@pytest.mark.long
 def test_a_deadline_that_comes_is_told_and_then_the_end(desk: Desk, postbox: Postbox) -> None:
     slow = [*WORDS, "faults.in_progress_seconds=600"]
     desk.run(*slow, "wait=false", NAMED, CHORUS_NOTIFY=postbox.address)

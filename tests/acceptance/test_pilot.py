@@ -51,6 +51,7 @@ def test_the_rest_goes_when_the_pilot_has_come_back_valid(desk: Desk) -> None:
     assert "passed: 6 of 6 first answers are valid" in status.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", first(1, [[], ["provider.mode=realtime"], ["retry.mode=realtime"]]))
 def test_a_pilot_whose_patterns_read_nothing_has_cost_the_pilot_and_no_more(
     desk: Desk, way: list[str]
@@ -125,6 +126,7 @@ def test_the_plan_says_how_many_go_first_and_that_it_takes_a_round(desk: Desk) -
     assert "failed: 0 of 6" in desk.run(*words, READS_NOTHING, "action=plan").stdout
 
 
+@pytest.mark.long
 def test_submitted_and_left_the_pilot_goes_alone_and_the_rest_once_it_is_collected(
     desk: Desk,
 ) -> None:

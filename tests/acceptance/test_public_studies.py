@@ -68,6 +68,7 @@ def test_an_inventory_with_reversed_items_has_scale_scores(desk: Desk) -> None:
     assert "than expected: check (expected: 3) |" in codebook
 
 
+@pytest.mark.long
 def test_an_annotation_stands_beside_what_people_said(desk: Desk) -> None:
     answers = rehearsed(desk, "annotation")
     assert answers.height == 5 * 2 * 2
@@ -97,7 +98,7 @@ def test_a_judge_sees_each_pair_in_both_orders(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("item", "said"),
     first(
-        4,
+        1,
         [
             ("{minimum: 1, maximum: 5, scale: x y}", "allowed: letters, digits and _"),
             ("{minimum: 1, maximum: 5, reverse: true}", "it has no scale:"),

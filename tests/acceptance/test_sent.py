@@ -127,6 +127,7 @@ def holds(body: Any, part: Any) -> bool:
     return bool(body == part and isinstance(body, bool) is isinstance(part, bool))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lane", first(1, LANES))
 def test_each_level_is_what_reaches_the_service(desk: Desk, lane: str) -> None:
     words, levels, sends, bodies = LANES[lane]

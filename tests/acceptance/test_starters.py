@@ -18,7 +18,7 @@ STARTERS = [
 ]
 
 
-@pytest.mark.parametrize("name", first(5, EXAMPLES))
+@pytest.mark.parametrize("name", first(2, EXAMPLES))
 def test_an_example_is_rehearsed_to_the_end_and_read(desk: Desk, name: str) -> None:
     said = desk.run(f"experiment={name}", *QUICK, "faults.malformed=0", "trials=2")
     assert said.returncode == 0, said
@@ -38,7 +38,7 @@ def test_an_example_is_short(name: str) -> None:
     assert len(lines) < 40
 
 
-@pytest.mark.parametrize(("kind", "lang"), first(5, STARTERS))
+@pytest.mark.parametrize(("kind", "lang"), first(2, STARTERS))
 def test_a_starter_is_planned_with_the_command_that_it_prints(
     desk: Desk, kind: str, lang: str
 ) -> None:

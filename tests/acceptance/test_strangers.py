@@ -102,6 +102,7 @@ def test_the_word_is_not_taken_from_a_file(desk, listening):
     assert listening.heard == []
 
 
+@pytest.mark.long
 def test_a_sweep_wants_the_word_too(desk, listening):
     provider(desk, listening, "batch")
     done = desk.run("-m", *COMMAND[:-1], "trials=1,2", *QUICK, MY_OTHER_SECRET=CANARY)
@@ -110,6 +111,7 @@ def test_a_sweep_wants_the_word_too(desk, listening):
     assert listening.heard == []
 
 
+@pytest.mark.long
 def test_a_rehearsal_of_it_stays_on_the_emulator(desk, listening):
     provider(desk, listening, "batch")
     done = desk.run(*COMMAND, "service=emulated", "faults=instant", MY_OTHER_SECRET=CANARY)

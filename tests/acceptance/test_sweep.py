@@ -76,6 +76,7 @@ def answered(cell: Path) -> Counter[str]:
     return Counter(attempts.filter(pl.col("outcome").is_in(["valid", "invalid"]))["custom_id"])
 
 
+@pytest.mark.long
 def test_all_jobs_are_sent_before_the_first_is_over_and_the_same_command_sends_no_more(
     desk: Desk, type_: Type
 ) -> None:

@@ -89,6 +89,7 @@ def test_only_conditions_that_are_not_precise_are_asked_more(desk: Desk, way: li
     assert (cost(desk), desk.answers().height) == (paid, sum(sizes))
 
 
+@pytest.mark.long
 def test_a_tighter_rule_or_a_higher_maximum_only_adds(desk: Desk) -> None:
     words = [*QUICK, *WHERE, "faults.malformed=0"]
     before: list[set[str]] = []
@@ -109,6 +110,7 @@ def test_a_tighter_rule_or_a_higher_maximum_only_adds(desk: Desk) -> None:
     assert set(desk.answers()["custom_id"]) == before[-1]  # what was asked stays
 
 
+@pytest.mark.long
 def test_the_plan_shows_the_next_round_and_what_it_may_come_to(desk: Desk) -> None:
     words = [*QUICK, *WHERE, "faults.malformed=0"]
     said = " ".join(desk.run(*words, rule(), "action=plan").stdout.split())

@@ -29,6 +29,7 @@ def swept(desk: Desk) -> Desk:
     return desk
 
 
+@pytest.mark.long
 def test_every_swept_setting_is_a_column_that_says_what_was_sent(swept):
     found = tables(swept)
     assert sorted(map(told, found.values())) == [
@@ -47,6 +48,7 @@ def test_every_swept_setting_is_a_column_that_says_what_was_sent(swept):
         ]
 
 
+@pytest.mark.long
 def test_the_dataset_the_exports_and_the_codebook_have_the_columns(swept):
     whole = pl.scan_parquet(swept.folder / "outputs/dataset_rehearsal/**/*.parquet").collect()
     assert whole.group_by("set_question", "set_top_p").len()["len"].to_list() == [12] * 4

@@ -226,6 +226,7 @@ def test_the_lines_go_out_as_they_are_on_disk(case: Case, spoiled: Spoiled) -> N
     assert remote.startswith("msgbatch_")
 
 
+@pytest.mark.long
 def test_an_order_of_any_size_takes_little_memory(case: Case, behaving: Start) -> None:
     client = case.client(behaving(in_progress_seconds=600))
     case.submit(client, case.staged(client, 1))  # the SDK is imported by now
@@ -355,7 +356,9 @@ def listing(server: Serve, case: Case) -> Iterator[Listing]:
     made.stub.close()
 
 
-@pytest.mark.parametrize("how", [spoil.lost, spoil.slow, "500"], ids=["lost", "slow", "500"])
+@pytest.mark.parametrize(
+    "how", first(1, [spoil.lost, spoil.slow, "500"]), ids=["lost", "slow", "500"]
+)
 def test_a_lost_reply_is_held_while_the_batch_runs_and_adopted_when_it_ends(
     case: Case, behaving: Start, server: Serve, how: Any
 ) -> None:

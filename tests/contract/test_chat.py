@@ -221,6 +221,7 @@ def test_a_key_that_a_service_repeats_is_not_kept(case: Case, kit: Kit, server: 
 # Time and threads
 
 
+@pytest.mark.long
 @every_service
 def test_an_answer_may_take_ten_times_longer_than_another_call(
     case: Case, kit: Kit, server: Serve
@@ -239,6 +240,7 @@ def test_an_answer_may_take_ten_times_longer_than_another_call(
         client.poll(kit.unknown)
 
 
+@pytest.mark.long
 @every_service
 def test_a_hundred_at_once_wait_for_nobody(case: Case, kit: Kit, server: Serve) -> None:
     stub = server()

@@ -729,6 +729,7 @@ def test_a_table_is_loaded_once_by_its_jobs_name(google: Google) -> None:
         google.tables.delete_table(table)
 
 
+@pytest.mark.long
 def test_a_large_table_is_loaded_in_pieces(google: Google) -> None:
     content = lines(40_000, "large")
     assert len(content) > 5 << 20

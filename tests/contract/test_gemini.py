@@ -293,6 +293,7 @@ def grown(case: Case, size: int) -> Path:
     return write(case, ["『懐中時計』" * 400] * (size // 7400 + 1))
 
 
+@pytest.mark.long
 @objects
 def test_a_piece_of_a_long_upload_is_sent_again(case: Case, well: Emulator, server: Serve) -> None:
     front, path = server(well.url), grown(case, 17 << 20)

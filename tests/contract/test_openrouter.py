@@ -237,7 +237,7 @@ _json = st.recursive(
     size=st.integers(1, 40),
     indent=st.sampled_from([None, 1]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_an_array_is_taken_out_of_an_object_wherever_it_is_cut_into_pieces(
     kit: Any, before: Any, results: Any, after: Any, size: int, indent: int | None
 ) -> None:

@@ -653,6 +653,7 @@ def run_folder(machine: Machine) -> Path:
     return machine.folder.parent / "outputs" / "literary" / "vllm_Qwen-Qwen3-8B"
 
 
+@pytest.mark.long
 def test_a_study_runs_from_the_command_line_and_again_sends_nothing(machine: Machine) -> None:
     first, again = run(machine), run(machine)
     assert (first.returncode, again.returncode) == (0, 0), first.stdout + first.stderr
@@ -686,6 +687,7 @@ def test_what_a_dead_program_did_not_answer_is_asked_again_and_nothing_else(
     assert sorted(machine.runs().values()) == [1, 1, 1, 1]
 
 
+@pytest.mark.long
 def test_a_model_that_is_not_there_stops_the_study_in_one_line(machine: Machine) -> None:
     machine.does(unknown_models=["Qwen/Qwen3-8B"])
     ended = run(machine)

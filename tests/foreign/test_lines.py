@@ -46,7 +46,7 @@ def test_text_in_an_unknown_place_is_said_and_not_asked_again(bench, where):
     assert (again.code, here.bill) == (3, FOUR), again.out
 
 
-@pytest.mark.parametrize("words", first(4, ACCOUNT))
+@pytest.mark.parametrize("words", first(2, ACCOUNT))
 def test_what_no_request_deserves_stops_the_run_once_and_leaves_them_pending(bench, words):
     here = bench(ACCOUNT[words])
     ran = here.run()
@@ -76,7 +76,7 @@ def test_a_failure_of_any_form_ends_and_is_asked_again(bench, what):
     assert "another batch" not in ran.out
 
 
-@pytest.mark.parametrize("what", first(2, ERRORS))
+@pytest.mark.parametrize("what", first(1, ERRORS))
 def test_one_failure_for_all_stops_the_run_and_the_same_command_asks_again(bench, what):
     here = bench(failing(what, 0, 1, 2, 3))
     ran = here.run()
@@ -103,7 +103,7 @@ def test_requests_refused_by_mistake_are_asked_again_by_the_printed_command(benc
     assert here.answers["Q1_value"].to_list() == [80] * 4
 
 
-@pytest.mark.parametrize("what", ONE_BY_ONE)
+@pytest.mark.parametrize("what", first(1, ONE_BY_ONE))
 def test_realtime_stops_where_the_account_ends_and_goes_on_later(bench, what):
     here = bench(Scenario(chat=ONE_BY_ONE[what]))
     more = ("provider.mode=realtime", "provider.realtime.concurrency=1")
@@ -126,7 +126,10 @@ def test_a_limit_inside_a_200_is_waited_for(bench):
 
 @pytest.mark.parametrize(
     "page",
-    [Reply(404, b"<html>404</html>", "text/html"), Reply(302, b""), json_reply({"x": 1}, 403)],
+    first(
+        1,
+        [Reply(404, b"<html>404</html>", "text/html"), Reply(302, b""), json_reply({"x": 1}, 403)],
+    ),
     ids=["a page", "a redirect", "somebody's JSON"],
 )
 def test_a_refused_order_that_is_not_the_service_s_word_is_looked_for(bench, page):

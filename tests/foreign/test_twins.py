@@ -5,6 +5,7 @@ import pytest
 from tests.foreign import scenarios as s
 from tests.foreign.conftest import Bench, Ran
 from tests.foreign.server import Reply, Scenario, json_reply
+from tests.variants import first
 
 RUNNING = ("in_progress",) * 3
 DOWN = json_reply({"error": {"message": "Down"}}, 500)
@@ -43,12 +44,15 @@ def test_after_a_lost_reply_one_batch_is_taken_and_what_runs_beside_it_is_cancel
 
 @pytest.mark.parametrize(
     ("made", "taken"),
-    [
-        (("validating", "in_progress", "completed"), "batch-3"),
-        (("in_progress", "completed", "validating"), "batch-2"),
-        (("failed", "validating", "in_progress"), "batch-3"),
-        (("expired", "validating", "failed"), "batch-2"),
-    ],
+    first(
+        1,
+        [
+            (("validating", "in_progress", "completed"), "batch-3"),
+            (("in_progress", "completed", "validating"), "batch-2"),
+            (("failed", "validating", "in_progress"), "batch-3"),
+            (("expired", "validating", "failed"), "batch-2"),
+        ],
+    ),
     ids=str,
 )
 def test_the_batch_that_is_taken_is_the_one_that_is_furthest(bench, made, taken):

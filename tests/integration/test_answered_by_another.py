@@ -54,6 +54,7 @@ def words(outputs: Path, *more: str) -> list[str]:
     return [*ARGUMENTS, f"outputs={outputs}", *more]
 
 
+@pytest.mark.long
 def test_the_emulators_own_names_say_nothing(answered: Path, tmp_path: Path, capsys) -> None:
     shutil.copytree(answered, tmp_path / "o")
     assert main(words(tmp_path / "o", "action=export")) == 0

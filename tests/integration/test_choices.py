@@ -99,6 +99,7 @@ def test_the_same_patterns_change_nothing(folder):
     assert found.is_empty
 
 
+@pytest.mark.long
 def test_what_is_read_otherwise_is_told_by_its_ids_and_applied(folder):
     run = run_in(folder)
     before = tables(run)["attempts"]

@@ -73,6 +73,7 @@ def test_the_same_patterns_change_nothing(home, outputs):
     assert found.changes == []
 
 
+@pytest.mark.long
 def test_another_pattern_is_told_by_its_counts_and_writes_nothing(home, outputs):
     before = {p: p.read_bytes() for p in outputs.rglob("*.parquet")}
     without(home, "form")
@@ -100,6 +101,7 @@ def test_a_value_that_is_read_otherwise_is_shown_old_and_new(home, outputs):
     assert found.valid[1] < found.valid[0]
 
 
+@pytest.mark.long
 def test_where_the_stored_rows_are_gone_everything_counts_as_new(home, outputs):
     run = run_with(home, outputs)
     for part in (run.folder(sending=False) / "attempts").glob("*.parquet"):
@@ -117,6 +119,7 @@ def rest(home: Path) -> dict[str, object]:
     return {key: item for key, item in conf["items"].items() if key != "Q1"}
 
 
+@pytest.mark.long
 def test_applied_it_is_what_the_tables_say(home, outputs):
     without(home, "form")
     run = run_with(home, outputs)
@@ -146,6 +149,7 @@ def test_read_again_by_several_processes_it_is_what_one_process_reads(home, outp
     assert maintenance.verify(run) == []
 
 
+@pytest.mark.long
 def test_what_was_written_where_no_value_is_stands_in_the_tables(home, outputs):
     """Tables of an older version have no such column: there it is missing, until read again."""
     run = run_with(home, outputs)

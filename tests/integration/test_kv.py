@@ -101,7 +101,7 @@ def locked(folder: Path, begin: str) -> sqlite3.Connection:
     return other
 
 
-@pytest.mark.parametrize("begin", first(2, ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"]))
+@pytest.mark.parametrize("begin", first(1, ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"]))
 def test_a_lock_that_never_ends_is_said_in_the_end_and_nothing_is_half_written(
     store, tmp_path, begin
 ):
@@ -144,7 +144,7 @@ def test_a_reader_that_ends_in_time_is_waited_for(store, tmp_path):
     assert (store.get("a"), store.get("n")) == ("new", 1)
 
 
-@pytest.mark.parametrize("does", ["hurry", "waits=False"])
+@pytest.mark.parametrize("does", first(1, ["hurry", "waits=False"]))
 def test_one_in_a_hurry_waits_for_one_look_only(store, tmp_path, does):
     if does == "hurry":
         store.hurry()

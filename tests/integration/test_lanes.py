@@ -17,6 +17,7 @@ from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.integration.test_engine import Clock, Pretender, engine, finished
 from tests.unit.composing import composed
+from tests.variants import first
 
 
 class Slow(Pretender):
@@ -92,7 +93,7 @@ def watched(tmp_path, monkeypatch) -> Watched:
     return Watched(Run(settings), monkeypatch)
 
 
-@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("again", first(1, [False, True]))
 def test_the_heart_beats_until_the_tables_are_written(watched, again):
     assemble.drive(watched.run, Purpose.RUN, Silent(), lambda _: None)
     if again:
@@ -120,7 +121,7 @@ def test_a_screen_says_how_far_the_tables_are(watched):
     assert "writing" not in screen.lines[0]
 
 
-@pytest.mark.parametrize("spoiled", [False, True])
+@pytest.mark.parametrize("spoiled", first(1, [False, True]))
 def test_a_last_beat_says_that_the_runner_left_also_when_the_tables_failed(watched, spoiled):
     watched.spoiled = spoiled
     with pytest.raises(LedgerDamaged) if spoiled else nullcontext():

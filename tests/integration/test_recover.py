@@ -74,7 +74,7 @@ def test_a_finished_run_is_whole_again_without_a_word_to_the_provider(live, tmp_
 
 
 @pytest.mark.parametrize(
-    ("lines", "state"), [(True, BatchState.RUNNING), (False, BatchState.SUBMITTING)]
+    ("lines", "state"), first(1, [(True, BatchState.RUNNING), (False, BatchState.SUBMITTING)])
 )
 def test_a_batch_that_is_still_at_the_provider_is_found_there_and_not_sent_again(
     live, tmp_path, lines, state
@@ -129,6 +129,7 @@ def test_a_sound_ledger_is_left_alone(live, tmp_path):
         maintenance.recover(run_of(live, tmp_path))
 
 
+@pytest.mark.long
 def test_files_of_another_experiment_are_not_taken_for_ours(live, tmp_path):
     run = run_of(live, tmp_path)
     go(run)

@@ -291,6 +291,7 @@ def half_written(directory: Path) -> None:
     assert (directory / f"{DATABASE}-journal").stat().st_size > 512
 
 
+@pytest.mark.long
 def test_half_a_transaction_is_undone_before_anybody_reads(tmp_path):
     for number, look in enumerate((exists, check, lambda f: LedgerReader(f).close())):
         directory = tmp_path / str(number)

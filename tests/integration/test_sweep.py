@@ -22,6 +22,7 @@ from runner.run.run import Run
 from runner.storage.ledger import Ledger
 from tests.integration.test_engine import Clock, Pretender, engine, finished
 from tests.unit.composing import composed
+from tests.variants import first
 
 ACCOUNT = Account("openai", "OPENAI_API_KEY", "gpt-4o-mini")
 BUDGET = Decimal("0.004")
@@ -117,25 +118,28 @@ class Crowd:
 
 @pytest.mark.parametrize(
     ("limit", "accounts", "most"),
-    [
-        ("provider.limits.batches_in_flight=1", (ACCOUNT, ACCOUNT), 1),
-        (
-            "provider.limits.batches_in_flight=1",
-            (ACCOUNT, Account("openai", "OPENAI_API_KEY", "gpt-4o")),
-            1,
-        ),
-        ("provider.limits.enqueued_tokens=4000", (ACCOUNT, ACCOUNT), 1),
-        (
-            "provider.limits.enqueued_tokens=4000",
-            (ACCOUNT, Account("openai", "OPENAI_API_KEY", "gpt-4o")),
-            2,
-        ),
-        (
-            "provider.limits.batches_in_flight=1",
-            (ACCOUNT, Account("groq", "GROQ_API_KEY", "gpt-4o-mini")),
-            2,
-        ),
-    ],
+    first(
+        2,
+        [
+            ("provider.limits.batches_in_flight=1", (ACCOUNT, ACCOUNT), 1),
+            (
+                "provider.limits.batches_in_flight=1",
+                (ACCOUNT, Account("openai", "OPENAI_API_KEY", "gpt-4o")),
+                1,
+            ),
+            ("provider.limits.enqueued_tokens=4000", (ACCOUNT, ACCOUNT), 1),
+            (
+                "provider.limits.enqueued_tokens=4000",
+                (ACCOUNT, Account("openai", "OPENAI_API_KEY", "gpt-4o")),
+                2,
+            ),
+            (
+                "provider.limits.batches_in_flight=1",
+                (ACCOUNT, Account("groq", "GROQ_API_KEY", "gpt-4o-mini")),
+                2,
+            ),
+        ],
+    ),
 )
 def test_jobs_of_one_account_share_its_limits_and_all_get_their_turn(
     tmp_path, limit, accounts, most

@@ -335,7 +335,7 @@ def test_choices_of_personas_and_texts_stand_by_their_names(tmp_path, language, 
     assert "shares_temperature" not in {path.stem for path in written.tables}
 
 
-@pytest.mark.parametrize("follows", [True, False])
+@pytest.mark.parametrize("follows", first(1, [True, False]))
 def test_the_shares_by_temperature_say_what_it_cannot_be_told_from(tmp_path, follows):
     rows = [
         row | {"temperature": 0.2 if (row["persona"] == "p1" if follows else place % 2) else 0.8}
@@ -453,6 +453,7 @@ def test_the_workbook_holds_the_options(desk, answers, tmp_path):
     assert {row[0] for row in explained[1:]} == set(header)
 
 
+@pytest.mark.long
 def test_the_studys_table_is_refused_in_one_line_or_left_out(desk, tmp_path):
     """It has persona and text, so that nothing else speaks against it."""
     stored_choice(tmp_path / "outputs", "literary", {"yes": "yes", "no": "no"})
@@ -481,6 +482,7 @@ def test_questions_of_one_name_and_other_options_do_not_go_into_one_table(tmp_pa
         exported(tmp_path, tmp_path / "x", "wide")
 
 
+@pytest.mark.long
 def test_a_table_in_the_studys_columns_is_not_imported_into_choices(desk):
     asked = "{label: 面白さ, kind: choice, options: [yes, no], reason: false}"
     study = (
@@ -509,6 +511,7 @@ def both(desk, tmp_path_factory):
     return outputs
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", first(1, ["ja", "en"]))
 def test_one_report_of_choices_and_of_the_bundled_study(both, answers, tmp_path, language):
     written = reported(both, tmp_path, language)

@@ -44,6 +44,7 @@ def test_every_column_that_a_table_has_is_known():
     assert {*LONG, *STUDY} - {"persona", "text"} <= OF_ANSWERS
 
 
+@pytest.mark.long
 def test_no_factor_may_be_called_like_a_column_of_the_report(report, outputs):
     names = set(read(selected(outputs, ["study"], rehearsals=False)).readings.columns)
     for path in report.tables:

@@ -29,6 +29,7 @@ def test_a_report_of_this_experiment(desk, capsys):
     assert list((desk / "outputs/literary/report/figures").glob("*.svg"))
 
 
+@pytest.mark.long
 def test_a_saved_command_with_draws_still_works_and_is_told_that_nothing_is_drawn(desk, capsys):
     assert main(["action=report", "report.bootstrap=500", "report.seed=3", "--json"]) == 0
     said = capsys.readouterr()

@@ -144,10 +144,13 @@ def test_every_level_and_every_message_has_its_hash_among_the_sources(report):
 
 @pytest.mark.parametrize(
     ("language", "note"),
-    [
-        ("en", "calculated from the levels of review, wording, and no combination of levels"),
-        ("ja", "温度は review、wording の水準から計算されており"),
-    ],
+    first(
+        1,
+        [
+            ("en", "calculated from the levels of review, wording, and no combination of levels"),
+            ("ja", "温度は review、wording の水準から計算されており"),
+        ],
+    ),
 )
 def test_temperatures_that_follow_the_levels_are_called_so(desk, language, note):
     found = read(selected(desk.folder / "outputs", ["reviews"], rehearsals=True))
@@ -182,6 +185,7 @@ def test_a_factor_of_many_levels_is_said_and_not_shown(desk, tmp_path, monkeypat
     assert "wording.neutral" in what
 
 
+@pytest.mark.long
 def test_a_long_table_of_cells_is_said_and_not_shown(desk, tmp_path, monkeypatch):
     for most, shown in ((12, True), (11, False)):
         monkeypatch.setattr(sections, "MANY_CELLS", most)
@@ -263,6 +267,7 @@ def test_the_workbook_holds_the_factors(desk, answers, tmp_path):
     assert {row[0] for row in explained[1:]} == set(header)
 
 
+@pytest.mark.long
 def test_the_studys_table_is_refused_in_one_line_or_left_out_where_nobody_asked(desk):
     refused = desk.process(*CHOSEN, "action=export", "export.format=study")
     assert refused.returncode == 2
@@ -279,6 +284,7 @@ def test_the_studys_table_is_refused_in_one_line_or_left_out_where_nobody_asked(
     }
 
 
+@pytest.mark.long
 def test_a_table_in_the_studys_columns_is_not_imported_into_it(desk):
     (desk.folder / "old.csv").write_text(FIFTEEN + "\n", encoding="utf-8")
     refused = desk.process(*CHOSEN, "action=import", "input=old.csv", "name=old")
@@ -301,6 +307,7 @@ def mixed(desk, tmp_path_factory):
     return outputs
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", first(1, ["ja", "en"]))
 def test_one_report_of_different_factors(mixed, answers, tmp_path, language):
     written = reported(mixed, tmp_path, language)
@@ -322,6 +329,7 @@ def test_one_report_of_different_factors(mixed, answers, tmp_path, language):
     assert warned[language] in page
 
 
+@pytest.mark.long
 def test_a_figure_shows_nothing_that_was_not_asked_with_its_factor(mixed, report, tmp_path):
     alone, language = report
     written = reported(mixed, tmp_path, language)

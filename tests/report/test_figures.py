@@ -84,7 +84,7 @@ def test_nothing_is_cut_off_at_the_edges(report, rehearsed):
                 assert grey.crop(edge).getextrema() == (255, 255), (path.name, edge)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(max_size=60), st.integers(4, 30), st.integers(1, 3))
 def test_a_label_keeps_to_its_width_and_lines(text, width, most):
     lines = wrapped(text, width, most).split("\n")
@@ -118,7 +118,7 @@ def test_an_axis_ends_at_a_round_number(number, end):
     assert ceiling(number) == pytest.approx(end)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.floats(0.0001, 1e9))
 def test_an_axis_never_ends_before_the_largest_number(number):
     assert number <= ceiling(number) <= 2.5 * number

@@ -191,6 +191,7 @@ def test_two_personas_of_one_name_are_told_apart(tmp_path):
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=5))
 def test_no_cell_of_a_csv_is_a_formula(tmp_path_factory, reasons):

@@ -204,6 +204,7 @@ def test_rehearsed_rows_among_others_are_refused(desk):
         desk.rows(changed(developer="REHEARSAL openai"), ROW)
 
 
+@pytest.mark.long
 def test_an_imported_table_is_reported_beside_ours_and_marked(desk, tmp_path):
     labels = {"Q1": "面白さ", "Q2": "驚き"}
     stored_run(desk.outputs, small_study(), labels=labels)

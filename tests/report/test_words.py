@@ -53,6 +53,7 @@ def test_every_cause_and_every_lost_outcome_has_words():
             assert f"cause.request_{outcome.value}" in _WORDS
 
 
+@pytest.mark.long
 def test_every_column_of_every_table_has_words(report, rehearsed):
     for path in (*report.tables, *rehearsed.tables):
         header = path.read_text(encoding="utf-8-sig").split("\n", 1)[0].strip().split(",")

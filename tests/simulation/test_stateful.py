@@ -136,6 +136,7 @@ SOME = settings(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("machine", first(1, [Lives, AnthropicLives]))
 def test_no_sequence_of_misfortunes_breaks_a_promise(machine):
     run_state_machine_as_test(machine, settings=SOME)

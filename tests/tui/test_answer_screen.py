@@ -21,6 +21,7 @@ from tests.pictures import picture
 from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, screen_text, settled
 from tests.tui.test_answers import HOSTILE, calm, driven, failing, rewritten, typed
+from tests.variants import first
 from tui.answers import Answers, Places, Store
 from tui.reading import (
     MOST_SHOWN,
@@ -73,11 +74,12 @@ def opened(outputs: Path, experiment: str, key: str, *keys: str, size=WIDE) -> s
 RETRIED = "openai_gpt-4o-mini/p2_t1_n02"
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x36"])
+@pytest.mark.parametrize("size", first(1, [SMALL, WIDE], one=True), ids=["80x24", "120x36"])
 def test_an_answer_that_was_asked_again(outputs, screen, size):
     assert opened(outputs, "done", RETRIED, size=size) == screen
 
 
+@pytest.mark.long
 def test_its_first_attempt_says_why_it_was_not_taken(outputs, screen):
     assert opened(outputs, "done", RETRIED, "tab") == screen
 
@@ -109,6 +111,7 @@ def test_a_request_on_its_way_has_a_prompt_and_no_answer(outputs):
     assert "no raw answer" in shown
 
 
+@pytest.mark.long
 def test_n_and_p_go_through_the_list_and_esc_puts_the_cursor_there(outputs):
     async def script(pilot):
         await typed(pilot, "persona:p2 text:t2")
@@ -141,6 +144,7 @@ def test_tab_goes_through_the_attempts_and_comes_round(outputs):
     assert driven(outputs, "done", script) == [f"── attempt {n}, raw answer" for n in (2, 1, 2)]
 
 
+@pytest.mark.long
 def test_r_is_there_for_what_failed_and_reaches_the_experiments_screen(failing):
     async def script(pilot):
         view = pilot.app.screen.query_one("#Answers")
@@ -173,6 +177,7 @@ def test_hostile_text_is_visible_and_does_nothing(outputs, tmp_path):
     assert "read today, Q1, Q2, Q3, Q4 would be other than stored" in shown
 
 
+@pytest.mark.long
 def test_a_very_long_answer_is_shown_to_a_limit_that_is_told(outputs, tmp_path):
     long = "Q1. 面白さ(数値): 80\n" + "長い" * 300_000
     copied = rewritten(outputs, tmp_path, "p1_t1_n01", long)

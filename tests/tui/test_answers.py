@@ -136,6 +136,7 @@ def test_the_number_that_was_read_is_marked_in_the_pane(outputs):
     assert made.answer("p1_t1_n01") in text
 
 
+@pytest.mark.long
 def test_the_pane_waits_until_the_cursor_rests(outputs):
     async def script(pilot):
         pane = pilot.app.screen.query_one("#answer-pane", TextLines)
@@ -177,6 +178,7 @@ def test_the_cursor_stays_on_its_answer_when_the_list_is_narrowed(outputs):
     assert driven(outputs, "done", script) == ((key, 12), (key, 42))
 
 
+@pytest.mark.long
 def test_r_asks_for_this_request_only_and_only_when_it_failed(failing):
     async def script(pilot):
         wanted = []

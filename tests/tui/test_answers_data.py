@@ -371,7 +371,7 @@ LINES = st.lists(
 ).map(" ".join)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(line=LINES, problems=st.booleans())
 def test_no_line_of_words_raises_and_what_fits_stands_in_order(middle, line, problems):
     words = parse(line)

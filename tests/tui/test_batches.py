@@ -73,7 +73,7 @@ def showing(outputs: Path, *keys: str, size=WIDE, experiment="literary", words="
 # -- screens
 
 
-@pytest.mark.parametrize("size", [WIDE, SMALL], ids=["120x36", "80x24"])
+@pytest.mark.parametrize("size", first(1, [WIDE, SMALL], one=True), ids=["120x36", "80x24"])
 def test_a_sweep_under_way(outputs, screen, size):
     assert showing(outputs, size=size) == screen
 
@@ -91,7 +91,7 @@ def test_a_runner_that_is_gone_leaves_states_as_last_seen(tmp_path, screen):
     assert showing(tmp_path, experiment="gone") == screen
 
 
-@pytest.mark.parametrize("size", [(40, 10), (60, 16), (100, 24), (200, 60)])
+@pytest.mark.parametrize("size", first(1, [(40, 10), (60, 16), (100, 24), (200, 60)], one=True))
 def test_any_size_shows_the_worst_batch_first(outputs, size):
     seen = showing(outputs, size=size).splitlines()
     first = next(row[:7] for row in seen if " b000" in row[:7])
@@ -162,13 +162,16 @@ def messages(outputs: Path, *keys: str, size=WIDE) -> list:
 
 @pytest.mark.parametrize(
     ("keys", "verb", "of", "key"),
-    [
-        ("j j j c", CommandVerb.CANCEL, "openai_gpt-4o-mini", "b0004"),
-        ("j j a", CommandVerb.ADOPT, "anthropic_claude-haiku-4-5", "b0003"),
-        ("j j b", CommandVerb.ABANDON, "anthropic_claude-haiku-4-5", "b0003"),
-        ("j b", CommandVerb.ABANDON, "openai_gpt-4o-mini", "b0003"),
-        ("j S", CommandVerb.STOP, "openai_gpt-4o-mini", None),
-    ],
+    first(
+        2,
+        [
+            ("j j j c", CommandVerb.CANCEL, "openai_gpt-4o-mini", "b0004"),
+            ("j j a", CommandVerb.ADOPT, "anthropic_claude-haiku-4-5", "b0003"),
+            ("j j b", CommandVerb.ABANDON, "anthropic_claude-haiku-4-5", "b0003"),
+            ("j b", CommandVerb.ABANDON, "openai_gpt-4o-mini", "b0003"),
+            ("j S", CommandVerb.STOP, "openai_gpt-4o-mini", None),
+        ],
+    ),
 )
 def test_a_key_asks_for_the_batch_under_the_cursor(outputs, keys, verb, of, key):
     (heard,) = messages(outputs, *keys.split())
@@ -176,12 +179,13 @@ def test_a_key_asks_for_the_batch_under_the_cursor(outputs, keys, verb, of, key)
 
 
 @pytest.mark.parametrize(
-    "keys", first(4, ["c", "u", "r", "a", "b", "G c", "j j j a", "j c", "o g c", "o g S"])
+    "keys", first(1, ["c", "u", "r", "a", "b", "G c", "j j j a", "j c", "o g c", "o g S"])
 )
 def test_a_key_that_makes_no_sense_does_nothing(outputs, keys):
     assert messages(outputs, *keys.split()) == []
 
 
+@pytest.mark.long
 def test_enter_opens_the_answers_of_a_batch_or_of_a_group(outputs):
     (batch_,) = messages(outputs, "j", "enter")
     assert batch_.words == "job:openai_gpt-4o-mini batch:b0003"

@@ -9,6 +9,7 @@ from runner.__main__ import main
 from runner.config.shipped import SHIPPED
 from tests.tui.snap import shown
 from tests.tui.test_answers_data import answers_of
+from tests.variants import first
 from tui.scoring import pivots_of, score_table
 
 LABELS = ["positive", "negative", "neutral"]
@@ -37,6 +38,7 @@ def stored(outputs: Path, name: str = "labels") -> pl.DataFrame:
     return pl.read_parquet(path)
 
 
+@pytest.mark.long
 def test_the_table_shows_the_options(outputs):
     screen = shown(outputs, "labels", view="Answers", size=(140, 36))
     first = stored(outputs).row(0, named=True)
@@ -66,7 +68,7 @@ def test_scores_have_the_numbers_and_say_that_a_choice_has_no_mean(outputs):
     assert means == dict(wanted.rows())
 
 
-@pytest.mark.parametrize("view", ["Plan", "Batches", "Answers", "Patterns", "Scores"])
+@pytest.mark.parametrize("view", first(2, ["Plan", "Batches", "Answers", "Patterns", "Scores"]))
 def test_every_view_of_choices_alone_is_drawn(outputs, view):
     screen = shown(outputs, "labels", view=view, size=(100, 30))
     assert "labels" in screen

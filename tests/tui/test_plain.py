@@ -252,6 +252,7 @@ def test_words_for_the_runner_are_kept_and_the_folder_is_told_to_it():
     assert parse(["outputs=there", "trials=3"]).outputs == Path("there")
 
 
+@pytest.mark.long
 def test_a_plan_without_a_terminal_is_said_and_nothing_is_started(tmp_path):
     done = tui("trials=2", "--outputs", tmp_path / "o")
     assert done.returncode == 0

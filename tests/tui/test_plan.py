@@ -210,6 +210,7 @@ def test_a_prompt_that_wants_to_draw_is_only_text(tmp_path):
     assert "[red]␛[2J\nx" in text_of(first_prompt(path, NOBODY, UNICODE))
 
 
+@pytest.mark.long
 def test_enter_shows_the_definition_of_the_job_under_the_cursor(outputs):
     async def script(pilot):
         await pilot.press("j", "enter")

@@ -66,7 +66,7 @@ def agrees(table: ScoreTable, theirs: pl.DataFrame, by: list[str]) -> None:
 @pytest.mark.parametrize(
     ("pivot", "by"),
     first(
-        4,
+        3,
         [
             (CELL, ["persona_name", "title"]),
             (MODEL_PERSONA, ["model", "persona_name"]),
@@ -176,11 +176,12 @@ def test_a_row_without_answers_has_no_histogram_and_no_number(outputs):
     assert histogram_lines(None, table, 100, UNICODE) == []
 
 
-@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x36"])
+@pytest.mark.parametrize("size", first(1, [SMALL, WIDE], one=True), ids=["80x24", "120x36"])
 def test_the_scores_of_a_sweep(outputs, screen, size):
     assert showing(outputs, "literary", "j", size=size) == screen
 
 
+@pytest.mark.long
 def test_p_goes_through_the_pivots_and_comes_round(outputs):
     async def script(pilot):
         heads = []

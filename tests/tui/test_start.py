@@ -205,6 +205,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         start(Launch(WORDS, (plan,)))
 
 
+@pytest.mark.long
 def test_the_runner_outlives_the_dashboard_and_the_terminal(tmp_path):
     given = ("trials=1", "personas=[p1]", "faults.in_progress_seconds=600", f"outputs={tmp_path}")
     started = start(planned(given))
@@ -248,6 +249,7 @@ def test_the_last_words_of_a_long_log_are_its_last(tmp_path):
     assert started.last_words()[-2:] == ["last but one", "\ufffd last"]
 
 
+@pytest.mark.long
 def test_leaving_while_the_plan_is_made_is_quiet(tmp_path, capsys):
     app = dashboard(tmp_path, words=words(tmp_path))
 

@@ -8,6 +8,7 @@ import pytest
 from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, screen_text, settled, shown
 from tests.tui.test_answers_data import answers_of, jobs_of
+from tests.variants import first
 from tui.answers import Places
 from tui.cells import UNICODE, fit_ends
 from tui.conditions import Conditions, cells_of, spelled
@@ -40,7 +41,7 @@ def typing(outputs, experiment: str, words: str) -> tuple[str, int]:
 
 
 @SIZES
-@pytest.mark.parametrize("experiment", ["reviews", "mixed"])
+@pytest.mark.parametrize("experiment", first(1, ["reviews", "mixed"]))
 @pytest.mark.parametrize("view", ["Plan", "Answers", "Scores"])
 def test_every_view(studies, screen, view, experiment, size):
     assert shown(studies, experiment, view=view, size=size) == screen
@@ -50,6 +51,7 @@ def test_the_jobs_side_by_side(studies, screen):
     assert shown(studies, "mixed", view="Jobs") == screen
 
 
+@pytest.mark.long
 @SIZES
 def test_one_answer_with_its_levels_and_its_prompt(studies, screen, size):
     assert shown(studies, "reviews", *"jjjjjjjj", "enter", "t", view="Answers", size=size) == screen
@@ -136,7 +138,7 @@ def test_levels_that_differ_in_capitals_alone_are_told_apart(studies):
     assert levels_found("review:b") == {"B"}
 
 
-@pytest.mark.parametrize("experiment", ["reviews", "mixed"])
+@pytest.mark.parametrize("experiment", first(1, ["reviews", "mixed"]))
 def test_a_filter_is_typed_with_its_level_in_quotation_marks(studies, experiment):
     text, rows = typing(studies, experiment, 'review:"r 3" wording:neutral')
     assert rows == 4

@@ -126,6 +126,7 @@ def test_a_day_with_a_runner_that_is_killed_and_a_dashboard_that_is_killed(tmp_p
     assert (job / "cache.db").exists()
 
 
+@pytest.mark.long
 def test_it_grows_shrinks_and_leaves_a_clean_terminal(outputs, opened):
     terminal = dashboard(opened, f"literary --outputs {outputs}")
     terminal.wait("Batches")

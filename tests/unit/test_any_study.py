@@ -17,6 +17,7 @@ from runner.core.model import Design, Experiment, Factor, Level, Message, Varian
 from runner.core.prompt import render
 from tests.levels import only_levels
 from tests.unit.composing import fill, head, mistake, only
+from tests.variants import first
 
 STUDY = """
 name: reviews
@@ -156,7 +157,7 @@ def test_a_model_without_a_system_role_is_told_in_the_first_turn(study):
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
-    [
+    first(2, [
         ("{review.body}", "{review.body} {reviw}", ["messages[3]", "{reviw}", "{review.body}"]),
         ("{wording}\\\\n", "", ["factors.wording", "would be asked the same"]),
         ("name: reviews\n", "name: reviews\npersona: {p1: {name: x, system: y, temperature: 0}}\n",
@@ -165,7 +166,7 @@ def test_a_model_without_a_system_role_is_told_in_the_first_turn(study):
         ('content: "Good."', 'content: "${oc.env:HOME}"', ["not allowed"]),
         ("Mood, minimum: 1", "Mood, minimum: 8", ["items.mood", "minimum 8"]),
         ("items:\n", "items:\n  'a b': {label: x}\n", ["items.a b"]),
-    ],
+    ]),
 )  # fmt: skip
 def test_what_is_wrong_with_a_study_is_said_in_one_line(tmp_path, capfd, old, new, words):
     assert old.replace("\\\\", "\\") in STUDY
@@ -185,6 +186,7 @@ def test_the_command_line_changes_a_factor(tmp_path):
     }
 
 
+@pytest.mark.long
 def test_levels_of_a_file_are_not_written_over_by_a_list(tmp_path, capfd):
     argv = [*fill(tmp_path, dict(FILES)), "experiment=reviews"]
     message = mistake([*argv, "factors.wording=[a,b]"], capfd)

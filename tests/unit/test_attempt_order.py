@@ -80,7 +80,7 @@ def on_the_screen(attempts: list[Attempt], kind: type[pl.DataType]) -> list[int 
     return _with_attempts(table, frame)["at"].to_list()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(batches)
 def test_tables_and_dashboard_show_the_attempt_that_the_rule_names(sent):
     attempts = [(request, outcome) for batch in sent for request, outcome in batch.items()]

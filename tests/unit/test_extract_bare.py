@@ -456,6 +456,7 @@ def test_a_very_long_answer_is_not_read() -> None:
     assert value("4\n\n" + "I do it " * 700) is M
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "unit", ["評価値", "1 = a, ", "agree ", "scale 1 to 5 ", "this ", "out of 7 ", "4 ", "- "]
 )

@@ -344,7 +344,7 @@ WRITABLE = [
 ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     layout=st.sampled_from(WRITABLE),
     kind=st.sampled_from(["choices", "rank"]),

@@ -198,7 +198,7 @@ WRITABLE = [
 ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     layout=st.sampled_from(WRITABLE),
     chosen=st.lists(st.integers(0, 2), min_size=4, max_size=4),

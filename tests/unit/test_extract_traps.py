@@ -168,7 +168,7 @@ NOISE = [
 ]
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(
     layout=st.sampled_from(LAYOUTS),
     numbers=st.lists(st.integers(0, 100), min_size=4, max_size=4),
@@ -307,8 +307,8 @@ HEADS = [
 ]
 
 
-@pytest.mark.parametrize("head", first(25, HEADS))
-@pytest.mark.parametrize("unit", SIGNS + PAIRS)
+@pytest.mark.parametrize("head", first(3, HEADS))
+@pytest.mark.parametrize("unit", first(len(SIGNS), SIGNS + PAIRS))
 def test_twice_as_many_of_any_signs_take_about_twice_the_time(head: str, unit: str) -> None:
     once, twice = (head + unit * (size // len(unit.encode())) for size in (150_000, 300_000))
 

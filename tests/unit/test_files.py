@@ -69,6 +69,7 @@ def test_a_link_that_leads_out_is_found_and_one_inside_is_not(tmp_path):
     assert leaving(home) == home / "deep/out"
 
 
+@pytest.mark.long
 def test_a_text_through_a_link_is_read_inside_its_folder_only(tmp_path):
     home, mine = tmp_path / "conf", tmp_path / "mine.txt"
     (home / "text").mkdir(parents=True)

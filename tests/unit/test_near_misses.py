@@ -99,7 +99,7 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "words"), first(5, WRONG))
+@pytest.mark.parametrize(("old", "new", "words"), first(2, WRONG))
 def test_a_slip_is_said_in_one_line_with_what_is_allowed(tmp_path, capfd, old, new, words):
     message = mistake(argv(tmp_path, old, new), capfd)
     assert [word for word in words if word not in message] == [], message
@@ -107,13 +107,16 @@ def test_a_slip_is_said_in_one_line_with_what_is_allowed(tmp_path, capfd, old, n
 
 @pytest.mark.parametrize(
     ("table", "words"),
-    [
-        ("id,body\na,x\nb,one, two\n", ["row 2 (line 3) has 3 cells", "2 columns", "a comma"]),
-        ('id,body\na,"x\ny"\nb,1,2\n', ["row 2 (line 4) has 3 cells"]),
-        ('id,body\na,"x\nb,y\n', ["row 1: a quote is opened and never closed"]),
-        ("id,body\na,x\nb, \u3000 \n", ["row 2: 'body' holds nothing but blanks", "missing:"]),
-        ("id,body\na,\nb,y\n", ["row 1: 'body' is empty"]),
-    ],
+    first(
+        2,
+        [
+            ("id,body\na,x\nb,one, two\n", ["row 2 (line 3) has 3 cells", "2 columns", "a comma"]),
+            ('id,body\na,"x\ny"\nb,1,2\n', ["row 2 (line 4) has 3 cells"]),
+            ('id,body\na,"x\nb,y\n', ["row 1: a quote is opened and never closed"]),
+            ("id,body\na,x\nb, \u3000 \n", ["row 2: 'body' holds nothing but blanks", "missing:"]),
+            ("id,body\na,\nb,y\n", ["row 1: 'body' is empty"]),
+        ],
+    ),
 )
 def test_a_table_that_is_not_whole_is_said_by_its_row(tmp_path, capfd, table, words):
     message = mistake(argv(tmp_path, table=table), capfd)
@@ -148,6 +151,7 @@ def test_a_level_that_is_asked_again_under_another_id_is_found(tmp_path):
     assert list(renamed(old, with_rows(experiment, z="three"))) == []
 
 
+@pytest.mark.long
 def test_a_persona_under_another_id_is_found_and_words_are_no_text(tmp_path, experiment):
     personas = dict(experiment.factors["persona"].levels)
     moved = {("px" if id_ == "p1" else id_): replace(row, id="px" if id_ == "p1" else id_)

@@ -12,6 +12,7 @@ jobs:
 """
 
 
+@pytest.mark.long
 def test_every_entry_is_a_job_and_the_command_line_says_the_rest(tmp_path):
     argv = fill(tmp_path, {"panel/mine.yaml": JOBS})
     one, two = compose([*argv, "panel=mine", "trials=3"])
@@ -38,6 +39,7 @@ def test_a_panel_crosses_with_a_sweep_and_what_is_typed_wins(tmp_path):
     assert {job.experiment.temperatures for job in jobs} == {None}
 
 
+@pytest.mark.long
 def test_several_panels_are_one_sweep(tmp_path):
     argv = fill(tmp_path, {"panel/a.yaml": JOBS, "panel/b.yaml": "jobs: [{provider: anthropic}]\n"})
     jobs = compose([*argv, "panel=[a,b]", "temperatures=null"])
@@ -54,6 +56,7 @@ def test_a_job_that_is_refused_stops_no_other(tmp_path):
     assert "9; allowed" in why
 
 
+@pytest.mark.long
 def test_when_all_are_refused_it_is_a_mistake(tmp_path, capfd):
     argv = fill(tmp_path, {"panel/mine.yaml": "jobs: [{provider: openai, temperatures: [9]}]\n"})
     assert "9; allowed" in mistake([*argv, "panel=mine"], capfd)
@@ -89,5 +92,6 @@ def test_a_panel_that_is_not_there_is_named(capfd, name, word):
     assert word in mistake([f"panel={name}"], capfd)
 
 
+@pytest.mark.long
 def test_the_bundled_panel_is_planned():
     assert len(compose(["panel=small", "experiment=labels", "service=emulated"])) == 3

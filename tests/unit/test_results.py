@@ -496,7 +496,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(["response", "body", "choices", "message", "usage", "error", "created"]),
     ANYTHING,
@@ -736,7 +736,8 @@ LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.long
+@settings(max_examples=20, deadline=None)
 @given(
     output=st.lists(LINES, max_size=9),
     errors=st.lists(LINES, max_size=3),
@@ -816,6 +817,7 @@ def test_a_batch_read_by_processes_is_what_one_process_reads(tmp_path, experimen
     assert table(tmp_path).equals(rows)
 
 
+@pytest.mark.long
 def test_a_process_that_dies_is_one_line_and_loses_nothing(tmp_path, experiment, many, large):
     files, members = many
     lines_ = files[0].read_bytes().split(b"\n")

@@ -102,7 +102,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("how", "words", "said"), first(5, REFUSED))
+@pytest.mark.parametrize(("how", "words", "said"), first(2, REFUSED))
 def test_what_a_level_cannot_send_is_said_in_one_line(tmp_path, capfd, how, words, said):
     message = mistake([*study(tmp_path, how), *words], capfd)
     assert [word for word in said if word not in message] == [], message
@@ -122,6 +122,7 @@ def test_a_level_is_named_only_for_what_it_does(tmp_path, capfd):
     assert message.count("factors.how.levels.low") == 1
 
 
+@pytest.mark.long
 def test_the_estimate_counts_each_level_s_own_cap(tmp_path):
     def high(how: str) -> Decimal:
         run = Run(only([*study(tmp_path, how), "outputs=" + str(tmp_path / "o")]))
@@ -168,6 +169,7 @@ def defined(experiment: Experiment) -> dict:
     return define(experiment, checked_conditions(experiment))
 
 
+@pytest.mark.long
 def test_what_a_level_sends_is_part_of_what_was_asked(tmp_path):
     def of(levels: str) -> dict:
         return defined(
@@ -180,6 +182,7 @@ def test_what_a_level_sends_is_part_of_what_was_asked(tmp_path):
     assert any("sent.how=a.parameters.p: 1 -> 2" in line for line in differences(one, other))
 
 
+@pytest.mark.long
 def test_another_setting_under_the_same_levels_is_another_experiment(tmp_path):
     one, other = (
         defined(only(study(tmp_path, f"{{levels: ['7'], sends: parameters.{name}}}")).experiment)

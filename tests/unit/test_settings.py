@@ -546,6 +546,7 @@ def test_an_alias_or_two_are_welcome(folder):
     )
 
 
+@pytest.mark.long
 def test_a_sweep_gives_one_job_for_each_combination(tmp_path):
     jobs = compose(["-m", "trials=10,20", "personas=[p1],[p2]", f"outputs={tmp_path}"])
     assert [(job.experiment.trials, list(levels(job.experiment, "persona"))) for job in jobs] == [
@@ -556,6 +557,7 @@ def test_a_sweep_gives_one_job_for_each_combination(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_a_sweep_with_one_bad_job_runs_none(tmp_path, capfd):
     message = mistake(["-m", "trials=10,0", f"outputs={tmp_path}"], capfd)
     assert message.startswith("trials: 0 is too small")
@@ -587,7 +589,7 @@ models:
 """
 
 
-@pytest.mark.parametrize("wanted", first(2, ["temperatures=calculated", "temperatures=[0.1,0.7]"]))
+@pytest.mark.parametrize("wanted", first(1, ["temperatures=calculated", "temperatures=[0.1,0.7]"]))
 @pytest.mark.parametrize(
     ("model", "does"), [("deaf-1", "ignores it"), ("strict-1", "refuses a temperature")]
 )
@@ -604,6 +606,7 @@ def test_a_temperature_that_would_measure_nothing_is_refused_with_the_way_out(
     assert {c.temperature for c in checked_conditions(experiment)} == {None}
 
 
+@pytest.mark.long
 def test_the_first_row_that_fits_a_model_says_what_it_accepts(folder):
     argv = [*fill(folder, {"provider/own.yaml": OWN}), "provider=own"]
     strict = only([*argv, "provider.model=strict-2", "temperatures=null"]).experiment.model
@@ -634,7 +637,7 @@ def test_a_secret_of_the_environment_never_gets_into_a_request(folder, capfd):
 @pytest.mark.parametrize(
     ("word", "says"),
     first(
-        4,
+        1,
         [
             ("provider.mode=fast", "provider.mode"),
             ("retry.mode=fast", "retry.mode"),

@@ -276,7 +276,7 @@ def live(run: Run) -> str:
 @pytest.mark.parametrize(
     ("how", "name", "value", "word"),
     first(
-        3,
+        1,
         [
             *(("an experiment", *row) for row in NAMED),
             ("a copy", *NAMED[0]),
@@ -314,6 +314,7 @@ def test_an_address_of_a_file_is_shown_and_wants_a_word(
     check_addresses(trusted.settings, trusted.connection.provider_class)
 
 
+@pytest.mark.long
 def test_a_word_for_one_address_is_none_for_another(folder, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     files = study("provider: {base_url: 'https://example.com/v1', api_key_env: OTHER_KEY}\n")
@@ -323,6 +324,7 @@ def test_a_word_for_one_address_is_none_for_another(folder, monkeypatch):
     assert "example.org" not in live(Run(only([*argv, "provider.trust=[example.org,OTHER_KEY]"])))
 
 
+@pytest.mark.long
 def test_a_header_of_a_file_wants_a_word_for_its_variable(folder, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     files = study("provider: {headers: {x-a: AWS_SECRET_ACCESS_KEY}}\n")

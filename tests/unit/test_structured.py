@@ -153,7 +153,7 @@ def test_a_question_set_without_such_a_wording_says_what_it_needs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("provider", "mode"), first(3, [*((name, "batch") for name in MODELS), ("openai", "realtime")])
+    ("provider", "mode"), first(1, [*((name, "batch") for name in MODELS), ("openai", "realtime")])
 )
 def test_the_bundled_study_is_answered_in_json(tmp_path, provider, mode):
     model, _ = MODELS[provider]

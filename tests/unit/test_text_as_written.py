@@ -116,6 +116,7 @@ def test_words_inside_lists_and_braces_are_what_was_typed():
     assert settings.config.report.over == ["1e3", "007"]
 
 
+@pytest.mark.long
 def test_a_sweep_over_words_keeps_them(tmp_path):
     jobs = compose(["-m", "provider.model=1e3,'a,b',c", f"outputs={tmp_path}"])
     assert [job.experiment.model.name for job in jobs] == ["1e3", "a,b", "c"]

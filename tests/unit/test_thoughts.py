@@ -311,7 +311,7 @@ def test_a_draft_with_a_fence_of_its_own_stays_inside_the_thought(finish: str) -
     assert values(READER.read(f"{thought}```\n\n{final}", "stop")) == [1, 2, 3, 4]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     family=st.sampled_from(sorted(set(MARKS) - {"answer alone"})),
     draft=st.sampled_from(LAYOUTS),

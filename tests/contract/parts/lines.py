@@ -58,7 +58,7 @@ class Lines:
     def test_decode_raises_nothing_but_unreadable(self, kit: Kit) -> None:
         client = kit.provider(None, kit.model)
 
-        @settings(max_examples=200, deadline=None)
+        @settings(max_examples=80, deadline=None)
         @given(line=st.binary(max_size=200) | _spoiled(kit.answer("x", "Q1. 80")))
         def decodes(line: bytes) -> None:
             try:

@@ -155,6 +155,7 @@ class Refusals:
             assert url in str(caught.value), verb
             assert caught.value.retry_after is None
 
+    @pytest.mark.long
     def test_the_first_calls_may_come_from_several_threads_at_once(
         self, case: Case, kit: Kit
     ) -> None:
@@ -237,6 +238,7 @@ class Refusals:
                 call()
             assert len(stub.calls) == 1, verb
 
+    @pytest.mark.long
     def test_every_verb_gives_up_in_time(self, case: Case, kit: Kit, server: Any) -> None:
         stub = answering(server, kit, spoil.silent)
         verbs = case.every_verb(case.client(stub, timeout=0.15))
