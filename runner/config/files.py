@@ -115,14 +115,17 @@ def register() -> None:
 def check_files(*folders: Path) -> None:
     """Refuse files that Hydra would stumble over or that say too much, before it reads any.
 
+    Of the shipped folder, only what is composed is read, and checked then.
+
     Raises:
         ConfigError: naming the file, and the line when there is one.
     """
     _READ.clear()
     for folder in dict.fromkeys(folders):
         for group in ("", *GROUPS):
-            for path in sorted((folder / group).glob("*.yaml")):
-                _READ[path] = _read(path, folder)
+            if folder != SHIPPED:
+                for path in sorted((folder / group).glob("*.yaml")):
+                    _READ[path] = _read(path, folder)
             for path in (folder / group).glob("*.yml"):
                 name = f"{group}/{path.name}".lstrip("/")
                 raise ConfigError(f"{name}: is not read; rename it to {path.stem}.yaml")

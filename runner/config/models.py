@@ -1,15 +1,19 @@
 """What a provider's file says of the model that is asked: the first row that fits, made into facts."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from runner.config import options
+from runner.config.problems import did_you_mean
 from runner.config.schema import EndsConfig, ModelConfig, ProviderConfig
 from runner.core import reasoning
+from runner.core.errors import ConfigError
 from runner.core.lifetime import Ending
 from runner.core.model import CHAT, JsonObject, Sampling
 
@@ -29,6 +33,55 @@ class Capability:
     notes: tuple[str, ...]
     problems: tuple[tuple[str, str], ...]
     """What cannot be asked: the setting, and what is allowed."""
+
+
+@dataclass
+class _Rows:
+    models: list[ModelConfig] = field(default_factory=list)
+
+
+@dataclass
+class _Holder:
+    """Puts rows where they stand, so that a mistake in one is named by its path."""
+
+    provider: _Rows = field(default_factory=_Rows)
+
+
+def rows_of(cfg: DictConfig) -> list[ModelConfig]:
+    """Return the rows that fit the model that is asked, with types and defaults, the first one first.
+
+    The keys of all rows are looked at; types only of those that fit, since typing a row takes
+    OmegaConf three milliseconds.
+
+    Raises:
+        OmegaConfBaseException: a row has an unknown key, or a value of another type.
+        ConfigError: a row is no mapping, or has no `match`.
+    """
+    found = []
+    for place, row in enumerate(OmegaConf.to_container(cfg.provider.models)):  # type: ignore[arg-type]
+        where = f"provider.models[{place}]"
+        if not isinstance(row, dict) or not isinstance(row.get("match"), str):
+            raise ConfigError(f"{where}: {row!r} does not say whom it is for, as match: gpt-x*")
+        for key in row:
+            if key not in _KEYS:
+                raise ConfigError(f"{where}.{key}: no such key; {did_you_mean(str(key), _KEYS)}")
+        if fnmatchcase(cfg.provider.model, row["match"]):
+            found.append(_typed(place, row))
+    return found
+
+
+_KEYS = [field.name for field in fields(ModelConfig)]
+
+
+def _typed(place: int, row: object) -> ModelConfig:
+    try:
+        typed = OmegaConf.merge(_Holder, {"provider": {"models": [row]}})
+    except OmegaConfBaseException as error:
+        said = str(error).replace("provider.models[0]", f"provider.models[{place}]")
+        raise OmegaConfBaseException(said) from None
+    made = OmegaConf.to_object(typed)
+    assert isinstance(made, _Holder)
+    return made.provider.models[0]
 
 
 def capability_of(provider: ProviderConfig, *, heated: bool) -> Capability:

@@ -212,7 +212,8 @@ class ProviderConfig:
     reasoning: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
-    models: list[ModelConfig] = field(default_factory=list)
+    models: list[Any] = field(default_factory=list)
+    """Rows of ModelConfig; `models.rows_of` types them: Hydra would copy some 500 typed values each time."""
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     price: PriceConfig = field(default_factory=PriceConfig)
 

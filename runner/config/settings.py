@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,13 +24,12 @@ from runner.config.checks import (
 from runner.config.columns import check_columns
 from runner.config.factors import Places, design_of, factors_of, messages_of, named_in
 from runner.config.images import images_of
-from runner.config.models import Capability, capability_of
+from runner.config.models import Capability, capability_of, rows_of
 from runner.config.problems import Problems, decimal_of, within
 from runner.config.questions import check_read, questions_of
 from runner.config.schema import (
     EMULATOR,
     Config,
-    ModelConfig,
     PersonaConfig,
     ProviderConfig,
     TextConfig,
@@ -144,9 +142,10 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     only_known_keys(cfg, Config, "")
     no_missing_values(cfg)
     no_interpolated_prompts(cfg)
+    models = rows_of(cfg)
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
-    config.provider.models = [m for m in config.provider.models if _is_for(m, config)]
+    config.provider.models = models
     problems = Problems()
     check_values(config, problems)
     check_ids(config, problems)
@@ -386,10 +385,6 @@ def _persona(name: str, row: PersonaConfig, problems: Problems) -> Level:
     )
     fields = {"name": row.name, "system": row.system}
     return Level(id=name, fields=fields, kept={"name": row.name}, temperature=temperature)
-
-
-def _is_for(row: ModelConfig, config: Config) -> bool:
-    return fnmatchcase(config.provider.model, row.match)
 
 
 def _structured(config: Config, questions: QuestionSet, problems: Problems) -> JsonObject:

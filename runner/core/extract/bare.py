@@ -34,6 +34,7 @@ from runner.core.extract.phrases import (
 )
 from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason, trim_remark
+from runner.core.extract.regex import regex
 from runner.core.model import Cause, Pattern, QuestionSet
 
 NAME = "bare"
@@ -68,16 +69,16 @@ class BareReader:
         words = any_of({*names.words["value_word"], *VALUE_WORDS})
         scale, top = own_scale(question.minimum, question.maximum), re.escape(str(question.maximum))
         percent = (question.minimum, question.maximum) == (0, 100)
-        self._whole = re.compile(
+        self._whole = regex(
             answer_head(name, words, scale, dash=question.minimum >= 0)
             + _NUMBER
             + answer_tail(name, scale, top, percent=percent),
             re.IGNORECASE,
         )
-        self._key = re.compile(rf"(?:(?:my|final|overall|own) )*(?:{words}|{name})", re.IGNORECASE)
-        self._scale = re.compile(rf"{scale}|(?:/|out of) *{top}(?![0-9]|\.[0-9])", re.IGNORECASE)
+        self._key = regex(rf"(?:(?:my|final|overall|own) )*(?:{words}|{name})", re.IGNORECASE)
+        self._scale = regex(rf"{scale}|(?:/|out of) *{top}(?![0-9]|\.[0-9])", re.IGNORECASE)
         reasons = any_of(names.words["reason_word"]) or "(?!)"
-        self._why = re.compile(rf"[\s\[(\"]*(?:{reasons})[\s\])\"]*[:=は]\s*", re.IGNORECASE)
+        self._why = regex(rf"[\s\[(\"]*(?:{reasons})[\s\])\"]*[:=は]\s*", re.IGNORECASE)
 
     def read(self, visible: str, plain: str) -> list[Entry]:
         """Return an entry with the value, or with why there is none, and one with the reason."""
@@ -273,11 +274,11 @@ def _squeezed(plain: str) -> tuple[str, list[int]]:
     return "".join(signs).replace("’", "'"), [*places, len(plain)]
 
 
-_SIGN = re.compile(r"\s+|\S")
-_DIGIT = re.compile(r"\d")
+_SIGN = regex(r"\s+|\S")
+_DIGIT = regex(r"\d")
 _KINDS = ("number", "string")
-_SENTENCE = re.compile(r"[.!。;\n]+")
-_HUMP = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_SENTENCE = regex(r"[.!。;\n]+")
+_HUMP = regex(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _MOST_SHOWN = 4
 _MOST_REPEATS = 3
 _FIRST_YEAR, _LAST_YEAR = 1000, 2999
@@ -288,11 +289,11 @@ _NUMBER = (
     r"(?P<number>(?P<word>(?:minus|negative|plus|マイナス|プラス) ?(?=[0-9]))?"
     rf"(?P<figure>[-+]?[0-9](?:{UNSEEN}{{0,4}}[0-9])*(?:\.[0-9]{{1,2}})?)(?![0-9]|\.[0-9]))"
 )
-_FIGURE = re.compile(rf"[0-9](?:{UNSEEN}{{0,4}}[0-9])*(?:\.[0-9]+)?")
-_OUT_OF = re.compile(r"[ \])\"]*(?:点 *)?(?:/|(?:out )?of) *\d", re.IGNORECASE)
-_WORDS = re.compile(r"[\s>•・-]*(?:[^\W\d_]+\s*)+")
-_ANNOUNCED = re.compile(r"[:=は]")
-_COUNTED = re.compile(
+_FIGURE = regex(rf"[0-9](?:{UNSEEN}{{0,4}}[0-9])*(?:\.[0-9]+)?")
+_OUT_OF = regex(r"[ \])\"]*(?:点 *)?(?:/|(?:out )?of) *\d", re.IGNORECASE)
+_WORDS = regex(r"[\s>•・-]*(?:[^\W\d_]+\s*)+")
+_ANNOUNCED = regex(r"[:=は]")
+_COUNTED = regex(
     rf"[ \])\"]*(?!(?:because|since|as|due)\b|{ANCHORS})[a-z\u00c0-\u04ff]", re.IGNORECASE
 )
-_NAMED = re.compile("[a-z]", re.IGNORECASE)  # digits behind it are part of a name, as in Q1
+_NAMED = regex("[a-z]", re.IGNORECASE)  # digits behind it are part of a name, as in Q1

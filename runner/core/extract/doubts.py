@@ -13,6 +13,7 @@ from itertools import chain
 
 from runner.core.extract.matcher import Mark
 from runner.core.extract.names import Names, any_of, folded, linear
+from runner.core.extract.regex import regex
 from runner.core.model import Cause, Question, QuestionSet
 
 MOST_LINES = 300
@@ -56,7 +57,7 @@ class Doubter:
         self._questions = {question.id: question for question in questions.questions}
         self._known = names.ids | names.labels
         every = any_of(self._known)
-        self._name = re.compile(rf"(?<![0-9a-z])(?:{every})(?![0-9a-z])", re.IGNORECASE)
+        self._name = regex(rf"(?<![0-9a-z])(?:{every})(?![0-9a-z])", re.IGNORECASE)
 
     def find(
         self,
@@ -340,7 +341,7 @@ _E = r"[0-9]{1,4}(?![0-9]|\.[0-9])|(?:a |one )?hundred|three|four|five|six|seven
 _TO = r"(?: *[-~] *| *から *| *to *| *through *)"
 _RANGE = rf"(?P<low>(?<![0-9.])[0-9]{{1,2}})(?: *点)?(?: *\([^()\n]{{1,20}}\))?{_TO}(?P<high>[0-9]{{1,4}})(?![0-9]|\.[0-9])"
 _SCALES = tuple(
-    re.compile(source, re.IGNORECASE)
+    regex(source, re.IGNORECASE)
     for source in (
         rf"(?P<high>{_N}) *点 *(?:満点|[がを]満点|[がを]最高|中(?!心|盤|間)|法)",
         rf"(?:満点|最高点|最高得点|最高値|最大値|最大点|上限)(?: *[はがを:=] *| *)(?P<high>{_N})",
@@ -380,41 +381,37 @@ _TRIGGER = linear(
     "|second thought|amend)[^\\n]*",
     capture=False,
 )
-_NOTE = re.compile(
-    r" *(?:※|†|‡|注|\( *注|\[ *注|備考|補足|\[?\^?1?\]|note\b|p\.?s\.?\b)", re.IGNORECASE
-)
-_BLANK_LINE = re.compile(r"\n[ >]*\n")
-_FIGURE = re.compile(r"(?<![0-9.A-Za-z])[0-9]{1,4}(?:\.[0-9]{1,3})?(?![0-9])")
-_COUNTED = re.compile(
+_NOTE = regex(r" *(?:※|†|‡|注|\( *注|\[ *注|備考|補足|\[?\^?1?\]|note\b|p\.?s\.?\b)", re.IGNORECASE)
+_BLANK_LINE = regex(r"\n[ >]*\n")
+_FIGURE = regex(r"(?<![0-9.A-Za-z])[0-9]{1,4}(?:\.[0-9]{1,3})?(?![0-9])")
+_COUNTED = regex(
     r"[0-9]{1,4}(?=年|か月|ヶ月|世紀|回|人|歳|才|章|節|行|ページ|頁|冊|つ|番|個|枚|本|匹|頭|羽|文字|日|時間|分間|秒|度)"
 )
-_TOTAL = re.compile(
-    r"合計|総計|平均|総合点|総合評価|\b(?:total|sum|average|overall)\b", re.IGNORECASE
-)
-_RATED = re.compile(r"満点|段階評価|scale|out of|件法|点法", re.IGNORECASE)
-_DISMISSED = re.compile(
+_TOTAL = regex(r"合計|総計|平均|総合点|総合評価|\b(?:total|sum|average|overall)\b", re.IGNORECASE)
+_RATED = regex(r"満点|段階評価|scale|out of|件法|点法", re.IGNORECASE)
+_DISMISSED = regex(
     r"[ 、,]*(?:では?な[くい]|で(?:は)?ありません|から[^。\n]{0,8}換算|を[^。\n]{0,8}換算|なら|だと|だったら|とすれば|に換算すると"
     r"|を?100|instead of)",
 )
-_CORRECTION = re.compile(
+_CORRECTION = regex(
     r"訂正|修正|誤りです|誤りでした|間違い(?:です|でした)|正しくは|再評価|見直|改め|変更|撤回|再考|最終(?:的|スコア|評価|回答|点|値|結果|案)|やはり"
     r"|\b(?:correct(?:ion|ed|ing)?|revis(?:e|ed|ion|ing)|edit(?:ed)?|on (?:further |second )?(?:reflection|thought)|reconsider(?:ed|ing)?"
     r"|should (?:be|have been)|lower(?:ed|ing)?|rais(?:e|ed|ing)|chang(?:e|ed|ing)|adjust(?:ed|ing)?|actually|instead|updated?"
     r"|final(?:ly)?|amend(?:ed)?|error|typo|scratch that|oops|on second thoughts?)\b",
     re.IGNORECASE,
 )
-_STRONG = re.compile(
+_STRONG = regex(
     r"訂正|修正|誤りです|誤りでした|間違い(?:です|でした)|正しくは|\b(?:correction|edit|erratum|typo)\b",
     re.IGNORECASE,
 )
-_SWAPPED = re.compile(
+_SWAPPED = regex(
     r"(?:数値|点数?|スコア|評価|値)[^。\n]{0,12}(?:逆で|入れ替|取り違)|(?:入れ替|取り違)[^。\n]{0,12}(?:数値|点|スコア|評価)"
     r"|(?:swapp|switch|mix|revers)ed (?:up )?(?:the |my )?(?:scores?|ratings?|values?|numbers?)"
     r"|(?:scores?|ratings?|values?|numbers?)[^.\n]{0,40}(?:swapped|switched|mixed up|reversed)",
     re.IGNORECASE,
 )
-_NOT_LAST = re.compile(r"\b(?:not|rather than|instead of) *[0-9.]+\D*$", re.IGNORECASE)
-_RECONSIDERED = re.compile(
+_NOT_LAST = regex(r"\b(?:not|rather than|instead of) *[0-9.]+\D*$", re.IGNORECASE)
+_RECONSIDERED = regex(
     r"(?<![0-9.])([0-9]{1,3}) *点? *[にへ] *(?:訂正|修正|変更|改め|見直|引き上げ|引き下げ)"
     r"|(?:訂正|修正)[:、は ]{1,3}([0-9]{1,3})(?![0-9])(?=点|。| *$)"
     r"|(?:いや|やはり|やっぱり)[、,]? *([0-9]{1,3})(?=点|に[しす]|と[しす]|が妥当|です|。)"
@@ -422,11 +419,11 @@ _RECONSIDERED = re.compile(
     r"|raise (?:it|this) to|lower (?:it|this) to)[,:]? *(?:an? )?([0-9]{1,3})\b(?! *(?:[a-z]{3}|[-~%]))",
     re.IGNORECASE,
 )
-_LATER_TITLE = re.compile(
+_LATER_TITLE = regex(
     r"^[^\n。]{0,24}(?:訂正|修正|最終|再評価|見直|改め|まとめ|一覧|総括|correct|revis|final|edit\b|summary|updated?|adjust)[^\n0-9]{0,24}$",
     re.IGNORECASE,
 )
-_OTHERS = re.compile(
+_OTHERS = regex(
     r"(?:[^\n。、]{0,12}の?平均(?:値|点|的な(?:評価|点数|スコア))?|(?:回答|記入|記載|出力|評価|解答)?例(?:文)?|サンプル"
     r"|(?:他の|一般の|一般的な|多くの|ほかの)(?:読者|人|学生|評者)(?:たち)?(?:の(?:評価|場合|点数|スコア|意見|回答))?(?:は|では)?|前回(?:の(?:評価|回答|点数))?"
     r"|(?:an? |the )?(?:example|sample)(?: (?:answer|response|ratings?|scores?|output|format))?"
@@ -435,11 +432,11 @@ _OTHERS = re.compile(
     r"|(?:most|other|typical|average) (?:readers?|people|students?)(?:'s?|s')?(?: (?:would (?:give|say|rate)|scores?|ratings?|gave|give))?)",
     re.IGNORECASE,
 )
-_REFUSED_WITH_EXAMPLE = re.compile(
+_REFUSED_WITH_EXAMPLE = regex(
     r"(?:できません|出来ません|[えせれ]ません|かねます|控え|お断り|unable|cannot|can't|won't|decline)[^\n]{0,80}(?:例|仮|サンプル|example|sample|placeholder|hypothetical|if i had to|if forced)"
     r"|(?:一般的な|一般の|普通の|多くの|平均的な|他の)(?:読者|人|方)(?:たち)?(?:なら|であれば|だったら|の場合)[は、, ]*:? *$",
     re.IGNORECASE,
 )
-_BETWEEN = re.compile(r"[\s-]{0,20}(?:json|markdown|md|text)?[\s\[]{0,20}", re.IGNORECASE)
+_BETWEEN = regex(r"[\s-]{0,20}(?:json|markdown|md|text)?[\s\[]{0,20}", re.IGNORECASE)
 """A title and what stands below it, and only a fence."""
-_TITLE = re.compile(r"[^\n]{1,60}[:\]]? *\n")
+_TITLE = regex(r"[^\n]{1,60}[:\]]? *\n")

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from runner.core.extract.names import linear
 from runner.core.extract.normalize import tidy
+from runner.core.extract.regex import regex
 from runner.core.extract.thoughts import hide_thoughts, places
 
 MOST_HEADINGS: Final = 200
@@ -141,7 +142,7 @@ def _blocks(visible: str, ours: frozenset[str]) -> Iterator[_Draft]:
 
 def _closing(visible: str, name: str, at: int) -> int:
     """Return where a tag is closed; the end when it is not."""
-    found = re.compile(rf"</\s*{re.escape(name)}\s*>", re.IGNORECASE).search(visible, at)
+    found = regex(rf"</\s*{re.escape(name)}\s*>", re.IGNORECASE).search(visible, at)
     return found.end() if found else len(visible)
 
 
@@ -180,13 +181,13 @@ def _may_be_draft(head: _Head, later: list[_Head], plain: str) -> bool:
     return head.word not in _OFTEN_ANSWERS and not any(sign.isdigit() for sign in before)
 
 
-_THOUGHT: Final = re.compile(
+_THOUGHT: Final = regex(
     r"think|thought|scratch|monologue|brainstorm|deliberat|reasoning|working|internal|hidden|private"
     r"|process|思考|独白|熟考|内省|思案|推論|スクラッチ|考え|心の"
 )
 """In a heading: what stands below it was never meant to be read."""
 _OPENING: Final = linear(r"(?m)^[ \t>]*<[a-z][a-z0-9_.-]*(?: [^<>]{0,100})?>", capture=False)
-_ANSWERING: Final = re.compile(
+_ANSWERING: Final = regex(
     r"^(?!pre_|before_)(?:.*(?:answer|rating|evaluat|assess|scor|result|respon|output|survey|question|item|value"
     r"|reason|number|point|label|explan|justif|comment).*|q[0-9]*|form|format|review|report|root|xml|data|document"
     r"|content|message|assistant|summary|conclusion|solution|final|poem|quote|title|author|text"

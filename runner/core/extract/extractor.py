@@ -36,6 +36,7 @@ from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.reasons import ReasonCutter
 from runner.core.extract.records import RecordGrammar, RecordReader
+from runner.core.extract.regex import regex
 from runner.core.extract.sentences import SentenceReader
 from runner.core.extract.tables import TableReader
 from runner.core.model import Cause, ItemKind, Option, Pattern, PatternKind, Question, QuestionSet
@@ -483,14 +484,12 @@ class _Tools:
 
 _LAST = 1 << 20
 """The rank of what is tried after all patterns."""
-_CUT_SHORT = re.compile(r"<s>|</s>\s*\S")
+_CUT_SHORT = regex(r"<s>|</s>\s*\S")
 """Behind the end of what is struck out, or of a turn, nothing of an answer is seen."""
-_ANOTHER = re.compile(
-    r"[ >*•・([\"'-]*(?:(?:or|and|to|maybe|または|か) *)?[-+]?[0-9]", re.IGNORECASE
-)
+_ANOTHER = regex(r"[ >*•・([\"'-]*(?:(?:or|and|to|maybe|または|か) *)?[-+]?[0-9]", re.IGNORECASE)
 _CLOSING = " \n)]\"'.。!"
 _OPENING = " \n([\"'*"
-_NEGATIVE = re.compile(r"negative|minus|マイナス|負")
+_NEGATIVE = regex(r"negative|minus|マイナス|負")
 _SIGNS = ("-", "+", ">", "<", "~")
 _TENTH = 10
 """A scale of ten is what models take most for one of a hundred."""

@@ -12,6 +12,7 @@ from runner.core.extract.matcher import Finder, Mark
 from runner.core.extract.names import linear
 from runner.core.extract.normalize import BLANKS, tidy
 from runner.core.extract.reason import trim_reason
+from runner.core.extract.regex import regex
 from runner.core.model import PatternKind, Question, QuestionSet, Reading
 from runner.core.prompt import form_of
 
@@ -250,7 +251,7 @@ def _way(
         for heads in layout
     )
     places = (_Place(q.id, patterns[q.id], _numbers(q)) for q in questions)
-    whole = re.compile("\n{1,2}".join(blocks) + "\n*")
+    whole = regex("\n{1,2}".join(blocks) + "\n*")
     return _Way(whole, tuple(places), layout, labelled)
 
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from runner.core.extract.phrases import ANCHORS, ENGLISH
+from runner.core.extract.regex import regex
 
 
 def is_understood(sentence: str) -> bool:
@@ -17,9 +18,9 @@ def is_understood(sentence: str) -> bool:
     return _NOT_ENGLISH.search(sentence) is None and ENGLISH.search(sentence) is not None
 
 
-_LETTER = re.compile(r"[^\W\d_]")
+_LETTER = regex(r"[^\W\d_]")
 _DIGITS = ("Nd", "Nl", "No")
-_ANCHORS = re.compile(rf"[\s\-:,()\"]*{ANCHORS}[\s()\"]*", re.IGNORECASE)
-_HIRAGANA = re.compile(r"[\u3041-\u3096]")
-_NOT_JAPANESE = re.compile(r"(?![a-zA-Z\u3041-\u30ff\u3400-\u9fff々〆ヶ])[^\W\d_]")
-_NOT_ENGLISH = re.compile(r"(?![a-zA-Z])[^\W\d_]")
+_ANCHORS = regex(rf"[\s\-:,()\"]*{ANCHORS}[\s()\"]*", re.IGNORECASE)
+_HIRAGANA = regex(r"[\u3041-\u3096]")
+_NOT_JAPANESE = regex(r"(?![a-zA-Z\u3041-\u30ff\u3400-\u9fff々〆ヶ])[^\W\d_]")
+_NOT_ENGLISH = regex(r"(?![a-zA-Z])[^\W\d_]")

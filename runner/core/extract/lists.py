@@ -25,6 +25,7 @@ from runner.core.extract.options import (
 )
 from runner.core.extract.phrases import DENIED
 from runner.core.extract.ranks import COUNTED, KEY, NUMBERED, counts_up, rank_in
+from runner.core.extract.regex import regex
 from runner.core.extract.verdicts import VerdictReader
 from runner.core.model import Cause, ItemKind, Question, chosen, coded
 
@@ -54,7 +55,7 @@ class ListGrammar:
             self._bounds = (self._count, self._count)
         self._names = OptionNames(question.options)
         names = self._names.pattern
-        self._name = re.compile(rf"(?P<name>{names})(?![\w'’-])", re.IGNORECASE)
+        self._name = regex(rf"(?P<name>{names})(?![\w'’-])", re.IGNORECASE)
         self._verdicts = VerdictReader(self._names, self._count)
         self._nones = {place for name, place in self._names.places.items() if _NONE.fullmatch(name)}
         has_figures = any(map(NUMBERED.match, self._names.places))
@@ -344,66 +345,64 @@ def _are_known(members: Sequence[tuple[str, Node]], named: Node) -> bool:
     )
 
 
-_OPTION_KEY = re.compile(
+_OPTION_KEY = regex(
     r"(?:item|option|topic|name|label|value|choice|category|answer|aspect|theme|factor|criterion|title"
     r"|text|id)s?",
     re.IGNORECASE,
 )
-_WHY_KEY = re.compile(
+_WHY_KEY = regex(
     r"reason(?:ing)?|why|because|explanation|justification|rationale|comment|evidence|quote|note|理由",
     re.IGNORECASE,
 )
 _BLANKS = " []()\"'.。_-\n"
 _SHUT = r"[ \])\"'”’」]*"
-_LEAD = re.compile(
+_LEAD = regex(
     rf"[ \[(\"'“‘「]*(?:[-•・●○◦▪] *)?(?:\(?(?:rank *)?{COUNTED}(?:[.):]|位[:.、 ]?| -(?= )|(?<=st|nd|rd|th)(?= )) *)?"
     r"[ \[(\"'“‘「]*",
     re.IGNORECASE,
 )
 """What may stand before an option of a list."""
-_LEAD_WITHOUT_NUMBER = re.compile(r"[ \[(\"'“‘「]*(?:[-•・●○◦▪] *)?[ \[(\"'“‘「]*")
+_LEAD_WITHOUT_NUMBER = regex(r"[ \[(\"'“‘「]*(?:[-•・●○◦▪] *)?[ \[(\"'“‘「]*")
 """The same where an option may begin with a figure."""
-_BEHIND = re.compile(
-    rf"{_SHUT}[\[(] *(?:rank *)?([0-9]{{1,3}})(?:st|nd|rd|th)? *[\])]", re.IGNORECASE
-)
+_BEHIND = regex(rf"{_SHUT}[\[(] *(?:rank *)?([0-9]{{1,3}})(?:st|nd|rd|th)? *[\])]", re.IGNORECASE)
 """The rank of an option, behind it."""
 _NO_NUMBER = -1
 """Stands for two numbers that contradict each other."""
 _AND = r"(?:(?:and|plus) |と|および|及び)"
 _BETWEEN = rf"{_SHUT}(?:(?:[,;/、，；・|+&] *)(?:\n[ \n]*|{_AND})?|\n[ \n]*|{_AND}|(?<= )(?=\(?[0-9]{{1,2}}[.)]))"
-_UNORDERED = re.compile(_BETWEEN, re.IGNORECASE)
+_UNORDERED = regex(_BETWEEN, re.IGNORECASE)
 """What stands between two options."""
-_ORDERED = re.compile(rf"{_SHUT}(?:>|->|→|⇒|＞)|{_BETWEEN}", re.IGNORECASE)
-_CLOSING = re.compile(rf"{_SHUT}[.。!]?[ \n]*")
-_REMARK = re.compile(
+_ORDERED = regex(rf"{_SHUT}(?:>|->|→|⇒|＞)|{_BETWEEN}", re.IGNORECASE)
+_CLOSING = regex(rf"{_SHUT}[.。!]?[ \n]*")
+_REMARK = regex(
     rf"{_SHUT}(?:[.。!:：(\n—–]|- |->|because\b|since\b|です|だ(?:[。 ]|$))", re.IGNORECASE
 )
 """What begins a remark."""
-_NONE = re.compile(
+_NONE = regex(
     r"[ \[(\"']*(?:none(?: of (?:them|these|those|the above)"
     r"|(?: of (?:the|these) (?:above )?(?:options|topics|categories|items|aspects|themes|labels)))?"
     r"(?: (?:is|are|was|were))?(?: (?:mentioned|named|present|discussed|found|addressed|given|chosen"
     r"|selected|identified|appl(?:y|ies|icable)))?|該当なし|なし|いずれもなし|どれもなし)(?![\w-])[ \])\"'.。]*",
     re.IGNORECASE,
 )
-_STOPPED = re.compile(r"[.。] *$")
-_YET = re.compile(
+_STOPPED = regex(r"[.。] *$")
+_YET = regex(
     r"\b(?:except|besides|apart|other than|but|though|although|however|yet|only|first|second|third"
     r"|last|both|some|few|all|instead|actually|wrong|kidding|almost|nearly|indirectly|hint\w*"
     r"|impl\w+)\b|以外|ただ|しかし|[0-9]",
     re.IGNORECASE,
 )
 """Behind "none": what may take it back."""
-_WEIGHED = re.compile(
+_WEIGHED = regex(
     r"\b(?:lowest|bottom|worst|unimportant|minor|trivial|negligible|secondary|highest|top|best|than"
     r"|rather|ends?|final(?:ly)?|after|before|behind|ahead|below|above|beneath|under|over)\b|より|末|後",
     re.IGNORECASE,
 )
 """Behind an option of an order: what may mean that the order begins at its other end."""
-_PASSING = re.compile(
+_PASSING = regex(
     r"\b(?:could|would|should|might|(?:hard|difficult) to|doubt\w*|in passing|brief\w*|implicit\w*"
     r"|implie[sd]|indirect\w*|hint\w*|suggest\w*|assum\w*)\b|かも|だろう",
     re.IGNORECASE,
 )
 """Behind one of several options with a remark each: what may make it none."""
-_SENTENCE = re.compile(r"[.!。;\n]+")
+_SENTENCE = regex(r"[.!。;\n]+")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import re2
 
+from runner.core.extract.regex import regex
+
 MOST_TRIES = 20
 """Beginnings of objects that are looked at in one answer."""
 MOST_ESCAPED = 3
@@ -71,7 +73,7 @@ _ENDS = r"(?!\s*(?:[,}\]:，｝］：]|//|/\*|#|\Z))"
 """Not behind a quotation mark that ends a text: such a mark is one of the text's own."""
 _TEXT = r"{0}[^{0}\\]*+(?:(?:\\.|{0}{1})[^{0}\\]*+)*+{0}"
 _DOUBLE, _SINGLE = (_TEXT.format(quote, _ENDS) for quote in "\"'")
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"(?:[\s\ufeff\u200b]++|//[^\n]*+|\#[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)*+"
     r"(?:(?P<sign>[{}\[\]:,｛｝［］：，])"
     rf"|(?P<string>{_DOUBLE}|{_SINGLE}|[“”„][^“”„]*+[“”])"
@@ -83,12 +85,12 @@ _CLOSING = {"{": "}", "[": "]"}
 _NARROW = str.maketrans("｛｝［］：，", "{}[]:,")
 NOTHING = ("null", "None", "undefined")
 _WORDS = (*NOTHING, "true", "false", "True", "False", "NaN", "nan", "Infinity", "-Infinity")
-_ESCAPED = re.compile(
+_ESCAPED = regex(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]+",
     re.DOTALL,
 )
-_INNER_QUOTE = re.compile(r"(\\.)|\"", re.DOTALL)
-_IS_ESCAPED = re.compile(r"\{(?:\s|\\[nrt]){0,99}\\\"")
+_INNER_QUOTE = regex(r"(\\.)|\"", re.DOTALL)
+_IS_ESCAPED = regex(r"\{(?:\s|\\[nrt]){0,99}\\\"")
 
 
 def _text_of(token: str) -> str | None:

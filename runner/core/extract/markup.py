@@ -11,6 +11,7 @@ from runner.core.extract.names import Names
 from runner.core.extract.normalize import blanks, tidy
 from runner.core.extract.number import UNSEEN
 from runner.core.extract.options import OptionNames
+from runner.core.extract.regex import regex
 from runner.core.model import Option
 
 MOST_SIGNS = 4_000
@@ -24,9 +25,9 @@ class Markup:
         """Keep what tags may be called, and of which options one alone may be ticked."""
         self._names = names
         of_choices = f"|(?:{OptionNames(options).pattern}) *" if options else ""
-        self._box = re.compile(_BOX.format(of_choices=of_choices), re.IGNORECASE)
+        self._box = regex(_BOX.format(of_choices=of_choices), re.IGNORECASE)
         words = sorted(names.words["value_word"], key=len, reverse=True)
-        self._bracketed = re.compile(
+        self._bracketed = regex(
             rf"(?m)^([ >-]{{0,8}})\[( *(?:{'|'.join(map(re.escape, words))}) *)\](?=[ \[]*[0-9])",
             re.IGNORECASE,
         )
@@ -251,10 +252,10 @@ def _joined(visible: str, plain: str) -> str:
 
 
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\xad"
-_SPLIT = re.compile(rf"(?<=[0-9０-９])[{_INVISIBLE}]{{1,4}}(?=[0-9０-９])")
-_NEWLINE = re.compile("\n")
-_TAG = re.compile(r"<(/?)([^\s<>/!?=\"'|]{1,40})((?:\s[^<>\n]{0,200})?)/?>")
-_ATTRIBUTE = re.compile(r"([^\s=\"']{1,40})=[\"']([^\"'<>\n]{1,200})[\"']")
+_SPLIT = regex(rf"(?<=[0-9０-９])[{_INVISIBLE}]{{1,4}}(?=[0-9０-９])")
+_NEWLINE = regex("\n")
+_TAG = regex(r"<(/?)([^\s<>/!?=\"'|]{1,40})((?:\s[^<>\n]{0,200})?)/?>")
+_ATTRIBUTE = regex(r"([^\s=\"']{1,40})=[\"']([^\"'<>\n]{1,200})[\"']")
 _INLINE = frozenset(
     [
         "a",
@@ -343,23 +344,23 @@ _CONTAINERS = frozenset(
         "record",
     ]
 )
-_ENTITY = re.compile(r"&(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|#160|#xa0|#x200b|#8203);", re.IGNORECASE)
+_ENTITY = regex(r"&(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|#160|#xa0|#x200b|#8203);", re.IGNORECASE)
 _DEEPEST = 3
-_COMMAND = re.compile(
+_COMMAND = regex(
     r"\\(?:boxed|fbox|framebox|text[a-z]{0,6}|math[a-z]{2,4}|emph|underline|bm) *"
     r"\{([^{}\\\n]{0,60})\}"
 )
 _FIGURE = r" *[0-9][0-9 ./%]{0,14}(?:点|points?)? *"
-_MATHS = re.compile(rf"\$\$?({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\$\$?")
-_MATHS_IN_BRACKETS = re.compile(rf"\\[(\[]({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\\[)\]]")
-_ITEM = re.compile(r"\\item(?![a-z])", re.IGNORECASE)
-_PERCENT = re.compile(r"\\%")
-_TABULAR = re.compile(
+_MATHS = regex(rf"\$\$?({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\$\$?")
+_MATHS_IN_BRACKETS = regex(rf"\\[(\[]({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\\[)\]]")
+_ITEM = regex(r"\\item(?![a-z])", re.IGNORECASE)
+_PERCENT = regex(r"\\%")
+_TABULAR = regex(
     r"\\begin *\{(?:tabular|array|longtable|tabularx)[^}\n]{0,3}\}.{0,20000}?(?:\\end *\{[a-z]{4,12}|\Z)",
     re.DOTALL,
 )
-_ROW_END = re.compile(r"\\\\(?=[ ]*(?:\n|\Z))")
-_LATEX_RULE = re.compile(
+_ROW_END = regex(r"\\\\(?=[ ]*(?:\n|\Z))")
+_LATEX_RULE = regex(
     r"\\begin *\{[a-z]{4,12}[^}\n]{0,3}\}(?:\{[^}\n]{0,30}\}|\[[^\]\n]{0,10}\])*"
     r"|\\(?:(?:hline|toprule|midrule|bottomrule|cline *\{[^}\n]{0,10}\})[ ]*\n?|end *\{[a-z]{4,12})"
 )

@@ -3,6 +3,8 @@
 import re
 from functools import lru_cache
 
+from runner.core.extract.regex import regex
+
 HIDDEN_MARKS = "*`#_＊｀＃＿"
 """Marks of markdown, which stand for blanks in a tidied copy."""
 BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u2060\ufeff"
@@ -26,8 +28,8 @@ _TIDY = {
     **{chr(code): " " for code in (*range(0x2000, 0x2010), *range(0x202A, 0x202F))},
     **{chr(code): " " for code in range(0x2060, 0x2070)},
 }
-_UNTIDY = re.compile("[" + re.escape("".join(_TIDY)) + "]")
-_PLAIN_RUN = re.compile("([\\x00-\\x7f]{200,})")
+_UNTIDY = regex("[" + re.escape("".join(_TIDY)) + "]")
+_PLAIN_RUN = regex("([\\x00-\\x7f]{200,})")
 _LONG = 20_000
 """Characters; in a longer text, looking at each one is quicker than looking for some."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.core.extract.phrases import SMALL_NUMBERS
+from runner.core.extract.regex import regex
 from runner.core.model import Cause, Question
 
 UNSEEN = "\u2060"
@@ -75,12 +76,12 @@ class NumberGrammar:
         self._kanji = kanji
         # Where most numbers have one digit, "4 [5]" may be two of them.
         self._may_have_notes = question.maximum >= _WIDE_SCALE
-        self._plain = re.compile(r"\[?([0-9]{1,3})[ \]点。]*$")
-        self._unfilled = re.compile(
+        self._plain = regex(r"\[?([0-9]{1,3})[ \]点。]*$")
+        self._unfilled = regex(
             r"[ \[\]():.。]*$"
             rf"|[ \[(<]*[\[(<] *(?:{scale}[^0-9\])>]*|{_TEMPLATE_WORD} *)(?:[\])>][ \])>.。]*)?$"
         )
-        self._number = re.compile(
+        self._number = regex(
             rf"(?:{announced}|(?:->|→|⇒|➡|=>? |[\U0001f600-\U0001f64f]) *|[\[(] *{scale} *点?[\])] *[:=]? *"
             r"|\[ {0,2}[xX✓✔] {0,2}\] *|[☑✅✓✔] *)?"
             rf'[ \[("]*(?:{high} *点(?:満点 *(?:中|で|の)?|中の?)[ 、,:]*)?'
@@ -91,13 +92,13 @@ class NumberGrammar:
             re.IGNORECASE,
         )
         whole = rf"{high}(?![0-9]|\.[0-9])"
-        self._scale = re.compile(
+        self._scale = regex(
             rf'[ \])"]*(?:点 *)?(?:(?:/|(?:out )?of) *{whole}(?: *点 *満点)?'
             rf"|[\[(] *(?:{scale}|/ *{whole}|{high} *点 *満点中?) *点?[ \])])"
         )
-        self.written_scale = re.compile(rf"(?:/|out of) *{whole}", re.IGNORECASE)
+        self.written_scale = regex(rf"(?:/|out of) *{whole}", re.IGNORECASE)
         """The question's own scale behind a number."""
-        self.announced_scale = re.compile(
+        self.announced_scale = regex(
             rf"(?:on|using) (?:a|the) scale (?:of|from) {low} *(?:to|-) *{high}(?![0-9])"
             rf"|(?<![0-9]){low} *(?:[-~]|から) *{high} *点?(?:まで)?(?:の(?:範囲|尺度|スケール|整数))?で|(?<![0-9]){high} *点満点(?:で|中)?",
             re.IGNORECASE,
@@ -106,9 +107,9 @@ class NumberGrammar:
         units = ["点", "ポイント", "points?", "pts?"]
         if (question.minimum, question.maximum) == (0, 100):
             units += ["%", "パーセント"]
-        self._unit = re.compile(rf'[ \])"]*(?:{"|".join(units)})', re.IGNORECASE)
+        self._unit = regex(rf'[ \])"]*(?:{"|".join(units)})', re.IGNORECASE)
         words = "|".join(map(re.escape, sorted(reason_words, key=len, reverse=True)))
-        self._reason = re.compile(
+        self._reason = regex(
             rf'[ \])"]*(?:点)?(?:です)?[ 、。,.;/|(\[-]*(?:{words}) *[\])]? *[:は] *', re.IGNORECASE
         )
 
@@ -282,55 +283,53 @@ _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _WORD_VALUES = {word: number for number, word in enumerate(SMALL_NUMBERS)} | {
     word: 10 * number for number, word in enumerate(_TENS, 2)
 }
-_ANY_WORD = re.compile("[a-z]+")
+_ANY_WORD = regex("[a-z]+")
 _WORDS = (
     rf"(?:one |a )?hundred\b|(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(SMALL_NUMBERS[1:10])}))?\b"
     rf"|(?:{'|'.join(reversed(SMALL_NUMBERS))})\b"
 )
 # Words are a number only where they stand alone: "one of the best" is none.
 _AFTER_WORDS = r'(?: *(?:points?|out of (?:100|a hundred|one hundred)))?[ \])".。]*$'
-_KANJI_TOO = re.compile(rf"[{_KANJI}]{{2}}|[{_KANJI}] *点")
-_BLANK = re.compile(" *")
+_KANJI_TOO = regex(rf"[{_KANJI}]{{2}}|[{_KANJI}] *点")
+_BLANK = regex(" *")
 _TEMPLATE_WORD = (
     r"(?:ここに)?(?:数値|数字|整数|点数|評価値|値|スコア|number|score|value|integer"
     r"|[xX]{1,3}|\.{2,6}|…{1,3})"
     r"(?:を(?:記入|入力|入れる|書く))?"
 )
-_OTHER_SCALE = re.compile(r'[ \])"]*(?:点 *)?(?:/|(?:out )?of) *[0-9]')
+_OTHER_SCALE = regex(r'[ \])"]*(?:点 *)?(?:/|(?:out )?of) *[0-9]')
 _SUPERSCRIPTS = "¹²³⁴⁵⁶⁷⁸⁹"
-_FOOTNOTE = re.compile(
+_FOOTNOTE = regex(
     rf" ?(?:[{_SUPERSCRIPTS}](?![{_SUPERSCRIPTS}⁰])|\[\^ ?\w{{1,10}}\]|\[[1-9](?:†[^\[\]\n]{{0,40}})?\]|※(?:[0-9]{{1,2}}|(?=[ )\]]|$))|[†‡]"
     r"|\( ?注 ?[0-9]{0,2} ?\)|\[ ?注 ?[0-9]{0,2} ?\])"
 )
 _BASES = (*"0123456789", "10")
 _WIDE_SCALE = 20
-_CONFIDENCE = re.compile(
+_CONFIDENCE = regex(
     r"(?:確信度|信頼度|自信度?|確度|confidence(?: level)?|certainty)[ :=はが約]{0,4}[0-9]{1,3}(?:\.[0-9]{1,3})? *%?(?![0-9/])"
     r"|(?<![0-9])[0-9]{1,3} ?% *(?:の?(?:確信|自信|確度)|confiden(?:ce|t)|certain)",
     re.IGNORECASE,
 )
 _TERMS = r"[0-9]{1,4}(?: {0,2}[-+] {0,2}[0-9]{1,4}){1,9}"
-_TERM = re.compile(r"[-+]? {0,2}[0-9]+")
-_SUM_FIRST = re.compile(rf"({_TERMS}) {{0,2}}= {{0,2}}([0-9]{{1,4}})(?![0-9])")
-_SUM_BEHIND = re.compile(rf" {{0,2}}(?:\( {{0,2}}= {{0,2}}({_TERMS}) {{0,2}}\))")
-_MARGIN = re.compile(
-    r" {0,2}(?:± {0,2}[0-9]{1,3}(?![0-9.])|\( {0,2}(?:±|\+/-) {0,2}[0-9]{1,3} {0,2}\))"
-)
-_THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
+_TERM = regex(r"[-+]? {0,2}[0-9]+")
+_SUM_FIRST = regex(rf"({_TERMS}) {{0,2}}= {{0,2}}([0-9]{{1,4}})(?![0-9])")
+_SUM_BEHIND = regex(rf" {{0,2}}(?:\( {{0,2}}= {{0,2}}({_TERMS}) {{0,2}}\))")
+_MARGIN = regex(r" {0,2}(?:± {0,2}[0-9]{1,3}(?![0-9.])|\( {0,2}(?:±|\+/-) {0,2}[0-9]{1,3} {0,2}\))")
+_THOUSANDS = regex(r",[0-9]{3}(?![0-9])")
 # Of any script: "80٥" holds two numbers to a reader, whatever this grammar can read.
-_ANY_DIGIT = re.compile(r"\d")
-COUNTED = re.compile(
+_ANY_DIGIT = regex(r"\d")
+COUNTED = regex(
     r"(?<![\d.,/~+-])(?:[0-9]{1,4}(?=年|か月|ヶ月|世紀|回|人|歳|才|章|節|行|ページ|頁|冊|つ|番|個|枚|本|匹|頭|羽"
     r"|文字|日|時間|分間|秒)|(?:1[0-9]|20)[0-9]{2}(?![\d.,/~+%点-]*[\d点%]))"
 )
 _LONGEST_REMARK = 5_000
-_ENDING = re.compile(
+_ENDING = regex(
     r'[ \])"]*(?:くらい|ぐらい|程度|ほど|前後)?'
     r"(?:です|でした|でしょう|である|だ(?=[。 ]|$)|と評価します|と評価する|とします|とする|と思います|をつけます)?"
 )
 _AFTER_NUMBER = "。、,.;:!([…・|※-"
 _CLOSES_NUMBER = ' )]"'
-_HEDGE = re.compile(
+_HEDGE = regex(
     r"以上|以下|未満|超|弱|強|台|代|から|まで|より|では|じゃ|でも|とは|満点|前半|後半"
     r"|(?:or|to|and|not|plus|minus|at|max|min)\b|-+ *$|[~<>=+±≧≦≥≤×÷?%/^]"
     r"|[ 、,。.;([…※-]*(?:例(?!え|外)|仮[のに:)\] ]|暫定|平均|もし|たとえば|例えば"

@@ -13,6 +13,7 @@ from runner.core.extract.options import OptionGrammar
 from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.records import RecordGrammar
+from runner.core.extract.regex import regex
 from runner.core.model import Cause
 
 NodeGrammar = ListGrammar | ProseGrammar | RecordGrammar
@@ -261,22 +262,22 @@ def _objection(question: str, node: Node, cause: Cause) -> Entry:
 
 
 _LONGEST_NUMBER = 20
-FENCE = re.compile(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)
+FENCE = regex(r"[\s`]*(?:json[c5]?)?[\s`]*", re.IGNORECASE)
 """What may stand around an object that is all of an answer."""
-_ANSWERS = re.compile(
+_ANSWERS = regex(
     r"(?:(?:my|the|final|overall)[ _])*(?:answers?|responses?|choices?|selections?|selected|chosen"
     r"|options?|labels?|categor(?:y|ies)|class(?:ification)?|rank(?:ing)?|order|result)",
     re.IGNORECASE,
 )
 """In an object that is all of an answer: the key of what was chosen."""
 _PARTS = {"value", "reason"}
-_SCALE = re.compile(
+_SCALE = regex(
     r"[ _]*(?:(?:score|rating|scale|value|point)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"
     r"[ _]*(?:score|value|rating|marks?|points?|値|点)?[ _]*",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
-DRAFT = re.compile(
+_NUMBER = regex(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+DRAFT = regex(
     r"think|thought|draft|scratch|monolog|brainstorm|reflection|思考|下書|草案|草稿|検討|仮の?(?:回答|評価)"
     r"|example|sample|average|typical|previous|others\b|例|平均|前回|他の|サンプル",
     re.IGNORECASE,

@@ -13,6 +13,7 @@ from typing import Protocol
 from runner.core.extract.names import folded
 from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, Value
+from runner.core.extract.regex import regex
 from runner.core.model import Cause, Option, Question
 
 LONGEST_REMARK = 2_000
@@ -33,7 +34,7 @@ class OptionNames:
             for name in sorted(self.places, key=len, reverse=True)
         )
         """A regular expression for any of them, the longest first."""
-        self._any = re.compile(rf"(?<![\w'’])(?:{self.pattern})(?!\w)", re.IGNORECASE)
+        self._any = regex(rf"(?<![\w'’])(?:{self.pattern})(?!\w)", re.IGNORECASE)
 
     def listed(self, text: str) -> list[int]:
         """Return the options that a tidied text names, in its order."""
@@ -61,7 +62,7 @@ class OptionGrammar:
         self._longer = {name: self._completing(name) for name in self._names.places}
         """What beside a name would make another option of it, as in "agree, strongly"."""
         names = self._names.pattern
-        self._first = re.compile(
+        self._first = regex(
             rf"[ \[(\"'“‘「]*(?P<name>{names})(?![\w'’-])(?P<rest>[ \])\"'”’」]*)", re.IGNORECASE
         )
 
@@ -148,15 +149,15 @@ def plainly(name: str) -> str:
     return folded(tidy(name).strip(" []()\"'"))
 
 
-_BLANK_LINE = re.compile(r"\n *(?=\n)")
+_BLANK_LINE = regex(r"\n *(?=\n)")
 _BLANKS = " []()\"'.。_-"
 _NEAR = 60
 _SHORT = 20
-_REMARK = re.compile(
+_REMARK = regex(
     r" *(?:[.,;:!。、，；：(\[|—–]|- |->|because\b|since\b|です|だ(?:[。 ]|$))", re.IGNORECASE
 )
 """What may follow an option: a stop, or what begins a remark."""
-HEDGE = re.compile(
+HEDGE = regex(
     r"^ *\?|\b(?:maybe|perhaps|possibly|not sure|unsure|not certain|either|hard to say|not really"
     r"|cannot|can't|impossible|other hand|toss[- ]up|close call|it depends|to some extent)\b"
     r"|かもしれ|または|あるいは|もしくは|わからない|分からない|ではな|じゃな|とは言え|とはいえ"
@@ -164,12 +165,12 @@ HEDGE = re.compile(
     re.IGNORECASE,
 )
 """Near behind an option: it may be another one."""
-_DENIED_AT_ONCE = re.compile(
+_DENIED_AT_ONCE = regex(
     r"[\W_]*(?:(?:no|not|nope|never|none|false|wrong|(?:the )?opposite|0)\b|いいえ|違|×)",
     re.IGNORECASE,
 )
 """Directly behind it: what takes it back."""
-OR = re.compile(r"[ ,.;:()\[\]—–/-]*(?:or|if|unless|but|almost|nearly|ish)\b", re.IGNORECASE)
+OR = regex(r"[ ,.;:()\[\]—–/-]*(?:or|if|unless|but|almost|nearly|ish)\b", re.IGNORECASE)
 """The same, directly behind it."""
 
 
@@ -208,7 +209,7 @@ class WholeOption:
         self._question = question
         self._grammar = grammar
         words = "|".join(map(re.escape, sorted(value_words, key=len, reverse=True))) or "(?!)"
-        self._lead = re.compile(rf"(?:(?:my|the|final) )*(?:{words}) *[:=は] *", re.IGNORECASE)
+        self._lead = regex(rf"(?:(?:my|the|final) )*(?:{words}) *[:=は] *", re.IGNORECASE)
 
     def read(self, _visible: str, plain: str) -> list[Entry]:
         """Return an entry for an answer whose first line is an option alone, or names several.

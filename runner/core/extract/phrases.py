@@ -8,6 +8,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from runner.core.extract.regex import regex
+
 
 def _any(words: str) -> str:
     return "(?:" + "|".join(words.split()) + ")"
@@ -29,7 +31,7 @@ _FRAME_EN: Final = _any(
     " personally follows following below these by that found find felt feel student first-year points point me"
 )
 _NUMBERING: Final = r"(?:[0-9]{1,2}[.)]|[一二三四五六七八九十]、|\([0-9]{1,2}\)|p[0-9]{1,3}:)"
-FRAME: Final = re.compile(
+FRAME: Final = regex(
     rf"[\s>]*{_NUMBERING}?(?:{_SIGNS}|[\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]|{_FRAME_JA}|\b{_FRAME_EN}(?![a-z']))*+",
     re.IGNORECASE,
 )
@@ -44,36 +46,36 @@ _LINK_EN: Final = _any(
     " approximately roughly only just mere high low quite very relatively fairly moderate moderately strong"
     " earned received with points out"
 )
-LINK: Final = re.compile(
+LINK: Final = regex(
     r"(?:[ ,、:=→|()\[\]\"'/.・…█▉▊▋▌▍▎▏░▒▓■□●○◆◇▰▱]|- "
     rf"|{_LINK_JA}|\b{_LINK_EN}(?![a-z']))*+(?:\n[ >•・*]*(?:- )?(?:{_LINK_JA}|[:=() ]){{0,6}})?",
     re.IGNORECASE,
 )
 """Between a name and its number."""
-FOR: Final = re.compile(r" *(?:点|points?|%)? *(?:for|on|to|in) (?:the )?[\"'\[]?", re.IGNORECASE)
+FOR: Final = regex(r" *(?:点|points?|%)? *(?:for|on|to|in) (?:the )?[\"'\[]?", re.IGNORECASE)
 """Between a number and its name."""
-GOES_ON: Final = re.compile(
+GOES_ON: Final = regex(
     r"(?: *points?)? (?:because|since|as|for|due|with|and|but|given|owing|thanks|while)\b"
     r"|点?(?:で(?=[、,])|と(?:かなり|とても|非常に|比較的|やや|少し)?(?:高|低)(?:く|め|い)"
     r"|にとど(?:まり|め)(?:ます|ました)|を(?:つけ|付け)(?:たいと思い)?(?:ます|ました)|としました|となり(?:ます|ました))",
     re.IGNORECASE,
 )
 """Behind a number that is said; what follows is why."""
-FOLLOWS: Final = re.compile(
+FOLLOWS: Final = regex(
     r"[ \])\"']*(?:点|ポイント|points?|pts?|%|パーセント)?(?:くらい|ぐらい|程度|ほど)?[ \])\"']*"
     r"(?:です|でした|だ|である|と評価します|と評価する|とします|とする|と思います|をつけます)?"
     r"(?:\Z|[\n。,.;:!|(\[/・]|、(?!と[いの言考思])| *-+ | +\Z)",
     re.IGNORECASE,
 )
 """Behind a number, where something else begins."""
-CLAUSE: Final = re.compile(r"[,、;:()\[\]|/]")
-STOP: Final = re.compile(r"[。!?！？\n]|\.(?=\s|$)")
-POINTS: Final = re.compile(
+CLAUSE: Final = regex(r"[,、;:()\[\]|/]")
+STOP: Final = regex(r"[。!?！？\n]|\.(?=\s|$)")
+POINTS: Final = regex(
     r"以下|下記|次の|こちら|これ|結果|\b(?:here|below|following|these|this is|results?)\b|:\s*$",
     re.IGNORECASE,
 )
 """What makes a sentence say whose the numbers are that follow."""
-DOUBT: Final = re.compile(
+DOUBT: Final = regex(
     r"仮の|仮です|例(?:です|示|に(?:すぎ|過ぎ))|サンプル|平均|前回|参考|それとも|または|あるいは|訂正|修正|見直|撤回|によると|によれば|もっと(?:高|低)|もう(?:少し|ちょっと)(?:高|低)|いや、|違う"
     r"|最終|最高点|最低点|最大|上限|満点|段階|つ星|[★☆⭐]|割合|比率|配分|重み|(?:読者|友人|批評家|評論家|人々|学生)(?:なら|は|が|の)"
     r"|(?:他の|ほかの|多くの|一般の|一般的な)(?:人|読者|学生)"
@@ -85,7 +87,7 @@ DOUBT: Final = re.compile(
     re.IGNORECASE,
 )
 """What makes numbers another's, another scale's, or no answer at all, wherever it stands."""
-BEFORE: Final = re.compile(
+BEFORE: Final = regex(
     r"人物|主人公|作者|著者|筆者|調査|アンケート|先生|教師|教員|クラス|学級|レビュー|確信|自信|信頼|重要|頻度|回数|目標|理想|確率|可能性"
     r"|本文が|本文の|ありません|提供|昨日|当時|かつて|サイト|もし|仮に|例|予想|以前|他の|ほかの|多くの|一般|ではな|じゃな|より|から[0-9]|AI\b"
     r"|\b(?:authors?|characters?|protagonist|narrator|hero|heroine|surveys?|polls?|teachers?|class|reviews?|confidence"
@@ -116,8 +118,8 @@ PREFACE: Final = (
     r"(?:ありませんが|持ちませんが|ないが)、?"
 )
 """What an AI says of itself before it answers all the same."""
-PREFACED: Final = re.compile(PREFACE, re.IGNORECASE)
-CANNOT: Final = re.compile(
+PREFACED: Final = regex(PREFACE, re.IGNORECASE)
+CANNOT: Final = regex(
     r"(?:\b(?:cannot|can not|unable|not able|decline|refuse)|(?:can|wo)n't)\b[^.\n]{0,30}"
     r"\b(?:rat(?:e|ing)|answer|scor(?:e|ing)|choose|respond|evaluate|assess|provide|judge)"
     r"|\bi(?: am|'m) sorry\b|申し訳|(?:評価|採点|点数|回答|答え|応え|判断)[^。\n]{0,20}"
@@ -125,14 +127,14 @@ CANNOT: Final = re.compile(
     re.IGNORECASE,
 )
 """A refusal, also in a reason, where "I can't" alone is none."""
-UNSURE: Final = re.compile(
+UNSURE: Final = regex(
     r"\b(?:or|if|unless|assuming|average|typical|examples?|e\.g|(?:he|she|they|who|it)"
     r" (?:said|says|answered)|most people|at (?:most|least)|but|though|then)\b"
     r"|例え?ば|たとえば|例[)\]です]|もし|平均|または|あるいは|なら|けど|ですが|しかし",
     re.IGNORECASE,
 )
 """On the line of a number: it is another's, or no answer."""
-TAKEN_BACK: Final = re.compile(
+TAKEN_BACK: Final = regex(
     r"\b(?:actually|on (?:second|further|reflection)|scratch that|instead|rather|correct(?:ion|ed)"
     r"|revis\w+|reconsider\w*|should(?: be| have)|make (?:it|that)|oops|typo|placeholder"
     r"|hypothe\w*|arbitrar\w*|random\w*|ignore|disregard|forget|never ?mind|strike|undo"
@@ -153,7 +155,7 @@ TAKEN_BACK: Final = re.compile(
     re.IGNORECASE,
 )
 """Anywhere behind a number: it is not the last word."""
-OF_ITSELF: Final = re.compile(
+OF_ITSELF: Final = regex(
     r"\b(?:number\w*|rat(?:e|ed|es|ing|ings)|scor\w+|answer\w*|respon[ds]\w*|values?|option\w*"
     r"|choices?|cho(?:ose|osing|se|sen)|pick\w*|select\w*|items?|questions?|scale|points?|count\w*"
     r"|how many|above|below|back|again|opposite|revers\w*|jok\w+|kidding|fun|opinion|pretend\w*"
@@ -185,13 +187,13 @@ SMALL_NUMBERS: Final = [
     "nineteen",
 ]
 """In words, from 0."""
-SPELLED: Final = re.compile(
+SPELLED: Final = regex(
     rf"\b(?:{'|'.join(set(SMALL_NUMBERS[:11]) - {'one'})})\b"
     r"|\b(?:an?|say|choose|pick|is|give|no,|or) one\b",
     re.IGNORECASE,
 )
 """A number in words: it may be another answer."""
-ENGLISH: Final = re.compile(
+ENGLISH: Final = regex(
     r"\b(?:the|this|that|these|those|because|since|it|its|it's|my|myself|i'm|i've|i'd|with|without"
     r"|they|their|them|would|which|when|what|very|often|always|usually|sometimes|rarely|never|and"
     r"|about|people|there|being|does|don't|doesn't|isn't|agree|disagree|feel|think|help|like|love"
@@ -262,7 +264,7 @@ def answer_tail(name: str, scale: str, maximum: str, *, percent: bool) -> str:
     )
 
 
-DENIED: Final = re.compile(
+DENIED: Final = regex(
     r"\b(?:no|not|none|never|nothing|neither|nor|without|lacks?|lacking|absent|hardly|barely|except"
     r"|excluding|false|less|least|most|little|few|unmentioned|irrelevant|only|first|second|third|last|skips?|skipped"
     r"|nowhere|ignor(?:es?|ed|ing)|silent|missing|exclud(?:es?|ed)|unclear|unlikely|rarely|seldom|avoid(?:s|ed)?"

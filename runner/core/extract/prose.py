@@ -6,6 +6,7 @@ from decimal import Decimal
 from runner.core.extract.loose_json import NOTHING, Node
 from runner.core.extract.normalize import BLANKS
 from runner.core.extract.number import Value
+from runner.core.extract.regex import regex
 from runner.core.model import Cause
 
 SAID = Decimal(1)
@@ -82,10 +83,10 @@ def _may_open(mark: str, inside: str) -> bool:
     return mark[0] != "<" and _is_paired(mark, inside)
 
 
-_MARK = re.compile(r"(?!(?<!\S)\*(?!\S))\*+|`+|(?<!\w)_+|_+(?!\w)")
+_MARK = regex(r"(?!(?<!\S)\*(?!\S))\*+|`+|(?<!\w)_+|_+(?!\w)")
 """Emphasis; a star between blanks is a bullet, and a dash inside a word is part of it."""
-_FIRST = re.compile(r"\*+|`+|_+|</\w+>")
-_LAST = re.compile(r"(?:(?<!\*)\*+|(?<!`)`+|(?<![_\w])_+|(?<=\w)_+|</\w+>)$")
-_BULLET = re.compile(r"^[ \t>]*[-*+•・] +")
-_FENCE = re.compile(r"```\w*[ \t]*\n((?:(?!```).)*?)\s*```", re.DOTALL)
+_FIRST = regex(r"\*+|`+|_+|</\w+>")
+_LAST = regex(r"(?:(?<!\*)\*+|(?<!`)`+|(?<![_\w])_+|(?<=\w)_+|</\w+>)$")
+_BULLET = regex(r"^[ \t>]*[-*+•・] +")
+_FENCE = regex(r"```\w*[ \t]*\n((?:(?!```).)*?)\s*```", re.DOTALL)
 _BLANKS = BLANKS + "[]()_-*`."

@@ -4,15 +4,16 @@ import re
 from collections.abc import Sequence
 
 from runner.core.extract.normalize import tidy
+from runner.core.extract.regex import regex
 
 _WORDS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 COUNTED = rf"(?P<number>[0-9]{{1,3}}|{'|'.join(_WORDS)})(?:st|nd|rd|th)?(?: place)?"
 """A regular expression for one; an option may not begin with it."""
-NUMBERED = re.compile(rf"[0-9]|(?:rank|{'|'.join(_WORDS)})\b", re.IGNORECASE)
+NUMBERED = regex(rf"[0-9]|(?:rank|{'|'.join(_WORDS)})\b", re.IGNORECASE)
 """What an option begins with that could be taken for one."""
-KEY = re.compile(r"rank(?:ing)?|position|place|順位", re.IGNORECASE)
+KEY = regex(r"rank(?:ing)?|position|place|順位", re.IGNORECASE)
 """What the key of one is called in JSON."""
-_WHOLE = re.compile(rf"(?:rank|place|position)?[ _]*{COUNTED}", re.IGNORECASE)
+_WHOLE = regex(rf"(?:rank|place|position)?[ _]*{COUNTED}", re.IGNORECASE)
 
 
 def rank_in(written: str | None) -> int | None:

@@ -3,21 +3,22 @@
 import re
 
 from runner.core.extract.normalize import BLANKS
+from runner.core.extract.regex import regex
 
 _RULE = "-=*_#>`~|" + BLANKS
 _EMPHASES = ("```", "**", "__", "*", "_", "`")
 _PAIRS = dict(zip('[(（［【「『〔<“"', '])）］】」』〕>”"', strict=True))
-_NO_REASON = re.compile(
+_NO_REASON = regex(
     r"(?:ここに)?(?:具体的な)?(?:説明|理由|記述|文章|テキスト|reason|explanation|text|string)"
     r"(?:文|の説明|を(?:説明|記入|記述|入力|書く|書いてください))?"
     r"|(?:特に)?(?:なし|無し)|不明|n/?a|none|null|省略",
     re.IGNORECASE,
 )
 _BULLETS = tuple("-*+•・●○>")
-_BULLET = re.compile(r"^(?:[-*+•・●○>] {0,9}){1,5}(?<=[ ・•●○])")
-_LETTER = re.compile(r"[^\W\d_]")
-_BECAUSE = re.compile(r"(?:その|評価の)?(?:理由|根拠)(?:としては|は|[:：])[、 ]*")
-_LEAD = re.compile(r"[ \u3000\-‐–—―:：、，。,.;；・|｜/／=>→*_]+")
+_BULLET = regex(r"^(?:[-*+•・●○>] {0,9}){1,5}(?<=[ ・•●○])")
+_LETTER = regex(r"[^\W\d_]")
+_BECAUSE = regex(r"(?:その|評価の)?(?:理由|根拠)(?:としては|は|[:：])[、 ]*")
+_LEAD = regex(r"[ \u3000\-‐–—―:：、，。,.;；・|｜/／=>→*_]+")
 
 
 def trim_reason(text: str) -> str | None:
@@ -53,7 +54,7 @@ def first_paragraph(text: str) -> str:
     return text[: blank.start()] if blank else text
 
 
-_BLANK_LINE = re.compile(r"\n[ \t\r\u3000>]*\n")
+_BLANK_LINE = regex(r"\n[ \t\r\u3000>]*\n")
 
 
 def _is_surrounded(text: str) -> bool:

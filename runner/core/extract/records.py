@@ -13,6 +13,7 @@ from runner.core.extract.names import Names, any_of, folded
 from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, Value
 from runner.core.extract.prose import SAID
+from runner.core.extract.regex import regex
 from runner.core.model import Cause, Question
 
 
@@ -35,7 +36,7 @@ class RecordGrammar:
         """What the schema calls the parts of an object."""
         self._unfilled = {shown, f"[{shown}]"}
         parts = any_of(folded(tidy(key)) for key in self.keys)
-        self._part = re.compile(rf"(?<!\w)(?:{parts})(?!\w)", re.IGNORECASE)
+        self._part = regex(rf"(?<!\w)(?:{parts})(?!\w)", re.IGNORECASE)
 
     def read(self, plain: str, begin: int, end: int) -> Value:
         """Say of a place from which `RecordReader` took nothing why there is nothing."""
@@ -159,7 +160,7 @@ class RecordReader:
         own = (*names.ids.items(), *names.labels.items())
         called = any_of({name for name, whose in own if whose == question.id})
         words = any_of(names.words["value_word"]) or "(?!)"
-        self._head = re.compile(
+        self._head = regex(
             rf"^[-*+>•・# ]*(?:{called})(?:[-.:)/ ]*(?:{called}))? *(?:\( *(?:{words}) *\))? *[:=]?"
             rf"\s*+(?:(?P<lead>{_LEAD})\s*+)?(?:json[c5]?\s+)?(?=[\[{{])",
             re.IGNORECASE | re.MULTILINE,
@@ -186,7 +187,7 @@ _LEAD = (
     r"|here it is|here you (?:go|are)|以下(?:のとおり|の通り|が回答|が答え|がJSON)?(?:です)?) *[:.。]"
 )
 """What may announce the object; "for example" announces another one."""
-_ANOTHER = re.compile(r"\{\s*\"")
+_ANOTHER = regex(r"\{\s*\"")
 _QUOTED = " `"
 _BLANKS = " []()_-*`.:"
 _WORDS = {

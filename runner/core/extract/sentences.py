@@ -28,6 +28,7 @@ from runner.core.extract.phrases import (
     STOP,
 )
 from runner.core.extract.reason import trim_remark
+from runner.core.extract.regex import regex
 from runner.core.model import Cause
 
 LONGEST = 20_000
@@ -65,7 +66,7 @@ class SentenceReader:
         self._numbers = numbers
         self._known = {**names.labels, **names.ids}
         every = any_of(self._known, _ends)
-        self._name = re.compile(rf"(?<![0-9a-z])(?:{every})", re.IGNORECASE)
+        self._name = regex(rf"(?<![0-9a-z])(?:{every})", re.IGNORECASE)
 
     def read(self, visible: str, plain: str) -> list[Entry]:
         """Return an entry with a value for every question, and one for each reason; else nothing."""
@@ -217,11 +218,11 @@ _FEWEST = 2
 _SEPARATORS = " /,、・|;"
 _FAR = 90
 """Characters between a name and its number."""
-_GLUE = re.compile(r"[ .:()/-]{0,4}")
+_GLUE = regex(r"[ .:()/-]{0,4}")
 _STOPS = (".", "。", "!", "！", ";", "；")
-_NUMBERING = re.compile(r"(?m)^[ >]{0,6}(?:[0-9]{1,2}[.)]|\([0-9]{1,2}\)) ")
-_NUMBER = re.compile(r"(?<![A-Za-z0-9.])\d+(?:\.\d+)?")
-_COUNTED_OFF = re.compile(
+_NUMBERING = regex(r"(?m)^[ >]{0,6}(?:[0-9]{1,2}[.)]|\([0-9]{1,2}\)) ")
+_NUMBER = regex(r"(?<![A-Za-z0-9.])\d+(?:\.\d+)?")
+_COUNTED_OFF = regex(
     r"\s*(?P<first>[^\s~:=-]{1,40}) *(?:~|-|から|to) *(?P<last>[^\s~:=-]{1,40}) *[:=] *"
     r"(?P<rest>\d{1,4}(?: *点)?(?: *[,、/] *\d{1,4}(?: *点)?)+)[\s。.]*"
 )

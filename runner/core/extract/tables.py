@@ -11,6 +11,7 @@ from runner.core.extract.objects import Grammar
 from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.records import RecordGrammar
+from runner.core.extract.regex import regex
 from runner.core.model import Cause, Question
 
 MOST_ROWS = 200
@@ -236,18 +237,18 @@ class TableReader:
 
 
 _LONGEST_HEAD = 300
-_DIGIT = re.compile("[0-9]{1,9}")
-_RANK = re.compile(
+_DIGIT = regex("[0-9]{1,9}")
+_RANK = regex(
     r"順位|番号|No\.?|number|rank(?:ing)?|番|通し番号|順|連番|重み|weight|ウェイト|確信度|信頼度|自信度?|confidence|certainty|id|",
     re.IGNORECASE,
 )
-_FULL_MARKS = re.compile(
+_FULL_MARKS = regex(
     r"満点|配点|最高点|最大(?:値|点)?|上限|max(?:imum)?(?: (?:score|points))?|out of|full marks",
     re.IGNORECASE,
 )
-_RULE = re.compile(r"\n[ >]*+\|?+[ :]*+-[-: ]*+(?:\|[-: ]*+)*+$", re.MULTILINE)
-_NO_VALUE = re.compile(r"不能|不可|でき|ません|不明|未|n/?a\b|none|null|not\b", re.IGNORECASE)
-_SHORT = re.compile(r'[ \[("]*(?:約 *)?-?[0-9]')
+_RULE = regex(r"\n[ >]*+\|?+[ :]*+-[-: ]*+(?:\|[-: ]*+)*+$", re.MULTILINE)
+_NO_VALUE = regex(r"不能|不可|でき|ません|不明|未|n/?a\b|none|null|not\b", re.IGNORECASE)
+_SHORT = regex(r'[ \[("]*(?:約 *)?-?[0-9]')
 
 
 def _said_in_figures(plain: str, row: list[Cell], values: list[int]) -> list[int]:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from runner.core.extract.names import linear
+from runner.core.extract.regex import regex
 
 MOST_MARKS: Final = 4_000
 """An answer with more marks than this shows nothing at all."""
@@ -401,20 +402,20 @@ _ANY: Final = linear(
     r"|assistant(?:final|analysis|commentary)|assistant +final\b|^final$|^[ \t]*(?:`{3,}|~{3,})[ \t]*[a-z_-]{0,40}",
     capture=False,
 )
-_IS_SHOWN: Final = re.compile(
+_IS_SHOWN: Final = regex(
     r"\s*<summary[^<>]*>(?![^<]{0,80}(?:思考|検討|下書|推論|過程|think|thought|reason|draft|process))"
     r"[^<]{0,80}(?:回答|解答|評価|採点|数値|結果|理由|answer|rating|score|result|response|Q\d)",
     re.IGNORECASE,
 )
 """What folds an answer, not a thought."""
-_BARE: Final = re.compile(
+_BARE: Final = regex(
     r"\s*(?:assistant)?(?:analysis|commentary|thought)(?=[^a-z ,.:;)'-]|\Z| +[^a-z (&])"
 )
 """Harmony's and Gemma's first header without its marks."""
-_QUOTED: Final = re.compile(r"[\"']([^\"']{1,40})[\"']")
-_WORD: Final = re.compile(r"[ \t]*([a-z_]+|[A-Z][a-z]+|[A-Z]+)")
-_TAG_INSIDE: Final = re.compile(r"\s*(/?)\s*([^\W\d][\w:.▁-]*)(?:\s[^<>]*)?/?\s*")
-_THINKING: Final = re.compile(
+_QUOTED: Final = regex(r"[\"']([^\"']{1,40})[\"']")
+_WORD: Final = regex(r"[ \t]*([a-z_]+|[A-Z][a-z]+|[A-Z]+)")
+_TAG_INSIDE: Final = regex(r"\s*(/?)\s*([^\W\d][\w:.▁-]*)(?:\s[^<>]*)?/?\s*")
+_THINKING: Final = regex(
     r"think|thought|reasoning|analy[sz]|reflect|scratch|draft|monolog|deliberat|brainstorm|contempl"
     r"|ponder|musing|rumina|cogit|introspect|inner_prefix|inner_suffix|chain_of|process"
     r"|(?:^|[_:./-])(?:cot|plan|planning|inner|internal|hidden|private|critique|workings?|steps?)"
@@ -426,9 +427,7 @@ _ANSWERS: Final = {
     *("answer", "final_answer", "finalanswer", "final", "response", "final_response", "output"),
     *("solution", "result", "conclusion", "回答", "最終回答", "解答"),
 }
-_ANSWERING: Final = re.compile(
-    r"(?:^|_)(?:response|answer|solution|final|reply|output|text|content)$"
-)
+_ANSWERING: Final = regex(r"(?:^|_)(?:response|answer|solution|final|reply|output|text|content)$")
 _CLOSING: Final = ("/", "end", "close", "stop", "finish", "eo", "inner_suffix")
 _ENDINGS: Final = {
     *("im_end", "eot_id", "eom_id", "eot", "eom", "eos", "eod", "endoftext", "end_of_text"),
@@ -491,4 +490,4 @@ _TAGS: Final = {
     "/longcat_s": _Mark(_Role.ENDS),
     "special_12": _Mark(_Role.ENDS),  # Nemotron
 }
-_RESERVED: Final = re.compile(r"(?:unused|special|extra_id|reserved|extra)[_0-9]+.*")
+_RESERVED: Final = regex(r"(?:unused|special|extra_id|reserved|extra)[_0-9]+.*")

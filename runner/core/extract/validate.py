@@ -1,12 +1,12 @@
 """What was found -> a verdict for each question."""
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 
 from runner.core.extract import bare
 from runner.core.extract.extractor import Found
 from runner.core.extract.matcher import says_no
+from runner.core.extract.regex import regex
 from runner.core.finish import CONTENT_FILTER, REFUSAL, STOP, normal
 from runner.core.model import Cause, ItemKind, Question, QuestionSet, Reading
 
@@ -141,4 +141,4 @@ def _breaks_off(item: Found, text: str) -> bool:
     return _GOES_ON.search(text, item.span[1]) is None
 
 
-_GOES_ON = re.compile(r"[\n}|]|</|[-‐–—、。（(:：] ?[^\W\d]")
+_GOES_ON = regex(r"[\n}|]|</|[-‐–—、。（(:：] ?[^\W\d]")

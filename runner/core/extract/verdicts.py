@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from runner.core.extract.loose_json import Node
 from runner.core.extract.names import folded
 from runner.core.extract.options import OptionNames, plainly
+from runner.core.extract.regex import regex
 from runner.core.model import Cause
 
 
@@ -16,9 +17,7 @@ class VerdictReader:
         """Compile the names of so many options."""
         self._places = names.places
         self._count = count
-        self._one = re.compile(
-            rf"{_BOX}(?P<name>{names.pattern})(?![\w'’-]){_VERDICT}", re.IGNORECASE
-        )
+        self._one = regex(rf"{_BOX}(?P<name>{names.pattern})(?![\w'’-]){_VERDICT}", re.IGNORECASE)
 
     def read(self, plain: str, begin: int, end: int) -> list[int] | Cause | None:
         """Return the options that a text chooses, by place; None where it does not say it of each."""
