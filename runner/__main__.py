@@ -6,14 +6,13 @@ or some requests failed; 130 interrupted.
 
 import gc
 import os
-import shlex
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
 
-from runner import __version__
+from runner import __version__, called
 from runner.cli.exits import (
     DONE,
     INTERRUPTED,
@@ -68,9 +67,9 @@ def _run(arguments: list[str]) -> int:
     from runner.cli import actions
     from runner.cli.next_step import doing
 
-    command = "python -m runner " + shlex.join(arguments)
+    command = called.line(arguments)
     try:
-        return actions.perform_all(jobs, command.strip(), _interruptible)
+        return actions.perform_all(jobs, command, _interruptible)
     except LedgerDamaged as error:
         if not str(error).endswith("action=recover"):
             raise

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from runner import called
 from runner.config.problems import did_you_mean
 from runner.config.shipped import SHIPPED
 from runner.core.errors import ConfigError
@@ -18,11 +19,11 @@ KINDS = ("texts", *(name for name in EXAMPLES if not name.endswith("_ja")))
 EXPERIMENT = """\
 # @package _global_
 # Your experiment. Run it from here with:
-#   python -m runner --config-dir {name} experiment={name}
+#   {chorus} --config-dir {name} experiment={name}
 # Look first, free of charge and with nothing sent:
-#   python -m runner --config-dir {name} experiment={name} action=plan
+#   {chorus} --config-dir {name} experiment={name} action=plan
 # The real thing, once OPENAI_API_KEY is set:
-#   python -m runner --config-dir {name} experiment={name} provider=openai
+#   {chorus} --config-dir {name} experiment={name} provider=openai
 defaults:
   - override /persona: [reader]     # files in {name}/persona/, or the bundled p1 to p4
   - override /text: [sample]        # files in {name}/text/, or the bundled t1 to t3
@@ -79,7 +80,7 @@ def write_starter(name: str, kind: str, lang: str) -> str:
         _copy_example(home, name, example)
     return (
         f"{home}/ is written: edit its files, then\n"
-        f"  python -m runner --config-dir {name} experiment={name} action=plan"
+        f"  {called.line(['--config-dir', name, f'experiment={name}', 'action=plan'])}"
     )
 
 
@@ -90,6 +91,7 @@ def _copy_example(home: Path, name: str, example: str) -> None:
     changes = {
         f"experiment={example}": f"--config-dir {name} experiment={name}",
         f"name: {example}": f"name: {name}",
+        "python -m runner": called.command(),
     }
     beside = [p for p in (SHIPPED / "experiment").glob(f"{example}.*") if p.suffix != ".yaml"]
     for path in beside:
@@ -105,7 +107,7 @@ def _copy_example(home: Path, name: str, example: str) -> None:
 def _write_texts(home: Path, name: str) -> None:
     questions = (SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8")
     files = {
-        f"experiment/{name}.yaml": EXPERIMENT.format(name=name),
+        f"experiment/{name}.yaml": EXPERIMENT.format(name=name, chorus=called.command()),
         "persona/reader.yaml": PERSONA,
         "text/sample.yaml": TEXT,
         "text/sample.txt": BODY,
