@@ -93,12 +93,17 @@ class Live:
         )
 
 
+def can_be_drawn_on() -> bool:
+    """Tell whether what is shown can be drawn anew in place: on a terminal, and in a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
 @contextmanager
 def screen(title: str, *, json: bool) -> Iterator[Silent | Plain | Live]:
     """Choose how to show the run."""
     if json:
         yield Silent()
-    elif not sys.stderr.isatty():
+    elif not can_be_drawn_on():
         yield Plain()
     else:
         from rich.console import Console

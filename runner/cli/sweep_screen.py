@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runner.cli import phrases
 from runner.cli.phrases import CAN_STOP, STOPPING, usd
 from runner.cli.progress_lines import BATCHES_SHOWN, asides, batch_lines, event_line
-from runner.cli.screen import PLAIN_SECONDS
+from runner.cli.screen import PLAIN_SECONDS, can_be_drawn_on
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
 from runner.run.run_state import Snapshot
@@ -129,7 +129,7 @@ def board(title: str, names: Sequence[str], *, json: bool) -> Iterator[Board]:
     """Choose how to show a sweep."""
     if json:
         yield Board(names)
-    elif not sys.stderr.isatty():
+    elif not can_be_drawn_on():
         yield PlainBoard(names)
     else:
         from rich.console import Console
