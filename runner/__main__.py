@@ -59,6 +59,11 @@ def _run(arguments: list[str]) -> int:
     if any(flag in arguments for flag in FLAGS):
         print(help_text())
         return DONE
+    if arguments[:1] == ["--completion"]:
+        from runner.cli.completion import completion
+
+        print(completion(" ".join(arguments[1:])), end="")
+        return DONE
     from runner.config.compose import compose
 
     jobs = compose(arguments)

@@ -26,7 +26,7 @@ _FOOT: Final = """\
 `{chorus} --cfg job provider=gemini` prints all that holds for a choice, its provider.* too.
 Ends with 0: all answered, 1: our fault, 2: your mistake, nothing was sent,
 3: work remains or some failed, 130: interrupted."""
-_GROUPS: Final = ("provider", "experiment", "question", "service", "faults", "panel")
+GROUPS: Final = ("provider", "experiment", "question", "service", "faults", "panel")
 _WIDTH: Final = 100
 
 
@@ -36,7 +36,7 @@ def help_text(conf: Path = SHIPPED) -> str:
     Args:
         conf: a folder with config.yaml and the files that can be chosen.
     """
-    choices = "\n".join(line for group in _GROUPS for line in _choices(conf, group))
+    choices = "\n".join(line for group in GROUPS for line in _choices(conf, group))
     said = (
         f"{_HEAD}\n== Choices (name=CHOICE; --config-dir=FOLDER adds your own)\n\n{choices}\n\n"
         f"== Settings, with their defaults\n\n{_settings(conf)}\n\n{_FOOT}"
