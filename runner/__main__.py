@@ -1,7 +1,7 @@
 """Command line: compose the configuration, do what `action` says, and say how it ended.
 
 Exit codes: 0 all answered; 1 our fault; 2 a mistake of the user, nothing was sent; 3 work remains
-or some requests failed; 130 interrupted.
+or some requests failed; 130 interrupted; 141 nothing reads the output any more.
 """
 
 import gc
@@ -18,6 +18,7 @@ from runner.cli.exits import (
     INTERRUPTED,
     MISTAKES,
     OUR_FAULT,
+    UNREAD,
     USER_MISTAKE,
     WORK_REMAINS,
 )
@@ -33,7 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     # garbage, as the default thresholds do, is 7 % of a run of 10,000 requests.
     gc.set_threshold(50_000, 20, 20)
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
     except MISTAKES as error:
         return _say(error, USER_MISTAKE)
     except IllegalTransition as error:
@@ -44,7 +46,13 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _say("interrupted; run again to go on", INTERRUPTED)
     except OSError as error:
+        from runner.cli.output import silence_unread
+
+        if isinstance(error, BrokenPipeError) and silence_unread():
+            return UNREAD
         return _say(f"{error}; nothing already paid is lost: run again to go on", WORK_REMAINS)
+    else:
+        return code
 
 
 def _say(error: object, code: int) -> int:

@@ -246,7 +246,7 @@ def plan_lines(plans: Iterable[Facts], warnings: Iterable[str]) -> Iterator[str]
             f"{plan['experiment']} {plan['provider']} {plan['model']}"
             f"{' REHEARSAL' if plan['rehearsal'] else ''}: {plan['total']} requests, "
             f"{plan['success'] + plan['retry_success']} answered already, {plan['to_send']} to send "
-            f"in {plan['batches']} batches, {low} to {high}"
+            f"in {plan['batches']} {'batch' if plan['batches'] == 1 else 'batches'}, {low} to {high}"
         )
         for note in plan["notes"]:
             yield clean(f"WARN {note}")

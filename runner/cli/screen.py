@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from runner.cli.output import say
 from runner.cli.phrases import CAN_STOP, STOPPING
 from runner.cli.progress_lines import asides, batch_lines, counts_line, event_line, progress_line
 from runner.run.run_state import Snapshot
@@ -37,14 +38,14 @@ class Plain:
     def happened(self, event: Mapping[str, Any]) -> None:
         """Print it."""
         if line := event_line(event):
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
     def tick(self, snapshot: Snapshot) -> None:
         """Print the progress if it is time to."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + PLAIN_SECONDS
-            print(progress_line(snapshot), file=sys.stderr, flush=True)
+            say(progress_line(snapshot))
 
 
 class Live:
