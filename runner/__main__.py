@@ -1,24 +1,24 @@
 """Command line: compose the configuration, do what `action` says, and say how it ended.
 
 Exit codes: 0 all answered; 1 our fault; 2 a mistake of the user, nothing was sent; 3 work remains
-or some requests failed; 130 interrupted.
+or some requests failed; 130 interrupted; 141 nothing reads the output any more.
 """
 
 import gc
 import os
-import shlex
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
 
-from runner import __version__
+from runner import __version__, called
 from runner.cli.exits import (
     DONE,
     INTERRUPTED,
     MISTAKES,
     OUR_FAULT,
+    UNREAD,
     USER_MISTAKE,
     WORK_REMAINS,
 )
@@ -34,7 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     # garbage, as the default thresholds do, is 7 % of a run of 10,000 requests.
     gc.set_threshold(50_000, 20, 20)
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
     except MISTAKES as error:
         return _say(error, USER_MISTAKE)
     except IllegalTransition as error:
@@ -45,7 +46,13 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _say("interrupted; run again to go on", INTERRUPTED)
     except OSError as error:
+        from runner.cli.output import silence_unread
+
+        if isinstance(error, BrokenPipeError) and silence_unread():
+            return UNREAD
         return _say(f"{error}; nothing already paid is lost: run again to go on", WORK_REMAINS)
+    else:
+        return code
 
 
 def _say(error: object, code: int) -> int:
@@ -60,6 +67,11 @@ def _run(arguments: list[str]) -> int:
     if any(flag in arguments for flag in FLAGS):
         print(help_text())
         return DONE
+    if arguments[:1] == ["--completion"]:
+        from runner.cli.completion import completion
+
+        print(completion(" ".join(arguments[1:])), end="")
+        return DONE
     from runner.config.compose import compose
 
     jobs = compose(arguments)
@@ -68,9 +80,9 @@ def _run(arguments: list[str]) -> int:
     from runner.cli import actions
     from runner.cli.next_step import doing
 
-    command = "python -m runner " + shlex.join(arguments)
+    command = called.line(arguments)
     try:
-        return actions.perform_all(jobs, command.strip(), _interruptible)
+        return actions.perform_all(jobs, command, _interruptible)
     except LedgerDamaged as error:
         if not str(error).endswith("action=recover"):
             raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from runner import called
 from runner.core.errors import ConfigError
 
 WELL, USER_MISTAKE, WORK_REMAINS, NO_INPUT, LOCKED, INTERRUPTED = 0, 2, 3, 66, 75, 130
@@ -14,13 +15,13 @@ PORT = 8000
 PORTS = range(1, 65_536)
 
 _EXAMPLES = """\
-  python -m tui                                    the experiments under outputs/
-  python -m tui literary                           one of them
-  python -m tui provider=openai trials=10          its plan; runs it when you say so, and shows it
-  python -m tui -m provider=openai,groq trials=10  the same for a sweep
-  python -m tui literary --plain                   once, as text; also when this is no terminal
-  python -m tui literary --watch --json            a line of JSON whenever something has changed
-  python -m tui literary --serve                   in a browser on this machine
+  {tui}                                    the experiments under outputs/
+  {tui} literary                           one of them
+  {tui} provider=openai trials=10          its plan; runs it when you say so, and shows it
+  {tui} -m provider=openai,groq trials=10  the same for a sweep
+  {tui} literary --plain                   once, as text; also when this is no terminal
+  {tui} literary --watch --json            a line of JSON whenever something has changed
+  {tui} literary --serve                   in a browser on this machine
 
 It only reads: it never calls a provider, and quitting it ends no run.
 
@@ -60,15 +61,16 @@ class Arguments:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see python -m tui --help")
+        raise ConfigError(f"{message}; see {called.command(called.DASHBOARD)} --help")
 
 
 def _parser() -> argparse.ArgumentParser:
+    program = called.command(called.DASHBOARD)
     parser = _Parser(
-        prog="python -m tui",
-        usage="python -m tui [EXPERIMENT | key=value …] [options]",
+        prog=program,
+        usage=f"{program} [EXPERIMENT | key=value …] [options]",
         description="Shows experiments while they run, and afterwards.",
-        epilog=_EXAMPLES,
+        epilog=_EXAMPLES.replace("{tui}", program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -151,11 +153,13 @@ def _check(found: argparse.Namespace, names: list[str], words: list[str]) -> Non
     for word in words:
         key, _, value = word.lstrip("+").partition("=")
         if key == "format" or (key == "action" and value != "run"):
-            raise ConfigError(f"{word}: the dashboard only runs; use python -m runner {word}")
+            raise ConfigError(f"{word}: the dashboard only runs; use {called.line([word])}")
     if runs and found.watch:
         raise ConfigError("--watch goes with an experiment's name: a run prints lines by itself")
     if found.watch and not names:
-        raise ConfigError("--watch: say which experiment, as python -m tui literary --watch")
+        raise ConfigError(
+            f"--watch: say which experiment, as {called.command(called.DASHBOARD)} literary --watch"
+        )
     if found.port is not None and not found.serve:
         raise ConfigError("--port goes with --serve")
     if found.port is not None and found.port not in PORTS:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner import called
 from runner.cli.exits import DONE, USER_MISTAKE, WORK_REMAINS
 from runner.core.errors import ConfigError, RunnerError
 from runner.storage.lock import Holder, holder
@@ -71,9 +72,7 @@ class Launch:
 
 def command(words: Sequence[str]) -> str:
     """Return what to type to run the same."""
-    import shlex
-
-    return f"python -m runner {shlex.join(words)}".strip()
+    return called.line(words)
 
 
 def planned(words: Sequence[str]) -> Launch:

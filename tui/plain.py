@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from runner import called
 from runner.core.model import Batch
 from runner.core.states import FINAL_STATES
 from runner.core.summary import by_state, shown_state
@@ -43,7 +44,7 @@ def experiment_folder(outputs: Path, name: str) -> Path:
         more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
         hint = f"there are {', '.join(known[:_MOST_NAMED])}{more}"
     else:
-        hint = "there is none yet; python -m runner makes the first one"
+        hint = f"there is none yet; {called.command()} makes the first one"
     raise NoSuchExperiment(clean(f"no experiment {name} in {outputs}: {hint}"))
 
 
@@ -245,7 +246,7 @@ def plan_lines(plans: Iterable[Facts], warnings: Iterable[str]) -> Iterator[str]
             f"{plan['experiment']} {plan['provider']} {plan['model']}"
             f"{' REHEARSAL' if plan['rehearsal'] else ''}: {plan['total']} requests, "
             f"{plan['success'] + plan['retry_success']} answered already, {plan['to_send']} to send "
-            f"in {plan['batches']} batches, {low} to {high}"
+            f"in {plan['batches']} {'batch' if plan['batches'] == 1 else 'batches'}, {low} to {high}"
         )
         for note in plan["notes"]:
             yield clean(f"WARN {note}")
@@ -278,7 +279,7 @@ class Teller:
             folders = experiment_folders(self.outputs)
         if not folders:
             raise NoSuchExperiment(
-                f"no experiment in {self.outputs} yet; python -m runner makes the first one"
+                f"no experiment in {self.outputs} yet; {called.command()} makes the first one"
             )
         codes: list[int] = []
         for folder in folders:

@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 TOKEN_BYTES = 16
 NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 MISSING = (
-    "--serve needs the package textual-serve: install chorus-runner[serve], or "
+    "--serve needs the package textual-serve: pip install '.[serve]', or "
     "python -m pip install 'textual-serve>=1.1.3,<2'"
 )
 POLICY = (

@@ -1,6 +1,7 @@
 """Which code does what each `action=` says, for one job and for the jobs of a sweep."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from runner.cli import extract, plan, repair, status, sweep, tables
@@ -19,6 +20,7 @@ from runner.core.plan import Purpose
 from runner.run import assemble, maintenance, preflight
 from runner.run.notify import messenger, names_of, needs
 from runner.run.run import Run
+from runner.run.run_state import Observer
 
 _SENDING = ("run", "retry")
 
@@ -47,7 +49,7 @@ def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible
     is_remote = jobs[0].launcher is not None and config.action == "run"
     if config.action == "init" or (len(jobs) == 1 and not is_remote):
         return _perform(jobs[0], command, interruptible)
-    _check_alike(jobs)
+    check_alike(jobs)
     as_json = config.format == "json"
     exports_several = config.action == "export" and config.export.over is not None
     if config.action == "plan":
@@ -58,8 +60,8 @@ def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible
         if is_remote:
             from runner.cli import cluster
 
-            return cluster.drive(jobs, command, _purpose(config), as_json=as_json)
-        return sweep.drive(jobs, command, interruptible, _purpose(config), as_json=as_json)
+            return cluster.drive(jobs, command, purpose_of(config), as_json=as_json)
+        return sweep.drive(jobs, command, interruptible, purpose_of(config), as_json=as_json)
     if config.action == "report" or exports_several:
         jobs = list({job.config.name: job for job in jobs}.values())
     if config.action in _WITHOUT_RUN or exports_several:
@@ -67,7 +69,7 @@ def perform_all(jobs: list[Settings], command: str, interruptible: Interruptible
     return sweep.each(jobs, lambda run: _perform_run(run, command, interruptible))
 
 
-def _check_alike(jobs: list[Settings]) -> None:
+def check_alike(jobs: list[Settings]) -> None:
     """Refuse a sweep over what has to be the same for all of its jobs."""
     for key, values in (
         ("action", {job.config.action for job in jobs}),
@@ -124,38 +126,68 @@ def _export(run: Run, command: str, *, as_json: bool) -> int:
 
 
 def _drive(run: Run, command: str, interruptible: Interruptible, *, as_json: bool) -> int:
-    was_interrupted: Callable[[], bool] = lambda: False  # noqa: E731
+    asked: list[Callable[[], bool]] = []
 
     def on_engine(engine: Any) -> None:
-        nonlocal was_interrupted
-        was_interrupted = interruptible(engine)
+        asked.append(interruptible(engine))
+
+    def was_interrupted() -> bool:
+        return any(question() for question in asked)
 
     if not as_json:
         print_notes(preflight.warnings(run))
-    purpose = _purpose(run.settings.config)
+    purpose = purpose_of(run.settings.config)
+    run = run.placed((), sending=purpose.sends)
+    shown = screen(title(run), json=as_json)
+    with driven(run, purpose, shown, on_engine, was_interrupted) as result:
+        return finish(run, result, command, interrupted=was_interrupted(), as_json=as_json)
+
+
+@contextmanager
+def driven(
+    run: Run,
+    purpose: Purpose,
+    shown: AbstractContextManager[Observer],
+    on_engine: Callable[[Any], None],
+    was_interrupted: Callable[[], bool],
+) -> Iterator[assemble.Result]:
+    """Drive one run to its end, and send the messages that it asks for.
+
+    Args:
+        run: which; its folder is chosen.
+        purpose: what for.
+        shown: shows it while it goes on.
+        on_engine: called with the engine before it starts, to be able to stop it.
+        was_interrupted: whether it was stopped so.
+
+    Yields:
+        How it ended.
+
+    Raises:
+        RunnerError: with nothing lost; running again goes on.
+    """
     sends = purpose.sends
-    run = run.placed((), sending=sends)
     with messenger(names_of(run, sending=sends), strict=sends) as messages:
-        with screen(title(run), json=as_json) as observer:
+        with shown as observer:
             watching = messages.watching(observer, run, sending=sends)
             try:
                 result = assemble.drive(run, purpose, watching, on_engine)
             except (RunnerError, OSError):
                 messages.tell(watching.broken_off())
                 raise
-        interrupted, snapshot = was_interrupted(), result.snapshot
+        snapshot = result.snapshot
         messages.tell(
             ended(
                 watching.standing(snapshot),
                 needs(snapshot),
-                interrupted=interrupted,
+                interrupted=was_interrupted(),
                 waited=purpose.waits,
             )
         )
-        return finish(run, result, command, interrupted=interrupted, as_json=as_json)
+        yield result
 
 
-def _purpose(config: Config) -> Purpose:
+def purpose_of(config: Config) -> Purpose:
     """Return what a run with this action is for."""
     default = Purpose.RUN if config.wait else Purpose.SUBMIT
     return _PURPOSES.get(config.action, default)

@@ -5,7 +5,6 @@ all share.
 """
 
 import json
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from runner.cli import slurm
 from runner.cli.cluster_task import Task, note_of
 from runner.cli.exits import INTERRUPTED, MISTAKES, OUR_FAULT, USER_MISTAKE
 from runner.cli.next_step import AGAIN, SEE_BELOW
+from runner.cli.output import say
 from runner.cli.phrases import plural
 from runner.cli.sweep_jobs import SweepJob
 from runner.cli.sweep_table import Row, stored_row
@@ -89,7 +89,7 @@ class RemoteJobs:
                 for n in [n for n in open_ if self._is_over(n)]:
                     open_.remove(n)
                     how = "gone" if n in self._lost else "over"
-                    print(f"{names[n]}  {how}", file=sys.stderr, flush=True)
+                    say(f"{names[n]}  {how}")
         except KeyboardInterrupt:
             return False
         return True

@@ -15,6 +15,8 @@ USER_MISTAKE = 2
 WORK_REMAINS = 3
 """Or some requests failed."""
 INTERRUPTED = 130
+UNREAD = 141
+"""Whatever read the output has left, as `head` does; what was sent is on disk."""
 
 MISTAKES = (ConfigError, LedgerInUse, LedgerOfAnotherExperiment)
 """The errors of a user, after which nothing was sent."""

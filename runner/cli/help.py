@@ -7,25 +7,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from runner import called
 from runner.config.shipped import SHIPPED
 
 FLAGS: Final = ("--help", "-h")
 _HEAD: Final = """\
 Chorus asks many language models the same thing through their batch APIs, and never pays twice.
 
-  python -m runner                          the bundled study, rehearsed free of charge
-  python -m runner action=plan              what would be sent, and what it may cost
-  python -m runner provider=openai          the real thing (needs OPENAI_API_KEY)
-  python -m runner -m provider=openai,groq  a sweep: all jobs at once, one budget, one table
-  python -m runner action=init name=my_study    a study of your own, to edit
+  {chorus}                          the bundled study, rehearsed free of charge
+  {chorus} action=plan              what would be sent, and what it may cost
+  {chorus} provider=openai          the real thing (needs OPENAI_API_KEY)
+  {chorus} -m provider=openai,groq  a sweep: all jobs at once, one budget, one table
+  {chorus} action=init name=my_study    a study of your own, to edit
 
 Running the same command again resumes. Any setting below is changed with key=value.
 """
 _FOOT: Final = """\
-`python -m runner --cfg job provider=gemini` prints all that holds for a choice, its provider.* too.
+`{chorus} --cfg job provider=gemini` prints all that holds for a choice, its provider.* too.
 Ends with 0: all answered, 1: our fault, 2: your mistake, nothing was sent,
 3: work remains or some failed, 130: interrupted."""
-_GROUPS: Final = ("provider", "experiment", "question", "service", "faults", "panel")
+GROUPS: Final = ("provider", "experiment", "question", "service", "faults", "panel")
 _WIDTH: Final = 100
 
 
@@ -35,11 +36,12 @@ def help_text(conf: Path = SHIPPED) -> str:
     Args:
         conf: a folder with config.yaml and the files that can be chosen.
     """
-    choices = "\n".join(line for group in _GROUPS for line in _choices(conf, group))
-    return (
+    choices = "\n".join(line for group in GROUPS for line in _choices(conf, group))
+    said = (
         f"{_HEAD}\n== Choices (name=CHOICE; --config-dir=FOLDER adds your own)\n\n{choices}\n\n"
         f"== Settings, with their defaults\n\n{_settings(conf)}\n\n{_FOOT}"
     )
+    return said.replace("{chorus}", called.command())
 
 
 def _settings(conf: Path) -> str:

@@ -3,8 +3,9 @@
 import shutil
 from pathlib import Path
 
+from runner import called
 from runner.config.problems import did_you_mean
-from runner.config.shipped import SHIPPED
+from runner.config.shipped import EDITOR_SCHEMA, SHIPPED
 from runner.core.errors import ConfigError
 
 LANGUAGES = ("en", "ja")
@@ -17,12 +18,13 @@ KINDS = ("texts", *(name for name in EXAMPLES if not name.endswith("_ja")))
 
 EXPERIMENT = """\
 # @package _global_
+{hint}
 # Your experiment. Run it from here with:
-#   python -m runner --config-dir {name} experiment={name}
+#   {chorus} --config-dir {name} experiment={name}
 # Look first, free of charge and with nothing sent:
-#   python -m runner --config-dir {name} experiment={name} action=plan
+#   {chorus} --config-dir {name} experiment={name} action=plan
 # The real thing, once OPENAI_API_KEY is set:
-#   python -m runner --config-dir {name} experiment={name} provider=openai
+#   {chorus} --config-dir {name} experiment={name} provider=openai
 defaults:
   - override /persona: [reader]     # files in {name}/persona/, or the bundled p1 to p4
   - override /text: [sample]        # files in {name}/text/, or the bundled t1 to t3
@@ -32,6 +34,9 @@ name: {name}
 trials: 3                           # how often each persona reads each text
 temperatures: calculated            # or a list, as [0.2, 0.8]
 """
+
+_HINT = f"# yaml-language-server: $schema=../{EDITOR_SCHEMA}"
+"""Tells editors what may stand in the file; the schema is copied beside it."""
 
 PERSONA = """\
 # @package persona.reader
@@ -77,9 +82,10 @@ def write_starter(name: str, kind: str, lang: str) -> str:
         _write_texts(home, name)
     else:
         _copy_example(home, name, example)
+    shutil.copyfile(SHIPPED / EDITOR_SCHEMA, home / EDITOR_SCHEMA)
     return (
         f"{home}/ is written: edit its files, then\n"
-        f"  python -m runner --config-dir {name} experiment={name} action=plan"
+        f"  {called.line(['--config-dir', name, f'experiment={name}', 'action=plan'])}"
     )
 
 
@@ -88,8 +94,10 @@ def _copy_example(home: Path, name: str, example: str) -> None:
     target = home / "experiment"
     target.mkdir(parents=True)
     changes = {
+        "# @package _global_\n": f"# @package _global_\n{_HINT}\n",
         f"experiment={example}": f"--config-dir {name} experiment={name}",
         f"name: {example}": f"name: {name}",
+        "python -m runner": called.command(),
     }
     beside = [p for p in (SHIPPED / "experiment").glob(f"{example}.*") if p.suffix != ".yaml"]
     for path in beside:
@@ -105,7 +113,9 @@ def _copy_example(home: Path, name: str, example: str) -> None:
 def _write_texts(home: Path, name: str) -> None:
     questions = (SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8")
     files = {
-        f"experiment/{name}.yaml": EXPERIMENT.format(name=name),
+        f"experiment/{name}.yaml": EXPERIMENT.format(
+            name=name, chorus=called.command(), hint=_HINT
+        ),
         "persona/reader.yaml": PERSONA,
         "text/sample.yaml": TEXT,
         "text/sample.txt": BODY,

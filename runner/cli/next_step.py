@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runner import called
 from runner.cli.output import labelled
 from runner.cli.phrases import batches
 from runner.config.schema import EMULATOR
@@ -55,8 +56,8 @@ def after_sweep(jobs: Sequence["SweepJob"], rows: Sequence[Mapping[str, Any]], c
         nameless = any(job.run.settings.config.provider.name == EMULATOR for job in jobs)
         return _after_rehearsal(command, nameless=nameless)
     names = dict.fromkeys(job.run.settings.experiment.name for job in jobs)
-    over = "" if len(names) == 1 else f" report.over=[{','.join(names)}]"
-    return f"python -m runner action=report name={next(iter(names))}{over}"
+    over = [] if len(names) == 1 else [f"report.over=[{','.join(names)}]"]
+    return called.line(["action=report", f"name={next(iter(names))}", *over])
 
 
 def of_job(job: "SweepJob", state: str) -> str:

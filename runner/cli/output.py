@@ -1,6 +1,8 @@
 """How the command line prints: tables, lists with labels, warnings, and JSON."""
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +26,29 @@ def aligned(rows: Sequence[Sequence[str]], words: Sequence[int] = (0, 1)) -> Ite
             is_left = number in words or number == len(row) - 1
             cells.append(text + fill if is_left else fill + text)
         yield "  ".join(cells).rstrip()
+
+
+def say(line: str) -> None:
+    """Print a line of what goes on; where its reader has left, the run goes on unseen."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        silence_unread()
+
+
+def silence_unread() -> bool:
+    """Let what is printed go nowhere where its reader has left; tell whether one has."""
+    import select
+
+    streams = (sys.stdout, sys.stderr)
+    looked = select.poll()
+    for stream in streams:
+        looked.register(stream, 0)  # errors are told unasked
+    unread = {number for number, how in looked.poll(0) if how & (select.POLLERR | select.POLLHUP)}
+    for stream in streams:
+        if stream.fileno() in unread:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return bool(unread)
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

@@ -34,7 +34,7 @@ def of_run(run: Run, *, as_json: bool) -> int:
     """Print what a run would do; return the exit code."""
     preview = preflight.preview(run)
     if as_json:
-        print_json(_facts(run, preview))
+        print_json(facts(run, preview))
         return DONE
     first, last = prompts(run.settings.experiment, run.conditions)
     print(title_of_run(run))
@@ -51,7 +51,8 @@ def of_run(run: Run, *, as_json: bool) -> int:
     return DONE
 
 
-def _facts(run: Run, preview: Preview) -> dict[str, Any]:
+def facts(run: Run, preview: Preview) -> dict[str, Any]:
+    """Return all that is said of a run as JSON."""
     shown = outline_facts(run.settings.experiment, run.conditions)
     return {**preflight.plan_facts(run, preview), **shown}
 
@@ -158,10 +159,10 @@ def of_sweep(settings: Sequence[Settings], *, as_json: bool) -> int:
         "price_unknown": len(planned) - len(known),
     }
     if as_json:
-        facts = [{"job": job.name, **_facts(job.run, preview)} for job, preview in planned]
+        told = [{"job": job.name, **facts(job.run, preview)} for job, preview in planned]
         refused = [{"job": name, "why": why} for name, why in _refused(jobs)]
         over = over_budget(jobs)
-        print_json({"jobs": [*facts, *refused], "totals": sums, "over_budget": over})
+        print_json({"jobs": [*told, *refused], "totals": sums, "over_budget": over})
         return DONE if planned else USER_MISTAKE
     unknown = f" and {sums['price_unknown']} {UNKNOWN}" if sums["price_unknown"] else ""
     cost = usd_range(sums["cost_usd_low"], sums["cost_usd_high"]) + unknown

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from runner.cli.output import say
 from runner.cli.phrases import CAN_STOP, STOPPING
 from runner.cli.progress_lines import asides, batch_lines, counts_line, event_line, progress_line
 from runner.run.run_state import Snapshot
@@ -37,14 +38,14 @@ class Plain:
     def happened(self, event: Mapping[str, Any]) -> None:
         """Print it."""
         if line := event_line(event):
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
     def tick(self, snapshot: Snapshot) -> None:
         """Print the progress if it is time to."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + PLAIN_SECONDS
-            print(progress_line(snapshot), file=sys.stderr, flush=True)
+            say(progress_line(snapshot))
 
 
 class Live:
@@ -93,12 +94,17 @@ class Live:
         )
 
 
+def can_be_drawn_on() -> bool:
+    """Tell whether what is shown can be drawn anew in place: on a terminal, and in a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
 @contextmanager
 def screen(title: str, *, json: bool) -> Iterator[Silent | Plain | Live]:
     """Choose how to show the run."""
     if json:
         yield Silent()
-    elif not sys.stderr.isatty():
+    elif not can_be_drawn_on():
         yield Plain()
     else:
         from rich.console import Console

@@ -6,8 +6,8 @@ row, and the others go on. Jobs that share a folder share its ledger, and run on
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from threading import Thread
 
 from runner.cli.exits import DONE, MISTAKES, USER_MISTAKE, WORK_REMAINS
@@ -16,7 +16,7 @@ from runner.cli.output import print_notes
 from runner.cli.signals import Interruptible
 from runner.cli.sweep_jobs import Fleet, SweepJob, by_folder, checked, notes, prepared, title, told
 from runner.cli.sweep_screen import Watched, board
-from runner.cli.sweep_table import exit_code, print_rows, refused_rows, row_of, sums
+from runner.cli.sweep_table import Row, exit_code, print_rows, refused_rows, row_of, sums
 from runner.config.settings import Settings
 from runner.core.errors import RunnerError
 from runner.core.notices import sweep_ended
@@ -54,18 +54,43 @@ def drive(
         print_notes(notes(jobs))
     fleet = Fleet()
     was_interrupted = interruptible(fleet)
-    with messenger(told(jobs, sending=purpose.sends), strict=purpose.sends) as messages:
-        ready = [job for job in jobs if job.trouble is None]
-        _run_all(ready, purpose, fleet, messages, as_json=as_json)
-        rows = [row_of(job, interrupted=was_interrupted()) for job in jobs] + refused_rows(jobs)
-        if purpose.waits or was_interrupted():
-            messages.tell(sweep_ended(rows, sums(rows), interrupted=was_interrupted()))
+    with driven(jobs, purpose, fleet, was_interrupted, silent=as_json) as rows:
         for job in jobs:
             if job.crash is not None:
                 print(job.crash, file=sys.stderr)
         print_rows(rows, title(jobs), after_sweep(jobs, rows, command), as_json=as_json)
     mistakes = all(isinstance(job.trouble, MISTAKES) and not job.has_begun for job in jobs)
     return exit_code(rows, interrupted=was_interrupted(), mistakes=mistakes)
+
+
+@contextmanager
+def driven(
+    jobs: Sequence[SweepJob],
+    purpose: Purpose,
+    fleet: Fleet,
+    was_interrupted: Callable[[], bool],
+    *,
+    silent: bool,
+) -> Iterator[list[Row]]:
+    """Drive checked jobs to their ends, all at the same time, and send the messages they ask for.
+
+    Args:
+        jobs: with what stands in their way.
+        purpose: what for.
+        fleet: stops them all.
+        was_interrupted: whether it was stopped so.
+        silent: show nothing while they go on.
+
+    Yields:
+        How they ended: a row a job.
+    """
+    with messenger(told(jobs, sending=purpose.sends), strict=purpose.sends) as messages:
+        ready = [job for job in jobs if job.trouble is None]
+        _run_all(ready, purpose, fleet, messages, as_json=silent)
+        rows = [row_of(job, interrupted=was_interrupted()) for job in jobs] + refused_rows(jobs)
+        if purpose.waits or was_interrupted():
+            messages.tell(sweep_ended(rows, sums(rows), interrupted=was_interrupted()))
+        yield rows
 
 
 def _run_all(

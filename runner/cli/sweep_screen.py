@@ -1,6 +1,5 @@
 """Shows the jobs of a sweep while they go on, as `screen` shows a single run."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,9 +8,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from runner.cli import phrases
+from runner.cli.output import say
 from runner.cli.phrases import CAN_STOP, STOPPING, usd
 from runner.cli.progress_lines import BATCHES_SHOWN, asides, batch_lines, event_line
-from runner.cli.screen import PLAIN_SECONDS
+from runner.cli.screen import PLAIN_SECONDS, can_be_drawn_on
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
 from runner.run.run_state import Snapshot
@@ -74,7 +74,7 @@ class PlainBoard(Board):
     def say(self, line: str, is_trouble: bool) -> None:  # noqa: ARG002 - every line is plain
         """Print it whole, whichever thread it comes from."""
         with self._lock:
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
     def draw(self) -> None:
         """Print how far the sweep is if it is time to."""
@@ -129,7 +129,7 @@ def board(title: str, names: Sequence[str], *, json: bool) -> Iterator[Board]:
     """Choose how to show a sweep."""
     if json:
         yield Board(names)
-    elif not sys.stderr.isatty():
+    elif not can_be_drawn_on():
         yield PlainBoard(names)
     else:
         from rich.console import Console

@@ -5,6 +5,7 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
+from runner import called
 from runner.cli.exits import DONE, INTERRUPTED, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
 from runner.cli.next_step import AGAIN, SEE_BELOW, of_job
 from runner.cli.output import labelled, print_json, print_table, print_warnings
@@ -59,7 +60,7 @@ def stored_row(job: SweepJob) -> Row:
 
 def _stored_state(job: SweepJob, facts: Mapping[str, Any], *, running: bool) -> tuple[str, str]:
     if running:
-        return "running", "wait, or look: python -m tui"
+        return "running", f"wait, or look: {called.command(called.DASHBOARD)}"
     if not facts or facts["open"]:
         return "open", AGAIN
     state = "some failed" if facts["failed"] else "done"

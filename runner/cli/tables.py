@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from runner import called
 from runner.cli.exits import DONE
 from runner.cli.output import labelled, print_json
 from runner.cli.phrases import EMULATED, plural
@@ -73,7 +74,9 @@ def import_(settings: Settings) -> int:
     print(labelled("table", f"{taken.folder / 'answers.csv'}  (and .parquet)"))
     print(labelled("sha256", f"{taken.sha256}  of {config.input}"))
     print(
-        labelled("next", "report it beside others: python -m runner action=report report.over=all")
+        labelled(
+            "next", f"report it beside others: {called.line(['action=report', 'report.over=all'])}"
+        )
     )
     return DONE
 

@@ -1,8 +1,9 @@
 """What a composed configuration may not say, beyond what its types tell."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -42,10 +43,20 @@ ACTIONS = (
 )
 LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
+MODES = ("batch", "realtime")
+CHOICES: Mapping[str, Sequence[str]] = {
+    "action": ACTIONS,
+    "format": ("text", "json"),
+    "prompt.enhance": tuple(Enhance),
+    "provider.mode": MODES,
+    "question.answer": ("text", "json"),
+    "retry.mode": MODES,
+    "report.lang": LANGUAGES,
+}
+"""Settings that are one of some words."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 PATH = re.compile(r"(/[A-Za-z0-9_-]+)*", re.ASCII)
 _NOTIFY = re.compile(r"CHORUS_NOTIFY[A-Za-z0-9_]*", re.ASCII)
-MODES = ("batch", "realtime")
 _HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _OUR_HEADERS = frozenset(
     {
@@ -136,16 +147,10 @@ def check_values(config: Config, problems: Problems) -> None:
 def _check_choices(config: Config, problems: Problems) -> None:
     provider = config.provider
     choices: list[tuple[str, str, Iterable[str]]] = [
-        ("action", config.action, ACTIONS),
-        ("format", config.format, ("text", "json")),
-        ("prompt.enhance", config.prompt.enhance, [e.value for e in Enhance]),
-        ("provider.mode", provider.mode, MODES),
+        *((key, attrgetter(key)(config), allowed) for key, allowed in CHOICES.items()),
         *options.named_dialect(provider),
-        ("question.answer", config.question.answer, ("text", "json")),
-        ("retry.mode", config.retry.mode, MODES),
         *options.choices(provider),
         *(("provider.models: sampling", m.sampling, list(Sampling)) for m in provider.models),
-        ("report.lang", config.report.lang, LANGUAGES),
         *(("export.format", name, FORMATS) for name in words(config.export.format)),
     ]
     for key, value, allowed in choices:

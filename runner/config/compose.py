@@ -309,7 +309,7 @@ def _known(text: str) -> str | None:
             "pilot: takes names with values, as {share: 0.02, at_least: 20, valid: 0.9}; null: none"
         )
     if "'hydra/launcher/submitit_" in text:
-        return "hydra/launcher: submitit is not installed: pip install 'chorus-runner[slurm]'"
+        return "hydra/launcher: submitit is not installed: pip install '.[slurm]'"
     return None
 
 

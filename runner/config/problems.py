@@ -34,12 +34,17 @@ class Problems:
             raise ConfigError("; ".join(self.lines))
 
 
+LISTED = 48
+"""Of the words that are allowed, how many a line names."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint for a word that is not known, with all that are."""
+    """Return a hint for a word that is not known, with those that are; of many, the first ones."""
     words = sorted(known)
     close = difflib.get_close_matches(word, words, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    return f"{hint}allowed: {', '.join(words)}"
+    more = f" and {len(words) - LISTED:,} more" if len(words) > LISTED + 1 else ""
+    return f"{hint}allowed: {', '.join(words[: LISTED if more else None])}{more}"
 
 
 def words(value: Any) -> list[str]:

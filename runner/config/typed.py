@@ -58,7 +58,7 @@ class Trials:
 
 def inner(kind: Any, key: str) -> Any:
     """Return the type of what stands under a key of a mapping or in a list; Any when unknown."""
-    bare: Any = _bare(kind)[0]
+    bare: Any = without_none(kind)[0]
     bare = TrialsConfig if bare is Trials else bare
     if isinstance(bare, type) and is_dataclass(bare):
         own = options.types() if bare is ProviderConfig else {}
@@ -74,7 +74,7 @@ NAMED, LISTED, SINGLE = "names with values", "a list", "a single value"
 
 def shape_of(kind: Any) -> str | None:
     """Return what a setting of a type has to look like; None where it may be anything."""
-    bare: Any = _bare(kind)[0]
+    bare: Any = without_none(kind)[0]
     if (isinstance(bare, type) and is_dataclass(bare)) or get_origin(bare) is dict:
         return NAMED
     if get_origin(bare) is list:
@@ -115,7 +115,7 @@ def _fields(kind: type) -> dict[str, Any]:
     }
 
 
-def _bare(kind: Any) -> tuple[Any, bool]:
+def without_none(kind: Any) -> tuple[Any, bool]:
     """Return a type without None, and whether None is allowed."""
     if get_origin(kind) not in (Union, UnionType):
         return kind, kind is Words
@@ -135,7 +135,7 @@ def meant(text: str, kind: Any, where: str, *, quoted: bool) -> Any:
     Raises:
         ConfigError: when it is no plain spelling of that type.
     """
-    bare, optional = _bare(kind)
+    bare, optional = without_none(kind)
     if not quoted and text in NOTHING:
         return text if bare is str and text and not optional else None
     if text == "???" or "${" in text or bare in (str, Words):
@@ -196,7 +196,7 @@ def as_typed(word: str) -> str:
 
 def _quoted(text: str, kind: Any, where: str) -> str:
     """Return one value in Hydra's grammar as it has to be written to be of a type."""
-    bare, optional = _bare(kind)
+    bare, optional = without_none(kind)
     value = text.strip()
     if value[:1] == "[" and value[-1:] == "]":
         items = (_quoted(item, inner(bare, ""), where) for item in _split(value[1:-1], ","))

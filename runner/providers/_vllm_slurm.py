@@ -21,7 +21,7 @@ _GONE = "Invalid job id"
 def missing() -> str | None:
     """Return what has to be installed before a job can be sent."""
     if importlib.util.find_spec("submitit") is None:
-        return "the package submitit is not installed: pip install 'chorus-runner[slurm]'"
+        return "the package submitit is not installed: pip install '.[slurm]'"
     for program in ("sbatch", "srun", "squeue", "scancel"):
         if shutil.which(program) is None:
             return f"{program} is not on the PATH: run this on a machine that sends Slurm jobs"

@@ -166,7 +166,7 @@ class BedrockBatch:
         wanted = [
             (
                 importlib.util.find_spec("botocore") is None,
-                "the package botocore is not installed: pip install 'chorus-runner[bedrock]'",
+                "the package botocore is not installed: pip install '.[bedrock]'",
             ),
             (not _region(service), "no region: set provider.region, or the variable AWS_REGION"),
             (

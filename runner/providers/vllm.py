@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
+from runner import called
 from runner.core.errors import (
     ProviderRefused,
     ProviderReplyUnreadable,
@@ -78,7 +79,7 @@ class VllmBatch:
     idempotent: ClassVar[bool] = False
     no_emulator: ClassVar[str | None] = (
         "is a program of yours and no service, so that nothing can stand for it: rehearse the study "
-        "with `python -m runner`, then try the program with trials=1"
+        f"with `{called.command()}`, then try the program with trials=1"
     )
     packages: ClassVar[tuple[str, ...]] = ()
 

@@ -218,8 +218,7 @@ def _sender(name: str) -> Send:
         import apprise
     except ImportError:
         raise ConfigError(
-            f"notify={name}: apprise is not installed: pip install 'chorus-runner[notify]', or "
-            "notify=off"
+            f"notify={name}: apprise is not installed: pip install '.[notify]', or notify=off"
         ) from None
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its lines hold addresses
     service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Chorus"))

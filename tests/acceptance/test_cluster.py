@@ -105,7 +105,7 @@ def test_a_mistake_in_one_job_is_said_here_before_anything_is_started(desk: Desk
 def test_the_launcher_of_slurm_is_named_when_it_is_not_installed(desk: Desk) -> None:
     ended = typed(desk, "-m", "hydra/launcher=submitit_slurm", "provider=openai,groq")
     assert ended.code == 2
-    assert "pip install 'chorus-runner[slurm]'" in ended.err
+    assert "pip install '.[slurm]'" in ended.err
 
 
 # -- the budget in shares

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -190,7 +191,7 @@ def test_ctrl_c_stops_cleanly_and_the_printed_command_resumes(desk, ending):
     out, _ = running.communicate(timeout=20)
     assert running.returncode == 130
     assert "1 batch at the provider" in out
-    command = re.search(r"resume with: python -m runner (.*)", out)[1].replace("'", "")
+    command = re.search(r"resume with: \S+ -m runner (.*)", out)[1].replace("'", "")
     done = desk.run(*command.split())
     assert done.returncode == 0, done.stderr
     assert desk.bill()["billed"] == dict(desk.answers().select("custom_id", "attempts").iter_rows())
@@ -503,42 +504,51 @@ def test_a_sweep_prepares_every_job_before_anything_is_sent(desk):
 
 @pytest.mark.long
 def test_an_installed_wheel_works_from_anywhere(desk, tmp_path):
-    wheels = tmp_path / "wheels"
+    home = installed(tmp_path)
+    environment = {k: v for k, v in desk.environment().items() if k != "PYTHONPATH"}
+
+    def typed(shell_line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", shell_line],
+            cwd=desk.folder,
+            env=environment | {"PATH": f"{home / 'bin'}:{environment['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = typed(f"chorus {shlex.join([*SMALL, *QUICK])}")
+    assert done.returncode == 0, done.stderr
+    assert desk.answers().height == 12
+    (printed,) = re.findall("the real thing: (chorus .*)", done.stdout)
+    pasted = typed(f"{printed} action=plan --json")
+    assert json.loads(pasted.stdout)["total"] == 12, pasted.stderr
+    started = typed(f"{home}/bin/python -m runner action=init name=mine")
+    assert typed(started.stdout.splitlines()[-1]).returncode == 0, started
+    assert "chorus literary --watch" in typed("chorus-tui --watch").stderr.replace("-tui", "")
+    where = typed("python -c 'import runner; print(runner.__file__)'").stdout
+    assert os.fspath(home) in where
+
+
+def installed(folder: Path) -> Path:
+    """A virtual environment with the wheel in it, and what it needs from ours."""
+    wheels, home = folder / "wheels", folder / "venv"
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(wheels), str(ROOT)],
         check=True,
         capture_output=True,
     )
     (wheel,) = wheels.glob("*.whl")
-    home = tmp_path / "venv"
     venv.create(home, with_pip=False)
-    packages = next(home.glob("lib/python*/site-packages"))
+    python = os.fspath(home / "bin/python")
     subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "install", "-q", "--no-deps"),
-            *("--target", str(packages), str(wheel)),
+            *(sys.executable, "-m", "pip", "--python", python),
+            *("install", "-q", "--no-deps", wheel),
         ],
         check=True,
     )
+    packages = next(home.glob("lib/python*/site-packages"))
     ours = next(p for p in map(Path, sys.path) if p.name == "site-packages" and p.is_dir())
     (packages / "dependencies.pth").write_text(str(ours))
-    environment = {k: v for k, v in desk.environment().items() if k != "PYTHONPATH"}
-    done = subprocess.run(
-        [home / "bin/python", "-m", "runner", *SMALL, *QUICK],
-        cwd=desk.folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert desk.answers().height == 12
-    where = subprocess.run(
-        [home / "bin/python", "-c", "import runner; print(runner.__file__)"],
-        cwd=desk.folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert os.fspath(home) in where.stdout
+    return home

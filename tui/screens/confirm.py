@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, OptionList
 from textual.widgets.option_list import Option
 
+from runner import called
 from runner.core.model import Batch
 from runner.core.states import AT_PROVIDER, BatchState
 from runner.core.summary import shown_state
@@ -75,7 +76,7 @@ def question(wanted: Wanted, life: Liveness, now: float) -> Question:
 
 _WAITS = (
     "No runner is at work: this waits until one is started with the same command as before "
-    "(python -m runner …)."
+    f"({called.command()} …)."
 )
 _NAMES = {
     CommandVerb.STOP: "Stop the runner",

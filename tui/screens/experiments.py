@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 from textual.worker import get_current_worker
 
+from runner import called
 from tui.frame import Line, Piece
 from tui.jobrows import EXPERIMENT_COLUMNS, ExperimentLine, experiment_cells, experiment_lines
 from tui.model import Reading
@@ -178,7 +179,7 @@ class ExperimentsScreen(Screen[None]):
         self.query_one("#experiments", RowTable).focus()
 
 
-NOTHING = "nothing yet: python -m runner rehearses the bundled experiment, free of charge"
+NOTHING = f"nothing yet: {called.command()} rehearses the bundled experiment, free of charge"
 
 
 def _fits(line: ExperimentLine, words: tuple[str, ...]) -> bool:
