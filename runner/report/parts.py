@@ -66,6 +66,7 @@ class Parts:
         codes: dict[str, Callable[[str], str]] = {
             "interval_units": lambda code: words.code("v", code),
             "pattern": lambda code: words.code("v", code),
+            "comparable": lambda code: words.code("v", code),
         }
         if name == "sources":
             codes["value"] = lambda code: words.code("v", code)

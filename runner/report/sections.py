@@ -11,6 +11,7 @@ from runner.core.expand import BUNDLED_FACTORS
 from runner.report import numbers
 from runner.report.choice_parts import ChoiceParts
 from runner.report.confounding import confounded
+from runner.report.contrast_parts import ContrastParts
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
@@ -102,6 +103,8 @@ class Sections:
         yield self._section("quality", self._quality())
         if self._numbers.questions:
             yield self._section("scores", self._scores())
+            of_numbers = ContrastParts(self._numbers, self._words, self._parts)
+            yield self._section("contrasts", of_numbers.all())
             yield self._section("agreement", self._agreement())
             yield self._section("correlation", self._correlation())
             yield self._section("temperature", self._temperature())
@@ -110,6 +113,8 @@ class Sections:
         if self._choices.questions:
             of_choices = ChoiceParts(self._choices, self._words, self._parts)
             yield self._section("choices", of_choices.shares())
+            compared = ContrastParts(self._choices, self._words, self._parts)
+            yield self._section("choice_contrasts", compared.all())
             yield self._section("choice_agreement", of_choices.agreement())
         yield self._section("reasons", self._reasons())
         yield self._section("usage", self._costs())
@@ -172,10 +177,12 @@ class Sections:
         yield from scores.scores(self._number_sheet, with_block, factor)
         shown = table if several or factor == "run" else table.drop("block")
         pooled = [self._words("n.scores_pooled")] if factor != "run" else []
+        compare = [self._words("n.compare")] if shown.height > len(self._numbers.questions) else []
         notes = (
             *notes,
             *pooled,
             self._words("n.interval"),
+            *compare,
             self._parts.missing_line(self._numbers),
         )
         own = factor if factor in self._numbers.factors else ""
@@ -275,9 +282,12 @@ class Sections:
         if self._numbers.questions:
             yield words("m.scores")
             yield words("m.interval")
+            yield words("m.contrasts")
             for key in ("agreement", "correlation", "temperature"):
                 yield words(f"m.{key}")
         if self._choices.questions:
+            if not self._numbers.questions:
+                yield words("m.contrasts")
             for key in ("shares", "consistency", "kappa"):
                 yield words(f"m.{key}")
         for key in ("reasons", "cost", "reproduce"):

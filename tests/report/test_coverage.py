@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from runner.report import choices, intervals, numbers
+from runner.report import choices, contrasts, intervals, numbers
 
 pytestmark = pytest.mark.coverage
 
@@ -298,3 +298,66 @@ def test_mean_over_several_models(what, of_level, of_model, low, high):
     values = by_models(np.random.default_rng(7), 0.2, of_level, of_model, lambda _: fixed)
     table = numbers.scores(studies(BUNDLED, values), ["run"], LIMITS)
     assert low <= coverage(table, "low", "high", 50, what) <= high
+
+
+def held_by(ends, true, what):
+    """The percentage of studies whose interval, where there is one, holds the truth."""
+    mean, half, _ = ends
+    there = np.isfinite(half)
+    held = 100 * (np.abs(mean - true) <= half + 1e-9)[there].mean()
+    print(f"\n{what:58s} {held:5.1f} %   shown {100 * there.mean():5.1f}", end="")
+    return held
+
+
+CONTRASTED = {
+    "normal, models alike in all but the mean": (normal(0.5), normal(0.5), 0.8),
+    "normal, models differ from cell to cell": (normal(0.5), normal(0.5), 0.2),
+    "five points": (five_points(0.5), five_points(0.5, 2.5), 0.5),
+    "five points, one near the end": (five_points(0.5), five_points(0.5, 3.6), 0.5),
+    "half yes, a third yes": (two_points(0.5, 0.3), two_points(0.35, 0.3), 0),
+    "a tenth yes, a fiftieth yes": (two_points(0.1, 0.3), two_points(0.02, 0.3), 0),
+    "a tenth yes in both": (two_points(0.1, 0), two_points(0.1, 0), 0),
+    "near the end, and in the middle": (near_end(20), normal(0.5), 0),
+    "near the end in both": (near_end(20), near_end(4), 0),
+}
+
+
+@pytest.mark.parametrize("name", CONTRASTED)
+@pytest.mark.parametrize(
+    "layout", [BUNDLED, SHORT, UNEVEN, SIX, THREE, Layout(4, 10), MIDDLE], ids=str
+)
+def test_paired_difference(layout, name):
+    """Models are compared in the cells of a study; an effect of the cell is the same for both."""
+    one, two, shared = CONTRASTED[name]
+    rng = np.random.default_rng(8)
+    shape = (STUDIES, layout.cells, layout.trials)
+    values = [process(rng, shape) for process in (one, two)]
+    common = 10 * shared * rng.normal(size=shape[:2]) if "normal, m" in name else 0
+    if layout.uneven:
+        sizes = [rng.integers(1, layout.trials + 1, shape[:2])[..., None] for _ in values]
+        values = [
+            np.where(np.arange(layout.trials) < size, v, np.nan)
+            for v, size in zip(values, sizes, strict=True)
+        ]
+    means = [np.nanmean(v, axis=2) + common for v in values]
+    true = truth(one)[0] - truth(two)[0]
+    held = held_by(contrasts.paired(means[0] - means[1]), true, f"contrast {layout} {name}")
+    low, high = (87, 100) if "fiftieth" in name else (93, 99)
+    assert low <= held <= high
+
+
+@pytest.mark.parametrize("shared", [0, 0.5, 1])
+def test_a_level_is_compared_over_the_runs_mean(shared):
+    """3 models x 4 levels of another factor; what is particular to a level is shared by the models."""
+    rng = np.random.default_rng(9)
+    own = rng.normal(size=(STUDIES, 3, 4)) * (1 - shared) ** 0.5
+    both = 3 + own + rng.normal(size=(STUDIES, 1, 4)) * shared**0.5
+    cells = both.reshape(STUDIES, 12)
+    held_by(contrasts.paired(cells), 3, f"levels, cells counted singly, shared {shared}")
+    units = np.tile(np.arange(4), 3)
+    held = held_by(
+        contrasts.paired(contrasts._by_unit(cells, units)),
+        3,
+        f"levels, mean over models, shared {shared}",
+    )
+    assert 93 <= held <= 97
