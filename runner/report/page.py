@@ -205,9 +205,12 @@ DECIMALS = {
     "delta": 2,
     "p": 4,
     "p_holm": 4,
+    "value": 2,
+    "kappa_linear": 2,
+    "kappa_quadratic": 2,
 }
 CORRELATION = ("pearson", "low", "high", "spearman")
-_FINER = {"pearson", "difference"}
+_FINER = {"pearson", "difference", "statistic"}
 """Columns whose intervals have two digits behind the point."""
 
 

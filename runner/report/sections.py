@@ -8,7 +8,7 @@ import polars as pl
 
 from runner import __version__
 from runner.core.expand import BUNDLED_FACTORS
-from runner.report import numbers
+from runner.report import numbers, rater_parts
 from runner.report.choice_parts import ChoiceParts
 from runner.report.confounding import confounded
 from runner.report.contrast_parts import ContrastParts
@@ -106,6 +106,8 @@ class Sections:
             of_numbers = ContrastParts(self._numbers, self._words, self._parts)
             yield self._section("contrasts", of_numbers.all())
             yield self._section("agreement", self._agreement())
+            between = rater_parts.of_numbers(self._numbers, self._words, self._parts)
+            yield self._section("raters", between)
             yield self._section("correlation", self._correlation())
             yield self._section("temperature", self._temperature())
         if any(columns_of(run.stored.definition) for run in self._data.runs):
@@ -283,12 +285,12 @@ class Sections:
             yield words("m.scores")
             yield words("m.interval")
             yield words("m.contrasts")
-            for key in ("agreement", "correlation", "temperature"):
+            for key in ("agreement", "raters", "rank_correlations", "correlation", "temperature"):
                 yield words(f"m.{key}")
         if self._choices.questions:
             if not self._numbers.questions:
                 yield words("m.contrasts")
-            for key in ("shares", "consistency", "kappa"):
+            for key in ("shares", "consistency", "kappa", "choice_raters", "confusion"):
                 yield words(f"m.{key}")
         for key in ("reasons", "cost", "reproduce"):
             yield words(f"m.{key}")

@@ -75,6 +75,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "s.scores": ("得点", "Scores"),
     "s.contrasts": ("同じ条件での比較", "Paired contrasts"),
     "s.agreement": ("試行間の一致", "Agreement between trials"),
+    "s.raters": ("モデル間の一致", "Agreement between models"),
     "s.correlation": ("質問間の相関", "Correlation between questions"),
     "s.temperature": ("温度とばらつき", "Temperature and spread"),
     "s.scales": ("尺度得点と注意確認", "Scale scores and attention checks"),
@@ -148,6 +149,16 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "t.consistency": ("条件内の一貫性（試行間の一致）", "Consistency within cells"),
     "t.kappa": ("モデル間の一致（コーエンの κ）", "Agreement between models (Cohen's κ)"),
+    "t.raters": (
+        "モデル間の一致（級内相関、クリッペンドルフの α）",
+        "Agreement between models (ICC, Krippendorff's α)",
+    ),
+    "t.rank_correlations": ("モデル間の順位相関", "Rank correlations between models"),
+    "t.choice_raters": (
+        "全モデルの一致（クリッペンドルフの α、フライスの κ）",
+        "Agreement of all models (Krippendorff's α, Fleiss' κ)",
+    ),
+    "t.confusion": ("混同行列（モデルの対ごと）", "Confusion matrices, by pair of models"),
     "t.agreement": ("試行間の一致", "Agreement between trials"),
     "t.within_sd": ("条件内の標準偏差（試行間のばらつき）", "Standard deviation within cells"),
     "t.icc": ("級内相関係数 ICC(1)", "Intraclass correlation, ICC(1)"),
@@ -217,6 +228,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.agreement": ("一致率（%）", "agreement (%)"),
     "c.kappa": ("コーエンの κ", "Cohen's κ"),
     "c.pearson": ("ピアソンの r", "Pearson r"),
+    "c.statistic": ("統計量", "statistic"),
+    "c.raters": ("モデル数", "models"),
+    "c.value": ("値", "value"),
+    "c.defined": ("計算できるか", "defined"),
+    "c.other_option": ("もう一つのモデルの選択肢", "the other model's option"),
+    "c.kappa_linear": ("重み付き κ（線形）", "weighted κ (linear)"),
+    "c.kappa_quadratic": ("重み付き κ（二乗）", "weighted κ (quadratic)"),
     "c.spearman": ("スピアマンの ρ", "Spearman ρ"),
     "c.q1": ("第1四分位", "1st quartile"),
     "c.q3": ("第3四分位", "3rd quartile"),
@@ -231,7 +249,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.last": ("最後（UTC）", "last (UTC)"),
     "c.source": ("出典", "source"),
     "c.what": ("項目", "what"),
-    "c.value": ("値", "value"),
     "c.package": ("名称", "name"),
     "c.version": ("版", "version"),
     "c.cause": ("原因", "cause"),
@@ -246,6 +263,27 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "v.no_cell": ("できない：共通の条件がない", "not comparable: no cell in common"),
     "v.one_cell": ("できない：共通の条件が一つだけ", "not comparable: only one cell in common"),
     "v.temperatures": ("できない：温度が異なる", "not comparable: asked at other temperatures"),
+    "v.icc_2_1": ("ICC(2,1)", "ICC(2,1)"),
+    "v.icc_2_k": ("ICC(2,k)", "ICC(2,k)"),
+    "v.icc_3_1": ("ICC(3,1)", "ICC(3,1)"),
+    "v.alpha_interval": ("α（間隔）", "α (interval)"),
+    "v.alpha_ordinal": ("α（順序）", "α (ordinal)"),
+    "v.alpha_nominal": ("α（名義）", "α (nominal)"),
+    "v.fleiss": ("フライスの κ", "Fleiss' κ"),
+    "v.one_rater": ("できない：モデルが一つ", "no: only one model"),
+    "v.no_shared_cell": (
+        "できない：二つ以上のモデルに値のある条件が二つない",
+        "no: fewer than two cells that two models have a value in",
+    ),
+    "v.no_complete_cell": (
+        "できない：全モデルに値のある条件が二つない",
+        "no: fewer than two cells that every model has a value in",
+    ),
+    "v.alike": ("できない：条件に違いがない", "no: all cells are alike"),
+    "v.no_residual": (
+        "できない：モデルの差がどの条件でも同じ",
+        "no: models differ alike in every cell",
+    ),
     # causes
     "cause.missing": ("どのパターンも値を見つけなかった", "no pattern found a value"),
     "cause.out_of_range": ("範囲外の数", "number out of range"),
@@ -423,6 +461,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "There are many pairs: the figure, and the first {shown} rows of the table, compare with "
         "{level}; the other {rows} rows follow.",
     ),
+    "n.no_raters": (
+        "モデルが一つだけなので、モデル間の一致は計算しない。",
+        "There is only one model: nothing can be said of agreement between models.",
+    ),
+    "n.constant_raters": (
+        "どの条件でも同じ値のモデル：{names}。このようなモデルとの一致は、値からは測れない。",
+        "The same in every cell: {names}. How far others agree with such a model cannot be seen.",
+    ),
     "n.no_contrasts": (
         "比べるものがない：モデルも、各要因の水準も一つだけである。",
         "There is nothing to compare: one model, and one level of each factor.",
@@ -589,6 +635,45 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "distributed: where most values are near one end of the scale it holds the true value in only "
         "60 to 90 of 100 studies (the jackknife in about 90) and is not to be trusted. There is none "
         "where the trials of every cell are equal, nor where it would not hold the estimate.",
+    ),
+    "m.raters": (
+        "モデル間の一致：モデルを評定者、条件（要因の水準と温度）を対象とし、条件ごとの平均を評定とする。"
+        "ICC(2,1) は一つのモデルの評定の絶対的な一致、ICC(2,k) は全モデルの平均の信頼性、ICC(3,1) はモデルごとの高低を除いた一致で、"
+        "全モデルに値のある条件について求める（Shrout & Fleiss 1979、区間は McGraw & Wong 1996。三〜五のモデルの高低が異なり条件が多いと、ICC(2,1) の区間が真の値を含むのは 100 回中 81〜92 回ほど）。"
+        "クリッペンドルフの α（間隔、順序）は二つ以上のモデルに値のある条件すべてを用い、欠測は数えない。区間は log((1 + (m − 1)α)/(1 − α)) について（m は条件あたりの評定の数の平均）、"
+        "条件を一つずつ除くジャックナイフと t 分布による。計算できないときは理由を示し、0 や 1 とはしない。",
+        "Agreement between models: models are raters, cells (levels and temperature) what they rate, and a "
+        "cell's mean is the rating. ICC(2,1) is the absolute agreement of single models, ICC(2,k) the "
+        "reliability of the mean over all of them, ICC(3,1) the agreement once each model's own level is "
+        "taken off: over the cells in which every model has a value (Shrout & Fleiss 1979; interval of "
+        "McGraw & Wong 1996; that of ICC(2,1) holds the true value in only 81 to 92 of 100 studies where few "
+        "models differ in level and cells are many). Krippendorff's α (interval, ordinal) takes every cell in which two models or "
+        "more have a value; a missing one counts in nothing. Its interval is that of "
+        "log((1 + (m − 1)α)/(1 − α)), m ratings a cell in the mean, leaving out one cell after another "
+        "(jackknife), and t. What is not defined says why, and is never 0 or 1.",
+    ),
+    "m.rank_correlations": (
+        "順位相関：二つのモデルの両方に値のある条件の平均について、スピアマンの ρ。条件が三つに満たないか、一方の値がすべて同じなら計算しない。",
+        "Rank correlation: Spearman's ρ of the cells' means of two models, over the cells in which both "
+        "have a value; none below three cells, or where one of them has the same mean everywhere.",
+    ),
+    "m.choice_raters": (
+        "全モデルの一致：各条件で最も多い回答（一つに定まらなければ欠測）を評定とする。クリッペンドルフの α（名義）と区間は二つ以上のモデルに"
+        "答えのある条件により（区間はジャックナイフ。二択では、条件が 30 に満たないと真の値を大きく外しうる）、フライスの κ は条件ごとにモデルの数が違うことを許す（Gwet 2014）。",
+        "Agreement of all models: the most frequent answer of each cell is the rating, none where several "
+        "are. Krippendorff's α (nominal) takes the cells in which two models or more have an answer; its "
+        "interval is the jackknife's, and of two options not to be trusted below 30 cells. Fleiss' κ "
+        "lets cells differ in how many models have one (Gwet 2014).",
+    ),
+    "m.confusion": (
+        "混同行列：二つのモデルの、条件ごとに最も多い回答の組み合わせの数。一度もなかった組み合わせは省く。",
+        "Confusion matrix: in how many cells two models have each pair of most frequent answers; pairs "
+        "that no cell has are left out.",
+    ),
+    "m.weighted": (
+        "重み付き κ（Cohen 1968）は、選択肢の番号が整数の順に並ぶ質問だけに示し、誰も選ばなかった選択肢も尺度に含める。",
+        "Weighted κ (Cohen 1968) stands only where the options' ids are whole numbers in order; options "
+        "that nobody chose are part of the scale.",
     ),
     "m.correlation": (
         "質問間の相関：モデルごとに、両方の値がある依頼について（対ごとに完全な場合）。ピアソンの r の区間は、フィッシャーの z の標準誤差を"

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from runner.report import choices, contrasts, intervals, numbers
+from runner.report import choices, contrasts, intervals, numbers, raters
 
 pytestmark = pytest.mark.coverage
 
@@ -361,3 +361,61 @@ def test_a_level_is_compared_over_the_runs_mean(shared):
         f"levels, mean over models, shared {shared}",
     )
     assert 93 <= held <= 97
+
+
+def rated(cells, raters_, share, bias, form, gaps=0.0):
+    """Ratings of simulated studies: a cell's own part, a rater's own, and the rest."""
+    rng = np.random.default_rng(10)
+    shape = (STUDIES, cells, raters_)
+    own = rng.normal(size=(*shape[:2], 1)) * share**0.5
+    rater = rng.normal(size=(STUDIES, 1, raters_)) * bias**0.5
+    values = form(own + rater + rng.normal(size=shape) * (1 - share - bias) ** 0.5)
+    return np.where(rng.random(shape) < gaps, np.nan, values)
+
+
+def coverage_of(found, true, what):
+    ends = [(one.low, one.high) for one in found if one.low is not None]
+    held = 100 * np.mean([low <= true <= high for low, high in ends])
+    print(f"\n{what:58s} {held:5.1f} %   shown {100 * len(ends) / len(found):5.1f}", end="")
+    return held
+
+
+RATED = 500
+"""Studies, since each is counted by itself."""
+
+
+@pytest.mark.parametrize("form", ["normal", "five points", "two points"])
+@pytest.mark.parametrize("gaps", [0.0, 0.2])
+@pytest.mark.parametrize("raters_", [2, 5])
+@pytest.mark.parametrize("cells", [6, 12, 100])
+def test_alpha(cells, raters_, gaps, form):
+    """Between raters without a bias of their own; the truth is the alpha of very many cells."""
+    forms = {
+        "normal": lambda z: z,
+        "five points": lambda z: np.clip(np.round(z + 2), 0, 4),
+        "two points": lambda z: 1.0 * (z > 0.5),
+    }
+    for share in (0.3, 0.8):
+        values = rated(cells, raters_, share, 0, forms[form], gaps)
+        many = rated(200, 2, share, 0, forms[form]).reshape(-1, 2)
+        for metric in ("nominal",) if form == "two points" else ("ordinal", "interval"):
+            true = raters.alpha(many, metric).value
+            found = [raters.alpha(study, metric) for study in values[:RATED]]
+            what = f"alpha {metric} {cells}x{raters_} {form} {share} gaps {gaps}"
+            few = form == "two points" and cells < WIDE.cells
+            low, high = (45, 100) if few else (86, 99) if cells < WIDE.cells else (92, 98)
+            assert low <= coverage_of(found, true, what) <= high
+
+
+@pytest.mark.parametrize("raters_", [3, 5])
+@pytest.mark.parametrize("cells", [6, 12, 100])
+def test_icc_between_raters(cells, raters_):
+    for share, bias in ((0.3, 0.0), (0.6, 0.1), (0.8, 0.1)):
+        values = [raters.icc(study) for study in rated(cells, raters_, share, bias, lambda z: z)]
+        for name, true in (
+            ("icc_2_1", share),
+            ("icc_3_1", share / (1 - bias)),
+        ):
+            what = f"{name} {cells}x{raters_} {share} bias {bias}"
+            low = 78 if bias and name == "icc_2_1" else 92  # the page says so
+            assert low <= coverage_of([one[name] for one in values], true, what) <= 98
