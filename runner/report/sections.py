@@ -17,6 +17,7 @@ from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
 from runner.report.page import Page, Section, Table, counts
 from runner.report.parts import MANY_CELLS, Parts, share
+from runner.report.precision import precision
 from runner.report.rules import rules
 from runner.report.scales import checks, scale_scores
 from runner.report.words import Words
@@ -211,6 +212,14 @@ class Sections:
         yield from agreement.agreement(self._number_sheet, table)
         notes = (self._words("m.agreement"), self._parts.missing_line(self._numbers))
         yield self._parts.table("agreement", table, notes=notes)
+        enough = precision(table, self._limits)
+        if not enough.height:
+            yield self._words("n.no_precision")
+            return
+        yield from agreement.precision(self._number_sheet, enough)
+        yield self._parts.table(
+            "precision", enough, notes=(self._words("m.precision"),), open_=False
+        )
 
     def _correlation(self) -> Iterator[Part]:
         if len(self._numbers.questions) < 2:

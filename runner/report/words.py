@@ -160,6 +160,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "t.confusion": ("混同行列（モデルの対ごと）", "Confusion matrices, by pair of models"),
     "t.agreement": ("試行間の一致", "Agreement between trials"),
+    "t.precision": ("試行は何回で足りるか", "How many trials are enough"),
     "t.within_sd": ("条件内の標準偏差（試行間のばらつき）", "Standard deviation within cells"),
     "t.icc": ("級内相関係数 ICC(1)", "Intraclass correlation, ICC(1)"),
     "t.correlation": ("質問間の相関（ピアソン）", "Correlation between questions (Pearson)"),
@@ -210,6 +211,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.pattern": ("パターン", "pattern"),
     "c.answers": ("回答", "answers"),
     "c.within_sd": ("条件内の標準偏差", "sd within cells"),
+    "c.trials": ("条件あたりの試行", "trials a cell"),
+    "c.between_sd": ("条件間の標準偏差", "sd between cells"),
+    "c.half_1": ("半幅：1 回", "± at 1 trial"),
+    "c.half_2": ("半幅：2 回", "± at 2 trials"),
+    "c.half_5": ("半幅：5 回", "± at 5 trials"),
+    "c.half_10": ("半幅：10 回", "± at 10 trials"),
+    "c.half_20": ("半幅：20 回", "± at 20 trials"),
+    "c.half_50": ("半幅：50 回", "± at 50 trials"),
+    "c.half_all": ("半幅：無限回", "± at any number"),
+    "c.needed_5": ("条件の平均が尺度の ±5 % になる試行", "trials for a cell's ±5 % of the scale"),
+    "c.needed_2_5": ("同 ±2.5 %", "trials for ±2.5 %"),
     "c.cells_with_several": ("値が二つ以上ある条件", "cells with 2 or more values"),
     "c.icc": ("ICC(1)", "ICC(1)"),
     "c.icc_low": ("ICC 95 % 下限", "ICC 95 % low"),
@@ -317,6 +329,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "x.share_values": ("値の割合（%）", "share of the values (%)"),
     "x.sd": ("条件内の標準偏差", "sd within cells"),
     "x.icc": ("ICC(1)", "ICC(1)"),
+    "x.half_width": ("95 % 区間の半幅", "half-width of the 95 % interval"),
+    "x.trials": ("条件あたりの試行（対数目盛）", "trials a cell (logarithmic)"),
     "x.temperature": ("温度", "temperature"),
     "x.confounded": (
         "温度（ペルソナとテキストで決まり、区別できない）",
@@ -382,6 +396,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "点：ICC(1)。線：95 % 区間。条件が 100 に満たず、値の多くが尺度の一端に近いときは当てにならない。",
         "Dot: ICC(1). Line: 95 % interval; not to be trusted below 100 cells where most values are "
         "near one end of the scale.",
+    ),
+    "k.precision": (
+        "線：条件あたりの試行を増やしたときのモデルの平均の 95 % 区間の半幅。点：今の試行の数。",
+        "Line: half-width of the 95 % interval of a model's mean with so many trials a cell. Dot: the "
+        "trials there are.",
     ),
     "k.correlation": (
         "ピアソンの r と、両方の値がある依頼の数 n。",
@@ -468,6 +487,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "n.constant_raters": (
         "どの条件でも同じ値のモデル：{names}。このようなモデルとの一致は、値からは測れない。",
         "The same in every cell: {names}. How far others agree with such a model cannot be seen.",
+    ),
+    "n.no_precision": (
+        "試行のばらつきが分からないので、試行の数については何もいえない。",
+        "How trials vary is not known: nothing can be said of how many would be enough.",
     ),
     "n.no_contrasts": (
         "比べるものがない：モデルも、各要因の水準も一つだけである。",
@@ -635,6 +658,18 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "distributed: where most values are near one end of the scale it holds the true value in only "
         "60 to 90 of 100 studies (the jackknife in about 90) and is not to be trusted. There is none "
         "where the trials of every cell are equal, nor where it would not hold the estimate.",
+    ),
+    "m.precision": (
+        "試行の数：半幅 = t(k − 1) × √((σ²条件間 + σ²条件内 / 試行数) / k)。k は条件の数、分散は試行間の一致の分散分析から求めた推定値"
+        "（負の分散は 0）。試行を増やしても「無限回」より狭くはならず、それより狭くするには条件を増やすほかない。"
+        "最後の二列は、一つの条件の平均の 95 % t 区間の半幅が尺度の 5 %、2.5 % になる試行の数（条件内の標準偏差を併合した値による）で、"
+        "停止規則 until が止まるおよその数にあたる。空欄は 1,000 回を超える。",
+        "Number of trials: the half-width is t(k − 1) × √((σ² between cells + σ² within / trials) / k) for k "
+        "cells, the variances as the analysis of variance of the agreement between trials estimates them (a "
+        "negative one is 0). More trials never make it narrower than “any number”; only more cells do. The "
+        "last two columns say after how many trials the 95 % t interval of one cell's mean is ±5 or ±2.5 % of "
+        "the scale, at the pooled sd within cells: about where the rule until would stop; empty: more than "
+        "1,000.",
     ),
     "m.raters": (
         "モデル間の一致：モデルを評定者、条件（要因の水準と温度）を対象とし、条件ごとの平均を評定とする。"

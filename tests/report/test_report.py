@@ -55,6 +55,7 @@ TABLES = (
     *("scores_temperature", "scores_cell", "persona_model", "text_model", "agreement"),
     *("correlation", "temperature", "reasons", "usage", "returned"),
     *("contrasts_model", "contrasts_persona", "contrasts_text", "raters", "rank_correlations"),
+    "precision",
 )
 
 
