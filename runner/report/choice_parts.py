@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from runner.report import choices
+from runner.report import choices, rater_parts
 from runner.report.confounding import confounded
 from runner.report.data import Data
 from runner.report.figures import choices as figures
@@ -61,6 +61,7 @@ class ChoiceParts:
             return
         notes = (words("m.kappa"), self._missing_line())
         yield self._parts.table("kappa", table, notes=notes)
+        yield from rater_parts.of_choices(self._data, words, self._parts)
 
     def _by(self, factor: str, name: str, *notes: str) -> Iterator[Part]:
         """Yield the shares by one factor: the figures, then the table."""

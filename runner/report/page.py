@@ -200,8 +200,18 @@ DECIMALS = {
     "pearson": 2,
     "spearman": 2,
     "cost_usd": 4,
+    "difference": 2,
+    "d": 2,
+    "delta": 2,
+    "p": 4,
+    "p_holm": 4,
+    "value": 2,
+    "kappa_linear": 2,
+    "kappa_quadratic": 2,
 }
 CORRELATION = ("pearson", "low", "high", "spearman")
+_FINER = {"pearson", "difference", "statistic"}
+"""Columns whose intervals have two digits behind the point."""
 
 
 def cell(value: Any, name: str, table: Table) -> str:
@@ -216,7 +226,7 @@ def cell(value: Any, name: str, table: Table) -> str:
         if name in ("median", "min", "max"):
             return f"{value:,.10g}"
         places = DECIMALS.get(name, 1)
-        if name in CORRELATION and "pearson" in table.frame.columns:
+        if name in CORRELATION and _FINER & set(table.frame.columns):
             places = 2
         return f"{value:,.{places}f}"
     if isinstance(value, int) and not isinstance(value, bool):

@@ -64,8 +64,7 @@ class Parts:
             for column in frame.columns
         }
         codes: dict[str, Callable[[str], str]] = {
-            "interval_units": lambda code: words.code("v", code),
-            "pattern": lambda code: words.code("v", code),
+            column: lambda code: words.code("v", code) for column in _CODED
         }
         if name == "sources":
             codes["value"] = lambda code: words.code("v", code)
@@ -121,6 +120,7 @@ class Parts:
         )
 
 
+_CODED = ("interval_units", "pattern", "comparable", "statistic", "defined")
 _OF_LEVELS = {"interval_units", "option"}
 """Columns of the tables that show factors."""
 

@@ -8,14 +8,16 @@ import polars as pl
 
 from runner import __version__
 from runner.core.expand import BUNDLED_FACTORS
-from runner.report import numbers
+from runner.report import numbers, rater_parts
 from runner.report.choice_parts import ChoiceParts
 from runner.report.confounding import confounded
+from runner.report.contrast_parts import ContrastParts
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
 from runner.report.page import Page, Section, Table, counts
 from runner.report.parts import MANY_CELLS, Parts, share
+from runner.report.precision import precision
 from runner.report.rules import rules
 from runner.report.scales import checks, scale_scores
 from runner.report.words import Words
@@ -102,7 +104,11 @@ class Sections:
         yield self._section("quality", self._quality())
         if self._numbers.questions:
             yield self._section("scores", self._scores())
+            of_numbers = ContrastParts(self._numbers, self._words, self._parts)
+            yield self._section("contrasts", of_numbers.all())
             yield self._section("agreement", self._agreement())
+            between = rater_parts.of_numbers(self._numbers, self._words, self._parts)
+            yield self._section("raters", between)
             yield self._section("correlation", self._correlation())
             yield self._section("temperature", self._temperature())
         if any(columns_of(run.stored.definition) for run in self._data.runs):
@@ -110,6 +116,8 @@ class Sections:
         if self._choices.questions:
             of_choices = ChoiceParts(self._choices, self._words, self._parts)
             yield self._section("choices", of_choices.shares())
+            compared = ContrastParts(self._choices, self._words, self._parts)
+            yield self._section("choice_contrasts", compared.all())
             yield self._section("choice_agreement", of_choices.agreement())
         yield self._section("reasons", self._reasons())
         yield self._section("usage", self._costs())
@@ -172,10 +180,12 @@ class Sections:
         yield from scores.scores(self._number_sheet, with_block, factor)
         shown = table if several or factor == "run" else table.drop("block")
         pooled = [self._words("n.scores_pooled")] if factor != "run" else []
+        compare = [self._words("n.compare")] if shown.height > len(self._numbers.questions) else []
         notes = (
             *notes,
             *pooled,
             self._words("n.interval"),
+            *compare,
             self._parts.missing_line(self._numbers),
         )
         own = factor if factor in self._numbers.factors else ""
@@ -202,6 +212,14 @@ class Sections:
         yield from agreement.agreement(self._number_sheet, table)
         notes = (self._words("m.agreement"), self._parts.missing_line(self._numbers))
         yield self._parts.table("agreement", table, notes=notes)
+        enough = precision(table, self._limits)
+        if not enough.height:
+            yield self._words("n.no_precision")
+            return
+        yield from agreement.precision(self._number_sheet, enough)
+        yield self._parts.table(
+            "precision", enough, notes=(self._words("m.precision"),), open_=False
+        )
 
     def _correlation(self) -> Iterator[Part]:
         if len(self._numbers.questions) < 2:
@@ -275,10 +293,13 @@ class Sections:
         if self._numbers.questions:
             yield words("m.scores")
             yield words("m.interval")
-            for key in ("agreement", "correlation", "temperature"):
+            yield words("m.contrasts")
+            for key in ("agreement", "raters", "rank_correlations", "correlation", "temperature"):
                 yield words(f"m.{key}")
         if self._choices.questions:
-            for key in ("shares", "consistency", "kappa"):
+            if not self._numbers.questions:
+                yield words("m.contrasts")
+            for key in ("shares", "consistency", "kappa", "choice_raters", "confusion"):
                 yield words(f"m.{key}")
         for key in ("reasons", "cost", "reproduce"):
             yield words(f"m.{key}")

@@ -73,11 +73,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     # sections
     "s.quality": ("回答の品質", "Quality of the answers"),
     "s.scores": ("得点", "Scores"),
+    "s.contrasts": ("同じ条件での比較", "Paired contrasts"),
     "s.agreement": ("試行間の一致", "Agreement between trials"),
+    "s.raters": ("モデル間の一致", "Agreement between models"),
     "s.correlation": ("質問間の相関", "Correlation between questions"),
     "s.temperature": ("温度とばらつき", "Temperature and spread"),
     "s.scales": ("尺度得点と注意確認", "Scale scores and attention checks"),
     "s.choices": ("選択肢の割合", "Shares of the options"),
+    "s.choice_contrasts": ("割合の比較（同じ条件）", "Paired contrasts of the shares"),
     "s.choice_agreement": ("選択の一致", "Agreement of the choices"),
     "s.reasons": ("理由の長さ", "Length of the reasons"),
     "s.usage": ("トークンと費用", "Tokens and cost"),
@@ -93,6 +96,26 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.scores_temperature": ("得点（温度別）", "Scores by temperature"),
     "t.scores_cell": ("得点（条件別）", "Scores by cell"),
     "t.distribution": ("値の分布", "Distribution of the values"),
+    "t.contrasts_model": (
+        "モデル間の差（同じ条件）",
+        "Differences between models, in the same cells",
+    ),
+    "t.contrasts_persona": (
+        "ペルソナ間の差（同じ条件）",
+        "Differences between personas, in the same cells",
+    ),
+    "t.contrasts_text": (
+        "テキスト間の差（同じ条件）",
+        "Differences between texts, in the same cells",
+    ),
+    "t.contrasts_temperature": (
+        "温度間の差（同じ条件）",
+        "Differences between temperatures, in the same cells",
+    ),
+    "t.contrasts_factor": (
+        "{factor} の水準間の差（同じ条件）",
+        "Differences between levels of {factor}, in the same cells",
+    ),
     "t.persona_model": ("ペルソナ × モデル：平均値", "Persona × model: means"),
     "t.text_model": ("テキスト × モデル：平均値", "Text × model: means"),
     "t.factor_model": ("{factor} × モデル：平均値", "{factor} × model: means"),
@@ -104,9 +127,40 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.shares_text": ("選択肢の割合（テキスト別）", "Shares of the options by text"),
     "t.shares_temperature": ("選択肢の割合（温度別）", "Shares of the options by temperature"),
     "t.shares_cell": ("選択肢の割合（条件別）", "Shares of the options by cell"),
+    "t.choice_contrasts_model": (
+        "モデル間の割合の差（同じ条件）",
+        "Differences of shares between models, in the same cells",
+    ),
+    "t.choice_contrasts_persona": (
+        "ペルソナ間の割合の差（同じ条件）",
+        "Differences of shares between personas, in the same cells",
+    ),
+    "t.choice_contrasts_text": (
+        "テキスト間の割合の差（同じ条件）",
+        "Differences of shares between texts, in the same cells",
+    ),
+    "t.choice_contrasts_temperature": (
+        "温度間の割合の差（同じ条件）",
+        "Differences of shares between temperatures, in the same cells",
+    ),
+    "t.choice_contrasts_factor": (
+        "{factor} の水準間の割合の差（同じ条件）",
+        "Differences of shares between levels of {factor}, in the same cells",
+    ),
     "t.consistency": ("条件内の一貫性（試行間の一致）", "Consistency within cells"),
     "t.kappa": ("モデル間の一致（コーエンの κ）", "Agreement between models (Cohen's κ)"),
+    "t.raters": (
+        "モデル間の一致（級内相関、クリッペンドルフの α）",
+        "Agreement between models (ICC, Krippendorff's α)",
+    ),
+    "t.rank_correlations": ("モデル間の順位相関", "Rank correlations between models"),
+    "t.choice_raters": (
+        "全モデルの一致（クリッペンドルフの α、フライスの κ）",
+        "Agreement of all models (Krippendorff's α, Fleiss' κ)",
+    ),
+    "t.confusion": ("混同行列（モデルの対ごと）", "Confusion matrices, by pair of models"),
     "t.agreement": ("試行間の一致", "Agreement between trials"),
+    "t.precision": ("試行は何回で足りるか", "How many trials are enough"),
     "t.within_sd": ("条件内の標準偏差（試行間のばらつき）", "Standard deviation within cells"),
     "t.icc": ("級内相関係数 ICC(1)", "Intraclass correlation, ICC(1)"),
     "t.correlation": ("質問間の相関（ピアソン）", "Correlation between questions (Pearson)"),
@@ -136,6 +190,15 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.high": ("95 % 上限", "95 % high"),
     "c.cells": ("条件数", "cells"),
     "c.interval_units": ("区間の単位", "units of the interval"),
+    "c.level": ("水準", "level"),
+    "c.other_level": ("比べる相手", "compared with"),
+    "c.differences": ("比べた条件数", "cells compared"),
+    "c.difference": ("差", "difference"),
+    "c.d": ("d（対応あり）", "d (pairs)"),
+    "c.delta": ("クリフの δ", "Cliff's δ"),
+    "c.p": ("p", "p"),
+    "c.p_holm": ("p（ホルム）", "p (Holm)"),
+    "c.comparable": ("比較できるか", "comparable"),
     "c.success": ("成功", "success"),
     "c.retry_success": ("再依頼で成功", "retry success"),
     "c.failed": ("失敗", "failed"),
@@ -148,6 +211,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.pattern": ("パターン", "pattern"),
     "c.answers": ("回答", "answers"),
     "c.within_sd": ("条件内の標準偏差", "sd within cells"),
+    "c.trials": ("条件あたりの試行", "trials a cell"),
+    "c.between_sd": ("条件間の標準偏差", "sd between cells"),
+    "c.half_1": ("半幅：1 回", "± at 1 trial"),
+    "c.half_2": ("半幅：2 回", "± at 2 trials"),
+    "c.half_5": ("半幅：5 回", "± at 5 trials"),
+    "c.half_10": ("半幅：10 回", "± at 10 trials"),
+    "c.half_20": ("半幅：20 回", "± at 20 trials"),
+    "c.half_50": ("半幅：50 回", "± at 50 trials"),
+    "c.half_all": ("半幅：無限回", "± at any number"),
+    "c.needed_5": ("条件の平均が尺度の ±5 % になる試行", "trials for a cell's ±5 % of the scale"),
+    "c.needed_2_5": ("同 ±2.5 %", "trials for ±2.5 %"),
     "c.cells_with_several": ("値が二つ以上ある条件", "cells with 2 or more values"),
     "c.icc": ("ICC(1)", "ICC(1)"),
     "c.icc_low": ("ICC 95 % 下限", "ICC 95 % low"),
@@ -166,6 +240,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.agreement": ("一致率（%）", "agreement (%)"),
     "c.kappa": ("コーエンの κ", "Cohen's κ"),
     "c.pearson": ("ピアソンの r", "Pearson r"),
+    "c.statistic": ("統計量", "statistic"),
+    "c.raters": ("モデル数", "models"),
+    "c.value": ("値", "value"),
+    "c.defined": ("計算できるか", "defined"),
+    "c.other_option": ("もう一つのモデルの選択肢", "the other model's option"),
+    "c.kappa_linear": ("重み付き κ（線形）", "weighted κ (linear)"),
+    "c.kappa_quadratic": ("重み付き κ（二乗）", "weighted κ (quadratic)"),
     "c.spearman": ("スピアマンの ρ", "Spearman ρ"),
     "c.q1": ("第1四分位", "1st quartile"),
     "c.q3": ("第3四分位", "3rd quartile"),
@@ -180,7 +261,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.last": ("最後（UTC）", "last (UTC)"),
     "c.source": ("出典", "source"),
     "c.what": ("項目", "what"),
-    "c.value": ("値", "value"),
     "c.package": ("名称", "name"),
     "c.version": ("版", "version"),
     "c.cause": ("原因", "cause"),
@@ -190,6 +270,32 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "v.rehearsal": ("REHEARSAL", "REHEARSAL"),
     "v.imported": ("取り込み", "imported"),
     "v.none": ("どれも当たらず", "none matched"),
+    "v.yes": ("できる", "yes"),
+    "v.no_value": ("できない：一方に値がない", "not comparable: one has no value"),
+    "v.no_cell": ("できない：共通の条件がない", "not comparable: no cell in common"),
+    "v.one_cell": ("できない：共通の条件が一つだけ", "not comparable: only one cell in common"),
+    "v.temperatures": ("できない：温度が異なる", "not comparable: asked at other temperatures"),
+    "v.icc_2_1": ("ICC(2,1)", "ICC(2,1)"),
+    "v.icc_2_k": ("ICC(2,k)", "ICC(2,k)"),
+    "v.icc_3_1": ("ICC(3,1)", "ICC(3,1)"),
+    "v.alpha_interval": ("α（間隔）", "α (interval)"),
+    "v.alpha_ordinal": ("α（順序）", "α (ordinal)"),
+    "v.alpha_nominal": ("α（名義）", "α (nominal)"),
+    "v.fleiss": ("フライスの κ", "Fleiss' κ"),
+    "v.one_rater": ("できない：モデルが一つ", "no: only one model"),
+    "v.no_shared_cell": (
+        "できない：二つ以上のモデルに値のある条件が二つない",
+        "no: fewer than two cells that two models have a value in",
+    ),
+    "v.no_complete_cell": (
+        "できない：全モデルに値のある条件が二つない",
+        "no: fewer than two cells that every model has a value in",
+    ),
+    "v.alike": ("できない：条件に違いがない", "no: all cells are alike"),
+    "v.no_residual": (
+        "できない：モデルの差がどの条件でも同じ",
+        "no: models differ alike in every cell",
+    ),
     # causes
     "cause.missing": ("どのパターンも値を見つけなかった", "no pattern found a value"),
     "cause.out_of_range": ("範囲外の数", "number out of range"),
@@ -217,11 +323,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "cause.request_unknown": ("回答がない", "no answer"),
     # axes
     "x.score": ("得点", "score"),
+    "x.difference": ("差", "difference"),
     "x.share": ("割合（%）", "share (%)"),
     "x.share_missing": ("欠測値の割合（%）", "share of values missing (%)"),
     "x.share_values": ("値の割合（%）", "share of the values (%)"),
     "x.sd": ("条件内の標準偏差", "sd within cells"),
     "x.icc": ("ICC(1)", "ICC(1)"),
+    "x.half_width": ("95 % 区間の半幅", "half-width of the 95 % interval"),
+    "x.trials": ("条件あたりの試行（対数目盛）", "trials a cell (logarithmic)"),
     "x.temperature": ("温度", "temperature"),
     "x.confounded": (
         "温度（ペルソナとテキストで決まり、区別できない）",
@@ -256,6 +365,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Dot: mean. Line: 95 % interval. At the right: the number n of values. A missing value is left "
         "out, never counted as 0.",
     ),
+    "k.contrasts": (
+        "点：差（左 − 右）の平均。線：その 95 % 区間。右端：比べた条件の数 n。区間が 0 を含まない差も、"
+        "比較の数を考えれば偶然でありうる（表のホルムの p）。",
+        "Dot: mean difference, the first less the second. Line: its 95 % interval. At the right: the "
+        "number n of cells compared. Of many comparisons some intervals leave out 0 by chance alone; "
+        "the p after Holm in the tables allows for it.",
+    ),
     "k.shares": (
         "点：有効な回答に占める選択肢の割合。線：ウィルソンの 95 % 区間。右端：有効な回答の数 n／総数。"
         "欠測値は分母に含まない。",
@@ -280,6 +396,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "点：ICC(1)。線：95 % 区間。条件が 100 に満たず、値の多くが尺度の一端に近いときは当てにならない。",
         "Dot: ICC(1). Line: 95 % interval; not to be trusted below 100 cells where most values are "
         "near one end of the scale.",
+    ),
+    "k.precision": (
+        "線：条件あたりの試行を増やしたときのモデルの平均の 95 % 区間の半幅。点：今の試行の数。",
+        "Line: half-width of the 95 % interval of a model's mean with so many trials a cell. Dot: the "
+        "trials there are.",
     ),
     "k.correlation": (
         "ピアソンの r と、両方の値がある依頼の数 n。",
@@ -332,6 +453,48 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "narrow where levels or models that several cells share stand for others that were not asked. "
         "Of 12 cells or fewer with most values near one end of the scale, it misses the true mean in "
         "about one of ten studies.",
+    ),
+    "n.compare": (
+        "平均の区間どうしの重なりで比べないこと。同じ条件で尋ねたものの差は、次の「同じ条件での比較」にある。",
+        "Do not compare by whether these intervals overlap: the differences in the same cells, under "
+        "“Paired contrasts”, are known far better.",
+    ),
+    "n.contrasts": (
+        "差 = 左の水準 − 比べる相手。両方に値のある条件だけを使い、条件ごとの平均の差を同じ重みで平均する。",
+        "The difference is the first level less the one that it is compared with, the mean over the "
+        "cells in which both have a value; each cell has the same weight.",
+    ),
+    "n.contrasts_levels": (
+        "複数のモデルは同じ問いに似た答えをするので、別々の条件には数えず、モデルの平均を一つの差とする"
+        "（ほかに要因がなければモデルごとに一つ）。",
+        "Models that answer the same prompts resemble each other and are not counted as cells of their "
+        "own: one difference is the mean over the models (where there is no other factor, of one model).",
+    ),
+    "n.contrasts_floor": (
+        "条件が {cells} なら p は {p} より小さくなりえず、{tests} 個の比較についてのホルムの p は {holm} より小さくなりえない。",
+        "With {cells} cells no p can be below {p}, and after Holm over {tests} comparisons none below "
+        "{holm}.",
+    ),
+    "n.contrasts_first": (
+        "比較が多いので、図と表の初めの {shown} 行は {level} との差とし、残り {rows} 行はその後に続く。",
+        "There are many pairs: the figure, and the first {shown} rows of the table, compare with "
+        "{level}; the other {rows} rows follow.",
+    ),
+    "n.no_raters": (
+        "モデルが一つだけなので、モデル間の一致は計算しない。",
+        "There is only one model: nothing can be said of agreement between models.",
+    ),
+    "n.constant_raters": (
+        "どの条件でも同じ値のモデル：{names}。このようなモデルとの一致は、値からは測れない。",
+        "The same in every cell: {names}. How far others agree with such a model cannot be seen.",
+    ),
+    "n.no_precision": (
+        "試行のばらつきが分からないので、試行の数については何もいえない。",
+        "How trials vary is not known: nothing can be said of how many would be enough.",
+    ),
+    "n.no_contrasts": (
+        "比べるものがない：モデルも、各要因の水準も一つだけである。",
+        "There is nothing to compare: one model, and one level of each factor.",
     ),
     "n.confounded": (
         "注意：温度はペルソナとテキストから計算されており、同じペルソナ・テキストで異なる温度の条件がない。"
@@ -453,6 +616,28 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "between its values, and then the interval is about that cell's own mean (column “units of the "
         "interval”). There is none where all values are equal. Nothing is drawn at random.",
     ),
+    "m.contrasts": (
+        "同じ条件での比較：二つの水準（モデル、またはほかの要因の水準）の両方に値のある条件ごとに平均の差をとる。"
+        "条件はほかの要因の水準と温度で決まる（温度が水準から計算されたものなら、モデル以外の比較では条件に含めない）。"
+        "モデル以外の水準の比較では、差をモデルにわたって平均したものを一つと数える。区間は k 個の差の平均の t 区間（自由度 k − 1）、"
+        "d は差の平均 ÷ 差の散らばり（SD）、クリフの δ は条件の平均どうしで大きい割合 − 小さい割合（Cliff 1993）。"
+        "p は差の符号を入れ替える並べ替え検定（両側）で、差が 13 個までは全通り、それより多ければ常に同じ 9,999 通りによる。"
+        "ホルムの p（Holm 1979）は、一つの質問の、一つの要因の水準間の比較すべてにわたる。"
+        "条件どうしは独立とみなす。共有する条件が二つに満たなければ比べない。差がすべて等しければ区間も d もない。"
+        "まれな選択肢では、区間が真の差を含むのは 100 回中 88〜97 回ほどである。",
+        "Paired contrasts: in each cell in which two levels (models, or levels of another factor) both "
+        "have a value, the difference of their means. A cell is a combination of the other factors' "
+        "levels and the temperature; a temperature that was calculated from the levels is left out of "
+        "it, but between models. Between levels of other factors one difference is the mean over the "
+        "models. The interval is the t interval of the mean of k differences (k − 1 degrees of "
+        "freedom); d is their mean over their sd; Cliff's δ is how often a cell's mean "
+        "of one level is above one of the other, less how often below (Cliff 1993). p is two-sided, "
+        "from flipping the signs of the differences: all patterns up to 13 of them, else 9,999 that are "
+        "always the same. Holm's p (Holm 1979) is over all comparisons of one question between levels "
+        "of one factor. Cells count as independent. There is no comparison below two shared cells, "
+        "and no interval and no d where all differences are equal. Of a rare option the interval holds "
+        "the true difference in 88 to 97 of 100 studies.",
+    ),
     "m.agreement": (
         "試行間の一致：(1) 条件内の標準偏差 = √(Σ(nᵢ − 1)sᵢ² / Σ(nᵢ − 1))。(2) 級内相関係数 ICC(1) = "
         "(MSB − MSW) / (MSB + (n₀ − 1)MSW)、n₀ = (N − Σnᵢ²/N)/(k − 1)。条件を要因とする一元配置分散分析による。"
@@ -473,6 +658,57 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "distributed: where most values are near one end of the scale it holds the true value in only "
         "60 to 90 of 100 studies (the jackknife in about 90) and is not to be trusted. There is none "
         "where the trials of every cell are equal, nor where it would not hold the estimate.",
+    ),
+    "m.precision": (
+        "試行の数：半幅 = t(k − 1) × √((σ²条件間 + σ²条件内 / 試行数) / k)。k は条件の数、分散は試行間の一致の分散分析から求めた推定値"
+        "（負の分散は 0）。試行を増やしても「無限回」より狭くはならず、それより狭くするには条件を増やすほかない。"
+        "最後の二列は、一つの条件の平均の 95 % t 区間の半幅が尺度の 5 %、2.5 % になる試行の数（条件内の標準偏差を併合した値による）で、"
+        "停止規則 until が止まるおよその数にあたる。空欄は 1,000 回を超える。",
+        "Number of trials: the half-width is t(k − 1) × √((σ² between cells + σ² within / trials) / k) for k "
+        "cells, the variances as the analysis of variance of the agreement between trials estimates them (a "
+        "negative one is 0). More trials never make it narrower than “any number”; only more cells do. The "
+        "last two columns say after how many trials the 95 % t interval of one cell's mean is ±5 or ±2.5 % of "
+        "the scale, at the pooled sd within cells: about where the rule until would stop; empty: more than "
+        "1,000.",
+    ),
+    "m.raters": (
+        "モデル間の一致：モデルを評定者、条件（要因の水準と温度）を対象とし、条件ごとの平均を評定とする。"
+        "ICC(2,1) は一つのモデルの評定の絶対的な一致、ICC(2,k) は全モデルの平均の信頼性、ICC(3,1) はモデルごとの高低を除いた一致で、"
+        "全モデルに値のある条件について求める（Shrout & Fleiss 1979、区間は McGraw & Wong 1996。三〜五のモデルの高低が異なり条件が多いと、ICC(2,1) の区間が真の値を含むのは 100 回中 81〜92 回ほど）。"
+        "クリッペンドルフの α（間隔、順序）は二つ以上のモデルに値のある条件すべてを用い、欠測は数えない。区間は log((1 + (m − 1)α)/(1 − α)) について（m は条件あたりの評定の数の平均）、"
+        "条件を一つずつ除くジャックナイフと t 分布による。計算できないときは理由を示し、0 や 1 とはしない。",
+        "Agreement between models: models are raters, cells (levels and temperature) what they rate, and a "
+        "cell's mean is the rating. ICC(2,1) is the absolute agreement of single models, ICC(2,k) the "
+        "reliability of the mean over all of them, ICC(3,1) the agreement once each model's own level is "
+        "taken off: over the cells in which every model has a value (Shrout & Fleiss 1979; interval of "
+        "McGraw & Wong 1996; that of ICC(2,1) holds the true value in only 81 to 92 of 100 studies where few "
+        "models differ in level and cells are many). Krippendorff's α (interval, ordinal) takes every cell in which two models or "
+        "more have a value; a missing one counts in nothing. Its interval is that of "
+        "log((1 + (m − 1)α)/(1 − α)), m ratings a cell in the mean, leaving out one cell after another "
+        "(jackknife), and t. What is not defined says why, and is never 0 or 1.",
+    ),
+    "m.rank_correlations": (
+        "順位相関：二つのモデルの両方に値のある条件の平均について、スピアマンの ρ。条件が三つに満たないか、一方の値がすべて同じなら計算しない。",
+        "Rank correlation: Spearman's ρ of the cells' means of two models, over the cells in which both "
+        "have a value; none below three cells, or where one of them has the same mean everywhere.",
+    ),
+    "m.choice_raters": (
+        "全モデルの一致：各条件で最も多い回答（一つに定まらなければ欠測）を評定とする。クリッペンドルフの α（名義）と区間は二つ以上のモデルに"
+        "答えのある条件により（区間はジャックナイフ。二択では、条件が 30 に満たないと真の値を大きく外しうる）、フライスの κ は条件ごとにモデルの数が違うことを許す（Gwet 2014）。",
+        "Agreement of all models: the most frequent answer of each cell is the rating, none where several "
+        "are. Krippendorff's α (nominal) takes the cells in which two models or more have an answer; its "
+        "interval is the jackknife's, and of two options not to be trusted below 30 cells. Fleiss' κ "
+        "lets cells differ in how many models have one (Gwet 2014).",
+    ),
+    "m.confusion": (
+        "混同行列：二つのモデルの、条件ごとに最も多い回答の組み合わせの数。一度もなかった組み合わせは省く。",
+        "Confusion matrix: in how many cells two models have each pair of most frequent answers; pairs "
+        "that no cell has are left out.",
+    ),
+    "m.weighted": (
+        "重み付き κ（Cohen 1968）は、選択肢の番号が整数の順に並ぶ質問だけに示し、誰も選ばなかった選択肢も尺度に含める。",
+        "Weighted κ (Cohen 1968) stands only where the options' ids are whole numbers in order; options "
+        "that nobody chose are part of the scale.",
     ),
     "m.correlation": (
         "質問間の相関：モデルごとに、両方の値がある依頼について（対ごとに完全な場合）。ピアソンの r の区間は、フィッシャーの z の標準誤差を"
@@ -625,12 +861,12 @@ class Words:
             name: of its file, without ending.
             factor: whose levels it shows; one of a study's own makes a title of its own.
         """
+        name = name.partition("-")[0]
         if not factor or factor in BUNDLED_FACTORS:
-            return self(f"t.{name.partition('-')[0]}")
+            return self(f"t.{name}")
         if name == f"{factor}_model":
             return self("t.factor_model", factor=factor)
-        shares = name.startswith("shares_")
-        return self("t.shares_factor" if shares else "t.scores_factor", factor=factor)
+        return self(f"t.{name.removesuffix(factor)}factor", factor=factor)
 
     def cause(self, cause: str, kind: str) -> str:
         """Return the words for a cause.

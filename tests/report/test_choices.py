@@ -249,7 +249,8 @@ def test_a_study_of_one_choice_has_a_report_without_a_word_of_numbers(single, de
     written, language = single
     page = Tree(written.page)
     anchors = [section["id"] for section in page.all("section")]
-    assert anchors == ["quality", "choices", "choice_agreement", "reasons", "usage", "methods"]
+    of_choices = ["choices", "choice_contrasts", "choice_agreement"]
+    assert anchors == ["quality", *of_choices, "reasons", "usage", "methods"]
     tables = {path.stem for path in written.tables}
     assert not {name for name in tables if "scores" in name} | (tables & {"agreement", "kappa"})
     absent = {

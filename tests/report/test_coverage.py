@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from runner.report import choices, intervals, numbers
+from runner.report import choices, contrasts, intervals, numbers, raters
 
 pytestmark = pytest.mark.coverage
 
@@ -298,3 +298,124 @@ def test_mean_over_several_models(what, of_level, of_model, low, high):
     values = by_models(np.random.default_rng(7), 0.2, of_level, of_model, lambda _: fixed)
     table = numbers.scores(studies(BUNDLED, values), ["run"], LIMITS)
     assert low <= coverage(table, "low", "high", 50, what) <= high
+
+
+def held_by(ends, true, what):
+    """The percentage of studies whose interval, where there is one, holds the truth."""
+    mean, half, _ = ends
+    there = np.isfinite(half)
+    held = 100 * (np.abs(mean - true) <= half + 1e-9)[there].mean()
+    print(f"\n{what:58s} {held:5.1f} %   shown {100 * there.mean():5.1f}", end="")
+    return held
+
+
+CONTRASTED = {
+    "normal, models alike in all but the mean": (normal(0.5), normal(0.5), 0.8),
+    "normal, models differ from cell to cell": (normal(0.5), normal(0.5), 0.2),
+    "five points": (five_points(0.5), five_points(0.5, 2.5), 0.5),
+    "five points, one near the end": (five_points(0.5), five_points(0.5, 3.6), 0.5),
+    "half yes, a third yes": (two_points(0.5, 0.3), two_points(0.35, 0.3), 0),
+    "a tenth yes, a fiftieth yes": (two_points(0.1, 0.3), two_points(0.02, 0.3), 0),
+    "a tenth yes in both": (two_points(0.1, 0), two_points(0.1, 0), 0),
+    "near the end, and in the middle": (near_end(20), normal(0.5), 0),
+    "near the end in both": (near_end(20), near_end(4), 0),
+}
+
+
+@pytest.mark.parametrize("name", CONTRASTED)
+@pytest.mark.parametrize(
+    "layout", [BUNDLED, SHORT, UNEVEN, SIX, THREE, Layout(4, 10), MIDDLE], ids=str
+)
+def test_paired_difference(layout, name):
+    """Models are compared in the cells of a study; an effect of the cell is the same for both."""
+    one, two, shared = CONTRASTED[name]
+    rng = np.random.default_rng(8)
+    shape = (STUDIES, layout.cells, layout.trials)
+    values = [process(rng, shape) for process in (one, two)]
+    common = 10 * shared * rng.normal(size=shape[:2]) if "normal, m" in name else 0
+    if layout.uneven:
+        sizes = [rng.integers(1, layout.trials + 1, shape[:2])[..., None] for _ in values]
+        values = [
+            np.where(np.arange(layout.trials) < size, v, np.nan)
+            for v, size in zip(values, sizes, strict=True)
+        ]
+    means = [np.nanmean(v, axis=2) + common for v in values]
+    true = truth(one)[0] - truth(two)[0]
+    held = held_by(contrasts.paired(means[0] - means[1]), true, f"contrast {layout} {name}")
+    low, high = (87, 100) if "fiftieth" in name else (93, 99)
+    assert low <= held <= high
+
+
+@pytest.mark.parametrize("shared", [0, 0.5, 1])
+def test_a_level_is_compared_over_the_runs_mean(shared):
+    """3 models x 4 levels of another factor; what is particular to a level is shared by the models."""
+    rng = np.random.default_rng(9)
+    own = rng.normal(size=(STUDIES, 3, 4)) * (1 - shared) ** 0.5
+    both = 3 + own + rng.normal(size=(STUDIES, 1, 4)) * shared**0.5
+    cells = both.reshape(STUDIES, 12)
+    held_by(contrasts.paired(cells), 3, f"levels, cells counted singly, shared {shared}")
+    units = np.tile(np.arange(4), 3)
+    held = held_by(
+        contrasts.paired(contrasts._by_unit(cells, units)),
+        3,
+        f"levels, mean over models, shared {shared}",
+    )
+    assert 93 <= held <= 97
+
+
+def rated(cells, raters_, share, bias, form, gaps=0.0):
+    """Ratings of simulated studies: a cell's own part, a rater's own, and the rest."""
+    rng = np.random.default_rng(10)
+    shape = (STUDIES, cells, raters_)
+    own = rng.normal(size=(*shape[:2], 1)) * share**0.5
+    rater = rng.normal(size=(STUDIES, 1, raters_)) * bias**0.5
+    values = form(own + rater + rng.normal(size=shape) * (1 - share - bias) ** 0.5)
+    return np.where(rng.random(shape) < gaps, np.nan, values)
+
+
+def coverage_of(found, true, what):
+    ends = [(one.low, one.high) for one in found if one.low is not None]
+    held = 100 * np.mean([low <= true <= high for low, high in ends])
+    print(f"\n{what:58s} {held:5.1f} %   shown {100 * len(ends) / len(found):5.1f}", end="")
+    return held
+
+
+RATED = 500
+"""Studies, since each is counted by itself."""
+
+
+@pytest.mark.parametrize("form", ["normal", "five points", "two points"])
+@pytest.mark.parametrize("gaps", [0.0, 0.2])
+@pytest.mark.parametrize("raters_", [2, 5])
+@pytest.mark.parametrize("cells", [6, 12, 100])
+def test_alpha(cells, raters_, gaps, form):
+    """Between raters without a bias of their own; the truth is the alpha of very many cells."""
+    forms = {
+        "normal": lambda z: z,
+        "five points": lambda z: np.clip(np.round(z + 2), 0, 4),
+        "two points": lambda z: 1.0 * (z > 0.5),
+    }
+    for share in (0.3, 0.8):
+        values = rated(cells, raters_, share, 0, forms[form], gaps)
+        many = rated(200, 2, share, 0, forms[form]).reshape(-1, 2)
+        for metric in ("nominal",) if form == "two points" else ("ordinal", "interval"):
+            true = raters.alpha(many, metric).value
+            found = [raters.alpha(study, metric) for study in values[:RATED]]
+            what = f"alpha {metric} {cells}x{raters_} {form} {share} gaps {gaps}"
+            few = form == "two points" and cells < WIDE.cells
+            low, high = (45, 100) if few else (86, 99) if cells < WIDE.cells else (92, 98)
+            assert low <= coverage_of(found, true, what) <= high
+
+
+@pytest.mark.parametrize("raters_", [3, 5])
+@pytest.mark.parametrize("cells", [6, 12, 100])
+def test_icc_between_raters(cells, raters_):
+    for share, bias in ((0.3, 0.0), (0.6, 0.1), (0.8, 0.1)):
+        values = [raters.icc(study) for study in rated(cells, raters_, share, bias, lambda z: z)]
+        for name, true in (
+            ("icc_2_1", share),
+            ("icc_3_1", share / (1 - bias)),
+        ):
+            what = f"{name} {cells}x{raters_} {share} bias {bias}"
+            low = 78 if bias and name == "icc_2_1" else 92  # the page says so
+            assert low <= coverage_of([one[name] for one in values], true, what) <= 98

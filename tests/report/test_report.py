@@ -54,6 +54,8 @@ TABLES = (
     *("quality", "missing", "patterns", "scores_model", "scores_persona", "scores_text"),
     *("scores_temperature", "scores_cell", "persona_model", "text_model", "agreement"),
     *("correlation", "temperature", "reasons", "usage", "returned"),
+    *("contrasts_model", "contrasts_persona", "contrasts_text", "raters", "rank_correlations"),
+    "precision",
 )
 
 

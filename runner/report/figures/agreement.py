@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from runner.report.figures.labels import wrapped
 from runner.report.figures.marks import ceiling, empty, field, forest, inside, look_of
 from runner.report.figures.sheet import Drawn, Grid, Heading, Rows, Sheet
 from runner.report.figures.style import COLOURS, DARK, GREY, LIGHT_GREY
+from runner.report.precision import TRIALS, half_widths
 
 MATRICES_A_FIGURE = 6
 
@@ -159,3 +161,38 @@ def _pooled(
             color=COLOURS[0] if alike else colour,
             alpha=0.6 if alike else 0.9,
         )
+
+
+def precision(sheet: Sheet, table: pl.DataFrame) -> Iterator[Drawn]:
+    """Draw the half-width of each run's mean against the trials a cell, and where the run is."""
+    many = len(sheet.runs) > len(COLOURS)
+    looks = {run: look_of(place) for place, run in enumerate(sheet.runs)}
+    most = float(table.select(pl.col("half_1").max()).item() or 0)
+    trials = np.geomspace(TRIALS[0], TRIALS[-1], 40)
+
+    def panel(axes: Axes, _: Rows, question: ReportedQuestion) -> None:
+        for row in table.filter(pl.col("question") == question.name).iter_rows(named=True):
+            sizes = [np.array([float(row[name])]) for name in ("cells", "between_sd", "within_sd")]
+            variances = sizes[0], sizes[1] ** 2, sizes[2] ** 2
+            colour, marker = looks[row["run"]]
+            colour = COLOURS[0] if many else colour
+            halves = [half_widths(*variances, n)[0] for n in trials]
+            axes.plot(trials, halves, color=colour, linewidth=1, alpha=0.7)
+            here = half_widths(*variances, row["trials"])
+            axes.plot([row["trials"]], here, color=colour, marker="o" if many else marker)
+        axes.set_xscale("log")
+        axes.set_xticks(TRIALS, [str(n) for n in TRIALS])
+        axes.minorticks_off()
+        axes.set_ylim(0, ceiling(most))
+        axes.grid(visible=True)
+        axes.set_ylabel(sheet.words("x.half_width"))
+
+    yield from sheet.panels(
+        Heading("precision", "k.precision"),
+        [""],
+        panel,
+        sheet.words("x.trials"),
+        asked=table["question"].unique(),
+        grid=Grid(row_height=2.2, panel_width=4.0, rows_named=False),
+        markers=[] if many else [(*look, run) for run, look in looks.items()],
+    )

@@ -54,7 +54,9 @@ def _break(text: str, width: int) -> int:
     bracket = text[: cut + 1].rfind("(")
     if bracket > 0:
         return bracket
-    gap = max(text[:cut].rfind(" "), text[:cut].rfind("-"))
+    gap = text[:cut].rfind(" ")
+    if gap < cut / 3:  # too little would stand on the line
+        gap = max(gap, text[:cut].rfind("-"))
     return gap + 1 if gap > 0 else cut
 
 
