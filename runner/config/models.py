@@ -61,7 +61,7 @@ def rows_of(cfg: DictConfig) -> list[ModelConfig]:
     for place, row in enumerate(OmegaConf.to_container(cfg.provider.models)):  # type: ignore[arg-type]
         where = f"provider.models[{place}]"
         if not isinstance(row, dict) or not isinstance(row.get("match"), str):
-            raise ConfigError(f"{where}: {row!r} does not say whom it is for, as match: gpt-x*")
+            raise ConfigError(f"{where}: {row!r} has no match: which models it is for, as gpt-x*")
         for key in row:
             if key not in _KEYS:
                 raise ConfigError(f"{where}.{key}: no such key; {did_you_mean(str(key), _KEYS)}")

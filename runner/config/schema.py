@@ -13,7 +13,8 @@ EMULATOR = "emulator"
 """The provider's name that always means a rehearsal."""
 WORDS = {"type": "nothing, one word, or several"}
 TRIALS = {"type": "a whole number, or a rule"}
-"""Mark settings that OmegaConf has no type for."""
+ROWS = {"type": "rows of ModelConfig"}
+"""Mark settings that OmegaConf has no type for, or is not told: it would copy each row with each file."""
 
 
 @dataclass
@@ -212,8 +213,7 @@ class ProviderConfig:
     reasoning: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     realtime: RealtimeConfig = field(default_factory=RealtimeConfig)
-    models: list[Any] = field(default_factory=list)
-    """Rows of ModelConfig; `models.rows_of` types them: Hydra would copy some 500 typed values each time."""
+    models: list[Any] = field(default_factory=list, metadata=ROWS)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     price: PriceConfig = field(default_factory=PriceConfig)
 

@@ -14,9 +14,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from runner.config import options
 from runner.config.schema import (
     GROUPS,
+    ROWS,
     TRIALS,
     WORDS,
     Config,
+    ModelConfig,
     ProviderConfig,
     TrialsConfig,
 )
@@ -108,7 +110,7 @@ def at(path: str) -> Any:
 @cache
 def _fields(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    marked = [(WORDS, Words), (TRIALS, Trials)]
+    marked = [(WORDS, Words), (TRIALS, Trials), (ROWS, list[ModelConfig])]
     return {
         f.name: next((type_ for mark, type_ in marked if f.metadata == mark), hints[f.name])
         for f in fields(kind)
