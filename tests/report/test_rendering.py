@@ -8,6 +8,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from runner.report.figures import rendering
 from runner.report.figures.style import STYLE
 from runner.report.fonts import load
+from tests.report.sketches import figures, rendered
 
 
 def sketched(number: int) -> bytes:
@@ -22,10 +23,10 @@ def sketched(number: int) -> bytes:
 
 @pytest.mark.long
 def test_many_figures_are_drawn_by_processes_as_by_one(monkeypatch):
-    figures = [sketched(number) for number in range(3)]
-    monkeypatch.setattr(rendering, "TAKES_AS_LONG_AS", 0)
-    alone = list(rendering.all_files(figures))
+    packed = [sketched(number) for number in range(3)]
+    with figures(rendered):
+        alone = list(rendering.all_files(packed))
     monkeypatch.setattr(rendering, "TAKES_AS_LONG_AS", 1 << 40)
     monkeypatch.setattr("runner.batches.workers.cores", lambda: 2)
-    assert list(rendering.all_files(figures)) == alone
+    assert list(rendering.all_files(packed)) == alone
     assert len(set(alone)) == 3
