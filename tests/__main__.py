@@ -21,12 +21,15 @@ CHECKS = (
     ),
 )
 
+ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
 
 def main() -> int:
     """Run every check, the tests last, and return the first failure's exit code."""
     scripts = Path(sys.executable).parent
     environment = {**os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each worker would compile each test anew
+    environment |= dict.fromkeys(ONE_THREAD, "1")  # each core has a worker of its own
     for command in CHECKS:
         print(f"== {' '.join(command)}", flush=True)
         program = shutil.which(command[0], path=str(scripts)) or command[0]

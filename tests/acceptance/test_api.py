@@ -83,6 +83,7 @@ def test_a_report_is_written_without_a_word(here):
     assert here.said() == ("", "")
 
 
+@pytest.mark.long
 def test_a_sweep_has_a_job_each_and_one_frame(here):
     from runner import answers, plan, run
 

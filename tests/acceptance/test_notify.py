@@ -51,6 +51,7 @@ def postbox() -> Iterator[Postbox]:
     box.server.server_close()
 
 
+@pytest.mark.long
 def test_a_run_tells_when_it_has_ended_and_a_restart_remembers_whom(
     desk: Desk, postbox: Postbox
 ) -> None:

@@ -32,6 +32,7 @@ def test_a_command_ends_quietly(desk, word):
     assert typed(desk, word, reads="stderr") == (141, "")
 
 
+@pytest.mark.long
 def test_a_run_whose_progress_is_not_read_goes_on_to_its_end(desk):
     code, said = typed(desk, *TINY, *QUICK, reads="stdout")
     assert code == 0

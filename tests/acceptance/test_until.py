@@ -59,6 +59,7 @@ def kept_to(answers: pl.DataFrame, least: int, most: int, width: float) -> None:
         assert looks or len(values) == least, condition  # something was imprecise before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", first(1, [[], ["provider.mode=realtime"]]))
 def test_only_conditions_that_are_not_precise_are_asked_more(desk: Desk, way: list[str]) -> None:
     words = [*QUICK, *WHERE, *way]

@@ -65,6 +65,7 @@ def test_the_emulators_own_names_say_nothing(answered: Path, tmp_path: Path, cap
     assert "bill differs" not in said
 
 
+@pytest.mark.long
 def test_it_is_said_wherever_somebody_looks(answered: Path, tmp_path: Path, capsys) -> None:
     outputs = tmp_path / "o"
     shutil.copytree(answered, outputs)

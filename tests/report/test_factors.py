@@ -195,6 +195,7 @@ def test_a_long_table_of_cells_is_said_and_not_shown(desk, tmp_path, monkeypatch
         assert said != shown
 
 
+@pytest.mark.long
 def test_many_levels_stand_one_below_the_other(desk, tmp_path, monkeypatch):
     before = reported(desk.folder / "outputs", tmp_path / "across")
     monkeypatch.setattr(scores, "LEVELS_ACROSS", 2)

@@ -162,6 +162,7 @@ def test_rehearsals_beside_live_answers_are_marked_and_never_pooled_with_them(ou
     assert [run.block for run in data.runs] == ["study", "study", "[REHEARSAL] study"]
 
 
+@pytest.mark.long
 def test_the_same_data_makes_the_same_files_in_place_of_what_was_there(outputs, report, tmp_path):
     (tmp_path / "figures").mkdir()
     for name in ("old.png", "mine.txt"):

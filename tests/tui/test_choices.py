@@ -49,6 +49,7 @@ def test_the_table_shows_the_options(outputs):
     assert first["buy_value"] in line
 
 
+@pytest.mark.long
 def test_an_answer_shows_its_options_and_is_read_today_as_it_was_stored(outputs):
     screen = shown(outputs, "labels", "enter", view="Answers", size=(140, 36))
     first = stored(outputs).row(0, named=True)

@@ -56,6 +56,7 @@ def test_a_sweep_under_way(outputs, screen, size):
     assert driven(outputs, script, size=size) == screen
 
 
+@pytest.mark.long
 def test_enter_narrows_everything_to_the_job_and_escape_widens_it_again(outputs):
     async def script(pilot):
         narrow = screen_text(pilot.app)

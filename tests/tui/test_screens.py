@@ -28,6 +28,7 @@ def test_a_number_opens_its_view_also_as_a_full_width_digit(outputs, key, name):
     assert drive(dashboard(outputs, "literary"), script) == ["Batches", name, "Batches", name]
 
 
+@pytest.mark.long
 def test_escape_goes_from_a_job_to_the_sweep_and_to_the_list(outputs):
     async def script(pilot):
         await pilot.press("enter")

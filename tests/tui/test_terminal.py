@@ -103,6 +103,7 @@ def runner(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.long
 def test_a_day_with_a_runner_that_is_killed_and_a_dashboard_that_is_killed(tmp_path, opened):
     beside = runner(tmp_path, "trials=4", "faults.in_progress_seconds=600", "poll.first_seconds=1")
     job = tmp_path / "live" / "emulator_gpt-4o-mini"
