@@ -1,4 +1,4 @@
-"""README's map is the tree: every file of a room stands there, and nothing else."""
+"""The map in docs/map.md is the tree: every file of a room stands there, and nothing else."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,8 @@ ROOMS = ("cli", "report", "run", "tables", "batches", "config", "storage", "core
 
 def mapped() -> dict[str, set[str]]:
     """The files that the map names, by room."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = text.split("## Map", 1)[1].split("```text\n", 1)[1].split("```", 1)[0].splitlines()
+    text = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
+    lines = text.split("```text\n", 1)[1].split("```", 1)[0].splitlines()
     found: dict[str, set[str]] = {}
     room = ""
     for line in lines[lines.index("runner/") + 1 :]:
@@ -42,7 +42,7 @@ def test_every_file_that_the_map_names_is_there() -> None:
 
 
 def test_every_room_is_on_the_map() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## Map", 1)[1]
+    text = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
     rooms = [p.name for p in (ROOT / "runner").iterdir() if (p / "__init__.py").is_file()]
     assert [room for room in rooms if f"\n  {room}/ " not in text] == []
 
