@@ -162,7 +162,8 @@ class _Table:
         self._path = path
         self._experiment = experiment
         self._questions = experiment.questions.questions
-        self._problems: list[str] = []
+        self._faults: dict[str, tuple[str, int]] = {}
+        """What is wrong: of each kind of fault, the first one, and as many more as there are."""
         self._count = 0
         self._seen: dict[tuple[Any, ...], int] = {}
         self.personas: dict[str, str] = {}
@@ -195,31 +196,38 @@ class _Table:
                 if not cells:
                     continue
                 if len(cells) != len(header):
-                    self._wrong(number, f"has {len(cells)} cells, the heading {len(header)}")
+                    self._wrong(
+                        number, f"has {len(cells)} cells, the heading {len(header)}", "cells"
+                    )
                     continue
                 named = {key: _unguarded(cells[place]) for key, place in columns.items()}
                 if (row := self._row(number, named)) is not None:
                     yield row
         except csv.Error as error:
-            self._wrong(reader.line_num, f"line cannot be read as CSV ({error})")
+            self._wrong(reader.line_num, f"line cannot be read as CSV ({error})", "line")
         if not self._count and not self._seen:
             self._add("has no row")
 
     def raise_any(self) -> None:
         if self._count:
-            more = self._count - len(self._problems)
-            rest = f"; and {more:,} more" if more else ""
+            said = [
+                f"{first} (and {count - 1:,} more row{'s' * (count > 2)})" if count > 1 else first
+                for first, count in self._faults.values()
+            ]
+            more = len(said) - SHOWN
+            rest = f"; and {more:,} more kinds of fault" if more > 0 else ""
             raise ConfigError(
-                f"input={self._path}: {'; '.join(self._problems)}{rest}. Nothing was imported"
+                f"input={self._path}: {'; '.join(said[:SHOWN])}{rest}. Nothing was imported"
             )
 
-    def _add(self, what: str) -> None:
+    def _add(self, what: str, fault: str | None = None) -> None:
+        """Note what is wrong; of one fault, only the first is said, and how many others there are."""
         self._count += 1
-        if len(self._problems) < SHOWN:
-            self._problems.append(what)
+        first, count = self._faults.get(fault or what, (what, 0))
+        self._faults[fault or what] = first, count + 1
 
-    def _wrong(self, row: int, what: str) -> None:
-        self._add(f"row {row}: {what}")
+    def _wrong(self, row: int, what: str, fault: str) -> None:
+        self._add(f"row {row}: {what}", fault)
 
     def _columns(self, header: list[str]) -> dict[str, int] | None:
         """Return where each column stands."""
@@ -243,7 +251,7 @@ class _Table:
         before = self._count
         for name in ("text", "developer", "model", "persona"):
             if not cells[name].strip():
-                self._wrong(number, f"{name} is empty")
+                self._wrong(number, f"{name} is empty", f"no {name}")
         temperature = self._temperature(number, cells["temperature"])
         trial = self._trial(number, cells["trial"])
         timestamp = cells["timestamp"].strip() or None
@@ -261,7 +269,7 @@ class _Table:
         key = (developer, model, persona, text, temperature, trial)
         if trial is not None and (first := self._seen.setdefault(key, number)) != number:
             repeated = f"{model}, {persona}, {text}, temperature {temperature}, trial {trial}"
-            self._wrong(number, f"repeats row {first}: {repeated}")
+            self._wrong(number, f"repeats row {first}: {repeated}", "repeated")
         if self._count > before:
             return None
         return [
@@ -276,13 +284,15 @@ class _Table:
         if cell.strip().lower() in MISSING:
             return None
         if NUMBER.fullmatch(cell.strip()) is None or not 0 <= float(cell) <= 5:
-            self._wrong(number, f"temperature {_excerpt(cell)}: allowed: 0 to 5, or empty")
+            self._wrong(
+                number, f"temperature {_excerpt(cell)}: allowed: 0 to 5, or empty", "temperature"
+            )
             return None
         return float(cell)
 
     def _trial(self, number: int, cell: str) -> int | None:
         if WHOLE.fullmatch(cell.strip()) is None or not 1 <= float(cell) < 1e9:
-            self._wrong(number, f"trial {_excerpt(cell)}: allowed: a whole number from 1")
+            self._wrong(number, f"trial {_excerpt(cell)}: allowed: a whole number from 1", "trial")
             return None
         return int(float(cell))
 
@@ -298,10 +308,12 @@ class _Table:
         except InvalidOperation:
             value = None
         if value is None or not question.minimum <= value <= question.maximum:
-            self._wrong(number, f"{where}: {allowed}")
+            self._wrong(number, f"{where}: {allowed}", question.id)
             return None
         if question.integer and value != int(value):
-            self._wrong(number, f"{where}: {question.id} takes whole numbers only")
+            self._wrong(
+                number, f"{where}: {question.id} takes whole numbers only", f"{question.id} whole"
+            )
             return None
         return int(value) if question.integer else float(value)
 
@@ -310,11 +322,25 @@ class _Table:
         if text is None:
             return None
         try:
-            found = datetime.fromisoformat(text.replace("/", "-"))
+            found = datetime.fromisoformat(_padded(text))
         except ValueError:
-            self._wrong(number, f"timestamp {_excerpt(text)}: allowed: as 2025-03-01 12:30:00")
+            said = f"timestamp {_excerpt(text)}: allowed: as 2025-03-01 12:30:00, or 2025/3/1 9:05"
+            self._wrong(number, said, "timestamp")
             return None
         return found.astimezone(UTC) if found.tzinfo else None
+
+
+_STAMP = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:([ T])(\d{1,2})(:.*))?", re.ASCII)
+
+
+def _padded(text: str) -> str:
+    """Return a time as ISO 8601 writes it; spreadsheets leave out the zeros, as in 2025/5/1 9:05."""
+    found = _STAMP.fullmatch(text)
+    if found is None:
+        return text
+    year, month, day, blank, hour, rest = found.groups()
+    date = f"{year}-{month:0>2}-{day:0>2}"
+    return f"{date}{blank}{hour:0>2}{rest}" if blank else date
 
 
 _HEAD: dict[str, Any] = {

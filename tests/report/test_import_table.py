@@ -153,10 +153,31 @@ def test_a_persona_by_id_and_by_name_is_the_same_persona(desk):
         desk.rows(ROW, changed(persona="p1", text="t1"))
 
 
-def test_every_problem_is_counted_and_some_are_listed(desk):
+def test_a_fault_that_rows_share_is_said_once_with_how_many_have_it(desk):
     rows = [changed(trial=str(n), Q1value="200") for n in range(1, 51)]
-    with pytest.raises(ConfigError, match=r"row 21: .*; and 30 more\. Nothing"):
-        desk.rows(*rows)
+    with pytest.raises(ConfigError) as error:
+        desk.rows(
+            *rows, changed(trial="51", persona="", Q1value="5.5"), changed(trial="52", persona="")
+        )
+    said = str(error.value)
+    assert "row 2: Q1value '200': allowed: 0 to 100" in said
+    assert "(and 49 more rows); row 52: persona is empty (and 1 more row); row 52: Q1value" in said
+    assert said.count("row ") == 3
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["2025/5/1 14:20", "2025/05/01 9:05:30", "2025-5-1", "2025-05-01T09:05:30Z", "2025/12/31"],
+)
+def test_times_as_spreadsheets_write_them_are_taken(desk, stamp):
+    desk.rows(changed(timestamp=stamp))
+    assert desk.answers()["source_timestamp"].to_list() == [stamp]
+
+
+@pytest.mark.parametrize("stamp", ["5/1/2025 14:20", "2025/13/1", "2025/5/1 25:00", "2025/5"])
+def test_a_time_that_can_be_read_in_two_ways_or_none_is_refused(desk, stamp):
+    with pytest.raises(ConfigError, match="timestamp"):
+        desk.rows(changed(timestamp=stamp))
 
 
 def test_a_row_of_another_length_is_named(desk):
