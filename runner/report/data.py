@@ -239,12 +239,13 @@ def _named_runs(selection: Selection) -> list[ReportedRun]:
         .iter_rows()
     ]
     mixed = len(selection.kinds) > 1
+    marks = _marks(selection.runs, mixed=mixed)
     names = _distinct(found)
     experiments = {run.experiment for run, _, _ in found}
     return [
         ReportedRun(
-            name=_mark(run, mixed=mixed) + name,
-            block=_mark(run, mixed=mixed)
+            name=marks[run.kind, run.imported] + name,
+            block=marks[run.kind, run.imported]
             + (run.experiment if len(experiments) > 1 or mixed else ""),
             provider=provider,
             model=model,
@@ -281,10 +282,17 @@ def _distinct(found: Sequence[tuple[StoredRun, str, str]]) -> list[str]:
     return names
 
 
-def _mark(run: StoredRun, *, mixed: bool) -> str:
-    """Return what stands before the name, where nothing cuts it off."""
-    rehearsal = "[REHEARSAL] " if run.kind is Kind.REHEARSAL and mixed else ""
-    return rehearsal + ("[imported] " if run.imported else "")
+def _marks(runs: Sequence[StoredRun], *, mixed: bool) -> dict[tuple[Kind, bool], str]:
+    """Return what stands before a name, where nothing cuts it off, by a run's kind and whether it is imported.
+
+    What all of them are is said once, above the report.
+    """
+    is_told = not all(run.imported for run in runs)
+    return {
+        (run.kind, run.imported): ("[REHEARSAL] " if run.kind is Kind.REHEARSAL and mixed else "")
+        + ("[imported] " if run.imported and is_told else "")
+        for run in runs
+    }
 
 
 def _question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:

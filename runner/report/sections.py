@@ -60,7 +60,8 @@ class Sections:
             all_of_it = data.kinds == {Kind.REHEARSAL}
             banners.append(("alarm", words("rehearsal_all" if all_of_it else "rehearsal_some")))
         if data.imported:
-            banners.append(("note", words("imported_note")))
+            is_all = all(run.stored.imported for run in data.runs)
+            banners.append(("note", words("imported_all" if is_all else "imported_note")))
         for run, others in data.replaced:
             by_whom = ", ".join(f"{name} ({count:,})" for name, count in others.items())
             text = words("replaced", run=run.name, asked=run.model, others=by_whom)

@@ -24,6 +24,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Includes REHEARSALS: answers of models marked [REHEARSAL] were made up by the emulator; "
         "no model gave them.",
     ),
+    "imported_all": (
+        "すべて、取り込んだ表の値である。何回尋ねたか、なぜ欠けているか、いくらかかったかは、その表からは分からない。",
+        "All values come from an imported table: how often was asked, why a value is missing and "
+        "what it cost are not known here.",
+    ),
     "imported_note": (
         "[imported] の付いたモデルは、取り込んだ表の値である。何回尋ねたか、なぜ欠けているか、"
         "いくらかかったかは、その表からは分からない。",
