@@ -46,7 +46,7 @@ from tui.screens.answer import (
 )
 from tui.textlines import TextLines
 from tui.views.view import View, Wanted
-from tui.words import BUNDLED, Words, parse, select
+from tui.words import BUNDLED, Words, hint, parse, select
 
 PANE_DELAY = 0.1
 """Seconds the cursor has to rest before an answer is read."""
@@ -200,6 +200,7 @@ def _value_cell(read: dict[str, Any], question: str, glyphs: Glyphs) -> Cell:
 class AnswersView(View):
     """The answers of the jobs in scope."""
 
+    narrows = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", id="copy_answer", tooltip="copy the raw answer"),
         Binding(
@@ -239,7 +240,7 @@ class AnswersView(View):
         """Start without answers."""
         super().__init__(glyphs, id=id)
         self._asked: tuple[Signature, Words, bool] | None = None
-        self._words, self._line = Words(), ""
+        self._words = Words()
         self._answers: Answers | None = None
         self._looked: Looked | None = None
         self._timer: Timer | None = None
@@ -325,21 +326,30 @@ class AnswersView(View):
             line.append((count, "strong"))
         if self._problems:
             line.append(("  ! only what failed or cannot be read", "warn"))
-        if self._line:
-            line.append((f"  {self._line}", ""))
+        if self.words:
+            line.append((f"  {self.words}", ""))
         if doing is not None:
             line.append((f"{'  ' if line else ''}{doing}{self.glyphs.more}", "dim"))
         self.query_one("#answers-head", Line).set_lines(line)
 
     # -- choosing
 
+    def _known(self) -> tuple[dict[str, str], list[str]]:
+        """Return the factors, each with a level, and the questions that can be filtered by."""
+        definitions = [job.definition for job in self.reading.known] if self.reading else []
+        questions = [id_ for one in definitions for id_ in one.get("questions") or ()]
+        return factors_of(definitions) or BUNDLED, list(dict.fromkeys(map(str, questions)))
+
+    def filter_hint(self) -> str:
+        """Return what can be typed as a filter, in a line."""
+        return hint(*self._known())
+
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words."""
-        jobs = self.reading.known if self.reading is not None else ()
-        found = parse(words, factors_of(job.definition for job in jobs) or BUNDLED)
+        found = parse(words, *self._known())
         if isinstance(found, str):
             return found
-        self._words, self._line = found, words.strip()
+        self._words, self.words = found, words.strip()
         self.redraw()
         return None
 

@@ -83,6 +83,10 @@ class View(Widget, can_focus=False):
 
     ages: ClassVar[bool] = False
     """Whether it shows ages, which go on by themselves."""
+    narrows: ClassVar[bool] = False
+    """Whether it can show some of its rows only: those that fit filter words, or need attention."""
+    words = ""
+    """The filter words that hold."""
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
         """Start without a reading."""
@@ -133,6 +137,10 @@ class View(Widget, can_focus=False):
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words, and return what is wrong with them; None: nothing is."""
         return None if not words else "nothing to filter in this view"
+
+    def filter_hint(self) -> str:
+        """Return what can be typed as a filter, in a line."""
+        return ""
 
     def only_problems(self) -> None:
         """Show only what needs attention, or everything again."""
