@@ -89,6 +89,8 @@ class Glyphs:
     dot: str
     plus_minus: str
     times: str
+    rising: str
+    falling: str
 
 
 UNICODE = Glyphs(
@@ -108,6 +110,8 @@ UNICODE = Glyphs(
     dot="·",
     plus_minus="±",
     times="×",
+    rising="↑",
+    falling="↓",
 )
 ASCII = Glyphs(
     full="#",
@@ -126,6 +130,8 @@ ASCII = Glyphs(
     dot="-",
     plus_minus="+-",
     times="x",
+    rising="^",
+    falling="v",
 )
 
 
