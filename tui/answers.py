@@ -502,15 +502,20 @@ class Places:
     """Requests of several jobs in a row: a place on the screen to a place in a table, and back."""
 
     def __init__(
-        self, answers: Answers, chosen: "tuple[pl.Series | None, ...] | None" = None
+        self,
+        answers: Answers,
+        chosen: "tuple[pl.Series | None, ...] | None" = None,
+        order: "pl.Series | None" = None,
     ) -> None:
         """Show some requests.
 
         Args:
             answers: all of them.
             chosen: of each job, the rows that are shown, in order; None: every one.
+            order: which of those comes first, which second, counted over all jobs; None: as they are.
         """
         self.answers = answers
+        self._order = order
         self._chosen = chosen or (None,) * len(answers.jobs)
         sizes = [
             one.table.height if rows is None else len(rows)
@@ -524,6 +529,8 @@ class Places:
 
     def at(self, index: int) -> tuple[JobAnswers, int]:
         """Return the job of one, and its row in the job's table."""
+        if self._order is not None:
+            index = int(self._order[index])
         number = bisect_right(self._ends, index)
         place = index - (self._ends[number - 1] if number else 0)
         rows = self._chosen[number]
@@ -536,6 +543,11 @@ class Places:
 
     def find(self, key: str) -> int | None:
         """Return where one is now."""
+        place = self._find(key)
+        return place if place is None or self._order is None else self._order.index_of(place)
+
+    def _find(self, key: str) -> int | None:
+        """Return where one would be in the order of the jobs."""
         name, _, custom_id = key.rpartition("/")
         for number, one in enumerate(self.answers.jobs):
             if one.name != name:
@@ -557,3 +569,27 @@ class Places:
             (one, one.table if rows is None else one.table[rows])
             for one, rows in zip(self.answers.jobs, self._chosen, strict=True)
         ]
+
+    def sorted_by(self, cells: "list[pl.Series]", *, descending: bool) -> "Places":
+        """Return the same requests in another order; what is missing comes last, what is alike stays.
+
+        Args:
+            cells: of each job, a column of its table, a cell a request.
+            descending: from the highest to the lowest.
+        """
+        import polars as pl
+
+        shown = [
+            column if rows is None else column.gather(rows)
+            for column, rows in zip(cells, self._chosen, strict=True)
+        ]
+        if not shown:
+            return self
+        kind = pl.Float64 if all(column.dtype.is_numeric() for column in shown) else pl.String
+        frame = pl.DataFrame(
+            {"cell": pl.concat([column.cast(kind).rename("") for column in shown])}
+        )
+        order = frame.with_row_index("place").sort(
+            "cell", "place", descending=[descending, False], nulls_last=True
+        )
+        return Places(self.answers, self._chosen, order["place"])

@@ -12,7 +12,7 @@ from runner.core.model import Batch
 from runner.core.states import BatchState
 from runner.core.summary import days_left
 from runner.core.twins import costly, in_words
-from tui.cells import Glyphs, age, money, share
+from tui.cells import Glyphs, age, days, money, share
 from tui.liveness import Liveness
 from tui.model import Job, totals
 
@@ -27,6 +27,8 @@ FEWEST_FINISHED = 3
 """Finished batches that are needed to say what is slow."""
 HARMLESS = frozenset({"duplicate"})
 """The same line twice changes no number."""
+SOLVED = frozenset({"unreadable", "oversize", "unknown"})
+"""Lines that brought nothing matter no more once every request is answered."""
 
 _S = BatchState
 _ACTIVE = (_S.RUNNING, _S.CANCELLING)
@@ -47,6 +49,7 @@ class Rank(IntEnum):
     SLOW = 9
     BUDGET = 10
     REPLACED = 11
+    FAILED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,7 @@ def attention(jobs: Sequence[Job], now: float, lives: Sequence[Liveness]) -> lis
                 for rank, style, sentence in _of_batch(job, batch, now, life, usual)
             ]
         found += _of_model(job)
+        found += _of_failed(job)
     found += _of_money(jobs)
     return sorted(found, key=lambda notice: (notice.style != "bad", notice.rank))
 
@@ -113,8 +117,8 @@ def _of_batch(
     yield from _uncollected(batch, now, life)
     yield from _closing(batch, now)
     yield from _stalled(batch, now, life)
-    yield from _strange(batch)
-    yield from _invalid(batch)
+    yield from _strange(job, batch)
+    yield from _invalid(job, batch)
     yield from _slow(job, batch, now, usual)
 
 
@@ -132,8 +136,20 @@ def is_refused(job: Job, batch: Batch) -> bool:
     return batch.state is _S.PACKED and bool(batch.error) and str(batch.error) in halted
 
 
+def is_decided(job: Job) -> bool:
+    """Tell whether nothing is open any more: each request is answered, or has failed for good."""
+    return job.summary.get("open") == 0 and bool(job.summary.get("total"))
+
+
+def is_answered(job: Job) -> bool:
+    """Tell whether each request has an answer, whatever it took."""
+    return is_decided(job) and job.summary.get("failed") == 0
+
+
 def _refused(job: Job, batch: Batch) -> Iterator[_Found]:
-    if is_refused(job, batch):
+    if is_answered(job):
+        return
+    if is_refused(job, batch) and not is_decided(job):
         what = "failed at the provider" if batch.state is _S.DROPPED else "was refused"
         yield (
             Rank.REFUSED,
@@ -194,7 +210,7 @@ def _unknown(batch: Batch) -> Iterator[_Found]:
 def _twins_and_bills(batch: Batch) -> Iterator[_Found]:
     if costly(batch):
         yield Rank.STRANGE, "warn", f"is not alone: {in_words(batch)}"
-    for words in differences(batch):
+    if words := "; ".join(differences(batch)):
         yield Rank.STRANGE, "warn", f"is billed for something else than its answers: {words}"
 
 
@@ -210,10 +226,10 @@ def _uncollected(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:
         yield (
             Rank.UNCOLLECTED,
             "bad",
-            f"was never collected, and its answers were kept until {age(-left * 86_400)} ago: {todo}",
+            f"was never collected, and the provider kept its answers until {days(-left)} ago: {todo}",
         )
         return
-    kept = "for an unknown time" if left is None else f"for {age(left * 86_400)} more"
+    kept = "for an unknown time" if left is None else f"for {days(left)} more"
     tried = f" ({_words(batch)})" if batch.tries else ""
     style = "bad" if left is not None and left < 2 else "warn"
     yield (
@@ -238,13 +254,13 @@ def _closing(batch: Batch, now: float) -> Iterator[_Found]:
         yield (
             Rank.CLOSING,
             "bad",
-            f"should have ended {age(-left)} ago, when its window closed; {how_many}",
+            f"should have ended {age(-left)} ago, at its time limit; {how_many}",
         )
     else:
         yield (
             Rank.CLOSING,
             "warn",
-            f"has {age(left)} of its window left; {how_many}; what expires is asked again",
+            f"has {age(left)} before its time limit; {how_many}; what expires is asked again",
         )
 
 
@@ -274,22 +290,23 @@ def _stalled(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:
         )
 
 
-def _strange(batch: Batch) -> Iterator[_Found]:
-    odd = {name: n for name, n in batch.notices.items() if n and name not in HARMLESS}
+def _strange(job: Job, batch: Batch) -> Iterator[_Found]:
+    harmless = HARMLESS | SOLVED if is_answered(job) else HARMLESS
+    odd = {name: n for name, n in batch.notices.items() if n and name not in harmless}
     if odd:
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(odd.items()))
-        lines = "line" if sum(odd.values()) == 1 else "lines"
+        lines = "line that is" if sum(odd.values()) == 1 else "lines that are"
         yield (
             Rank.STRANGE,
             "warn",
-            f"brought {told} {lines} that are not taken for answers: see raw/{batch.key}.*",
+            f"brought {told} {lines} not taken for answers: see raw/{batch.key}.*",
         )
 
 
-def _invalid(batch: Batch) -> Iterator[_Found]:
+def _invalid(job: Job, batch: Batch) -> Iterator[_Found]:
     bad = batch.tally.get("invalid", 0)
     read = bad + batch.tally.get("valid", 0)
-    if not bad or bad < INVALID_SHARE * read:
+    if is_decided(job) or not bad or bad < INVALID_SHARE * read:
         return
     causes: dict[str, int] = {}
     for row in batch.causes.values():
@@ -339,6 +356,20 @@ def _of_model(job: Job) -> Iterator[Notice]:
             job=job.name,
             batch=None,
             sentence=f"{others}: the column model_returned tells them apart",
+        )
+
+
+def _of_failed(job: Job) -> Iterator[Notice]:
+    """Say once how many requests have failed for good; how often each was asked is over by then."""
+    failed = job.summary.get("failed")
+    if failed and is_decided(job):
+        yield Notice(
+            rank=Rank.FAILED,
+            style="warn",
+            job=job.name,
+            batch=None,
+            sentence=f"{failed:,} of {_count(job.summary['total'], 'request', 'requests')} failed for "
+            "good: 3 and ! show them, r asks them once more",
         )
 
 

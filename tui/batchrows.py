@@ -9,7 +9,7 @@ from runner.core.states import AT_PROVIDER, BATCH_TABLE, FINAL_STATES, BatchEven
 from runner.core.summary import HELD, UNKNOWN, shown_state
 from runner.core.twins import most_usd
 from runner.storage.commands import Command, CommandVerb
-from tui.attention import Notice, attention, is_refused
+from tui.attention import Notice, attention, is_answered, is_refused
 from tui.cells import Glyphs, age, money
 from tui.liveness import Liveness, liveness
 from tui.model import Job, Reading
@@ -149,6 +149,13 @@ _EXAMPLES = {
     "batch": "batch:b0003",
 }
 KEYS = tuple(_EXAMPLES)
+
+
+def hint() -> str:
+    """Return what can be typed as a filter, in a line."""
+    return "  ".join(["part of a name or error", *_EXAMPLES.values()])
+
+
 STALLED_WORD = "stalled"
 _STATE_WORDS = (*(state.value for state in BatchState), UNKNOWN, HELD, STALLED_WORD)
 
@@ -259,7 +266,7 @@ def columns(named: str | None) -> list[Col]:
         Col("bad", 4, "right"),
         Col("age", 5, "right"),
         Col("next", 5, "right", rank=6),
-        Col("left", 5, "right", rank=5),
+        Col("ends in", 7, "right", rank=5),
         Col("$", 7, "right", rank=3),
     ]
 
@@ -269,6 +276,7 @@ def cells(line: BatchLine, now: float, glyphs: Glyphs, *, named: str | None) -> 
     batch, none = line.batch, glyphs.none
     style = line.notices[0].style if line.notices else ""
     bad = not_ok(batch)
+    bad_style = "" if is_answered(line.job) else "bad"
     who: list[Cell] = [line.job.model if named == "model" else line.job.name] if named else []
     return [
         sign(line, glyphs),
@@ -278,7 +286,7 @@ def cells(line: BatchLine, now: float, glyphs: Glyphs, *, named: str | None) -> 
         (batch.remote_state or none, "" if batch.remote_state else "dim"),
         done_of(batch, glyphs),
         f"{batch.tally.get('valid', 0):,}" if batch.tally else (none, "dim"),
-        (none, "dim") if bad is None else (f"{bad:,}", "bad" if bad else "dim"),
+        (none, "dim") if bad is None else (f"{bad:,}", bad_style if bad else "dim"),
         age(now - sent_at(batch)),
         next_cell(line, now, glyphs),
         left_cell(batch, now, glyphs),

@@ -88,6 +88,9 @@ class Glyphs:
     waiting: str
     dot: str
     plus_minus: str
+    times: str
+    rising: str
+    falling: str
 
 
 UNICODE = Glyphs(
@@ -106,6 +109,9 @@ UNICODE = Glyphs(
     waiting=".",
     dot="·",
     plus_minus="±",
+    times="×",
+    rising="↑",
+    falling="↓",
 )
 ASCII = Glyphs(
     full="#",
@@ -123,6 +129,9 @@ ASCII = Glyphs(
     waiting=".",
     dot="-",
     plus_minus="+-",
+    times="x",
+    rising="^",
+    falling="v",
 )
 
 
@@ -170,6 +179,11 @@ def age(seconds: float) -> str:
     if whole < 86_400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}"
     return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"
+
+
+def days(count: float) -> str:
+    """Return a long time in words, as `29 days`; the last two days as an age."""
+    return f"{int(count + 1e-6)} days" if count >= 2 else age(count * 86_400)
 
 
 def money(usd: Decimal | float | None, *, known: bool = True) -> str:

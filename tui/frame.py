@@ -129,7 +129,7 @@ def totals_lines(totals: Totals, width: int, glyphs: Glyphs) -> list[list[Piece]
         (f"  retry_success {totals.retry_success:,}", "warn" if totals.retry_success else "dim"),
         (f"  failed {totals.failed:,}", "bad" if totals.failed else "dim"),
         (f"  open {totals.open:,}", ""),
-        (f"  unreadable {totals.asked_again:,}  lost {totals.lost:,}", "dim"),
+        (f"  tries: {totals.asked_again:,} unreadable, {totals.lost:,} lost", "dim"),
     ]
     if totals.cost_unknown:
         counters.append((f"  {unknown_cost(totals)}", "warn"))
@@ -149,9 +149,9 @@ def totals_lines(totals: Totals, width: int, glyphs: Glyphs) -> list[list[Piece]
 _WORD = {
     Life.ALIVE: ("alive", "good"),
     Life.LATE: ("late", "warn"),
-    Life.STOPPED: ("stopped", "bad"),
+    Life.STOPPED: ("suspended", "bad"),
     Life.DEAD: ("dead", "bad"),
-    Life.LEFT: ("left", "warn"),
+    Life.LEFT: ("ended early", "warn"),
     Life.FINISHED: ("finished", "good"),
     Life.NEVER: ("never started", "dim"),
 }
@@ -195,8 +195,6 @@ def status_pieces(
     elif any(job.emulated for job in known):
         pieces.append(("  REHEARSALS AMONG THEM", "warn"))
     pieces += [("  ", ""), *runner_pieces(lives, glyphs)]
-    if len(scope) == 1 and known:
-        pieces.append((f"  rev {known[0].rev:,}", "dim"))
     stale = [
         job.good_at for job in scope if job.health is not Health.OK and job.good_at is not None
     ]

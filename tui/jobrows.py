@@ -30,7 +30,7 @@ _LEDGER = {
 }
 _LIVES = {
     Life.LATE: Standing("late", "warn"),
-    Life.STOPPED: Standing("stopped", "bad"),
+    Life.STOPPED: Standing("suspended", "bad"),
     Life.DEAD: Standing("dead", "bad"),
     Life.NEVER: Standing("not started", "dim"),
 }
@@ -120,7 +120,7 @@ COLUMNS = (
     Col("provider", 9, rank=10),
     Col("model", 18, rank=9, grow=1),
     Col("state", 12),
-    Col("beat", 6, "right", rank=3),
+    Col("seen", 6, "right", rank=3),
     Col("", BAR, rank=4),
     Col("done/total", 13, "right"),
     Col("success", 9, "right", rank=7),
@@ -287,7 +287,7 @@ EXPERIMENT_COLUMNS = (
     Col("experiment", 14, grow=1),
     Col("jobs", 4, "right", rank=3),
     Col("state", 12),
-    Col("beat", 6, "right"),
+    Col("seen", 6, "right"),
     Col("", BAR, rank=4),
     Col("done/total", 17, "right"),
     Col("failed", 6, "right", rank=2),

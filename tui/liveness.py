@@ -74,7 +74,7 @@ def liveness(job: Job, now: float, host: str) -> Liveness:
         return Liveness(life=Life.FINISHED, beat_age=silent, sentence=None)
     if not held:
         left = bool(beat.get("left"))
-        what = "The runner has left" if left else "The runner is gone"
+        what = "The runner has ended with work left" if left else "The runner is gone"
         return Liveness(
             life=Life.LEFT if left else Life.DEAD,
             beat_age=silent,
@@ -85,7 +85,7 @@ def liveness(job: Job, now: float, host: str) -> Liveness:
         return Liveness(
             life=Life.STOPPED,
             beat_age=silent,
-            sentence=f"The runner is stopped: {who} holds the ledger and has not beaten for {age(silent)} "
+            sentence=f"The runner is suspended: {who} holds the ledger and has sent no heartbeat for {age(silent)} "
             "(after Ctrl-Z: fg brings it back).",
         )
     if silent > LATE:

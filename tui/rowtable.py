@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -13,7 +14,7 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.cells import ASCII, UNICODE, clean, fit, fit_ends
+from tui.cells import ASCII, UNICODE, Glyphs, clean, fit, fit_ends
 from tui.rows import STYLES, Col, ListRows, Rows
 
 
@@ -69,6 +70,19 @@ class RowTable(ScrollView, can_focus=True):
             """Return the table."""
             return self.table
 
+    class HeadClicked(Message):
+        """The title of a column was clicked."""
+
+        def __init__(self, table: "RowTable", title: str) -> None:
+            """Say which."""
+            super().__init__()
+            self.table, self.title = table, title
+
+        @property
+        def control(self) -> "RowTable":
+            """Return the table."""
+            return self.table
+
     def __init__(self, columns: Sequence[Col], *, empty: str = "", id: str | None = None) -> None:  # noqa: A002
         """Start without rows.
 
@@ -81,6 +95,7 @@ class RowTable(ScrollView, can_focus=True):
         self._columns = tuple(columns)
         self._rows: Rows = ListRows()
         self._empty = empty
+        self._order: tuple[str, bool] | None = None
         self._laid: tuple[tuple[int, Col, int], ...] = ()
         self._laid_width = 0
         self._laid_for = 0
@@ -111,6 +126,26 @@ class RowTable(ScrollView, can_focus=True):
         self._columns = tuple(columns)
         self._lay()
         self.refresh()
+
+    def show_order(self, order: tuple[str, bool] | None) -> None:
+        """Mark the column that the rows are sorted by; another order begins at its first row.
+
+        Args:
+            order: the column's title, and whether the highest comes first; None: no column.
+        """
+        if order != self._order:
+            self._order = order
+            self.cursor = 0
+            self.refresh()
+
+    def _head_at(self, x: int) -> str:
+        """Return the title of the column at a place of the first line."""
+        end = 0
+        for _, col, size in self._laid:
+            end += size + 1
+            if x < end:
+                return col.title
+        return ""
 
     def set_rows(self, rows: Rows) -> None:
         """Show other rows; the cursor follows its row, and stays in its place where that is gone."""
@@ -194,11 +229,13 @@ class RowTable(ScrollView, can_focus=True):
         if width != self._laid_for:  # the scroll bar came or went
             self._lay()
         base = self.rich_style
-        more = ASCII.more if self.app.has_class("-ascii") else UNICODE.more
+        glyphs = ASCII if self.app.has_class("-ascii") else UNICODE
+        more = glyphs.more
         if y == 0:
             style = self.get_component_rich_style("rowtable--head")
             text = " ".join(
-                fit(clean(col.title), size, col.align, more) for _, col, size in self._laid
+                fit(head_of(col, size, self._order, glyphs), size, col.align, more)
+                for _, col, size in self._laid
             )
             return _line([Segment(text, style)], width, style)
         index = self.scroll_offset.y + y - 1
@@ -272,12 +309,23 @@ class RowTable(ScrollView, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Move to the row that was clicked; open it when the cursor was there."""
         index = self.scroll_offset.y + event.y - 1
+        if event.y == 0 and (title := self._head_at(event.x)):
+            self.post_message(self.HeadClicked(self, title))
         if event.y < 1 or index >= len(self._rows):
             return
         if index == self.cursor:
             self.action_open()
         else:
             self.cursor = index
+
+
+def head_of(col: Col, size: int, order: tuple[str, bool] | None, glyphs: Glyphs) -> str:
+    """Return a column's title, with a sign where the rows are sorted by it."""
+    title = clean(col.title)
+    if order is None or order[0] != col.title:
+        return title
+    sign = glyphs.falling if order[1] else glyphs.rising
+    return fit(title, min(cell_len(title), max(size - 1, 0)), more=glyphs.more) + sign
 
 
 def _needed(columns: Sequence[tuple[int, Col]]) -> int:

@@ -140,6 +140,28 @@ class ScoreRows(Sequence[ScoreRow]):
             },
         )
 
+    def sorted_by(self, column: str, *, descending: bool) -> "ScoreRows":
+        """Return the same rows in another order; what is missing comes last, what is alike stays.
+
+        Args:
+            column: the id of a question, for its mean; a factor; `n`, `fail%` or `open`.
+            descending: from the highest to the lowest.
+        """
+        import polars as pl
+
+        decided = pl.col("_good") + pl.col("_failed")
+        known = {
+            "n": pl.col("_good"),
+            "fail%": pl.when(decided > 0).then(pl.col("_failed") / decided),
+            "open": pl.col("_open"),
+            **{q: pl.col(f"{q}_mean") for q in self._bins.questions},
+            **{spelled(name.removeprefix(_label(""))): pl.col(name) for name in self._labels},
+        }
+        told = self._told.sort(
+            known[column], descending=descending, nulls_last=True, maintain_order=True
+        )
+        return ScoreRows(told, self._labels, self._bins)
+
     def key(self, place: int) -> str:
         """Return what a row is known by when others come and go."""
         return str(self._told["_key"][place])

@@ -1,8 +1,8 @@
-"""Filter words of the answers, as `state:failed persona:p1 review:"r 3"`: what they mean, and what fits."""
+"""Filter words of the answers, as `state:failed persona:p1 Q1>70 snow`: what they mean, and what fits."""
 
 import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -52,8 +52,12 @@ _COMPARE = {
 }
 _ABOUT = ("job", "provider", "model")
 _NUMBERS = ("temperature", "trial", "attempts")
-_TOKEN = re.compile(r'(?!answer:)[^\s:"]+:(?:"[^"]*"|[^\s"])*(?!\S)|\S+', re.IGNORECASE)
-"""A word; blanks between quotation marks belong to it, but for a text that is searched for."""
+_TOKEN = re.compile(
+    r'"[^"]+"(?!\S)|(?!answer:)[^\s:"]+[:=](?:"[^"]*"|[^\s"])*(?!\S)|\S+', re.IGNORECASE
+)
+"""A word; blanks between quotation marks belong to it, but for a text after `answer:`."""
+_SIGNED = re.compile(r'([^\s:"<>=]+)(>=|<=|>|<|=)(.+)')
+"""A name, a sign and what it is compared with, as `Q1>70`."""
 _VALUE = re.compile(r'(?:"[^"]*"|[^,])+')
 
 
@@ -62,8 +66,12 @@ class Word:
     """One condition: any of its values will do."""
 
     key: str
-    """Empty for free text."""
+    """Empty for free text; QUESTION for a value of an answer."""
     values: tuple[str, ...]
+    question: str = ""
+    """Whose value it is about, by its id."""
+    sign: str = "="
+    """How that value is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +84,39 @@ class Words:
         """Return the conditions of one kind."""
         return [word for word in self.words if word.key == key]
 
-    @property
-    def searches(self) -> bool:
-        """Tell whether raw answers have to be read."""
-        return any(word.key == "answer" for word in self.words)
+
+QUESTION = "a question"
+"""The key of a condition on a value of an answer; no word is spelled so."""
 
 
-def parse(text: str, factors: Mapping[str, str] = BUNDLED) -> Words | str:
+def parse(
+    text: str, factors: Mapping[str, str] = BUNDLED, questions: Iterable[str] = ()
+) -> Words | str:
     """Return what a line asks for, or what is wrong with it, in one line.
 
     Args:
         text: the line.
         factors: those of the jobs that are shown, each with a level as an example.
+        questions: the ids of those of the jobs that are shown.
     """
     examples = {**_EXAMPLES, **_factor_examples(factors), **_MORE_EXAMPLES}
+    ids = {id_.lower(): id_ for id_ in questions}
     found: list[Word] = []
     for token in _TOKEN.findall(text):
-        key, colon, rest = token.partition(":")
+        signed = _SIGNED.fullmatch(token)
+        key, colon, rest = _parted(token, signed)
         key = key.lower()
+        if signed and key in ids and key not in examples:
+            found.append(Word(QUESTION, tuple(_values(signed[3])), ids[key], signed[2]))
+            if signed[2] != "=" and not _NUMBER.fullmatch(signed[3]):
+                return f"{token}: a number after {signed[2]}, as {ids[key]}{signed[2]}70"
+            continue
         if not colon:
-            found.append(Word("", (token,)))
+            found.append(Word("", (token[1:-1] if _QUOTED.fullmatch(token) else token,)))
             continue
         if key not in examples:
-            return f"{key}: is no filter word; there are {', '.join(examples)}"
+            known = ", ".join([*examples, *(f"{id_}>70" for id_ in list(ids.values())[:1])])
+            return f"{key}: is no filter word; there are {known}"
         values = (rest,) if key == "answer" else tuple(_values(rest))
         if not rest or not values:
             return f"{key}: needs a value, as {examples[key]}"
@@ -106,6 +124,22 @@ def parse(text: str, factors: Mapping[str, str] = BUNDLED) -> Words | str:
             return wrong
         found.append(Word(key, values))
     return Words(tuple(found))
+
+
+_QUOTED = re.compile('"[^"]+"')
+
+
+def _parted(token: str, signed: re.Match[str] | None) -> tuple[str, str, str]:
+    """Return a token's key, colon and value; `trial>3` and `persona=p1` are as with a colon."""
+    if signed is None:
+        return token.partition(":") if not _QUOTED.fullmatch(token) else (token, "", "")
+    return signed[1], ":", (signed[3] if signed[2] == "=" else signed[2] + signed[3])
+
+
+def hint(factors: Mapping[str, str], questions: Sequence[str]) -> str:
+    """Return what can be typed, with examples of what is there; the longest come last."""
+    some = [*list(_factor_examples(factors).values())[:2], *(f"{id_}>70" for id_ in questions[:1])]
+    return "  ".join(["words of an answer", *some, *_EXAMPLES.values(), *_MORE_EXAMPLES.values()])
 
 
 def _factor_examples(factors: Mapping[str, str]) -> dict[str, str]:
@@ -152,13 +186,18 @@ def select(
     for key, text in about.items():
         if not all(_within(word.values, text) for word in words.of(key)):
             return pl.Series("row", [], dtype=pl.UInt32)
+    ids = {question.id for question in one.questions}
     asked = _asked(one, words)
+    compared = [word.question for word in words.of(QUESTION)]
+    if not ids.issuperset(compared):
+        return pl.Series("row", [], dtype=pl.UInt32)
     if not asked and any(words.of(key) for key in ("q", "cause", "pattern")):
         return pl.Series("row", [], dtype=pl.UInt32)
     frame = one.table.with_row_index("row")
     needed = [f"{q}_{part}" for part in ("cause", "pattern") for q in asked if words.of(part)]
     if words.of("q") and not words.of("cause") and not words.of("pattern"):
         needed += [f"{q}_value" for q in asked]
+    needed += [f"{question}_value" for question in compared]
     if problems or words.of("outcome") or words.of("pattern"):
         needed.append("outcome")
     frame = frame.with_columns(one.column(name).alias(name) for name in dict.fromkeys(needed))
@@ -167,12 +206,19 @@ def select(
         unusable = (pl.col("outcome").cast(pl.String) != Outcome.VALID.value).fill_null(value=False)
         conditions.append((pl.col("state") == BAD) | unusable)
     rows = frame.filter(*conditions)
-    for word in words.of("answer"):
+    for word in (*words.of("answer"), *words.of("")):
         hits = _search(one, word.values[0], progress)
         if hits is None:
             return None
-        rows = rows.filter(pl.col("at").is_in(hits.implode()))
+        said = pl.col("at").is_in(hits.implode()).fill_null(value=False)
+        rows = rows.filter(said if word.key else said | _named(word.values[0]))
     return rows["row"]
+
+
+def _named(text: str) -> "pl.Expr":
+    import polars as pl
+
+    return pl.col("custom_id").str.to_lowercase().str.contains(text.lower(), literal=True)
 
 
 def _asked(one: JobAnswers, words: Words) -> list[str]:
@@ -186,8 +232,8 @@ def _tests(one: JobAnswers, word: Word, asked: list[str], words: Words) -> "Iter
 
     key, values = word.key, word.values
     low = [value.lower() for value in values]
-    if key == "":
-        yield pl.col("custom_id").str.to_lowercase().str.contains(low[0], literal=True)
+    if key == QUESTION:
+        yield _any(_valued(one, word, value) for value in values)
     elif key == "state":
         yield pl.col("state").is_in([STATE_WORDS.index(value) for value in low])
     elif key == "cause":
@@ -205,7 +251,7 @@ def _tests(one: JobAnswers, word: Word, asked: list[str], words: Words) -> "Iter
         yield _any(_compared(pl.col(key), value) for value in values)
     elif key == "batch":
         yield pl.col("custom_id").is_in(_members(one, low).implode())
-    elif key not in _EXAMPLES and key not in _MORE_EXAMPLES:
+    elif key and key not in _EXAMPLES and key not in _MORE_EXAMPLES:
         yield _of_conditions(_levels(one.conditions, key.removeprefix("factor."), values))
 
 
@@ -213,6 +259,22 @@ def _any(tests: "Iterable[pl.Expr]") -> "pl.Expr":
     import polars as pl
 
     return pl.any_horizontal(*tests).fill_null(value=False)
+
+
+def _valued(one: JobAnswers, word: Word, value: str) -> "pl.Expr":
+    """Return the test of a value that was read; what is missing fits nothing."""
+    import polars as pl
+
+    column = pl.col(f"{word.question}_value")
+    if not one.attempts[f"{word.question}_value"].dtype.is_numeric():
+        if word.sign == "=":
+            return column.cast(pl.String).str.to_lowercase() == value.lower()
+        column = column.cast(pl.String).cast(pl.Float64, strict=False)
+    match = _NUMBER.fullmatch(value)
+    if match is None:
+        return pl.lit(value=False)
+    test: pl.Expr = _COMPARE[word.sign](column, float(match[2]))
+    return test
 
 
 def _pattern(question: str, values: tuple[str, ...]) -> "pl.Expr":
@@ -249,6 +311,12 @@ def _levels(conditions: Conditions, factor: str, values: tuple[str, ...]) -> "pl
 
 
 def _called(ids: "pl.Series", names: "pl.Series", value: str) -> "pl.Series":
+    import polars as pl
+
+    match = _NUMBER.fullmatch(value)
+    if match is not None and match[1] not in (None, "="):
+        test: pl.Series = _COMPARE[match[1]](ids.cast(pl.Float64, strict=False), float(match[2]))
+        return test.fill_null(value=False)
     exact = ids == value
     if not exact.any():  # two levels may differ in capitals alone
         exact = ids.str.to_lowercase() == value.lower()

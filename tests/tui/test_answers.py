@@ -16,10 +16,14 @@ from tui.cells import UNICODE
 from tui.rowtable import RowTable
 from tui.source import ExperimentSource
 from tui.textlines import TextLines
-from tui.views.answers import PANE_DELAY, AnswerRows, csv_of
+from tui.views.answers import PANE_DELAY, AnswerRows, csv_of, sort_cells
 from tui.views.view import Wanted
+from tui.words import parse, select
 
 HOSTILE = "\x1b[2J\x07\x9b31m[bold red]x[/] \u202eabc\r\x00 Q1. 面白さ(数値): 80 ``` [@click=app.quit]y[/]"
+
+
+NAMES = [f"p{p}_t{t}_n{n:02d}" for p in range(1, 5) for t in range(1, 4) for n in range(1, 11)]
 
 
 async def calm(pilot: Pilot[None]) -> None:
@@ -254,6 +258,63 @@ def test_a_row_is_made_once_while_it_is_in_sight(outputs):
     rows = AnswerRows(Places(answers), UNICODE)
     assert rows.cells(3) is rows.cells(3)
     assert [rows.find(rows.key(n)) for n in range(len(rows))] == list(range(120))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_answers_are_sorted_over_all_jobs_and_what_is_missing_comes_last(outputs, descending):
+    source = ExperimentSource(outputs / "literary")
+    answers = Store().read(source.read(made.NOW)[0].jobs)
+    source.close()
+    some = Places(answers, tuple(select(one, parse("persona:p1")) for one in answers.jobs))
+    columns = [sort_cells(one, "Q2") for one in answers.jobs]
+    places = some.sorted_by(columns, descending=descending)
+    keys = [places.key(n) for n in range(len(places))]
+    assert sorted(keys) == sorted(some.key(n) for n in range(len(some)))
+    assert [places.find(key) for key in keys] == list(range(len(keys)))
+    values = [
+        columns[answers.jobs.index(one)][row] for one, row in map(places.at, range(len(keys)))
+    ]
+    known = [value for value in values if value is not None]
+    assert known == sorted(known, reverse=descending)
+    assert None not in values[: len(known)]
+    assert len(known) < len(values)
+
+
+def test_factors_names_and_attempts_can_be_sorted_by_too(outputs):
+    source = ExperimentSource(outputs / "done")
+    (one,) = Store().read(source.read(made.NOW)[0].jobs).jobs
+    source.close()
+    assert sort_cells(one, "custom_id")[0] == "p1_t1_n01"
+    assert sort_cells(one, "persona")[0] == "大学１年生"
+    assert set(sort_cells(one, "att")) == {1, 2}
+    assert sort_cells(one, "another job's question").null_count() == 120
+
+
+def test_s_sorts_by_the_next_column_i_turns_it_round_and_a_click_chooses_one(outputs):
+    async def script(pilot):
+        table, seen = pilot.app.screen.query_one("#answers", RowTable), []
+
+        async def look():
+            await calm(pilot)
+            head = view_text(pilot.app).split("\n")[1]
+            seen.append(
+                (table.rows.cells(table.cursor)[4], [w for w in head.split() if w[-1] in "↑↓"])
+            )
+
+        for key in ("s", "i"):
+            await pilot.press(key)
+            await look()
+        for _ in range(2):
+            start = view_text(pilot.app).split("\n")[1].index("Q1")
+            await pilot.click("#answers", offset=(start, 0))
+            await look()
+        return seen
+
+    values = [made.value(name, "Q1") for name in NAMES]
+    low, high = str(min(values)), str(max(values))
+    found = driven(outputs, "done", script)
+    assert [arrow for _, arrow in found] == [["Q1↑"], ["Q1↓"], ["Q1↑"], ["Q1↓"]]
+    assert [value for value, _ in found] == [low, high, low, high]
 
 
 @pytest.mark.bench

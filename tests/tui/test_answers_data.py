@@ -17,9 +17,10 @@ from runner.storage.reader import LedgerReader
 from runner.tables.export import derived
 from tests.tui import made
 from tui.answers import STATE_WORDS, Answers, Places, Store, _with_attempts, signature
+from tui.conditions import Conditions
 from tui.model import Job
 from tui.source import ExperimentSource
-from tui.words import Words, parse, select
+from tui.words import Words, _levels, hint, parse, select
 
 PROVIDERS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
 
@@ -260,7 +261,7 @@ def test_what_was_read_is_let_go_when_another_experiment_is_opened(outputs):
 
 
 def chosen(answers: Answers, line: str, *, problems: bool = False) -> list[str]:
-    words = parse(line)
+    words = parse(line, questions=made.LABELS)
     assert isinstance(words, Words), words
     rows = tuple(select(one, words, problems=problems) for one in answers.jobs)
     places = Places(answers, rows)
@@ -284,7 +285,21 @@ def levels_of(row) -> tuple[str, ...]:
     return tuple(level.id for level in row["f"].levels.values())
 
 
+def value_of(row, question="Q1") -> float:
+    found = row[f"{question}_value"]
+    return float("nan") if found is None else found
+
+
 MEANINGS = {
+    "Q1>70": lambda one, r: value_of(r) > 70,
+    "q1<=70": lambda one, r: value_of(r) <= 70,
+    "Q1>=20 Q1<30": lambda one, r: 20 <= value_of(r) < 30,
+    "Q2=0,100": lambda one, r: value_of(r, "Q2") in (0, 100),
+    "Q3>200": lambda one, r: False,
+    "trial>20": lambda one, r: r["trial"] > 20,
+    "persona=p1 model=gpt": lambda one, r: levels_of(r)[0] == "p1" and one.job.model[:3] == "gpt",
+    "お答えできません": lambda one, r: any_cause(r, "refused"),
+    '"深い悲しみ"': lambda one, r: any_cause(r, "missing", ("Q3",)),
     "": lambda one, r: True,
     "state:success": lambda one, r: r["status"] == "success",
     "state:open,failed": lambda one, r: r["status"] in ("open", "failed"),
@@ -329,7 +344,7 @@ def test_a_filter_shows_what_it_says_and_nothing_else(middle, line):
 
 def test_the_filters_are_not_all_empty(middle):
     empty = [line for line in MEANINGS if not chosen(middle, line)]
-    assert empty == ["cause:missing q:Q1"]
+    assert empty == ["Q3>200", "cause:missing q:Q1"]
 
 
 def test_problems_are_what_failed_and_what_cannot_be_used(middle):
@@ -347,20 +362,41 @@ def test_problems_are_what_failed_and_what_cannot_be_used(middle):
         ("state:bad", "there are open, success, retry_success, failed"),
         ("cause:", "cause: needs a value, as cause:out_of_range"),
         ("attempts:many", "attempts:many: a number, as attempts:>1"),
+        ("Q9>70", "q9: is no filter word; there are state, cause, "),
+        ("Q1>high", "Q1>high: a number after >, as Q1>70"),
+        ("trial>many", "trial:>many: a number, as trial:3"),
     ],
 )
 def test_a_word_that_is_not_known_says_in_one_line_which_are(line, says):
-    found = parse(line)
+    found = parse(line, questions=["Q1"])
     assert isinstance(found, str)
     assert says in found
     assert "\n" not in found
+
+
+def test_a_factor_of_numbers_is_compared_like_any_number():
+    definition = {
+        "conditions": {f"c{n}": {"length": f"{n}"} for n in (5, 50, 500)},
+        "design": {"factors": "length"},
+    }
+    conditions = Conditions(definition, list(definition["conditions"]))
+    assert conditions.names == ("length",)
+    assert _levels(conditions, "length", (">=50",)).to_list() == [False, True, True]
+    assert _levels(conditions, "length", ("50",)).to_list() == [False, True, False]
+
+
+def test_what_can_be_typed_is_said_with_examples_of_what_is_there():
+    said = hint({"review": "r 3", "wording": "leading"}, ["joy", "fear"])
+    assert said.startswith('words of an answer  review:"r 3"  wording:leading  joy>70  state:')
+    for example in said.split("  ")[1:]:
+        assert isinstance(parse(example, {"review": "r 3", "wording": ""}, ["joy"]), Words)
 
 
 KEYS = str(parse("unknown:x")).partition("there are ")[2].split(", ")
 LINES = st.lists(
     st.one_of(
         st.tuples(
-            st.sampled_from([k for k in KEYS if k != "answer"]),
+            st.sampled_from([*(k for k in KEYS if k != "answer"), "Q1>7", "Q2="]),
             st.one_of(
                 st.text(max_size=6), st.sampled_from(["none", ">1", "Q2", "p1,p2", "failed"])
             ),
@@ -374,7 +410,7 @@ LINES = st.lists(
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(line=LINES, problems=st.booleans())
 def test_no_line_of_words_raises_and_what_fits_stands_in_order(middle, line, problems):
-    words = parse(line)
+    words = parse(line, questions=["Q1", "Q2"])
     if isinstance(words, str):
         assert "\n" not in words
         return

@@ -143,7 +143,7 @@ SLOW = batch(key="b0009", accepted_at=NOW - 3700)
             "UNCOLLECTED",
             "warn",
             (
-                "b0001 ended and is not collected (HTTP 500); its paid answers are kept for 20d00h more: "
+                "b0001 ended and is not collected (HTTP 500); its paid answers are kept for 20 days more: "
                 "the runner goes on trying"
             ),
         ),
@@ -160,7 +160,7 @@ SLOW = batch(key="b0009", accepted_at=NOW - 3700)
             job(replace(OLD_END, kept_until=NOW - 86_400)),
             "UNCOLLECTED",
             "bad",
-            "b0001 was never collected, and its answers were kept until 1d00h ago: the runner goes on trying",
+            "b0001 was never collected, and the provider kept its answers until 1d00h ago: the runner goes on trying",
         ),
         (
             job(replace(OLD_END, kept_until=None)),
@@ -175,19 +175,19 @@ SLOW = batch(key="b0009", accepted_at=NOW - 3700)
             job(CLOSING),
             "CLOSING",
             "warn",
-            "b0001 has 1h30 of its window left; 60 of 100 answers missing; what expires is asked again",
+            "b0001 has 1h30 before its time limit; 60 of 100 answers missing; what expires is asked again",
         ),
         (
             job(replace(CLOSING, completed=None)),
             "CLOSING",
             "warn",
-            "b0001 has 1h30 of its window left; the provider reports no progress; what expires is asked again",
+            "b0001 has 1h30 before its time limit; the provider reports no progress; what expires is asked again",
         ),
         (
             job(replace(CLOSING, expires_at=NOW - 60)),
             "CLOSING",
             "bad",
-            "b0001 should have ended 1m00 ago, when its window closed; 60 of 100 answers missing",
+            "b0001 should have ended 1m00 ago, at its time limit; 60 of 100 answers missing",
         ),
         (
             job(STALLED),
@@ -274,6 +274,45 @@ def test_a_rule_is_silent_when_there_is_nothing_to_do(found):
     assert said(found) == []
 
 
+NOISY = batch(
+    S.COLLECTED,
+    tally={"valid": 80, "invalid": 10, "refused": 4, "denied": 3, "unreadable": 2, "expired": 1},
+    notices={"unknown": 2, "unreadable": 1, "oversize": 1, "duplicate": 3},
+    error="model access denied",
+    causes=CAUSES,
+)
+
+
+@pytest.mark.parametrize(
+    ("failed", "open_", "ranks"),
+    [
+        (0, 5, ["REFUSED", "REFUSED", "EXPIRED", "STRANGE", "INVALID"]),
+        (2, 0, ["REFUSED", "STRANGE", "FAILED"]),
+        (0, 0, []),
+    ],
+)
+def test_what_is_solved_asks_for_no_attention(failed, open_, ranks):
+    dropped = replace(REFUSED, key=BatchKey("b0002"))
+    found = job(NOISY, dropped, total=100, failed=failed, open=open_, success=100 - failed - open_)
+    assert [rank for rank, _, _ in said(found)] == ranks
+
+
+def test_an_answer_that_differs_from_another_is_never_solved():
+    found = job(batch(S.COLLECTED, notices={"conflicting": 1}), total=100, failed=0, open=0)
+    assert [rank for rank, _, _ in said(found)] == ["STRANGE"]
+
+
+def test_what_has_failed_for_good_is_said_once_a_job_with_what_to_do():
+    found = job(INVALID, replace(INVALID, key=BatchKey("b0002")), total=200, failed=3, open=0)
+    assert said(found) == [
+        (
+            "FAILED",
+            "warn",
+            "3 of 200 requests failed for good: 3 and ! show them, r asks them once more",
+        )
+    ]
+
+
 def test_a_slow_batch_is_not_compared_with_another_provider():
     assert said(job(*QUICK), job(SLOW, provider="groq")) == []
 
@@ -285,7 +324,7 @@ def test_a_batch_is_not_called_stalled_for_a_runner_that_is_gone():
 def test_with_no_runner_uncollected_answers_are_told_at_once():
     ((_, style, sentence),) = said(job(batch(S.ENDED)), life=DEAD)
     assert style == "warn"
-    assert sentence.endswith("kept for 20d00h more: start the runner to fetch them")
+    assert sentence.endswith("kept for 20 days more: start the runner to fetch them")
 
 
 def test_nothing_is_said_of_a_ledger_that_cannot_be_read():

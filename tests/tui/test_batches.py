@@ -248,7 +248,7 @@ def test_the_pane_tells_what_happened_to_the_batch(outputs):
         return pilot.app.screen.query_one("#batch-pane", TextLines).text
 
     seen = driven(outputs, script, "j", "j", "j", "j")
-    assert "fruitless  6 tries in a row" in seen
+    assert "no reply   6 tries in a row failed" in seen
     assert "error      HTTP 503: overloaded" in seen
     assert seen.splitlines()[-1].split() == ["3h00", "ago", "packed"]
 

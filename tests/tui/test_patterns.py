@@ -14,13 +14,16 @@ from tests.tui.made import NOW
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, settled, shown
 from tui.cells import UNICODE
 from tui.model import Health, Job
+from tui.rowtable import RowTable
 from tui.screens.experiment import Filter
 from tui.source import ExperimentSource
 from tui.views.patterns import (
     ALL,
     EXAMPLES,
+    FOLDED,
     cause_rows,
     examples,
+    folded_cells,
     known_patterns,
     matrix_cells,
     matrix_columns,
@@ -48,7 +51,7 @@ def test_the_patterns_of_a_sweep(outputs, screen, size):
 
 
 def test_the_patterns_by_question_with_examples_of_one(outputs, screen):
-    assert shown(outputs, "literary", "o", "tab", "j", "j", view="Patterns") == screen
+    assert shown(outputs, "literary", "o", "tab", "j", view="Patterns") == screen
 
 
 def test_why_values_are_missing_on_a_small_screen(outputs, screen):
@@ -97,14 +100,36 @@ def test_the_job_with_the_most_unread_answers_comes_first(jobs):
 def test_a_share_is_of_this_job_and_the_answers_are_counted_once(jobs):
     (row,) = [r for r in pattern_rows(jobs, by_question=False) if r.job.provider == "groq"]
     cells = matrix_cells(row, ["none", "form"], "", by_question=False)
-    assert cells[1] == "80"
-    assert cells[2] == ("2.8", "warn")
+    assert cells[1:3] == ["80", "320"]
+    assert cells[3] == ("2.8", "warn")
     assert row.total == 4 * 80
 
 
 def test_a_pattern_that_read_nothing_is_0_and_one_without_answers_is_not_there():
     assert pattern_cells("form", "x", {"none": 3}, UNICODE)[1][1] == ("0", "dim")
     assert pattern_cells("form", "x", {}, UNICODE)[1][1] == ("—", "dim")
+
+
+def test_patterns_that_never_matched_are_one_row():
+    key, cells = folded_cells(["json", "table"], UNICODE)
+    assert key == FOLDED
+    assert [text for text, _ in cells] == [
+        *("…", "0", "0"),
+        "2 never matched (Enter shows them): json, table",
+    ]
+
+
+def test_enter_on_the_row_of_all_that_never_matched_shows_each(outputs):
+    async def script(pilot):
+        table = pilot.app.screen.query_one("#regexes", RowTable)
+        before = [table.rows.key(n) for n in range(len(table.rows))]
+        await pilot.press("tab", "G", "enter")
+        await settled(pilot)
+        return before, len(table.rows)
+
+    before, after = drive(dashboard(outputs, "literary", view="Patterns"), script)
+    assert before == ["none", "form", "rating", FOLDED]
+    assert after > 20
 
 
 def test_causes_are_shares_of_all_answers_to_the_question(jobs):
@@ -187,7 +212,7 @@ def test_no_counters_break_the_view(stats):
 
 def test_enter_opens_the_answers_that_a_pattern_read(outputs):
     async def script(pilot):
-        await pilot.press("o", "tab", "j", "j", "enter")
+        await pilot.press("o", "tab", "j", "enter")
         await settled(pilot)
         screen = pilot.app.screen
         return screen.view.id, screen.query_one(Filter).value

@@ -133,6 +133,66 @@ def test_factors_that_differ_between_jobs_show_both_ends(jobs):
     assert "25-50" in text_of(factor_lines(plans, 100, UNICODE))
 
 
+def factor(name, count):
+    return {"name": name, "count": count, "values": [f"{name} {n}" for n in range(count)]}
+
+
+def counts_said(facts):
+    """Return names and counts as they stand on the screen, of one plan a row of facts."""
+    plans = [Planned(f"job{n}", one) for n, one in enumerate(facts)]
+    lines = text_of(factor_lines(plans, 100, UNICODE)).splitlines()
+    return [" ".join(line[:20].split()) for line in lines if "─" not in line]
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (  # each persona has its own temperature: it makes no request more
+            [{"factors": [factor("texts", 3), factor("temperatures", 4), factor("trials", 5)]}],
+            ["texts 3", "temperatures", "trials × 5", "requests 15"],
+        ),
+        (
+            [{"factors": [factor("texts", 3), factor("temperatures", 2), factor("trials", 5)]}],
+            ["texts 3", "temperatures × 2", "trials × 5", "requests 30"],
+        ),
+        (
+            [{"factors": [factor("texts", 3), factor("trials", 5)], "model": m} for m in "ab"],
+            ["texts 3", "trials × 5", "models × 2", "requests 30"],
+        ),
+        (
+            [{"factors": [factor("texts", 3), factor("trials", 5)], "model": "a"}] * 2,
+            ["texts 3", "trials × 5", "jobs × 2", "requests 30"],
+        ),
+        (  # factors that go together
+            [
+                {
+                    "factors": [factor("a", 3), factor("b", 3), factor("trials", 5)],
+                    "conditions": 3,
+                    "trials": 5,
+                }
+            ],
+            ["a 3", "b 3", "trials 5", "15", "requests 15"],
+        ),
+        (
+            [
+                {"factors": [factor("trials", 5)], "conditions": 2, "trials": 5, "model": "a"},
+                {"factors": [factor("x", 4)], "conditions": 4, "trials": 1, "model": "b"},
+            ],
+            ["trials 5", "x 4", "models 2", "10", "4", "requests 14"],
+        ),
+    ],
+)
+def test_the_product_of_what_has_a_times_sign_is_the_number_of_requests(facts, said):
+    total = int(said[-1].split()[1]) // len(facts)
+    made = [
+        {"to_send": 0, "success": 0, "retry_success": 0, "failed": 0, "total": total}
+        | one
+        | ({"total": one["conditions"] * one["trials"]} if "conditions" in one else {})
+        for one in facts
+    ]
+    assert counts_said(made) == said
+
+
 def test_jobs_that_share_a_folder_share_its_requests():
     facts = [
         {

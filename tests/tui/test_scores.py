@@ -63,6 +63,34 @@ def agrees(table: ScoreTable, theirs: pl.DataFrame, by: list[str]) -> None:
             assert sum(score.bins) == len(values)
 
 
+@pytest.mark.parametrize("by", ["Q1", "n", "fail%", "open", "persona"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_rows_are_sorted_by_a_column_and_what_is_missing_comes_last(outputs, by, descending):
+    rows = score_table(answers_of(outputs / "literary"), CELL).rows
+    found = rows.sorted_by(by, descending=descending)
+
+    def cell(row):
+        decided = row.n + row.failed
+        share = row.failed / decided if decided else None
+        known = {"n": row.n, "open": row.open, "fail%": share, "persona": row.labels[0]}
+        return row.scores[by].mean if by in row.scores else known[by]
+
+    cells = [cell(row) for row in found]
+    there = [one for one in cells if one is not None]
+    assert there == sorted(there, reverse=descending)
+    assert None not in cells[: len(there)]
+    assert {row.key: row.scores["Q1"] for row in found} == {
+        row.key: row.scores["Q1"] for row in rows
+    }
+
+
+def test_s_sorts_the_scores_and_the_histogram_is_that_of_the_row(outputs):
+    shown = showing(outputs, "literary", "s", "i").split("\n")
+    assert "Q1 面白さ↓" in shown[1]
+    first = shown[2].split()[:2]
+    assert any(line.split()[:2] == first for line in shown[15:])
+
+
 @pytest.mark.parametrize(
     ("pivot", "by"),
     first(

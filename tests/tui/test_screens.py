@@ -5,7 +5,7 @@ import pytest
 from tests.tui.made import NOW
 from tests.tui.snap import SMALL, dashboard, drawn, drive, screen_text, settled, shown
 from tests.variants import first
-from tui.screens.experiment import VIEWS
+from tui.screens.experiment import VIEWS, Filter
 from tui.settings import DashboardSettings
 
 
@@ -99,21 +99,40 @@ def test_a_view_is_written_as_a_table(outputs, tmp_path):
     assert "p1_t1_n01" in text
 
 
-@pytest.mark.long
-def test_a_filter_that_nobody_understands_is_said_and_taken_back_with_escape(outputs):
+def test_a_filter_that_is_not_understood_is_said_and_does_not_stay(outputs):
     async def script(pilot):
-        await pilot.press("3")
-        await settled(pilot)
-        await pilot.press("slash", *"colour:red", "enter")
-        await settled(pilot)
-        said = " ".join(n.message for n in pilot.app._notifications)
-        await pilot.press("escape")
-        await settled(pilot)
-        return said, screen_text(pilot.app)
+        line, seen = pilot.app.screen.query_one(Filter), []
+        for keys in (
+            ("slash", *"Q1>70", "enter"),
+            ("slash", "end", *" colour:red", "enter"),
+            ("tab",),  # the words that hold come back
+            ("2", "3"),
+            ("slash", "escape"),
+        ):
+            await pilot.press(*keys)
+            await settled(pilot)
+            seen.append((line.value, "of 120 requests" in screen_text(pilot.app)))
+        said = [n.message for n in pilot.app._notifications]
+        return seen, said, line.placeholder, line.has_class("-open")
 
-    said, text = drive(dashboard(outputs, "done"), script)
-    assert "colour" in said
-    assert "120 requests" in text
+    seen, said, hint, is_open = drive(dashboard(outputs, "done", view="Answers"), script)
+    narrow = ("Q1>70", True)
+    assert seen == [narrow, ("Q1>70 colour:red", True), narrow, narrow, ("", False)]
+    assert said[0].startswith("colour: is no filter word; there are state,")
+    assert hint.startswith("words of an answer  persona:p1  text:t2  Q1>70  state:failed")
+    assert not is_open
+
+
+@pytest.mark.parametrize(
+    "view", first(2, ["Plan", "Answers", *["Jobs", "Batches", "Patterns", "Scores"]])
+)
+def test_what_cannot_be_narrowed_does_not_offer_it(outputs, view):
+    async def script(pilot):
+        return screen_text(pilot.app).splitlines()[-1]
+
+    foot = drive(dashboard(outputs, "literary", view=view), script)
+    offered = view in ("Jobs", "Batches", "Answers")
+    assert ("Filter" in foot, "Problems" in foot) == (offered, offered)
 
 
 def test_a_ledger_of_a_newer_version_shows_its_banner_and_no_numbers(outputs, tmp_path):

@@ -322,8 +322,8 @@ def test_an_older_ledger_without_a_plan_names_its_factors(studies):
     plan = planned(replace(job, plan=None))
     told = ["".join(text for text, _ in line) for line in factor_lines([plan], 80, UNICODE)]
     assert told[0].split() == ["review", "3", "r1", "·", "r", "3", "·", "日本"]
-    assert told[1].split() == ["wording", "2", "neutral", "·", "leading"]
-    assert told[3].split() == ["trials", "4"]
+    assert told[1].split() == ["wording", "×", "2", "neutral", "·", "leading"]
+    assert told[3].split() == ["trials", "×", "4"]
 
 
 def test_the_columns_of_a_plan_stand_below_one_another_whatever_a_factor_is_called(studies):

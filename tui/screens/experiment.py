@@ -79,8 +79,15 @@ class Filter(Input):
     class Left(Message):
         """It was left without a filter."""
 
-    def open(self) -> None:
-        """Let words be typed."""
+    def show(self, words: str) -> None:
+        """Show the words that hold; without any, there is no line."""
+        self.value = words
+        self.set_class(bool(words), "-open")
+
+    def open(self, words: str, hint: str) -> None:
+        """Let words be typed, beginning with those that hold."""
+        self.show(words)
+        self.placeholder = hint
         self.add_class("-open")
         self.focus()
 
@@ -223,10 +230,11 @@ class ExperimentScreen(Screen[None]):
     def set_view(self, name: str) -> None:
         """Show another view, of the jobs that are in scope now."""
         self.query_one(ContentSwitcher).current = name
-        self._close_filter()
+        self.query_one(Filter).show(self.view.words)
         self._draw_view()
         self._draw_frame()
         self.view.focus_table()
+        self.refresh_bindings()
 
     def action_view(self, name: str) -> None:
         """Show another view."""
@@ -237,7 +245,11 @@ class ExperimentScreen(Screen[None]):
 
     def action_filter(self) -> None:
         """Open the line for filter words."""
-        self.query_one(Filter).open()
+        self.query_one(Filter).open(self.view.words, self.view.filter_hint())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Offer to narrow only what can be narrowed."""
+        return self.view.narrows if action in ("filter", "problems") and self.is_mounted else True
 
     @on(Input.Submitted)
     def _on_filter(self, event: Input.Submitted) -> None:
@@ -245,20 +257,18 @@ class ExperimentScreen(Screen[None]):
         if wrong is not None:
             self.notify(wrong, severity="warning", markup=False)
             return
-        if not event.value:
-            self._close_filter()
         self.view.focus_table()
+
+    @on(Input.Blurred)
+    def _on_filter_blurred(self) -> None:
+        """Let no words stand there that do not hold."""
+        self.query_one(Filter).show(self.view.words)
 
     @on(Filter.Left)
     def _on_filter_left(self) -> None:
         self.view.set_filter("")
-        self._close_filter()
+        self.query_one(Filter).show("")
         self.view.focus_table()
-
-    def _close_filter(self) -> None:
-        line = self.query_one(Filter)
-        line.remove_class("-open")
-        line.value = ""
 
     def action_problems(self) -> None:
         """Show only what needs attention, or everything again."""
@@ -294,10 +304,8 @@ class ExperimentScreen(Screen[None]):
     @on(OpenAnswers)
     def _on_open_answers(self, message: OpenAnswers) -> None:
         self.set_view("Answers")
-        line = self.query_one(Filter)
-        line.value = message.words
-        line.add_class("-open")
         wrong = self.view.set_filter(message.words)
         if wrong is not None:
             self.notify(wrong, severity="warning", markup=False)
+        self.query_one(Filter).show(self.view.words)
         self.view.focus_table()

@@ -68,7 +68,7 @@ class ExperimentsScreen(Screen[None]):
         """Lay out."""
         with Vertical(id="body"):
             yield Line(id="experiments-head", classes="line")
-            yield Filter(placeholder="part of a name, model or state")
+            yield Filter()
             yield RowTable(EXPERIMENT_COLUMNS, empty="reading", id="experiments")
             yield Line(id="about-experiment", classes="foot")
         yield Footer(show_command_palette=False)
@@ -161,7 +161,8 @@ class ExperimentsScreen(Screen[None]):
 
     def action_filter(self) -> None:
         """Open the line for filter words."""
-        self.query_one(Filter).open()
+        line = self.query_one(Filter)
+        line.open(line.value, "part of a name, model or state")
 
     @on(Input.Submitted)
     def _on_filter(self, event: Input.Submitted) -> None:

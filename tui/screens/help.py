@@ -19,11 +19,14 @@ NUMBERS = (
     "total = success + retry_success + failed + open, always; where that does not hold, a ! says so.",
     "success: answered well when first asked. retry_success: after being asked again.",
     "failed: asked as often as allowed without a readable answer. open: everything else.",
-    "unreadable and lost count attempts, not requests: an answer that could not be read, and a",
-    "request that brought no answer (expired, cancelled, errored, in no result file).",
+    "These four count requests. Tries are counted beside them: each time a request was sent.",
+    "unreadable: a try whose answer could not be read. lost: one that brought no answer",
+    "(expired, cancelled, errored, in no result file). Both are asked again as often as allowed.",
     "A missing value is never 0: it is left out of every mean, and counted as missing.",
-    "Patterns are counted over every answer that was read, also of requests asked again.",
+    "Patterns count values: an answer to four questions holds four; also of requests asked again.",
     "Money is what tokens cost as the provider counted them; with what runs, at most that much more.",
+    "seen: how long ago the runner last said that it is at work (every few seconds).",
+    "ends in: when the provider's time for a batch is over; what is not answered by then expires.",
     "An age is counted from what the ledger says; ? behind a state: as it was seen last.",
 )
 

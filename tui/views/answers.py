@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -45,9 +45,14 @@ from tui.screens.answer import (
     raw_lines,
 )
 from tui.textlines import TextLines
-from tui.views.view import View, Wanted
-from tui.words import BUNDLED, Words, parse, select
+from tui.views.view import SORT, View, Wanted
+from tui.words import BUNDLED, Words, hint, parse, select
 
+if TYPE_CHECKING:
+    import polars as pl
+
+Wish = tuple[Signature, Words, bool, tuple[str, bool] | None]
+"""What is to be shown: of which answers, which, only problems, in which order."""
 PANE_DELAY = 0.1
 """Seconds the cursor has to rest before an answer is read."""
 MOST_NOTES = 3
@@ -63,11 +68,11 @@ def columns(answers: Answers) -> list[Col]:
     return [
         Col("", 1),
         *several,
-        Col("custom_id", 11, grow=1, ends=not is_bundled(answers.factors)),
+        Col(CUSTOM_ID, 11, grow=1, ends=not is_bundled(answers.factors)),
         *(Col(spelled(name), 10, rank=rank, grow=1) for rank, name in enumerate(shared, start=3)),
         *mixed,
         *map(_question_column, answers.questions),
-        Col("att", 3, "right", rank=2),
+        Col(ATTEMPTS, 3, "right", rank=2),
         Col("why", 14, grow=2),
     ]
 
@@ -197,14 +202,35 @@ def _value_cell(read: dict[str, Any], question: str, glyphs: Glyphs) -> Cell:
     return (text, "warn") if cause else text
 
 
+def sort_cells(one: JobAnswers, title: str) -> "pl.Series":
+    """Return what a column of the table is sorted by: a cell a request of one job."""
+    import polars as pl
+
+    if title in (CUSTOM_ID, ATTEMPTS):
+        return one.table[{CUSTOM_ID: "custom_id", ATTEMPTS: "attempts"}[title]]
+    if title in {question.id for question in one.questions}:
+        return one.column(f"{title}_value")
+    for name in one.conditions.names:
+        if spelled(name) == title:
+            labels = one.conditions.column(name, "label").gather(one.table["condition"])
+            numbers = labels.cast(pl.Float64, strict=False)
+            return labels if numbers.null_count() else numbers
+    return pl.Series([None], dtype=pl.Float64).new_from_index(0, one.table.height)
+
+
+CUSTOM_ID, ATTEMPTS = "custom_id", "att"
+
+
 class AnswersView(View):
     """The answers of the jobs in scope."""
 
+    narrows = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", id="copy_answer", tooltip="copy the raw answer"),
         Binding(
             "r", "again", "Ask again", id="ask_again", tooltip="ask a failed request once more"
         ),
+        *SORT,
     ]
 
     class Read(Message):
@@ -238,8 +264,8 @@ class AnswersView(View):
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
         """Start without answers."""
         super().__init__(glyphs, id=id)
-        self._asked: tuple[Signature, Words, bool] | None = None
-        self._words, self._line = Words(), ""
+        self._asked: Wish | None = None
+        self._words = Words()
         self._answers: Answers | None = None
         self._looked: Looked | None = None
         self._timer: Timer | None = None
@@ -257,16 +283,16 @@ class AnswersView(View):
 
     def draw(self, reading: Reading) -> None:
         """Read the answers, if there are others than before."""
-        asked = (signature(reading.jobs), self._words, self._problems)
+        asked = (signature(reading.jobs), self._words, self._problems, self.order)
         if asked != self._asked:
             self._asked = asked
             self._head("reading the answers")
             self._read(reading.jobs, asked)
 
     @work(thread=True, exclusive=True, group="answers")
-    def _read(self, jobs: tuple[Job, ...], asked: tuple[Signature, Words, bool]) -> None:
+    def _read(self, jobs: tuple[Job, ...], asked: Wish) -> None:
         worker = get_current_worker()
-        _, words, problems = asked
+        _, words, problems, order = asked
         answers = store_of(self.app).read(jobs)
         chosen = []
         for number, one in enumerate(answers.jobs, start=1):
@@ -282,6 +308,9 @@ class AnswersView(View):
             chosen.append(rows)
         everything = not words.words and not problems
         places = Places(answers, None if everything else tuple(chosen))
+        if order is not None:
+            cells = [sort_cells(one, order[0]) for one in answers.jobs]
+            places = places.sorted_by(cells, descending=order[1])
         if not worker.is_cancelled:
             self.post_message(self.Read(answers, AnswerRows(places, self.glyphs), asked))
 
@@ -300,6 +329,7 @@ class AnswersView(View):
         narrowed = self._words.words or self._problems
         table.empty = "nothing fits" if narrowed else "no request was sent yet"
         table.set_rows(message.rows)
+        table.show_order(self.order)
         self._head(None)
         self._offer()
         notes = message.answers.notes
@@ -325,21 +355,38 @@ class AnswersView(View):
             line.append((count, "strong"))
         if self._problems:
             line.append(("  ! only what failed or cannot be read", "warn"))
-        if self._line:
-            line.append((f"  {self._line}", ""))
+        if self.words:
+            line.append((f"  {self.words}", ""))
         if doing is not None:
             line.append((f"{'  ' if line else ''}{doing}{self.glyphs.more}", "dim"))
         self.query_one("#answers-head", Line).set_lines(line)
 
     # -- choosing
 
+    def sortable(self) -> list[str]:
+        """Return the titles of the columns that rows can be sorted by."""
+        answers = self._answers
+        if answers is None:
+            return []
+        shared, _ = shared_factors(answers)
+        return [*(q.id for q in answers.questions), *map(spelled, shared), ATTEMPTS, CUSTOM_ID]
+
+    def _known(self) -> tuple[dict[str, str], list[str]]:
+        """Return the factors, each with a level, and the questions that can be filtered by."""
+        definitions = [job.definition for job in self.reading.known] if self.reading else []
+        questions = [id_ for one in definitions for id_ in one.get("questions") or ()]
+        return factors_of(definitions) or BUNDLED, list(dict.fromkeys(map(str, questions)))
+
+    def filter_hint(self) -> str:
+        """Return what can be typed as a filter, in a line."""
+        return hint(*self._known())
+
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words."""
-        jobs = self.reading.known if self.reading is not None else ()
-        found = parse(words, factors_of(job.definition for job in jobs) or BUNDLED)
+        found = parse(words, *self._known())
         if isinstance(found, str):
             return found
-        self._words, self._line = found, words.strip()
+        self._words, self.words = found, words.strip()
         self.redraw()
         return None
 

@@ -27,6 +27,7 @@ from tui.batchrows import (
     cells,
     columns,
     grouped,
+    hint,
     named_by,
     ordered,
     parse,
@@ -34,7 +35,7 @@ from tui.batchrows import (
     sum_cells,
     watched,
 )
-from tui.cells import Glyphs, age, money
+from tui.cells import Glyphs, age, days, money
 from tui.frame import Line, Piece
 from tui.model import Job, Reading
 from tui.rows import Cell, Col, ListRows
@@ -117,7 +118,7 @@ _BINDINGS: list[BindingType] = [
 class BatchesView(View):
     """The batches of the jobs in scope."""
 
-    ages = True
+    ages = narrows = True
     BINDINGS: ClassVar[list[BindingType]] = _BINDINGS
 
     class Told(Message):
@@ -133,7 +134,6 @@ class BatchesView(View):
         super().__init__(glyphs, id=id)
         self._order = 0
         self._group: int | None = None
-        self._words = ""
         self._test: Test = lambda _: True
         self._named: str | None = ""
         self._all = Watched((), (), ())
@@ -202,8 +202,8 @@ class BatchesView(View):
             pieces.append((f", sums by {GROUPS[self._group][0]}", "dim"))
         if self._problems:
             pieces.append((f"  {self.glyphs.warning} only what needs attention", "warn"))
-        if self._words:
-            pieces.append((f"  {self._words}", ""))
+        if self.words:
+            pieces.append((f"  {self.words}", ""))
         several = len(reading.jobs) > 1
         pieces += [
             (
@@ -296,12 +296,16 @@ class BatchesView(View):
 
     # -- choosing
 
+    def filter_hint(self) -> str:
+        """Return what can be typed as a filter, in a line."""
+        return hint()
+
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words."""
         found = parse(words)
         if isinstance(found, str):
             return found
-        self._test, self._words = found, words.strip()
+        self._test, self.words = found, words.strip()
         self.redraw()
         return None
 
@@ -412,7 +416,7 @@ def _facts(line: BatchLine, now: float, glyphs: Glyphs) -> Iterator[tuple[str, s
     if batch.polled_at is not None:
         yield "polled", f"{age(now - batch.polled_at)} ago, {batch.polls:,} times"
     if batch.tries:
-        yield "fruitless", f"{batch.tries:,} tries in a row"
+        yield "no reply", f"{batch.tries:,} tries in a row failed"
     if batch.looks:
         yield "looked for", f"{batch.looks:,} times, not found"
     yield from _times(line, now)
@@ -450,14 +454,14 @@ def _times(line: BatchLine, now: float) -> Iterator[tuple[str, str | list[Piece]
         yield "next look", f"in {age(wait)}" if wait >= 1 else "now"
     if batch.expires_at is not None and batch.state is not BatchState.ENDED:
         left = batch.expires_at - now
-        yield "window", f"{age(left)} left" if left > 0 else [(f"over {age(-left)} ago", "bad")]
+        yield "time limit", f"in {age(left)}" if left > 0 else [(f"over since {age(-left)}", "bad")]
     left_days = days_left(batch, now)
     if left_days is not None:
         style = "bad" if left_days < 2 else ""
-        kept = f"{age(left_days * 86_400)} more" if left_days > 0 else "not any more"
-        yield "kept", [(kept, style)]
+        kept = f"kept for {days(left_days)} more" if left_days > 0 else "not kept any more"
+        yield "results", [(kept, style)]
     elif batch.kept_until is not None:
-        yield "kept", f"until {age(batch.kept_until - now)} from now"
+        yield "results", f"kept for {days((batch.kept_until - now) / 86_400)}"
 
 
 def _counts(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece]]]:
@@ -477,9 +481,9 @@ def _counts(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piec
     for question, causes in sorted(batch.causes.items()):
         told = ", ".join(f"{cause} {count:,}" for cause, count in sorted(causes.items()) if count)
         yield f"{question} invalid", told or glyphs.none
-    odd = [f"{name} {count:,}" for name, count in sorted(batch.notices.items()) if count]
+    odd = [f"{count:,} {name}" for name, count in sorted(batch.notices.items()) if count]
     if odd:
-        yield "odd lines", [(", ".join(odd), "warn")]
+        yield "not used", f"{', '.join(odd)} result lines"
 
 
 def _money(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece]]]:

@@ -54,7 +54,7 @@ def parse(words: str) -> Test | str:
 class JobsView(View):
     """The jobs in scope."""
 
-    ages = True
+    ages = narrows = True
     BINDINGS: ClassVar[list[BindingType]] = [
         RETRY_FAILED,
         STOP_RUNNER,
@@ -116,12 +116,16 @@ class JobsView(View):
 
     # -- choosing
 
+    def filter_hint(self) -> str:
+        """Return what can be typed as a filter, in a line."""
+        return "  ".join(["part of a name", *(f"{key}:WORD" for key in KEYS)])
+
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words."""
         found = parse(words)
         if isinstance(found, str):
             return found
-        self._test = found
+        self._test, self.words = found, words.strip()
         self.redraw()
         return None
 

@@ -31,6 +31,9 @@ ALL = "all"
 EXAMPLES = 3
 EVERY_PATTERN, WIDEST = 64, 14
 """Patterns that get a column of their own, and how many cells it has at most."""
+FOLDED = "="
+"""The key of the row of all that never matched; no pattern has such a name."""
+_LOST_FORM = "(an older version did not keep it)"
 BEFORE, AFTER = 16, 160
 """Characters of an example on either side of the match."""
 
@@ -50,12 +53,12 @@ class PatternRow:
 
     @property
     def total(self) -> int:
-        """Return how many readings there were."""
+        """Return how many values were looked for: one for each question of each answer."""
         return sum(self.counts.values())
 
     @property
     def missed(self) -> int:
-        """Return how often no pattern found anything."""
+        """Return how many values no pattern found."""
         return self.counts.get(NO_PATTERN, 0)
 
     @property
@@ -126,10 +129,10 @@ def matrix_columns(names: Sequence[str], *, by_question: bool) -> list[Col]:
     """Return the columns; where there is no room, the last patterns go first."""
     columns = [Col("job", 14, grow=1)]
     columns += [Col("question", 10)] if by_question else []
-    columns.append(Col("answers", 8, "right"))
-    columns.append(Col(NO_PATTERN, 6, "right"))
+    columns += [Col("answers", 8, "right"), Col("values", 8, "right", rank=EVERY_PATTERN)]
+    columns.append(Col(f"{NO_PATTERN} %", 6, "right"))
     columns += [
-        Col(name, min(max(cell_len(name), 5), WIDEST), "right", rank=place)
+        Col(f"{name} %", min(max(cell_len(name) + 2, 5), WIDEST), "right", rank=place)
         for place, name in enumerate(map(clean, names[1:EVERY_PATTERN]), start=1)
     ]
     return columns
@@ -138,8 +141,9 @@ def matrix_columns(names: Sequence[str], *, by_question: bool) -> list[Col]:
 def matrix_cells(
     row: PatternRow, names: Sequence[str], label: str, *, by_question: bool
 ) -> list[Cell]:
-    """Return a row's cells: shares of its readings, in percent."""
-    cells: list[Cell] = [row.job.name, *([label] if by_question else []), f"{row.answers:,}"]
+    """Return a row's cells: answers, the values that were looked for in them, and shares of those in percent."""
+    cells: list[Cell] = [row.job.name, *([label] if by_question else [])]
+    cells += [f"{row.answers:,}", f"{row.total:,}"]
     cells.append((share(row.missed, row.total), "warn" if row.missed else "dim"))
     for name in names[1:EVERY_PATTERN]:
         count = row.counts.get(name, 0)
@@ -155,6 +159,12 @@ def pattern_cells(
     style = "warn" if name == NO_PATTERN and count else "" if count else "dim"
     cells = (name, f"{share(count, total) or glyphs.none}", f"{count:,}", form)
     return name, [(cell, style) for cell in cells]
+
+
+def folded_cells(names: Sequence[str], glyphs: Glyphs) -> tuple[str, Sequence[Cell]]:
+    """Return the one row that stands for all patterns that never matched."""
+    said = f"{len(names):,} never matched (Enter shows them): {', '.join(names)}"
+    return FOLDED, [(cell, "dim") for cell in (glyphs.more, "0", "0", said)]
 
 
 def cause_rows(jobs: Sequence[Job]) -> Iterator[tuple[str, Sequence[Cell]]]:
@@ -295,6 +305,8 @@ class PatternsView(View):
         """Start with all questions together."""
         super().__init__(glyphs, id=id)
         self._by_question = False
+        self._unfolded = False
+        """Whether patterns that never matched have a row each."""
         self._rows: dict[str, PatternRow] = {}
         self._wanted: tuple[str, str] | None = None
         self._columns: list[Col] = []
@@ -307,7 +319,7 @@ class PatternsView(View):
                 [
                     Col("pattern", 14),
                     Col("%", 5, "right"),
-                    Col("count", 9, "right"),
+                    Col("values", 9, "right"),
                     Col("as it is tried", 20, grow=1),
                 ],
                 id="regexes",
@@ -316,7 +328,7 @@ class PatternsView(View):
                 [
                     Col("missing", 12, grow=1),
                     Col("why", 13),
-                    Col("count", 7, "right"),
+                    Col("values", 7, "right"),
                     Col("%", 5, "right"),
                 ],
                 empty="nothing is missing",
@@ -359,23 +371,21 @@ class PatternsView(View):
         counts = added([r.counts for r in self._rows.values() if row is None or _alike(r, row)])
         forms = dict(known_patterns(jobs))
         names = [NO_PATTERN, *forms, *(n for n in counts if n not in forms and n != NO_PATTERN)]
-        form = {NO_PATTERN: "answers in which no pattern found a value", **forms}
-        table = self.query_one("#regexes", RowTable)
-        table.set_rows(
-            ListRows(
-                pattern_cells(
-                    name, form.get(name, "(an older version did not keep it)"), counts, self.glyphs
-                )
-                for name in names
-                if counts
-            )
-        )
+        form = {NO_PATTERN: "values that no pattern found", **forms}
+        shown = [name for name in names if self._unfolded or name == NO_PATTERN or counts.get(name)]
+        listed = [
+            pattern_cells(name, form.get(name, _LOST_FORM), counts, self.glyphs) for name in shown
+        ]
+        if len(names) > len(shown):
+            listed.append(folded_cells([name for name in names if name not in shown], self.glyphs))
+        self.query_one("#regexes", RowTable).set_rows(ListRows(listed if counts else ()))
 
     def _row(self) -> PatternRow | None:
         return self._rows.get(self.query_one("#matrix", RowTable).key or "")
 
     def _pattern(self) -> str | None:
-        return self.query_one("#regexes", RowTable).key
+        key = self.query_one("#regexes", RowTable).key
+        return None if key == FOLDED else key
 
     @on(RowTable.Moved)
     def _on_moved(self, message: RowTable.Moved) -> None:
@@ -389,6 +399,7 @@ class PatternsView(View):
     def _want_examples(self) -> None:
         row, pattern = self._row(), self._pattern()
         if row is None or pattern is None or self.reading is None:
+            self._wanted = None
             self._say()
             return
         wanted = (row.key, pattern)
@@ -432,6 +443,9 @@ class PatternsView(View):
         if message.table.id == "causes":
             question, _, cause = message.key.partition("/")
             self.post_message(OpenAnswers(f"cause:{cause} q:{question}"))
+        elif message.table.id == "regexes" and message.key == FOLDED:
+            self._unfolded = True
+            self.redraw()
         elif row is not None and pattern is not None:
             asked = "" if row.question == ALL else f" q:{row.question}"
             self.post_message(OpenAnswers(f"pattern:{pattern}{asked} job:{row.job.name}"))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -128,27 +129,93 @@ def estimate(low: float | None, high: float | None) -> str:
     return money(low) if low == high else f"{money(low)}-{money(high)}"
 
 
-def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[list[Piece]]:
-    """Return a line a factor, then the requests they make."""
-    names = dict.fromkeys(str(f["name"]) for p in plans for f in p.facts.get("factors", ()))
-    wide = min(max(_NAME_WIDTH, *map(len, names)), _LONGEST_NAME) if names else _NAME_WIDTH
-    lines: list[list[Piece]] = []
+@dataclass(frozen=True, slots=True)
+class _Factor:
+    """What requests are made of: how many there are, and what they are called."""
 
-    def factor(name: str, counts: list[int], values: list[str]) -> None:
-        many = "-".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
-        head = f"{fit(clean(name), wide, more=glyphs.more)} {many:>7}"
-        room = max(width - len(head) - 3, 10)
-        text = fit(clean(f" {glyphs.dot} ".join(values)), room, more=glyphs.more)
-        lines.append([(head, "strong"), (f"   {text.rstrip()}", "")])
+    name: str
+    counts: tuple[int, ...]
+    """The fewest and the most, where jobs differ; the same one in all of them: one."""
+    values: tuple[str, ...]
+    everywhere: bool = True
+    """Whether all jobs have it."""
 
-    for name in names:
-        found = [f for p in plans for f in p.facts["factors"] if f["name"] == name]
-        counts = sorted({int(f["count"]) for f in found})
-        factor(name, counts, list(dict.fromkeys(str(v) for f in found for v in f["values"])))
+    @property
+    def many(self) -> str:
+        """Return how many, in few cells."""
+        return "-".join(f"{count:,}" for count in dict.fromkeys((self.counts[0], self.counts[-1])))
+
+
+def _factors_in(plans: Sequence[Planned]) -> list[_Factor]:
+    """Return the factors of some jobs, and what the jobs themselves differ by."""
+    found: list[_Factor] = []
+    for name in dict.fromkeys(str(f["name"]) for p in plans for f in p.facts.get("factors", ())):
+        said = [f for p in plans for f in p.facts["factors"] if f["name"] == name]
+        counts = tuple(sorted({int(f["count"]) for f in said}))
+        values = tuple(dict.fromkeys(str(v) for f in said for v in f["values"]))
+        found.append(_Factor(name, counts, values, len(said) == len(plans)))
     if len(plans) > 1:
-        models = dict.fromkeys(str(p.facts.get("model")) for p in plans)
-        factor("models", [len(models)], list(models))
+        models = tuple(dict.fromkeys(str(p.facts.get("model")) for p in plans))
+        jobs = len({str(p.facts.get("folder", p.name)) for p in plans})
+        found.append(_Factor("models" if len(models) == jobs else "jobs", (jobs,), models))
+    return found
+
+
+def multiplied(factors: Sequence[_Factor], total: int) -> list[_Factor]:
+    """Return the factors whose product is the number of requests; none, where no product is.
+
+    Temperatures that each persona has of its own make no request more.
+    """
+    for some in (factors, [one for one in factors if one.name != _TEMPERATURES]):
+        known = all(one.everywhere and len(one.counts) == 1 for one in some)
+        if some and known and prod(one.counts[0] for one in some) == total:
+            return list(some)
+    return []
+
+
+_TEMPERATURES = "temperatures"
+
+
+def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[list[Piece]]:
+    """Return a line a factor, then the requests they make, as a product where it is one."""
+    factors = _factors_in(plans)
+    names = [one.name for one in factors]
+    wide = min(max(_NAME_WIDTH, *map(len, names)), _LONGEST_NAME) if names else _NAME_WIDTH
+    product = multiplied(factors, _in_folders(plans, "total"))
+    lines: list[list[Piece]] = []
+    for one in factors:
+        many = "" if product and one not in product else one.many
+        sign = f"{glyphs.times} " if one in product[1:] else ""
+        head = f"{fit(clean(one.name), wide, more=glyphs.more)} {sign + many:>7}"
+        room = max(width - len(head) - 3, 10)
+        text = fit(clean(f" {glyphs.dot} ".join(one.values)), room, more=glyphs.more)
+        lines.append([(head, "strong"), (f"   {text.rstrip()}", "")])
     lines.append([(f"{'':<{wide}} {glyphs.rule * 7}", "dim")])
+    if factors and not product:
+        lines += _combined(plans, wide, glyphs)
+    lines.append(_requests(plans, wide))
+    return lines
+
+
+def _combined(plans: Sequence[Planned], wide: int, glyphs: Glyphs) -> Iterator[list[Piece]]:
+    """Yield how the requests of each job come about, where that is not one product for all."""
+    told = {str(plan.facts.get("folder", plan.name)): plan for plan in plans}
+    for plan in list(told.values())[:MOST_SUMS]:
+        conditions, trials = plan.facts.get("conditions"), plan.facts.get("trials")
+        if conditions and trials and conditions * trials == plan.facts.get("total"):
+            name = f"   {plan.name}" if len(told) > 1 else ""
+            said = f"   {conditions:,} conditions {glyphs.times} {trials:,} trials{clean(name)}"
+            yield [(f"{'':<{wide}} {conditions * trials:>7,}", ""), (said, "")]
+    if len(told) > MOST_SUMS:
+        yield [(f"{'':<{wide}} {glyphs.more:>7}   {len(told) - MOST_SUMS:,} more jobs", "dim")]
+
+
+MOST_SUMS = 4
+"""Jobs whose requests are said one by one."""
+
+
+def _requests(plans: Sequence[Planned], wide: int) -> list[Piece]:
+    """Return how many requests there are, and how they stand."""
     total, success, again, failed = (
         _in_folders(plans, key) for key in ("total", "success", "retry_success", "failed")
     )
@@ -166,8 +233,7 @@ def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[l
         if any("until" in p.facts for p in plans):
             most = _in_folders(plans, "total_at_most", "total")
             requests.append((f"   at most {most:,}, by a stopping rule", ""))
-    lines.append(requests)
-    return lines
+    return requests
 
 
 def _in_folders(plans: Sequence[Planned], key: str, instead: str = "") -> int:

@@ -1,6 +1,7 @@
 """The Scores: mean and spread by factors, model or temperature, and a histogram of one row."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -20,7 +21,7 @@ from tui.model import Job, Reading
 from tui.rows import Cell, Col
 from tui.rowtable import RowTable
 from tui.scoring import Pivot, Score, ScoreRow, ScoreTable, pivots_of, score_table
-from tui.views.view import View
+from tui.views.view import SORT, View
 
 MOST_NOTES = 2
 
@@ -65,6 +66,15 @@ def _label(label: str | float | None, glyphs: Glyphs) -> str:
     if label is None:
         return glyphs.none
     return f"{label:g}" if isinstance(label, float) else label
+
+
+def _sorted_by(table: ScoreTable) -> dict[str, str]:
+    """Return the titles of the columns, each with what the rows are sorted by then."""
+    factors = [spelled(name) for name in table.pivot.by]
+    return {
+        **{question.title: question.id for question in table.questions},
+        **{name: name for name in (*factors, "n", "fail%", "open")},
+    }
 
 
 class _Drawn:
@@ -122,6 +132,8 @@ class Histogram(Widget):
         self._glyphs = glyphs
         self._row: ScoreRow | None = None
         self._table: ScoreTable | None = None
+        self._computed: ScoreTable | None = None
+        """The table in the order of the factors."""
 
     def set_row(self, row: ScoreRow | None, table: ScoreTable | None) -> None:
         """Draw this one."""
@@ -145,6 +157,7 @@ class ScoresView(View):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pivot", "Pivot", id="pivot", tooltip="rows by other factors"),
+        *SORT,
     ]
 
     class Computed(Message):
@@ -195,11 +208,22 @@ class ScoresView(View):
         """Show them."""
         if message.asked != self._asked:
             return
-        self._table = table = message.table
+        self._computed = message.table
+        self._show_table(message.table)
+
+    def _show_table(self, table: ScoreTable) -> None:
+        """Show a table, sorted as the user wants it."""
+        titles = _sorted_by(table)
+        if self.order is not None and self.order[0] in titles:
+            by, descending = self.order
+            ordered = table.rows.sorted_by(titles[by], descending=descending)
+            table = replace(table, rows=ordered)
+        self._table = table
         rows = self.query_one(RowTable)
         rows.set_columns(columns(table))
         rows.empty = "no request was sent yet"
         rows.set_rows(_Drawn(table, self.glyphs))
+        rows.show_order(self.order)
         following = self._pivots(self.reading)[1].name if self.reading else ""
         about: list[Piece] = [
             (table.pivot.name, "strong"),
@@ -223,6 +247,16 @@ class ScoresView(View):
         place = None if table is None or key is None else table.rows.find(key)
         row = None if table is None or place is None else table.rows[place]
         self.query_one(Histogram).set_row(row, table)
+
+    def sortable(self) -> list[str]:
+        """Return the titles of the columns that rows can be sorted by."""
+        return [] if self._computed is None else list(_sorted_by(self._computed))
+
+    def sort_by(self, order: tuple[str, bool] | None) -> None:
+        """Sort by a column; None: as it was."""
+        self.order = order
+        if self._computed is not None:
+            self._show_table(self._computed)
 
     def action_pivot(self) -> None:
         """Make rows by other factors."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widget import Widget
 
@@ -13,6 +13,7 @@ from tui.model import Job, Reading
 
 if TYPE_CHECKING:
     from tui.desk import Desk
+    from tui.rowtable import RowTable
 
 
 class Wanted(Message):
@@ -78,11 +79,21 @@ STOP_RUNNER = Binding(
 )
 
 
+SORT: tuple[BindingType, ...] = (
+    Binding("s", "sort", "Sort", id="sort_rows", tooltip="sort by the next column; a click does"),
+    Binding("i", "reverse", "Reverse", id="reverse_rows", show=False, tooltip="highest first"),
+)
+
+
 class View(Widget, can_focus=False):
     """One of the views; it is given the jobs in scope, as they were read last."""
 
     ages: ClassVar[bool] = False
     """Whether it shows ages, which go on by themselves."""
+    narrows: ClassVar[bool] = False
+    """Whether it can show some of its rows only: those that fit filter words, or need attention."""
+    words = ""
+    """The filter words that hold."""
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
         """Start without a reading."""
@@ -134,6 +145,10 @@ class View(Widget, can_focus=False):
         """Show only what fits the words, and return what is wrong with them; None: nothing is."""
         return None if not words else "nothing to filter in this view"
 
+    def filter_hint(self) -> str:
+        """Return what can be typed as a filter, in a line."""
+        return ""
+
     def only_problems(self) -> None:
         """Show only what needs attention, or everything again."""
         self._problems = not self._problems
@@ -144,6 +159,37 @@ class View(Widget, can_focus=False):
         for widget in self.query("RowTable"):
             widget.focus()
             return
+
+    # -- sorting by a column, where a view can
+
+    order: tuple[str, bool] | None = None
+    """The title of the column that rows are sorted by, and whether the highest comes first."""
+
+    def sortable(self) -> list[str]:
+        """Return the titles of the columns that rows can be sorted by."""
+        return []
+
+    def sort_by(self, order: tuple[str, bool] | None) -> None:
+        """Sort by a column; None: as it was."""
+        self.order = order
+        self.redraw()
+
+    def on_row_table_head_clicked(self, message: "RowTable.HeadClicked") -> None:
+        """Sort by the column whose title was clicked, or turn the order round."""
+        if message.title in self.sortable():
+            again = self.order is not None and self.order[0] == message.title
+            self.sort_by((message.title, not self.order[1] if again and self.order else False))
+
+    def action_sort(self) -> None:
+        """Sort by the next column; after the last one, as it was."""
+        titles = self.sortable()
+        place = titles.index(self.order[0]) + 1 if self.order and self.order[0] in titles else 0
+        self.sort_by((titles[place], False) if place < len(titles) else None)
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        if self.order is not None:
+            self.sort_by((self.order[0], not self.order[1]))
 
     def csv_rows(self) -> list[list[str]]:
         """Return what is shown as a table, its head first; empty when there is none.
