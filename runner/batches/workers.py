@@ -70,6 +70,7 @@ def spread(
     arguments: tuple[Any, ...],
     total_bytes: int,
     what: str,
+    most: int | None = None,
 ) -> Generator[Result, None, None]:
     """Yield the result of each piece, in order; only a few pieces are in memory at a time.
 
@@ -80,6 +81,7 @@ def spread(
         arguments: for the setup; they are pickled.
         total_bytes: how much there is; decides whether processes are worth their start.
         what: a file or a batch, for the message when a process dies.
+        most: processes; without it, one a core.
 
     Raises:
         CrewLost: a process died.
@@ -88,7 +90,7 @@ def spread(
         setup(*arguments)
         yield from map(work, pieces)
         return
-    many = cores()
+    many = min(cores(), most or cores())
     with ProcessPoolExecutor(
         many, mp_context=get_context("spawn"), initializer=_begin, initargs=(setup, arguments)
     ) as pool:
@@ -96,7 +98,7 @@ def spread(
             yield from _in_order(pool, work, iter(pieces), 2 * many)
         except BrokenProcessPool:
             raise CrewLost(
-                f"{what}: a process that read it beside this one died (killed, or out of memory): "
+                f"{what}: a process that worked on it beside this one died (killed, or out of memory): "
                 "nothing was lost; run the command again"
             ) from None
         finally:

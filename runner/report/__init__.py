@@ -1,18 +1,20 @@
 """`action=report`: what the answers say, as one page that works offline, with figures and tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from runner.report.data import read
+from runner.report.figures import rendering
 from runner.report.figures.sheet import Drawn
 from runner.report.page import Table, html
 from runner.report.sections import Sections
 from runner.report.words import Words
 from runner.storage.files import make_folder, privacy, write_durably
 from runner.tables.export import guarded
+from runner.tables.progress import progress_bar
 from runner.tables.runs import Selection
 
 
@@ -48,13 +50,14 @@ def write_report(selection: Selection, folder: Path, *, language: str) -> Report
     sections = tuple(report.all())
     figures = [part for s in sections for part in s.parts if isinstance(part, Drawn)]
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]
-    drawn = {f"{f.name}.{kind}": getattr(f, kind) for f in figures for kind in ("png", "svg")}
+    drawn = _files(figures)
     written = {f"{table.name}.csv": _csv(table.frame) for table in tables}
     private = privacy(run.folder for run in selection.runs)
     for place in (folder, folder / "figures", folder / "tables"):
         make_folder(place, private)
     paths = (*_replace(folder / "figures", drawn), *_replace(folder / "tables", written))
-    page = html(report.page(sections), words)
+    pictures = {figure.name: drawn[f"{figure.name}.svg"] for figure in figures}
+    page = html(report.page(sections), words, pictures)
     write_durably(folder / "report.html", [page.encode("utf-8", "replace")])
     return ReportFiles(
         page=folder / "report.html",
@@ -67,6 +70,17 @@ def write_report(selection: Selection, folder: Path, *, language: str) -> Report
         values=report.values,
         missing=report.missing,
     )
+
+
+def _files(figures: Sequence[Drawn]) -> dict[str, bytes]:
+    """Return the files of all figures, by name."""
+    found: dict[str, bytes] = {}
+    with progress_bar("drawing figures", len(figures)) as advance:
+        made = rendering.all_files([figure.figure for figure in figures])
+        for figure, (png, svg) in zip(figures, made, strict=True):
+            found |= {f"{figure.name}.png": png, f"{figure.name}.svg": svg}
+            advance(1, f"{len(found) // 2} of {len(figures)}")
+    return found
 
 
 def _csv(frame: pl.DataFrame) -> bytes:

@@ -1,7 +1,7 @@
 """The report as one HTML page: no script, nothing from elsewhere, every text escaped."""
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
@@ -82,9 +82,15 @@ class Page:
     """What stands before every heading; empty, or REHEARSAL."""
 
 
-def html(page: Page, words: Words) -> str:
-    """Return the page, with the glyphs in it that a reader's machine may lack."""
-    body = _body(page, words)
+def html(page: Page, words: Words, pictures: Mapping[str, bytes]) -> str:
+    """Return the page, with the glyphs in it that a reader's machine may lack.
+
+    Args:
+        page: what stands on it.
+        words: in which language.
+        pictures: the SVG of each figure, by its name.
+    """
+    body = _body(page, words, pictures)
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -96,7 +102,7 @@ def html(page: Page, words: Words) -> str:
     return "<!DOCTYPE html>\n" + tag("html", head, body, lang=words.language) + "\n"
 
 
-def _body(page: Page, words: Words) -> Markup:
+def _body(page: Page, words: Words, pictures: Mapping[str, bytes]) -> Markup:
     contents = tag(
         "nav",
         tag("strong", words("contents")),
@@ -107,7 +113,7 @@ def _body(page: Page, words: Words) -> Markup:
         "body",
         tag("header", _heading("h1", page.mark, page.title), *_banners(page), _tiles(page)),
         contents,
-        tag("main", *(_section(section, page.mark, words) for section in page.sections)),
+        tag("main", *(_section(section, page.mark, words, pictures) for section in page.sections)),
     )
 
 
@@ -127,11 +133,11 @@ def _tiles(page: Page) -> Markup:
     )
 
 
-def _section(section: Section, mark: str, words: Words) -> Markup:
+def _section(section: Section, mark: str, words: Words, pictures: Mapping[str, bytes]) -> Markup:
     inner = []
     for part in section.parts:
         if isinstance(part, Drawn):
-            inner.append(_figure(part, words))
+            inner.append(_figure(part, words, pictures[part.name]))
         elif isinstance(part, Table):
             inner.append(_table(part, mark, words))
         else:
@@ -139,8 +145,8 @@ def _section(section: Section, mark: str, words: Words) -> Markup:
     return tag("section", _heading("h2", mark, section.title), *inner, id=section.anchor)
 
 
-def _figure(figure: Drawn, words: Words) -> Markup:
-    data = b64encode(figure.svg).decode()
+def _figure(figure: Drawn, words: Words, svg: bytes) -> Markup:
+    data = b64encode(svg).decode()
     files = words("figure_file", png=f"figures/{figure.name}.png", svg=f"figures/{figure.name}.svg")
     return tag(
         "figure",

@@ -174,7 +174,7 @@ def icc(ratings: Numbers) -> dict[str, Found]:
 
     P. E. Shrout and J. L. Fleiss (1979), Psychological Bulletin 86, 420-428; the interval of the
     first that of K. O. McGraw and S. P. Wong (1996), Psychological Methods 1, 30-46, of the second
-    its Spearman-Brown transform.
+    its Spearman-Brown transform, which has a pole at -1 / (k - 1): nothing is said from there on.
     """
     names = ("icc_2_1", "icc_2_k", "icc_3_1")
     whole = ratings[np.isfinite(ratings).all(axis=1)]
@@ -196,10 +196,11 @@ def icc(ratings: Numbers) -> dict[str, Found]:
     v = (a * msc + b * mse) ** 2 / ((a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1)))
     below, above = special.fdtri(n - 1, v, UPPER), special.fdtri(v, n - 1, UPPER)
     rest_of = k * msc + (k * n - k - n) * mse
-    ends = (
-        n * (msr - below * mse) / (below * rest_of + n * msr),
-        n * (above * msr - mse) / (rest_of + n * above * msr),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # F without a bound, far below 0
+        ends = (
+            n * (msr - below * mse) / (below * rest_of + n * msr),
+            n * (above * msr - mse) / (rest_of + n * above * msr),
+        )
     ratio, freedom = msr / mse, (n - 1) * (k - 1)
     fixed = (
         ratio,
@@ -208,14 +209,28 @@ def icc(ratings: Numbers) -> dict[str, Found]:
     )
     return {
         "icc_2_1": _found(n, (one, *ends)),
-        "icc_2_k": _found(n, [k * z / (1 + (k - 1) * z) for z in (one, *ends)]),
+        "icc_2_k": _of_the_mean(n, k, (one, *ends)),
         "icc_3_1": _found(n, [(f - 1) / (f + k - 1) for f in fixed]),
     }
 
 
+def _of_the_mean(cells: int, k: int, of_one: Sequence[float]) -> Found:
+    """Return ICC(2,k), from ICC(2,1) and the ends of its interval."""
+    shares = [1 + (k - 1) * one for one in of_one]
+    if shares[0] <= NOTHING:
+        return Found(cells, defined="too_far_below_0")
+    numbers = [
+        k * one / share if share > NOTHING else np.nan
+        for one, share in zip(of_one, shares, strict=True)
+    ]
+    return _found(cells, numbers)
+
+
 def _found(cells: int, numbers: Sequence[float]) -> Found:
+    """Return a statistic with its interval, or alone where that lacks an end or does not hold it."""
     value, low, high = map(float, numbers)
-    return Found(cells, value, low, high)
+    holds = np.isfinite(low + high) and low <= value <= high
+    return Found(cells, value, low, high) if holds else Found(cells, value)
 
 
 def _too_few(cells: int, raters: int, what: str) -> str:
@@ -244,24 +259,27 @@ def alpha(ratings: Numbers, metric: str) -> Found:
     m = there.sum(axis=1).astype(np.float64)
     values = np.full(whole.shape, np.nan)
     if metric == "interval":
-        values[there] = whole[there] - whole[there].mean()
+        values[there] = whole[there] - whole[there][0]
     else:
         values[there] = _midranks(
             whole[there]
         )  # Krippendorff's ordinal distance is that of midranks
     observed, expected = _nominal(values, m) if metric == "nominal" else _squared(values, m)
-    if expected[0] <= NOTHING * max(1.0, float(np.nanmax(np.abs(values))) ** 2):
+    varies = expected > NOTHING * np.nanmax(np.abs(values)) ** 2
+    if not varies[0]:
         return Found(cells, defined="alike")
     n = np.concatenate([[m.sum()], m.sum() - m])
     each = m.mean()
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (n - 1) * observed / expected
+        ratio = (n - 1) * observed / np.where(varies, expected, np.nan)
         odds = (each - (each - 1) * ratio) / ratio
         logs = np.log(np.where((odds > NOTHING) & (ratio > NOTHING), odds, np.nan))
     value = float(1 - ratio[0])
     if not np.isfinite(logs).all() or cells <= LEAST:
         return Found(cells, value)
     error = np.sqrt((cells - 1) / cells * ((logs[1:] - logs[1:].mean()) ** 2).sum())
+    if error <= NOTHING:  # no cell makes a difference, which does not make alpha certain
+        return Found(cells, value)
     half = special.stdtrit(cells - 1, UPPER) * error
     low, high = (np.exp(logs[0] + end) for end in (-half, half))
     return _found(cells, [value, *((f - 1) / (f + each - 1) for f in (low, high))])

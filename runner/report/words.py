@@ -301,6 +301,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "できない：モデルの差がどの条件でも同じ",
         "no: models differ alike in every cell",
     ),
+    "v.too_far_below_0": (
+        "できない：ICC(2,1) が −1/(k − 1) 以下",
+        "no: ICC(2,1) is −1/(k − 1) or less",
+    ),
     # causes
     "cause.missing": ("どのパターンも値を見つけなかった", "no pattern found a value"),
     "cause.out_of_range": ("範囲外の数", "number out of range"),
@@ -681,7 +685,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "ICC(2,1) は一つのモデルの評定の絶対的な一致、ICC(2,k) は全モデルの平均の信頼性、ICC(3,1) はモデルごとの高低を除いた一致で、"
         "全モデルに値のある条件について求める（Shrout & Fleiss 1979、区間は McGraw & Wong 1996。三〜五のモデルの高低が異なり条件が多いと、ICC(2,1) の区間が真の値を含むのは 100 回中 81〜92 回ほど）。"
         "クリッペンドルフの α（間隔、順序）は二つ以上のモデルに値のある条件すべてを用い、欠測は数えない。区間は log((1 + (m − 1)α)/(1 − α)) について（m は条件あたりの評定の数の平均）、"
-        "条件を一つずつ除くジャックナイフと t 分布による。計算できないときは理由を示し、0 や 1 とはしない。",
+        "条件を一つずつ除くジャックナイフと t 分布による。端のない区間と推定値を含まない区間は示さない。計算できないときは理由を示し、0 や 1 とはしない。",
         "Agreement between models: models are raters, cells (levels and temperature) what they rate, and a "
         "cell's mean is the rating. ICC(2,1) is the absolute agreement of single models, ICC(2,k) the "
         "reliability of the mean over all of them, ICC(3,1) the agreement once each model's own level is "
@@ -690,7 +694,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "models differ in level and cells are many). Krippendorff's α (interval, ordinal) takes every cell in which two models or "
         "more have a value; a missing one counts in nothing. Its interval is that of "
         "log((1 + (m − 1)α)/(1 − α)), m ratings a cell in the mean, leaving out one cell after another "
-        "(jackknife), and t. What is not defined says why, and is never 0 or 1.",
+        "(jackknife), and t. An interval without an end, or that does not hold the "
+        "estimate, is left out. What is not defined says why, and is never 0 or 1.",
     ),
     "m.rank_correlations": (
         "順位相関：二つのモデルの両方に値のある条件の平均について、スピアマンの ρ。条件が三つに満たないか、一方の値がすべて同じなら計算しない。",

@@ -131,6 +131,18 @@ def test_what_is_not_defined_is_said_and_is_no_number():
     assert raters.icc(perfect)["icc_2_1"].defined == "no_residual"
 
 
+def test_the_reliability_of_the_mean_ends_where_its_formula_turns():
+    """Below ICC(2,1) = -1 / (k - 1) the Spearman-Brown transform gives numbers above 1."""
+    unbounded = raters.icc(np.array([[2, 3, 4], [4, 2, 4.0]]))
+    assert unbounded["icc_2_1"].low <= -1 / 2 < unbounded["icc_2_1"].value
+    of_mean = unbounded["icc_2_k"]
+    assert of_mean.value < 0
+    assert (of_mean.low, of_mean.high) == (None, None)
+    beyond = raters.icc(np.array([[1, 4, 1, 2], [2, 1, 3, 2], [3, 2, 2, 1.1]]))
+    assert beyond["icc_2_1"].value <= -1 / 3
+    assert beyond["icc_2_k"] == raters.Found(3, defined="too_far_below_0")
+
+
 some_ratings = st.lists(
     st.lists(st.one_of(st.none(), st.integers(1, 4)), min_size=3, max_size=3),
     min_size=3,
@@ -139,9 +151,9 @@ some_ratings = st.lists(
 
 
 def same(one, other):
-    told = [(found.value, found.low, found.high) for found in (one, other)]
+    told = np.array([(found.value, found.low, found.high) for found in (one, other)], dtype=float)
     assert one.defined == other.defined
-    assert told[0] == pytest.approx(told[1], abs=1e-7)
+    assert told[0] == pytest.approx(told[1], abs=1e-7, rel=1e-6, nan_ok=True)
 
 
 @QUICK
@@ -154,13 +166,22 @@ def test_nominal_alpha_is_the_same_under_other_names(table, names):
 
 
 @QUICK
-@given(some_ratings, st.floats(0.1, 9), st.floats(-50, 50))
+@given(some_ratings, st.floats(1e-7, 9), st.floats(-50, 50))
 def test_interval_alpha_and_the_iccs_are_the_same_on_another_scale(table, slope, shift):
-    moved = slope * table + shift
+    moved = slope * (table + shift)
     for one, other in zip(
         raters.of_numbers(table).values(), raters.of_numbers(moved).values(), strict=True
     ):
         same(one, other)
+
+
+@QUICK
+@given(some_ratings)
+def test_an_interval_holds_its_statistic_and_neither_is_above_1(table):
+    for found in raters.of_numbers(table).values():
+        if found.low is not None:
+            assert found.low <= found.value <= found.high <= 1
+        assert found.value is None or found.value <= 1 + 1e-12
 
 
 @QUICK

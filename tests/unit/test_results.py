@@ -830,7 +830,7 @@ def test_a_process_that_dies_is_one_line_and_loses_nothing(tmp_path, experiment,
     with pytest.raises(CrewLost) as died:
         dying.read(BATCH, members, files)
 
-    assert str(died.value).startswith("the results of b0001: a process that read it beside")
+    assert str(died.value).startswith("the results of b0001: a process that worked on it beside")
     assert "\n" not in str(died.value)
     again = ResultReader(
         tmp_path, experiment.questions, read_line, PRICES, lambda *_: None, decoder=openai

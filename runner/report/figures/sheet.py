@@ -1,6 +1,5 @@
-"""One figure as its two files, and one figure in several parts when there is much to show."""
+"""One figure with its title, and one figure in several parts when there is much to show."""
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from runner.report.data import Data, ReportedQuestion
 from runner.report.figures.labels import short
 from runner.report.figures.marks import Entry, legend, legend_columns, name_rows
+from runner.report.figures.rendering import packed
 from runner.report.figures.style import ALARM, STYLE
 from runner.report.fonts import load
 from runner.report.words import Words
@@ -27,14 +27,14 @@ QUESTIONS_A_FIGURE = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """One figure, finished."""
+    """One figure, with all that is in it; its files are made of it (rendering.py)."""
 
     name: str
     """Of its files, without ending."""
     title: str
     caption: str
-    png: bytes
-    svg: bytes
+    figure: bytes
+    """Packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class Sheet:
         page: tuple[int, int],
         draw: Callable[[Figure], None],
     ) -> Drawn:
-        """Return one figure as its files.
+        """Return one figure.
 
         Args:
             heading: what it is called.
@@ -196,26 +196,12 @@ class Sheet:
             figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
             figure.suptitle(title, fontsize=11, color=ALARM if self._mark else "black")
             draw(figure)
-            png, svg = rendered(figure)
         return Drawn(
             name=heading.name if parts == 1 else f"{heading.name}_{part}",
             title=title,
             caption=self.words(heading.caption),
-            png=png,
-            svg=svg,
+            figure=packed(figure),
         )
-
-
-def rendered(figure: Figure) -> tuple[bytes, bytes]:
-    """Return a figure as PNG and as SVG; where its parts stand is found once, for both."""
-    found = figure.get_layout_engine()
-    if found is not None:
-        found.execute(figure)
-        figure.set_layout_engine(None)
-    png, svg = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
-    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return png.getvalue(), svg.getvalue()
 
 
 def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
