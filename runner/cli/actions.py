@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from runner.cli import extract, plan, repair, status, sweep, tables
+from runner.cli import bundle, extract, plan, repair, status, sweep, tables
 from runner.cli.exits import DONE
 from runner.cli.init import write_starter
 from runner.cli.output import print_notes
@@ -101,6 +101,8 @@ def _perform_run(run: Run, command: str, interruptible: Interruptible) -> int:
             return plan.of_run(run, as_json=as_json)
         case "status":
             return status.of_run(run, as_json=as_json)
+        case "bundle":
+            return bundle.bundle(run)
         case "verify":
             return repair.verify(run, as_json=as_json)
         case "recover":

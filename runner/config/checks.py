@@ -39,7 +39,7 @@ ACTIONS = (
         "abandon",
         "init",
     ),
-    *("report", "import", "extract", "patterns"),
+    *("report", "import", "extract", "patterns", "bundle"),
 )
 LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
