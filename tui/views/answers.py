@@ -44,6 +44,7 @@ from tui.screens.answer import (
     look,
     raw_lines,
 )
+from tui.screens.side_by_side import SideBySide
 from tui.textlines import TextLines
 from tui.views.view import SORT, View, Wanted
 from tui.words import BUNDLED, Words, hint, parse, select
@@ -221,17 +222,19 @@ def sort_cells(one: JobAnswers, title: str) -> "pl.Series":
 CUSTOM_ID, ATTEMPTS = "custom_id", "att"
 
 
+_BINDINGS: list[BindingType] = [
+    Binding("y", "copy", "Copy", id="copy_answer", tooltip="copy the raw answer"),
+    Binding("r", "again", "Ask again", id="ask_again", tooltip="ask a failed request once more"),
+    Binding("m", "models", "Models", id="side_by_side", tooltip="this condition, model by model"),
+    *SORT,
+]
+
+
 class AnswersView(View):
     """The answers of the jobs in scope."""
 
     narrows = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy", id="copy_answer", tooltip="copy the raw answer"),
-        Binding(
-            "r", "again", "Ask again", id="ask_again", tooltip="ask a failed request once more"
-        ),
-        *SORT,
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = _BINDINGS
 
     class Read(Message):
         """The answers were read, or others were chosen."""
@@ -491,6 +494,12 @@ class AnswersView(View):
             at = one.table["at"][row]
             return at is not None and one.attempts["outcome"][at] in ANSWERED
         return False
+
+    def action_models(self) -> None:
+        """Show what every model answers to the condition of this request."""
+        place = self._place()
+        if place is not None and self._answers is not None:
+            self.app.push_screen(SideBySide(self.glyphs, self._answers, *place))
 
     def action_again(self) -> None:
         """Ask the runner to ask this request again."""
