@@ -18,7 +18,7 @@ from tui.answers import Answers, Asked, JobAnswers
 from tui.cells import Glyphs, clean, spark
 from tui.conditions import level_words
 from tui.frame import Line, Piece
-from tui.reading import read_one, shown_value
+from tui.reading import Value, read_one, shown_value
 from tui.scoring import bins_of, width_of
 from tui.screens.answer import STATE_STYLE, look, raw_lines
 from tui.textlines import TextLines, fold
@@ -61,7 +61,7 @@ def askings(answers: Answers, one: JobAnswers, row: int) -> list[Asking]:
 
 
 def spread_lines(asking: Asking, glyphs: Glyphs) -> Iterator[list[Piece]]:
-    """Yield a line a question: how the values of all trials are spread."""
+    """Yield how the values of all trials are spread, for each question."""
     for question in asking.job.questions:
         values = asking.job.column(f"{question.id}_value").gather(list(asking.rows)).drop_nulls()
         head: list[Piece] = [(f"{question.id} ", "strong")]
@@ -73,7 +73,8 @@ def spread_lines(asking: Asking, glyphs: Glyphs) -> Iterator[list[Piece]]:
             spread = "" if sd is None else f" {glyphs.plus_minus}{sd:.1f}"
             mean = f"{sum(numbers) / len(numbers):.1f}{spread}  n {len(numbers):,}"
             bars = spark(_bins(question, numbers), glyphs)
-            yield [*head, (mean, ""), (f"  {glyphs.bar}{bars}{glyphs.bar}", "")]
+            yield [*head, (mean, "")]
+            yield [(f"{glyphs.bar}{bars}{glyphs.bar}", "")]
         else:
             counts = values.value_counts(sort=True).head(3).iter_rows()
             told = ", ".join(f"{shown_value(value)} {count:,}" for value, count in counts)
@@ -101,10 +102,9 @@ def said_lines(asking: Asking, trial: int, glyphs: Glyphs) -> Iterator[list[Piec
         yield [(f"no answer here: {attempt.outcome}", "warn")]
         return
     for question in asking.job.questions:
-        value = attempt.values.get(question.id)
-        known = value is not None and value.value is not None
-        told = shown_value(value.value) if value is not None and known else glyphs.none
-        yield [(f"{question.id} ", ""), (told, "strong" if known else "bad")]
+        value = attempt.values.get(question.id, Value()).value
+        told = (glyphs.none, "bad") if value is None else (shown_value(value), "strong")
+        yield [(f"{question.id} ", ""), told]
     yield []
     yield from raw_lines(looked, glyphs)
 
@@ -133,7 +133,7 @@ class SideBySide(Screen[None]):
     """The answers of several models to one condition."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Back", id="back", key_display="esc", tooltip="to the list"),
+        Binding("escape", "back", "Back", id="back", key_display="esc", tooltip="to the list"),
         Binding("n", "step(1)", "Next trial", id="next_trial", tooltip="the next trial"),
         Binding("p", "step(-1)", "Previous", id="previous_trial", tooltip="the trial before"),
         Binding(
@@ -236,6 +236,10 @@ class SideBySide(Screen[None]):
         if action == "shift":
             return 0 <= self._first + by <= len(self._askings) - self._fitting
         return True
+
+    def action_back(self) -> None:
+        """Go back to the list."""
+        self.dismiss()
 
     def action_step(self, by: int) -> None:
         """Show another trial."""
