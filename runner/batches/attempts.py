@@ -71,10 +71,11 @@ def reading_cells(questions: QuestionSet, readings: Mapping[str, Reading]) -> li
         if reading is None:
             cells += [None, None, None, None, None]
             continue
-        value = question.written(reading.value)
-        cause = None if reading.cause is None else reading.cause.value
-        written = " / ".join(reading.written) or None
-        cells += [value, reading.reason, reading.pattern, cause, written]
+        value, reason, pattern, cause, _, written = reading
+        cells += (
+            *(question.written(value), reason, pattern, None if cause is None else cause.value),
+            (" / ".join(written) or None) if written else None,
+        )
     return cells
 
 

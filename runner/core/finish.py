@@ -1,5 +1,6 @@
 """Why a model stopped: every dialect's word for it, and what it means for the answer."""
 
+from functools import lru_cache
 from typing import Final
 
 STOP: Final = "stop"
@@ -30,6 +31,7 @@ _KNOWN: Final = {word: normal for normal, words in _WORDS.items() for word in wo
 _PREFIXES: Final = ("finish_reason_", "finishreason.", "finish_reason.", "stop_reason_")
 
 
+@lru_cache(maxsize=64)
 def normal(reason: str | None) -> str | None:
     """Return stop, length, content_filter or refusal for a word of any dialect.
 

@@ -80,15 +80,21 @@ def _taken_apart(row: JsonObject) -> _Line:
     """
     response = _unfolded(row.get("response"))
     envelope = response if isinstance(response, dict) else {}
-    holders = (envelope.get("body"), row.get("body"), envelope, row)
-    inside = [place for place in map(_unfolded, holders) if isinstance(place, dict)]
-    body = next((p for p in inside if "choices" in p or is_response(p)), inside[0])
-    texts = (_unfolded(envelope.get("body")), response)
-    errors = (*(place.get("error") for place in inside), *(t for t in texts if isinstance(t, str)))
+    body = envelope.get("body")
+    texts: tuple[Any, ...] = ()
+    if isinstance(body, dict) and "choices" in body and "body" not in row:  # where it belongs
+        inside = [body, envelope, row]
+    else:
+        holders = (body, row.get("body"), envelope, row)
+        inside = [place for place in map(_unfolded, holders) if isinstance(place, dict)]
+        texts = (_unfolded(body), response)
+        body = next((p for p in inside if "choices" in p or is_response(p)), inside[0])
+    errors = [place["error"] for place in inside if "error" in place]
+    errors += [text for text in texts if isinstance(text, str)]
     return _Line(
         status=number_in(envelope.get("status_code", envelope.get("status"))),
         body=body,
-        error=next((error for error in errors if _is_something(error)), None),
+        error=next(filter(_is_something, errors), None),
         request_id=word(envelope.get("request_id")),
         rest=envelope or row,
     )
@@ -333,22 +339,25 @@ def _cached(usage: JsonObject) -> tuple[int, int, int]:
     """Return what a cache had of the input, and what it took, in the words of any service."""
     found = _either(usage, "prompt_tokens_details", "input_tokens_details")
     details: JsonObject = found if isinstance(found, dict) else {}
+    if not details and usage.keys().isdisjoint(_OF_A_CACHE):
+        return 0, 0, 0
     ages = usage.get("cache_creation") or details.get("cache_creation_token_details")
     ages = ages if isinstance(ages, dict) else {}
     hour = parts_of(ages, "ephemeral_1h_input_tokens")
     write = max(
         parts_of(details, "cache_write_tokens", "cache_creation_tokens"),
-        parts_of(usage, "cache_creation_input_tokens", "cache_write_tokens"),
+        parts_of(usage, *_CACHE_TOOK),
     )
-    read = max(
-        parts_of(details, "cached_tokens"),
-        parts_of(
-            usage,
-            *("cached_tokens", "prompt_cache_hit_tokens"),
-            *("cache_read_input_tokens", "cached_prompt_text_tokens"),
-        ),
-    )
+    read = max(parts_of(details, "cached_tokens"), parts_of(usage, *_CACHE_HAD))
     return read, max(write - hour, parts_of(ages, "ephemeral_5m_input_tokens")), hour
+
+
+_CACHE_TOOK = ("cache_creation_input_tokens", "cache_write_tokens")
+_CACHE_HAD = (
+    *("cached_tokens", "prompt_cache_hit_tokens"),
+    *("cache_read_input_tokens", "cached_prompt_text_tokens"),
+)
+_OF_A_CACHE = frozenset(("cache_creation", *_CACHE_TOOK, *_CACHE_HAD))
 
 
 def _either(row: JsonObject, name: str, other: str) -> Any:

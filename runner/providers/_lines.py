@@ -58,9 +58,13 @@ def word(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+_MOST: Final = 2**53
+"""What a table can hold without rounding."""
+
+
 def count(value: Any) -> int | None:
     """Return a number of things, if it is one that a table can hold."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST:
         return value
     return None
 
@@ -76,6 +80,8 @@ def tally(value: Any) -> int | None:
 
 def tokens(value: Any) -> int | None:
     """Return a number of tokens, also one with a decimal point; None for whatever else is there."""
+    if type(value) is int:  # as almost always
+        return value if 0 <= value < _MOST else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return count(value)
@@ -83,7 +89,9 @@ def tokens(value: Any) -> int | None:
 
 def parts_of(usage: JsonObject, *names: str) -> int:
     """Return the largest of some numbers, each of which tells the same; 0 where none is told."""
-    return max((tokens(usage.get(name)) or 0 for name in names), default=0)
+    if usage.keys().isdisjoint(names):
+        return 0
+    return max(tokens(usage.get(name)) or 0 for name in names)
 
 
 def usage_with_cache(
@@ -97,7 +105,8 @@ def usage_with_cache(
         parts: what a cache had of the input, what it took for minutes, and for an hour.
     """
     read, write, write_1h = parts
-    whole = input_tokens if input_tokens >= sum(parts) else input_tokens + sum(parts)
+    of_cache = read + write + write_1h
+    whole = input_tokens if input_tokens >= of_cache else input_tokens + of_cache
     if count(whole) is None or count(output_tokens) is None:
         return None
     return Usage(

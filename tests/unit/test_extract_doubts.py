@@ -141,3 +141,16 @@ def test_the_quick_look_for_a_scale_overlooks_nothing_that_a_pattern_finds(patte
     said = tidy(data.draw(st.from_regex(re.compile(pattern.pattern, pattern.flags))))
     if pattern.search(said):
         assert doubts._SPEAKS_OF_SCALE.search(said.encode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize("pattern", first(6, [doubts._RECONSIDERED, *doubts._SCALES]))
+@given(data=st.data())
+def test_the_quick_look_at_an_answer_overlooks_no_scale_and_no_other_number(pattern, data) -> None:
+    said = tidy(data.draw(st.from_regex(re.compile(pattern.pattern, pattern.flags))))
+    if pattern.search(said):
+        assert doubts.stirs(said)
+
+
+@pytest.mark.parametrize("said", ["Wait, 30", "no 30", "CORRECTION: 40", "waıt 30", "be an 8"])
+def test_another_number_in_whatever_letters_is_looked_at(said: str) -> None:
+    assert doubts.stirs(tidy(said))

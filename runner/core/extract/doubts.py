@@ -111,9 +111,10 @@ class Doubter:
                     yield from (Doubt(q, Cause.OTHER_SCALE, scale.written) for q in mark.questions)
                 yield from self._of_reason(plain[mark.begin : end], mark, numbers)
                 continue
-            note = _NOTE.match(text) is not None
             tight = (
-                mark is not None and not note and not _BLANK_LINE.search(plain, mark.begin, begin)
+                mark is not None
+                and not is_note(text)
+                and not _BLANK_LINE.search(plain, mark.begin, begin)
             )
             if tight and mark is not None:
                 yield from self._of_reason(text, mark, numbers)
@@ -266,6 +267,19 @@ def corrections(plain: str) -> Iterator[str]:
             yield line
 
 
+def is_note(plain: str) -> bool:
+    """Tell whether a tidied line begins as a note below an answer does."""
+    return _NOTE.match(plain) is not None
+
+
+def stirs(plain: str) -> bool:
+    """Tell whether a tidied text may announce a scale, or put a number in another's place.
+
+    Where it does not, there is no doubt in lines each of which is a question's and no note.
+    """
+    return _STIRS.search(plain.encode("utf-8", "replace")) is not None
+
+
 def scales(text: str) -> Iterator[Scale]:
     """Yield the scales that a tidied text announces."""
     if _SPEAKS_OF_SCALE.search(text.encode("utf-8", "replace")) is None:
@@ -367,10 +381,10 @@ _SCALE_BEGINS = (
     "満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|(?:being|is) (?:the )?(?:highest|best|top|most)|(?:zero|one) to |[\\[(] */ *[0-9]"
     "|[0-9](?: *点)? *(?:\\([^()\\n]{1,20}\\) *)?(?:-|~|から|to|through) *[0-9]|[01] *[=:は][^\\n=0-9]{1,30}[ ,、;/。「][0-9]+ *[=:は]"
 )
-_SPEAKS_OF_SCALE = linear(
-    f"{_SCALE_BEGINS}|点 *法|[01] to |[01] *[=:は]|= (?:the )?(?:highest|best|top|most)|[\\[(] */",
-    capture=False,
+_SPEAKS = (
+    f"{_SCALE_BEGINS}|点 *法|[01] to |[01] *[=:は]|= (?:the )?(?:highest|best|top|most)|[\\[(] */"
 )
+_SPEAKS_OF_SCALE = linear(_SPEAKS, capture=False)
 """Stands in all that any of `_SCALES` matches."""
 _TRIGGER = linear(
     f"(?:{_SCALE_BEGINS}"
@@ -419,6 +433,12 @@ _RECONSIDERED = regex(
     r"|raise (?:it|this) to|lower (?:it|this) to)[,:]? *(?:an? )?([0-9]{1,3})\b(?! *(?:[a-z]{3}|[-~%]))",
     re.IGNORECASE,
 )
+_STIRS = linear(
+    f"{_SPEAKS}|[0-9] *点? *[にへ]|(?:訂正|修正)[:、は ]|(?:いや|やはり|やっぱり)[、,]? *[0-9]"
+    "|[tone][,:]? *(?:an? )?[0-9]",
+    capture=False,
+)
+"""Stands in all that any of `_SCALES`, or `_RECONSIDERED`, matches."""
 _LATER_TITLE = regex(
     r"^[^\n。]{0,24}(?:訂正|修正|最終|再評価|見直|改め|まとめ|一覧|総括|correct|revis|final|edit\b|summary|updated?|adjust)[^\n0-9]{0,24}$",
     re.IGNORECASE,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from runner.core.extract import bare
+from runner.core.extract.doubts import is_note, stirs
 from runner.core.extract.extractor import Extractor
 from runner.core.extract.matcher import Finder, Mark
 from runner.core.extract.names import linear
@@ -69,8 +70,11 @@ class FastPath:
         self, way: "_Way", match: re.Match[str], readings: Mapping[str, Reading]
     ) -> bool:
         """Tell whether the answer says something beside its values that the patterns would weigh."""
+        plain = tidy(match.string)
+        if way.is_plain and not stirs(plain):
+            return False
         numbers = {q: [r.value] for q, r in readings.items() if isinstance(r.value, Decimal)}
-        doubts = self._extractor.doubter.find(tidy(match.string), _marks(way, match), numbers)
+        doubts = self._extractor.doubter.find(plain, _marks(way, match), numbers)
         return doubts is None or next(doubts, None) is not None
 
     def learn(self, text: str, readings: Mapping[str, Reading]) -> None:
@@ -171,6 +175,8 @@ class _Way:
     """What stands around each number, and before each reason."""
     labelled: tuple[bool, ...]
     """Whether a pattern knows the line of each reason."""
+    is_plain: bool
+    """Whether every line is one of a question, its value's or its reason's, and none is a note."""
 
 
 def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
@@ -252,7 +258,8 @@ def _way(
     )
     places = (_Place(q.id, patterns[q.id], _numbers(q)) for q in questions)
     whole = regex("\n{1,2}".join(blocks) + "\n*")
-    return _Way(whole, tuple(places), layout, labelled)
+    is_plain = all(labelled) and not any(is_note(tidy(heads.reason)) for heads in layout)
+    return _Way(whole, tuple(places), layout, labelled, is_plain)
 
 
 def _numbers(question: Question) -> dict[str, Decimal]:
