@@ -1,10 +1,13 @@
-"""The report as one HTML page: no script, nothing from elsewhere, every text escaped."""
+"""The report as one HTML page: nothing from elsewhere, every text escaped, and readable without its script."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from hashlib import sha256
 from html import escape
+from importlib.resources import files
 from typing import Any
 
 import polars as pl
@@ -16,8 +19,11 @@ from runner.report.words import Words, visible
 ROWS_SHOWN = 200
 """A longer table is shown in part; the whole of it is in its file."""
 
-POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'"
-"""What a browser may load for the page: only what stands in it."""
+POLICY = (
+    "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
+    "script-src 'sha256-{digest}'"
+)
+"""What a browser may load for the page, and run: only what stands in it, and no script but ours."""
 
 
 class Markup(str):
@@ -77,6 +83,8 @@ class Page:
     """Class (alarm or note) and text."""
     tiles: tuple[tuple[str, str], ...]
     """Figure and label."""
+    sentences: tuple[tuple[str, str], ...]
+    """What it all comes to, in some sentences, each with the anchor of its section."""
     sections: tuple[Section, ...]
     mark: str
     """What stands before every heading; empty, or REHEARSAL."""
@@ -91,15 +99,22 @@ def html(page: Page, words: Words, pictures: Mapping[str, bytes]) -> str:
         pictures: the SVG of each figure, by its name.
     """
     body = _body(page, words, pictures)
+    digest = b64encode(sha256(_part("page.js").encode()).digest()).decode()
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY.format(digest=digest)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", page.mark + page.title),
-        Markup(f"<style>{font_face(page.title + body)}{CSS}</style>"),
+        Markup(f"<style>{font_face(page.title + body)}\n{_part('page.css')}</style>"),
     )
     return "<!DOCTYPE html>\n" + tag("html", head, body, lang=words.language) + "\n"
+
+
+@cache
+def _part(name: str) -> str:
+    """Return what a file beside this one holds."""
+    return files("runner.report").joinpath(name).read_text("utf-8")
 
 
 def _body(page: Page, words: Words, pictures: Mapping[str, bytes]) -> Markup:
@@ -109,11 +124,18 @@ def _body(page: Page, words: Words, pictures: Mapping[str, bytes]) -> Markup:
         *(tag("a", section.title, href=f"#{section.anchor}") for section in page.sections),
         aria_label=words("contents"),
     )
+    first = (*_banners(page), _tiles(page), _sentences(page))
     return tag(
         "body",
-        tag("header", _heading("h1", page.mark, page.title), *_banners(page), _tiles(page)),
+        tag("a", words("skip"), href="#main", class_="skip"),
+        tag("header", _heading("h1", page.mark, page.title), *first),
         contents,
-        tag("main", *(_section(section, page.mark, words, pictures) for section in page.sections)),
+        tag(
+            "main",
+            *(_section(section, page.mark, words, pictures) for section in page.sections),
+            id="main",
+        ),
+        Markup(f"<script>{_part('page.js')}</script>"),
     )
 
 
@@ -133,6 +155,18 @@ def _tiles(page: Page) -> Markup:
     )
 
 
+def _sentences(page: Page) -> Markup:
+    titles = {section.anchor: section.title for section in page.sections}
+    return tag(
+        "ul",
+        *(
+            tag("li", text, " ", tag("a", titles[anchor], href=f"#{anchor}"))
+            for text, anchor in page.sentences
+        ),
+        class_="sentences",
+    )
+
+
 def _section(section: Section, mark: str, words: Words, pictures: Mapping[str, bytes]) -> Markup:
     inner = []
     for part in section.parts:
@@ -142,7 +176,8 @@ def _section(section: Section, mark: str, words: Words, pictures: Mapping[str, b
             inner.append(_table(part, mark, words))
         else:
             inner.append(tag("p", part))
-    return tag("section", _heading("h2", mark, section.title), *inner, id=section.anchor)
+    summary = tag("summary", _heading("h2", mark, section.title))
+    return tag("section", tag("details", summary, *inner, open="open"), id=section.anchor)
 
 
 def _figure(figure: Drawn, words: Words, svg: bytes) -> Markup:
@@ -180,8 +215,9 @@ def _table(table: Table, mark: str, words: Words) -> Markup:
     if table.frame.height > ROWS_SHOWN:
         counts = {"shown": f"{ROWS_SHOWN:,}", "count": f"{table.frame.height:,}"}
         more = [tag("p", words("rows_more", file=file, **counts), class_="note")]
+    shown = tag("table", tag("thead", head), tag("tbody", *rows), class_="data")
     content = (
-        tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll"),
+        tag("div", shown, class_="scroll", role="region", tabindex="0", aria_label=table.title),
         *more,
         *(tag("p", note, class_="note") for note in table.notes),
         tag("p", words("table_file", file=file), class_="note file"),
@@ -245,54 +281,3 @@ def cell(value: Any, name: str, table: Table) -> str:
 def counts(parts: Sequence[str], words: Words) -> str:
     """Return several phrases as one."""
     return words("list_comma").join(parts)
-
-
-CSS = """
-:root { color-scheme: light; --ink: #1d2329; --soft: #5b6570; --line: #d9dee3; --fill: #f5f7f9;
-  --accent: #0072b2; --alarm: #b3261e; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1120px; padding: 0 24px 80px; color: var(--ink); background: #fff;
-  font: 16px/1.6 "Hiragino Sans", "Hiragino Kaku Gothic ProN", "Noto Sans CJK JP", "Noto Sans JP",
-  "Yu Gothic", Meiryo, Embedded, system-ui, sans-serif; }
-header { padding: 36px 0 8px; }
-h1 { font-size: 30px; line-height: 1.3; margin: 0 0 14px; }
-h2 { font-size: 22px; margin: 56px 0 12px; padding-bottom: 6px; border-bottom: 2px solid var(--ink); }
-h3 { display: inline; font-size: 16px; }
-.mark { color: var(--alarm); }
-.banner { margin: 8px 0; padding: 10px 14px; border-left: 5px solid var(--soft);
-  background: var(--fill); }
-.banner.alarm { border-color: var(--alarm); background: #fdeceb; font-weight: 600; }
-.tiles { display: flex; flex-wrap: wrap; gap: 12px; margin: 22px 0 0; }
-.tiles div { flex: 1 1 150px; padding: 12px 16px; border: 1px solid var(--line); border-radius: 8px;
-  display: flex; flex-direction: column-reverse; justify-content: flex-end; }
-.tiles dt { color: var(--soft); font-size: 14px; }
-.tiles dd { margin: 0; font-size: 24px; font-weight: 650; line-height: 1.25; }
-nav { position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; gap: 4px 18px;
-  padding: 10px 0; margin-top: 18px; background: #fff; border-bottom: 1px solid var(--line);
-  font-size: 14px; }
-nav a { color: var(--accent); text-decoration: none; }
-nav a:hover { text-decoration: underline; }
-section { scroll-margin-top: 48px; }
-figure { margin: 26px 0; }
-figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
-figcaption { margin-top: 8px; font-size: 14px; color: var(--soft); }
-figcaption b { color: var(--ink); }
-small, .file { color: #7b858f; }
-details { margin: 20px 0; }
-summary { cursor: pointer; padding: 4px 0; }
-.scroll { overflow: auto; max-height: 620px; border: 1px solid var(--line); border-radius: 6px; }
-table { border-collapse: collapse; width: 100%; font-size: 14px; line-height: 1.4;
-  font-variant-numeric: tabular-nums; }
-th { position: sticky; top: 0; background: var(--fill); font-weight: 600; vertical-align: bottom; }
-th, td { padding: 5px 10px; text-align: left; unicode-bidi: isolate; }
-td.text { min-width: 7em; }
-td { max-width: 360px; overflow-wrap: break-word; word-break: keep-all; }
-th { min-width: 4.2em; }
-.number { text-align: right; white-space: nowrap; }
-th.number { white-space: normal; }
-tr.new td { border-top: 1px solid var(--line); }
-tbody tr:hover td { background: #eef5fa; }
-.note { margin: 6px 0; font-size: 14px; color: var(--soft); }
-@media print { nav { display: none; } .scroll { max-height: none; overflow: visible; }
-  figure, tr { break-inside: avoid; } body { max-width: none; font-size: 12px; } }
-"""

@@ -20,6 +20,7 @@ from runner.report.parts import MANY_CELLS, Parts, share
 from runner.report.precision import precision
 from runner.report.rules import rules
 from runner.report.scales import checks, scale_scores
+from runner.report.summary import sentences
 from runner.report.words import Words
 from runner.tables.runs import Kind
 from runner.tables.scales import columns_of
@@ -88,6 +89,10 @@ class Sections:
             ),
             (cost, words("tile.cost")),
         )
+        tables = {
+            part.name: part.frame for s in sections for part in s.parts if isinstance(part, Table)
+        }
+        missing = self._parts.missing_line(data)
         names = list(dict.fromkeys(run.stored.experiment for run in data.runs))
         title = counts(names[:4], words)
         if len(names) > 4:
@@ -96,6 +101,7 @@ class Sections:
             title=words("title", names=title),
             banners=tuple(banners),
             tiles=tiles,
+            sentences=tuple(sentences(tables, data, self._limits, missing, words)),
             sections=tuple(sections),
             mark=f"{words('rehearsal_short')} – " if data.rehearsal else "",
         )

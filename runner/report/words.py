@@ -57,6 +57,57 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "tile.values": ("読み取れた値", "values read"),
     "tile.missing": ("欠測値", "values missing"),
     "tile.cost": ("費用", "cost"),
+    "skip": ("本文へ", "to the report"),
+    "sum.asked": (
+        "モデル：{models}。質問：{questions}。変えたもの：{varied}。条件ごとの試行：{trials} 回。",
+        "Models: {models}. Questions: {questions}. Varied: {varied}. Trials of each cell: {trials}.",
+    ),
+    "sum.hold": (
+        "モデル間の差 {tested} 件（同じ条件）のうち {held} 件は Holm の補正後も残る（p < 0.05）。",
+        "Of {tested} differences between models in the same cells, {held} hold after Holm's correction "
+        "(p < 0.05).",
+    ),
+    "sum.higher": (
+        "最も大きい差：{question} で {higher} は {lower} より {size} 点高い{interval}。",
+        " The largest: in {question}, {higher} is {size} points above {lower}{interval}.",
+    ),
+    "sum.oftener": (
+        "最も大きい差：{question} で {higher} は {lower} より「{option}」を {size} ポイント多く選ぶ{interval}。",
+        " The largest: in {question}, {higher} chooses “{option}” {size} percentage points more often "
+        "than {lower}{interval}.",
+    ),
+    "sum.interval": ("（95 % {low}〜{high}）", " (95 % {low} to {high})"),
+    "sum.none_hold": (
+        "モデル間の差 {tested} 件（同じ条件）は、Holm の補正後はどれも残らない（p < 0.05）。",
+        "None of {tested} differences between models in the same cells holds after Holm's correction "
+        "(p < 0.05).",
+    ),
+    "sum.too_few": (
+        "条件が少なく、補正後の p は {p} より小さくなりえない。",
+        " With so few cells, no corrected p can be below {p}.",
+    ),
+    "sum.not_comparable": (
+        "モデルどうしは比べられない：二つ以上の条件を共有するモデルがない。",
+        "No two models can be compared: none share two cells or more.",
+    ),
+    "sum.means": ("平均：{means}。", "Means: {means}."),
+    "sum.icc": (
+        "試行間の一致 ICC(1) は {low}〜{high}（中央値 {middle}）。最も低いのは {run} の {question}。",
+        "Trials of a cell agree with an ICC(1) from {low} to {high} (median {middle}); the lowest is "
+        "{question} of {run}.",
+    ),
+    "sum.half": (
+        "モデルの平均の 95 % 区間は尺度の ±{half} %（中央値）。",
+        "A model's mean has a 95 % interval of ±{half} % of the scale (median).",
+    ),
+    "sum.needed": (
+        "一つの条件の平均を ±5 % にするには {trials} 回の試行が要る（中央値）。",
+        " For ±5 %, the mean of a single cell takes {trials} trials (median).",
+    ),
+    "sum.consistency": (
+        "条件の最も多い答えと同じ答えは {low}〜{high} %（中央値 {middle} %）。",
+        "Of a cell's answers, {low} to {high} % (median {middle} %) are its most frequent one.",
+    ),
     "unknown": ("不明", "unknown"),
     "none": ("なし", "none"),
     "table_file": ("表のファイル：{file}", "this table as a file: {file}"),
