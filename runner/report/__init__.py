@@ -6,9 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
+from runner.config.checks import FIGURES
 from runner.report.data import read
 from runner.report.figures import rendering
 from runner.report.figures.sheet import Drawn
+from runner.report.figures.style import Form
+from runner.report.fonts import load
 from runner.report.page import Table, html
 from runner.report.sections import Sections
 from runner.report.words import Words
@@ -16,6 +19,8 @@ from runner.storage.files import make_folder, privacy, write_durably
 from runner.tables.export import guarded
 from runner.tables.progress import progress_bar
 from runner.tables.runs import Selection
+
+AS_ON_THE_PAGE = Form()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,9 @@ class ReportFiles:
     missing: int
 
 
-def write_report(selection: Selection, folder: Path, *, language: str) -> ReportFiles:
+def write_report(
+    selection: Selection, folder: Path, *, language: str, form: Form = AS_ON_THE_PAGE
+) -> ReportFiles:
     """Write report.html, figures/ and tables/ into a folder.
 
     The same tables make the same files, byte for byte.
@@ -43,20 +50,34 @@ def write_report(selection: Selection, folder: Path, *, language: str) -> Report
         folder: where to; its figures/ and tables/ are ours, and what an earlier report left there
             goes.
         language: ja or en.
+        form: as what the figures are written.
+
+    Raises:
+        ConfigError: this machine does not have the figures' font.
     """
+    load(form.font)
     words = Words(language)
     data = read(selection)
-    report = Sections(data, words)
+    report = Sections(data, words, form)
     sections = tuple(report.all())
     figures = [part for s in sections for part in s.parts if isinstance(part, Drawn)]
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]
-    drawn = _files(figures)
+    drawn = _files(figures, form)
     written = {f"{table.name}.csv": _csv(table.frame) for table in tables}
     private = privacy(run.folder for run in selection.runs)
     for place in (folder, folder / "figures", folder / "tables"):
         make_folder(place, private)
-    paths = (*_replace(folder / "figures", drawn), *_replace(folder / "tables", written))
-    pictures = {figure.name: drawn[f"{figure.name}.svg"] for figure in figures}
+    files = {
+        f"{figure.name}.{ending}": content
+        for figure, of_figure in zip(figures, drawn, strict=True)
+        for ending, content in of_figure.items()
+        if ending in form.formats
+    }
+    paths = (
+        *_replace(folder / "figures", files, FIGURES),
+        *_replace(folder / "tables", written, ("csv",)),
+    )
+    pictures = {figure.name: made["svg"] for figure, made in zip(figures, drawn, strict=True)}
     page = html(report.page(sections), words, pictures)
     write_durably(folder / "report.html", [page.encode("utf-8", "replace")])
     return ReportFiles(
@@ -72,14 +93,13 @@ def write_report(selection: Selection, folder: Path, *, language: str) -> Report
     )
 
 
-def _files(figures: Sequence[Drawn]) -> dict[str, bytes]:
-    """Return the files of all figures, by name."""
-    found: dict[str, bytes] = {}
+def _files(figures: Sequence[Drawn], form: Form) -> list[Mapping[str, bytes]]:
+    """Return the files of each figure, by their endings."""
+    found: list[Mapping[str, bytes]] = []
     with progress_bar("drawing figures", len(figures)) as advance:
-        made = rendering.all_files([figure.figure for figure in figures])
-        for figure, (png, svg) in zip(figures, made, strict=True):
-            found |= {f"{figure.name}.png": png, f"{figure.name}.svg": svg}
-            advance(1, f"{len(found) // 2} of {len(figures)}")
+        for made in rendering.all_files([figure.figure for figure in figures], form):
+            found.append(made)
+            advance(1, f"{len(found)} of {len(figures)}")
     return found
 
 
@@ -90,9 +110,8 @@ def _csv(frame: pl.DataFrame) -> bytes:
     return b"\xef\xbb\xbf" + guarded(rounded).collect().write_csv().encode()
 
 
-def _replace(folder: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
+def _replace(folder: Path, files: Mapping[str, bytes], endings: Sequence[str]) -> Iterator[Path]:
     """Write files, and remove what an earlier report left beside them."""
-    endings = {name.rpartition(".")[2] for name in files}
     if folder.is_dir():
         for old in folder.iterdir():
             if old.suffix.lstrip(".") in endings and old.name not in files:

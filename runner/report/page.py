@@ -80,6 +80,8 @@ class Page:
     sections: tuple[Section, ...]
     mark: str
     """What stands before every heading; empty, or REHEARSAL."""
+    figure_files: tuple[str, ...]
+    """Their endings."""
 
 
 def html(page: Page, words: Words, pictures: Mapping[str, bytes]) -> str:
@@ -113,7 +115,7 @@ def _body(page: Page, words: Words, pictures: Mapping[str, bytes]) -> Markup:
         "body",
         tag("header", _heading("h1", page.mark, page.title), *_banners(page), _tiles(page)),
         contents,
-        tag("main", *(_section(section, page.mark, words, pictures) for section in page.sections)),
+        tag("main", *(_section(section, page, words, pictures) for section in page.sections)),
     )
 
 
@@ -133,21 +135,22 @@ def _tiles(page: Page) -> Markup:
     )
 
 
-def _section(section: Section, mark: str, words: Words, pictures: Mapping[str, bytes]) -> Markup:
+def _section(section: Section, page: Page, words: Words, pictures: Mapping[str, bytes]) -> Markup:
     inner = []
     for part in section.parts:
         if isinstance(part, Drawn):
-            inner.append(_figure(part, words, pictures[part.name]))
+            inner.append(_figure(part, page, words, pictures[part.name]))
         elif isinstance(part, Table):
-            inner.append(_table(part, mark, words))
+            inner.append(_table(part, page.mark, words))
         else:
             inner.append(tag("p", part))
-    return tag("section", _heading("h2", mark, section.title), *inner, id=section.anchor)
+    return tag("section", _heading("h2", page.mark, section.title), *inner, id=section.anchor)
 
 
-def _figure(figure: Drawn, words: Words, svg: bytes) -> Markup:
+def _figure(figure: Drawn, page: Page, words: Words, svg: bytes) -> Markup:
     data = b64encode(svg).decode()
-    files = words("figure_file", png=f"figures/{figure.name}.png", svg=f"figures/{figure.name}.svg")
+    named = counts([f"figures/{figure.name}.{ending}" for ending in page.figure_files], words)
+    files = words("figure_file", files=named)
     return tag(
         "figure",
         tag("img", src=f"data:image/svg+xml;base64,{data}", alt=figure.title),

@@ -15,6 +15,7 @@ from runner.report.contrast_parts import ContrastParts
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
+from runner.report.figures.style import Form
 from runner.report.page import Page, Section, Table, counts
 from runner.report.parts import MANY_CELLS, Parts, share
 from runner.report.precision import precision
@@ -32,20 +33,25 @@ Part = Drawn | Table | str
 class Sections:
     """Puts one report together."""
 
-    def __init__(self, data: Data, words: Words) -> None:
+    def __init__(self, data: Data, words: Words, form: Form) -> None:
         """Count what is missing.
 
         Args:
             data: what the report is about.
             words: in which language.
+            form: as what the figures are written.
+
+        Raises:
+            ConfigError: this machine does not have the figures' font.
         """
+        self._form = form
         self._data = data.asked
         self._numbers = data.numbers
         self._choices = data.choices
         self._words = words
         self._limits = {q.name: (q.minimum, q.maximum) for q in self._numbers.questions}
-        self._sheet = Sheet(data, words)
-        self._number_sheet = Sheet(self._numbers, words)
+        self._sheet = Sheet(data, words, form)
+        self._number_sheet = Sheet(self._numbers, words, form)
         self._usage = data.usage
         self._parts = Parts(self._data, words)
         self.values = int(self._parts.missing["n"].sum())
@@ -98,6 +104,7 @@ class Sections:
             tiles=tiles,
             sections=tuple(sections),
             mark=f"{words('rehearsal_short')} – " if data.rehearsal else "",
+            figure_files=self._form.formats,
         )
 
     def all(self) -> Iterator[Section]:
@@ -105,7 +112,8 @@ class Sections:
         yield self._section("quality", self._quality())
         if self._numbers.questions:
             yield self._section("scores", self._scores())
-            of_numbers = ContrastParts(self._numbers, self._words, self._parts)
+            made = (self._words, self._parts, self._number_sheet)
+            of_numbers = ContrastParts(self._numbers, *made)
             yield self._section("contrasts", of_numbers.all())
             yield self._section("agreement", self._agreement())
             between = rater_parts.of_numbers(self._numbers, self._words, self._parts)
@@ -115,9 +123,10 @@ class Sections:
         if any(columns_of(run.stored.definition) for run in self._data.runs):
             yield self._section("scales", self._scales())
         if self._choices.questions:
-            of_choices = ChoiceParts(self._choices, self._words, self._parts)
+            made = (self._words, self._parts, Sheet(self._choices, self._words, self._form))
+            of_choices = ChoiceParts(self._choices, *made)
             yield self._section("choices", of_choices.shares())
-            compared = ContrastParts(self._choices, self._words, self._parts)
+            compared = ContrastParts(self._choices, *made)
             yield self._section("choice_contrasts", compared.all())
             yield self._section("choice_agreement", of_choices.agreement())
         yield self._section("reasons", self._reasons())
@@ -257,7 +266,7 @@ class Sections:
             yield self._words("n.no_reasons")
             return
         table = numbers.reason_lengths(asked.readings)
-        yield from quality.reasons(Sheet(asked, self._words), table)
+        yield from quality.reasons(Sheet(asked, self._words, self._form), table)
         yield self._parts.table("reasons", table, notes=(self._words("m.reasons"),), open_=False)
 
     def _costs(self) -> Iterator[Part]:

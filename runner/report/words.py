@@ -60,7 +60,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "unknown": ("不明", "unknown"),
     "none": ("なし", "none"),
     "table_file": ("表のファイル：{file}", "this table as a file: {file}"),
-    "figure_file": ("図のファイル：{png}、{svg}", "this figure as files: {png}, {svg}"),
+    "figure_file": ("図のファイル：{files}", "this figure as files: {files}"),
     "rows_more": (
         "先頭 {shown} 行を示す。全 {count} 行は {file} にある。",
         "The first {shown} rows; all {count} are in {file}.",
