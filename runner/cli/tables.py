@@ -41,6 +41,7 @@ def report(settings: Settings) -> int:
         width_mm=figure.width_mm,
         dpi=figure.dpi,
         font=figure.font,
+        tables=tuple(dict.fromkeys(words(config.report.table_format))) or Form().tables,
     )
     written = write_report(
         selected(outputs, over or [config.name], rehearsals=config.report.rehearsals),
@@ -52,6 +53,7 @@ def report(settings: Settings) -> int:
         print_json(asdict(written))
         return DONE
     folder, figures = written.page.parent, len(written.figures) // len(form.formats)
+    tables = len(written.tables) // len(form.tables)
     rehearsal = f"  {EMULATED}" if written.rehearsal else ""
     print(
         f"report over {plural(len(written.runs), 'model')}: "
@@ -60,16 +62,19 @@ def report(settings: Settings) -> int:
     )
     print(labelled("report", written.page))
     print(labelled("figures", f"{folder / 'figures'}  ({figures}, {_named(form.formats)})"))
-    print(labelled("tables", f"{folder / 'tables'}  ({len(written.tables)}, CSV)"))
+    print(labelled("tables", f"{folder / 'tables'}  ({tables}, {_named(form.tables)})"))
     if written.left_out:
         left_out = plural(len(written.left_out), "rehearsal")
         print(labelled("left out", f"{left_out}; report.rehearsals=true takes them in"))
     return DONE
 
 
+_SPOKEN = {"tex": "LaTeX", "md": "Markdown"}
+
+
 def _named(endings: Sequence[str]) -> str:
     """Return endings as words: PNG and SVG."""
-    *others, last = (ending.upper() for ending in endings)
+    *others, last = (_SPOKEN.get(ending, ending.upper()) for ending in endings)
     return f"{', '.join(others)} and {last}" if others else last
 
 

@@ -44,6 +44,7 @@ ACTIONS = (
 LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
 FIGURES = ("png", "svg", "pdf")
+TABLES = ("csv", "tex", "md")
 MODES = ("batch", "realtime")
 CHOICES: Mapping[str, Sequence[str]] = {
     "action": ACTIONS,
@@ -154,6 +155,7 @@ def _check_choices(config: Config, problems: Problems) -> None:
         *(("provider.models: sampling", m.sampling, list(Sampling)) for m in provider.models),
         *(("export.format", name, FORMATS) for name in words(config.export.format)),
         *(("report.figure.format", name, FIGURES) for name in words(config.report.figure.format)),
+        *(("report.table_format", name, TABLES) for name in words(config.report.table_format)),
     ]
     for key, value, allowed in choices:
         problems.check(value in allowed, key, f"{value!r}; {did_you_mean(value, allowed)}")

@@ -338,6 +338,7 @@ class ReportConfig:
     rehearsals: bool = False
     folder: str | None = None
     figure: FigureConfig = field(default_factory=FigureConfig)
+    table_format: Any = field(default=None, metadata=WORDS)
     bootstrap: int | None = None
     """Of no use any more, as seed: intervals are computed, not drawn; a saved command still works."""
     seed: int | None = None

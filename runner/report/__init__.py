@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
-from runner.config.checks import FIGURES
+from runner.config.checks import FIGURES, TABLES
 from runner.report.data import read
 from runner.report.figures import rendering
 from runner.report.figures.sheet import Drawn
@@ -14,9 +12,9 @@ from runner.report.figures.style import Form
 from runner.report.fonts import load
 from runner.report.page import Table, html
 from runner.report.sections import Sections
+from runner.report.table_files import table_files
 from runner.report.words import Words
 from runner.storage.files import make_folder, privacy, write_durably
-from runner.tables.export import guarded
 from runner.tables.progress import progress_bar
 from runner.tables.runs import Selection
 
@@ -50,7 +48,7 @@ def write_report(
         folder: where to; its figures/ and tables/ are ours, and what an earlier report left there
             goes.
         language: ja or en.
-        form: as what the figures are written.
+        form: as what figures and tables are written.
 
     Raises:
         ConfigError: this machine does not have the figures' font.
@@ -63,7 +61,12 @@ def write_report(
     figures = [part for s in sections for part in s.parts if isinstance(part, Drawn)]
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]
     drawn = _files(figures, form)
-    written = {f"{table.name}.csv": _csv(table.frame) for table in tables}
+    shown = report.page(sections)
+    written = {
+        f"{table.name}.{ending}": content
+        for table in tables
+        for ending, content in table_files(table, shown.mark, form.tables).items()
+    }
     private = privacy(run.folder for run in selection.runs)
     for place in (folder, folder / "figures", folder / "tables"):
         make_folder(place, private)
@@ -75,10 +78,10 @@ def write_report(
     }
     paths = (
         *_replace(folder / "figures", files, FIGURES),
-        *_replace(folder / "tables", written, ("csv",)),
+        *_replace(folder / "tables", written, TABLES),
     )
     pictures = {figure.name: made["svg"] for figure, made in zip(figures, drawn, strict=True)}
-    page = html(report.page(sections), words, pictures)
+    page = html(shown, words, pictures)
     write_durably(folder / "report.html", [page.encode("utf-8", "replace")])
     return ReportFiles(
         page=folder / "report.html",
@@ -101,13 +104,6 @@ def _files(figures: Sequence[Drawn], form: Form) -> list[Mapping[str, bytes]]:
             found.append(made)
             advance(1, f"{len(found)} of {len(figures)}")
     return found
-
-
-def _csv(frame: pl.DataFrame) -> bytes:
-    """Return a table as CSV for spreadsheets; an empty cell is what is not defined or not known."""
-    plain = frame.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String))
-    rounded = plain.with_columns(pl.col(pl.Float64).round(6))
-    return b"\xef\xbb\xbf" + guarded(rounded).collect().write_csv().encode()
 
 
 def _replace(folder: Path, files: Mapping[str, bytes], endings: Sequence[str]) -> Iterator[Path]:

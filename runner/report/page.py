@@ -82,6 +82,8 @@ class Page:
     """What stands before every heading; empty, or REHEARSAL."""
     figure_files: tuple[str, ...]
     """Their endings."""
+    table_files: tuple[str, ...]
+    """Theirs."""
 
 
 def html(page: Page, words: Words, pictures: Mapping[str, bytes]) -> str:
@@ -141,7 +143,7 @@ def _section(section: Section, page: Page, words: Words, pictures: Mapping[str, 
         if isinstance(part, Drawn):
             inner.append(_figure(part, page, words, pictures[part.name]))
         elif isinstance(part, Table):
-            inner.append(_table(part, page.mark, words))
+            inner.append(_table(part, page, words))
         else:
             inner.append(tag("p", part))
     return tag("section", _heading("h2", page.mark, section.title), *inner, id=section.anchor)
@@ -158,7 +160,7 @@ def _figure(figure: Drawn, page: Page, words: Words, svg: bytes) -> Markup:
     )
 
 
-def _table(table: Table, mark: str, words: Words) -> Markup:
+def _table(table: Table, page: Page, words: Words) -> Markup:
     frame = table.frame.head(ROWS_SHOWN)
     kinds = {name: _is_number(kind) for name, kind in frame.schema.items()}
     head = tag(
@@ -178,18 +180,18 @@ def _table(table: Table, mark: str, words: Words) -> Markup:
         new = row[:1] != before[:1]
         rows.append(tag("tr", *cells, class_="new" if new else "same"))
         before = row
-    file = f"tables/{table.name}.csv"
+    files = [f"tables/{table.name}.{ending}" for ending in page.table_files]
     more = []
     if table.frame.height > ROWS_SHOWN:
-        counts = {"shown": f"{ROWS_SHOWN:,}", "count": f"{table.frame.height:,}"}
-        more = [tag("p", words("rows_more", file=file, **counts), class_="note")]
+        of_rows = {"shown": f"{ROWS_SHOWN:,}", "count": f"{table.frame.height:,}"}
+        more = [tag("p", words("rows_more", file=files[0], **of_rows), class_="note")]
     content = (
         tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll"),
         *more,
         *(tag("p", note, class_="note") for note in table.notes),
-        tag("p", words("table_file", file=file), class_="note file"),
+        tag("p", words("table_file", file=counts(files, words)), class_="note file"),
     )
-    summary = tag("summary", _heading("h3", mark, table.title))
+    summary = tag("summary", _heading("h3", page.mark, table.title))
     return tag("details", summary, *content, **({"open": "open"} if table.open else {}))
 
 

@@ -105,6 +105,7 @@ class Sections:
             sections=tuple(sections),
             mark=f"{words('rehearsal_short')} – " if data.rehearsal else "",
             figure_files=self._form.formats,
+            table_files=self._form.tables,
         )
 
     def all(self) -> Iterator[Section]:

@@ -91,18 +91,18 @@ def _svg(figure: Figure, form: Form) -> bytes:
 
 def _pdf(figure: Figure, form: Form) -> bytes:
     """Return a figure as PDF, as matplotlib makes it, and made smaller where it is to be."""
-    from matplotlib.backends.backend_mixed import MixedModeRenderer
-    from matplotlib.backends.backend_pdf import Op, PdfFile, RendererPdf
+    from matplotlib.backends import backend_pdf
 
+    pdf: Any = backend_pdf  # without types
     to = io.BytesIO()
     width, height = figure.get_size_inches()
     before, figure.dpi = figure.dpi, 72
-    file = PdfFile(to, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    file = pdf.PdfFile(to, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     file.newPage(width * form.scale, height * form.scale)
     file.width, file.height = width, height  # what is outside of this is not drawn
-    file.output(form.scale, 0, 0, form.scale, 0, 0, Op.concat_matrix)
-    on_page = RendererPdf(file, form.resolution, height, width)
-    renderer = MixedModeRenderer(figure, width, height, form.resolution, on_page)
+    file.output(form.scale, 0, 0, form.scale, 0, 0, pdf.Op.concat_matrix)
+    on_page = pdf.RendererPdf(file, form.resolution, height, width)
+    renderer = pdf.MixedModeRenderer(figure, width, height, form.resolution, on_page)
     figure.draw(renderer)
     renderer.finalize()
     file.finalize()

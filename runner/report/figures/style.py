@@ -50,7 +50,7 @@ PRINTED = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """As what figures are written; by default as the page shows them."""
+    """As what figures and tables are written; by default as the page shows them."""
 
     formats: tuple[str, ...] = ("png", "svg")
     """Among png, svg and pdf."""
@@ -60,6 +60,8 @@ class Form:
     """Of PNG; None: 160, or 300 with a width."""
     font: str | None = None
     """Of this machine; what it has no glyph for is drawn in the usual ones."""
+    tables: tuple[str, ...] = ("csv",)
+    """Among csv, tex and md."""
 
     @property
     def room(self) -> float | None:
