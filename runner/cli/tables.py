@@ -61,6 +61,7 @@ def report(settings: Settings) -> int:
         f"{written.missing:,} missing{rehearsal}"
     )
     print(labelled("report", written.page))
+    print(labelled("methods", written.methods))
     print(labelled("figures", f"{folder / 'figures'}  ({figures}, {_named(form.formats)})"))
     print(labelled("tables", f"{folder / 'tables'}  ({tables}, {_named(form.tables)})"))
     if written.left_out:

@@ -10,6 +10,7 @@ from runner.report.figures import rendering
 from runner.report.figures.sheet import Drawn
 from runner.report.figures.style import Form
 from runner.report.fonts import load
+from runner.report.methods import methods
 from runner.report.page import Table, html
 from runner.report.sections import Sections
 from runner.report.table_files import table_files
@@ -26,6 +27,7 @@ class ReportFiles:
     """What was written."""
 
     page: Path
+    methods: Path
     figures: tuple[Path, ...]
     tables: tuple[Path, ...]
     runs: tuple[str, ...]
@@ -39,7 +41,7 @@ class ReportFiles:
 def write_report(
     selection: Selection, folder: Path, *, language: str, form: Form = AS_ON_THE_PAGE
 ) -> ReportFiles:
-    """Write report.html, figures/ and tables/ into a folder.
+    """Write report.html, methods.md, figures/ and tables/ into a folder.
 
     The same tables make the same files, byte for byte.
 
@@ -82,9 +84,11 @@ def write_report(
     )
     pictures = {figure.name: made["svg"] for figure, made in zip(figures, drawn, strict=True)}
     page = html(shown, words, pictures)
+    write_durably(folder / "methods.md", [methods(data, words).encode("utf-8", "replace")])
     write_durably(folder / "report.html", [page.encode("utf-8", "replace")])
     return ReportFiles(
         page=folder / "report.html",
+        methods=folder / "methods.md",
         figures=tuple(p for p in paths if p.parent.name == "figures"),
         tables=tuple(p for p in paths if p.parent.name == "tables"),
         runs=tuple(run.name for run in data.runs),
