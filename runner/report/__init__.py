@@ -12,6 +12,7 @@ from runner.report.figures.style import Form
 from runner.report.fonts import load
 from runner.report.methods import methods
 from runner.report.page import Table, html
+from runner.report.scripts import scripts
 from runner.report.sections import Sections
 from runner.report.table_files import table_files
 from runner.report.words import Words
@@ -41,7 +42,7 @@ class ReportFiles:
 def write_report(
     selection: Selection, folder: Path, *, language: str, form: Form = AS_ON_THE_PAGE
 ) -> ReportFiles:
-    """Write report.html, methods.md, figures/ and tables/ into a folder.
+    """Write report.html, methods.md, analysis.py, figures/ and tables/ into a folder.
 
     The same tables make the same files, byte for byte.
 
@@ -84,6 +85,8 @@ def write_report(
     )
     pictures = {figure.name: made["svg"] for figure, made in zip(figures, drawn, strict=True)}
     page = html(shown, words, pictures)
+    for name, program in scripts(data.runs, folder, shown.mark).items():
+        write_durably(folder / name, [program.encode("utf-8", "replace")])
     write_durably(folder / "methods.md", [methods(data, words).encode("utf-8", "replace")])
     write_durably(folder / "report.html", [page.encode("utf-8", "replace")])
     return ReportFiles(
