@@ -84,11 +84,13 @@ def write_report(
         *_replace(folder / "tables", written, TABLES),
     )
     pictures = {figure.name: made["svg"] for figure, made in zip(figures, drawn, strict=True)}
-    page = html(shown, words, pictures)
-    for name, program in scripts(data.runs, folder, shown.mark).items():
-        write_durably(folder / name, [program.encode("utf-8", "replace")])
-    write_durably(folder / "methods.md", [methods(data, words).encode("utf-8", "replace")])
-    write_durably(folder / "report.html", [page.encode("utf-8", "replace")])
+    texts = {
+        **scripts(data.runs, folder, shown.mark),
+        "methods.md": methods(data, words),
+        "report.html": html(shown, words, pictures),
+    }
+    for name, text in texts.items():
+        write_durably(folder / name, [text.encode("utf-8", "replace")])
     return ReportFiles(
         page=folder / "report.html",
         methods=folder / "methods.md",

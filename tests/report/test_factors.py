@@ -283,6 +283,7 @@ def test_the_studys_table_is_refused_in_one_line_or_left_out_where_nobody_asked(
     names = {path.name for path in (desk.folder / "outputs/export").iterdir()}
     assert names == {
         *("wide.csv", "wide.parquet", "long.csv", "long.parquet", "answers.xlsx", "codebook.md"),
+        "datapackage.json",
     }
 
 
