@@ -65,23 +65,12 @@ def write_report(
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]
     drawn = _files(figures, form)
     shown = report.page(sections)
-    written = {
-        f"{table.name}.{ending}": content
-        for table in tables
-        for ending, content in table_files(table, shown.mark, form.tables).items()
-    }
     private = privacy(run.folder for run in selection.runs)
     for place in (folder, folder / "figures", folder / "tables"):
         make_folder(place, private)
-    files = {
-        f"{figure.name}.{ending}": content
-        for figure, of_figure in zip(figures, drawn, strict=True)
-        for ending, content in of_figure.items()
-        if ending in form.formats
-    }
     paths = (
-        *_replace(folder / "figures", files, FIGURES),
-        *_replace(folder / "tables", written, TABLES),
+        *_replace(folder / "figures", _figure_files(figures, drawn, form), FIGURES),
+        *_replace(folder / "tables", _table_files(tables, shown.mark, form), TABLES),
     )
     pictures = {figure.name: made["svg"] for figure, made in zip(figures, drawn, strict=True)}
     texts = {
@@ -113,6 +102,25 @@ def _files(figures: Sequence[Drawn], form: Form) -> list[Mapping[str, bytes]]:
             found.append(made)
             advance(1, f"{len(found)} of {len(figures)}")
     return found
+
+
+def _figure_files(
+    figures: Sequence[Drawn], drawn: Sequence[Mapping[str, bytes]], form: Form
+) -> dict[str, bytes]:
+    return {
+        f"{figure.name}.{ending}": content
+        for figure, of_figure in zip(figures, drawn, strict=True)
+        for ending, content in of_figure.items()
+        if ending in form.formats
+    }
+
+
+def _table_files(tables: Sequence[Table], mark: str, form: Form) -> dict[str, bytes]:
+    return {
+        f"{table.name}.{ending}": content
+        for table in tables
+        for ending, content in table_files(table, mark, form.tables).items()
+    }
 
 
 def _replace(folder: Path, files: Mapping[str, bytes], endings: Sequence[str]) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from runner.core.model import Order
+from runner.core.model import ItemKind, Order
 from runner.report.data import Data, ReportedRun
 from runner.report.figures.style import ENDINGS
 from runner.report.page import counts
@@ -15,6 +15,7 @@ from runner.report.parts import Parts
 from runner.report.rules import rules
 from runner.report.table_files import markdown
 from runner.report.words import Words
+from runner.tables.items import items_in, shown_options
 from runner.tables.runs import ATTEMPTS, Kind
 
 
@@ -193,13 +194,16 @@ def _wording(run: ReportedRun, words: Words) -> Iterator[str]:
     for name, text in (own or {v: prompt[v] for v in _variants(run) if v in prompt}).items():
         yield from ("", words("p.template", name=markdown(name)), "", *_fenced(text))
     yield ""
+    asked = items_in(definition)
     for key, row in definition["questions"].items():
-        label = row["label"] if row["label"] != key else ""
-        name = f"{key} {label}".strip()
-        bounds = words("p.bounds", low=row["minimum"], high=row["maximum"])
-        options = row.get("options")
-        is_number = row.get("kind", "number") == "number" and not options
-        yield f"- {markdown(name)}{markdown(bounds) if is_number else ''}"
+        item = asked[key]
+        name = f"{key} {row['label']}" if row["label"] != key else key
+        said = [name, *([item.ask] if item.ask else [])]
+        if item.options:
+            said.append(shown_options(item.options))
+        elif item.kind is ItemKind.NUMBER:
+            said.append(words("p.bounds", low=row["minimum"], high=row["maximum"]))
+        yield f"- {markdown(' | '.join(said))}"
     for key, persona in (definition.get("personas") or {}).items():
         title = markdown(f"{persona.get('name', key)} ({key})")
         yield from ("", words("p.persona", name=title), "", *_fenced(persona.get("system", "")))

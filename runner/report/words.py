@@ -920,7 +920,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "p.cost_unknown": ("費用は不明である。", "The cost is not known."),
     "p.software": ("ソフトウェア：{versions}。", "Software: {versions}."),
     "p.template": ("ひな型 {name}：", "Template {name}:"),
-    "p.bounds": ("：{low} から {high}", ": {low} to {high}"),
+    "p.bounds": ("{low} から {high}", "{low} to {high}"),
     "p.persona": ("システムプロンプト、{name}：", "System prompt, {name}:"),
     "m.reproduce": (
         "同じデータと同じ版のソフトウェアからは、同じ報告書ができる。このページは作成日時を含まない。",

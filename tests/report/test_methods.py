@@ -45,7 +45,7 @@ def test_the_numbers_are_those_of_the_tables(said, tmp_path):
         f"Missing: {missing} of 24 values (25.0 %).",
         "Cost: US$0.0120 (tokens",
         "```text\n問い\n```",
-        "- Q1 面白さ: 0 to 100\n- Q2 悲しみ: 0 to 100\n",
+        "- Q1 面白さ | 0 to 100\n- Q2 悲しみ | 0 to 100\n",
         "System prompt, 大学１年生 (p1):\n\n```text\nあなたは大学１年生\n```",
     ):
         assert sentence in text

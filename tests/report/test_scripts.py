@@ -6,15 +6,25 @@ import sys
 import polars as pl
 from polars.testing import assert_frame_equal
 
+from runner.report import write_report
 from runner.report.data import read
+from runner.report.figures.style import Form
 from runner.report.scripts import scripts
 from runner.tables.runs import selected
+from tests.report.made import small_study, stored_run
 
 SAME = ["question", "run", "total", "n", "missing", "mean", "sd"]
 
 
-def test_the_program_makes_the_reports_main_table_again(report):
-    folder = report.page.parent
+def test_the_program_makes_the_reports_main_table_again(tmp_path):
+    rows = small_study()
+    assert rows[11]["status"] == "open"
+    rows[11]["Q1_value"] = 99  # of an answer that has still to be asked again
+    stored_run(tmp_path / "outputs", rows)
+    stored_run(tmp_path / "outputs", small_study(), "study/groq_llama-y")
+    selection = selected(tmp_path / "outputs", ["study"], rehearsals=False)
+    folder = tmp_path / "report"
+    write_report(selection, folder, language="en", form=Form(formats=("svg",)))
     ran = subprocess.run(
         [sys.executable, folder / "analysis.py"],
         cwd="/",
