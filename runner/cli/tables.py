@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def report(settings: Settings) -> int:
     """Write the report and print where it is; return the exit code."""
     os.environ.update(FRUGAL)
     from runner.report import write_report
+    from runner.report.figures.style import Form
     from runner.tables.runs import selected
 
     config = settings.config
@@ -33,15 +35,25 @@ def report(settings: Settings) -> int:
     over = words(config.report.over)
     outputs = Path(config.outputs)
     home = outputs if over else outputs / config.name
+    figure = config.report.figure
+    form = Form(
+        formats=tuple(dict.fromkeys(words(figure.format))) or Form().formats,
+        width_mm=figure.width_mm,
+        dpi=figure.dpi,
+        font=figure.font,
+        tables=tuple(dict.fromkeys(words(config.report.table_format))) or Form().tables,
+    )
     written = write_report(
         selected(outputs, over or [config.name], rehearsals=config.report.rehearsals),
         Path(config.report.folder) if config.report.folder else home / "report",
         language=config.report.lang,
+        form=form,
     )
     if config.format == "json":
         print_json(asdict(written))
         return DONE
-    folder, figures = written.page.parent, len(written.figures) // 2
+    folder, figures = written.page.parent, len(written.figures) // len(form.formats)
+    tables = len(written.tables) // len(form.tables)
     rehearsal = f"  {EMULATED}" if written.rehearsal else ""
     print(
         f"report over {plural(len(written.runs), 'model')}: "
@@ -49,12 +61,22 @@ def report(settings: Settings) -> int:
         f"{written.missing:,} missing{rehearsal}"
     )
     print(labelled("report", written.page))
-    print(labelled("figures", f"{folder / 'figures'}  ({figures}, PNG and SVG)"))
-    print(labelled("tables", f"{folder / 'tables'}  ({len(written.tables)}, CSV)"))
+    print(labelled("methods", written.methods))
+    print(labelled("figures", f"{folder / 'figures'}  ({figures}, {_named(form.formats)})"))
+    print(labelled("tables", f"{folder / 'tables'}  ({tables}, {_named(form.tables)})"))
     if written.left_out:
         left_out = plural(len(written.left_out), "rehearsal")
         print(labelled("left out", f"{left_out}; report.rehearsals=true takes them in"))
     return DONE
+
+
+_SPOKEN = {"tex": "LaTeX", "md": "Markdown"}
+
+
+def _named(endings: Sequence[str]) -> str:
+    """Return endings as words: PNG and SVG."""
+    *others, last = (_SPOKEN.get(ending, ending.upper()) for ending in endings)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def import_(settings: Settings) -> int:

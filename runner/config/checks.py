@@ -43,6 +43,8 @@ ACTIONS = (
 )
 LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
+FIGURES = ("png", "svg", "pdf")
+TABLES = ("csv", "tex", "md")
 MODES = ("batch", "realtime")
 CHOICES: Mapping[str, Sequence[str]] = {
     "action": ACTIONS,
@@ -152,6 +154,8 @@ def _check_choices(config: Config, problems: Problems) -> None:
         *options.choices(provider),
         *(("provider.models: sampling", m.sampling, list(Sampling)) for m in provider.models),
         *(("export.format", name, FORMATS) for name in words(config.export.format)),
+        *(("report.figure.format", name, FIGURES) for name in words(config.report.figure.format)),
+        *(("report.table_format", name, TABLES) for name in words(config.report.table_format)),
     ]
     for key, value, allowed in choices:
         problems.check(value in allowed, key, f"{value!r}; {did_you_mean(value, allowed)}")
@@ -278,6 +282,13 @@ def _check_numbers(config: Config, problems: Problems) -> None:
     for key, number, low in _lowest(config):
         problems.check(number >= low, key, f"{number} is too small; allowed: {low} or more")
     check_trials(config.trials, problems)
+    figure = config.report.figure
+    for key, size, low, high in (
+        ("width_mm", figure.width_mm, 60, 400),
+        ("dpi", figure.dpi, 72, 1200),
+    ):
+        good = size is None or low <= size <= high
+        problems.check(good, f"report.figure.{key}", f"{size}; allowed: {low} to {high}")
     if (pilot := config.pilot) is not None:
         for key, part in (("share", pilot.share), ("valid", pilot.valid)):
             allowed = "allowed: a share above 0, up to 1; no pilot: pilot=null"

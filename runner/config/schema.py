@@ -320,6 +320,16 @@ class LedgerConfig:
 
 
 @dataclass
+class FigureConfig:
+    """As what the report's figures are written."""
+
+    format: Any = field(default=None, metadata=WORDS)
+    width_mm: float | None = None
+    dpi: float | None = None
+    font: str | None = None
+
+
+@dataclass
 class ReportConfig:
     """action=report: over which runs, and how."""
 
@@ -327,6 +337,8 @@ class ReportConfig:
     lang: str = "en"
     rehearsals: bool = False
     folder: str | None = None
+    figure: FigureConfig = field(default_factory=FigureConfig)
+    table_format: Any = field(default=None, metadata=WORDS)
     bootstrap: int | None = None
     """Of no use any more, as seed: intervals are computed, not drawn; a saved command still works."""
     seed: int | None = None

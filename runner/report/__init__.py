@@ -4,18 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
+from runner.config.checks import FIGURES, TABLES
 from runner.report.data import read
 from runner.report.figures import rendering
 from runner.report.figures.sheet import Drawn
+from runner.report.figures.style import Form
+from runner.report.fonts import load
+from runner.report.methods import methods
 from runner.report.page import Table, html
+from runner.report.scripts import scripts
 from runner.report.sections import Sections
+from runner.report.table_files import table_files
 from runner.report.words import Words
 from runner.storage.files import make_folder, privacy, write_durably
-from runner.tables.export import guarded
 from runner.tables.progress import progress_bar
 from runner.tables.runs import Selection
+
+AS_ON_THE_PAGE = Form()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,7 @@ class ReportFiles:
     """What was written."""
 
     page: Path
+    methods: Path
     figures: tuple[Path, ...]
     tables: tuple[Path, ...]
     runs: tuple[str, ...]
@@ -33,8 +39,10 @@ class ReportFiles:
     missing: int
 
 
-def write_report(selection: Selection, folder: Path, *, language: str) -> ReportFiles:
-    """Write report.html, figures/ and tables/ into a folder.
+def write_report(
+    selection: Selection, folder: Path, *, language: str, form: Form = AS_ON_THE_PAGE
+) -> ReportFiles:
+    """Write report.html, methods.md, analysis.py, figures/ and tables/ into a folder.
 
     The same tables make the same files, byte for byte.
 
@@ -43,24 +51,38 @@ def write_report(selection: Selection, folder: Path, *, language: str) -> Report
         folder: where to; its figures/ and tables/ are ours, and what an earlier report left there
             goes.
         language: ja or en.
+        form: as what figures and tables are written.
+
+    Raises:
+        ConfigError: this machine does not have the figures' font.
     """
+    load(form.font)
     words = Words(language)
     data = read(selection)
-    report = Sections(data, words)
+    report = Sections(data, words, form)
     sections = tuple(report.all())
     figures = [part for s in sections for part in s.parts if isinstance(part, Drawn)]
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]
-    drawn = _files(figures)
-    written = {f"{table.name}.csv": _csv(table.frame) for table in tables}
+    drawn = _files(figures, form)
+    shown = report.page(sections)
     private = privacy(run.folder for run in selection.runs)
     for place in (folder, folder / "figures", folder / "tables"):
         make_folder(place, private)
-    paths = (*_replace(folder / "figures", drawn), *_replace(folder / "tables", written))
-    pictures = {figure.name: drawn[f"{figure.name}.svg"] for figure in figures}
-    page = html(report.page(sections), words, pictures)
-    write_durably(folder / "report.html", [page.encode("utf-8", "replace")])
+    paths = (
+        *_replace(folder / "figures", _figure_files(figures, drawn, form), FIGURES),
+        *_replace(folder / "tables", _table_files(tables, shown.mark, form), TABLES),
+    )
+    pictures = {figure.name: made["svg"] for figure, made in zip(figures, drawn, strict=True)}
+    texts = {
+        **scripts(data.runs, folder, shown.mark),
+        "methods.md": methods(data, words),
+        "report.html": html(shown, words, pictures),
+    }
+    for name, text in texts.items():
+        write_durably(folder / name, [text.encode("utf-8", "replace")])
     return ReportFiles(
         page=folder / "report.html",
+        methods=folder / "methods.md",
         figures=tuple(p for p in paths if p.parent.name == "figures"),
         tables=tuple(p for p in paths if p.parent.name == "tables"),
         runs=tuple(run.name for run in data.runs),
@@ -72,27 +94,37 @@ def write_report(selection: Selection, folder: Path, *, language: str) -> Report
     )
 
 
-def _files(figures: Sequence[Drawn]) -> dict[str, bytes]:
-    """Return the files of all figures, by name."""
-    found: dict[str, bytes] = {}
+def _files(figures: Sequence[Drawn], form: Form) -> list[Mapping[str, bytes]]:
+    """Return the files of each figure, by their endings."""
+    found: list[Mapping[str, bytes]] = []
     with progress_bar("drawing figures", len(figures)) as advance:
-        made = rendering.all_files([figure.figure for figure in figures])
-        for figure, (png, svg) in zip(figures, made, strict=True):
-            found |= {f"{figure.name}.png": png, f"{figure.name}.svg": svg}
-            advance(1, f"{len(found) // 2} of {len(figures)}")
+        for made in rendering.all_files([figure.figure for figure in figures], form):
+            found.append(made)
+            advance(1, f"{len(found)} of {len(figures)}")
     return found
 
 
-def _csv(frame: pl.DataFrame) -> bytes:
-    """Return a table as CSV for spreadsheets; an empty cell is what is not defined or not known."""
-    plain = frame.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String))
-    rounded = plain.with_columns(pl.col(pl.Float64).round(6))
-    return b"\xef\xbb\xbf" + guarded(rounded).collect().write_csv().encode()
+def _figure_files(
+    figures: Sequence[Drawn], drawn: Sequence[Mapping[str, bytes]], form: Form
+) -> dict[str, bytes]:
+    return {
+        f"{figure.name}.{ending}": content
+        for figure, of_figure in zip(figures, drawn, strict=True)
+        for ending, content in of_figure.items()
+        if ending in form.formats
+    }
 
 
-def _replace(folder: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
+def _table_files(tables: Sequence[Table], mark: str, form: Form) -> dict[str, bytes]:
+    return {
+        f"{table.name}.{ending}": content
+        for table in tables
+        for ending, content in table_files(table, mark, form.tables).items()
+    }
+
+
+def _replace(folder: Path, files: Mapping[str, bytes], endings: Sequence[str]) -> Iterator[Path]:
     """Write files, and remove what an earlier report left beside them."""
-    endings = {name.rpartition(".")[2] for name in files}
     if folder.is_dir():
         for old in folder.iterdir():
             if old.suffix.lstrip(".") in endings and old.name not in files:

@@ -19,18 +19,19 @@ Part = Drawn | Table | str
 class ChoiceParts:
     """Puts the sections about choices together."""
 
-    def __init__(self, data: Data, words: Words, parts: Parts) -> None:
+    def __init__(self, data: Data, words: Words, parts: Parts, sheet: Sheet) -> None:
         """Keep what they are made from.
 
         Args:
             data: the choices of the report.
             words: in which language.
             parts: makes the tables.
+            sheet: for the figures.
         """
         self._data = data
         self._words = words
         self._parts = parts
-        self._sheet = Sheet(data, words)
+        self._sheet = sheet
         self._options = {question.name: question.options for question in data.questions}
 
     def shares(self) -> Iterator[Part]:

@@ -23,14 +23,16 @@ MANY_PAIRS = 15
 class ContrastParts:
     """Puts the section about paired contrasts together."""
 
-    def __init__(self, data: Data, words: Words, parts: Parts) -> None:
+    def __init__(self, data: Data, words: Words, parts: Parts, sheet: Sheet) -> None:
         """Compare the levels of each factor that has several.
 
         Args:
             data: the numbers of the report, or its choices.
             words: in which language.
             parts: makes the tables.
+            sheet: for the figure.
         """
+        self._sheet = sheet
         self._data = data
         self._words = words
         self._parts = parts
@@ -52,7 +54,7 @@ class ContrastParts:
             own = factor if factor in self._data.factors else ""
             if self._options is None and at == 0:  # of one factor: others have other distances
                 heading = Heading(name, "k.contrasts", own)
-                yield from figures.contrasts(Sheet(self._data, words), _first(table), heading)
+                yield from figures.contrasts(self._sheet, _first(table), heading)
             notes = [words("n.contrasts")]
             if factor != "run":
                 notes += [words("n.contrasts_levels"), *self._caution(factor)]

@@ -2,8 +2,12 @@
 
 import io
 from base64 import b64encode
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
+from runner.config.problems import did_you_mean
+from runner.core.errors import ConfigError
 from runner.report.words import visible
 
 FONTS = ("IPAexGothic", "DejaVu Sans")
@@ -14,13 +18,28 @@ EAST_ASIAN = 0x2E80
 
 
 @cache
-def load() -> None:
-    """Make the Japanese font known to matplotlib."""
-    from matplotlib.font_manager import fontManager
+def load(font: str | None = None) -> None:
+    """Make the Japanese font known to matplotlib, and one of this machine.
+
+    Raises:
+        ConfigError: this machine does not have that font.
+    """
+    from matplotlib.font_manager import findSystemFonts, fontManager
     from matplotlib_fontja import get_font_ttf_path
 
     if FONTS[0] not in fontManager.get_font_names():
         fontManager.addfont(get_font_ttf_path())
+    if font is None or font in fontManager.get_font_names():
+        return
+    known = {Path(one.fname) for one in fontManager.ttflist}
+    for path in sorted({*map(Path, findSystemFonts())} - known):  # installed since it last looked
+        with suppress(OSError, RuntimeError):
+            fontManager.addfont(path)
+    names = fontManager.get_font_names()
+    if font not in names:
+        raise ConfigError(
+            f"report.figure.font: {font!r} is not installed; {did_you_mean(font, names)}"
+        )
 
 
 @cache

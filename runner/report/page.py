@@ -88,6 +88,10 @@ class Page:
     sections: tuple[Section, ...]
     mark: str
     """What stands before every heading; empty, or REHEARSAL."""
+    figure_files: tuple[str, ...]
+    """Their endings."""
+    table_files: tuple[str, ...]
+    """Theirs."""
 
 
 def html(page: Page, words: Words, pictures: Mapping[str, bytes]) -> str:
@@ -132,7 +136,7 @@ def _body(page: Page, words: Words, pictures: Mapping[str, bytes]) -> Markup:
         contents,
         tag(
             "main",
-            *(_section(section, page.mark, words, pictures) for section in page.sections),
+            *(_section(section, page, words, pictures) for section in page.sections),
             id="main",
         ),
         Markup(f"<script>{_part('page.js')}</script>"),
@@ -167,22 +171,23 @@ def _sentences(page: Page) -> Markup:
     )
 
 
-def _section(section: Section, mark: str, words: Words, pictures: Mapping[str, bytes]) -> Markup:
+def _section(section: Section, page: Page, words: Words, pictures: Mapping[str, bytes]) -> Markup:
     inner = []
     for part in section.parts:
         if isinstance(part, Drawn):
-            inner.append(_figure(part, words, pictures[part.name]))
+            inner.append(_figure(part, page, words, pictures[part.name]))
         elif isinstance(part, Table):
-            inner.append(_table(part, mark, words))
+            inner.append(_table(part, page, words))
         else:
             inner.append(tag("p", part))
-    summary = tag("summary", _heading("h2", mark, section.title))
+    summary = tag("summary", _heading("h2", page.mark, section.title))
     return tag("section", tag("details", summary, *inner, open="open"), id=section.anchor)
 
 
-def _figure(figure: Drawn, words: Words, svg: bytes) -> Markup:
+def _figure(figure: Drawn, page: Page, words: Words, svg: bytes) -> Markup:
     data = b64encode(svg).decode()
-    files = words("figure_file", png=f"figures/{figure.name}.png", svg=f"figures/{figure.name}.svg")
+    named = counts([f"figures/{figure.name}.{ending}" for ending in page.figure_files], words)
+    files = words("figure_file", files=named)
     return tag(
         "figure",
         tag("img", src=f"data:image/svg+xml;base64,{data}", alt=figure.title),
@@ -190,7 +195,7 @@ def _figure(figure: Drawn, words: Words, svg: bytes) -> Markup:
     )
 
 
-def _table(table: Table, mark: str, words: Words) -> Markup:
+def _table(table: Table, page: Page, words: Words) -> Markup:
     frame = table.frame.head(ROWS_SHOWN)
     kinds = {name: _is_number(kind) for name, kind in frame.schema.items()}
     head = tag(
@@ -210,19 +215,19 @@ def _table(table: Table, mark: str, words: Words) -> Markup:
         new = row[:1] != before[:1]
         rows.append(tag("tr", *cells, class_="new" if new else "same"))
         before = row
-    file = f"tables/{table.name}.csv"
+    files = [f"tables/{table.name}.{ending}" for ending in page.table_files]
     more = []
     if table.frame.height > ROWS_SHOWN:
-        counts = {"shown": f"{ROWS_SHOWN:,}", "count": f"{table.frame.height:,}"}
-        more = [tag("p", words("rows_more", file=file, **counts), class_="note")]
+        of_rows = {"shown": f"{ROWS_SHOWN:,}", "count": f"{table.frame.height:,}"}
+        more = [tag("p", words("rows_more", file=files[0], **of_rows), class_="note")]
     shown = tag("table", tag("thead", head), tag("tbody", *rows), class_="data")
     content = (
         tag("div", shown, class_="scroll", role="region", tabindex="0", aria_label=table.title),
         *more,
         *(tag("p", note, class_="note") for note in table.notes),
-        tag("p", words("table_file", file=file), class_="note file"),
+        tag("p", words("table_file", file=counts(files, words)), class_="note file"),
     )
-    summary = tag("summary", _heading("h3", mark, table.title))
+    summary = tag("summary", _heading("h3", page.mark, table.title))
     return tag("details", summary, *content, **({"open": "open"} if table.open else {}))
 
 

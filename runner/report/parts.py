@@ -94,9 +94,12 @@ class Parts:
 
     def missing_line(self, some: Data) -> str:
         """Say how many of some questions' values are missing, and why."""
-        words = self._words
         asked = {question.of or question.name for question in some.questions}
-        rows = self.missing.filter(pl.col("question").is_in(asked))
+        return self.missing_of(self.missing.filter(pl.col("question").is_in(asked)), some.kind)
+
+    def missing_of(self, rows: pl.DataFrame, kind: str) -> str:
+        """Say how many values are missing, and why, in some rows of `missing`; kind as of the questions."""
+        words = self._words
         missing, total = int(rows["missing"].sum()), int(rows["total"].sum())
         if not missing:
             return words("missing_no", total=f"{total:,}")
@@ -105,7 +108,7 @@ class Parts:
         )
         causes = counts(
             [
-                words("cause_count", cause=words.cause(cause, some.kind), count=f"{count:,}")
+                words("cause_count", cause=words.cause(cause, kind), count=f"{count:,}")
                 for count, cause in by_cause
                 if count
             ],

@@ -15,14 +15,15 @@ from runner.report.contrast_parts import ContrastParts
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Drawn, Sheet
-from runner.report.page import Page, Section, Table, counts
+from runner.report.figures.style import Form
+from runner.report.front import banners, title
+from runner.report.page import Page, Section, Table
 from runner.report.parts import MANY_CELLS, Parts, share
 from runner.report.precision import precision
 from runner.report.rules import rules
 from runner.report.scales import checks, scale_scores
 from runner.report.summary import sentences
 from runner.report.words import Words
-from runner.tables.runs import Kind
 from runner.tables.scales import columns_of
 
 PACKAGES = ("polars", "numpy", "scipy", "matplotlib", "matplotlib-fontja")
@@ -33,20 +34,25 @@ Part = Drawn | Table | str
 class Sections:
     """Puts one report together."""
 
-    def __init__(self, data: Data, words: Words) -> None:
+    def __init__(self, data: Data, words: Words, form: Form) -> None:
         """Count what is missing.
 
         Args:
             data: what the report is about.
             words: in which language.
+            form: as what the figures are written.
+
+        Raises:
+            ConfigError: this machine does not have the figures' font.
         """
+        self._form = form
         self._data = data.asked
         self._numbers = data.numbers
         self._choices = data.choices
         self._words = words
         self._limits = {q.name: (q.minimum, q.maximum) for q in self._numbers.questions}
-        self._sheet = Sheet(data, words)
-        self._number_sheet = Sheet(self._numbers, words)
+        self._sheet = Sheet(data, words, form)
+        self._number_sheet = Sheet(self._numbers, words, form)
         self._usage = data.usage
         self._parts = Parts(self._data, words)
         self.values = int(self._parts.missing["n"].sum())
@@ -56,26 +62,6 @@ class Sections:
     def page(self, sections: Sequence[Section]) -> Page:
         """Return the page with what stands above its sections."""
         data, words = self._data, self._words
-        banners = []
-        if data.rehearsal:
-            all_of_it = data.kinds == {Kind.REHEARSAL}
-            banners.append(("alarm", words("rehearsal_all" if all_of_it else "rehearsal_some")))
-        if data.imported:
-            is_all = all(run.stored.imported for run in data.runs)
-            banners.append(("note", words("imported_all" if is_all else "imported_note")))
-        for run, others in data.replaced:
-            by_whom = ", ".join(f"{name} ({count:,})" for name, count in others.items())
-            text = words("replaced", run=run.name, asked=run.model, others=by_whom)
-            banners.append(("alarm", text))
-        banners += [
-            ("alarm", words("charged", run=run.name, line=line))
-            for run in data.runs
-            for line in run.stored.summary.get("charged", ())
-        ]
-        for some, key in ((data.left_out, "left_out"), (data.without_tables, "without_tables")):
-            if some:
-                text = words(key, count=len(some), names=counts(some, words))
-                banners.append(("note", text))
         costs = self._usage["cost_usd"]
         known = [f"${costs.sum():,.4f}"] if costs.count() else []
         cost = " + ".join(known + [words("unknown")] * (costs.null_count() > 0))
@@ -93,17 +79,15 @@ class Sections:
             part.name: part.frame for s in sections for part in s.parts if isinstance(part, Table)
         }
         missing = self._parts.missing_line(data)
-        names = list(dict.fromkeys(run.stored.experiment for run in data.runs))
-        title = counts(names[:4], words)
-        if len(names) > 4:
-            title += " " + words("and_more", count=len(names) - 4)
         return Page(
-            title=words("title", names=title),
-            banners=tuple(banners),
+            title=title(data, words),
+            banners=tuple(banners(data, words)),
             tiles=tiles,
             sentences=tuple(sentences(tables, data, self._limits, missing, words)),
             sections=tuple(sections),
             mark=f"{words('rehearsal_short')} – " if data.rehearsal else "",
+            figure_files=self._form.formats,
+            table_files=self._form.tables,
         )
 
     def all(self) -> Iterator[Section]:
@@ -111,7 +95,8 @@ class Sections:
         yield self._section("quality", self._quality())
         if self._numbers.questions:
             yield self._section("scores", self._scores())
-            of_numbers = ContrastParts(self._numbers, self._words, self._parts)
+            made = (self._words, self._parts, self._number_sheet)
+            of_numbers = ContrastParts(self._numbers, *made)
             yield self._section("contrasts", of_numbers.all())
             yield self._section("agreement", self._agreement())
             between = rater_parts.of_numbers(self._numbers, self._words, self._parts)
@@ -121,9 +106,10 @@ class Sections:
         if any(columns_of(run.stored.definition) for run in self._data.runs):
             yield self._section("scales", self._scales())
         if self._choices.questions:
-            of_choices = ChoiceParts(self._choices, self._words, self._parts)
+            made = (self._words, self._parts, Sheet(self._choices, self._words, self._form))
+            of_choices = ChoiceParts(self._choices, *made)
             yield self._section("choices", of_choices.shares())
-            compared = ContrastParts(self._choices, self._words, self._parts)
+            compared = ContrastParts(self._choices, *made)
             yield self._section("choice_contrasts", compared.all())
             yield self._section("choice_agreement", of_choices.agreement())
         yield self._section("reasons", self._reasons())
@@ -263,7 +249,7 @@ class Sections:
             yield self._words("n.no_reasons")
             return
         table = numbers.reason_lengths(asked.readings)
-        yield from quality.reasons(Sheet(asked, self._words), table)
+        yield from quality.reasons(Sheet(asked, self._words, self._form), table)
         yield self._parts.table("reasons", table, notes=(self._words("m.reasons"),), open_=False)
 
     def _costs(self) -> Iterator[Part]:

@@ -111,7 +111,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "unknown": ("不明", "unknown"),
     "none": ("なし", "none"),
     "table_file": ("表のファイル：{file}", "this table as a file: {file}"),
-    "figure_file": ("図のファイル：{png}、{svg}", "this figure as files: {png}, {svg}"),
+    "figure_file": ("図のファイル：{files}", "this figure as files: {files}"),
     "rows_more": (
         "先頭 {shown} 行を示す。全 {count} 行は {file} にある。",
         "The first {shown} rows; all {count} are in {file}.",
@@ -887,6 +887,92 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Stopping rule: some trials of {run} were asked by an earlier rule ({item}, ±{width}, {least} to "
         "{most} trials).",
     ),
+    # methods.md
+    "p.title": ("方法（下書き）", "Methods (draft)"),
+    "p.draft": (
+        "各実行の記録だけから作った下書きである。記録にないことは書いていない。",
+        "A draft, made only from what the runs recorded; what is not recorded is not in it.",
+    ),
+    "p.stop": ("。", "."),
+    "p.all": ("欠測値", "Missing values"),
+    "p.wording": ("質問文", "Wording"),
+    "p.asked_in": ("{runs} での質問文：", "As asked in {runs}:"),
+    "p.rehearsal": (
+        "REHEARSAL（模擬実行）：{model} には何も尋ねておらず、以下はすべて模擬サーバーの回答についてである。",
+        "REHEARSAL: {model} was not asked anything; all of the following is about answers that the "
+        "emulator made up.",
+    ),
+    "p.imported": (
+        "値は取り込んだ表のもので、どのように集められたかはその表にある以上には分からない。",
+        "The values come from an imported table; how they were collected is known only as far as it says.",
+    ),
+    "p.asked": (
+        "{provider} の {model} に対する依頼は {count} 件である。",
+        "There are {count} requests to {model} of {provider}.",
+    ),
+    "p.returned": (
+        "提供者が示した回答モデル（回答数）：{models}。",
+        "Models that answered, as the provider names them (answers): {models}.",
+    ),
+    "p.not_returned": (
+        "どのモデルが回答したかを、提供者は示していない。",
+        "Which model answered is not recorded.",
+    ),
+    "p.dates": (
+        "回答の日付は {first} から {last}（UTC）である。",
+        "The answers date from {first} to {last} (UTC).",
+    ),
+    "p.levels": ("{factor} {count} 水準", "{factor}: {count} levels"),
+    "p.conditions": (
+        "条件は {count} 個{levels}、一条件あたりの試行は {trials} 回である。",
+        "There are {count} conditions{levels}, with {trials} trials each.",
+    ),
+    "p.temperatures": ("送信した温度：{values}。", "Temperatures as sent: {values}."),
+    "p.temperatures_some": (
+        "送信した温度：{values}。ほかの依頼では温度を送信していない。",
+        "Temperatures as sent: {values}; with other requests none was sent.",
+    ),
+    "p.no_temperature": ("温度は送信していない。", "No temperature was sent."),
+    "p.settings": (
+        "依頼の設定{where}：{settings}。",
+        "Settings of the requests{where}: {settings}.",
+    ),
+    "p.shuffled_items": (
+        "質問の順序は試行によって変えた（{order}、シード {seed}）。",
+        "The order of the questions changed by trial ({order}, seed {seed}).",
+    ),
+    "p.shuffled_options": (
+        "選択肢の順序は試行によって変えた（{order}、シード {seed}）。",
+        "The order of the options changed by trial ({order}, seed {seed}).",
+    ),
+    "p.between": (
+        "要因 {factor} は組み合わせごとに一水準だけを用いた（{said}）。",
+        "Of the factor {factor}, each combination has one level only ({said}).",
+    ),
+    "p.sample": (
+        "要因 {factor} の水準は標本である（{sample}）。",
+        "The levels of the factor {factor} are a sample ({sample}).",
+    ),
+    "p.end": ("{status} {count}", "{status} {count}"),
+    "p.ends": ("依頼の結末：{ends}。", "How the requests ended: {ends}."),
+    "p.attempts": (
+        "尋ね直しを含めて {answers} 件の回答があり、{lost} 件の試みは回答なしに終わった。",
+        "With those asked again there were {answers} answers, and {lost} attempts ended without one.",
+    ),
+    "p.no_rule": ("停止規則の記録はない。", "No stopping rule is recorded."),
+    "p.tokens": (
+        "提供者の数えたトークンは入力 {input}、出力 {output} である。",
+        "The provider counted {input} input and {output} output tokens.",
+    ),
+    "p.cost": (
+        "費用は {cost} 米ドル（トークン数 × 当時の単価。請求額ではない）。",
+        "Cost: US${cost} (tokens at the prices known then; not a bill).",
+    ),
+    "p.cost_unknown": ("費用は不明である。", "The cost is not known."),
+    "p.software": ("ソフトウェア：{versions}。", "Software: {versions}."),
+    "p.template": ("ひな型 {name}：", "Template {name}:"),
+    "p.bounds": ("{low} から {high}", "{low} to {high}"),
+    "p.persona": ("システムプロンプト、{name}：", "System prompt, {name}:"),
     "m.reproduce": (
         "同じデータと同じ版のソフトウェアからは、同じ報告書ができる。このページは作成日時を含まない。",
         "The same data and the same versions make the same report; this page holds no date of its "

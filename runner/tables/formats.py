@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 
 from runner.core.definition import factor_names, factors_in, levels_in, shuffled_in
@@ -13,11 +14,12 @@ from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import ItemKind
 from runner.core.orders import ITEMS
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
-from runner.tables.codebook import codebook, of_factors, of_settings
+from runner.tables.codebook import Factors, codebook, of_factors, of_settings
+from runner.tables.datapackage import datapackage
 from runner.tables.export import guarded
 from runner.tables.items import COUNTED, SAID, items_in, no_numbers, of_all
 from runner.tables.join import factor_columns
-from runner.tables.runs import ANSWERS, Selection, StoredRun
+from runner.tables.runs import ANSWERS, Kind, Selection, StoredRun
 
 EXCEL_ROWS = 1_048_575
 """What a sheet holds below its heading."""
@@ -66,7 +68,12 @@ def write(
     make_folder(folder, privacy(run.folder for run in runs))
     paths = [path for name in dict.fromkeys(formats) for path in writers[name]()]
     write_durably(folder / "codebook.md", [text.encode("utf-8", "replace")])
-    return (*paths, folder / "codebook.md")
+    package = _package(schemas, runs, language)
+    if not package["resources"]:
+        return (*paths, folder / "codebook.md")
+    whole = orjson.dumps(package, option=orjson.OPT_INDENT_2)
+    write_durably(folder / "datapackage.json", [whole, b"\n"])
+    return (*paths, folder / "codebook.md", folder / "datapackage.json")
 
 
 def wide(runs: Sequence[StoredRun]) -> pl.LazyFrame:
@@ -269,12 +276,28 @@ def _shown(runs: Sequence[StoredRun], factor: str) -> dict[str, dict[str, str]]:
     }
 
 
+def _factors(runs: Sequence[StoredRun]) -> Factors:
+    return of_factors([run.definition for run in runs]) | of_settings([run.varied for run in runs])
+
+
+def _package(
+    tables: Mapping[str, pl.Schema], runs: Sequence[StoredRun], language: str
+) -> dict[str, Any]:
+    """Return datapackage.json, of the CSV files: parquet says its types itself."""
+    files = {
+        table if table.endswith(".csv") else f"{table}.csv": schema
+        for table, schema in tables.items()
+        if not table.endswith(".xlsx")
+    }
+    names = ", ".join(dict.fromkeys(run.experiment for run in runs))
+    mark = REHEARSAL if any(run.kind is Kind.REHEARSAL for run in runs) else ""
+    explained = (_labels(runs), language, _factors(runs), of_all(runs))
+    return datapackage(files, *explained, title=mark + names)
+
+
 def _codebook(tables: Mapping[str, pl.Schema], runs: Sequence[StoredRun], language: str) -> str:
-    factors = of_factors([run.definition for run in runs]) | of_settings(
-        [run.varied for run in runs]
-    )
     by_rule = any("until" in run.summary or "rounds" in run.manifest for run in runs)
-    return codebook(tables, _labels(runs), language, factors, of_all(runs), by_rule=by_rule)
+    return codebook(tables, _labels(runs), language, _factors(runs), of_all(runs), by_rule=by_rule)
 
 
 def _csv(frame: pl.LazyFrame, path: Path) -> Path:

@@ -1,6 +1,6 @@
 """How figures are made in tests: drawn always, and rendered only where a test looks at them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 
@@ -12,12 +12,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from runner.report.figures import rendering
+from runner.report.figures.style import Form
 
 rendered = rendering.rendered
 """As the program does it; four fifths of a report's time."""
 
 
-def sketch(figure: Figure) -> tuple[bytes, bytes]:
+def sketch(figure: Figure, form: Form) -> Mapping[str, bytes]:
     """Return what is in a figure instead of its picture: its size, the texts, and a digest of the rest."""
     width, height = figure.get_size_inches()
     shapes = sha256()
@@ -26,7 +27,7 @@ def sketch(figure: Figure) -> tuple[bytes, bytes]:
             shapes.update(np.ascontiguousarray(array, dtype=float).tobytes())
     texts = "\n".join(text.get_text() for text in figure.findobj(Text))
     shown = f"{width:.2f} x {height:.2f} inches\n{shapes.hexdigest()}\n{texts}".encode()
-    return b"PNG " + shown, b"SVG " + shown
+    return {ending: ending.upper().encode() + b" " + shown for ending in {*form.formats, "svg"}}
 
 
 def _shape_of(artist: Artist) -> Iterator[object]:
@@ -40,7 +41,7 @@ def _shape_of(artist: Artist) -> Iterator[object]:
 
 
 @contextmanager
-def figures(made: Callable[[Figure], tuple[bytes, bytes]]) -> Iterator[None]:
+def figures(made: Callable[[Figure, Form], Mapping[str, bytes]]) -> Iterator[None]:
     """Let reports make the files of their figures this way."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(rendering, "rendered", made)

@@ -1,6 +1,7 @@
 """What a researcher types to get a report, other tables, and an old table in."""
 
 import json
+import re
 
 import pytest
 
@@ -27,6 +28,22 @@ def test_a_report_of_this_experiment(desk, capsys):
     assert "left out 1 rehearsal; report.rehearsals=true takes them in" in said
     assert (desk / "outputs/literary/report/report.html").exists()
     assert list((desk / "outputs/literary/report/figures").glob("*.svg"))
+
+
+FOR_A_JOURNAL = (
+    "report.figure={format: [pdf,svg], width_mm: 89}",
+    "report.table_format=[tex,md]",
+)
+
+
+def test_figures_and_tables_as_a_journal_wants_them(desk, capsys):
+    assert main(["action=report", *FOR_A_JOURNAL]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"figures  .*/figures  \(\d+, PDF and SVG\)", out)
+    tables = {p.stem for p in (desk / "outputs/literary/report/tables").iterdir()}
+    assert re.search(rf"tables  +\S*/tables  \({len(tables)}, LaTeX and Markdown\)", out)
+    endings = {p.suffix for p in (desk / "outputs/literary/report/figures").iterdir()}
+    assert endings == {".pdf", ".svg"}
 
 
 @pytest.mark.long
@@ -56,12 +73,15 @@ def test_an_import_for_scripts(desk, capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     first(
-        3,
+        6,
         [
             (["action=report", "report.over=litrary"], "did you mean literary?"),
             (["action=report", "report.lang=fr"], "report.lang: 'fr'; "),
             (["action=report", "name=nothing"], "over=nothing: no such run"),
             (["action=export", "export.format=[study,pdf]"], "export.format: 'pdf'; "),
+            (["action=report", "report.figure.format=[pdf,gif]"], "report.figure.format: 'gif'; "),
+            (["action=report", "report.table_format=latex"], "report.table_format: 'latex'; "),
+            (["action=report", "report.figure.width_mm=8.9"], "8.9; allowed: 60 to 400"),
             (["action=import"], "which table? add input=FILE.csv"),
             (["action=import", "input=gone.csv"], "input=gone.csv: cannot be read (No such file"),
         ],

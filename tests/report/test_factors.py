@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from runner.report import data, numbers, parts, sections, write_report
 from runner.report.data import read
 from runner.report.figures import scores
+from runner.report.figures.style import Form
 from runner.report.sections import Sections
 from runner.report.words import Words
 from runner.tables.codebook import COLUMNS
@@ -156,7 +157,7 @@ def test_temperatures_that_follow_the_levels_are_called_so(desk, language, note)
     found = read(selected(desk.folder / "outputs", ["reviews"], rehearsals=True))
     calculated = pl.when(pl.col("review") == "r1").then(0.2).otherwise(0.8)
     readings = found.readings.with_columns(temperature=calculated)
-    report = Sections(replace(found, readings=readings), Words(language))
+    report = Sections(replace(found, readings=readings), Words(language), Form())
     by_name = {section.anchor: section.parts for section in report.all()}
     assert any(note in part for part in by_name["temperature"] if isinstance(part, str))
     (table,) = [
@@ -282,6 +283,7 @@ def test_the_studys_table_is_refused_in_one_line_or_left_out_where_nobody_asked(
     names = {path.name for path in (desk.folder / "outputs/export").iterdir()}
     assert names == {
         *("wide.csv", "wide.parquet", "long.csv", "long.parquet", "answers.xlsx", "codebook.md"),
+        "datapackage.json",
     }
 
 

@@ -242,7 +242,9 @@ def test_an_export_says_where_each_row_comes_from(tmp_path):
     stored_run(tmp_path, small_study(), "one/openai_gpt")
     stored_run(tmp_path, small_study(), "two/groq_llama")
     paths = exported(tmp_path, tmp_path / "x", "long")
-    assert [path.name for path in paths] == ["long.csv", "long.parquet", "codebook.md"]
+    assert [path.name for path in paths] == [
+        *("long.csv", "long.parquet", "codebook.md", "datapackage.json")
+    ]
     long = pl.read_parquet(tmp_path / "x/long.parquet")
     assert set(long["run"]) == {"one/openai_gpt", "two/groq_llama"}
     assert json.dumps(long["imported"].to_list()).count("true") == 0

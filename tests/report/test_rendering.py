@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from runner.report.figures import rendering
-from runner.report.figures.style import STYLE
+from runner.report.figures.style import STYLE, Form
 from runner.report.fonts import load
 from tests.report.sketches import figures, rendered
 
@@ -25,8 +25,8 @@ def sketched(number: int) -> bytes:
 def test_many_figures_are_drawn_by_processes_as_by_one(monkeypatch):
     packed = [sketched(number) for number in range(3)]
     with figures(rendered):
-        alone = list(rendering.all_files(packed))
+        alone = list(rendering.all_files(packed, Form()))
     monkeypatch.setattr(rendering, "TAKES_AS_LONG_AS", 1 << 40)
     monkeypatch.setattr("runner.batches.workers.cores", lambda: 2)
-    assert list(rendering.all_files(packed)) == alone
-    assert len(set(alone)) == 3
+    assert list(rendering.all_files(packed, Form())) == alone
+    assert len({made["png"] for made in alone}) == 3

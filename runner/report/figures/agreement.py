@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from runner.report.data import ReportedQuestion
 from runner.report.figures.labels import wrapped
 from runner.report.figures.marks import ceiling, empty, field, forest, inside, look_of
-from runner.report.figures.sheet import Drawn, Grid, Heading, Rows, Sheet
+from runner.report.figures.sheet import Drawn, Grid, Heading, Rows, Sheet, fitting
 from runner.report.figures.style import COLOURS, DARK, GREY, LIGHT_GREY
 from runner.report.precision import TRIALS, half_widths
 
@@ -64,9 +64,9 @@ def correlation(sheet: Sheet, table: pl.DataFrame) -> Iterator[Drawn]:
 
     heading = Heading("correlation", "k.correlation")
     for part, shown in enumerate(parts, 1):
-        across = min(3, len(shown))
-        down = -(-len(shown) // across)
         side = 1.1 + 0.62 * len(names)
+        across = min(3, len(shown), fitting(1.2, side, sheet.room))
+        down = -(-len(shown) // across)
         size = (max(6.5, side * across + 1.2), (side + 0.1) * down + 0.5)
         drawing = partial(draw, shown=shown, down=down, across=across)
         yield sheet.drawn(heading, size, (part, len(parts)), drawing)

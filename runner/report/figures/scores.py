@@ -21,6 +21,7 @@ from runner.report.figures.sheet import (
     Rows,
     Sheet,
     chunks,
+    fitting,
 )
 from runner.report.figures.style import COLOURS, GREY
 
@@ -90,7 +91,7 @@ def distribution(sheet: Sheet, readings: pl.DataFrame) -> Iterator[Drawn]:
     parts = [
         (rows, asked)
         for rows in chunks(sheet.runs, HISTOGRAMS_A_FIGURE)
-        for asked in chunks(sheet.questions, QUESTIONS_A_FIGURE)
+        for asked in chunks(sheet.questions, min(QUESTIONS_A_FIGURE, fitting(2.2, 1.4, sheet.room)))
     ]
     heading = Heading("distribution", "k.distribution")
     for part, (rows, asked) in enumerate(parts, 1):

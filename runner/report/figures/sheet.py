@@ -1,5 +1,6 @@
 """One figure with its title, and one figure in several parts when there is much to show."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from runner.report.data import Data, ReportedQuestion
 from runner.report.figures.labels import short
 from runner.report.figures.marks import Entry, legend, legend_columns, name_rows
 from runner.report.figures.rendering import packed
-from runner.report.figures.style import ALARM, STYLE
+from runner.report.figures.style import ALARM, Form
 from runner.report.fonts import load
 from runner.report.words import Words
 
@@ -60,38 +61,61 @@ class Grid:
     rows: int = ROWS_A_FIGURE
     """The most in one figure."""
 
-    def size(self, rows: int, panels: int, entries: Sequence[str]) -> tuple[float, float]:
+    def size(
+        self, rows: int, panels: int, entries: Sequence[str], room: float | None
+    ) -> tuple[float, float]:
         """Return how large a figure is.
 
         Args:
             rows: in each panel.
             panels: one a question.
             entries: the names in the legend.
+            room: how wide it is, if that is given.
         """
-        down, columns = self.shape(panels)
-        names = 1.9 if self.rows_named else 0.3
-        width = max(6.0, names + columns * self.panel_width)
+        down, columns = self.shape(panels, room)
+        width = room or max(6.0, self._names + columns * self.panel_width)
         height = 0.55 + down * (max(0.6, self.row_height * rows) + self.gap)
         return width, height + 0.24 * -(-len(entries) // legend_columns(entries, width))
 
-    def shape(self, panels: int) -> tuple[int, int]:
+    def shape(self, panels: int, room: float | None) -> tuple[int, int]:
         """Return how many panels stand one above the other, and how many side by side."""
-        columns = min(self.across, panels)
+        columns = min(self.across, panels, fitting(self._names, self.panel_width, room))
         return -(-panels // columns), columns
+
+    @property
+    def _names(self) -> float:
+        return 1.9 if self.rows_named else 0.3
+
+
+def fitting(rest: float, each: float, room: float | None) -> int:
+    """Return how many things stand side by side: as many as one likes, where no width is given.
+
+    Args:
+        rest: the width of all else, in inches.
+        each: that of each.
+        room: that of the whole.
+    """
+    return sys.maxsize if room is None else max(1, int((room - rest) / each))
 
 
 class Sheet:
     """What the figures of one report are drawn on."""
 
-    def __init__(self, data: Data, words: Words) -> None:
+    def __init__(self, data: Data, words: Words, form: Form) -> None:
         """Load the fonts.
 
         Args:
             data: what the report is about.
             words: in which language.
+            form: as what the figures are written.
+
+        Raises:
+            ConfigError: this machine does not have the font.
         """
-        load()
+        load(form.font)
         self.words = words
+        self.room = form.room
+        self._style = form.style
         self.questions = data.questions
         self.kind = data.kind
         self.runs = [run.name for run in data.runs]
@@ -152,7 +176,7 @@ class Sheet:
         ]
 
         def draw(figure: Figure, shown: Rows, some: Sequence[ReportedQuestion]) -> None:
-            down, columns = grid.shape(len(some))
+            down, columns = grid.shape(len(some), self.room)
             places = figure.subplots(down, columns, squeeze=False, sharey=True).flatten()
             for axes in places[len(some) :]:
                 axes.set_axis_off()
@@ -169,7 +193,7 @@ class Sheet:
 
         entries = [name for *_, name in (*patches, *markers)]
         for part, (shown, some) in enumerate(parts, 1):
-            size = grid.size(len(shown), len(some), entries)
+            size = grid.size(len(shown), len(some), entries, self.room)
             drawing = partial(draw, shown=shown, some=some)
             yield self.drawn(heading, size, (part, len(parts)), drawing)
 
@@ -184,7 +208,8 @@ class Sheet:
 
         Args:
             heading: what it is called.
-            size: width and height in inches.
+            size: width and height in inches; where a width is given, it is that, and no title stands
+                above, but the mark of a rehearsal: a journal has its own words for it.
             page: which part of how many it is.
             draw: draws it.
         """
@@ -192,9 +217,14 @@ class Sheet:
         title = self._mark + self.words.title(heading.name, heading.factor)
         if parts > 1:
             title += f" ({self.words('x.part', part=part, parts=parts)})"
-        with mpl.rc_context(STYLE):
-            figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
-            figure.suptitle(title, fontsize=11, color=ALARM if self._mark else "black")
+        width, height = size
+        above = title if self.room is None else self._mark.removesuffix(" – ")
+        with mpl.rc_context(self._style):
+            figure = Figure(
+                figsize=(self.room or width, height),
+                layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06),
+            )
+            figure.suptitle(above, fontsize=11, color=ALARM if self._mark else "black")
             draw(figure)
         return Drawn(
             name=heading.name if parts == 1 else f"{heading.name}_{part}",

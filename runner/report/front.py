@@ -1,0 +1,39 @@
+"""What stands above a report's sections: its title, and what a reader has to know before anything else."""
+
+from collections.abc import Iterator
+
+from runner.report.data import Data
+from runner.report.page import counts
+from runner.report.words import Words
+from runner.tables.runs import Kind
+
+MANY_NAMES = 4
+"""More experiments are not all named in the title."""
+
+
+def title(data: Data, words: Words) -> str:
+    """Return the title of the page."""
+    names = list(dict.fromkeys(run.stored.experiment for run in data.runs))
+    named = counts(names[:MANY_NAMES], words)
+    if len(names) > MANY_NAMES:
+        named += " " + words("and_more", count=len(names) - MANY_NAMES)
+    return words("title", names=named)
+
+
+def banners(data: Data, words: Words) -> Iterator[tuple[str, str]]:
+    """Yield each banner's class, alarm or note, and its text."""
+    if data.rehearsal:
+        all_of_it = data.kinds == {Kind.REHEARSAL}
+        yield "alarm", words("rehearsal_all" if all_of_it else "rehearsal_some")
+    if data.imported:
+        is_all = all(run.stored.imported for run in data.runs)
+        yield "note", words("imported_all" if is_all else "imported_note")
+    for run, others in data.replaced:
+        by_whom = ", ".join(f"{name} ({count:,})" for name, count in others.items())
+        yield "alarm", words("replaced", run=run.name, asked=run.model, others=by_whom)
+    for run in data.runs:
+        for line in run.stored.summary.get("charged", ()):
+            yield "alarm", words("charged", run=run.name, line=line)
+    for some, key in ((data.left_out, "left_out"), (data.without_tables, "without_tables")):
+        if some:
+            yield "note", words(key, count=len(some), names=counts(some, words))
