@@ -9,6 +9,7 @@ import polars as pl
 from runner import __version__
 from runner.core.expand import BUNDLED_FACTORS
 from runner.report import numbers, rater_parts
+from runner.report.checked import Checks
 from runner.report.choice_parts import ChoiceParts
 from runner.report.confounding import confounded
 from runner.report.contrast_parts import ContrastParts
@@ -48,6 +49,7 @@ class Sections:
         self._number_sheet = Sheet(self._numbers, words)
         self._usage = data.usage
         self._parts = Parts(self._data, words)
+        self._checks = Checks(data.runs, words, self._parts)
         self.values = int(self._parts.missing["n"].sum())
         self.missing = int(self._parts.missing["missing"].sum())
         self.requests = int(data.statuses["requests"].sum())
@@ -103,6 +105,8 @@ class Sections:
     def all(self) -> Iterator[Section]:
         """Yield them in the order of the page."""
         yield self._section("quality", self._quality())
+        if self._checks.there:
+            yield self._section("audit", self._checks.all())
         if self._numbers.questions:
             yield self._section("scores", self._scores())
             of_numbers = ContrastParts(self._numbers, self._words, self._parts)
@@ -302,6 +306,8 @@ class Sections:
                 yield words("m.contrasts")
             for key in ("shares", "consistency", "kappa", "choice_raters", "confusion"):
                 yield words(f"m.{key}")
+        if self._checks.there:
+            yield words("m.audit")
         for key in ("reasons", "cost", "reproduce"):
             yield words(f"m.{key}")
         yield self._parts.table("returned", data.returned)

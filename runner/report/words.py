@@ -77,6 +77,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "list_comma": ("、", ", "),
     # sections
     "s.quality": ("回答の品質", "Quality of the answers"),
+    "s.audit": ("読み取りの確認（人手）", "Readings checked by hand"),
     "s.scores": ("得点", "Scores"),
     "s.contrasts": ("同じ条件での比較", "Paired contrasts"),
     "s.agreement": ("試行間の一致", "Agreement between trials"),
@@ -94,6 +95,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.quality": ("依頼の結末（モデル別）", "How the requests ended, by model"),
     "t.missing": ("欠測値（モデル・質問・原因別）", "Missing values, by model, question and cause"),
     "t.patterns": ("値を見つけたパターン", "Patterns that found the value"),
+    "t.audit": ("読み取りの誤り率", "Error rate of the extraction"),
+    "t.audit_patterns": ("誤り率（パターン別）", "Error rate by pattern"),
+    "t.audit_errors": ("誤りとされた読み取り", "Readings that were found wrong"),
     "t.scores_model": ("得点（モデル別）", "Scores by model"),
     "t.scores_persona": ("得点（ペルソナ別）", "Scores by persona"),
     "t.scores_text": ("得点（テキスト別）", "Scores by text"),
@@ -183,6 +187,15 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.persona": ("ペルソナ", "persona"),
     "c.text": ("テキスト", "text"),
     "c.temperature": ("温度", "temperature"),
+    "c.error": ("誤りの種類", "kind of error"),
+    "c.found": ("読み取った値", "what was read"),
+    "c.readings": ("読み取りの数", "readings"),
+    "c.checked": ("確認した数", "checked"),
+    "c.errors": ("誤り", "errors"),
+    "c.rate": ("誤り率（%）", "error rate, %"),
+    "c.custom_id": ("依頼の識別子", "custom_id"),
+    "c.verdict": ("判定", "verdict"),
+    "c.right": ("正しい値", "right value"),
     "c.total": ("総数", "total"),
     "c.n": ("n", "n"),
     "c.missing": ("欠測", "missing"),
@@ -269,6 +282,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.package": ("名称", "name"),
     "c.version": ("版", "version"),
     "c.cause": ("原因", "cause"),
+    "v.any_error": ("すべての誤り", "any error"),
+    "v.wrongly_read": (
+        "値の読み誤り（値のある読み取りのうち）",
+        "wrongly read, of those with a value",
+    ),
+    "v.wrongly_missing": (
+        "値の見落とし（値のない読み取りのうち）",
+        "wrongly missing, of those without a value",
+    ),
+    "v.a_value": ("値あり", "a value"),
+    "v.nothing": ("値なし", "no value"),
     "v.cells": ("条件", "cells"),
     "v.trials": ("試行", "trials"),
     "v.live": ("実際の回答", "live"),
@@ -439,6 +463,60 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "first asked; retry success: after being asked again; failed: not within the allowed number "
         "of attempts. Of an imported table the endings are not known.",
     ),
+    "n.audit_none": (
+        "{run}：audit.csv はあるが、数えられる判定がまだない。誤り率は分からない。",
+        "{run}: audit.csv is there, and no verdict in it can be counted yet: the error rate is not "
+        "known.",
+    ),
+    "n.audit_unreadable": (
+        "{run}：audit.csv に読めないところがあり、そこは数えていない：{why}",
+        "{run}: some of audit.csv cannot be read and is not counted: {why}",
+    ),
+    "n.audit_not_checked": (
+        "{run}：一つも確認されていないパターンがあり、その読み取り（{share}）は上の誤り率に含まれない：{names}",
+        "{run}: of some patterns no reading was checked; their readings ({share}) are not in the "
+        "error rate: {names}",
+    ),
+    "n.audit_unfilled": (
+        "{run}：判定のない {count} 行は数えていない（{rows}）。難しい行を飛ばしたのなら、誤り率は低く出る。",
+        "{run}: {count} rows without a verdict are not counted ({rows}). Where hard ones were skipped, "
+        "the error rate is too low.",
+    ),
+    "n.audit_unknown_verdict": (
+        "{run}：判定が ok、wrong、missing のどれでもない {count} 行は数えていない（{rows}）。直して報告書を作り直すこと。",
+        "{run}: {count} rows whose verdict is none of ok, wrong and missing are not counted ({rows}): "
+        "correct them and make the report again.",
+    ),
+    "n.audit_does_not_fit": (
+        "{run}：値がないのに wrong、または値があるのに missing とされた {count} 行は数えていない（{rows}）。"
+        "直して報告書を作り直すこと。",
+        "{run}: {count} rows that say wrong where no value was read, or missing where one was, are not "
+        "counted ({rows}): correct them and make the report again.",
+    ),
+    "n.audit_changed": (
+        "{run}：回答か値が引いたときと違う {count} 行は数えていない（{rows}）。",
+        "{run}: {count} rows whose answer or value is not the one that was drawn are not counted "
+        "({rows}).",
+    ),
+    "n.audit_unknown": (
+        "{run}：引いた覚えのない {count} 行は数えていない（{rows}）。",
+        "{run}: {count} rows that were not drawn are not counted ({rows}).",
+    ),
+    "n.audit_repeated": (
+        "{run}：重複する {count} 行はどれも数えていない（{rows}）。",
+        "{run}: {count} rows that stand there more than once are not counted ({rows}).",
+    ),
+    "n.audit_read_anew": (
+        "{run}：今の表では読み取りが違う {count} 行は数えていない（{rows}）。誤り率は今の表のものではない。"
+        "新しい標本を引くこと（action=sample）。",
+        "{run}: {count} rows that the table reads otherwise today are not counted ({rows}): the error "
+        "rate is not that of today's table; draw a new sheet (action=sample).",
+    ),
+    "n.audit_gone": (
+        "{run}：引いた {count} 行が表からなくなっている（引いたときの{rows}）。",
+        "{run}: {count} rows that were drawn are not in the sheet any more ({rows} as drawn).",
+    ),
+    "n.audit_rows": ("行 {rows}", "row {rows}"),
     "n.missing": (
         "n + 欠測 = 総数。失敗した依頼でも、ほかの質問の値が読めていればその値は n に含む。"
         "未完了の依頼の値は数えない。",
@@ -835,6 +913,18 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "停止規則：{run} の一部の試行は、以前の規則（{item}、半幅 {width}、{least}〜{most} 回）によって尋ねられた。",
         "Stopping rule: some trials of {run} were asked by an earlier rule ({item}, ±{width}, {least} to "
         "{most} trials).",
+    ),
+    "m.audit": (
+        "読み取りの確認：action=sample が各パターンからほぼ同数の読み取りを引き、人が audit.csv に判定を書いた。"
+        "誤り率は各パターンの割合を、引いたときの読み取りの数で重みづけたもの。区間はパターンごとの正確な区間"
+        "（Clopper–Pearson）を Zou と Donner の方法で合わせた 95 % 区間で、控えめ（広め）である。"
+        "誤りが一つもなくても幅があり、すべてを確認したパターンでは幅がない。判定は表の値を変えない。",
+        "Readings checked by hand: action=sample drew about as many readings of each pattern, and "
+        "somebody wrote verdicts into audit.csv. The error rate is the share of each pattern, weighted "
+        "by how many readings it had when the sheet was drawn. Its 95 % interval combines the exact "
+        "ones of the patterns (Clopper and Pearson) as Zou and Donner do, and is rather too wide than "
+        "too narrow: it has a width where no error was found, and none where all readings of a "
+        "pattern were checked. A verdict changes no value of the tables.",
     ),
     "m.reproduce": (
         "同じデータと同じ版のソフトウェアからは、同じ報告書ができる。このページは作成日時を含まない。",

@@ -1,4 +1,4 @@
-"""`action=sample`: readings drawn for somebody to check, the sheet for it, and what was filled in there.
+"""`action=sample`: readings drawn for somebody to check, and the sheet for it.
 
 A reading is what was read of one question in one answer. Its stratum is the pattern that found it,
 and whether there is a value: of each stratum about as many are drawn, so that a rare pattern is
@@ -6,6 +6,7 @@ looked at as well. Where the first n rows of a sheet are filled in, they are a s
 """
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -164,12 +165,18 @@ def allotted(sizes: Sequence[int], n: int) -> list[int]:
 def _kept(row: Mapping[str, Any], stratum: int) -> dict[str, Any]:
     """Return what the record says of a row, by which a changed one is known."""
     named = {name: row[name] for name in ("custom_id", "question", "value", "cause")}
-    return {**named, "stratum": stratum, "answer": digest(row["answer"])}
+    return {**named, "stratum": stratum, "answer": told(row["answer"])}
 
 
-def digest(answer: str) -> str:
-    """Return what tells an answer from others, whatever a spreadsheet did to its blanks or its end."""
-    return sha256("".join(answer.split())[:1000].encode("utf-8", "replace")).hexdigest()[:16]
+def told(text: str) -> str:
+    """Return what tells a text from others, whatever a spreadsheet did to it.
+
+    Only letters and digits count, and of them those that cp932 has: in it others become `?`.
+    """
+    there = text[: EXCEL_CHARACTERS // 2].encode("cp932", "ignore").decode("cp932")
+    plain = unicodedata.normalize("NFKC", there).casefold()
+    kept = "".join(filter(str.isalnum, plain)).encode()
+    return sha256(kept[:1000]).hexdigest()[:16]
 
 
 def _sheet(rows: Sequence[Mapping[str, Any]], asked: Mapping[str, str]) -> bytes:

@@ -45,28 +45,33 @@ class Faults:
         Raises:
             ConfigError: there are some.
         """
-        if not self.count:
-            return
+        if self.count:
+            raise ConfigError(f"{self.where}: {'; '.join(self.said())}. {then}")
+
+    def said(self) -> list[str]:
+        """Return all of them, a phrase a kind."""
         said = [
             f"{first} (and {count - 1:,} more row{'s' * (count > 2)})" if count > 1 else first
             for first, count in self._found.values()
         ]
         more = len(said) - SHOWN
-        rest = f"; and {more:,} more kinds of fault" if more > 0 else ""
-        raise ConfigError(f"{self.where}: {'; '.join(said[:SHOWN])}{rest}. {then}")
+        return [*said[:SHOWN], *([f"and {more:,} more kinds of fault"] if more > 0 else [])]
 
 
 Columns = Callable[[Sequence[str]], Mapping[str, int] | None]
 """Returns where each column stands in a heading; None: the heading is not as it has to be."""
 
 
-def rows(text: str, faults: Faults, columns: Columns) -> Iterator[tuple[int, dict[str, str]]]:
+def rows(
+    text: str, faults: Faults, columns: Columns, *, is_cut: bool = False
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each row's number, from 2, and its cells by column; empty rows are left out.
 
     Args:
         text: of the file; commas, semicolons or tabs stand between its cells.
         faults: where rows are noted that cannot be read.
         columns: says which columns are wanted.
+        is_cut: whether empty cells may be left out at the end of a row, as spreadsheets do.
     """
     csv.field_size_limit(MAX_CELL)
     line = text.partition("\n")[0]
@@ -85,6 +90,8 @@ def rows(text: str, faults: Faults, columns: Columns) -> Iterator[tuple[int, dic
             if not any(map(str.strip, cells)):
                 continue
             found = True
+            if is_cut:
+                cells.extend([""] * (len(heading) - len(cells)))
             if len(cells) != len(heading):
                 said = f"has {len(cells)} cells, the heading {len(heading)}"
                 faults.of_row(number, said, "cells")
