@@ -226,6 +226,11 @@ def _check_action(config: Config, problems: Problems) -> None:
         "which table? add input=FILE.csv",
     )
     problems.check(
+        config.action != "import" or config.kind in ("texts", "ratings"),
+        f"kind={config.kind}",
+        "of an import allowed: ratings; or leave it out, for a table in the study's columns",
+    )
+    problems.check(
         not config.apply or (config.action == "extract" and config.input is None),
         "apply=true",
         "writes what action=extract changes in a run; leave it, or input=, out",

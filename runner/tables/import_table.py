@@ -138,8 +138,8 @@ class _Table:
         self.personas: dict[str, str] = {}
         """Name by id, of those that the file names."""
         self.texts: dict[str, str] = {}
-        self._persona_ids = _ids(_named(experiment, "persona", "name"))
-        self._text_ids = _ids(_named(experiment, "text", "title"))
+        self._persona_ids = ids_by_name(called(experiment, "persona", "name"))
+        self._text_ids = ids_by_name(called(experiment, "text", "title"))
 
     def schema(self) -> dict[str, Any]:
         readings: dict[str, Any] = {}
@@ -300,13 +300,13 @@ _EMPTY: dict[str, Any] = {
 """What an imported table does not say."""
 
 
-def _ids(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def ids_by_name(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return id and name by everything that a table may call it: its id, or its name."""
     known = {folded(name): (key, name) for key, name in names.items()}
     return known | {folded(key): (key, name) for key, name in names.items()}
 
 
-def _named(experiment: Experiment, factor: str, name: str) -> dict[str, str]:
+def called(experiment: Experiment, factor: str, name: str) -> dict[str, str]:
     """Return what the levels of a factor are called, by id."""
     levels = experiment.factors[factor].levels if factor in experiment.factors else {}
     return {id_: level.fields.get(name, id_) for id_, level in levels.items()}
