@@ -82,6 +82,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "s.contrasts": ("同じ条件での比較", "Paired contrasts"),
     "s.agreement": ("試行間の一致", "Agreement between trials"),
     "s.raters": ("モデル間の一致", "Agreement between models"),
+    "s.people": ("人とモデルの一致", "Agreement of models with people"),
+    "s.choice_people": ("人とモデルの選択の一致", "Agreement of the choices with people"),
     "s.correlation": ("質問間の相関", "Correlation between questions"),
     "s.temperature": ("温度とばらつき", "Temperature and spread"),
     "s.scales": ("尺度得点と注意確認", "Scale scores and attention checks"),
@@ -167,6 +169,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "全モデルの一致（クリッペンドルフの α、フライスの κ）",
         "Agreement of all models (Krippendorff's α, Fleiss' κ)",
     ),
+    "t.people": ("モデルと人の一致", "Models beside people"),
+    "t.choice_people": ("モデルと人の選択の一致", "Choices of models beside those of people"),
+    "t.people_among": ("人どうしの一致", "Agreement of the people among themselves"),
+    "t.choice_people_among": (
+        "人どうしの選択の一致",
+        "Agreement of the people's choices among themselves",
+    ),
+    "t.choice_people_confusion": (
+        "混同行列（モデルと人）",
+        "Confusion matrices of models and people",
+    ),
     "t.confusion": ("混同行列（モデルの対ごと）", "Confusion matrices, by pair of models"),
     "t.agreement": ("試行間の一致", "Agreement between trials"),
     "t.precision": ("試行は何回で足りるか", "How many trials are enough"),
@@ -196,6 +209,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.custom_id": ("依頼の識別子", "custom_id"),
     "c.verdict": ("判定", "verdict"),
     "c.right": ("正しい値", "right value"),
+    "c.cells_people": ("人の値のある条件", "cells of people"),
+    "c.cells_model": ("モデルの値のある条件", "cells of the model"),
+    "c.given_model": ("モデルの答え", "answer of the model"),
+    "c.given_people": ("人の答え", "answer of people"),
     "c.total": ("総数", "total"),
     "c.n": ("n", "n"),
     "c.missing": ("欠測", "missing"),
@@ -293,6 +310,32 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "v.a_value": ("値あり", "a value"),
     "v.nothing": ("値なし", "no value"),
+    "v.pearson": ("ピアソンの r", "Pearson's r"),
+    "v.spearman": ("スピアマンの ρ", "Spearman's ρ"),
+    "v.mae": ("平均絶対誤差（MAE）", "mean absolute error (MAE)"),
+    "v.bias": ("偏り（モデル − 人）", "bias (model − people)"),
+    "v.same": ("一致（%）", "same answer, %"),
+    "v.kappa": ("コーエンの κ", "Cohen's κ"),
+    "v.kappa_linear": ("重み付き κ（１次）", "weighted κ (linear)"),
+    "v.kappa_quadratic": ("重み付き κ（２次）", "weighted κ (quadratic)"),
+    "v.few_cells": (
+        "できない：モデルと人の両方に値のある条件が足りない",
+        "no: too few cells that the model and people both have a value in",
+    ),
+    "v.constant_model": (
+        "できない：モデルの値がどの条件でも同じ",
+        "no: the model rates all cells alike",
+    ),
+    "v.constant_people": ("できない：人の値がどの条件でも同じ", "no: people rate all cells alike"),
+    "v.one_rater_people": ("できない：評定者が一人", "no: only one rater"),
+    "v.few_shared": (
+        "できない：必要な評定者の値がそろう条件が二つない",
+        "no: fewer than two cells with the ratings it needs",
+    ),
+    "v.no_residual_people": (
+        "できない：評定者の差がどの条件でも同じ",
+        "no: the raters differ alike in every cell",
+    ),
     "v.cells": ("条件", "cells"),
     "v.trials": ("試行", "trials"),
     "v.live": ("実際の回答", "live"),
@@ -517,6 +560,24 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "{run}: {count} rows that were drawn are not in the sheet any more ({rows} as drawn).",
     ),
     "n.audit_rows": ("行 {rows}", "row {rows}"),
+    "n.no_people": (
+        "人の評定はあるが、ここに示す質問のものはない。",
+        "There are ratings by people, but none of these questions.",
+    ),
+    "n.people_cells": (
+        "人の評定が分けている条件：{cell}。そのほかの要因と温度については、モデルの値をまとめている。",
+        "What the people's ratings tell apart: {cell}. Over other factors and temperatures a model's "
+        "values are taken together.",
+    ),
+    "n.people_missing": (
+        "人の評定のうち、値のないもの {missing}、ここのモデルにない質問・選択肢・水準のもの {unplaced}。どちらも数えていない。",
+        "Of the people's ratings {missing} have no value, and {unplaced} are of items, options or levels "
+        "that these runs do not have; neither count.",
+    ),
+    "n.constant_people": (
+        "どの条件でも同じ評定をした人：{names}。この人たちについては一致を見ることができない。",
+        "People who rate every cell alike: {names}. No agreement can be seen in them.",
+    ),
     "n.missing": (
         "n + 欠測 = 総数。失敗した依頼でも、ほかの質問の値が読めていればその値は n に含む。"
         "未完了の依頼の値は数えない。",
@@ -925,6 +986,25 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "ones of the patterns (Clopper and Pearson) as Zou and Donner do, and is rather too wide than "
         "too narrow: it has a width where no error was found, and none where all readings of a "
         "pattern were checked. A verdict changes no value of the tables.",
+    ),
+    "m.people": (
+        "モデルと人の一致：条件ごとに、モデルの値の平均と人の値の平均を比べる。r の区間はフィッシャーの z とジャックナイフ、"
+        "ICC(2,1) と α はモデルと人を二人の評定者とみなしたもの、偏りは差の平均とその t 区間。一方に値のない条件は数えない。",
+        "Models beside people: the mean of the model's values and the mean of the people's, cell by "
+        "cell. The interval of r is Fisher's z with the jackknife; ICC(2,1) and α take the model and "
+        "the people as two raters; bias is the mean difference, with its t interval. Cells that one of "
+        "both has no value in do not count.",
+    ),
+    "m.choice_people": (
+        "モデルと人の選択の一致：条件ごとに、モデルと人のそれぞれ最も多い答えを比べる（同数なら答えなし）。"
+        "一致の割合の区間は Clopper–Pearson。選択肢の識別子が続き番号なら、重み付き κ も示す。",
+        "Choices of models beside those of people: the most frequent answer of each, cell by cell (none "
+        "where several are). The interval of the same answers is Clopper and Pearson's. Where the ids "
+        "of the options are numbers in order, weighted κ is given, too.",
+    ),
+    "m.people_among": (
+        "人どうしの一致：モデルと人の一致を読むときの目安。",
+        "Agreement of the people among themselves: what the agreement of models with them can be held against.",
     ),
     "m.reproduce": (
         "同じデータと同じ版のソフトウェアからは、同じ報告書ができる。このページは作成日時を含まない。",
