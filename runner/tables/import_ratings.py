@@ -56,6 +56,11 @@ def import_ratings(path: Path, experiment: Experiment, outputs: Path) -> Importe
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"input={path}: cannot be read ({error.strerror})") from None
+    if RATER in experiment.factors:
+        raise ConfigError(
+            f"input={path}: the experiment {experiment.name} has a factor {RATER}, and the column "
+            f"{RATER} says who rated: give the factor another name"
+        )
     digest = sha256(content).hexdigest()
     folder = outputs / experiment.name / FOLDER
     _check_free(folder, digest)

@@ -1,5 +1,7 @@
 """What people answered: taken in row by row, or refused with every reason and its row."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -85,6 +87,12 @@ def test_a_heading_has_to_be_known_and_other_ratings_are_not_replaced(take):
     assert take("rater,text,item,value", "r,t1,Q1,5") == first
     with pytest.raises(ConfigError, match=r"holds other ratings already \(people.csv\)"):
         take("rater,text,item,value", "r,t1,Q1,6")
+
+
+def test_a_factor_that_is_called_rater_is_refused(take, experiment):
+    factors = {**experiment.factors, "rater": experiment.factors["text"]}
+    with pytest.raises(ConfigError, match="has a factor rater"):
+        take("rater,item,value", "r,Q1,5", of=replace(experiment, factors=factors))
 
 
 def test_an_import_takes_the_study_s_columns_or_ratings(tmp_path):

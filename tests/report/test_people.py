@@ -137,7 +137,16 @@ def test_too_few_cells_say_so(outputs, tmp_path, factors):
     assert "few_cells" not in page
 
 
-def choices(outputs, folder, given):
+def test_ratings_of_what_the_runs_do_not_have_are_told_and_compared_with_nothing(outputs, tmp_path):
+    run(outputs)
+    rate(outputs, [("r1", "Q1", "calm", "40"), ("r2", "Q1", "calm", "50")], ("mood",))
+    page, tables = reported(outputs, tmp_path)
+    assert "people" not in tables
+    assert "There are ratings by people, but none of these questions." in page
+    assert "2 are of items, options or levels" in page
+
+
+def choices(folder, given):
     """Make Q1 of a run a choice."""
     path = folder / "answers.parquet"
     label = pl.col("text").replace_strict(given, return_dtype=pl.String).alias("Q1_value")
@@ -152,7 +161,7 @@ def choices(outputs, folder, given):
 def test_labels_have_kappa_weights_and_a_confusion_matrix(outputs, tmp_path):
     model = dict(zip(TEXTS, "112233", strict=True))
     people = dict(zip(TEXTS, "122233", strict=True))
-    choices(outputs, run(outputs), model)
+    choices(run(outputs), model)
     rows = [(rater, "Q1", text, label) for text, label in people.items() for rater in "abc"]
     rows[3:6] = [("a", "Q1", "t2", "1"), ("b", "Q1", "t2", "2"), ("c", "Q1", "t2", "2")]
     rate(outputs, rows)
@@ -172,7 +181,7 @@ def test_labels_have_kappa_weights_and_a_confusion_matrix(outputs, tmp_path):
 
 
 def test_a_label_that_is_always_the_same_has_no_kappa(outputs, tmp_path):
-    choices(outputs, run(outputs), dict.fromkeys(TEXTS, "1"))
+    choices(run(outputs), dict.fromkeys(TEXTS, "1"))
     people = dict(zip(TEXTS, "112233", strict=True))
     rate(outputs, [("a", "Q1", text, label) for text, label in people.items()])
     _, tables = reported(outputs, tmp_path)
