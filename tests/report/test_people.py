@@ -7,7 +7,10 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from runner.report import write_report
+from runner.report import data, people, people_parts
+from runner.report.parts import Parts
+from runner.report.sections import Sections
+from runner.report.words import Words
 from runner.tables.runs import selected
 from tests.report.made import request, stored_run
 
@@ -45,11 +48,21 @@ def two_raters(values=PEOPLE, item="Q1"):
     ]
 
 
-def reported(outputs, tmp_path, language="en"):
-    selection = selected(outputs, ["study"], rehearsals=False)
-    written = write_report(selection, tmp_path / language, language=language)
-    tables = {path.stem: pl.read_csv(path) for path in written.tables}
-    return written.page.read_text(encoding="utf-8"), tables
+def reported(outputs, language="en"):
+    """The words and the tables on people, of numbers and of choices."""
+    found = data.read(selected(outputs, ["study"], rehearsals=False))
+    words, rated = Words(language), people.rated(found)
+    parts = [
+        part
+        for some, is_choice in ((found.numbers, False), (found.choices, True))
+        if some.questions
+        for part in people_parts.between(
+            some, rated, words, Parts(found.asked, words), is_choice=is_choice
+        )
+    ]
+    tables = {part.name: part.frame for part in parts if not isinstance(part, str)}
+    notes = [part if isinstance(part, str) else "\n".join(part.notes) for part in parts]
+    return "\n".join(notes), tables
 
 
 def by_statistic(table, question="Q1 面白さ"):
@@ -57,15 +70,25 @@ def by_statistic(table, question="Q1 面白さ"):
     return {row["statistic"]: row for row in rows}
 
 
+def test_the_report_has_a_section_where_people_have_rated(outputs):
+    run(outputs)
+    for is_rated in (False, True):
+        if is_rated:
+            rate(outputs, two_raters())
+        found = data.read(selected(outputs, ["study"], rehearsals=False))
+        anchors = [section.anchor for section in Sections(found, Words("en")).all()]
+        assert ("people" in anchors) == is_rated
+
+
 @pytest.fixture
 def outputs(tmp_path):
     return tmp_path / "outputs"
 
 
-def test_means_of_the_cells_that_people_name_are_compared(outputs, tmp_path):
+def test_means_of_the_cells_that_people_name_are_compared(outputs):
     run(outputs)
     rate(outputs, two_raters())
-    page, tables = reported(outputs, tmp_path)
+    page, tables = reported(outputs)
     found = by_statistic(tables["people"])
     one, two = (np.array(list(values.values()), dtype=float) for values in (MODEL, PEOPLE))
     assert {row["cells"] for row in found.values()} == {6}
@@ -84,13 +107,13 @@ def test_means_of_the_cells_that_people_name_are_compared(outputs, tmp_path):
     assert among["icc_2_1"]["raters"] == 2
     assert among["alpha_interval"]["value"] == pytest.approx(0.99, abs=0.01)
     assert among["icc_3_1"]["defined"] == "no_residual_people"  # they differ by 4 everywhere
-    assert "What the people&#x27;s ratings tell apart: text." in page
+    assert "What the people's ratings tell apart: text." in page
     assert list(by_statistic(tables["people"], "Q2 悲しみ")) == []
-    japanese, _ = reported(outputs, tmp_path, "ja")
-    assert "人とモデルの一致" in japanese
+    japanese, _ = reported(outputs, "ja")
+    assert "モデルと人の一致：" in japanese
 
 
-def test_missing_cells_and_constant_raters_are_told_and_are_never_0_or_1(outputs, tmp_path):
+def test_missing_cells_and_constant_raters_are_told_and_are_never_0_or_1(outputs):
     run(outputs, {text: value for text, value in MODEL.items() if text != "t6"})
     ratings = [
         (rater, "Q1", text, None if text == "t1" else "40")
@@ -99,7 +122,7 @@ def test_missing_cells_and_constant_raters_are_told_and_are_never_0_or_1(outputs
     ]
     unplaced = [("r1", "Q9", "t1", "1"), ("r1", "Q1", "t99", "1")]
     rate(outputs, [*ratings, *unplaced])
-    page, tables = reported(outputs, tmp_path)
+    page, tables = reported(outputs)
     found = by_statistic(tables["people"])
     assert found["mae"]["cells"] == 4
     assert (found["mae"]["cells_people"], found["mae"]["cells_model"]) == (5, 5)
@@ -109,21 +132,21 @@ def test_missing_cells_and_constant_raters_are_told_and_are_never_0_or_1(outputs
     assert "People who rate every cell alike: r1 (Q1 面白さ), r2 (Q1 面白さ)" in page
 
 
-def test_a_constant_model_correlates_with_nobody(outputs, tmp_path):
+def test_a_constant_model_correlates_with_nobody(outputs):
     run(outputs)
     rate(outputs, two_raters(item="Q2"))
-    _, tables = reported(outputs, tmp_path)
+    _, tables = reported(outputs)
     found = by_statistic(tables["people"], "Q2 悲しみ")
     assert (found["pearson"]["value"], found["pearson"]["defined"]) == (None, "constant_model")
     assert found["bias"]["value"] == pytest.approx(50 - np.mean(list(PEOPLE.values())), abs=1e-6)
 
 
 @pytest.mark.parametrize("factors", [(), ("text",)])
-def test_too_few_cells_say_so(outputs, tmp_path, factors):
+def test_too_few_cells_say_so(outputs, factors):
     run(outputs)
     row = ("r1", "Q1", *(["t1"] if factors else []), "40")
     rate(outputs, [row], factors)
-    page, tables = reported(outputs, tmp_path)
+    page, tables = reported(outputs)
     found = by_statistic(tables["people"])
     expected = np.mean(list(MODEL.values())) if not factors else 10
     assert found["bias"]["value"] == pytest.approx(expected - 40, abs=1e-6)
@@ -137,10 +160,10 @@ def test_too_few_cells_say_so(outputs, tmp_path, factors):
     assert "few_cells" not in page
 
 
-def test_ratings_of_what_the_runs_do_not_have_are_told_and_compared_with_nothing(outputs, tmp_path):
+def test_ratings_of_what_the_runs_do_not_have_are_told_and_compared_with_nothing(outputs):
     run(outputs)
     rate(outputs, [("r1", "Q1", "calm", "40"), ("r2", "Q1", "calm", "50")], ("mood",))
-    page, tables = reported(outputs, tmp_path)
+    page, tables = reported(outputs)
     assert "people" not in tables
     assert "There are ratings by people, but none of these questions." in page
     assert "2 are of items, options or levels" in page
@@ -158,33 +181,33 @@ def choices(folder, given):
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def test_labels_have_kappa_weights_and_a_confusion_matrix(outputs, tmp_path):
+def test_labels_have_kappa_weights_and_a_confusion_matrix(outputs):
     model = dict(zip(TEXTS, "112233", strict=True))
-    people = dict(zip(TEXTS, "122233", strict=True))
+    theirs = dict(zip(TEXTS, "122233", strict=True))
     choices(run(outputs), model)
-    rows = [(rater, "Q1", text, label) for text, label in people.items() for rater in "abc"]
+    rows = [(rater, "Q1", text, label) for text, label in theirs.items() for rater in "abc"]
     rows[3:6] = [("a", "Q1", "t2", "1"), ("b", "Q1", "t2", "2"), ("c", "Q1", "t2", "2")]
     rate(outputs, rows)
-    page, tables = reported(outputs, tmp_path)
+    page, tables = reported(outputs)
     found = by_statistic(tables["choice_people"])
     assert found["same"]["value"] == pytest.approx(100 * 5 / 6, abs=1e-6)
     chance = (2 * 1 + 2 * 3 + 2 * 2) / 36
     assert found["kappa"]["value"] == pytest.approx((5 / 6 - chance) / (1 - chance), abs=1e-6)
-    expected = sum(abs(int(a) - int(b)) for a in model.values() for b in people.values()) / 6
+    expected = sum(abs(int(a) - int(b)) for a in model.values() for b in theirs.values()) / 6
     assert found["kappa_linear"]["value"] == pytest.approx(1 - 1 / expected, abs=1e-6)
     assert found["kappa_quadratic"]["defined"] == "yes"
     pairs = tables["choice_people_confusion"]
     cells = {(str(a), str(b)): n for _, _, a, b, n in pairs.iter_rows()}
     assert cells == {("1", "1"): 1, ("1", "2"): 1, ("2", "2"): 2, ("3", "3"): 2}
     assert "alpha_nominal" in by_statistic(tables["choice_people_among"])
-    assert 'id="choice_people"' in page
+    assert "Choices of models beside those of people" in page
 
 
-def test_a_label_that_is_always_the_same_has_no_kappa(outputs, tmp_path):
+def test_a_label_that_is_always_the_same_has_no_kappa(outputs):
     choices(run(outputs), dict.fromkeys(TEXTS, "1"))
-    people = dict(zip(TEXTS, "112233", strict=True))
-    rate(outputs, [("a", "Q1", text, label) for text, label in people.items()])
-    _, tables = reported(outputs, tmp_path)
+    theirs = dict(zip(TEXTS, "112233", strict=True))
+    rate(outputs, [("a", "Q1", text, label) for text, label in theirs.items()])
+    _, tables = reported(outputs)
     found = by_statistic(tables["choice_people"])
     assert (found["kappa"]["value"], found["kappa"]["defined"]) == (None, "constant_model")
     assert found["same"]["value"] == pytest.approx(100 / 3, abs=1e-6)

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.report import write_report
+from runner.report import data
+from runner.report.checked import Checks
 from runner.report.intervals import exact, of_strata
+from runner.report.parts import Parts
+from runner.report.sections import Sections
+from runner.report.words import Words
 from runner.tables.audit import RECORD, SHEET, sample
 from runner.tables.runs import selected
 from runner.tables.verdicts import verdicts
@@ -176,19 +180,25 @@ def test_a_sheet_that_cannot_be_read_counts_nothing_and_says_why(folder):
     assert counted(found) == set()
 
 
-def report_of(folder, tmp_path, language="en"):
-    selection = selected(folder.parent.parent, ["study"], rehearsals=False)
-    written = write_report(selection, tmp_path / language, language=language)
-    tables = {path.stem: pl.read_csv(path) for path in written.tables}
-    return written.page.read_text(encoding="utf-8"), tables
+def report_of(folder, language="en"):
+    """The section's words, and its tables."""
+    found, words = read_tables(folder), Words(language)
+    section = Checks(found.runs, words, Parts(found.asked, words))
+    parts = list(section.all())
+    tables = {part.name: part.frame for part in parts if not isinstance(part, str)}
+    notes = [part if isinstance(part, str) else "\n".join(part.notes) for part in parts]
+    assert section.there == bool(parts)
+    return "\n".join(notes), tables
 
 
-def test_the_report_shows_the_error_rate_weighted_by_the_patterns_and_changes_no_answer(
-    folder, tmp_path
-):
+def read_tables(folder):
+    return data.read(selected(folder.parent.parent, ["study"], rehearsals=False))
+
+
+def test_the_report_shows_the_error_rate_weighted_by_the_patterns_and_changes_no_answer(folder):
     fill(folder, honest(dicts(folder)))
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    page, tables = report_of(folder, tmp_path)
+    page, tables = report_of(folder)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     rows = {row["error"]: row for row in tables["audit"].iter_rows(named=True)}
     every = rows["any_error"]
@@ -201,17 +211,16 @@ def test_the_report_shows_the_error_rate_weighted_by_the_patterns_and_changes_no
     assert (missing["rate"], missing["low"], missing["high"]) == (20, 20, 20)  # all ten were seen
     assert tables["audit_patterns"]["errors"].to_list() == [1, 2]
     assert set(tables["audit_errors"]["verdict"]) == {"wrong", "missing"}
-    assert 'id="audit"' in page
-    assert "Readings checked by hand" in page
-    japanese, _ = report_of(folder, tmp_path, "ja")
-    assert "読み取りの誤り率" in japanese
+    assert "A verdict changes no value of the tables." in page
+    japanese, _ = report_of(folder, "ja")
+    assert "判定は表の値を変えない" in japanese
+    sections = Sections(read_tables(folder), Words("en")).all()
+    assert [next(sections).anchor for _ in range(2)] == ["quality", "audit"]
 
 
-def test_no_error_found_is_no_rate_of_nothing_and_a_pattern_that_was_not_seen_is_named(
-    folder, tmp_path
-):
+def test_no_error_found_is_no_rate_of_nothing_and_a_pattern_that_was_not_seen_is_named(folder):
     fill(folder, lambda row: "ok" if row["value"] else "")
-    page, tables = report_of(folder, tmp_path)
+    page, tables = report_of(folder)
     rows = {row["error"]: row for row in tables["audit"].iter_rows(named=True)}
     assert (rows["any_error"]["rate"], rows["any_error"]["readings"]) == (0, 50)
     assert rows["any_error"]["high"] == pytest.approx(30.849710, abs=1e-5)  # R: binom.test(0, 10)
@@ -221,13 +230,12 @@ def test_no_error_found_is_no_rate_of_nothing_and_a_pattern_that_was_not_seen_is
     assert "10 rows without a verdict are not counted" in page
 
 
-def test_a_sheet_without_a_verdict_has_no_rate_and_a_run_without_one_no_section(folder, tmp_path):
-    page, tables = report_of(folder, tmp_path)
+def test_a_sheet_without_a_verdict_has_no_rate_and_a_run_without_one_no_section(folder):
+    page, tables = report_of(folder)
     assert "the error rate is not known" in page
     assert "audit" not in tables
     (folder / SHEET).unlink()
-    page, _ = report_of(folder, tmp_path)
-    assert 'id="audit"' not in page
+    assert report_of(folder) == ("", {})
 
 
 STRATA = st.lists(
