@@ -113,6 +113,8 @@ def _perform_run(run: Run, command: str, interruptible: Interruptible) -> int:
             return extract.extract(run, command, as_json=as_json)
         case "patterns":
             return extract.patterns(run, as_json=as_json)
+        case "sample":
+            return extract.sample(run, command, as_json=as_json)
         case "export":
             return _export(run, command, as_json=as_json)
     return _drive(run, command, interruptible, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`action=extract` and `action=patterns`: what today's patterns read, and what each of them finds."""
+"""`action=extract`, `patterns` and `sample`: what today's patterns read, what each finds, and a sheet to check it."""
 
 import sys
 from collections import Counter
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.batches.attempts import NO_PATTERN
 from runner.cli.exits import DONE, WORK_REMAINS
-from runner.cli.output import print_json
+from runner.cli.output import labelled, print_json
+from runner.cli.phrases import plural
 from runner.cli.summary import finish
 from runner.core.model import QuestionSet
 from runner.run import maintenance
@@ -69,6 +70,31 @@ def patterns(run: Run, *, as_json: bool) -> int:
         _print_matches(total, questions)
     print_bad_lines(total)
     return WORK_REMAINS if total.bad_lines else DONE
+
+
+def sample(run: Run, command: str, *, as_json: bool) -> int:
+    """Draw readings for somebody to check, and print where they stand.
+
+    Args:
+        run: whose answers.
+        command: the command line, as the user can type it again.
+        as_json: print JSON.
+
+    Returns:
+        The exit code.
+    """
+    from runner.run.sample import sample as drawn
+
+    found = drawn(run)
+    if as_json:
+        print_json(asdict(found))
+        return DONE
+    print(f"{found.drawn:,} of {found.readings:,} readings, of {plural(found.strata, 'kind')}")
+    print(labelled("sheet", found.sheet))
+    then = command.replace("action=sample", "action=report")
+    print(labelled("then", "write ok, wrong or missing into its column verdict; save it as CSV"))
+    print(labelled("next", then))
+    return DONE
 
 
 def print_bad_lines(total: "Tally") -> None:

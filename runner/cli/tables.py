@@ -85,6 +85,8 @@ def import_(settings: Settings) -> int:
 
     config = settings.config
     assert config.input is not None
+    if config.kind == "ratings":
+        return _import_ratings(settings, Path(config.input))
     taken = import_table(Path(config.input), settings.experiment, Path(config.outputs))
     if config.format == "json":
         print_json(asdict(taken))
@@ -100,6 +102,23 @@ def import_(settings: Settings) -> int:
             "next", f"report it beside others: {called.line(['action=report', 'report.over=all'])}"
         )
     )
+    return DONE
+
+
+def _import_ratings(settings: Settings, path: Path) -> int:
+    from runner.tables.import_ratings import import_ratings
+
+    taken = import_ratings(path, settings.experiment, Path(settings.config.outputs))
+    if settings.config.format == "json":
+        print_json(asdict(taken))
+        return DONE
+    of = f" by {', '.join(taken.factors)}" if taken.factors else ""
+    print(
+        f"imported {plural(taken.ratings, 'rating')} of {plural(len(taken.items), 'item')}{of} from "
+        f"{plural(taken.raters, 'rater')} ({taken.encoding}); {taken.missing:,} missing"
+    )
+    print(labelled("table", taken.folder / "ratings.parquet"))
+    print(labelled("sha256", f"{taken.sha256}  of {path}"))
     return DONE
 
 

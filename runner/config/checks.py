@@ -39,7 +39,7 @@ ACTIONS = (
         "abandon",
         "init",
     ),
-    *("report", "import", "extract", "patterns", "bundle"),
+    *("report", "import", "extract", "patterns", "sample", "bundle"),
 )
 LANGUAGES = ("ja", "en")
 FORMATS = ("study", "wide", "long", "xlsx")
@@ -230,6 +230,11 @@ def _check_action(config: Config, problems: Problems) -> None:
         "which table? add input=FILE.csv",
     )
     problems.check(
+        config.action != "import" or config.kind in ("texts", "ratings"),
+        f"kind={config.kind}",
+        "of an import allowed: ratings; or leave it out, for a table in the study's columns",
+    )
+    problems.check(
         not config.apply or (config.action == "extract" and config.input is None),
         "apply=true",
         "writes what action=extract changes in a run; leave it, or input=, out",
@@ -312,6 +317,7 @@ def _lowest(config: Config) -> list[tuple[str, float, float]]:
         ("retry.max_attempts", config.retry.max_attempts, 1),
         ("retry.max_lost", config.retry.max_lost, 1),
         ("budget.max_usd", config.budget.max_usd, 0),
+        ("sample.n", config.sample.n, 1),
         ("poll.first_seconds", poll.first_seconds, 0.01),
         ("poll.max_seconds", poll.max_seconds, poll.first_seconds),
         ("provider.settle_seconds", provider.settle_seconds, 0),

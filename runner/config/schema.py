@@ -345,6 +345,14 @@ class ReportConfig:
 
 
 @dataclass
+class SampleConfig:
+    """action=sample: how many readings, and which."""
+
+    n: int = 50
+    seed: int = 1
+
+
+@dataclass
 class ExportConfig:
     """action=export: more tables, in other shapes."""
 
@@ -405,6 +413,7 @@ class Config:
     poll: PollConfig = field(default_factory=PollConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
     provider: ProviderConfig = field(default_factory=ProviderConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
     faults: FaultsConfig = field(default_factory=FaultsConfig)

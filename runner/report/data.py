@@ -93,6 +93,14 @@ class Data:
     kinds: frozenset[Kind]
     left_out: tuple[str, ...]
     without_tables: tuple[str, ...]
+    levels: Mapping[str, Names]
+    """What the levels of each factor are called."""
+    names: Mapping[tuple[Any, ...], str]
+    """What each question of a definition is called."""
+
+    def name_of(self, key: str, row: Mapping[str, Any]) -> str:
+        """Return what a question of a run's definition is called."""
+        return self.names[question_key(row, key)]
 
     @property
     def rehearsal(self) -> bool:
@@ -188,6 +196,8 @@ def read(selection: Selection) -> Data:
         kinds=selection.kinds,
         left_out=tuple(run.name for run in selection.rehearsals_left_out),
         without_tables=selection.without_tables,
+        levels=levels,
+        names=questions,
     )
 
 

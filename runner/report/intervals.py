@@ -40,6 +40,43 @@ def wilson(share: pl.Expr, n: pl.Expr, quantile: pl.Expr | float = Z) -> tuple[p
     return (centre - half).clip(0, 1), (centre + half).clip(0, 1)
 
 
+def exact(count: int, n: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a share, count of n, between 0 and 1.
+
+    C. J. Clopper and E. S. Pearson (1934), The use of confidence or fiducial limits illustrated in
+    the case of the binomial, Biometrika 26, 404-413.
+    """
+    low = special.betaincinv(count, n - count + 1, 1 - UPPER) if count else 0.0
+    high = special.betaincinv(count + 1, n - count, UPPER) if count < n else 1.0
+    return float(low), float(high)
+
+
+def of_strata(
+    strata: Sequence[tuple[int, int, int]],
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Return the share in all strata, each weighted by its size, and its 95 % interval.
+
+    From the exact interval of each stratum, as G. Y. Zou and A. Donner (2008), Construction of
+    confidence limits about effect measures: a general approach, Statistics in Medicine 27,
+    1693-1702, combine them: also where nothing was counted it has a width. A stratum that was
+    looked at in whole has no interval.
+
+    Args:
+        strata: of each its size, how many of it were drawn (above 0), and how many of these count.
+    """
+    total = sum(size for size, _, _ in strata)
+    if not total:
+        return None, None, None
+    share = below = above = 0.0
+    for size, n, count in strata:
+        weight, own = size / total, count / n
+        low, high = exact(count, n) if n < size else (own, own)
+        share += weight * own
+        below += (weight * (own - low)) ** 2
+        above += (weight * (high - own)) ** 2
+    return share, max(0.0, share - below**0.5), min(1.0, share + above**0.5)
+
+
 def t_quantile(freedom: pl.Expr) -> pl.Expr:
     """Return the 97.5 % quantile of Student's t; the degrees of freedom need not be whole."""
     return freedom.map_batches(

@@ -216,7 +216,7 @@ def _correlation(pairs: pl.DataFrame) -> list[float | None]:
     x, y = pl.col("value"), pl.col("value_right")
     if pairs.height < 3 or pairs["value"].n_unique() < 2 or pairs["value_right"].n_unique() < 2:
         return [None, None, None, None]  # a constant correlates with nothing
-    pearson, spearman = pairs.select(
+    linear, spearman = pairs.select(
         pl.corr(x, y).alias("p"), pl.corr(x, y, method="spearman").alias("s")
     ).row(0)
     centred = pairs.with_columns(x - x.mean(), y - y.mean())
@@ -233,11 +233,11 @@ def _correlation(pairs: pl.DataFrame) -> list[float | None]:
         .drop("cell")
         .to_numpy()
     )
-    low, high = intervals.of_correlation(sums, _pearson)
-    return [pearson, low, high, spearman]
+    low, high = intervals.of_correlation(sums, pearson)
+    return [linear, low, high, spearman]
 
 
-def _pearson(sums: Numbers) -> Numbers:
+def pearson(sums: Numbers) -> Numbers:
     """Return the correlations of rows of sums, the first of which are those of all the pairs."""
     n, x, y, xx, yy, xy = sums.T
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -123,7 +123,7 @@ class Parts:
         )
 
 
-_CODED = ("interval_units", "pattern", "comparable", "statistic", "defined")
+_CODED = ("interval_units", "pattern", "comparable", "statistic", "defined", "error", "found")
 _OF_LEVELS = {"interval_units", "option"}
 """Columns of the tables that show factors."""
 

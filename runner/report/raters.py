@@ -85,7 +85,7 @@ def rank_correlations(readings: pl.DataFrame, place: Sequence[str]) -> pl.DataFr
     keys: dict[str, Any] = {name: readings.schema[name] for name in ("question", "block")}
     schema = {**keys, "run": pl.String, "other_run": pl.String, "cells": pl.Int64}
     rows = [
-        (*key, runs[one], runs[two], *_spearman(ratings[:, one], ratings[:, two]))
+        (*key, runs[one], runs[two], *spearman(ratings[:, one], ratings[:, two]))
         for key, runs, ratings in tables(readings, place)
         for one, two in combinations(range(len(runs)), 2)
     ]
@@ -348,22 +348,24 @@ def crossed(one: Numbers, two: Numbers, categories: int) -> Numbers:
 
 
 def weighted_kappa(table: Numbers, power: int) -> float | None:
-    """Return Cohen's kappa with weights |i - j| or its square, over the whole scale; None: undefined.
+    """Return Cohen's kappa with weights |i - j|, its square, or none; None: undefined.
 
     J. Cohen (1968), Weighted kappa, Psychological Bulletin 70, 213-220.
 
     Args:
         table: how many cells have each pair of categories, also those that nobody gave.
-        power: 1 or 2.
+        power: 1 or 2, over the whole scale; 0: all differences weigh the same.
     """
     places = np.arange(len(table))
-    weights = np.abs(places[:, None] - places) ** power
+    apart = np.abs(places[:, None] - places)
+    weights = apart**power if power else apart > 0
     n = table.sum()
     expected = (weights * np.outer(table.sum(axis=1), table.sum(axis=0))).sum()
     return None if expected == 0 else float(1 - n * (weights * table).sum() / expected)
 
 
-def _spearman(one: Numbers, two: Numbers) -> tuple[int, float | None]:
+def spearman(one: Numbers, two: Numbers) -> tuple[int, float | None]:
+    """Return the cells that both have rated, and the correlation of their ranks; None: undefined."""
     both = np.isfinite(one) & np.isfinite(two)
     cells = int(both.sum())
     if cells < LEAST + 1:

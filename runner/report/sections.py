@@ -8,7 +8,8 @@ import polars as pl
 
 from runner import __version__
 from runner.core.expand import BUNDLED_FACTORS
-from runner.report import numbers, rater_parts
+from runner.report import numbers, people, people_parts, rater_parts
+from runner.report.checked import Checks
 from runner.report.choice_parts import ChoiceParts
 from runner.report.confounding import confounded
 from runner.report.contrast_parts import ContrastParts
@@ -55,6 +56,8 @@ class Sections:
         self._number_sheet = Sheet(self._numbers, words, form)
         self._usage = data.usage
         self._parts = Parts(self._data, words)
+        self._rated = people.rated(data)
+        self._checks = Checks(data.runs, words, self._parts)
         self.values = int(self._parts.missing["n"].sum())
         self.missing = int(self._parts.missing["missing"].sum())
         self.requests = int(data.statuses["requests"].sum())
@@ -93,6 +96,8 @@ class Sections:
     def all(self) -> Iterator[Section]:
         """Yield them in the order of the page."""
         yield self._section("quality", self._quality())
+        if self._checks.there:
+            yield self._section("audit", self._checks.all())
         if self._numbers.questions:
             yield self._section("scores", self._scores())
             made = (self._words, self._parts, self._number_sheet)
@@ -101,6 +106,7 @@ class Sections:
             yield self._section("agreement", self._agreement())
             between = rater_parts.of_numbers(self._numbers, self._words, self._parts)
             yield self._section("raters", between)
+            yield from self._people("people", self._numbers, is_choice=False)
             yield self._section("correlation", self._correlation())
             yield self._section("temperature", self._temperature())
         if any(columns_of(run.stored.definition) for run in self._data.runs):
@@ -112,12 +118,21 @@ class Sections:
             compared = ContrastParts(self._choices, *made)
             yield self._section("choice_contrasts", compared.all())
             yield self._section("choice_agreement", of_choices.agreement())
+            yield from self._people("choice_people", self._choices, is_choice=True)
         yield self._section("reasons", self._reasons())
         yield self._section("usage", self._costs())
         yield self._section("methods", self._methods())
 
     def _section(self, name: str, parts: Iterator[Part]) -> Section:
         return Section(anchor=name, title=self._words(f"s.{name}"), parts=tuple(parts))
+
+    def _people(self, name: str, some: Data, *, is_choice: bool) -> Iterator[Section]:
+        """Yield a section on people beside models where people have rated something."""
+        if self._rated:
+            parts = people_parts.between(
+                some, self._rated, self._words, self._parts, is_choice=is_choice
+            )
+            yield self._section(name, parts)
 
     def _quality(self) -> Iterator[Part]:
         words, data = self._words, self._data
@@ -294,19 +309,30 @@ class Sections:
                 yield words("m.contrasts")
             for key in ("shares", "consistency", "kappa", "choice_raters", "confusion"):
                 yield words(f"m.{key}")
+        if self._rated:
+            yield words("m.people")
+            yield words("m.choice_people")
+        if self._checks.there:
+            yield words("m.audit")
         for key in ("reasons", "cost", "reproduce"):
             yield words(f"m.{key}")
         yield self._parts.table("returned", data.returned)
-        sources = [
-            (said["name"], what, value)
-            for said in data.sources
-            for what, value in said.items()
-            if what != "name" and value
-        ]
-        schema = ["source", "what", "value"]
-        frame = pl.DataFrame(sources, schema=schema, orient="row")
-        yield self._parts.table("sources", frame, open_=False)
-        versions = [("chorus", __version__), ("python", platform.python_version())]
-        versions += [(name, version(name)) for name in PACKAGES]
-        frame = pl.DataFrame(versions, schema=["package", "version"], orient="row")
-        yield self._parts.table("versions", frame, open_=False)
+        yield self._parts.table("sources", _sources(data), open_=False)
+        yield self._parts.table("versions", _versions(), open_=False)
+
+
+def _sources(data: Data) -> pl.DataFrame:
+    """Return what each run was asked, and the hashes of the files it was read from."""
+    found = [
+        (said["name"], what, value)
+        for said in data.sources
+        for what, value in said.items()
+        if what != "name" and value
+    ]
+    return pl.DataFrame(found, schema=["source", "what", "value"], orient="row")
+
+
+def _versions() -> pl.DataFrame:
+    found = [("chorus", __version__), ("python", platform.python_version())]
+    found += [(name, version(name)) for name in PACKAGES]
+    return pl.DataFrame(found, schema=["package", "version"], orient="row")

@@ -128,10 +128,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "list_comma": ("、", ", "),
     # sections
     "s.quality": ("回答の品質", "Quality of the answers"),
+    "s.audit": ("読み取りの確認（人手）", "Readings checked by hand"),
     "s.scores": ("得点", "Scores"),
     "s.contrasts": ("同じ条件での比較", "Paired contrasts"),
     "s.agreement": ("試行間の一致", "Agreement between trials"),
     "s.raters": ("モデル間の一致", "Agreement between models"),
+    "s.people": ("人とモデルの一致", "Agreement of models with people"),
+    "s.choice_people": ("人とモデルの選択の一致", "Agreement of the choices with people"),
     "s.correlation": ("質問間の相関", "Correlation between questions"),
     "s.temperature": ("温度とばらつき", "Temperature and spread"),
     "s.scales": ("尺度得点と注意確認", "Scale scores and attention checks"),
@@ -145,6 +148,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.quality": ("依頼の結末（モデル別）", "How the requests ended, by model"),
     "t.missing": ("欠測値（モデル・質問・原因別）", "Missing values, by model, question and cause"),
     "t.patterns": ("値を見つけたパターン", "Patterns that found the value"),
+    "t.audit": ("読み取りの誤り率", "Error rate of the extraction"),
+    "t.audit_patterns": ("誤り率（パターン別）", "Error rate by pattern"),
+    "t.audit_errors": ("誤りとされた読み取り", "Readings that were found wrong"),
     "t.scores_model": ("得点（モデル別）", "Scores by model"),
     "t.scores_persona": ("得点（ペルソナ別）", "Scores by persona"),
     "t.scores_text": ("得点（テキスト別）", "Scores by text"),
@@ -214,6 +220,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "全モデルの一致（クリッペンドルフの α、フライスの κ）",
         "Agreement of all models (Krippendorff's α, Fleiss' κ)",
     ),
+    "t.people": ("モデルと人の一致", "Models beside people"),
+    "t.choice_people": ("モデルと人の選択の一致", "Choices of models beside those of people"),
+    "t.people_among": ("人どうしの一致", "Agreement of the people among themselves"),
+    "t.choice_people_among": (
+        "人どうしの選択の一致",
+        "Agreement of the people's choices among themselves",
+    ),
+    "t.choice_people_confusion": (
+        "混同行列（モデルと人）",
+        "Confusion matrices of models and people",
+    ),
     "t.confusion": ("混同行列（モデルの対ごと）", "Confusion matrices, by pair of models"),
     "t.agreement": ("試行間の一致", "Agreement between trials"),
     "t.precision": ("試行は何回で足りるか", "How many trials are enough"),
@@ -234,6 +251,19 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.persona": ("ペルソナ", "persona"),
     "c.text": ("テキスト", "text"),
     "c.temperature": ("温度", "temperature"),
+    "c.error": ("誤りの種類", "kind of error"),
+    "c.found": ("読み取った値", "what was read"),
+    "c.readings": ("読み取りの数", "readings"),
+    "c.checked": ("確認した数", "checked"),
+    "c.errors": ("誤り", "errors"),
+    "c.rate": ("誤り率（%）", "error rate, %"),
+    "c.custom_id": ("依頼の識別子", "custom_id"),
+    "c.verdict": ("判定", "verdict"),
+    "c.right": ("正しい値", "right value"),
+    "c.cells_people": ("人の値のある条件", "cells of people"),
+    "c.cells_model": ("モデルの値のある条件", "cells of the model"),
+    "c.given_model": ("モデルの答え", "answer of the model"),
+    "c.given_people": ("人の答え", "answer of people"),
     "c.total": ("総数", "total"),
     "c.n": ("n", "n"),
     "c.missing": ("欠測", "missing"),
@@ -320,6 +350,43 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.package": ("名称", "name"),
     "c.version": ("版", "version"),
     "c.cause": ("原因", "cause"),
+    "v.any_error": ("すべての誤り", "any error"),
+    "v.wrongly_read": (
+        "値の読み誤り（値のある読み取りのうち）",
+        "wrongly read, of those with a value",
+    ),
+    "v.wrongly_missing": (
+        "値の見落とし（値のない読み取りのうち）",
+        "wrongly missing, of those without a value",
+    ),
+    "v.a_value": ("値あり", "a value"),
+    "v.nothing": ("値なし", "no value"),
+    "v.pearson": ("ピアソンの r", "Pearson's r"),
+    "v.spearman": ("スピアマンの ρ", "Spearman's ρ"),
+    "v.mae": ("平均絶対誤差（MAE）", "mean absolute error (MAE)"),
+    "v.bias": ("偏り（モデル − 人）", "bias (model − people)"),
+    "v.same": ("一致（%）", "same answer, %"),
+    "v.kappa": ("コーエンの κ", "Cohen's κ"),
+    "v.kappa_linear": ("重み付き κ（１次）", "weighted κ (linear)"),
+    "v.kappa_quadratic": ("重み付き κ（２次）", "weighted κ (quadratic)"),
+    "v.few_cells": (
+        "できない：モデルと人の両方に値のある条件が足りない",
+        "no: too few cells that the model and people both have a value in",
+    ),
+    "v.constant_model": (
+        "できない：モデルの値がどの条件でも同じ",
+        "no: the model rates all cells alike",
+    ),
+    "v.constant_people": ("できない：人の値がどの条件でも同じ", "no: people rate all cells alike"),
+    "v.one_rater_people": ("できない：評定者が一人", "no: only one rater"),
+    "v.few_shared": (
+        "できない：必要な評定者の値がそろう条件が二つない",
+        "no: fewer than two cells with the ratings it needs",
+    ),
+    "v.no_residual_people": (
+        "できない：評定者の差がどの条件でも同じ",
+        "no: the raters differ alike in every cell",
+    ),
     "v.cells": ("条件", "cells"),
     "v.trials": ("試行", "trials"),
     "v.live": ("実際の回答", "live"),
@@ -489,6 +556,78 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "total = success + retry success + failed + open. Success: every question was read when "
         "first asked; retry success: after being asked again; failed: not within the allowed number "
         "of attempts. Of an imported table the endings are not known.",
+    ),
+    "n.audit_none": (
+        "{run}：audit.csv はあるが、数えられる判定がまだない。誤り率は分からない。",
+        "{run}: audit.csv is there, and no verdict in it can be counted yet: the error rate is not "
+        "known.",
+    ),
+    "n.audit_unreadable": (
+        "{run}：audit.csv に読めないところがあり、そこは数えていない：{why}",
+        "{run}: some of audit.csv cannot be read and is not counted: {why}",
+    ),
+    "n.audit_not_checked": (
+        "{run}：一つも確認されていないパターンがあり、その読み取り（{share}）は上の誤り率に含まれない：{names}",
+        "{run}: of some patterns no reading was checked; their readings ({share}) are not in the "
+        "error rate: {names}",
+    ),
+    "n.audit_unfilled": (
+        "{run}：判定のない {count} 行は数えていない（{rows}）。難しい行を飛ばしたのなら、誤り率は低く出る。",
+        "{run}: {count} rows without a verdict are not counted ({rows}). Where hard ones were skipped, "
+        "the error rate is too low.",
+    ),
+    "n.audit_unknown_verdict": (
+        "{run}：判定が ok、wrong、missing のどれでもない {count} 行は数えていない（{rows}）。直して報告書を作り直すこと。",
+        "{run}: {count} rows whose verdict is none of ok, wrong and missing are not counted ({rows}): "
+        "correct them and make the report again.",
+    ),
+    "n.audit_does_not_fit": (
+        "{run}：値がないのに wrong、または値があるのに missing とされた {count} 行は数えていない（{rows}）。"
+        "直して報告書を作り直すこと。",
+        "{run}: {count} rows that say wrong where no value was read, or missing where one was, are not "
+        "counted ({rows}): correct them and make the report again.",
+    ),
+    "n.audit_changed": (
+        "{run}：回答か値が引いたときと違う {count} 行は数えていない（{rows}）。",
+        "{run}: {count} rows whose answer or value is not the one that was drawn are not counted "
+        "({rows}).",
+    ),
+    "n.audit_unknown": (
+        "{run}：引いた覚えのない {count} 行は数えていない（{rows}）。",
+        "{run}: {count} rows that were not drawn are not counted ({rows}).",
+    ),
+    "n.audit_repeated": (
+        "{run}：重複する {count} 行はどれも数えていない（{rows}）。",
+        "{run}: {count} rows that stand there more than once are not counted ({rows}).",
+    ),
+    "n.audit_read_anew": (
+        "{run}：今の表では読み取りが違う {count} 行は数えていない（{rows}）。誤り率は今の表のものではない。"
+        "新しい標本を引くこと（action=sample）。",
+        "{run}: {count} rows that the table reads otherwise today are not counted ({rows}): the error "
+        "rate is not that of today's table; draw a new sheet (action=sample).",
+    ),
+    "n.audit_gone": (
+        "{run}：引いた {count} 行が表からなくなっている（引いたときの{rows}）。",
+        "{run}: {count} rows that were drawn are not in the sheet any more ({rows} as drawn).",
+    ),
+    "n.audit_rows": ("行 {rows}", "row {rows}"),
+    "n.no_people": (
+        "人の評定はあるが、ここに示す質問のものはない。",
+        "There are ratings by people, but none of these questions.",
+    ),
+    "n.people_cells": (
+        "人の評定が分けている条件：{cell}。そのほかの要因と温度については、モデルの値をまとめている。",
+        "What the people's ratings tell apart: {cell}. Over other factors and temperatures a model's "
+        "values are taken together.",
+    ),
+    "n.people_missing": (
+        "人の評定のうち、値のないもの {missing}、ここのモデルにない質問・選択肢・水準のもの {unplaced}。どちらも数えていない。",
+        "Of the people's ratings {missing} have no value, and {unplaced} are of items, options or levels "
+        "that these runs do not have; neither count.",
+    ),
+    "n.constant_people": (
+        "どの条件でも同じ評定をした人：{names}。この人たちについては一致を見ることができない。",
+        "People who rate every cell alike: {names}. No agreement can be seen in them.",
     ),
     "n.missing": (
         "n + 欠測 = 総数。失敗した依頼でも、ほかの質問の値が読めていればその値は n に含む。"
@@ -973,6 +1112,37 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "p.template": ("ひな型 {name}：", "Template {name}:"),
     "p.bounds": ("{low} から {high}", "{low} to {high}"),
     "p.persona": ("システムプロンプト、{name}：", "System prompt, {name}:"),
+    "m.audit": (
+        "読み取りの確認：action=sample が各パターンからほぼ同数の読み取りを引き、人が audit.csv に判定を書いた。"
+        "誤り率は各パターンの割合を、引いたときの読み取りの数で重みづけたもの。区間はパターンごとの正確な区間"
+        "（Clopper–Pearson）を Zou と Donner の方法で合わせた 95 % 区間で、控えめ（広め）である。"
+        "誤りが一つもなくても幅があり、すべてを確認したパターンでは幅がない。判定は表の値を変えない。",
+        "Readings checked by hand: action=sample drew about as many readings of each pattern, and "
+        "somebody wrote verdicts into audit.csv. The error rate is the share of each pattern, weighted "
+        "by how many readings it had when the sheet was drawn. Its 95 % interval combines the exact "
+        "ones of the patterns (Clopper and Pearson) as Zou and Donner do, and is rather too wide than "
+        "too narrow: it has a width where no error was found, and none where all readings of a "
+        "pattern were checked. A verdict changes no value of the tables.",
+    ),
+    "m.people": (
+        "モデルと人の一致：条件ごとに、モデルの値の平均と人の値の平均を比べる。r の区間はフィッシャーの z とジャックナイフ、"
+        "ICC(2,1) と α はモデルと人を二人の評定者とみなしたもの、偏りは差の平均とその t 区間。一方に値のない条件は数えない。",
+        "Models beside people: the mean of the model's values and the mean of the people's, cell by "
+        "cell. The interval of r is Fisher's z with the jackknife; ICC(2,1) and α take the model and "
+        "the people as two raters; bias is the mean difference, with its t interval. Cells that one of "
+        "both has no value in do not count.",
+    ),
+    "m.choice_people": (
+        "モデルと人の選択の一致：条件ごとに、モデルと人のそれぞれ最も多い答えを比べる（同数なら答えなし）。"
+        "一致の割合の区間は Clopper–Pearson。選択肢の識別子が続き番号なら、重み付き κ も示す。",
+        "Choices of models beside those of people: the most frequent answer of each, cell by cell (none "
+        "where several are). The interval of the same answers is Clopper and Pearson's. Where the ids "
+        "of the options are numbers in order, weighted κ is given, too.",
+    ),
+    "m.people_among": (
+        "人どうしの一致：モデルと人の一致を読むときの目安。",
+        "Agreement of the people among themselves: what the agreement of models with them can be held against.",
+    ),
     "m.reproduce": (
         "同じデータと同じ版のソフトウェアからは、同じ報告書ができる。このページは作成日時を含まない。",
         "The same data and the same versions make the same report; this page holds no date of its "

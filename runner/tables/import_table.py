@@ -1,11 +1,8 @@
 """`action=import`: an existing table in the study's columns, checked row by row, nothing invented."""
 
-import csv
-import io
 import json
 import re
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -16,24 +13,20 @@ from typing import Any
 import polars as pl
 
 from runner import __version__
-from runner.config.problems import did_you_mean
 from runner.core.definition import define_questions
 from runner.core.errors import ConfigError
 from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import Experiment, Question
 from runner.storage.files import part_of, settle, write_durably
-from runner.tables.export import FORMULA, guarded
+from runner.tables.export import guarded
 from runner.tables.formats import REHEARSAL, STUDY
-from runner.tables.items import no_numbers
+from runner.tables.items import NUMBER, folded, no_numbers
+from runner.tables.sheets import Faults, decoded, excerpt, placed, rows
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
 """What stands for a missing value, in small letters."""
 FOLDER = "imported"
-SHOWN = 20
-"""Problems that are listed; all are counted."""
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 WHOLE = re.compile(r"[0-9]+(\.0*)?")
-MAX_CELL = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +62,7 @@ def import_table(path: Path, experiment: Experiment, outputs: Path) -> Imported:
     digest = sha256(content).hexdigest()
     folder = outputs / experiment.name / FOLDER
     _check_free(folder, digest)
-    text, encoding = _decoded(content, path)
+    text, encoding = decoded(content, f"input={path}")
     table = _Table(path, experiment)
     rows = list(table.rows(text))
     table.raise_any()
@@ -134,43 +127,19 @@ def _check_free(folder: Path, digest: str) -> None:
         raise ConfigError(f"{folder}: exists already; choose another name=…")
 
 
-def _decoded(content: bytes, path: Path) -> tuple[str, str]:
-    """Return the text and its encoding.
-
-    What is UTF-8 is that: text in cp932 (Shift_JIS as Windows has it) is hardly ever valid UTF-8.
-    """
-    marked = content.startswith(b"\xef\xbb\xbf")
-    tried = ["utf-8-sig"] if marked else ["utf-8", "cp932"]
-    for encoding in tried:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" in text:
-            break
-        return text, encoding
-    raise ConfigError(
-        f"input={path}: neither UTF-8 (with or without a byte order mark) nor cp932 text: save it "
-        "as CSV in UTF-8"
-    )
-
-
 class _Table:
     """One file while it is being checked."""
 
     def __init__(self, path: Path, experiment: Experiment) -> None:
-        self._path = path
         self._experiment = experiment
         self._questions = experiment.questions.questions
-        self._faults: dict[str, tuple[str, int]] = {}
-        """What is wrong: of each kind of fault, the first one, and as many more as there are."""
-        self._count = 0
+        self._faults = Faults(f"input={path}")
         self._seen: dict[tuple[Any, ...], int] = {}
         self.personas: dict[str, str] = {}
         """Name by id, of those that the file names."""
         self.texts: dict[str, str] = {}
-        self._persona_ids = _ids(_named(experiment, "persona", "name"))
-        self._text_ids = _ids(_named(experiment, "text", "title"))
+        self._persona_ids = ids_by_name(called(experiment, "persona", "name"))
+        self._text_ids = ids_by_name(called(experiment, "text", "title"))
 
     def schema(self) -> dict[str, Any]:
         readings: dict[str, Any] = {}
@@ -182,73 +151,27 @@ class _Table:
 
     def rows(self, text: str) -> Iterator[list[Any]]:
         """Yield the rows as they are stored; what is wrong is noted and left out."""
-        csv.field_size_limit(MAX_CELL)
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        try:
-            header = next(reader, [])
-            if not header:
-                self._add("has no heading: it is empty")
-                return
-            columns = self._columns([name.strip() for name in header])
-            if columns is None:
-                return
-            for number, cells in enumerate(reader, 2):
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    self._wrong(
-                        number, f"has {len(cells)} cells, the heading {len(header)}", "cells"
-                    )
-                    continue
-                named = {key: _unguarded(cells[place]) for key, place in columns.items()}
-                if (row := self._row(number, named)) is not None:
-                    yield row
-        except csv.Error as error:
-            self._wrong(reader.line_num, f"line cannot be read as CSV ({error})", "line")
-        if not self._count and not self._seen:
-            self._add("has no row")
+        for number, cells in rows(text, self._faults, self._columns):
+            if (row := self._row(number, cells)) is not None:
+                yield row
 
     def raise_any(self) -> None:
-        if self._count:
-            said = [
-                f"{first} (and {count - 1:,} more row{'s' * (count > 2)})" if count > 1 else first
-                for first, count in self._faults.values()
-            ]
-            more = len(said) - SHOWN
-            rest = f"; and {more:,} more kinds of fault" if more > 0 else ""
-            raise ConfigError(
-                f"input={self._path}: {'; '.join(said[:SHOWN])}{rest}. Nothing was imported"
-            )
-
-    def _add(self, what: str, fault: str | None = None) -> None:
-        """Note what is wrong; of one fault, only the first is said, and how many others there are."""
-        self._count += 1
-        first, count = self._faults.get(fault or what, (what, 0))
-        self._faults[fault or what] = first, count + 1
+        self._faults.raise_any("Nothing was imported")
 
     def _wrong(self, row: int, what: str, fault: str) -> None:
-        self._add(f"row {row}: {what}", fault)
+        self._faults.of_row(row, what, fault)
 
-    def _columns(self, header: list[str]) -> dict[str, int] | None:
+    def _columns(self, header: Sequence[str]) -> dict[str, int] | None:
         """Return where each column stands."""
         wanted = [
             *STUDY,
             *(f"{q.id}value" for q in self._questions),
             *(f"{q.id}reason" for q in self._questions),
         ]
-        before = self._count
-        for name in wanted:
-            if name not in header:
-                self._add(f"column {name} is not there")
-            elif header.count(name) > 1:
-                self._add(f"column {name} stands {header.count(name)} times")
-        for name in header:
-            if name not in wanted:
-                self._add(f"column {name!r} is not known; {did_you_mean(name, wanted)}")
-        return None if self._count > before else {name: header.index(name) for name in wanted}
+        return placed(header, wanted, self._faults)
 
     def _row(self, number: int, cells: Mapping[str, str]) -> list[Any] | None:
-        before = self._count
+        before = self._faults.count
         for name in ("text", "developer", "model", "persona"):
             if not cells[name].strip():
                 self._wrong(number, f"{name} is empty", f"no {name}")
@@ -270,7 +193,7 @@ class _Table:
         if trial is not None and (first := self._seen.setdefault(key, number)) != number:
             repeated = f"{model}, {persona}, {text}, temperature {temperature}, trial {trial}"
             self._wrong(number, f"repeats row {first}: {repeated}", "repeated")
-        if self._count > before:
+        if self._faults.count > before:
             return None
         return [
             *(self._experiment.name, provider, model, rehearsal),
@@ -285,14 +208,14 @@ class _Table:
             return None
         if NUMBER.fullmatch(cell.strip()) is None or not 0 <= float(cell) <= 5:
             self._wrong(
-                number, f"temperature {_excerpt(cell)}: allowed: 0 to 5, or empty", "temperature"
+                number, f"temperature {excerpt(cell)}: allowed: 0 to 5, or empty", "temperature"
             )
             return None
         return float(cell)
 
     def _trial(self, number: int, cell: str) -> int | None:
         if WHOLE.fullmatch(cell.strip()) is None or not 1 <= float(cell) < 1e9:
-            self._wrong(number, f"trial {_excerpt(cell)}: allowed: a whole number from 1", "trial")
+            self._wrong(number, f"trial {excerpt(cell)}: allowed: a whole number from 1", "trial")
             return None
         return int(float(cell))
 
@@ -301,7 +224,7 @@ class _Table:
         plain = cell.strip()
         if plain.lower() in MISSING:
             return None
-        where = f"{question.id}value {_excerpt(cell)}"
+        where = f"{question.id}value {excerpt(cell)}"
         allowed = f"allowed: {question.minimum} to {question.maximum}, or empty when it is missing"
         try:
             value = Decimal(plain) if NUMBER.fullmatch(plain) else None
@@ -324,7 +247,7 @@ class _Table:
         try:
             found = datetime.fromisoformat(_padded(text))
         except ValueError:
-            said = f"timestamp {_excerpt(text)}: allowed: as 2025-03-01 12:30:00, or 2025/3/1 9:05"
+            said = f"timestamp {excerpt(text)}: allowed: as 2025-03-01 12:30:00, or 2025/3/1 9:05"
             self._wrong(number, said, "timestamp")
             return None
         return found.astimezone(UTC) if found.tzinfo else None
@@ -377,18 +300,13 @@ _EMPTY: dict[str, Any] = {
 """What an imported table does not say."""
 
 
-def _ids(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def ids_by_name(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return id and name by everything that a table may call it: its id, or its name."""
-    known = {_folded(name): (key, name) for key, name in names.items()}
-    return known | {_folded(key): (key, name) for key, name in names.items()}
+    known = {folded(name): (key, name) for key, name in names.items()}
+    return known | {folded(key): (key, name) for key, name in names.items()}
 
 
-def _folded(name: str) -> str:
-    """Return a name without differences of width, as between １ and 1."""
-    return unicodedata.normalize("NFKC", name).strip()
-
-
-def _named(experiment: Experiment, factor: str, name: str) -> dict[str, str]:
+def called(experiment: Experiment, factor: str, name: str) -> dict[str, str]:
     """Return what the levels of a factor are called, by id."""
     levels = experiment.factors[factor].levels if factor in experiment.factors else {}
     return {id_: level.fields.get(name, id_) for id_, level in levels.items()}
@@ -396,18 +314,9 @@ def _named(experiment: Experiment, factor: str, name: str) -> dict[str, str]:
 
 def _known(written: str, ids: Mapping[str, tuple[str, str]], named: dict[str, str]) -> str:
     """Return the id that a written name stands for, or the name itself; and remember the name."""
-    key, name = ids.get(_folded(written), (written, written))
+    key, name = ids.get(folded(written), (written, written))
     named.setdefault(key, name)
     return key
-
-
-def _unguarded(cell: str) -> str:
-    """Take away the mark that our own tables put before what looks like a formula."""
-    return cell[1:] if cell.startswith("'") and FORMULA.match(cell[1:]) else cell
-
-
-def _excerpt(cell: str) -> str:
-    return repr(cell if len(cell) <= 30 else cell[:29] + "…")
 
 
 def _manifest(experiment: Experiment, table: _Table) -> dict[str, Any]:

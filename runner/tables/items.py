@@ -1,12 +1,15 @@
 """What the columns of a question mean, by what is answered to it."""
 
+import math
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.core.definition import kind_of, options_in
 from runner.core.errors import ConfigError
-from runner.core.model import ItemKind
+from runner.core.model import BETWEEN, ItemKind
 from runner.tables.runs import StoredRun
 
 COUNTED = (ItemKind.CHOICE, ItemKind.CHOICES, ItemKind.RANK)
@@ -97,6 +100,47 @@ def no_numbers(definition: Mapping[str, Any], of: str) -> str | None:
         for what, keys in others.items()
     ]
     return ", ".join(said) or None
+
+
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+
+
+def taken(item: Item, cell: str) -> float | int | str:
+    """Return what somebody wrote as an answer, as tables hold it.
+
+    Args:
+        item: what is answered.
+        cell: a number, the id of an option or what was shown, several of them with `;` between, or
+            whatever a text or JSON is.
+
+    Raises:
+        ValueError: it is no answer to that; says what would be.
+    """
+    plain = cell.strip()
+    if item.kind in SAID:
+        return plain
+    allowed = f"allowed: {allowed_of(item)[1]}"
+    if item.kind is ItemKind.NUMBER:
+        low, high, is_whole = item.bounds or (-math.inf, math.inf, False)
+        number = float(plain) if NUMBER.fullmatch(plain) else math.nan
+        if not low <= number <= high or (is_whole and number != int(number)):
+            raise ValueError(allowed)
+        return int(number) if is_whole else number
+    names = {folded(shown): id_ for id_, shown in item.options.items()}
+    names |= {folded(id_): id_ for id_ in item.options}
+    parts = [plain] if item.kind is ItemKind.CHOICE else plain.split(BETWEEN.strip())
+    named = [names.get(folded(part), "") for part in parts]
+    is_all = item.kind is not ItemKind.RANK or len(named) == len(item.options)
+    if "" in named or len(set(named)) < len(named) or not is_all:
+        raise ValueError(allowed)
+    if item.kind is ItemKind.CHOICES:
+        named.sort(key=list(item.options).index)
+    return BETWEEN.join(named)
+
+
+def folded(name: str) -> str:
+    """Return a name without differences of width, as between １ and 1."""
+    return unicodedata.normalize("NFKC", name).strip()
 
 
 def shown_options(options: Mapping[str, str]) -> str:

@@ -15,6 +15,8 @@ from runner.core.plan import Purpose
 from runner.run import assemble, maintenance
 from runner.run.extract import Comparison
 from runner.run.run import Run
+from runner.run.sample import sample
+from runner.storage.ledger import Ledger
 from tests.unit.composing import composed
 from tests.unit.test_extractor import FILLED
 
@@ -241,3 +243,22 @@ def test_a_file_that_is_not_there_is_a_mistake_of_one_line(tmp_path, capfd):
     assert capfd.readouterr().err.count("\n") == 1
     assert main("action=extract", "input=x", "apply=true") == 2
     assert "apply=true" in capfd.readouterr().err
+
+
+def test_a_sheet_is_drawn_from_the_ledger_and_is_the_same_while_a_run_goes_on(outputs):
+    """It needs no table, and takes no lock: another process may hold the run."""
+    run = Run(composed([*ARGUMENTS, f"outputs={outputs}", "sample.n=12"])[0])
+    folder = run.folder(sending=False)
+    table = pl.read_parquet(folder / "answers.parquet")
+    (folder / "answers.parquet").unlink()
+    with Ledger.open(folder):
+        drawn = sample(run)
+    assert (drawn.drawn, drawn.readings) == (12, 48)
+    sheet = pl.read_csv(drawn.sheet)
+    for row in sheet.iter_rows(named=True):
+        answer = table.row(by_predicate=pl.col("custom_id") == row["custom_id"], named=True)
+        for part in ("value", "reason", "cause"):
+            assert row[part] == answer[f"{row['question']}_{part}"], row
+    assert set(sheet["pattern"]) <= {"none", *table["Q1_pattern"], *table["Q2_pattern"]}
+    with pytest.raises(ConfigError, match=r"audit\.csv: is there already, and may be filled in"):
+        sample(run)

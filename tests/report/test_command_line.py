@@ -91,3 +91,10 @@ def test_a_mistake_is_one_line_that_helps(desk, capsys, argv, message):
     assert main(argv) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert message in line
+
+
+def test_ratings_are_imported_by_the_same_action(desk, capsys):
+    (desk / "people.csv").write_text("rater,text,item,value\nr,t1,Q1,5\nr,t3,Q1,\n")
+    assert main(["action=import", "kind=ratings", "input=people.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "imported 1 rating of 1 item by text from 1 rater (utf-8); 1 missing" in said

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from runner.report import choices, contrasts, intervals, numbers, raters
+from runner.tables.audit import allotted
 
 pytestmark = pytest.mark.coverage
 
@@ -419,3 +420,52 @@ def test_icc_between_raters(cells, raters_):
             what = f"{name} {cells}x{raters_} {share} bias {bias}"
             low = 78 if bias and name == "icc_2_1" else 92  # the page says so
             assert low <= coverage_of([one[name] for one in values], true, what) <= 98
+
+
+CHECKED = {
+    "one pattern": [960],
+    "two": [900, 60],
+    "four, one common": [940, 40, 15, 5],
+    "four alike": [400, 300, 200, 100],
+    "six, one common": [9000, 500, 300, 100, 60, 40],
+    "nearly all seen": [40, 37, 3],
+}
+"""Readings of each pattern."""
+WRONG = {
+    "none": (0.0, 0.0),
+    "1 %": (0.01, 0.01),
+    "3 %": (0.03, 0.03),
+    "10 %": (0.1, 0.1),
+    "third": (0.33, 0.33),
+    "rare": (0.01, 0.5),
+    "common": (0.05, 0.0),
+}
+"""Error rates of the commonest pattern and of the others."""
+
+
+@pytest.mark.parametrize("rates", WRONG)
+@pytest.mark.parametrize("n", [20, 50, 200])
+@pytest.mark.parametrize("name", CHECKED)
+def test_error_rate_of_checked_readings(name, n, rates):
+    rng, sizes = np.random.default_rng(9), CHECKED[name]
+    first, others = WRONG[rates]
+    wrong = [round(size * (others if place else first)) for place, size in enumerate(sizes)]
+    drawn = allotted(sizes, n)
+    counts = np.stack(
+        [
+            rng.hypergeometric(bad, size - bad, m, STUDIES)
+            for bad, size, m in zip(wrong, sizes, drawn, strict=True)
+        ]
+    )
+    true, nothing = sum(wrong) / sum(sizes), 1e-12
+    kinds, often = np.unique(counts, axis=1, return_counts=True)
+    ends = [
+        intervals.of_strata(list(zip(sizes, drawn, map(int, kind), strict=True)))[1:]
+        for kind in kinds.T
+    ]
+    low, high = np.array(ends, dtype=float).T
+    held = often[(low <= true + nothing) & (true <= high + nothing)].sum() / STUDIES
+    above = often[high < true - nothing].sum() / STUDIES
+    print(f"error rate, {name}, {n} checked, {rates}: {100 * held:.1f}, above {100 * above:.1f}")
+    assert held >= 0.93
+    assert above <= 0.025

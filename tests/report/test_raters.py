@@ -123,7 +123,7 @@ def test_what_is_not_defined_is_said_and_is_no_number():
         assert (raters.fleiss(table, 5).value, raters.fleiss(table, 5).defined) == (None, why)
     for table, why in ((same, "alike"), (lone, "one_rater"), (apart, "no_complete_cell")):
         assert {(one.value, one.defined) for one in raters.icc(table).values()} == {(None, why)}
-    assert raters._spearman(*constant.T) == (3, None)
+    assert raters.spearman(*constant.T) == (3, None)
     assert raters.weighted_kappa(np.diag([0, 4.0, 0]), 1) is None
     assert raters.icc(constant)["icc_2_1"].value is not None  # one of two varies
     perfect = np.array([[1, 1], [2, 2], [4, 4.0]])

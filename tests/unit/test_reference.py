@@ -44,6 +44,7 @@ SECTIONS = {
     "ledger": "The ledger",
     "report": "The report",
     "export": "Exports",
+    "sample": "A sample to check",
     "factors": "Factors",
     "design": "The design",
     "messages": "Messages",
