@@ -72,7 +72,9 @@ def write_report(
         *_replace(folder / "figures", _figure_files(figures, drawn, form), FIGURES),
         *_replace(folder / "tables", _table_files(tables, shown.mark, form), TABLES),
     )
-    pictures = {figure.name: made["svg"] for figure, made in zip(figures, drawn, strict=True)}
+    pictures = {
+        figure.name: made[rendering.PAGE] for figure, made in zip(figures, drawn, strict=True)
+    }
     texts = {
         **scripts(data.runs, folder, shown.mark),
         "methods.md": methods(data, words),

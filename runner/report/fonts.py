@@ -2,6 +2,7 @@
 
 import io
 from base64 import b64encode
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -61,11 +62,10 @@ def drawable(text: str) -> str:
     return "".join(c if ord(c) in known else f"⟨U+{ord(c):04X}⟩" for c in visible(text))
 
 
-def font_face(text: str) -> str:
-    """Return CSS with a font, called Embedded, of just the characters of a text.
+def font_face(family: str, characters: Iterable[str]) -> str:
+    """Return CSS with the Japanese font, under a name, of just some characters.
 
-    A page asks for it after every known Japanese font, so that it is used only where the reader's
-    machine has none. The IPA Font License allows a font to be embedded in a document for its display.
+    The IPA Font License allows a font to be embedded in a document for its display.
     """
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
@@ -74,10 +74,10 @@ def font_face(text: str) -> str:
     options = Options(layout_features=[], hinting=False, name_IDs=[], notdef_outline=True)
     with TTFont(get_font_ttf_path(), recalcTimestamp=False, lazy=True) as font:
         subsetter = Subsetter(options)
-        subsetter.populate(unicodes={ord(c) for c in text if ord(c) >= EAST_ASIAN})
+        subsetter.populate(unicodes=map(ord, characters))
         subsetter.subset(font)
         font.flavor = "woff"
         file = io.BytesIO()
         font.save(file)
     data = b64encode(file.getvalue()).decode()
-    return f'@font-face {{ font-family: Embedded; src: url("data:font/woff;base64,{data}"); }}'
+    return f'@font-face {{ font-family: {family}; src: url("data:font/woff;base64,{data}"); }}'

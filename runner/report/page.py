@@ -1,19 +1,21 @@
 """The report as one HTML page: nothing from elsewhere, every text escaped, and readable without its script."""
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 from typing import Any
 
 import polars as pl
 
+from runner.report.figures.inline import FAMILY, inline
 from runner.report.figures.sheet import Drawn
-from runner.report.fonts import font_face
+from runner.report.fonts import EAST_ASIAN, font_face
 from runner.report.words import Words, visible
 
 ROWS_SHOWN = 200
@@ -110,9 +112,26 @@ def html(page: Page, words: Words, pictures: Mapping[str, bytes]) -> str:
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY.format(digest=digest)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", page.mark + page.title),
-        Markup(f"<style>{font_face(page.title + body)}\n{_part('page.css')}</style>"),
+        Markup(f"<style>{_fonts(page.title + body)}\n{_part('page.css')}</style>"),
     )
     return "<!DOCTYPE html>\n" + tag("html", head, body, lang=words.language) + "\n"
+
+
+def _fonts(text: str) -> str:
+    """Return the fonts of the page: what a reader's machine may lack, and what stands in figures.
+
+    The first comes after every known Japanese font, and is used only where there is none.
+    """
+    in_figures = {c for said in _SAID.findall(text) for c in unescape(said)}
+    return "\n".join(
+        (
+            font_face("Embedded", sorted({c for c in text if ord(c) >= EAST_ASIAN})),
+            font_face(FAMILY, sorted(in_figures)),
+        )
+    )
+
+
+_SAID = re.compile(r"<text [^>]*>([^<]*)</text>")
 
 
 @cache
@@ -185,12 +204,11 @@ def _section(section: Section, page: Page, words: Words, pictures: Mapping[str, 
 
 
 def _figure(figure: Drawn, page: Page, words: Words, svg: bytes) -> Markup:
-    data = b64encode(svg).decode()
     named = counts([f"figures/{figure.name}.{ending}" for ending in page.figure_files], words)
     files = words("figure_file", files=named)
     return tag(
         "figure",
-        tag("img", src=f"data:image/svg+xml;base64,{data}", alt=figure.title),
+        Markup(inline(svg, figure.name, figure.title)),
         tag("figcaption", tag("b", figure.title), f" {figure.caption} ", tag("small", files)),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from html import escape
 
 import numpy as np
 import pytest
@@ -27,7 +28,10 @@ def sketch(figure: Figure, form: Form) -> Mapping[str, bytes]:
             shapes.update(np.ascontiguousarray(array, dtype=float).tobytes())
     texts = "\n".join(text.get_text() for text in figure.findobj(Text))
     shown = f"{width:.2f} x {height:.2f} inches\n{shapes.hexdigest()}\n{texts}".encode()
-    return {ending: ending.upper().encode() + b" " + shown for ending in {*form.formats, "svg"}}
+    made = {ending: ending.upper().encode() + b" " + shown for ending in form.formats}
+    return made | {
+        rendering.PAGE: f'<svg viewBox="0 0 1 1"><text x="0">{escape(texts)}</text></svg>'.encode()
+    }
 
 
 def _shape_of(artist: Artist) -> Iterator[object]:

@@ -237,7 +237,7 @@ def test_there_are_figures_of_the_shares_one_for_choices_of_the_same_options(rep
     names = {path.stem for path in single[0].figures}
     assert names == {"quality", "missing", "usage", "shares_model", "shares_review"}
     for written, language in (report, single):
-        titles = [image["alt"] for image in Tree(written.page).all("img")]
+        titles = [image["aria-label"] for image in Tree(written.page).all("svg")]
         for title in {
             "en": ("Shares of the options by model", "Shares of the options by review"),
             "ja": ("選択肢の割合（モデル別）", "選択肢の割合（review 別）"),

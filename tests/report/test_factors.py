@@ -124,7 +124,7 @@ def test_a_cell_is_a_combination_of_levels(report, answers):
 def test_the_page_says_the_factors_names_and_nothing_of_the_studys_own(report):
     written, language = report
     page = Tree(written.page)
-    titles = [image["alt"] for image in page.all("img")]
+    titles = [image["aria-label"] for image in page.all("svg")]
     for title in {
         "en": ("Scores by review", "Scores by wording", "review × model: means"),
         "ja": ("得点（review 別）", "得点（wording 別）", "review × モデル：平均値"),

@@ -19,6 +19,8 @@ TAKES_AS_LONG_AS = 3 << 20
 """Bytes of results whose reading is as much work as a figure: from eight on, processes are worth their start."""
 MOST_PROCESSES = 6
 """Each takes some 130 MB."""
+PAGE = "page"
+"""What stands in place of an ending for the SVG whose text is text: with the page's font, and short."""
 
 
 def packed(figure: Figure) -> bytes:
@@ -31,7 +33,7 @@ def all_files(figures: Sequence[bytes], form: Form) -> Generator[Mapping[str, by
 
     Args:
         figures: packed.
-        form: as what they are written; SVG, which the page shows, is always among them.
+        form: as what they are written; PAGE, the SVG for the page, is always among them.
 
     Raises:
         CrewLost: a process died.
@@ -67,7 +69,7 @@ def rendered(figure: Figure, form: Form) -> Mapping[str, bytes]:
         found.execute(figure)
         figure.set_layout_engine(None)
     return {
-        ending: _MAKERS[ending](figure, form) for ending in dict.fromkeys((*form.formats, "svg"))
+        ending: _MAKERS[ending](figure, form) for ending in dict.fromkeys((*form.formats, PAGE))
     }
 
 
@@ -87,6 +89,11 @@ def _svg(figure: Figure, form: Form) -> bytes:
     width, height = figure.get_size_inches() * MM * form.scale
     said = f'width="{width:.6g}mm" height="{height:.6g}mm"'.encode()
     return re.sub(rb'width="[\d.]+pt" height="[\d.]+pt"', said, file.getvalue(), count=1)
+
+
+def _page(figure: Figure, form: Form) -> bytes:
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        return _svg(figure, form)
 
 
 def _pdf(figure: Figure, form: Form) -> bytes:
@@ -110,4 +117,9 @@ def _pdf(figure: Figure, form: Form) -> bytes:
     return to.getvalue()
 
 
-_MAKERS: Mapping[str, Callable[[Figure, Form], bytes]] = {"png": _png, "svg": _svg, "pdf": _pdf}
+_MAKERS: Mapping[str, Callable[[Figure, Form], bytes]] = {
+    "png": _png,
+    "svg": _svg,
+    "pdf": _pdf,
+    PAGE: _page,
+}
