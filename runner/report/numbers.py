@@ -77,6 +77,23 @@ def _scores(readings: pl.DataFrame, keys: list[str], limits: Limits) -> pl.DataF
     )
 
 
+def values(readings: pl.DataFrame, table: pl.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Return the values behind each row of a table, in ascending order, as a list in words.
+
+    Args:
+        readings: one row per request and question.
+        table: its rows are named by the keys.
+        keys: columns of both.
+    """
+    known = readings.filter(pl.col("value").is_not_null()).group_by(keys).agg("value")
+    rows = table.select(keys).join(
+        known, on=keys, how="left", nulls_equal=True, maintain_order="left"
+    )
+    return [
+        ", ".join(f"{value:g}" for value in sorted(some or ())) for some in rows["value"].to_list()
+    ]
+
+
 def missing(readings: pl.DataFrame) -> pl.DataFrame:
     """Return how many values each run lacks, by question and cause; n + missing = total."""
     causes = sorted(readings["cause"].drop_nulls().unique().to_list())

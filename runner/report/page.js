@@ -15,7 +15,8 @@ function compared(one, other, isNumber) {
 
 function sort(table, place, direction, isNumber) {
   const body = table.tBodies[0];
-  const text = (row) => row.cells[place].textContent.trim();
+  const shown = (cell) => cell.querySelector("summary") ?? cell;
+  const text = (row) => shown(row.cells[place]).textContent.trim();
   const rows = Array.from(body.rows, (row) => ({ row, key: text(row) }));
   rows.sort((one, other) => {
     const { order, fixed } = compared(one.key, other.key, isNumber);

@@ -65,6 +65,8 @@ class Table:
     open: bool = True
     unknown: dict[str, str] = field(default_factory=dict)
     """What nothing means in some columns; elsewhere it means that a number is not defined."""
+    opens: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What a cell of a column shows when it is opened, by row; an empty text: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,9 +227,9 @@ def _table(table: Table, page: Page, words: Words) -> Markup:
     )
     rows = []
     before: tuple[Any, ...] = ()
-    for row in frame.iter_rows():
+    for number, row in enumerate(frame.iter_rows()):
         cells = [
-            tag("td", cell(value, name, table), class_=_align(kinds[name]))
+            tag("td", _shown(value, name, table, number), class_=_align(kinds[name]))
             for name, value in zip(frame.columns, row, strict=True)
         ]
         new = row[:1] != before[:1]
@@ -247,6 +249,14 @@ def _table(table: Table, page: Page, words: Words) -> Markup:
     )
     summary = tag("summary", _heading("h3", page.mark, table.title))
     return tag("details", summary, *content, **({"open": "open"} if table.open else {}))
+
+
+def _shown(value: Any, name: str, table: Table, row: int) -> str:
+    """Return a cell, one that can be opened where there is something in it."""
+    text, behind = cell(value, name, table), table.opens.get(name)
+    if behind is None or not behind[row]:
+        return text
+    return tag("details", tag("summary", text), behind[row], class_="cell")
 
 
 def _is_number(kind: pl.DataType) -> bool:

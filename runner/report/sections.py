@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 
 import polars as pl
@@ -212,8 +213,10 @@ class Sections:
             return words("n.many_cells", count=f"{rows:,}", limit=f"{MANY_CELLS:,}")
         by = ["run", *self._numbers.factors, "temperature"]
         cells = numbers.scores(readings, by, self._limits)
-        notes = (self._parts.missing_line(self._numbers),)
-        return self._parts.table("scores_cell", cells.drop("cells"), notes=notes, open_=False)
+        values = numbers.values(readings, cells, ["question", *by])
+        notes = (words("n.opens"), self._parts.missing_line(self._numbers))
+        table = self._parts.table("scores_cell", cells.drop("cells"), notes=notes, open_=False)
+        return replace(table, opens={"n": values})
 
     def _agreement(self) -> Iterator[Part]:
         table = numbers.agreement(self._numbers.readings)

@@ -653,6 +653,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Of 12 cells or fewer with most values near one end of the scale, it misses the true mean in "
         "about one of ten studies.",
     ),
+    "n.opens": (
+        "n を開くと、その条件の値が並ぶ。",
+        "Open an n to see the values of its cell.",
+    ),
     "n.compare": (
         "平均の区間どうしの重なりで比べないこと。同じ条件で尋ねたものの差は、次の「同じ条件での比較」にある。",
         "Do not compare by whether these intervals overlap: the differences in the same cells, under "

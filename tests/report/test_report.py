@@ -5,6 +5,7 @@ from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
+from statistics import median
 
 import polars as pl
 import pytest
@@ -108,6 +109,19 @@ def test_the_first_screen_says_what_it_comes_to(report):
     )
     assert "Missing: 12 of 48 values (25.0 %)." in text
     assert text.index("Trials of a cell agree") < text.index("Contents")
+
+
+def test_the_n_of_a_cell_opens_its_values(report):
+    (path,) = [p for p in report.tables if p.stem == "scores_cell"]
+    page = report.page.read_text(encoding="utf-8")
+    opened = re.findall(r'<details class="cell"><summary>(\d+)</summary>([^<]+)</details>', page)
+    cells = pl.read_csv(path)
+    assert [int(n) for n, _ in opened] == cells["n"].to_list()
+    for (_, said), row in zip(opened, cells.iter_rows(named=True), strict=True):
+        values = [float(value) for value in said.split(", ")]
+        assert values == sorted(values)
+        ends = (row["n"], row["min"], row["max"], row["median"])
+        assert (len(values), values[0], values[-1], median(values)) == ends
 
 
 def test_the_page_says_how_many_values_are_missing_and_why(report):
