@@ -21,6 +21,9 @@ from runner.report.words import Words, visible
 ROWS_SHOWN = 200
 """A longer table is shown in part; the whole of it is in its file."""
 
+MANY_COLUMNS = 13
+"""A table of more is set smaller, so that it fits a window of 1,280 pixels."""
+
 POLICY = (
     "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
     "script-src 'sha256-{digest}'"
@@ -240,7 +243,12 @@ def _table(table: Table, page: Page, words: Words) -> Markup:
     if table.frame.height > ROWS_SHOWN:
         of_rows = {"shown": f"{ROWS_SHOWN:,}", "count": f"{table.frame.height:,}"}
         more = [tag("p", words("rows_more", file=files[0], **of_rows), class_="note")]
-    shown = tag("table", tag("thead", head), tag("tbody", *rows), class_="data")
+    shown = tag(
+        "table",
+        tag("thead", head),
+        tag("tbody", *rows),
+        class_="data wide" if frame.width > MANY_COLUMNS else "data",
+    )
     content = (
         tag("div", shown, class_="scroll", role="region", tabindex="0", aria_label=table.title),
         *more,
