@@ -29,7 +29,9 @@ from runner.cli.screen import screen
 from runner.cli.signals import take_over
 from runner.cli.sweep_jobs import Fleet, SweepJob, checked, notes, over_budget, previewed
 from runner.cli.sweep_table import Row, row_of
+from runner.config.checks import LANGUAGES
 from runner.config.compose import compose
+from runner.config.problems import did_you_mean
 from runner.config.settings import Settings
 from runner.core.errors import ConfigError
 from runner.run import preflight
@@ -286,8 +288,8 @@ def report(
     from runner.report import write_report
     from runner.tables.runs import ALL, selected
 
-    if lang not in ("ja", "en"):
-        raise ConfigError(f"lang={lang}: allowed: ja, en")
+    if lang not in LANGUAGES:
+        raise ConfigError(f"lang={lang}: {did_you_mean(lang, LANGUAGES)}")
     home = Path(outputs)
     experiments = {name.partition("/")[0] for name in over}
     if len(experiments) == 1:

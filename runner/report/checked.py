@@ -7,12 +7,11 @@ import polars as pl
 
 from runner.report.data import ReportedRun, rows_of
 from runner.report.intervals import of_strata
-from runner.report.page import Table
+from runner.report.page import Part
 from runner.report.parts import Parts, share
 from runner.report.words import Words
 from runner.tables.verdicts import Checked, Verdicts, verdicts
 
-Part = Table | str
 ROWS_NAMED = 8
 _RATE: dict[str, Any] = {
     "readings": pl.Int64,

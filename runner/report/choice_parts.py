@@ -8,12 +8,10 @@ from runner.report import choices, rater_parts
 from runner.report.confounding import confounded
 from runner.report.data import Data
 from runner.report.figures import choices as figures
-from runner.report.figures.sheet import Drawn, Sheet
-from runner.report.page import Table
+from runner.report.figures.sheet import Sheet
+from runner.report.page import Part
 from runner.report.parts import MANY_CELLS, Parts
 from runner.report.words import Words
-
-Part = Drawn | Table | str
 
 
 class ChoiceParts:

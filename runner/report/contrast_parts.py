@@ -9,13 +9,12 @@ from runner.report.confounding import confounded
 from runner.report.contrasts import COMPARABLE, contrasts, least_p
 from runner.report.data import Data
 from runner.report.figures import contrasts as figures
-from runner.report.figures.sheet import Drawn, Heading, Sheet
+from runner.report.figures.sheet import Heading, Sheet
 from runner.report.levels import MANY_LEVELS
-from runner.report.page import Table
+from runner.report.page import Part
 from runner.report.parts import Parts
 from runner.report.words import Words
 
-Part = Drawn | Table | str
 MANY_PAIRS = 15
 """Of more pairs those with one level are drawn, and stand first in the table."""
 

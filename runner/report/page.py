@@ -72,13 +72,16 @@ class Table:
     """What a cell of a column shows when it is opened, by row; an empty text: nothing."""
 
 
+Part = Drawn | Table | str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A heading, and what stands under it, in order."""
 
     anchor: str
     title: str
-    parts: tuple[Drawn | Table | str, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,11 @@ import polars as pl
 
 from runner.report import people, raters
 from runner.report.data import Data
-from runner.report.page import Table
+from runner.report.page import Part
 from runner.report.parts import Parts
 from runner.report.people import ALL, Rated
 from runner.report.words import Words
 
-Part = Table | str
 MOST_NAMED = 12
 _OF_PEOPLE = {name: f"{name}_people" for name in ("one_rater", "no_residual")}
 _OF_PEOPLE |= dict.fromkeys(("no_shared_cell", "no_complete_cell"), "few_shared")

@@ -6,11 +6,10 @@ import polars as pl
 
 from runner.report import raters
 from runner.report.data import Data
-from runner.report.page import Table
+from runner.report.page import Part
 from runner.report.parts import Parts
 from runner.report.words import Words
 
-Part = Table | str
 MOST_NAMED = 12
 
 

@@ -16,10 +16,10 @@ from runner.report.confounding import confounded
 from runner.report.contrast_parts import ContrastParts
 from runner.report.data import Data
 from runner.report.figures import agreement, quality, scores
-from runner.report.figures.sheet import Drawn, Sheet
+from runner.report.figures.sheet import Sheet
 from runner.report.figures.style import Form
 from runner.report.front import banners, title
-from runner.report.page import Page, Section, Table
+from runner.report.page import Page, Part, Section, Table
 from runner.report.parts import MANY_CELLS, Parts, share
 from runner.report.precision import precision
 from runner.report.rules import rules
@@ -29,8 +29,6 @@ from runner.report.words import Words
 from runner.tables.scales import columns_of
 
 PACKAGES = ("polars", "numpy", "scipy", "matplotlib", "matplotlib-fontja")
-
-Part = Drawn | Table | str
 
 
 class Sections:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from runner.config.checks import LANGUAGES
 from runner.core.expand import BUNDLED_FACTORS
-
-LANGUAGES = ("ja", "en")
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     # page

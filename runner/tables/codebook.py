@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from runner.config.checks import LANGUAGES
 from runner.core.definition import cells_in, factors_in
 from runner.core.model import ItemKind, Kept
 from runner.tables.items import (
@@ -34,7 +35,6 @@ class Column:
     """When the cell is empty; nothing else stands for a missing value."""
 
 
-LANGUAGES = ("ja", "en")
 _TEXT = ("文字列", "text")
 _TIME = ("UTC の日時", "date and time in UTC")
 _COUNT = ("0 以上の整数", "whole number from 0")

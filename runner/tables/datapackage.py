@@ -5,8 +5,9 @@ from typing import Any
 
 import polars as pl
 
+from runner.config.checks import LANGUAGES
 from runner.core.model import ItemKind
-from runner.tables.codebook import LANGUAGES, NEVER, Column, Factors, described
+from runner.tables.codebook import NEVER, Column, Factors, described
 from runner.tables.items import Items
 
 PROFILE = "tabular-data-package"

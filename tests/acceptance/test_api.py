@@ -124,7 +124,7 @@ def test_a_mistake_is_raised_with_the_line_of_the_command(here, word):
         (lambda api: api.plan("trials=3"), "overrides are a list of words"),
         (lambda api: api.plan(trials=object()), "settings are text, numbers"),
         (lambda api: api.answers("none"), "holds no run yet"),
-        (lambda api: api.report("none", lang="de"), "allowed: ja, en"),
+        (lambda api: api.report("none", lang="de"), "allowed: en, ja"),
     ],
 )
 def test_what_only_a_command_line_can_do_is_refused(here, call, why):
