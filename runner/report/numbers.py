@@ -315,14 +315,35 @@ def confounded(readings: pl.DataFrame, factors: Sequence[str]) -> list[str]:
     return [name for name in factors if cells[name].count()]
 
 
-def reason_lengths(readings: pl.DataFrame) -> pl.DataFrame:
+def shape(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return, by run and question, how lopsided the values are and how heavy their tails.
+
+    `skewness` is G1 and `kurtosis` G2, the excess over the normal distribution's, both corrected for
+    small samples as in Joanes & Gill (1998). They are null below 3 and 4 values, and where all are
+    equal.
+    """
+    value, count = pl.col("value"), pl.col("value").count()
+    varies = value.drop_nulls().n_unique() > 1
+    skewness, kurtosis = value.skew(bias=False), value.kurtosis(bias=False)
+    return (
+        readings.group_by("run", "question")
+        .agg(
+            count.cast(pl.Int64).alias("n"),
+            pl.when(varies & (count > 2)).then(skewness).alias("skewness"),
+            pl.when(varies & (count > 3)).then(kurtosis).alias("kurtosis"),
+        )
+        .sort("run", "question")
+    )
+
+
+def reason_lengths(readings: pl.DataFrame, by: str = "run") -> pl.DataFrame:
     """Return how long the reasons are, in characters; an absent reason has no length."""
-    return _by_question(readings, _reason_lengths).sort("run", "question")
+    return _by_question(readings, lambda some: _reason_lengths(some, by)).sort(by, "question")
 
 
-def _reason_lengths(readings: pl.DataFrame) -> pl.DataFrame:
+def _reason_lengths(readings: pl.DataFrame, by: str) -> pl.DataFrame:
     length = pl.col("reason_chars").cast(pl.Float64)
-    return readings.group_by("run", "question").agg(
+    return readings.group_by(by, "question").agg(
         pl.len().cast(pl.Int64).alias("total"),
         length.count().cast(pl.Int64).alias("n"),
         length.null_count().cast(pl.Int64).alias("missing"),

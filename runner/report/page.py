@@ -280,6 +280,8 @@ def _align(number: bool) -> str:
 
 DECIMALS = {
     "kappa": 2,
+    "skewness": 2,
+    "kurtosis": 2,
     "icc": 2,
     "icc_low": 2,
     "icc_high": 2,

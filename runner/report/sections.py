@@ -19,6 +19,7 @@ from runner.report.figures import agreement, quality, scores
 from runner.report.figures.sheet import Sheet
 from runner.report.figures.style import Form
 from runner.report.front import banners, title
+from runner.report.levels import MANY_LEVELS
 from runner.report.page import Page, Part, Section, Table
 from runner.report.parts import MANY_CELLS, Parts, share
 from runner.report.precision import precision
@@ -169,6 +170,8 @@ class Sections:
             "temperature", "scores_temperature", *confounded(self._numbers, words, "n")
         )
         yield from scores.distribution(self._number_sheet, data.readings)
+        notes = (words("m.shape"), self._parts.missing_line(data))
+        yield self._parts.table("shape", numbers.shape(data.readings), notes=notes, open_=False)
         for factor in few:
             table = numbers.scores(self._numbers.having(factor), ["run", factor], self._limits)
             yield from scores.heat(self._number_sheet, table, factor)
@@ -267,6 +270,12 @@ class Sections:
         table = numbers.reason_lengths(asked.readings)
         yield from quality.reasons(Sheet(asked, self._words, self._form), table)
         yield self._parts.table("reasons", table, notes=(self._words("m.reasons"),), open_=False)
+        for factor in (*asked.factors, "temperature"):
+            levels = asked.readings[factor].drop_nulls().n_unique()
+            if 1 < levels <= MANY_LEVELS:
+                table = numbers.reason_lengths(asked.having(factor), factor)
+                own = factor if factor in asked.factors else ""
+                yield self._parts.table(f"reasons_{factor}", table, own, open_=False)
 
     def _costs(self) -> Iterator[Part]:
         words = self._words

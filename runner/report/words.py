@@ -237,6 +237,23 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.icc": ("級内相関係数 ICC(1)", "Intraclass correlation, ICC(1)"),
     "t.correlation": ("質問間の相関（ピアソン）", "Correlation between questions (Pearson)"),
     "t.temperature": ("温度と条件内の標準偏差", "Temperature and standard deviation within cells"),
+    "t.shape": ("歪度と尖度", "Skewness and kurtosis"),
+    "t.reasons_persona": (
+        "理由の長さ（文字数、ペルソナ別）",
+        "Length of the reasons, in characters, by persona",
+    ),
+    "t.reasons_text": (
+        "理由の長さ（文字数、テキスト別）",
+        "Length of the reasons, in characters, by text",
+    ),
+    "t.reasons_temperature": (
+        "理由の長さ（文字数、温度別）",
+        "Length of the reasons, in characters, by temperature",
+    ),
+    "t.reasons_factor": (
+        "理由の長さ（文字数、{factor} 別）",
+        "Length of the reasons, in characters, by {factor}",
+    ),
     "t.reasons": ("理由の長さ（文字数）", "Length of the reasons, in characters"),
     "t.usage": ("トークンと費用", "Tokens and cost"),
     "t.returned": ("応答に記されたモデル名と日時", "Models as the providers name them, and dates"),
@@ -268,6 +285,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.missing": ("欠測", "missing"),
     "c.mean": ("平均", "mean"),
     "c.sd": ("標準偏差", "sd"),
+    "c.skewness": ("歪度", "skewness"),
+    "c.kurtosis": ("尖度", "kurtosis"),
     "c.median": ("中央値", "median"),
     "c.min": ("最小", "min"),
     "c.max": ("最大", "max"),
@@ -805,6 +824,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "m.scores": (
         "平均・中央値・標準偏差（n − 1 で割る）は、すべての値を同じ重みで数える。",
         "Mean, median and standard deviation (divided by n − 1) weigh every value alike.",
+    ),
+    "m.shape": (
+        "歪度 G1 と尖度 G2（正規分布で 0）：標本の大きさで補正した値（Joanes & Gill 1998）。値が 3 個、4 個に満たないか、"
+        "すべて等しければ空欄。",
+        "Skewness G1 and excess kurtosis G2 (0 for a normal distribution), corrected for small samples "
+        "(Joanes & Gill 1998); none below 3 and 4 values, or where all are equal.",
     ),
     "m.interval": (
         "平均の 95 % 区間：ウィルソンのスコア区間に、有効な回答数 n* = p(1 − p)/v と t 分布を用いる（Dean & Pagano 2015）。"

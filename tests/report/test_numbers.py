@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from scipy import special
+from scipy import special, stats
 
 from runner.report import choices, numbers, sections
 from runner.report.words import Words
@@ -486,3 +486,22 @@ def test_a_factor_may_be_called_as_a_step_of_a_computation(name):
     assert choices.shares(frame, options, ["run", name]).height == 4
     both = pl.concat([frame, frame.with_columns(run=pl.lit("b"))])
     assert choices.kappas(both, [name]).height == 1
+
+
+@given(
+    st.lists(st.integers(0, 100), min_size=1, max_size=30),
+    st.lists(st.just(None), max_size=3),
+)
+def test_skewness_and_kurtosis_are_scipys_and_missing_values_are_left_out(values, gone):
+    every = [float(value) for value in values] + gone
+    frame = pl.DataFrame({"value": every}, schema={"value": pl.Float64}).with_columns(
+        run=pl.lit("a"), question=pl.lit("Q1")
+    )
+    row = numbers.shape(frame).row(0, named=True)
+    assert row["n"] == len(values)
+    varies = len(set(values)) > 1
+    for name, least, known in (("skewness", 3, stats.skew), ("kurtosis", 4, stats.kurtosis)):
+        if len(values) >= least and varies:
+            assert row[name] == pytest.approx(known(values, bias=False), abs=1e-9)
+        else:
+            assert row[name] is None

@@ -56,7 +56,8 @@ class Tree(HTMLParser):
 TABLES = (
     *("quality", "missing", "patterns", "scores_model", "scores_persona", "scores_text"),
     *("scores_temperature", "scores_cell", "persona_model", "text_model", "agreement"),
-    *("correlation", "temperature", "reasons", "usage", "returned"),
+    *("correlation", "temperature", "reasons", "reasons_persona", "reasons_text", "shape"),
+    *("usage", "returned"),
     *("contrasts_model", "contrasts_persona", "contrasts_text", "raters", "rank_correlations"),
     "precision",
 )
