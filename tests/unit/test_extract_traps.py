@@ -331,3 +331,25 @@ def test_the_configuration_names_every_kind_of_pattern() -> None:
     text = LITERARY.read_text(encoding="utf-8")
 
     assert all(f"kind: {kind}" in text for kind in tuple(PatternKind)[1:])
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_refused"),
+    [
+        ("怒りの場面がなく、評価は低いかもしれません。", False),
+        ("怒りはない。高く評価せずにはいられません。", False),
+        ("評価は控えめにした。", False),
+        ("評価に値する怒りは見えません。", False),
+        ("評価できません。", True),
+        ("この作品は評価しかねます。", True),
+        ("評価を控えます。", True),
+        ("評価は控え、お答えしません。", True),
+        ("回答には応じられません。", True),
+        ("お答えしきれません。", True),
+        ("評価は示せません。", True),
+    ],
+)
+def test_a_lowest_number_is_a_refusal_only_beside_the_words_of_one(reason, is_refused) -> None:
+    reading = READER.read(f"Q1. 面白さ(数値): 0\nQ1. 面白さ(理由): {reason}")["Q1"]
+    assert (reading.cause is Cause.REFUSED) is is_refused
+    assert reading.value == (None if is_refused else 0)
