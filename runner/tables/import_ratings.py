@@ -114,10 +114,11 @@ class _Ratings:
 
     def __init__(self, path: Path, experiment: Experiment) -> None:
         self._items = items_in({"questions": define_questions(experiment.questions)})
+        labels = {q.id: q.label for q in experiment.questions.questions}
         self._faults = Faults(f"input={path}")
         self._seen: dict[tuple[str, ...], int] = {}
         self._known = [name for name in experiment.factors if name != ITEM]
-        self._levels: dict[str, Mapping[str, tuple[str, str]]] = {}
+        self._levels = {ITEM: ids_by_name(labels)}
         for name in self._known:
             field = {"persona": "name", "text": "title"}.get(name, "")
             self._levels[name] = ids_by_name(called(experiment, name, field))
@@ -140,14 +141,11 @@ class _Ratings:
 
     def _row(self, number: int, cells: Mapping[str, str]) -> list[Any] | None:
         before = self._faults.count
-        rater, key = cells[RATER].strip(), folded(cells[ITEM])
+        rater, key = folded(cells[RATER]), self._level(number, ITEM, cells[ITEM])
         if not rater:
             self._faults.of_row(number, "rater is empty", "no rater")
         item = self._items.get(key)
-        if item is None:
-            hint = did_you_mean(key, self._items)
-            self._faults.of_row(number, f"item {excerpt(key)} is not known; {hint}", "item")
-        elif item.kind not in RATED:
+        if item is not None and item.kind not in RATED:
             said = f"item {key} is {item}: ratings are of numbers and choices"
             self._faults.of_row(number, said, f"kind {key}")
         levels = [self._level(number, name, cells[name]) for name in self.factors]
@@ -162,6 +160,7 @@ class _Ratings:
         return [rater, key, *levels, value, number]
 
     def _level(self, number: int, factor: str, cell: str) -> str:
+        """Return the id of a level or an item that is named by id or as it is called."""
         known = self._levels[factor]
         if (found := known.get(folded(cell))) is not None:
             return found[0]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -246,11 +247,11 @@ class _Table:
             return None
         try:
             found = datetime.fromisoformat(_padded(text))
-        except ValueError:
+            return found.astimezone(UTC) if found.tzinfo else None
+        except (ValueError, OverflowError):
             said = f"timestamp {excerpt(text)}: allowed: as 2025-03-01 12:30:00, or 2025/3/1 9:05"
             self._wrong(number, said, "timestamp")
             return None
-        return found.astimezone(UTC) if found.tzinfo else None
 
 
 _STAMP = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:([ T])(\d{1,2})(:.*))?", re.ASCII)
@@ -301,8 +302,9 @@ _EMPTY: dict[str, Any] = {
 
 
 def ids_by_name(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return id and name by everything that a table may call it: its id, or its name."""
-    known = {folded(name): (key, name) for key, name in names.items()}
+    """Return id and name by everything that a table may call it: its id, or its name if no other has it."""
+    often = Counter(map(folded, names.values()))
+    known = {folded(name): (key, name) for key, name in names.items() if often[folded(name)] == 1}
     return known | {folded(key): (key, name) for key, name in names.items()}
 
 

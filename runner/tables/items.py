@@ -139,8 +139,13 @@ def taken(item: Item, cell: str) -> float | int | str:
 
 
 def folded(name: str) -> str:
-    """Return a name without differences of width, as between １ and 1."""
-    return unicodedata.normalize("NFKC", name).strip()
+    """Return a name without differences of width, as between １ and 1; ² is not 2."""
+    alike = (_NORMAL("NFKC", c) if _WIDTH.match(unicodedata.decomposition(c)) else c for c in name)
+    return _NORMAL("NFC", "".join(alike)).strip()
+
+
+_NORMAL = unicodedata.normalize
+_WIDTH = re.compile("<(wide|narrow)>")
 
 
 def shown_options(options: Mapping[str, str]) -> str:

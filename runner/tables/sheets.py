@@ -77,16 +77,19 @@ def rows(
     line = text.partition("\n")[0]
     between = max(",;\t", key=line.count)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=between)
+    number = 0
     found = False
     try:
         heading = next(reader, [])
         if not heading:
-            faults.add("has no heading: it is empty")
+            faults.add("its first line has to be the heading, and is empty")
             return
+        number = 1
         places = columns([name.strip() for name in heading])
         if places is None:
             return
-        for number, cells in enumerate(reader, 2):
+        for cells in reader:
+            number += 1
             if not any(map(str.strip, cells)):
                 continue
             found = True
@@ -98,7 +101,7 @@ def rows(
                 continue
             yield number, {name: unguarded(cells[place]) for name, place in places.items()}
     except csv.Error as error:
-        faults.of_row(reader.line_num, f"line cannot be read as CSV ({error})", "line")
+        faults.of_row(number + 1, f"cannot be read as CSV ({error}), nor what follows", "line")
         return
     if not found:
         faults.add("has no row")

@@ -28,7 +28,7 @@ def table(taken):
 def test_ratings_are_taken_in_by_id_or_by_name(take, encoding):
     taken = take(
         "rater;text;item;value",
-        *("r1;懐中時計;Q1;80", "r1;t3;Q1;７０", "r2;t1;Q1;", "r2;t1;Ｑ2;10.0"),
+        *("r1;懐中時計;面白さ;80", "r1;t3;Q1;７０", "r2;t1;Q1;", "r2;t1;Ｑ2;10.0"),
         encoding=encoding,
     )
     assert (taken.ratings, taken.missing, taken.raters) == (3, 1, 2)
@@ -65,6 +65,11 @@ def test_labels_are_taken_in_by_id_or_as_they_were_shown(take):
         ("r,,Q1,5", "row 2: text '' is not known"),
         ("r,t1,Q1,101", "row 2: Q1 '101': allowed: whole number from 0 to 100, or empty"),
         ("r,t1,Q1,5.5", "row 2: Q1 '5.5'"),
+        ("r,t1,Q1,8²", "row 2: Q1 '8²'"),
+        ("r,t1,Q1,1e1", "row 2: Q1 '1e1'"),
+        ('r,t1,Q1,"8,5"', "row 2: Q1 '8,5'"),
+        ("r,t1,Q1,5\nｒ,t1,Q1,5", "row 3: repeats row 2: r, Q1, t1"),
+        ('"r\n1",t1,Q1,5\n"r', "row 3: cannot be read as CSV (unexpected end of data)"),
         ("r,t1,Q1,5,6", "row 2: has 5 cells, the heading 4"),
         ("r,t1,Q1,5\nr,懐中時計,Q1,6", "row 3: repeats row 2: r, Q1, t1"),
     ],
@@ -87,6 +92,14 @@ def test_a_heading_has_to_be_known_and_other_ratings_are_not_replaced(take):
     assert take("rater,text,item,value", "r,t1,Q1,5") == first
     with pytest.raises(ConfigError, match=r"holds other ratings already \(people.csv\)"):
         take("rater,text,item,value", "r,t1,Q1,6")
+
+
+def test_a_name_that_two_levels_share_stands_for_neither(take, experiment):
+    levels = dict(experiment.factors["text"].levels)
+    levels["t2"] = replace(levels["t2"], fields=levels["t1"].fields)
+    factors = {**experiment.factors, "text": replace(experiment.factors["text"], levels=levels)}
+    with pytest.raises(ConfigError, match="row 2: text '懐中時計' is not known"):
+        take("rater,text,item,value", "r,懐中時計,Q1,5", of=replace(experiment, factors=factors))
 
 
 def test_a_factor_that_is_called_rater_is_refused(take, experiment):

@@ -120,6 +120,7 @@ def test_what_is_no_number_within_the_range_is_refused_with_its_row(desk, writte
         ({"temperature": "hot"}, "row 2: temperature 'hot'"),
         ({"temperature": "9"}, "row 2: temperature '9'"),
         ({"timestamp": "yesterday"}, "row 2: timestamp 'yesterday'"),
+        ({"timestamp": "9999-12-31T23:59:59-10:00"}, "row 2: timestamp '9999-12-31T"),
         ({"model": " "}, "row 2: model is empty"),
         ({"persona": ""}, "row 2: persona is empty"),
     ],
@@ -192,7 +193,7 @@ def test_a_table_without_rows_is_refused(desk, text, message):
 
 
 def test_broken_quotes_are_refused_with_their_line(desk):
-    with pytest.raises(ConfigError, match=r"row 2: line cannot be read as CSV"):
+    with pytest.raises(ConfigError, match=r"row 2: cannot be read as CSV"):
         desk.take(f'{FIFTEEN}\n"{ROW}')
 
 
