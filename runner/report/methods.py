@@ -7,9 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from runner.core.definition import levels_in
 from runner.core.model import ItemKind, Order
 from runner.report.data import Data, ReportedRun
 from runner.report.figures.style import ENDINGS
+from runner.report.levels import MANY_LEVELS
+from runner.report.numbers import confounded
 from runner.report.page import counts
 from runner.report.parts import Parts
 from runner.report.rules import rules
@@ -67,7 +70,7 @@ def _sentences(run: ReportedRun, data: Data, parts: Parts, words: Words) -> Iter
     yield words("p.asked", model=run.model, provider=run.provider, count=f"{requests:,}")
     yield from _returned(data.returned.filter(of_run), words)
     yield from _design(readings, data.factors, words)
-    yield from _temperature(readings, run, words)
+    yield from _temperature(readings, data.factors, run, words)
     yield from _sent(run.stored.definition, words)
     yield from _seeds(run, words)
     yield from _ends(statuses, words)
@@ -116,12 +119,16 @@ def _design(readings: pl.DataFrame, factors: Sequence[str], words: Words) -> Ite
     )
 
 
-def _temperature(readings: pl.DataFrame, run: ReportedRun, words: Words) -> Iterator[str]:
+def _temperature(
+    readings: pl.DataFrame, factors: Sequence[str], run: ReportedRun, words: Words
+) -> Iterator[str]:
     column = readings["temperature"]
     sent = [f"{value:g}" for value in column.drop_nulls().unique().sort()]
     if sent:
         key = "p.temperatures_some" if column.null_count() else "p.temperatures"
         yield words(key, values=counts(sent, words))
+        if stands_for := confounded(readings, factors):
+            yield words("p.calculated", factors=words.factors(stands_for))
     elif column.len() and not run.stored.imported:
         yield words("p.no_temperature")
 
@@ -156,7 +163,7 @@ def _seeds(run: ReportedRun, words: Words) -> Iterator[str]:
 def _ends(statuses: pl.DataFrame, words: Words) -> Iterator[str]:
     ends = dict(statuses.select("status", "requests").iter_rows())
     shown = [
-        words("p.end", status=words.code("c", status), count=f"{count:,}")
+        words(f"p.{status}", count=f"{count:,}")
         for status in ENDINGS
         if (count := ends.get(status, 0)) and status != "imported"
     ]
@@ -204,9 +211,30 @@ def _wording(run: ReportedRun, words: Words) -> Iterator[str]:
         elif item.kind is ItemKind.NUMBER:
             said.append(words("p.bounds", low=row["minimum"], high=row["maximum"]))
         yield f"- {markdown(' | '.join(said))}"
+    yield from _levels(run, words)
     for key, persona in (definition.get("personas") or {}).items():
         title = markdown(f"{persona.get('name', key)} ({key})")
         yield from ("", words("p.persona", name=title), "", *_fenced(persona.get("system", "")))
+
+
+def _levels(run: ReportedRun, words: Words) -> Iterator[str]:
+    """Yield the levels of each factor that has few, with the text of those that the configuration spells out."""
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    for factor, id_, name, _ in levels_in(run.stored.definition):
+        if factor != "persona":
+            found.setdefault(factor, []).append((id_, name))
+    config = (run.stored.manifest.get("config") or {}).get("factors") or {}
+    for factor, levels in found.items():
+        if len(levels) > MANY_LEVELS:
+            continue
+        spelt = config.get(factor)
+        spelt = spelt.get("levels") if isinstance(spelt, Mapping) else None
+        yield from ("", words("p.levels_of", factor=markdown(words.factor(factor))), "")
+        for id_, name in levels:
+            text = spelt.get(id_) if isinstance(spelt, Mapping) else None
+            said = [id_, *([name] if name and name != id_ else [])]
+            said += [" ".join(text.split())] if isinstance(text, str) else []
+            yield f"- {markdown(' | '.join(said))}"
 
 
 def _variants(run: ReportedRun) -> list[str]:

@@ -46,7 +46,7 @@ def between(
     shown = tables.with_columns(pl.col("defined").replace(_OF_BOTH))
     yield parts.table(f"{before}people", shown, notes=(said, *notes, missing))
     among = pl.concat(people.between(one, options, is_choice=is_choice) for one in of)
-    among = among.with_columns(pl.col("defined").replace(_OF_PEOPLE))
+    among = among.with_columns(pl.col("defined").replace(_OF_PEOPLE)).rename({"raters": "people"})
     among = among if len(of) > 1 else among.drop("block")
     yield parts.table(f"{before}people_among", among, notes=(words("m.people_among"),))
     if pairs.height:

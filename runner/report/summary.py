@@ -77,7 +77,8 @@ def _choices(tables: Tables, words: Words) -> Iterator[Sentence]:
     alike = tables["consistency"]["consistency"].drop_nulls().to_list()
     if alike:
         low, middle, high = (f"{n:.1f}" for n in (min(alike), median(alike), max(alike)))
-        yield words("sum.consistency", low=low, middle=middle, high=high), "choice_agreement"
+        key = "sum.consistency" if len(alike) > 1 else "sum.consistency_one"
+        yield words(key, low=low, middle=middle, high=high), "choice_agreement"
 
 
 def _ranges(limits: Limits) -> pl.Expr:
@@ -127,7 +128,7 @@ def _listed(means: pl.DataFrame, words: Words) -> str:
 def _agreement(known: pl.DataFrame, words: Words) -> str:
     lowest, every = known.row(0, named=True), known["icc"].to_list()
     return words(
-        "sum.icc",
+        "sum.icc" if len(every) > 1 else "sum.icc_one",
         low=f"{every[0]:.2f}",
         high=f"{every[-1]:.2f}",
         middle=f"{median(every):.2f}",

@@ -95,6 +95,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Trials of a cell agree with an ICC(1) from {low} to {high} (median {middle}); the lowest is "
         "{question} of {run}.",
     ),
+    "sum.icc_one": (
+        "{run} の {question} では、試行間の一致 ICC(1) は {middle}。",
+        "In {question} of {run}, the trials of a cell agree with an ICC(1) of {middle}.",
+    ),
     "sum.half": (
         "モデルの平均の 95 % 区間は尺度の ±{half} %（中央値）。",
         "A model's mean has a 95 % interval of ±{half} % of the scale (median).",
@@ -107,6 +111,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "条件の最も多い答えと同じ答えは {low}〜{high} %（中央値 {middle} %）。",
         "Of a cell's answers, {low} to {high} % (median {middle} %) are its most frequent one.",
     ),
+    "sum.consistency_one": (
+        "条件の最も多い答えと同じ答えは {middle} %。",
+        "Of a cell's answers, {middle} % are its most frequent one.",
+    ),
     "unknown": ("不明", "unknown"),
     "none": ("なし", "none"),
     "table_file": ("表のファイル：{file}", "this table as a file: {file}"),
@@ -116,8 +124,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "The first {shown} rows; all {count} are in {file}.",
     ),
     "missing_line": (
-        "欠測：{total} 値のうち {missing}（{share}）。{causes}",
-        "Missing: {missing} of {total} values ({share}). {causes}",
+        "欠測：{total} 値のうち {missing}（{share}）：{causes}",
+        "Missing: {missing} of {total} values ({share}): {causes}",
     ),
     "missing_no": (
         "欠測なし：{total} 値すべてを読み取った。",
@@ -260,6 +268,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "t.sources": ("出典とハッシュ値（SHA-256）", "Sources and hashes (SHA-256)"),
     "t.versions": ("使用したソフトウェア", "Software"),
     # columns
+    "c.people": ("評定者", "raters"),
     "c.run": ("モデル", "model"),
     "c.block": ("実験", "experiment"),
     "c.question": ("質問", "question"),
@@ -814,7 +823,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "m.as_number": ("一つの数", "one number"),
     "m.as_choice": ("一つの選択肢", "one of the options"),
-    "m.as_both": ("一つの数または選択肢", "one number or one of the options"),
+    "m.as_both": ("尋ねた種類の答え", "an answer of the kind that was asked for"),
     "m.missing": (
         "欠測値：{what}として読み取れなかった値。推測も補完もせず、どの統計でも 0 として数えない。"
         "n は実際に使った値の数で、n + 欠測 = 総数。",
@@ -1057,8 +1066,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     # methods.md
     "p.title": ("方法（下書き）", "Methods (draft)"),
     "p.draft": (
-        "各実行の記録だけから作った下書きである。記録にないことは書いていない。",
-        "A draft, made only from what the runs recorded; what is not recorded is not in it.",
+        "各実行の記録だけから作った下書きである。記録にないことは書いていない。"
+        "次の報告書はこのファイルを作り直すので、書き直すときは別の名前で保存すること。",
+        "A draft, made only from what the runs recorded; what is not recorded is not in it. The next "
+        "report writes this file anew: keep yours under another name.",
     ),
     "p.stop": ("。", "."),
     "p.all": ("欠測値", "Missing values"),
@@ -1078,8 +1089,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "There are {count} requests to {model} of {provider}.",
     ),
     "p.returned": (
-        "提供者が示した回答モデル（回答数）：{models}。",
-        "Models that answered, as the provider names them (answers): {models}.",
+        "提供者が示した回答モデル（依頼数）：{models}。",
+        "Models that answered, as the provider names them (requests): {models}.",
     ),
     "p.not_returned": (
         "どのモデルが回答したかを、提供者は示していない。",
@@ -1098,6 +1109,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "p.temperatures_some": (
         "送信した温度：{values}。ほかの依頼では温度を送信していない。",
         "Temperatures as sent: {values}; with other requests none was sent.",
+    ),
+    "p.calculated": (
+        "{factors} の組み合わせごとに、温度は一つだけである。",
+        "Each combination of {factors} was asked at one temperature only.",
     ),
     "p.no_temperature": ("温度は送信していない。", "No temperature was sent."),
     "p.settings": (
@@ -1120,11 +1135,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "要因 {factor} の水準は標本である（{sample}）。",
         "The levels of the factor {factor} are a sample ({sample}).",
     ),
-    "p.end": ("{status} {count}", "{status} {count}"),
+    "p.success": ("最初の回答で読み取れた {count} 件", "{count} read when first asked"),
+    "p.retry_success": ("尋ね直して読み取れた {count} 件", "{count} read after being asked again"),
+    "p.failed": (
+        "尋ね直しの回数のうちに全部は読み取れなかった {count} 件",
+        "{count} not read in full within the allowed number of attempts",
+    ),
+    "p.open": ("まだ終わっていない {count} 件", "{count} not ended yet"),
     "p.ends": ("依頼の結末：{ends}。", "How the requests ended: {ends}."),
     "p.attempts": (
-        "尋ね直しを含めて {answers} 件の回答があり、{lost} 件の試みは回答なしに終わった。",
-        "With those asked again there were {answers} answers, and {lost} attempts ended without one.",
+        "尋ね直しがあればそれも含めて {answers} 件の回答があり、{lost} 件の試みは回答なしに終わった。",
+        "Over all attempts there were {answers} answers, and {lost} attempts ended without one.",
     ),
     "p.no_rule": ("停止規則の記録はない。", "No stopping rule is recorded."),
     "p.tokens": (
@@ -1136,7 +1157,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Cost: US${cost} (tokens at the prices known then; not a bill).",
     ),
     "p.cost_unknown": ("費用は不明である。", "The cost is not known."),
-    "p.software": ("ソフトウェア：{versions}。", "Software: {versions}."),
+    "p.software": (
+        "表を書いたときに入っていたソフトウェア：{versions}。",
+        "Software that was installed when the tables were written: {versions}.",
+    ),
+    "p.levels_of": ("{factor} の水準：", "Levels of {factor}:"),
     "p.template": ("ひな型 {name}：", "Template {name}:"),
     "p.bounds": ("{low} から {high}", "{low} to {high}"),
     "p.persona": ("システムプロンプト、{name}：", "System prompt, {name}:"),

@@ -17,8 +17,8 @@ from tests.report.made import small_study, stored_run
 def said(tmp_path):
     """Write a run's tables, and return what is said of it."""
 
-    def write(language="en", *, manifest=(), definition=(), summary=(), **more):
-        folder = stored_run(tmp_path, small_study(), **more)
+    def write(language="en", *, rows=None, manifest=(), definition=(), summary=(), **more):
+        folder = stored_run(tmp_path, rows or small_study(), **more)
         whole = json.loads((folder / "manifest.json").read_text("utf-8"))
         whole["experiment"]["definition"] |= dict(definition)
         (folder / "manifest.json").write_text(json.dumps(whole | dict(manifest)), "utf-8")
@@ -36,13 +36,14 @@ def test_the_numbers_are_those_of_the_tables(said, tmp_path):
     missing = sum(answers[f"Q{n}_value"].null_count() for n in (1, 2))
     for sentence in (
         "There are 12 requests to gpt-x of openai.",
-        "as the provider names them (answers): gpt-x-2026 (12).",
+        "as the provider names them (requests): gpt-x-2026 (12).",
         "from 2026-01-02 to 2026-01-02 (UTC)",
         "There are 4 conditions (persona: 2 levels, text: 2 levels), with 3 trials each.",
         "Temperatures as sent: 0.5.",
-        "How the requests ended: success 7, retry success 1, failed 3, open 1.",
+        "How the requests ended: 7 read when first asked, 1 read after being asked again, 3 not read "
+        "in full within the allowed number of attempts, 1 not ended yet.",
         f"there were {attempts} answers, and {lost} attempts ended without one.",
-        f"Missing: {missing} of 24 values (25.0 %).",
+        f"Missing: {missing} of 24 values (25.0 %):",
         "Cost: US$0.0120 (tokens",
         "```text\n問い\n```",
         "- Q1 面白さ | 0 to 100\n- Q2 悲しみ | 0 to 100\n",
@@ -79,7 +80,10 @@ def test_settings_seeds_and_versions_are_as_recorded(said):
     assert (
         "Of the factor order, each combination has one level only (one of a, b, by seed 3)." in text
     )
-    assert "Software: Chorus 0.1.0, Python 3.11.7, polars 2.1.0." in text
+    assert (
+        "Software that was installed when the tables were written: Chorus 0.1.0, Python 3.11.7, polars 2.1.0."
+        in text
+    )
     assert "No stopping rule is recorded." in text
     assert "Template messages[0].user:\n\n```text\nask `` {x}\n```" in text
     assert "問い" not in text
@@ -107,3 +111,16 @@ def test_in_japanese_no_english_sentence_is_left(said):
     prose = text[: text.index("## 質問文")]
     assert "条件は 4 個" in prose
     assert re.findall(r"[a-z]+ [a-z]+", prose) == []
+
+
+def test_levels_are_named_with_the_texts_that_the_configuration_spells_out(said):
+    text = said(manifest={"config": {"factors": {"text": {"levels": {"t1": "How\n do you?"}}}}})
+    assert "Levels of text:\n\n- t1 | 懐中時計 | How do you?\n- t2 | " in text
+
+
+def test_a_temperature_that_goes_with_the_conditions_is_said_to(said):
+    rows = [row | {"temperature": 0.1 if row["persona"] == "p1" else 0.9} for row in small_study()]
+    text = said(rows=rows)
+    assert (
+        "Temperatures as sent: 0.1, 0.9. Each combination of persona, text was asked at one" in text
+    )

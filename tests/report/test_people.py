@@ -105,7 +105,7 @@ def test_means_of_the_cells_that_people_name_are_compared(outputs):
     assert 0 < found["icc_2_1"]["value"] < found["icc_2_1"]["high"] < 1
     assert found["alpha_interval"]["defined"] == "yes"
     among = by_statistic(tables["people_among"])
-    assert among["icc_2_1"]["raters"] == 2
+    assert among["icc_2_1"]["people"] == 2
     assert among["alpha_interval"]["value"] == pytest.approx(0.99, abs=0.01)
     assert among["icc_3_1"]["defined"] == "no_residual_people"  # they differ by 4 everywhere
     assert "What the people's ratings tell apart: text." in page

@@ -108,7 +108,7 @@ def test_the_first_screen_says_what_it_comes_to(report):
     assert (
         "Models: 2. Questions: 2. Varied: persona (2) × text (2). Trials of each cell: 3." in text
     )
-    assert "Missing: 12 of 48 values (25.0 %)." in text
+    assert "Missing: 12 of 48 values (25.0 %):" in text
     assert text.index("Trials of a cell agree") < text.index("Contents")
 
 
@@ -128,7 +128,7 @@ def test_the_n_of_a_cell_opens_its_values(report):
 def test_the_page_says_how_many_values_are_missing_and_why(report):
     text = Tree(report.page).text
     # of each of two runs: 1 out of range, 1 not found, 2 of an errored request, 2 not ended
-    assert "Missing: 12 of 48 values (25.0 %)." in text
+    assert "Missing: 12 of 48 values (25.0 %):" in text
     for cause in ("number out of range 2", "no pattern found a value 2", "error at the provider 4"):
         assert cause in text
     assert "request not ended yet 4" in text
