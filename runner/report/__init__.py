@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.checks import FIGURES, TABLES
+from runner.core.errors import ConfigError
 from runner.report.data import read
 from runner.report.figures import rendering
 from runner.report.figures.sheet import Drawn
@@ -12,7 +13,7 @@ from runner.report.figures.style import Form
 from runner.report.fonts import load
 from runner.report.methods import methods
 from runner.report.page import Table, html
-from runner.report.scripts import scripts
+from runner.report.scripts import PROGRAMS, scripts
 from runner.report.sections import Sections
 from runner.report.table_files import table_files
 from runner.report.words import Words
@@ -21,6 +22,9 @@ from runner.tables.progress import progress_bar
 from runner.tables.runs import Selection
 
 AS_ON_THE_PAGE = Form()
+PAGE, METHODS = "report.html", "methods.md"
+TEXTS = (PAGE, METHODS, *PROGRAMS)
+"""What may stand in the folder itself; the page first, which says that it is a report's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +58,11 @@ def write_report(
         form: as what figures and tables are written.
 
     Raises:
-        ConfigError: this machine does not have the figures' font.
+        ConfigError: this machine does not have the figures' font, or the folder holds files of
+            somebody else that would be replaced.
     """
     load(form.font)
+    _check_ours(folder)
     words = Words(language)
     data = read(selection)
     report = Sections(data, words, form)
@@ -65,26 +71,25 @@ def write_report(
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]
     drawn = _files(figures, form)
     shown = report.page(sections)
-    private = privacy(run.folder for run in selection.runs)
-    for place in (folder, folder / "figures", folder / "tables"):
-        make_folder(place, private)
-    paths = (
-        *_replace(folder / "figures", _figure_files(figures, drawn, form), FIGURES),
-        *_replace(folder / "tables", _table_files(tables, shown.mark, form), TABLES),
-    )
     pictures = {
         figure.name: made[rendering.PAGE] for figure, made in zip(figures, drawn, strict=True)
     }
     texts = {
+        PAGE: html(shown, words, pictures),
+        METHODS: methods(data, words),
         **scripts(data.runs, folder, shown.mark),
-        "methods.md": methods(data, words),
-        "report.html": html(shown, words, pictures),
     }
-    for name, text in texts.items():
-        write_durably(folder / name, [text.encode("utf-8", "replace")])
+    private = privacy(run.folder for run in selection.runs)
+    for place in (folder, folder / "figures", folder / "tables"):
+        make_folder(place, private)
+    write_texts(folder, texts)
+    paths = (
+        *_replace(folder / "figures", _figure_files(figures, drawn, form), FIGURES),
+        *_replace(folder / "tables", _table_files(tables, shown.mark, form), TABLES),
+    )
     return ReportFiles(
-        page=folder / "report.html",
-        methods=folder / "methods.md",
+        page=folder / PAGE,
+        methods=folder / METHODS,
         figures=tuple(p for p in paths if p.parent.name == "figures"),
         tables=tuple(p for p in paths if p.parent.name == "tables"),
         runs=tuple(run.name for run in data.runs),
@@ -94,6 +99,36 @@ def write_report(
         values=report.values,
         missing=report.missing,
     )
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write what stands in a report's folder itself, and remove what only an earlier report had."""
+    for name, text in texts.items():
+        write_durably(folder / name, [text.encode("utf-8", "replace")])
+    for name in {*TEXTS} - {*texts}:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _check_ours(folder: Path) -> None:
+    """Refuse a folder in which no report stands, and in which one would replace or remove something."""
+    if (folder / PAGE).exists():
+        return
+    inside = ((folder / "figures", FIGURES), (folder / "tables", TABLES))
+    others = [
+        *(folder / name for name in TEXTS if (folder / name).exists()),
+        *(path for place, endings in inside for path in _old(place, endings)),
+    ]
+    if others:
+        raise ConfigError(
+            f"{min(others)}: is not from a report, and a report here would replace or remove it: "
+            "choose another report.folder=…, or move it away"
+        )
+
+
+def _old(folder: Path, endings: Sequence[str]) -> Iterator[Path]:
+    """Yield the files of a folder that have one of some endings."""
+    if folder.is_dir():
+        yield from (old for old in folder.iterdir() if old.suffix.lstrip(".") in endings)
 
 
 def _files(figures: Sequence[Drawn], form: Form) -> list[Mapping[str, bytes]]:
@@ -127,10 +162,9 @@ def _table_files(tables: Sequence[Table], mark: str, form: Form) -> dict[str, by
 
 def _replace(folder: Path, files: Mapping[str, bytes], endings: Sequence[str]) -> Iterator[Path]:
     """Write files, and remove what an earlier report left beside them."""
-    if folder.is_dir():
-        for old in folder.iterdir():
-            if old.suffix.lstrip(".") in endings and old.name not in files:
-                old.unlink()
+    for old in list(_old(folder, endings)):
+        if old.name not in files:
+            old.unlink()
     for name, content in files.items():
         write_durably(folder / name, [content])
         yield folder / name

@@ -11,6 +11,8 @@ from runner.core.model import ITEM, ItemKind
 from runner.report.data import ReportedRun, question_key, question_names
 from runner.tables.runs import ANSWERS
 
+PROGRAMS = ("analysis.py", "analysis.R")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
@@ -44,9 +46,10 @@ def scripts(runs: Sequence[ReportedRun], folder: Path, mark: str) -> Mapping[str
     asked = sorted(_asked(runs, folder), key=lambda one: one.question)
     if not asked:
         return {}
+    python, r = PROGRAMS
     return {
-        "analysis.py": _filled(_PYTHON, asked, mark, repr),
-        "analysis.R": _filled(_R, asked, mark, lambda text: json.dumps(text, ensure_ascii=False)),
+        python: _filled(_PYTHON, asked, mark, repr),
+        r: _filled(_R, asked, mark, lambda text: json.dumps(text, ensure_ascii=False)),
     }
 
 

@@ -40,8 +40,8 @@ def test_the_numbers_are_those_of_the_tables(said, tmp_path):
         "from 2026-01-02 to 2026-01-02 (UTC)",
         "There are 4 conditions (persona: 2 levels, text: 2 levels), with 3 trials each.",
         "Temperatures as sent: 0.5.",
-        "How the requests ended: 7 read when first asked, 1 read after being asked again, 3 not read "
-        "in full within the allowed number of attempts, 1 not ended yet.",
+        "How the requests ended: 7 read when first asked, 1 read after being asked again, 3 not",
+        "read in full within the allowed number of attempts, 1 not ended yet.",
         f"there were {attempts} answers, and {lost} attempts ended without one.",
         f"Missing: {missing} of 24 values (25.0 %):",
         "Cost: US$0.0120 (tokens",

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from runner.report import write_report
+from runner.core.errors import ConfigError
+from runner.report import write_report, write_texts
 from runner.report.data import read
 from runner.tables.runs import selected
 from tests.report.made import PERSONAS, TEXTS, request, small_study, stored_run
@@ -204,8 +205,8 @@ def test_rehearsals_beside_live_answers_are_marked_and_never_pooled_with_them(ou
 @pytest.mark.long
 def test_the_same_data_makes_the_same_files_in_place_of_what_was_there(outputs, report, tmp_path):
     (tmp_path / "figures").mkdir()
-    for name in ("old.png", "mine.txt"):
-        (tmp_path / "figures" / name).write_text("")
+    for name in ("report.html", "figures/old.png", "figures/mine.txt"):
+        (tmp_path / name).write_text("")
     selection = selected(outputs, ["study"], rehearsals=False)
     with figures(rendered):
         again = write_report(selection, tmp_path, language="en")
@@ -217,6 +218,23 @@ def test_the_same_data_makes_the_same_files_in_place_of_what_was_there(outputs, 
         assert one.read_bytes() == two.read_bytes(), one.name
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     assert names == {path.name for path in report.figures} | {"mine.txt"}
+
+
+@pytest.mark.parametrize("name", ["analysis.py", "figures/mine.pdf", "tables/mine.tex"])
+def test_files_that_no_report_made_are_not_replaced(outputs, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigError, match=f"{name}: is not from a report"):
+        write_report(selected(outputs, ["study"], rehearsals=False), tmp_path, language="en")
+    assert (tmp_path / name).read_text() == "mine"
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_programs_of_an_earlier_report_that_this_one_has_not_go(tmp_path):
+    write_texts(tmp_path, {"report.html": "", "analysis.py": "", "analysis.R": ""})
+    (tmp_path / "mine.py").write_text("")
+    write_texts(tmp_path, {"report.html": ""})
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "mine.py"}
 
 
 HOSTILE = {
