@@ -1,5 +1,6 @@
 """`action=extract`, `patterns` and `sample`: what today's patterns read, what each finds, and a sheet to check it."""
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -89,12 +90,19 @@ def sample(run: Run, command: str, *, as_json: bool) -> int:
     if as_json:
         print_json(asdict(found))
         return DONE
-    print(f"{found.drawn:,} of {found.readings:,} readings, of {plural(found.strata, 'kind')}")
+    strata = plural(found.strata, "stratum", "strata")
+    print(
+        f"{found.drawn:,} of {found.readings:,} readings, from {strata} (pattern, with a value or none)"
+    )
     print(labelled("sheet", found.sheet))
-    then = command.replace("action=sample", "action=report")
     print(labelled("then", "write ok, wrong or missing into its column verdict; save it as CSV"))
-    print(labelled("next", then))
+    print(labelled("next", report_line(command)))
     return DONE
+
+
+def report_line(command: str) -> str:
+    """Return the command line that reports what a sheet was drawn from."""
+    return re.sub(r" sample\.\w+=\S+", "", command.replace("action=sample", "action=report"))
 
 
 def print_bad_lines(total: "Tally") -> None:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
+from runner.cli.extract import report_line
 from runner.cli.screen import Silent
 from runner.config.shipped import SHIPPED
 from runner.core.errors import ConfigError
@@ -262,3 +263,8 @@ def test_a_sheet_is_drawn_from_the_ledger_and_is_the_same_while_a_run_goes_on(ou
     assert set(sheet["pattern"]) <= {"none", *table["Q1_pattern"], *table["Q2_pattern"]}
     with pytest.raises(ConfigError, match=r"audit\.csv: is there already, and may be filled in"):
         sample(run)
+
+
+def test_the_next_line_after_a_sheet_is_the_report_alone():
+    line = report_line("python -m runner name=x action=sample sample.n=9 sample.seed=2 trials=3")
+    assert line == "python -m runner name=x action=report trials=3"
