@@ -67,7 +67,8 @@ def _sentences(run: ReportedRun, data: Data, parts: Parts, words: Words) -> Iter
     readings = data.readings.filter(of_run)
     statuses = data.statuses.filter(of_run)
     requests = int(statuses["requests"].sum())
-    yield words("p.asked", model=run.model, provider=run.provider, count=f"{requests:,}")
+    asked = "p.imported_rows" if run.stored.imported else "p.asked"
+    yield words(asked, model=run.model, provider=run.provider, count=f"{requests:,}")
     yield from _returned(data.returned.filter(of_run), words)
     yield from _design(readings, data.factors, words)
     yield from _temperature(readings, data.factors, run, words)
@@ -126,6 +127,7 @@ def _temperature(
     sent = [f"{value:g}" for value in column.drop_nulls().unique().sort()]
     if sent:
         key = "p.temperatures_some" if column.null_count() else "p.temperatures"
+        key = "p.imported_temperatures" if run.stored.imported else key
         yield words(key, values=counts(sent, words))
         if stands_for := confounded(readings, factors):
             yield words("p.calculated", factors=words.factors(stands_for))

@@ -42,7 +42,9 @@ def sentences(
 def _asked(data: Data, words: Words) -> str:
     readings = data.readings
     factors = [(name, readings[name].drop_nulls().n_unique()) for name in data.factors]
-    varied = " × ".join(f"{words.factor(name)} ({count:,})" for name, count in factors)
+    varied = words("list_comma").join(
+        f"{words.factor(name)} ({count:,})" for name, count in factors
+    )
     trials = readings.group_by("question", "cell").len()["len"].to_list() or [0]
     least, most = min(trials), max(trials)
     return words(

@@ -1110,6 +1110,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "送信した温度：{values}。ほかの依頼では温度を送信していない。",
         "Temperatures as sent: {values}; with other requests none was sent.",
     ),
+    "p.imported_rows": (
+        "{provider} の {model} の行は {count} 行である。",
+        "The table has {count} rows of {model} of {provider}.",
+    ),
+    "p.imported_temperatures": (
+        "表にある温度：{values}。",
+        "Temperatures as the table has them: {values}.",
+    ),
     "p.calculated": (
         "{factors} の組み合わせごとに、温度は一つだけである。",
         "Each combination of {factors} was asked at one temperature only.",

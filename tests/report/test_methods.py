@@ -124,3 +124,10 @@ def test_a_temperature_that_goes_with_the_conditions_is_said_to(said):
     assert (
         "Temperatures as sent: 0.1, 0.9. Each combination of persona, text was asked at one" in text
     )
+
+
+def test_what_an_imported_table_has_was_not_sent_as_far_as_is_known(said):
+    text = said(manifest={"imported": {"file": "old.csv", "sha256": "0"}})
+    assert "The table has 12 rows of gpt-x of openai." in text
+    assert "Temperatures as the table has them: 0.5." in text
+    assert "requests to" not in text

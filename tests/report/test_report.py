@@ -106,9 +106,7 @@ def test_no_script_runs_but_the_pages_own(report, hostile):
 
 def test_the_first_screen_says_what_it_comes_to(report):
     text = Tree(report.page).text
-    assert (
-        "Models: 2. Questions: 2. Varied: persona (2) × text (2). Trials of each cell: 3." in text
-    )
+    assert "Models: 2. Questions: 2. Varied: persona (2), text (2). Trials of each cell: 3." in text
     assert "Missing: 12 of 48 values (25.0 %):" in text
     assert text.index("Trials of a cell agree") < text.index("Contents")
 
