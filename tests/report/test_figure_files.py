@@ -95,6 +95,7 @@ def test_a_font_that_is_not_there_is_one_line_that_helps(outputs, tmp_path):
 def test_the_page_names_the_files_and_old_ones_go(outputs, tmp_path):
     selection = selected(outputs, ["study/openai_gpt-z"], rehearsals=False)
     (tmp_path / "figures").mkdir()
+    (tmp_path / "report.html").write_text("")
     for name in ("quality.png", "mine.txt"):
         (tmp_path / "figures" / name).write_text("")
     form = Form(formats=("pdf",), width_mm=89)

@@ -72,6 +72,7 @@ def test_markdown_has_as_many_cells_in_every_row(files):
 def test_every_table_of_a_report_is_there_in_each_format_and_old_ones_go(outputs, tmp_path):
     selection = selected(outputs, ["study"], rehearsals=False)
     (tmp_path / "tables").mkdir()
+    (tmp_path / "report.html").write_text("")
     (tmp_path / "tables" / "scores_model.csv").write_text("old")
     form = Form(formats=("svg",), tables=("tex", "md"))
     written = write_report(selection, tmp_path, language="ja", form=form)
