@@ -316,7 +316,7 @@ def cell(value: Any, name: str, table: Table) -> str:
         places = DECIMALS.get(name, 1)
         if name in CORRELATION and _FINER & set(table.frame.columns):
             places = 2
-        return f"{value:,.{places}f}"
+        return f"{round(value, places) + 0.0:,.{places}f}"  # -0.001 is 0.00
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, datetime):

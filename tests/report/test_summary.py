@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from runner.report import summary
+from runner.report.page import Table, cell
 from runner.report.words import Words
 
 WORDS = Words("en")
@@ -65,3 +66,11 @@ def test_what_cannot_be_compared_or_is_not_known_is_not_invented():
 
 def test_a_single_model_has_its_means_said():
     assert said()["scores"] == "Means: Q1 50.0 (95 % 46.0 to 54.0)."
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-0.001, "0.00"), (-0.006, "-0.01"), (1234.5, "1,234.50")]
+)
+def test_no_cell_shows_less_than_nothing_where_it_rounds_to_nothing(value, shown):
+    table = Table(name="t", title="t", frame=pl.DataFrame(), headers={}, codes={})
+    assert cell(value, "difference", table) == shown
