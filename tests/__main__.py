@@ -12,13 +12,14 @@ CHECKS = (
     ("ruff", "check", "."),
     ("mypy",),
     ("lint-imports",),
-    (  # tests wait more than they compute, and some much longer than others
-        "pytest",
-        "-n",
-        str((os.cpu_count() or 1) + 1),
-        "--dist",
-        "worksteal",
-    ),
+)
+"""They take one core each, so they run side by side."""
+TESTS = (  # they wait more than they compute, and some much longer than others
+    "pytest",
+    "-n",
+    str((os.cpu_count() or 1) + 1),
+    "--dist",
+    "worksteal",
 )
 
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -26,23 +27,27 @@ ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 def main() -> int:
     """Run every check, the tests last, and return the first failure's exit code."""
-    scripts = Path(sys.executable).parent
     environment = {**os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each worker would compile each test anew
     environment |= dict.fromkeys(ONE_THREAD, "1")  # each core has a worker of its own
-    for command in CHECKS:
-        print(f"== {' '.join(command)}", flush=True)
-        program = shutil.which(command[0], path=str(scripts)) or command[0]
-        words = [program, *command[1:], *_more(command)]
-        code = subprocess.run(words, cwd=ROOT, env=environment, check=False)
-        if code.returncode:
-            return code.returncode
-    return 0
+    started = [_start(command, environment, stdout=subprocess.PIPE) for command in CHECKS]
+    for command, check in zip(CHECKS, started, strict=True):
+        said, _ = check.communicate()
+        print(f"== {' '.join(command)}\n{said.decode(errors='replace')}", end="", flush=True)
+    if failed := [check.returncode for check in started if check.returncode]:
+        return failed[0]
+    print(f"== {' '.join(TESTS)}", flush=True)
+    return _start((*TESTS, *sys.argv[1:]), environment).wait()
 
 
-def _more(command: tuple[str, ...]) -> list[str]:
-    """Pass the rest of the command line on to pytest."""
-    return sys.argv[1:] if command[0] == "pytest" else []
+def _start(
+    command: tuple[str, ...], environment: dict[str, str], stdout: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program that is installed beside this Python."""
+    program = shutil.which(command[0], path=str(Path(sys.executable).parent)) or command[0]
+    stderr = stdout and subprocess.STDOUT
+    words = [program, *command[1:]]
+    return subprocess.Popen(words, cwd=ROOT, env=environment, stdout=stdout, stderr=stderr)
 
 
 if __name__ == "__main__":

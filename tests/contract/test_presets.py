@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 import pytest
-import yaml
 
 from runner.config.options import provider_class
 from runner.core.errors import ProviderRefused
@@ -14,7 +13,7 @@ from runner.core.model import RemoteId
 from tests.contract.case import Case, until_ended
 from tests.contract.conftest import Emulator
 from tests.contract.kits import presets
-from tests.contract.kits.base import CONF, HTML, Kit, taken_of
+from tests.contract.kits.base import HTML, Kit, said_of, taken_of
 from tests.contract.spoiled import Spoiled, instead, reply
 
 ZAI = presets.KITS[-1]
@@ -28,7 +27,7 @@ def kit() -> Kit:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_has_an_address_and_a_key_of_its_own(name: str) -> None:
-    content = yaml.safe_load((CONF / f"{name}.yaml").read_text("utf-8"))
+    content = said_of(name)
     provider = provider_class(content["_target_"])
     assert content["name"] == name
     assert content["api_key_env"] == provider.key_variable

@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
-import yaml
 
 from tests.contract.file_batch_suite import FileBatchSuite
 from tests.contract.kits import presets
-from tests.contract.kits.base import CONF, Kit
+from tests.contract.kits.base import CONF, Kit, said_of
 from tests.contract.kits.file_batch import FileBatchKit
 from tests.contract.provider_suite import ProviderSuite
 from tests.variants import always
@@ -21,7 +20,7 @@ def offered(*, services: bool = True) -> list[str]:
     Args:
         services: those with a wire; else the programs on one's own machines.
     """
-    files = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in CONF.glob("*.yaml")}
+    files = {path.stem: said_of(path.stem) for path in CONF.glob("*.yaml")}
     return sorted(
         name
         for name, content in files.items()

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.acceptance.conftest import Desk
-from tests.contract.kits.base import CONF
+from tests.contract.kits.base import said_of
 from tests.contract.parts.lines import SLOW
 from tests.contract.test_providers import offered
 from tests.variants import first
@@ -30,8 +29,7 @@ BROUGHT_BY_PRICES = {"httpx2", "pydantic", "ssl"}
 def of_each_kind(*, services: bool = True) -> list[str]:
     """Return the offered providers, one for each file with a client."""
     names = reversed(offered(services=services))
-    targets = {name: yaml.safe_load((CONF / f"{name}.yaml").read_text("utf-8")) for name in names}
-    files = {content["_target_"].rpartition(".")[0]: name for name, content in targets.items()}
+    files = {said_of(name)["_target_"].rpartition(".")[0]: name for name in names}
     return sorted(files.values())
 
 

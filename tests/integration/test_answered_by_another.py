@@ -17,6 +17,7 @@ from runner.storage.files import file_sha256
 from runner.storage.ledger import Ledger
 from runner.storage.reader import LedgerReader
 from tests.report.sketches import figures, sketch
+from tests.shared import copy_of
 from tests.unit.composing import composed
 
 ARGUMENTS = [
@@ -30,10 +31,12 @@ SENTENCE = "asked gpt-4o-mini, 3 answers came from gpt-4.1-mini-2026-01-01"
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
-    outputs = tmp_path_factory.mktemp("answered")
+    return copy_of(tmp_path_factory, "answered_by_another", rehearse)
+
+
+def rehearse(outputs: Path) -> None:
     run = Run(composed([*ARGUMENTS, f"outputs={outputs}"])[0])
     assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
-    return outputs
 
 
 def swapped(outputs: Path) -> None:

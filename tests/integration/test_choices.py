@@ -11,6 +11,7 @@ from runner.cli.screen import Silent
 from runner.core.plan import Purpose
 from runner.run import assemble, maintenance
 from runner.run.run import Run
+from tests.shared import copy_of
 from tests.unit.composing import composed
 
 STUDY = """\
@@ -44,9 +45,11 @@ def run_in(folder: Path, said: str = "good") -> Run:
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
-    folder = tmp_path_factory.mktemp("answered")
-    assemble.drive(run_in(folder), Purpose.RUN, Silent(), lambda _: None)
-    return folder
+    return copy_of(
+        tmp_path_factory,
+        "labels",
+        lambda folder: assemble.drive(run_in(folder), Purpose.RUN, Silent(), lambda _: None),
+    )
 
 
 @pytest.fixture

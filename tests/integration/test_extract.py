@@ -18,6 +18,7 @@ from runner.run.extract import Comparison
 from runner.run.run import Run
 from runner.run.sample import sample
 from runner.storage.ledger import Ledger
+from tests.shared import copy_of
 from tests.unit.composing import composed
 from tests.unit.test_extractor import FILLED
 
@@ -30,10 +31,12 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
-    outputs = tmp_path_factory.mktemp("answered")
+    return copy_of(tmp_path_factory, "extract", rehearse)
+
+
+def rehearse(outputs: Path) -> None:
     run = Run(composed([*ARGUMENTS, f"outputs={outputs}"])[0])
     assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
-    return outputs
 
 
 @pytest.fixture

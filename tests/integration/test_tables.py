@@ -21,6 +21,7 @@ from runner.tables.export import ExportedRun, derived, export
 from runner.tables.join import Join
 from runner.tables.parquet import ROWS_A_GROUP, chunks, is_made_of, sink
 from tests.acceptance.conftest import QUICK, Desk
+from tests.shared import copy_of
 from tests.unit.composing import composed
 from tests.variants import first
 
@@ -45,10 +46,13 @@ class Jsonl(SingleFileSnapshotExtension):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Desk:
     """A small run with everything in it: re-asks, a failure, a refused request."""
-    desk = Desk(tmp_path_factory.mktemp("desk"))
+    return Desk(copy_of(tmp_path_factory, "everything", rehearse))
+
+
+def rehearse(folder: Path) -> None:
+    desk = Desk(folder)
     done = desk.run(*QUICK, "trials=2", "faults.malformed=0.5", "faults.malformed_enhanced=0.5")
     assert done.returncode in (0, 3), done.stderr
-    return desk
 
 
 def test_the_answers_of_the_study(run, snapshot):
@@ -106,22 +110,29 @@ def test_a_cell_that_a_spreadsheet_would_run_is_guarded_in_the_csv_only(run):
 
 LIFE = ["texts=[t1,t2]", "temperatures=[0.1,0.9]", "provider.limits.requests=7", *QUICK]
 LIFE += ["faults.malformed=0.5", "faults.malformed_enhanced=0.5", "faults.half_expired=0.3"]
+GROWN = (
+    ["personas=[p1,p2]", "trials=3"],
+    ["personas=[p2,p3]", "trials=5"],
+    ["personas=[p3,p1]", "trials=4"],
+)
 
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory) -> ExportedRun:
     """What the tables of a run are made from that grew: lost, asked again, given up, outgrown."""
-    outputs = f"outputs={tmp_path_factory.mktemp('lived')}"
-    for grown in (
-        ["personas=[p1,p2]", "trials=3"],
-        ["personas=[p2,p3]", "trials=5"],
-        ["personas=[p3,p1]", "trials=4"],
-    ):
-        run = Run(composed([*LIFE, *grown, outputs])[0])
-        assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
+    run = run_of(GROWN[-1], copy_of(tmp_path_factory, "lived", live))
     with record.opened(run, run.folder(sending=False), create=False) as ledger:
         exported = assemble.exported_run(run, ledger, run.standing(ledger))
         return replace(exported, events=tuple(exported.events))
+
+
+def run_of(grown: list[str], outputs: Path) -> Run:
+    return Run(composed([*LIFE, *grown, f"outputs={outputs}"])[0])
+
+
+def live(outputs: Path) -> None:
+    for grown in GROWN:
+        assemble.drive(run_of(grown, outputs), Purpose.RUN, Silent(), lambda _: None)
 
 
 def by_rows_of(size: int, report: ExportedRun) -> Join:

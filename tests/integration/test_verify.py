@@ -11,6 +11,7 @@ from runner.cli.screen import Silent
 from runner.core.plan import Purpose
 from runner.run import assemble, maintenance
 from runner.run.run import Run
+from tests.shared import copy_of
 from tests.unit.composing import composed
 from tests.variants import first
 
@@ -23,10 +24,12 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsal that is over."""
-    outputs = tmp_path_factory.mktemp("answered")
+    return copy_of(tmp_path_factory, "verify", rehearse)
+
+
+def rehearse(outputs: Path) -> None:
     run = Run(composed([*ARGUMENTS, f"outputs={outputs}"])[0])
     assemble.drive(run, Purpose.RUN, Silent(), lambda _: None)
-    return outputs
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.report.made import small_study, stored_run
 from tests.report.test_factors import exported, reported, table_of
 from tests.report.test_formats import FIFTEEN, sheets
 from tests.report.test_report import Tree
+from tests.shared import copy_of, made_once
 from tests.variants import first
 
 HEAD = """\
@@ -61,7 +62,11 @@ WITH_FLAWS = (*QUICK, "faults.malformed=0.5", "retry.max_attempts=1")
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory) -> Desk:
     """Where the studies were rehearsed, and some of the answers could not be read."""
-    desk = Desk(tmp_path_factory.mktemp("desk"))
+    return Desk(copy_of(tmp_path_factory, "choices", rehearse))
+
+
+def rehearse(folder):
+    desk = Desk(folder)
     conf = desk.folder / "conf/experiment"
     conf.mkdir(parents=True)
     (conf / "reviews.csv").write_text(REVIEWS, encoding="utf-8")
@@ -70,7 +75,6 @@ def desk(tmp_path_factory) -> Desk:
     for name, model in (("mixed", MODELS[0]), ("mixed", MODELS[1]), ("single", MODELS[1])):
         done = desk.run(*chosen(name), *WITH_FLAWS, f"provider.model={model}")
         assert done.returncode in (0, 3), done.stderr
-    return desk
 
 
 def chosen(name):
@@ -88,16 +92,22 @@ def answers(desk) -> pl.DataFrame:
 
 @pytest.fixture(scope="module", params=first(1, ["en", "ja"]))
 def report(request, desk, tmp_path_factory):
-    """A report of the mixed study, with its language."""
-    folder = tmp_path_factory.mktemp("report")
-    return reported(desk.folder / "outputs", folder, request.param, "mixed"), request.param
+    """A report of the mixed study, with its language; not to be changed."""
+    return written(desk, tmp_path_factory, "mixed", request.param), request.param
 
 
 @pytest.fixture(scope="module", params=first(1, ["en", "ja"]))
 def single(request, desk, tmp_path_factory):
-    """A report of the study of one choice alone, with its language."""
-    folder = tmp_path_factory.mktemp("single")
-    return reported(desk.folder / "outputs", folder, request.param, "single"), request.param
+    """A report of the study of one choice alone, with its language; not to be changed."""
+    return written(desk, tmp_path_factory, "single", request.param), request.param
+
+
+def written(desk, factory, study, language):
+    return made_once(
+        factory,
+        f"choices-{study}-{language}",
+        lambda folder: reported(desk.folder / "outputs", folder, language, study),
+    )
 
 
 # -- the report

@@ -20,6 +20,7 @@ from tests.acceptance.conftest import QUICK, Desk
 from tests.report.made import small_study, stored_run
 from tests.report.test_formats import FIFTEEN, sheets
 from tests.report.test_report import Tree
+from tests.shared import copy_of, made_once
 from tests.variants import first
 
 STUDY = """\
@@ -51,13 +52,16 @@ ASKED = {"sentiment": "sentiment Sentiment", "quality": "quality Quality"}
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory) -> Desk:
     """Where the study was rehearsed, and some of its answers could not be read."""
-    desk = Desk(tmp_path_factory.mktemp("desk"))
+    return Desk(copy_of(tmp_path_factory, "factors", rehearse))
+
+
+def rehearse(folder):
+    desk = Desk(folder)
     (desk.folder / "conf/experiment").mkdir(parents=True)
     (desk.folder / "conf/experiment/reviews.yaml").write_text(STUDY, encoding="utf-8")
     (desk.folder / "conf/experiment/reviews.csv").write_text(REVIEWS, encoding="utf-8")
     done = desk.run(*CHOSEN, *QUICK, "faults.malformed=0.5", "retry.max_attempts=1")
     assert done.returncode in (0, 3), done.stderr
-    return desk
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +82,13 @@ def exported(outputs, folder, *formats, language="en"):
 
 @pytest.fixture(scope="module", params=first(1, ["en", "ja"]))
 def report(request, desk, tmp_path_factory):
-    """A report of this study alone, with its language."""
-    folder = tmp_path_factory.mktemp("report")
-    return reported(desk.folder / "outputs", folder, request.param), request.param
+    """A report of this study alone, with its language; not to be changed."""
+    written = made_once(
+        tmp_path_factory,
+        f"factors-{request.param}",
+        lambda folder: reported(desk.folder / "outputs", folder, request.param),
+    )
+    return written, request.param
 
 
 def table_of(written, name):

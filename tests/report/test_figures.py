@@ -36,9 +36,9 @@ def test_a_glyph_that_no_font_has_is_a_warning():
 
 
 def test_every_word_of_the_report_can_be_drawn():
-    text = "\n".join(word for pair in _WORDS.values() for word in pair)
-    assert drawable(text.replace("\n", "")) == text.replace("\n", "")
-    draw(text)
+    text = "".join(word for pair in _WORDS.values() for word in pair)
+    assert drawable(text) == text
+    draw("".join(sorted(set(text))))  # each glyph once: the words would take seconds
 
 
 @settings(max_examples=60, deadline=None)

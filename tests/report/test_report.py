@@ -17,6 +17,7 @@ from runner.report.data import read
 from runner.tables.runs import selected
 from tests.report.made import PERSONAS, TEXTS, request, small_study, stored_run
 from tests.report.sketches import figures, rendered
+from tests.shared import made_once
 
 VOID = {"meta", "img", "br"}
 
@@ -245,7 +246,12 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    outputs = tmp_path_factory.mktemp("hostile")
+    """A report of hostile names; not to be changed."""
+    return made_once(tmp_path_factory, "hostile", report_of_hostile_names)
+
+
+def report_of_hostile_names(folder):
+    outputs = folder / "outputs"
     rows = [
         request(persona, "t1", None, trial, Q1=(trial * 10, HOSTILE[persona], None))
         for persona in HOSTILE
@@ -259,8 +265,8 @@ def hostile(tmp_path_factory):
         labels={"Q1": "<b>&amp;"},
         model_returned="=cmd|' /C calc'!A0",
     )
-    folder = tmp_path_factory.mktemp("report")
-    return write_report(selected(outputs, ["all"], rehearsals=False), folder, language="ja")
+    selection = selected(outputs, ["all"], rehearsals=False)
+    return write_report(selection, folder / "report", language="ja")
 
 
 def test_hostile_names_are_shown_and_do_nothing(hostile):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from tests.shared import copy_of
 from tests.tui import made
 from tests.tui.snap import ScreenExtension, SvgExtension
 
@@ -18,21 +19,25 @@ def _still(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep that is under way and a job that is over; not to be changed."""
-    folder = tmp_path_factory.mktemp("outputs")
-    made.middle(folder)
-    made.finished(folder)
-    return folder
+
+    def filled(folder: Path) -> None:
+        made.middle(folder)
+        made.finished(folder)
+
+    return copy_of(tmp_path_factory, "dashboard", filled)
 
 
 @pytest.fixture(scope="session")
 def studies(outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of its own factors, alone and beside a job of the bundled one; not to be changed."""
-    folder = tmp_path_factory.mktemp("studies")
-    reviews = made.study(folder, tmp_path_factory.mktemp("conf"))
-    for job in (*reviews.iterdir(), *(outputs / "done").iterdir()):
-        name = "own" if job.parent == reviews else "bundled"
-        shutil.copytree(job, folder / "mixed" / name)
-    return folder
+
+    def filled(folder: Path) -> None:
+        reviews = made.study(folder / "outputs", folder / "conf")
+        for job in (*reviews.iterdir(), *(outputs / "done").iterdir()):
+            name = "own" if job.parent == reviews else "bundled"
+            shutil.copytree(job, folder / "outputs" / "mixed" / name)
+
+    return copy_of(tmp_path_factory, "studies", filled) / "outputs"
 
 
 @pytest.fixture

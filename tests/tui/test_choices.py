@@ -7,6 +7,7 @@ import pytest
 
 from runner.__main__ import main
 from runner.config.shipped import SHIPPED
+from tests.shared import copy_of
 from tests.tui.snap import shown
 from tests.tui.test_answers_data import answers_of
 from tests.variants import first
@@ -18,11 +19,15 @@ LABELS = ["positive", "negative", "neutral"]
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rehearsed study with two choices, as conf/experiment/labels.yaml has it, and a number."""
-    outputs = tmp_path_factory.mktemp("outputs")
+    return copy_of(tmp_path_factory, "two-choices", rehearse) / "outputs"
+
+
+def rehearse(folder: Path) -> None:
+    outputs = folder / "outputs"
     words = ["experiment=labels", f"outputs={outputs}", "faults=instant", "faults.malformed=0"]
     assert main([*words, "trials=2", "poll.first_seconds=0.02", "export.dataset=false"]) == 0
-    home = tmp_path_factory.mktemp("conf") / "experiment"
-    home.mkdir()
+    home = folder / "conf" / "experiment"
+    home.mkdir(parents=True)
     for kind in (".yaml", ".csv"):
         text = (SHIPPED / "experiment" / f"labels{kind}").read_text(encoding="utf-8")
         (home / f"labels{kind}").write_text(text, encoding="utf-8")
@@ -30,7 +35,6 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         study.write("  stars: {minimum: 1, maximum: 5, reason: false}\n")
     mixed = ["--config-dir", str(home.parent), *words, "name=mixed"]
     assert main([*mixed, "trials=2", "poll.first_seconds=0.02", "export.dataset=false"]) == 0
-    return outputs
 
 
 def stored(outputs: Path, name: str = "labels") -> pl.DataFrame:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,16 @@ def patterns(rows: list[dict[str, str]]) -> tuple[Pattern, ...]:
     )
 
 
+@cache
+def literary() -> dict[str, Any]:
+    """What conf/question/literary.yaml says; read once, and not to be changed."""
+    conf: Any = OmegaConf.to_container(OmegaConf.load(LITERARY), resolve=True)
+    return conf
+
+
 def question_set(**changes: object) -> QuestionSet:
     """The question set of conf/question/literary.yaml, some keys changed."""
-    conf: Any = OmegaConf.to_container(OmegaConf.load(LITERARY), resolve=True)
-    conf |= changes
+    conf: Any = {**literary(), **changes}
     return QuestionSet(
         name=conf["name"],
         questions=tuple(

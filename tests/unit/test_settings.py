@@ -18,7 +18,9 @@ from tests.variants import first
 
 PERSONA = "name: 教授\nsystem: あなたは教授です。\ntemperature: 0.5\n"
 TEXT = "title: 私の話\nauthor: 私\nfile: mine.txt\n"
-LITERARY = yaml.safe_load((SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8"))
+LITERARY = yaml.load(
+    (SHIPPED / "question" / "literary.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
+)
 
 
 def question(**changes: object) -> dict[str, str]:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +37,14 @@ KEY_VARIABLE = "THE_KEY"
 """What the variable with the key is called in every test; errors name it, never the key."""
 HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
 PATIENCE = 20.0
+
+
+@cache
+def said_of(name: str) -> dict[str, Any]:
+    """Return conf/provider/NAME.yaml; not to be changed."""
+    with (CONF / f"{name}.yaml").open("rb") as file:
+        content: dict[str, Any] = yaml.load(file, yaml.CSafeLoader)
+    return content
 
 
 def taken_of(made: Made | None) -> RemoteId | None:
@@ -212,9 +220,8 @@ class Kit(ABC):
     @cached_property
     def yaml(self) -> dict[str, Any]:
         """Return conf/provider/NAME.yaml."""
-        content: dict[str, Any] = yaml.safe_load((CONF / f"{self.name}.yaml").read_text("utf-8"))
-        content["model"] = self.asks or content["model"]
-        return content
+        content = said_of(self.name)
+        return {**content, "model": self.asks or content["model"]}
 
     @cached_property
     def provider(self) -> Any:
