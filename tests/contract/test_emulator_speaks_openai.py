@@ -212,7 +212,8 @@ def texts(rows: list[Line]) -> dict[str, str]:
 
 def test_a_batch_goes_through_all_its_states(start: Start) -> None:
     """A batch is validated, runs, is finalized and completes, with its times and counts."""
-    emulator = start(validating_seconds=0.15, in_progress_seconds=0.3, finalizing_seconds=0.15)
+    # Each state lasts long enough to be seen on a machine that does much else.
+    emulator = start(validating_seconds=1, in_progress_seconds=1.5, finalizing_seconds=1)
     source = emulator.upload(lines("flow", 40))
     created = emulator.create(source.id, metadata={"run": "r1", "shard": "一"})
     assert created.status == "validating"
