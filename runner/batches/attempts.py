@@ -73,8 +73,11 @@ def reading_cells(questions: QuestionSet, readings: Mapping[str, Reading]) -> li
             continue
         value, reason, pattern, cause, _, written = reading
         cells += (
-            *(question.written(value), reason, pattern, None if cause is None else cause.value),
-            (" / ".join(written) or None) if written else None,
+            question.written(value),
+            reason,
+            pattern,
+            None if cause is None else cause.value,
+            " / ".join(written) or None,
         )
     return cells
 

@@ -77,7 +77,7 @@ def write_report(
     texts = {
         PAGE: html(shown, words, pictures),
         METHODS: methods(data, words),
-        **scripts(data.runs, folder, shown.mark),
+        **scripts(data, folder, shown.mark),
     }
     private = privacy(run.folder for run in selection.runs)
     for place in (folder, folder / "figures", folder / "tables"):

@@ -7,7 +7,7 @@ import polars as pl
 
 from runner.report.data import ReportedRun, rows_of
 from runner.report.intervals import of_strata
-from runner.report.page import Part
+from runner.report.page import Part, counts
 from runner.report.parts import Parts, share
 from runner.report.words import Words
 from runner.tables.verdicts import Checked, Verdicts, verdicts
@@ -90,11 +90,11 @@ class Checks:
             yield words(
                 "n.audit_not_checked",
                 run=run,
-                names=words("list_comma").join(dict.fromkeys(names)),
+                names=counts(list(dict.fromkeys(names)), words),
                 share=share(sum(of.readings for of in others), total),
             )
         for why, numbers in sheet.left_out.items():
-            named = words("list_comma").join(map(str, sorted(numbers)[:ROWS_NAMED]))
+            named = counts([str(number) for number in sorted(numbers)[:ROWS_NAMED]], words)
             more = "…" if len(numbers) > ROWS_NAMED else ""
             rows = words("n.audit_rows", rows=named + more)
             yield words(f"n.audit_{why}", run=run, count=len(numbers), rows=rows)

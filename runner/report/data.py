@@ -100,7 +100,7 @@ class Data:
 
     def name_of(self, key: str, row: Mapping[str, Any]) -> str:
         """Return what a question of a run's definition is called."""
-        return self.names[question_key(row, key)]
+        return self.names[_question_key(row, key)]
 
     @property
     def rehearsal(self) -> bool:
@@ -162,7 +162,7 @@ class Data:
 def read(selection: Selection) -> Data:
     """Read the tables of the selected runs."""
     runs = _named_runs(selection)
-    questions = question_names(selection.runs)
+    questions = _questions(selection.runs)
     reported = tuple(_reported(selection.runs, questions))
     alone = {run.name for run in selection.runs if asks_each(run.definition)}
     levels = level_names(selection.runs)
@@ -305,18 +305,18 @@ def _marks(runs: Sequence[StoredRun], *, mixed: bool) -> dict[tuple[Kind, bool],
     }
 
 
-def question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:
+def _question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:
     """Return what makes a question the same in two runs."""
     options = tuple(options_in(row).items())
     kind = () if kind_of(row) in (ItemKind.NUMBER, ItemKind.CHOICE) else (kind_of(row).value,)
     return key, row["label"], row["minimum"], row["maximum"], options, *kind
 
 
-def question_names(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
+def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
     """Return a name for each question; the same number with another wording is another one."""
     keys = list(
         dict.fromkeys(
-            question_key(row, key)
+            _question_key(row, key)
             for run in runs
             for key, row in run.definition["questions"].items()
         )
@@ -342,7 +342,7 @@ def _reported(
 ) -> Iterator[ReportedQuestion]:
     """Yield each question once."""
     asked = [
-        (question_key(row, key), row)
+        (_question_key(row, key), row)
         for run in runs
         for key, row in run.definition["questions"].items()
     ]
@@ -432,7 +432,7 @@ def _readings(
             .otherwise(pl.lit("request_") + pl.col("outcome").fill_null("unknown"))
         )
         reason = pl.col(f"{key}_reason")
-        name = questions[question_key(row, key)] + measure.name
+        name = questions[_question_key(row, key)] + measure.name
         yield (
             name,
             asked.select(

@@ -14,17 +14,20 @@ MANY_NAMES = 4
 def title(data: Data, words: Words) -> str:
     """Return the title of the page."""
     names = list(dict.fromkeys(run.stored.experiment for run in data.runs))
-    named = counts(names[:MANY_NAMES], words)
-    if len(names) > MANY_NAMES:
-        named += " " + words("and_more", count=len(names) - MANY_NAMES)
-    return words("title", names=named)
+    return words("title", names=counts(names, words, MANY_NAMES))
+
+
+def rehearsal(data: Data, words: Words) -> str | None:
+    """Say that all or some of it is rehearsed; None: none of it is."""
+    if not data.rehearsal:
+        return None
+    return words("rehearsal_all" if data.kinds == {Kind.REHEARSAL} else "rehearsal_some")
 
 
 def banners(data: Data, words: Words) -> Iterator[tuple[str, str]]:
     """Yield each banner's class, alarm or note, and its text."""
-    if data.rehearsal:
-        all_of_it = data.kinds == {Kind.REHEARSAL}
-        yield "alarm", words("rehearsal_all" if all_of_it else "rehearsal_some")
+    if (said := rehearsal(data, words)) is not None:
+        yield "alarm", said
     if data.imported:
         is_all = all(run.stored.imported for run in data.runs)
         yield "note", words("imported_all" if is_all else "imported_note")

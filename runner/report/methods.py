@@ -11,10 +11,11 @@ from runner.core.definition import levels_in
 from runner.core.model import ItemKind, Order
 from runner.report.data import Data, ReportedRun
 from runner.report.figures.style import ENDINGS
+from runner.report.front import rehearsal
 from runner.report.levels import MANY_LEVELS
 from runner.report.numbers import confounded
 from runner.report.page import counts
-from runner.report.parts import Parts
+from runner.report.parts import Parts, trials
 from runner.report.rules import rules
 from runner.report.table_files import markdown
 from runner.report.words import Words
@@ -27,9 +28,8 @@ def methods(data: Data, words: Words) -> str:
     asked = data.asked
     parts = Parts(asked, words)
     lines = [f"# {words('p.title')}", "", words("p.draft")]
-    if data.rehearsal:
-        is_all = data.kinds == {Kind.REHEARSAL}
-        lines += ["", f"**{words('rehearsal_all' if is_all else 'rehearsal_some')}**"]
+    if (rehearsed := rehearsal(data, words)) is not None:
+        lines += ["", f"**{rehearsed}**"]
     for run in asked.runs:
         said = [_ended(markdown(line), words) for line in _sentences(run, asked, parts, words)]
         lines += [
@@ -109,14 +109,11 @@ def _design(readings: pl.DataFrame, factors: Sequence[str], words: Words) -> Ite
         words("p.levels", factor=words.factor(f), count=f"{readings[f].drop_nulls().n_unique():,}")
         for f in there
     ]
-    trials = readings.group_by("cell", "question").agg(pl.col("request").n_unique())
-    often = trials["request"].to_list()
-    least, most = min(often), max(often)
     yield words(
         "p.conditions",
         count=f"{readings['cell'].n_unique():,}",
         levels=f" ({counts(levels, words)})" if levels else "",
-        trials=f"{least:,}" if least == most else f"{least:,}–{most:,}",
+        trials=trials(readings),
     )
 
 

@@ -324,6 +324,17 @@ def cell(value: Any, name: str, table: Table) -> str:
     return str(value)
 
 
-def counts(parts: Sequence[str], words: Words) -> str:
-    """Return several phrases as one."""
-    return words("list_comma").join(parts)
+def counts(
+    parts: Sequence[str], words: Words, most: int | None = None, of: int | None = None
+) -> str:
+    """Return several phrases as one.
+
+    Args:
+        parts: the phrases.
+        words: in which language.
+        most: how many are named; of the others it is said how many there are. None: all.
+        of: how many there are, where the phrases are only some of them.
+    """
+    listed = words("list_comma").join(parts[:most])
+    more = 0 if most is None else (len(parts) if of is None else of) - most
+    return f"{listed} {words('and_more', count=more)}" if more > 0 else listed

@@ -128,6 +128,13 @@ _OF_LEVELS = {"interval_units", "option"}
 """Columns of the tables that show factors."""
 
 
+def trials(readings: pl.DataFrame) -> str:
+    """Return how often each cell was asked a question: a number, or the least and the most."""
+    often = readings.group_by("question", "cell").len()["len"].to_list() or [0]
+    least, most = min(often), max(often)
+    return f"{least:,}" if least == most else f"{least:,}–{most:,}"
+
+
 def share(count: int, total: int) -> str:
     """Return a share in per cent."""
     return f"{100 * count / total:.1f} %" if total else "–"

@@ -19,7 +19,7 @@ from runner.report import intervals, numbers, raters
 from runner.report.data import Data
 from runner.report.intervals import Numbers
 from runner.report.raters import Found
-from runner.tables.import_ratings import FOLDER, RATER, TABLE, VALUE
+from runner.tables.import_ratings import FOLDER, RATER, ROW, TABLE, VALUE
 
 PEOPLE = "\0people"
 """Stands for all people, beside the names of runs."""
@@ -55,7 +55,7 @@ def rated(data: Data) -> list[Rated]:
 
 def _placed(data: Data, block: str, experiment: str, rows: pl.DataFrame) -> Rated:
     """Return ratings with the report's names of questions and levels."""
-    factors = [name for name in rows.columns if name not in (RATER, ITEM, VALUE, "source_row")]
+    factors = [name for name in rows.columns if name not in (RATER, ITEM, VALUE, ROW)]
     named = [
         pl.col(factor).replace_strict(
             {

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from runner.report import people, raters
+from runner.report import people
 from runner.report.data import Data
 from runner.report.page import Part
 from runner.report.parts import Parts
 from runner.report.people import ALL, Rated
+from runner.report.rater_parts import constant
 from runner.report.words import Words
 
-MOST_NAMED = 12
 _OF_PEOPLE = {name: f"{name}_people" for name in ("one_rater", "no_residual")}
 _OF_PEOPLE |= dict.fromkeys(("no_shared_cell", "no_complete_cell"), "few_shared")
 _OF_BOTH = {"no_residual": "no_residual_people"}
@@ -56,17 +56,10 @@ def between(
 def _notes(of: Rated, questions: people.Options, words: Words, *, is_choice: bool) -> Iterator[str]:
     """Say what a cell is, what is missing, and who rates every cell alike."""
     some = of.rows.filter(pl.col("question").is_in(list(questions)))
-    names = () if ALL in of.place else of.place
-    yield words("n.people_cells", cell=words.factors(names) or words("none"))
+    factors = () if ALL in of.place else of.place
+    yield words("n.people_cells", cell=words.factors(factors) or words("none"))
     if some["value"].null_count() or of.unplaced:
         missing = f"{some['value'].null_count():,}"
         yield words("n.people_missing", missing=missing, unplaced=f"{of.unplaced:,}")
-    alike = [
-        f"{rater} ({question})"
-        for question, rater in raters.constant(some, of.place, is_choice=is_choice)
-    ]
-    if alike:
-        named = words("list_comma").join(alike[:MOST_NAMED])
-        more = len(alike) - MOST_NAMED
-        named += f" {words('and_more', count=more)}" if more > 0 else ""
-        yield words("n.constant_people", names=named)
+    if names := constant(some, of.place, words, is_choice=is_choice):
+        yield words("n.constant_people", names=names)

@@ -1,12 +1,12 @@
 """What a report shows of the agreement between models, as raters of the same cells."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
 from runner.report import raters
 from runner.report.data import Data
-from runner.report.page import Part
+from runner.report.page import Part, counts
 from runner.report.parts import Parts
 from runner.report.words import Words
 
@@ -49,15 +49,14 @@ def of_choices(data: Data, words: Words, parts: Parts) -> Iterator[Part]:
 def _constant(data: Data, words: Words, place: list[str]) -> Iterator[str]:
     """Name the models that rate every cell alike: no agreement can be seen in them."""
     of_choices = any(question.options for question in data.questions)
-    found = [
-        f"{run} ({question})"
-        for question, run in raters.constant(data.readings, place, is_choice=of_choices)
-    ]
-    if found:
-        names = words("list_comma").join(found[:MOST_NAMED])
-        more = len(found) - MOST_NAMED
-        names += f" {words('and_more', count=more)}" if more > 0 else ""
+    if names := constant(data.readings, place, words, is_choice=of_choices):
         yield words("n.constant_raters", names=names)
+
+
+def constant(readings: pl.DataFrame, place: Sequence[str], words: Words, *, is_choice: bool) -> str:
+    """Name the raters that rate every cell of a question alike; empty: there are none."""
+    found = raters.constant(readings, place, is_choice=is_choice)
+    return counts([f"{rater} ({question})" for question, rater in found], words, MOST_NAMED)
 
 
 def _shown(data: Data, table: pl.DataFrame) -> pl.DataFrame:

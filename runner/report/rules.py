@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from runner.report.page import counts
 from runner.report.words import Words
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ def rules(runs: "Iterable[ReportedRun]", words: Words) -> Iterator[str]:
 
 def _until(run: str, until: Mapping[str, Any], words: Words) -> str:
     names = until["conditions_at_max"]
-    listed = words("list_comma").join(names[:MOST_NAMED])
-    if until["at_max"] > MOST_NAMED:
-        listed += " " + words("and_more", count=until["at_max"] - MOST_NAMED)
+    listed = counts(names, words, MOST_NAMED, until["at_max"])
     return words(
         "m.until",
         run=run,

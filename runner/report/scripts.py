@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.core.definition import asks_each, kind_of
 from runner.core.model import ITEM, ItemKind
-from runner.report.data import ReportedRun, question_key, question_names
+from runner.report.data import Data
 from runner.tables.runs import ANSWERS
 
 PROGRAMS = ("analysis.py", "analysis.R")
@@ -35,15 +35,15 @@ class _Asked:
         )
 
 
-def scripts(runs: Sequence[ReportedRun], folder: Path, mark: str) -> Mapping[str, str]:
+def scripts(data: Data, folder: Path, mark: str) -> Mapping[str, str]:
     """Return the programs by the names of their files; none where no question has a number.
 
     Args:
-        runs: those of the report.
+        data: of the report.
         folder: where the programs will stand; they find the answers from there.
         mark: what stands before every heading; empty, or REHEARSAL.
     """
-    asked = sorted(_asked(runs, folder), key=lambda one: one.question)
+    asked = sorted(_asked(data, folder), key=lambda one: one.question)
     if not asked:
         return {}
     python, r = PROGRAMS
@@ -53,15 +53,14 @@ def scripts(runs: Sequence[ReportedRun], folder: Path, mark: str) -> Mapping[str
     }
 
 
-def _asked(runs: Sequence[ReportedRun], folder: Path) -> Iterator[_Asked]:
-    names = question_names([run.stored for run in runs])
-    for run in runs:
+def _asked(data: Data, folder: Path) -> Iterator[_Asked]:
+    for run in data.runs:
         definition = run.stored.definition
         alone = asks_each(definition)
         for key, row in definition["questions"].items():
             if kind_of(row) is ItemKind.NUMBER:
                 yield _Asked(
-                    question=names[question_key(row, key)],
+                    question=data.name_of(key, row),
                     run=run.name,
                     path=_way(run.stored.folder / ANSWERS, folder),
                     provider=run.provider,

@@ -1,12 +1,14 @@
 """What a report comes to, in a few sentences: of its own tables, so that the two cannot differ."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from statistics import median
 
 import polars as pl
 
 from runner.report.contrasts import COMPARABLE, least_p
 from runner.report.data import Data
+from runner.report.page import counts
+from runner.report.parts import trials
 from runner.report.words import Words
 
 Tables = Mapping[str, pl.DataFrame]
@@ -42,17 +44,13 @@ def sentences(
 def _asked(data: Data, words: Words) -> str:
     readings = data.readings
     factors = [(name, readings[name].drop_nulls().n_unique()) for name in data.factors]
-    varied = words("list_comma").join(
-        f"{words.factor(name)} ({count:,})" for name, count in factors
-    )
-    trials = readings.group_by("question", "cell").len()["len"].to_list() or [0]
-    least, most = min(trials), max(trials)
+    varied = counts([f"{words.factor(name)} ({count:,})" for name, count in factors], words)
     return words(
         "sum.asked",
         models=f"{len(data.runs):,}",
         questions=f"{len(data.questions):,}",
         varied=varied or words("none"),
-        trials=f"{most:,}" if least == most else f"{least:,}–{most:,}",
+        trials=trials(readings),
     )
 
 
@@ -109,22 +107,22 @@ def _contrasts(pairs: pl.DataFrame, key: str, words: Words) -> str:
     size, low, high = ends
     told = {"question": row["question"], "higher": levels[0], "lower": levels[1]}
     told |= {"size": f"{size:.1f}", "option": row.get("option", "")}
-    between = "" if low is None else words("sum.interval", low=f"{low:.1f}", high=f"{high:.1f}")
     of = words("sum.hold", held=f"{held.height:,}", tested=f"{tested.height:,}")
-    return of + words(key, **told, interval=between)
+    return of + words(key, **told, interval=_interval(low, high, words))
 
 
 def _listed(means: pl.DataFrame, words: Words) -> str:
-    said: Sequence[str] = [
-        f"{row['question']} {row['mean']:.1f}"
-        + (
-            ""
-            if row["low"] is None
-            else words("sum.interval", low=f"{row['low']:.1f}", high=f"{row['high']:.1f}")
-        )
+    said = [
+        f"{row['question']} {row['mean']:.1f}{_interval(row['low'], row['high'], words)}"
         for row in means.filter(pl.col("mean").is_not_null()).iter_rows(named=True)
     ]
-    return words("list_comma").join(said)
+    return counts(said, words)
+
+
+def _interval(low: float | None, high: float | None, words: Words) -> str:
+    if low is None or high is None:
+        return ""
+    return words("sum.interval", low=f"{low:.1f}", high=f"{high:.1f}")
 
 
 def _agreement(known: pl.DataFrame, words: Words) -> str:
@@ -143,6 +141,6 @@ def _needed(tables: Tables, words: Words) -> str:
     enough = tables.get("precision")
     if enough is None or not enough.height:
         return ""
-    counts = enough["needed_5"].fill_null(1 << 30).sort()
-    middle = int(counts[(counts.len() - 1) // 2])
+    needed = enough["needed_5"].fill_null(1 << 30).sort()
+    middle = int(needed[(needed.len() - 1) // 2])
     return words("sum.needed", trials=f"{middle:,}") if middle < 1 << 30 else ""

@@ -17,7 +17,7 @@ from runner.core.model import ITEM, Experiment, ItemKind
 from runner.storage.files import part_of, settle, write_durably
 from runner.tables.import_table import MISSING, called, ids_by_name
 from runner.tables.items import Item, folded, items_in, taken
-from runner.tables.sheets import Faults, decoded, excerpt, placed, rows
+from runner.tables.sheets import Faults, content_of, decoded, excerpt, placed, rows
 
 FOLDER, TABLE = "ratings", "ratings.parquet"
 RATER, VALUE, ROW = "rater", "value", "source_row"
@@ -52,10 +52,7 @@ def import_ratings(path: Path, experiment: Experiment, outputs: Path) -> Importe
     Raises:
         ConfigError: every problem of the file with its row; nothing was written.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"input={path}: cannot be read ({error.strerror})") from None
+    content = content_of(path)
     if RATER in experiment.factors:
         raise ConfigError(
             f"input={path}: the experiment {experiment.name} has a factor {RATER}, and the column "

@@ -22,7 +22,7 @@ from runner.storage.files import part_of, settle, write_durably
 from runner.tables.export import guarded
 from runner.tables.formats import REHEARSAL, STUDY
 from runner.tables.items import NUMBER, folded, no_numbers
-from runner.tables.sheets import Faults, decoded, excerpt, placed, rows
+from runner.tables.sheets import Faults, content_of, decoded, excerpt, placed, rows
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
 """What stands for a missing value, in small letters."""
@@ -55,10 +55,7 @@ def import_table(path: Path, experiment: Experiment, outputs: Path) -> Imported:
     Raises:
         ConfigError: every problem of the file with its row; nothing was written.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"input={path}: cannot be read ({error.strerror})") from None
+    content = content_of(path)
     _check_fits(path, experiment)
     digest = sha256(content).hexdigest()
     folder = outputs / experiment.name / FOLDER

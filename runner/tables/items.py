@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.core.definition import kind_of, options_in
 from runner.core.errors import ConfigError
-from runner.core.model import BETWEEN, ItemKind
+from runner.core.model import ItemKind
 from runner.tables.runs import StoredRun
 
 COUNTED = (ItemKind.CHOICE, ItemKind.CHOICES, ItemKind.RANK)
@@ -109,16 +109,13 @@ def taken(item: Item, cell: str) -> float | int | str:
     """Return what somebody wrote as an answer, as tables hold it.
 
     Args:
-        item: what is answered.
-        cell: a number, the id of an option or what was shown, several of them with `;` between, or
-            whatever a text or JSON is.
+        item: a number or a choice.
+        cell: a number, or of a choice the id of an option or what was shown.
 
     Raises:
         ValueError: it is no answer to that; says what would be.
     """
     plain = cell.strip()
-    if item.kind in SAID:
-        return plain
     allowed = f"allowed: {allowed_of(item)[1]}"
     if item.kind is ItemKind.NUMBER:
         low, high, is_whole = item.bounds or (-math.inf, math.inf, False)
@@ -128,14 +125,9 @@ def taken(item: Item, cell: str) -> float | int | str:
         return int(number) if is_whole else number
     names = {folded(shown): id_ for id_, shown in item.options.items()}
     names |= {folded(id_): id_ for id_ in item.options}
-    parts = [plain] if item.kind is ItemKind.CHOICE else plain.split(BETWEEN.strip())
-    named = [names.get(folded(part), "") for part in parts]
-    is_all = item.kind is not ItemKind.RANK or len(named) == len(item.options)
-    if "" in named or len(set(named)) < len(named) or not is_all:
+    if (option := names.get(folded(plain))) is None:
         raise ValueError(allowed)
-    if item.kind is ItemKind.CHOICES:
-        named.sort(key=list(item.options).index)
-    return BETWEEN.join(named)
+    return option
 
 
 def folded(name: str) -> str:

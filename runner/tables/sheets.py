@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from runner.config.problems import did_you_mean
 from runner.core.errors import ConfigError
@@ -133,6 +134,18 @@ def placed(
             hint = did_you_mean(name, [*required, *(others or ())])
             faults.add(f"column {name!r} is not known; {hint}")
     return None if faults.count > before else {name: heading.index(name) for name in wanted}
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of the file that a command was given as its input.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"input={path}: cannot be read ({error.strerror})") from None
 
 
 def decoded(content: bytes, where: str) -> tuple[str, str]:

@@ -42,8 +42,8 @@ def test_the_program_makes_the_reports_main_table_again(tmp_path):
 
 
 def test_names_stay_text_in_both_programs_and_a_rehearsal_says_so(outputs, tmp_path):
-    runs = read(selected(outputs, ["study/openai_gpt-z"], rehearsals=False)).runs
-    made = scripts(runs, tmp_path, "REHEARSAL – ")
+    data = read(selected(outputs, ["study/openai_gpt-z"], rehearsals=False))
+    made = scripts(data, tmp_path, "REHEARSAL – ")
     assert {text.splitlines()[0] for text in made.values()} == {"# REHEARSAL"}
     assert '  c("Q1 面白さ", "gpt-z", "' in made["analysis.R"]
     assert '"openai", "gpt-z", "Q2_value", "")\n)' in made["analysis.R"]
