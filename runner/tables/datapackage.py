@@ -8,12 +8,12 @@ import polars as pl
 from runner.config.checks import LANGUAGES
 from runner.core.model import ItemKind
 from runner.tables.codebook import NEVER, Column, Factors, described
+from runner.tables.export import FORMULA
 from runner.tables.items import Items
 
 PROFILE = "tabular-data-package"
 TIME = "%Y-%m-%dT%H:%M:%S.%f%z"
 """How polars writes a time of UTC."""
-BEGINS_A_FORMULA = ("=", "+", "-", "@")
 
 
 def datapackage(
@@ -92,8 +92,6 @@ def _limits(name: str, key: str | None, items: Items) -> dict[str, Any]:
     if item.kind is ItemKind.NUMBER and item.bounds is not None:
         low, high, _ = item.bounds
         return {"minimum": low, "maximum": high}
-    if item.kind is ItemKind.CHOICE and not any(
-        o.startswith(BEGINS_A_FORMULA) for o in item.options
-    ):
+    if item.kind is ItemKind.CHOICE and not any(map(FORMULA.match, item.options)):
         return {"enum": list(item.options)}
     return {}

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from runner.core.model import ItemKind
+from runner.tables.datapackage import _limits
 from runner.tables.formats import write
+from runner.tables.items import Item
 from runner.tables.runs import selected
 from tests.report.made import small_study, stored_run
 
@@ -87,3 +90,11 @@ def test_a_cell_that_is_wrong_is_found(folder, column, wrong):
     with (folder / "wide.csv").open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows(lines)
     assert problems(folder)[0] == [("wide.csv", column, wrong)]
+
+
+@pytest.mark.parametrize("option", ["=1", " +1", "＋", "＝a"])
+def test_options_that_tables_guard_are_no_list_of_what_a_cell_may_be(option):
+    item = Item(kind=ItemKind.CHOICE, options={"a": "a", option: "b"})
+    assert _limits("Q1_value", "Q1", {"Q1": item}) == {}
+    plain = Item(kind=ItemKind.CHOICE, options={"a": "a", "b": "b"})
+    assert _limits("Q1_value", "Q1", {"Q1": plain}) == {"enum": ["a", "b"]}
