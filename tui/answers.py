@@ -40,7 +40,7 @@ _LEAST, _MOST = -32_000, 32_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class QuestionShown:
     """One question."""
 
     id: str
@@ -76,7 +76,7 @@ class JobAnswers:
     job: Job
     experiment: Mapping[str, Any]
     """As the ledger had it when this was read."""
-    questions: tuple[Asked, ...]
+    questions: tuple[QuestionShown, ...]
     conditions: Conditions
     """Those that were sent, in the order of the configuration."""
     table: "pl.DataFrame"
@@ -111,7 +111,7 @@ class Answers:
     """The requests of all jobs in scope."""
 
     jobs: tuple[JobAnswers, ...]
-    questions: tuple[Asked, ...]
+    questions: tuple[QuestionShown, ...]
     """Of any job; the first to name one decides on its label."""
     notes: tuple[str, ...]
 
@@ -186,7 +186,7 @@ class Store:
                 notes += [f"{job.name}: {line}" for line in trouble]
                 if one is not None:
                     found.append(one)
-        questions: dict[str, Asked] = {}
+        questions: dict[str, QuestionShown] = {}
         for one in found:
             for question in one.questions:
                 questions.setdefault(question.id, question)
@@ -260,10 +260,10 @@ def read_job(job: Job, before: JobAnswers | None = None) -> JobAnswers:
     return replace(one, notes=(*one.notes, *_differences(one, summary)))
 
 
-def asked_of(definition: Mapping[str, Any]) -> tuple[Asked, ...]:
+def asked_of(definition: Mapping[str, Any]) -> tuple[QuestionShown, ...]:
     """Return the questions of a ledger's definition, in order."""
     return tuple(
-        Asked(
+        QuestionShown(
             id=str(id_),
             label=str(row.get("label", id_)),
             minimum=float(row.get("minimum", 0)),
@@ -348,7 +348,7 @@ class _AttemptsReader:
     """Reads the light columns of part files, and takes what it can from an earlier reading."""
 
     def __init__(
-        self, folder: Path, questions: tuple[Asked, ...], before: JobAnswers | None
+        self, folder: Path, questions: tuple[QuestionShown, ...], before: JobAnswers | None
     ) -> None:
         self._folder, self._questions = folder, questions
         same = before is not None and before.questions == questions
@@ -436,7 +436,7 @@ LONGEST_VALUE = 80
 _AGAIN = "action=export writes it anew from raw/"
 
 
-def light_columns(questions: tuple[Asked, ...]) -> dict[str, Any]:
+def light_columns(questions: tuple[QuestionShown, ...]) -> dict[str, Any]:
     """Return the columns of an attempt that are kept in memory, with their types."""
     import polars as pl
 

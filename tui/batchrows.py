@@ -12,7 +12,7 @@ from runner.storage.commands import Command, CommandVerb
 from tui.attention import Notice, attention, is_answered, is_refused
 from tui.cells import Glyphs, age, money
 from tui.liveness import Liveness, liveness
-from tui.model import Job, Reading
+from tui.model import Job, Snapshot
 from tui.rows import Cell, Col
 
 _S = BatchState
@@ -52,15 +52,15 @@ class Watched:
     """How the runner of each job is."""
 
 
-def watched(reading: Reading, now: float, host: str) -> Watched:
+def watched(snapshot: Snapshot, now: float, host: str) -> Watched:
     """Put together what is known of the batches of some jobs."""
-    lives = [liveness(job, now, host) for job in reading.jobs]
-    notices = attention(reading.jobs, now, lives)
+    lives = [liveness(job, now, host) for job in snapshot.jobs]
+    notices = attention(snapshot.jobs, now, lives)
     about: dict[tuple[str, str | None], list[Notice]] = {}
     for notice in notices:
         about.setdefault((notice.job, notice.batch), []).append(notice)
     lines = []
-    for job, life in zip(reading.jobs, lives, strict=True):
+    for job, life in zip(snapshot.jobs, lives, strict=True):
         asked = {command.get("batch"): command for command in job.commands}
         if job.known:
             lines += [

@@ -15,15 +15,15 @@ from tui.views.view import View
 
 def write_csv(outputs: Path, screen: Screen[None], view: View) -> None:
     """Write what a view shows beside the experiment, in a thread, and say where."""
-    reading = view.reading
-    experiment = "" if reading is None else reading.experiment
+    snapshot = view.snapshot
+    experiment = "" if snapshot is None else snapshot.experiment
     path = outputs / experiment / f"view-{(view.id or 'view').lower()}.csv"
 
     def say(text: str, **how: Any) -> None:
         screen.app.call_from_thread(screen.notify, clean(text), markup=False, **how)
 
     def write() -> None:
-        rows = [] if reading is None else view.csv_rows()
+        rows = [] if snapshot is None else view.csv_rows()
         if not rows:
             say("nothing to write in this view", severity="warning")
             return

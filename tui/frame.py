@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from tui.cells import Glyphs, age, bar, clean, money
 from tui.liveness import Life, Liveness
-from tui.model import Health, Job, Reading, Totals
+from tui.model import Health, Job, Snapshot, Totals
 
 Piece = tuple[str, str]
 """A text and its style: good, warn, bad, dim, strong or none at all."""
@@ -180,10 +180,10 @@ _WORST = (Life.FINISHED, Life.NEVER, Life.ALIVE, Life.LEFT, Life.LATE, Life.STOP
 
 
 def status_pieces(
-    reading: Reading, scope: tuple[Job, ...], lives: list[Liveness], now: float, glyphs: Glyphs
+    snapshot: Snapshot, scope: tuple[Job, ...], lives: list[Liveness], now: float, glyphs: Glyphs
 ) -> list[Piece]:
     """Return the first line of the screen."""
-    pieces: list[Piece] = [(reading.experiment, "strong")]
+    pieces: list[Piece] = [(snapshot.experiment, "strong")]
     if len(scope) == 1:
         job = scope[0]
         pieces.append((f" {job.name}", ""))
@@ -204,12 +204,12 @@ def status_pieces(
 
 
 def trouble_sentences(
-    reading: Reading, scope: tuple[Job, ...], lives: list[Liveness], now: float
+    snapshot: Snapshot, scope: tuple[Job, ...], lives: list[Liveness], now: float
 ) -> list[tuple[str, str]]:
     """Return what is wrong with ledgers and runners, a sentence each, at most three."""
     found: list[tuple[str, str]] = []
-    if reading.trouble:
-        found.append((reading.trouble, "warn"))
+    if snapshot.trouble:
+        found.append((snapshot.trouble, "warn"))
     for job in scope:
         if job.trouble is None:
             continue

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tui.attention import Notice, attention
 from tui.cells import Glyphs, age, bar, money
 from tui.liveness import Life, Liveness, liveness
-from tui.model import Health, Job, Reading, Totals, totals
+from tui.model import Health, Job, Snapshot, Totals, totals
 from tui.rows import Cell, Col
 
 BAR = 12
@@ -94,13 +94,13 @@ class JobLine:
         return bool(self.notices) or self.standing.style in ("bad", "warn")
 
 
-def job_lines(reading: Reading, now: float, host: str) -> list[JobLine]:
+def job_lines(snapshot: Snapshot, now: float, host: str) -> list[JobLine]:
     """Return the jobs, worst first."""
-    lives = [liveness(job, now, host) for job in reading.jobs]
-    notices = attention(reading.jobs, now, lives)
+    lives = [liveness(job, now, host) for job in snapshot.jobs]
+    notices = attention(snapshot.jobs, now, lives)
     lines = [
         JobLine(job, life, tuple(notice for notice in notices if notice.job == job.name))
-        for job, life in zip(reading.jobs, lives, strict=True)
+        for job, life in zip(snapshot.jobs, lives, strict=True)
     ]
     return sorted(lines, key=_badness)
 
@@ -263,16 +263,16 @@ class ExperimentLine:
         return sorted(found, key=lambda pair: _STYLES.index(pair[1]))
 
 
-def experiment_lines(readings: Iterable[Reading], now: float, host: str) -> list[ExperimentLine]:
+def experiment_lines(snapshots: Iterable[Snapshot], now: float, host: str) -> list[ExperimentLine]:
     """Return experiments, those that need attention first, then the most recent."""
     lines = [
         ExperimentLine(
-            reading.experiment,
-            reading.jobs,
-            tuple(liveness(job, now, host) for job in reading.jobs),
-            reading.trouble,
+            snapshot.experiment,
+            snapshot.jobs,
+            tuple(liveness(job, now, host) for job in snapshot.jobs),
+            snapshot.trouble,
         )
-        for reading in readings
+        for snapshot in snapshots
     ]
     return sorted(lines, key=_order)
 

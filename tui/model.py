@@ -90,7 +90,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Snapshot:
     """Every job of an experiment, as they were read."""
 
     experiment: str

@@ -17,7 +17,7 @@ from tui.arguments import LOCKED, NO_INPUT, WELL, WORK_REMAINS
 from tui.attention import Notice, attention
 from tui.cells import age, clean
 from tui.liveness import Life, Liveness, liveness
-from tui.model import Health, Job, Reading, Totals, totals
+from tui.model import Health, Job, Snapshot, Totals, totals
 from tui.source import ExperimentSource, experiment_folders
 
 Facts = Mapping[str, Any]
@@ -54,20 +54,20 @@ _MOST_NAMED = 8
 # -- facts, JSON-ready; their keys are a promise to scripts
 
 
-def experiment_facts(reading: Reading, now: float, host: str) -> Facts:
+def experiment_facts(snapshot: Snapshot, now: float, host: str) -> Facts:
     """Return what the screens would say of an experiment."""
-    lives = [liveness(job, now, host) for job in reading.jobs]
-    notices = attention(reading.jobs, now, lives)
+    lives = [liveness(job, now, host) for job in snapshot.jobs]
+    notices = attention(snapshot.jobs, now, lives)
     jobs = [
         _job_facts(job, life, now, [n for n in notices if n.job == job.name])
-        for job, life in zip(reading.jobs, lives, strict=True)
+        for job, life in zip(snapshot.jobs, lives, strict=True)
     ]
     return {
-        "experiment": reading.experiment,
+        "experiment": snapshot.experiment,
         "at": now,
         "exit_code": max((job["exit_code"] for job in jobs), default=NO_INPUT),
-        "trouble": reading.trouble,
-        **_counters(totals(reading.jobs)),
+        "trouble": snapshot.trouble,
+        **_counters(totals(snapshot.jobs)),
         "jobs": jobs,
     }
 
@@ -302,8 +302,8 @@ class Teller:
         source = ExperimentSource(experiment_folder(self.outputs, experiment))
         before: Facts | None = None
         while True:
-            reading, _ = source.read(self.clock())
-            facts = experiment_facts(reading, self.clock(), self.host)
+            snapshot, _ = source.read(self.clock())
+            facts = experiment_facts(snapshot, self.clock(), self.host)
             self._say_changes(before, facts)
             before = facts
             if facts["jobs"] and all(_is_over(job) for job in facts["jobs"]):
@@ -312,9 +312,9 @@ class Teller:
             time.sleep(seconds)
 
     def _read(self, source: ExperimentSource) -> Facts:
-        reading, _ = source.read(self.clock())
+        snapshot, _ = source.read(self.clock())
         source.close()
-        return experiment_facts(reading, self.clock(), self.host)
+        return experiment_facts(snapshot, self.clock(), self.host)
 
     def _say_all(self, said: Iterable[str]) -> None:
         for line in said:

@@ -13,6 +13,7 @@ from runner.core.definition import kind_of
 from runner.core.errors import ConfigError
 from runner.core.model import (
     SLOTS,
+    BatchKey,
     Cause,
     Option,
     Pattern,
@@ -22,7 +23,8 @@ from runner.core.model import (
     Variant,
 )
 from runner.core.states import BatchState
-from tui.answers import STATE_WORDS, Asked, JobAnswers
+from runner.storage.paths import request_path
+from tui.answers import STATE_WORDS, JobAnswers, QuestionShown
 from tui.cells import clean, clean_lines
 from tui.conditions import Combination
 from tui.frame import Piece
@@ -181,7 +183,7 @@ class Sent:
 
 def prompt_of(one: JobAnswers, batch: str, id_: str) -> Sent | str:
     """Return what was sent, or why that is not known, in one line."""
-    path = one.job.folder / "requests" / f"{batch}.jsonl"
+    path = request_path(one.job.folder, BatchKey(batch))
     names = (id_, f"{tag_of(one.experiment)}{id_}")
     try:
         line = _line_of(path, id_, names)
@@ -410,7 +412,7 @@ _CAUSES = {
 }
 
 
-def cause_words(cause: str, question: Asked, written: tuple[str, ...] = ()) -> str:
+def cause_words(cause: str, question: QuestionShown, written: tuple[str, ...] = ()) -> str:
     """Say why a question has no value."""
     said = ", ".join(written)
     if cause == Cause.OUT_OF_RANGE.value:

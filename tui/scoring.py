@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from runner.core.definition import factor_names
 from runner.core.model import ItemKind
-from tui.answers import BAD, GOOD, GOOD_AGAIN, OPEN, Answers, Asked, JobAnswers
+from tui.answers import BAD, GOOD, GOOD_AGAIN, OPEN, Answers, JobAnswers, QuestionShown
 from tui.cells import clean
 from tui.conditions import spelled
 from tui.model import Job
@@ -176,7 +176,7 @@ class ScoreTable:
     """All rows of one pivot."""
 
     pivot: Pivot
-    questions: tuple[Asked, ...]
+    questions: tuple[QuestionShown, ...]
     rows: ScoreRows
     notes: tuple[str, ...]
     rehearsal: bool
@@ -255,7 +255,7 @@ def _nothing(pivot: Pivot) -> "pl.DataFrame":
 _STANDING = ("_good", "_failed", "_open")
 
 
-def _frame(one: JobAnswers, pivot: Pivot, questions: tuple[Asked, ...]) -> "pl.DataFrame":
+def _frame(one: JobAnswers, pivot: Pivot, questions: tuple[QuestionShown, ...]) -> "pl.DataFrame":
     """Return a row a request: what the pivot goes by, whether it is good, failed or open, its values."""
     import polars as pl
 
@@ -302,7 +302,7 @@ def _keys(one: JobAnswers, name: str) -> "Iterator[tuple[str, pl.Series]]":
     yield _label(name), labels
 
 
-def _rows(frame: "pl.DataFrame", pivot: Pivot, questions: tuple[Asked, ...]) -> ScoreRows:
+def _rows(frame: "pl.DataFrame", pivot: Pivot, questions: tuple[QuestionShown, ...]) -> ScoreRows:
     import polars as pl
 
     keys = [made(name) for name in pivot.by for made in (_group, _content, _label)]
@@ -329,7 +329,7 @@ def _rows(frame: "pl.DataFrame", pivot: Pivot, questions: tuple[Asked, ...]) -> 
     return ScoreRows(told, list(map(_label, pivot.by)), _Bins(places, questions))
 
 
-def width_of(question: Asked) -> float:
+def width_of(question: QuestionShown) -> float:
     """Return how wide the columns of a question's histogram are."""
     span = question.maximum - question.minimum
     if span <= 0 or span > 40 * STEP:
@@ -337,7 +337,7 @@ def width_of(question: Asked) -> float:
     return STEP if span >= 2 * STEP else 1.0
 
 
-def bins_of(question: Asked) -> int:
+def bins_of(question: QuestionShown) -> int:
     """Return how many columns a question's histogram has; the highest value is in the last."""
     return max(round((question.maximum - question.minimum) / width_of(question)), 1)
 
@@ -345,7 +345,7 @@ def bins_of(question: Asked) -> int:
 class _Bins:
     """How the values of each question are spread, by group."""
 
-    def __init__(self, frame: "pl.DataFrame", questions: tuple[Asked, ...]) -> None:
+    def __init__(self, frame: "pl.DataFrame", questions: tuple[QuestionShown, ...]) -> None:
         self.questions = {question.id: question for question in questions}
         self._counts = {question.id: _counts(frame, question) for question in questions}
 
@@ -363,7 +363,7 @@ class _Bins:
         return tuple(found)
 
 
-def _counts(frame: "pl.DataFrame", question: Asked) -> "pl.DataFrame":
+def _counts(frame: "pl.DataFrame", question: QuestionShown) -> "pl.DataFrame":
     import polars as pl
 
     place = ((pl.col(question.id) - question.minimum) / width_of(question)).floor()

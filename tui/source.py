@@ -13,7 +13,7 @@ from runner.storage.commands import waiting
 from runner.storage.kv import DATABASE
 from runner.storage.lock import holder
 from runner.storage.reader import LedgerReader, exists
-from tui.model import Health, Job, Reading
+from tui.model import Health, Job, Snapshot
 
 
 class JobSource:
@@ -121,7 +121,7 @@ class ExperimentSource:
         """Open nothing yet."""
         self.folder = folder
         self._sources: dict[Path, JobSource] = {}
-        self._last: Reading | None = None
+        self._last: Snapshot | None = None
 
     def close(self) -> None:
         """Let go of the files."""
@@ -129,7 +129,7 @@ class ExperimentSource:
             source.close()
         self._sources.clear()
 
-    def read(self, now: float) -> tuple[Reading, bool]:
+    def read(self, now: float) -> tuple[Snapshot, bool]:
         """Return the experiment as it stands, and whether anything has changed."""
         for folder in job_folders(self.folder):
             self._sources.setdefault(folder, JobSource(folder))
@@ -145,7 +145,7 @@ class ExperimentSource:
         if same:
             assert last is not None
             return last, False
-        self._last = Reading(experiment=self.folder.name, at=now, jobs=jobs, trouble=trouble)
+        self._last = Snapshot(experiment=self.folder.name, at=now, jobs=jobs, trouble=trouble)
         return self._last, True
 
 
@@ -157,7 +157,7 @@ class AllSource:
         self.outputs = outputs
         self._seen: dict[Path, tuple[JobSource, object, Job]] = {}
 
-    def read(self, now: float) -> tuple[Reading, ...]:
+    def read(self, now: float) -> tuple[Snapshot, ...]:
         """Return every experiment as it stands; without batches, and no file is left open."""
         found = []
         before, self._seen = self._seen, {}
@@ -166,7 +166,7 @@ class AllSource:
                 self._look(folder, before.get(folder), now)
                 for folder in sorted(job_folders(experiment))
             )
-            found.append(Reading(experiment=experiment.name, at=now, jobs=jobs))
+            found.append(Snapshot(experiment=experiment.name, at=now, jobs=jobs))
         return tuple(found)
 
     def _look(self, folder: Path, seen: tuple[JobSource, object, Job] | None, now: float) -> Job:

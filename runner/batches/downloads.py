@@ -17,14 +17,10 @@ from runner.core.errors import ProviderRefused
 from runner.core.model import Batch, BatchKey, Span
 from runner.core.states import BatchState
 from runner.storage.files import file_sha256, fresh, make_folder, settle
+from runner.storage.paths import result_path
 
 Download = Callable[[str, BinaryIO], None]
 """Writes one of the provider's files, by its id there."""
-
-
-def result_path(folder: Path, key: BatchKey, name: str) -> Path:
-    """Return where a result file of a run stands, by its batch and our name for it (output, error)."""
-    return folder / "raw" / f"{key}.{name}.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

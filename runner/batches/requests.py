@@ -22,6 +22,7 @@ from runner.core.prompt import Renderer
 from runner.core.spans import Spans
 from runner.providers.base import Frame, Provider
 from runner.storage.files import write_durably
+from runner.storage.paths import request_path
 
 BLOCK_BYTES = 1 << 18
 """Of request lines put together at once: small enough for the processor's cache."""
@@ -103,7 +104,7 @@ class RequestFiles:
             translators: write them in its place, at the combinations of levels that send settings.
             names: of the conditions as the ledger numbers them, where they are many.
         """
-        self._folder = folder / "requests"
+        self._folder = folder
         self._experiment = experiment
         self._renderer = Renderer(experiment)
         self._conditions = (
@@ -131,7 +132,7 @@ class RequestFiles:
 
     def path(self, key: BatchKey) -> Path:
         """Return where a batch's request file is."""
-        return self._folder / f"{key}.jsonl"
+        return request_path(self._folder, key)
 
     def batches(self, pending: Iterable[Span]) -> Iterator[tuple[SizedSpan, ...]]:
         """Yield the spans of one batch after another; nothing is written."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, NewType
 
-from runner.core.states import FINAL_STATES, BatchState
+from runner.core.states import FINAL_STATES, BatchEvent, BatchState, Outcome
 
 CustomId = NewType("CustomId", str)
 """A request's name at the provider, `^[a-zA-Z0-9_-]{1,64}$`; it is never parsed back."""
@@ -595,8 +595,8 @@ class Progress:
 
     state: str
     """The provider's own word."""
-    event: str
-    """A `BatchEvent`: progress, end, deferred or refused."""
+    event: BatchEvent
+    """progress, end, deferred or refused."""
     total: int | None = None
     completed: int | None = None
     """Requests that were answered: each has a line in a result file once the batch has ended."""
@@ -606,8 +606,8 @@ class Progress:
     """Result files by our name (output, error) and the provider's id."""
     expires_at: float | None = None
     message: str | None = None
-    rest: str = "missing"
-    """How requests that stand in no result file ended, in the words of `Outcome`."""
+    rest: Outcome = Outcome.MISSING
+    """How requests that stand in no result file ended."""
     wait: float | None = None
     """Seconds after which the provider wants to be asked again; None when it does not say."""
     bound_usd: Decimal | None = None

@@ -14,7 +14,7 @@ _FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChatRequest:
     """One request, in no vendor's words."""
 
     model: str
@@ -99,7 +99,9 @@ _NO_VALUE = ("too_high", "negative", "not_a_number", "range", "decimal")
 _FORMLESS = ("refusal_text", "cut_short", "empty", "refusal", "content_filter")
 
 
-def answer(seed: int, asked: Asked, nth: int, malformed: float, malformed_enhanced: float) -> Reply:
+def answer(
+    seed: int, asked: ChatRequest, nth: int, malformed: float, malformed_enhanced: float
+) -> Reply:
     """Answer for the n-th time; the same for ever for this seed, model, custom_id and prompt."""
     prompt = read_prompt(asked.system, asked.user, asked.schema)
     dice = Dice(seed, f"answer\x1f{asked.model}\x1f{asked.custom_id}\x1f{nth}")
@@ -122,7 +124,7 @@ def answer(seed: int, asked: Asked, nth: int, malformed: float, malformed_enhanc
 
 
 def _reply(
-    prompt: Prompt, asked: Asked, content: str | None, refusal: str | None, finish: str
+    prompt: Prompt, asked: ChatRequest, content: str | None, refusal: str | None, finish: str
 ) -> Reply:
     reasoning = 64 if asked.reasons_first else 0
     cap = asked.max_tokens

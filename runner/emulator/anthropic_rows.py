@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.anthropic_shapes import error_object, message_object
 from runner.emulator.pictures import (
     Picture,
@@ -79,7 +79,7 @@ class AnthropicRows:
                 doomed += isinstance(self.read(line)[2], bytes)
         return Checked(self.first_model(path), total, doomed, ())
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, custom_id, and what is asked or the error of this request."""
         request = orjson.loads(line)
         custom_id, params = request["custom_id"], request["params"]
@@ -123,7 +123,7 @@ def _model(params: Any) -> str:
     return model if isinstance(model, str) else ""
 
 
-def asked_in(params: Any, custom_id: str, version: str, *, in_batch: bool = True) -> Asked:
+def asked_in(params: Any, custom_id: str, version: str, *, in_batch: bool = True) -> ChatRequest:
     """Return what is asked.
 
     Raises:
@@ -146,7 +146,7 @@ def asked_in(params: Any, custom_id: str, version: str, *, in_batch: bool = True
     if cap < 1:
         raise ParamsError("max_tokens: Input should be greater than or equal to 1")
     thinks = _thinks(model, params.get("thinking"), cap)
-    return Asked(
+    return ChatRequest(
         model=model,
         custom_id=custom_id,
         system=_text(params.get("system", ""), "system"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.anthropic_rows import honours
 from runner.emulator.pictures import (
     Picture,
@@ -91,7 +91,7 @@ class BedrockRows:
     def _failed(self, message: str) -> Checked:
         return Checked(self.model, 0, 0, ({"code": "validation", "message": message},))
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, record and what is asked, or the error of this record."""
         self._row = orjson.loads(line)
         record = self._row["recordId"]
@@ -154,7 +154,7 @@ def conversed(reply: Reply) -> dict[str, Any]:
     }
 
 
-def asked_in(body: dict[str, Any], model: str, record: str) -> Asked:
+def asked_in(body: dict[str, Any], model: str, record: str) -> ChatRequest:
     """Return what is asked.
 
     Raises:
@@ -170,7 +170,7 @@ def asked_in(body: dict[str, Any], model: str, record: str) -> Asked:
     cap, thinks = inference.get("maxTokens"), _thinks(body)
     if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
         raise BodyError("inferenceConfig.maxTokens: must be at least 1")
-    return Asked(
+    return ChatRequest(
         model=model,
         custom_id=record,
         system=_text(body.get("system") or [], "system"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.google_shapes import GoogleError
 from runner.emulator.records import Batch
 from runner.emulator.running import Checked, Ids
@@ -47,7 +47,7 @@ class GeminiApiRows:
                 doomed += refusal(row["request"]) is not None
         return Checked(self.model, total, doomed, ())
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, key, and what is asked or the error of this request."""
         row = orjson.loads(line)
         key, request = row["key"], row["request"]

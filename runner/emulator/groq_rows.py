@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.openai_rows import (
     CHAT,
     MAX_REQUESTS,
@@ -63,7 +63,7 @@ class GroqRows(OpenAIRows):
                     break
         return found
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, custom_id ("" where there is none), and what is asked or a refusal."""
         request, error = _request(line)
         custom_id = request.get("custom_id")

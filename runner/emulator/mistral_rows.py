@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.openai_rows import OpenAIRows
 from runner.emulator.records import Batch
 from runner.emulator.running import Checked, Ids
@@ -55,7 +55,7 @@ class MistralRows(OpenAIRows):
         errors = [{"message": text, "count": times} for text, times in problems.items() if times]
         return Checked(self._model, total, doomed, tuple(errors))
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, custom_id, and what is asked or the body of a refusal of this row."""
         request = orjson.loads(line)
         refusal = self.refusal(self._model, request["body"])
@@ -79,13 +79,13 @@ class MistralRows(OpenAIRows):
             return {"message": message, "param": "max_completion_tokens", "code": "invalid_value"}
         return super().refusal(model, body)
 
-    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> Asked:
+    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> ChatRequest:
         """Return what a request that is not refused asks."""
         asked = super().asked(model, custom_id, body)
         is_told = body.get("reasoning_effort") not in (None, "none")
         thinks = bool(self.always.match(model) or (is_told and self.can.match(model)))
         fields = {name: getattr(asked, name) for name in asked.__slots__}
-        return Asked(**{**fields, "reasons_first": thinks})
+        return ChatRequest(**{**fields, "reasons_first": thinks})
 
     def completion(self, model: str, ids: Ids, reply: Reply, created: int) -> dict[str, object]:
         """Write an answer as a chat completion: what was thought is a part of its own."""

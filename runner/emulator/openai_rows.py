@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.pictures import (
     Picture,
     PictureError,
@@ -80,7 +80,7 @@ class OpenAIRows:
             errors.append(batch_error("empty_file", "The input file is empty."))
         return Checked(model, total, doomed, tuple(errors))
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, custom_id, and what is asked or the body of a refusal of this row."""
         request = orjson.loads(line)
         custom_id, body = request["custom_id"], request["body"]
@@ -125,11 +125,11 @@ class OpenAIRows:
                 return bad(f"Invalid '{name}': expected an integer >= 1.", name, "invalid_value")
         return None
 
-    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> Asked:
+    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> ChatRequest:
         """Return what a request that is not refused asks."""
         system, user = _messages(body["messages"])
         temperature = body.get("temperature")
-        return Asked(
+        return ChatRequest(
             model=model,
             custom_id=custom_id,
             system=system,

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.openai_rows import OpenAIRows
 from runner.emulator.records import Batch
 from runner.emulator.running import Checked, Ids
@@ -52,7 +52,7 @@ class OpenRouterRows(OpenAIRows):
                     return Checked(self.model, 0, 0, (error,))
         return Checked(self.model, total, 0, ())
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, custom_id, and what is asked."""
         request = orjson.loads(line)
         custom_id = request["custom_id"]

@@ -6,7 +6,7 @@ A request is understood as the chat completion that it stands for; only the shap
 from collections.abc import Mapping
 from typing import Any
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.openai_rows import OpenAIRows, bad
 from runner.emulator.records import Batch
 from runner.emulator.running import Ids
@@ -32,7 +32,7 @@ class ResponsesRows(OpenAIRows):
                 return bad(message, name, "unsupported_parameter")
         return super().refusal(model, _as_chat(body))
 
-    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> Asked:
+    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> ChatRequest:
         """Return what a request that is not refused asks."""
         return super().asked(model, custom_id, _as_chat(body))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from runner.emulator.answers import Asked, Reply, answer
+from runner.emulator.answers import ChatRequest, Reply, answer
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.dice import fingerprint
 from runner.emulator.records import Batch, Fate
@@ -48,7 +48,7 @@ class LineFormat(Protocol):
         """Validate an input file."""
         ...
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, custom_id, and what is asked or the body of a refusal of this row."""
         ...
 
@@ -163,7 +163,7 @@ class _Runner:
         broken = self.behaviour.all_failed or self.behaviour.happens(
             "failed_lines", f"{key}\x1f{asked}"
         )
-        if isinstance(wanted, Asked) and not broken:
+        if isinstance(wanted, ChatRequest) and not broken:
             self._answer(model, custom_id, wanted, billed)
             return
         ids = self._ids(f"{key}\x1ffailed\x1f{asked}")
@@ -175,7 +175,7 @@ class _Runner:
             else self.dialect.broke(custom_id, ids)
         )
 
-    def _answer(self, model: str, custom_id: str, wanted: Asked, nth: int) -> None:
+    def _answer(self, model: str, custom_id: str, wanted: ChatRequest, nth: int) -> None:
         behaviour, outcome = self.behaviour, self.outcome
         reply = answer(
             behaviour.seed, wanted, nth, behaviour.malformed, behaviour.malformed_enhanced

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.openai_rows import MAX_REQUESTS, OpenAIRows
 from runner.emulator.running import Checked, Ids
 
@@ -48,14 +48,14 @@ class TogetherRows(OpenAIRows):
             problem = f"a batch has from 1 to {MAX_REQUESTS} requests"
         return Checked(model, total, doomed, ({"message": problem},) if problem else ())
 
-    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> Asked:
+    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> ChatRequest:
         """Return what a request that is not refused asks."""
         asked = super().asked(model, custom_id, body)
         told = body.get("reasoning")
         is_quiet = isinstance(told, dict) and told.get("enabled") is False
         fields = {name: getattr(asked, name) for name in asked.__slots__}
         thinks = self.thinks.search(model) is not None and not is_quiet
-        return Asked(**{**fields, "reasons_first": thinks})
+        return ChatRequest(**{**fields, "reasons_first": thinks})
 
     def completion(self, model: str, ids: Ids, reply: Reply, created: int) -> dict[str, object]:
         """Write an answer as a chat completion."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.dice import fingerprint
 from runner.emulator.google_shapes import GoogleError, stamp
 from runner.emulator.pictures import (
@@ -92,7 +92,7 @@ class VertexRows:
             raise ImportFailure(f"{total} rows; allowed are 1 to {MAX_REQUESTS}")
         return total, doomed
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, custom_id, and what is asked or the body of a refusal of this row."""
         self._row = orjson.loads(line)
         request = _request_of(self._row)
@@ -215,7 +215,7 @@ def _bad(message: str) -> dict[str, Any]:
     return GoogleError(400, message).body()
 
 
-def asked_in(request: dict[str, Any], model: str, custom_id: str) -> Asked:
+def asked_in(request: dict[str, Any], model: str, custom_id: str) -> ChatRequest:
     """Return what a request asks for."""
     settings = _settings(request)
     temperature = settings.get("temperature")
@@ -223,7 +223,7 @@ def asked_in(request: dict[str, Any], model: str, custom_id: str) -> Asked:
         temperature = 1.0
     budget = (settings.get("thinkingConfig") or {}).get("thinkingBudget")
     before = request.get("systemInstruction") or request.get("system_instruction")
-    return Asked(
+    return ChatRequest(
         model=model,
         custom_id=custom_id,
         system="\n".join(_texts([before])),

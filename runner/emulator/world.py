@@ -9,7 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from runner.emulator.answers import Asked, Reply, answer
+from runner.emulator.answers import ChatRequest, Reply, answer
 from runner.emulator.behaviour import Behaviour
 from runner.emulator.records import Batch, Fate, StoredFile
 from runner.emulator.running import LineFormat, Outcome, PerBatch, run
@@ -266,7 +266,7 @@ class World:
             ),
         )
 
-    def chat(self, asked: Asked) -> Reply:
+    def chat(self, asked: ChatRequest) -> Reply:
         """Answer one request on its own, now, and bill it; the n-th time it is asked differs."""
         said = f"{asked.system}\x1f{asked.user}\x1f{asked.temperature}"
         said += "".join(f"\x1f{digest}" for digest in asked.pictures.digests)

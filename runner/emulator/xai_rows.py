@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from runner.emulator.answers import Asked, Reply
+from runner.emulator.answers import ChatRequest, Reply
 from runner.emulator.openai_rows import OpenAIRows
 from runner.emulator.running import Ids
 
@@ -28,7 +28,7 @@ class XaiRows(OpenAIRows):
     unbatched = re.compile(r"^grok-4\.6")
     """Models that others were told have no batches."""
 
-    def read(self, line: bytes) -> tuple[str, str, Asked | bytes]:
+    def read(self, line: bytes) -> tuple[str, str, ChatRequest | bytes]:
         """Return model, custom_id, and what is asked or the body of a refusal of this row."""
         model, custom_id, wanted = super().read(line)
         if self.unbatched.match(model):
@@ -44,12 +44,12 @@ class XaiRows(OpenAIRows):
             return {"message": message, "param": "reasoning_effort", "code": "invalid_value"}
         return super().refusal(model, body)
 
-    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> Asked:
+    def asked(self, model: str, custom_id: str, body: Mapping[str, Any]) -> ChatRequest:
         """Return what a request that is not refused asks."""
         asked = super().asked(model, custom_id, body)
         thinks = self.thinks.match(model) is not None and body.get("reasoning_effort") != "none"
         fields = {name: getattr(asked, name) for name in asked.__slots__}
-        return Asked(**{**fields, "reasons_first": thinks})
+        return ChatRequest(**{**fields, "reasons_first": thinks})
 
     def completion(self, model: str, ids: Ids, reply: Reply, created: int) -> dict[str, object]:
         """Write an answer as a chat completion: thoughts are counted beside it, and it has a cost."""

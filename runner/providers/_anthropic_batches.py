@@ -8,6 +8,7 @@ from typing import Any
 
 from runner.core.errors import ProviderRefused
 from runner.core.model import Progress, RemoteId
+from runner.core.states import BatchEvent
 from runner.providers._found_by_size import Listed, remote_id
 from runner.providers._lines import count
 from runner.providers._stainless import field, id_of
@@ -68,7 +69,7 @@ def progress_of(batch: Any, wait: float | None, key: Secret | None) -> Progress:
         is_known = state in ("in_progress", "canceling")
         return Progress(
             state=state,
-            event="progress",
+            event=BatchEvent.PROGRESS,
             total=total,
             expires_at=expires_at,
             message=None if is_known else f"unknown state {state!r}",
@@ -77,7 +78,7 @@ def progress_of(batch: Any, wait: float | None, key: Secret | None) -> Progress:
     completed = count(field(field(batch, "request_counts"), "succeeded"))
     return Progress(
         state=state,
-        event="end",
+        event=BatchEvent.END,
         total=total,
         completed=completed,
         failed=None if total is None or completed is None else total - completed,

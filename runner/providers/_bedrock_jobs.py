@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Final
 
 from runner.core.model import Batch, JsonObject, Progress
-from runner.core.states import Outcome
+from runner.core.states import BatchEvent, Outcome
 from runner.providers._lines import tally, word
 from runner.providers.base import Secret, said
 
@@ -133,12 +133,12 @@ def progress_of(job: JsonObject, files: Collection[str], key: Secret | None) -> 
     state = state_of(job)
     total, processed, completed, failed = (tally(job.get(f"{n}RecordCount")) for n in _COUNTS)
     reason = word(job.get("message")) or None
-    event = "progress"
+    event = BatchEvent.PROGRESS
     if state == "failed" and not files and not (processed or completed):
-        event = "deferred" if _NO_ROOM.search(reason or "") else "refused"
+        event = BatchEvent.DEFERRED if _NO_ROOM.search(reason or "") else BatchEvent.REFUSED
         reason = reason or "it failed, and no reason is given"
     elif state in _ENDED:
-        event = "end"
+        event = BatchEvent.END
     elif state not in _GOING_ON:
         reason = f"unknown state {state!r}" + (f": {reason}" if reason else "")
     if state == "completed" and not files:
@@ -152,7 +152,7 @@ def progress_of(job: JsonObject, files: Collection[str], key: Secret | None) -> 
         files=_named(files),
         expires_at=seconds_of(job.get("jobExpirationTime")),
         message=None if reason is None else said(reason, key, limit=600),
-        rest=_ENDED.get(state, Outcome.MISSING).value,
+        rest=_ENDED.get(state, Outcome.MISSING),
     )
 
 

@@ -15,7 +15,7 @@ import orjson
 from runner.core.charged import charged
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import Batch, Condition, Progress, Prompt, RemoteId, Reply
-from runner.core.states import Outcome
+from runner.core.states import BatchEvent, Outcome
 from runner.core.twins import Made
 from runner.providers._chat import (
     ENDPOINT,
@@ -265,7 +265,7 @@ class FileBatch(SdkClient):
             files={name: file_id for name, file_id in files.items() if word(file_id)},
             expires_at=seconds(field(batch, "expires_at")),
             message=None if message is None else said(message, self._service.key),
-            rest=REST.get(state.lower(), Outcome.MISSING).value,
+            rest=REST.get(state.lower(), Outcome.MISSING),
             charged=charged(
                 input_tokens=tally(field(field(batch, "usage"), "input_tokens")),
                 output_tokens=tally(field(field(batch, "usage"), "output_tokens")),
@@ -314,15 +314,17 @@ def _errors(batch: Any) -> list[tuple[str, str]]:
     ]
 
 
-def event_of(status: str, errors: list[tuple[str, str]]) -> tuple[str, str | None]:
+def event_of(status: str, errors: list[tuple[str, str]]) -> tuple[BatchEvent, str | None]:
     """Translate the provider's word; an unknown word is progress, shown as it is."""
     message = "; ".join(f"{code}: {text}" for code, text in errors[:3]) or None
     state = status.lower()
     if state in _END:
-        return "end", message
+        return BatchEvent.END, message
     if state == "failed":
         busy = any(code == "token_limit_exceeded" for code, _ in errors)
-        return ("deferred" if busy else "refused"), message or "failed, and no reason given"
+        return (
+            BatchEvent.DEFERRED if busy else BatchEvent.REFUSED
+        ), message or "failed, and no reason given"
     if state in _PROGRESS:
-        return "progress", message
-    return "progress", f"unknown state {status!r}" + (f": {message}" if message else "")
+        return BatchEvent.PROGRESS, message
+    return BatchEvent.PROGRESS, f"unknown state {status!r}" + (f": {message}" if message else "")

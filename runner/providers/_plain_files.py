@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from runner.core.errors import ProviderRefused, ProviderReplyUnreadable
 from runner.core.model import Batch, JsonObject, Progress, RemoteId
+from runner.core.states import BatchEvent
 from runner.providers import plain
 from runner.providers._chat import SETTLED
 from runner.providers._dialects import CHAT
@@ -55,7 +56,7 @@ class PlainFileBatch(plain.PlainClient):
             with self._http.stream("cancel", "POST", f"{self._job(remote)}/cancel"):
                 return
         except ProviderRefused:
-            if self.poll(remote).event == "progress":
+            if self.poll(remote).event == BatchEvent.PROGRESS:
                 raise
 
     @abstractmethod
@@ -89,15 +90,15 @@ def event_of(
     running: Collection[str],
     *,
     has_answers: bool,
-) -> tuple[str, str | None]:
+) -> tuple[BatchEvent, str | None]:
     """Translate the service's word; an unknown word is progress, shown as it is.
 
     A failed job that has written a result file is collected as any other.
     """
     if state in ended or (state == "FAILED" and has_answers):
-        return "end", errors
+        return BatchEvent.END, errors
     if state == "FAILED":
-        return "refused", errors or "failed, and no reason given"
+        return BatchEvent.REFUSED, errors or "failed, and no reason given"
     if state in running:
-        return "progress", errors
-    return "progress", f"unknown state {state!r}" + (f": {errors}" if errors else "")
+        return BatchEvent.PROGRESS, errors
+    return BatchEvent.PROGRESS, f"unknown state {state!r}" + (f": {errors}" if errors else "")

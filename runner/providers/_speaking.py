@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
 from runner.core.errors import ProviderError, ProviderRefused
-from runner.providers.base import Service
+from runner.providers.base import Service, no_key
 
 ORDER = "create"
 """What the call is named that costs money: a refusal that is not the service's own is a doubt."""
@@ -50,7 +50,7 @@ def sendable_key(service: Service) -> str:
         ProviderRefused: there is none, or it cannot be sent.
     """
     if service.key is None:
-        raise ProviderRefused(f"no key: set {service.key_variable}")
+        raise ProviderRefused(no_key(service))
     if not can_be_a_header(service.key.reveal()):
         raise ProviderRefused(f"{service.key_variable} holds characters that no key has")
     return service.key.reveal()

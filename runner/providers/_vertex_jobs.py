@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from hashlib import sha256
 
 from runner.core.model import JsonObject, Progress
-from runner.core.states import Outcome
+from runner.core.states import BatchEvent, Outcome
 from runner.providers._lines import count, tally, told, word
 from runner.providers.base import Secret, said
 
@@ -194,7 +194,7 @@ def progress_of(job: JsonObject, files: Mapping[str, str], key: Secret | None) -
         failed=failed,
         files=files,
         message=None if message is None else said(message, key, limit=600),
-        rest=rest.value,
+        rest=rest,
     )
 
 
@@ -209,19 +209,19 @@ def _stats(job: JsonObject) -> dict[str, int | None]:
     return {name: tally(stats.get(name, 0)) for name in _COUNTS}
 
 
-def _event(job: JsonObject, state: str, *, ran: bool) -> tuple[str, str | None]:
+def _event(job: JsonObject, state: str, *, ran: bool) -> tuple[BatchEvent, str | None]:
     """Translate the provider's word; an unknown word is progress, shown as it is."""
     code, reason = _error(job)
     if state == "failed" and not ran:
         if code == _EXHAUSTED or (code not in _REFUSALS and _NO_ROOM.search(reason or "")):
-            return "deferred", reason
+            return BatchEvent.DEFERRED, reason
         if code in _REFUSALS:
-            return "refused", f"{reason} {_advice(job, code)}".rstrip()
+            return BatchEvent.REFUSED, f"{reason} {_advice(job, code)}".rstrip()
     if state in _ENDED:
-        return "end", reason
+        return BatchEvent.END, reason
     if state in _GOING_ON:
-        return "progress", reason
-    return "progress", f"unknown state {state!r}" + (f": {reason}" if reason else "")
+        return BatchEvent.PROGRESS, reason
+    return BatchEvent.PROGRESS, f"unknown state {state!r}" + (f": {reason}" if reason else "")
 
 
 def _error(job: JsonObject) -> tuple[int | None, str | None]:

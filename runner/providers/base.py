@@ -338,8 +338,11 @@ class Provider(Protocol):
 
 def missing_key(service: Service) -> str | None:
     """Return what to set when there is no key."""
-    if service.key is not None:
-        return None
+    return no_key(service) if service.key is None else None
+
+
+def no_key(service: Service) -> str:
+    """Say which variable is to hold the key."""
     return f"no key: set the environment variable {service.key_variable}"
 
 

@@ -178,7 +178,7 @@ class MistralBatch(PlainFileBatch):
             failed=tally(job.get("failed_requests")),
             files=files,
             message=None if message is None else said(message, self._service.key),
-            rest=_REST.get(state, Outcome.MISSING).value,
+            rest=_REST.get(state, Outcome.MISSING),
         )
 
 

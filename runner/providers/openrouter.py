@@ -26,7 +26,7 @@ from runner.core.model import (
     RemoteId,
     Reply,
 )
-from runner.core.states import Outcome
+from runner.core.states import BatchEvent, Outcome
 from runner.core.twins import Made
 from runner.providers._array import split
 from runner.providers._chat import (
@@ -181,7 +181,7 @@ class OpenRouterBatch(PlainClient):
         if _remote_of(shown) != remote:
             raise ProviderReplyUnreadable("the reply is about another batch")
         progress = self._progress(shown, wait)
-        if progress.event == "progress" and remote in self._not_cancelled:
+        if progress.event == BatchEvent.PROGRESS and remote in self._not_cancelled:
             progress = replace(progress, message=_NO_CANCEL)
         return progress
 
@@ -267,17 +267,17 @@ class OpenRouterBatch(PlainClient):
         error = batch.get("error")
         errors = [("error", told(error.get("message")))] if isinstance(error, dict) else []
         event, message = event_of(state, errors)
-        is_over = event == "end" or (event == "refused" and has_results)
+        is_over = event == BatchEvent.END or (event == BatchEvent.REFUSED and has_results)
         return Progress(
             state=state,
-            event="end" if is_over else event,
+            event=BatchEvent.END if is_over else event,
             total=tally(counts.get("total")),
             completed=tally(counts.get("completed")),
             failed=tally(counts.get("failed")),
             files={"output": _remote_of(batch)} if is_over and has_results else {},
             expires_at=seconds(batch.get("expires_at")),
             message=None if message is None else said(message, self._service.key),
-            rest=REST.get(state.lower(), Outcome.MISSING).value,
+            rest=REST.get(state.lower(), Outcome.MISSING),
             wait=None if is_over else wait,
             charged=_charged(batch.get("usage")),
         )

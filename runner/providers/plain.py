@@ -31,13 +31,13 @@ from runner.providers.base import Service, missing_key, said
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ORDER", "PACKAGES", "Asked", "Plain", "PlainClient", "json_object"]
+__all__ = ["ORDER", "PACKAGES", "Plain", "PlainClient", "RealtimeReply", "json_object"]
 
 PACKAGES = ("httpx",)
 """What a provider that speaks through it lists as `packages`."""
 
 
-class Asked(NamedTuple):
+class RealtimeReply(NamedTuple):
     """What came of one request that was asked on its own."""
 
     status: int
@@ -85,7 +85,7 @@ class Plain:
         with self.stream(what, "GET", path, **request) as response:
             sink.writelines(response.iter_bytes(1 << 20))
 
-    def ask(self, what: str, path: str, body: bytes, refusals: Collection[int]) -> Asked:
+    def ask(self, what: str, path: str, body: bytes, refusals: Collection[int]) -> RealtimeReply:
         """Post one request to a model, which may take ten times as long as any other call.
 
         Args:
@@ -107,7 +107,9 @@ class Plain:
         }
         with self.stream(what, "POST", path, refusals, **request) as response:
             content = response.read() if key is None else key.hide_in(response.read())
-            return Asked(response.status_code, response.headers.get("x-request-id"), content)
+            return RealtimeReply(
+                response.status_code, response.headers.get("x-request-id"), content
+            )
 
     @contextmanager
     def stream(

@@ -247,7 +247,7 @@ class TogetherBatch(PlainFileBatch):
             files=files,
             expires_at=moment(job.get("job_deadline")),
             message=None if message is None else said(message, self._service.key),
-            rest=_REST.get(state.upper(), Outcome.MISSING).value,
+            rest=_REST.get(state.upper(), Outcome.MISSING),
         )
 
 

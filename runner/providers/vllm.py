@@ -36,6 +36,7 @@ from runner.core.model import (
     Reply,
     ReplyKind,
 )
+from runner.core.states import BatchEvent, Outcome
 from runner.core.twins import Made
 from runner.providers import _vllm_job as job
 from runner.providers import _vllm_slurm as slurm
@@ -167,7 +168,7 @@ class VllmBatch:
         done = _BAR.findall(_tail(folder / job.LOG))
         return Progress(
             state=at_work,
-            event="progress",
+            event=BatchEvent.PROGRESS,
             total=count(record.get("requests")),
             completed=int(done[-1]) if done else None,
         )
@@ -286,15 +287,19 @@ class VllmBatch:
         wrote = _has_a_line(folder / job.OUTPUT)
         files = {"output": folder.name} if wrote else {}
         if (folder / job.CANCELLED).exists():
-            return Progress(state="cancelled", event="end", files=files, rest="cancelled")
+            return Progress(
+                state="cancelled", event=BatchEvent.END, files=files, rest=Outcome.CANCELLED
+            )
         if code == 0 and wrote:
-            return Progress(state="completed", event="end", files=files)
+            return Progress(state="completed", event=BatchEvent.END, files=files)
         how = f"exit {code}" if code is not None else "killed" if began else "never began"
         why = _last_words(folder, self._service.key)
         message = f"{how}: {why} ({folder / job.LOG})"
         if wrote or (began and code is None):  # a restart of the machine is not the batch's fault
-            return Progress(state=how, event="end", files=files, rest="errored", message=message)
-        return Progress(state=how, event="refused", message=message)
+            return Progress(
+                state=how, event=BatchEvent.END, files=files, rest=Outcome.ERRORED, message=message
+            )
+        return Progress(state=how, event=BatchEvent.REFUSED, message=message)
 
 
 def _command() -> list[str]:

@@ -25,7 +25,7 @@ from runner.core.model import (
     RemoteId,
     Reply,
 )
-from runner.core.states import Outcome
+from runner.core.states import BatchEvent, Outcome
 from runner.core.twins import Made
 from runner.providers import plain
 from runner.providers._chat import HOLE, REFUSALS_OF_ONE, SETTLED, answer_line, chat_body, framed
@@ -139,10 +139,10 @@ class XaiBatch(plain.PlainClient):
             total=total,
             completed=tally(counts.get("num_success")),
             failed=None if None in errors else sum(number or 0 for number in errors),
-            files={"output": remote} if event == "end" else {},
+            files={"output": remote} if event == BatchEvent.END else {},
             charged=_charged(batch.get("cost_breakdown")),
             message=None if message is None else said(message, self._service.key),
-            rest=(Outcome.CANCELLED if state == "cancelled" else Outcome.MISSING).value,
+            rest=(Outcome.CANCELLED if state == "cancelled" else Outcome.MISSING),
         )
 
     def download(self, file_id: str, sink: BinaryIO) -> None:
@@ -156,7 +156,7 @@ class XaiBatch(plain.PlainClient):
             with self._http.stream("cancel", "POST", f"{_batch(remote)}:cancel"):
                 return
         except ProviderRefused:
-            if self.poll(remote).event == "progress":
+            if self.poll(remote).event == BatchEvent.PROGRESS:
                 raise
 
     def ask(self, line: bytes) -> bytes:
@@ -249,17 +249,17 @@ def _as_request(line: bytes) -> bytes:
 
 def _stands(
     total: int | None, pending: int | None, refusal: str | None, *, cancelled: bool
-) -> tuple[str, str, str | None]:
+) -> tuple[str, BatchEvent, str | None]:
     """Say in words what the counts say of a container: a state, an event and a message."""
     if total is None or pending is None:
-        return "unknown", "progress", "unknown state: it does not say how much is pending"
+        return "unknown", BatchEvent.PROGRESS, "unknown state: it does not say how much is pending"
     if total == 0 and cancelled:
-        return "refused", "refused", refusal or "cancelled before any request was in it"
+        return "refused", BatchEvent.REFUSED, refusal or "cancelled before any request was in it"
     if total == 0:
-        return "empty", "progress", None
+        return "empty", BatchEvent.PROGRESS, None
     if pending:
-        return ("cancelling" if cancelled else "running"), "progress", refusal
-    return ("cancelled" if cancelled else "completed"), "end", refusal
+        return ("cancelling" if cancelled else "running"), BatchEvent.PROGRESS, refusal
+    return ("cancelled" if cancelled else "completed"), BatchEvent.END, refusal
 
 
 def _as_chat(row: JsonObject) -> JsonObject:

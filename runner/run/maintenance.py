@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from runner.batches.downloads import result_path
 from runner.config.problems import did_you_mean
 from runner.core.batch_reading import kept
 from runner.core.definition import differences
@@ -32,6 +31,7 @@ from runner.storage.events import NAME as EVENTS
 from runner.storage.events import Line, event_of, lines
 from runner.storage.files import GONE, file_sha256
 from runner.storage.ledger import Ledger
+from runner.storage.paths import result_path
 from runner.storage.reader import check, exists, experiment_beside
 from runner.storage.remake import Recovered, remake
 from runner.tables.progress import progress_bar

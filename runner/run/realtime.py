@@ -18,7 +18,6 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from runner.batches.downloads import result_path
 from runner.core.backoff import after_refusal, backoff
 from runner.core.bill import Bill
 from runner.core.cost import Price
@@ -29,9 +28,10 @@ from runner.core.errors import (
     ProviderReplyUnreadable,
 )
 from runner.core.model import Batch, BatchKey, Progress, RemoteId, Reply
-from runner.core.states import Outcome
+from runner.core.states import BatchEvent, Outcome
 from runner.core.twins import Made
 from runner.storage.files import append, appending, fresh, settle
+from runner.storage.paths import result_path
 
 PREFIX = "realtime-"
 LOOK_SECONDS = 0.5
@@ -260,7 +260,7 @@ class Conversation:
             self._finish()
         return Progress(
             state=self._state(),
-            event="end" if self._is_over else "progress",
+            event=BatchEvent.END if self._is_over else BatchEvent.PROGRESS,
             total=self._total,
             completed=self._answered,
             failed=len(self._asked) - self._answered if self._is_over else None,

@@ -14,7 +14,6 @@ from typing import Any
 
 import orjson
 
-from runner.batches.downloads import result_path
 from runner.batches.requests import RequestFiles
 from runner.batches.results import ResultReader
 from runner.core.batch_reading import kept
@@ -27,9 +26,8 @@ from runner.providers.base import untagged
 from runner.storage.codec import batch_of
 from runner.storage.events import Beside, Line
 from runner.storage.files import file_sha256
+from runner.storage.paths import RAW, REQUESTS, SUFFIX, request_path, result_path
 from runner.storage.remake import Recovered
-
-_SUFFIX = ".jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +54,11 @@ class Files:
             LedgerDamaged: a file is gone, or is not what this configuration would have written.
         """
         known = {str(row["key"]): batch_of(dict(row)) for row in _rows(lines)}
-        paths = {path.name.removesuffix(_SUFFIX): path for path in self._requests()}
+        paths = {path.name.removesuffix(SUFFIX): path for path in self._requests()}
         gone = (known.keys() | Beside.of(self.folder).answered) - paths.keys()
         for key in sorted(gone):
             raise LedgerDamaged(
-                f"{self.folder / 'requests' / (key + _SUFFIX)} is gone, and only it says what was "
+                f"{request_path(self.folder, BatchKey(key))} is gone, and only it says what was "
                 f"asked in {key}, which may be paid for: put it back, or, if {key} is not this "
                 f"run's, take raw/{key}.* away; and recover again"
             )
@@ -68,7 +66,7 @@ class Files:
             yield self._known(known[key], path) if key in known else self._recovered(path)
 
     def _requests(self) -> Iterator[Path]:
-        return (self.folder / "requests").glob(f"*{_SUFFIX}")
+        return (self.folder / REQUESTS).glob(f"*{SUFFIX}")
 
     def _known(self, batch: Batch, path: Path) -> Recovered:
         """Return a batch as its last event left it, its results read again."""
@@ -95,11 +93,11 @@ class Files:
         return Recovered(batch=read, members=members, outcomes=reading.outcomes)
 
     def _recovered(self, path: Path) -> Recovered:
-        key = BatchKey(path.name.removesuffix(_SUFFIX))
+        key = BatchKey(path.name.removesuffix(SUFFIX))
         members, weights = self._members(path)
         count = sum(len(span) for span in members)
-        files = sorted((self.folder / "raw").glob(f"{key}.*{_SUFFIX}"), reverse=True)
-        realtime = any((self.folder / "raw").glob(f"{key}.*{_SUFFIX}.asked"))
+        files = sorted((self.folder / RAW).glob(f"{key}.*{SUFFIX}"), reverse=True)
+        realtime = any((self.folder / RAW).glob(f"{key}.*{SUFFIX}.asked"))
         written = path.stat().st_mtime
         batch = Batch(
             key=key,
@@ -169,4 +167,4 @@ def _rows(lines: Iterable[Line]) -> Iterator[Mapping[str, Any]]:
 
 
 def _name_of(file: Path) -> str:
-    return file.name.removesuffix(_SUFFIX).partition(".")[2]
+    return file.name.removesuffix(SUFFIX).partition(".")[2]

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runner.batches.attempts import stored
-from runner.batches.downloads import result_path
 from runner.batches.results import ResultReader
 from runner.core import charged
 from runner.core.identity import replaced
@@ -18,6 +17,7 @@ from runner.core.summary import models_returned
 from runner.core.twins import costly, told_of
 from runner.storage.files import GONE, file_sha256
 from runner.storage.ledger import Ledger
+from runner.storage.paths import RAW, SUFFIX, request_path, result_path
 from runner.tables import dataset
 from runner.tables.export import ExportedRun, checked, gathered
 from runner.tables.parquet import is_made_of
@@ -45,7 +45,7 @@ def problems(
 
 
 def _requests(ledger: Ledger, batch: Batch) -> Iterator[str]:
-    path = ledger.directory / "requests" / f"{batch.key}.jsonl"
+    path = request_path(ledger.directory, batch.key)
     inside = sum(len(span) for span in ledger.members(batch.key))
     if inside != batch.count:
         yield f"{batch.key}: the ledger lists {inside} requests and counts {batch.count}"
@@ -102,7 +102,7 @@ def _replaced(run: ExportedRun) -> Iterator[str]:
 def _strangers(run: ExportedRun) -> Iterator[str]:
     """Name result files that no batch of the ledger knows; they may hold paid answers."""
     keys = {batch.key for batch in run.batches}
-    for path in sorted((run.folder / "raw").glob("*.jsonl")):
+    for path in sorted((run.folder / RAW).glob(f"*{SUFFIX}")):
         if path.name.partition(".")[0] not in keys:
             yield f"{path}: no batch of the ledger knows it: keep it, it may be paid for"
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from runner.core.model import Batch
 from runner.storage.files import append, appending, sync
+from runner.storage.paths import RAW, REQUESTS
 
 NAME = "events.jsonl"
 _KEY = re.compile(r"(b[0-9]{4,})\.")
@@ -84,8 +85,8 @@ class Beside:
         return cls(
             events=count,
             last=last,
-            asked=_keys(folder / "requests"),
-            answered=_keys(folder / "raw"),
+            asked=_keys(folder / REQUESTS),
+            answered=_keys(folder / RAW),
         )
 
     def unknown(
@@ -108,7 +109,7 @@ class Beside:
         unknown = self.asked - {*batches}
         if self.events is not None:
             unknown -= {next_key(batches)}
-        for where, keys in (("requests", unknown), ("raw", self.answered - {*batches})):
+        for where, keys in ((REQUESTS, unknown), (RAW, self.answered - {*batches})):
             if keys:
                 yield f"{where}/ has files of {', '.join(sorted(keys)[:3])}"
 

@@ -23,6 +23,7 @@ from runner.storage.events import Beside
 from runner.storage.kv import DATABASE, KEEP, Readable, ReadOnly, Value, roll_back
 from runner.storage.lease import is_leased
 from runner.storage.lock import Holder, holder, holding
+from runner.storage.paths import RAW, REQUESTS
 
 EXPERIMENT = "experiment.json"
 """What identifies the run, beside the ledger as well: without the ledger, it says whose files these are."""
@@ -178,7 +179,7 @@ def exists(directory: Path) -> bool:
     A kill in the first moment can leave a lock or an empty database: that is not a run. Where
     something was packed or collected there has to be a ledger, and `check` will say so.
     """
-    if any((directory / name).exists() for name in ("requests", "raw")):
+    if any((directory / name).exists() for name in (REQUESTS, RAW)):
         return True
     return (directory / DATABASE).exists() and _is_whole(directory)
 

@@ -31,7 +31,7 @@ from tui.batchrows import (
     watched,
 )
 from tui.cells import UNICODE
-from tui.model import Reading
+from tui.model import Snapshot
 from tui.rowtable import RowTable
 from tui.source import events
 from tui.textlines import TextLines
@@ -278,8 +278,8 @@ def test_the_worst_comes_first_then_what_goes_on_then_what_is_over():
         replace(REFUSED, key="b0006"),
         batch(S.CANCELLING, "b0007"),
     )
-    reading = Reading(experiment="x", at=NOW, jobs=(job(*batches),))
-    lines = watched(reading, NOW, "elsewhere").lines
+    snapshot = Snapshot(experiment="x", at=NOW, jobs=(job(*batches),))
+    lines = watched(snapshot, NOW, "elsewhere").lines
     worst = [one.batch.key for one in ordered(lines, 0)]
     assert worst == ["b0006", "b0005", "b0007", "b0004", "b0003", "b0002", "b0001"]
     assert {one.batch.key for one in ordered(lines, 2)} == set(worst)

@@ -25,7 +25,7 @@ from tui.jobrows import (
     worst,
 )
 from tui.liveness import Life, Liveness
-from tui.model import Health, Reading, Totals
+from tui.model import Health, Snapshot, Totals
 from tui.rowtable import RowTable
 from tui.views.batches import BatchesView
 from tui.views.jobs import JobsView, parse
@@ -172,8 +172,8 @@ def test_the_worst_of_several_is_shown_for_all():
 
 def test_jobs_that_need_somebody_come_first():
     calm, bad = job(batch(), provider="a"), job(REFUSED, provider="z")
-    reading = Reading(experiment="x", at=NOW, jobs=(calm, bad))
-    assert [line.job.provider for line in job_lines(reading, NOW, "x")] == ["z", "a"]
+    snapshot = Snapshot(experiment="x", at=NOW, jobs=(calm, bad))
+    assert [line.job.provider for line in job_lines(snapshot, NOW, "x")] == ["z", "a"]
 
 
 def texts(row) -> list[str]:
@@ -213,7 +213,7 @@ def test_the_bar_is_full_only_when_nothing_is_open():
 
 def test_everything_there_is_to_say_of_a_job_is_said():
     broken = replace(job(REFUSED, halted="it was refused"), health=Health.LOCKED, trouble="locked")
-    (line,) = job_lines(Reading(experiment="x", at=NOW, jobs=(broken,)), NOW, "x")
+    (line,) = job_lines(Snapshot(experiment="x", at=NOW, jobs=(broken,)), NOW, "x")
     said = [text for text, _ in job_sentences(replace(line, life=DEAD))]
     assert said[:3] == ["locked", "The runner is gone.", "it was refused"]
     assert said[3].startswith("b0001 failed at the provider")

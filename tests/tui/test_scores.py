@@ -14,7 +14,7 @@ from tests.tui import made
 from tests.tui.snap import SMALL, WIDE, dashboard, drive, screen_text, settled
 from tests.tui.test_answers_data import answers_of, giving_up_at_once, runners_table
 from tests.variants import first
-from tui.answers import Asked
+from tui.answers import QuestionShown
 from tui.cells import ASCII, UNICODE
 from tui.scoring import PIVOTS, Score, ScoreTable, bins_of, score_table, width_of
 from tui.views.scores import histogram_lines, mean_sd
@@ -191,7 +191,7 @@ def test_ascii_terminals_get_ascii():
     [(0, 100, 20), (1, 7, 6), (0, 10, 2), (1, 5, 4), (0, 1000, 20), (-50, 50, 20), (3, 3, 1)],
 )
 def test_a_histogram_has_columns_of_five_where_that_serves(low, high, columns):
-    question = Asked(id="Q1", label="a", minimum=low, maximum=high, whole=True)
+    question = QuestionShown(id="Q1", label="a", minimum=low, maximum=high, whole=True)
     assert bins_of(question) == columns
     assert width_of(question) > 0
 

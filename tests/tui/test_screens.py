@@ -35,10 +35,10 @@ def test_escape_goes_from_a_job_to_the_sweep_and_to_the_list(outputs):
         await settled(pilot)
         await pilot.press("0", "enter")
         await settled(pilot)
-        narrow = len(pilot.app.screen.reading.jobs)
+        narrow = len(pilot.app.screen.snapshot.jobs)
         await pilot.press("escape")
         await settled(pilot)
-        wide = len(pilot.app.screen.reading.jobs)
+        wide = len(pilot.app.screen.snapshot.jobs)
         await pilot.press("escape")
         await settled(pilot)
         return narrow, wide, type(pilot.app.screen).__name__
@@ -101,7 +101,7 @@ def test_a_view_is_written_as_a_table(outputs, tmp_path):
 
 def test_a_filter_that_is_not_understood_is_said_and_does_not_stay(outputs):
     async def script(pilot):
-        line, seen = pilot.app.screen.query_one(Filter), []
+        line, seen, said = pilot.app.screen.query_one(Filter), [], []
         for keys in (
             ("slash", *"Q1>70", "enter"),
             ("slash", "end", *" colour:red", "enter"),
@@ -112,7 +112,7 @@ def test_a_filter_that_is_not_understood_is_said_and_does_not_stay(outputs):
             await pilot.press(*keys)
             await settled(pilot)
             seen.append((line.value, "of 120 requests" in screen_text(pilot.app)))
-        said = [n.message for n in pilot.app._notifications]
+            said += [n.message for n in pilot.app._notifications]  # they go after some seconds
         return seen, said, line.placeholder, line.has_class("-open")
 
     seen, said, hint, is_open = drive(dashboard(outputs, "done", view="Answers"), script)

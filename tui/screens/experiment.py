@@ -25,7 +25,7 @@ from tui.frame import (
     trouble_sentences,
 )
 from tui.liveness import liveness
-from tui.model import Reading, totals
+from tui.model import Snapshot, totals
 from tui.source import ExperimentSource
 from tui.views.answers import AnswersView
 from tui.views.batches import BatchesView
@@ -52,10 +52,10 @@ LEAST = (40, 10)
 class LedgerRead(Message):
     """The ledgers were looked at, and something has changed."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
         """Carry it."""
         super().__init__()
-        self.reading = reading
+        self.snapshot = snapshot
 
     def can_replace(self, message: Message) -> bool:
         """Let a burst become one."""
@@ -128,7 +128,7 @@ class ExperimentScreen(Screen[None]):
         self._view = view
         self._job: str | None = None
         """The one that everything is narrowed to; None: all are in scope."""
-        self._reading: Reading | None = None
+        self._snapshot: Snapshot | None = None
         self._leaving = threading.Event()
 
     def compose(self) -> ComposeResult:
@@ -147,9 +147,9 @@ class ExperimentScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read once, then follow."""
-        reading, _ = self._source.read(self._desk.clock())
-        self._take(reading)
-        self.set_view(self._view or self._first_view(reading))
+        snapshot, _ = self._source.read(self._desk.clock())
+        self._take(snapshot)
+        self.set_view(self._view or self._first_view(snapshot))
         if self._desk.poll_seconds is not None:
             self._follow(self._desk.poll_seconds)
             self.set_interval(1.0, self._draw_frame)
@@ -170,23 +170,23 @@ class ExperimentScreen(Screen[None]):
         while not self._leaving.wait(seconds):
             if worker.is_cancelled:
                 return
-            reading, changed = self._source.read(self._desk.clock())
+            snapshot, changed = self._source.read(self._desk.clock())
             if changed:
-                self.post_message(LedgerRead(reading))
+                self.post_message(LedgerRead(snapshot))
 
     @on(LedgerRead)
     def _on_ledger_read(self, message: LedgerRead) -> None:
-        self._take(message.reading)
+        self._take(message.snapshot)
 
     # -- drawing
 
     @property
-    def reading(self) -> Reading | None:
+    def snapshot(self) -> Snapshot | None:
         """Return the jobs in scope, as they were read last."""
-        if self._reading is None or self._job is None:
-            return self._reading
-        jobs = tuple(job for job in self._reading.jobs if job.name == self._job)
-        return replace(self._reading, jobs=jobs)
+        if self._snapshot is None or self._job is None:
+            return self._snapshot
+        jobs = tuple(job for job in self._snapshot.jobs if job.name == self._job)
+        return replace(self._snapshot, jobs=jobs)
 
     @property
     def view(self) -> View:
@@ -194,36 +194,36 @@ class ExperimentScreen(Screen[None]):
         switcher = self.query_one(ContentSwitcher)
         return self.query_one(f"#{switcher.current}", View)
 
-    def _take(self, reading: Reading) -> None:
-        self._reading = reading
+    def _take(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self._draw_frame()
         self._draw_view()
 
     def _draw_view(self) -> None:
-        reading = self.reading
-        if reading is not None:
-            self.view.show(reading, self._desk.clock())
+        snapshot = self.snapshot
+        if snapshot is not None:
+            self.view.show(snapshot, self._desk.clock())
 
     def _draw_frame(self) -> None:
-        reading = self.reading
-        if reading is None:
+        snapshot = self.snapshot
+        if snapshot is None:
             return
         now, glyphs = self._desk.clock(), self._desk.glyphs
-        lives = [liveness(job, now, self._desk.host) for job in reading.jobs]
+        lives = [liveness(job, now, self._desk.host) for job in snapshot.jobs]
         self.query_one(StatusLine).set_lines(
-            status_pieces(reading, reading.jobs, lives, now, glyphs)
+            status_pieces(snapshot, snapshot.jobs, lives, now, glyphs)
         )
-        self.query_one(Banner).set_sentences(trouble_sentences(reading, reading.jobs, lives, now))
-        self.query_one(TotalsLine).set_totals(totals(reading.jobs), glyphs)
+        self.query_one(Banner).set_sentences(trouble_sentences(snapshot, snapshot.jobs, lives, now))
+        self.query_one(TotalsLine).set_totals(totals(snapshot.jobs), glyphs)
         self.query_one(TabLine).set_lines(tab_pieces(self._tabs(), self.view.id or ""))
 
     def _tabs(self) -> list[tuple[str, str]]:
-        several = self._reading is not None and len(self._reading.jobs) > 1
+        several = self._snapshot is not None and len(self._snapshot.jobs) > 1
         return [(key, name) for key, name, _ in VIEWS if several or name != "Jobs"]
 
     @staticmethod
-    def _first_view(reading: Reading) -> str:
-        return "Jobs" if len(reading.jobs) > 1 else "Batches"
+    def _first_view(snapshot: Snapshot) -> str:
+        return "Jobs" if len(snapshot.jobs) > 1 else "Batches"
 
     # -- doing
 

@@ -16,7 +16,7 @@ from textual.worker import get_current_worker
 from runner import called
 from tui.frame import Line, Piece
 from tui.jobrows import EXPERIMENT_COLUMNS, ExperimentLine, experiment_cells, experiment_lines
-from tui.model import Reading
+from tui.model import Snapshot
 from tui.rows import ListRows
 from tui.rowtable import RowTable
 from tui.screens.experiment import Filter
@@ -34,10 +34,10 @@ MOST_SENTENCES = 3
 class ExperimentsRead(Message):
     """All experiments were looked at."""
 
-    def __init__(self, readings: tuple[Reading, ...]) -> None:
+    def __init__(self, snapshots: tuple[Snapshot, ...]) -> None:
         """Carry them."""
         super().__init__()
-        self.readings = readings
+        self.snapshots = snapshots
 
     def can_replace(self, message: Message) -> bool:
         """Let a burst become one."""
@@ -58,7 +58,7 @@ class ExperimentsScreen(Screen[None]):
         super().__init__()
         self._desk = desk
         self._source = AllSource(desk.outputs)
-        self._readings: tuple[Reading, ...] | None = None
+        self._snapshots: tuple[Snapshot, ...] | None = None
         self._shown: dict[str, ExperimentLine] = {}
         self._words: tuple[str, ...] = ()
         self._wake = threading.Event()
@@ -95,7 +95,7 @@ class ExperimentsScreen(Screen[None]):
         worker = get_current_worker()
         poll = self._desk.poll_seconds
         while not worker.is_cancelled and not self._left:
-            if self.is_current or self._readings is None:
+            if self.is_current or self._snapshots is None:
                 self.post_message(ExperimentsRead(self._source.read(self._desk.clock())))
             if poll is None:
                 return
@@ -104,16 +104,16 @@ class ExperimentsScreen(Screen[None]):
 
     @on(ExperimentsRead)
     def _on_experiments_read(self, message: ExperimentsRead) -> None:
-        self._readings = message.readings
+        self._snapshots = message.snapshots
         self._draw()
 
     # -- drawing
 
     def _draw(self) -> None:
-        if self._readings is None:
+        if self._snapshots is None:
             return
         glyphs, now = self._desk.glyphs, self._desk.clock()
-        lines = experiment_lines(self._readings, now, self._desk.host)
+        lines = experiment_lines(self._snapshots, now, self._desk.host)
         self._shown = {line.name: line for line in lines if _fits(line, self._words)}
         rows = [(name, experiment_cells(line, glyphs)) for name, line in self._shown.items()]
         table = self.query_one("#experiments", RowTable)

@@ -14,7 +14,7 @@ from textual.widgets import Footer
 from textual.worker import get_current_worker
 
 from runner.core.model import ItemKind
-from tui.answers import Answers, Asked, JobAnswers
+from tui.answers import Answers, JobAnswers, QuestionShown
 from tui.cells import Glyphs, clean, spark
 from tui.conditions import level_words
 from tui.frame import Line, Piece
@@ -81,7 +81,7 @@ def spread_lines(asking: Asking, glyphs: Glyphs) -> Iterator[list[Piece]]:
             yield [*head, (f"{told}  n {len(values):,}", "")]
 
 
-def _bins(question: Asked, numbers: Sequence[float]) -> list[int]:
+def _bins(question: QuestionShown, numbers: Sequence[float]) -> list[int]:
     found = [0] * bins_of(question)
     for number in numbers:
         place = int((number - question.minimum) // width_of(question))

@@ -22,9 +22,9 @@ from tui.answers import (
     OPEN,
     STATE_WORDS,
     Answers,
-    Asked,
     JobAnswers,
     Places,
+    QuestionShown,
     Signature,
     signature,
     store_of,
@@ -32,7 +32,7 @@ from tui.answers import (
 from tui.cells import Glyphs
 from tui.conditions import Level, cells_of, factors_of, is_bundled, spelled
 from tui.frame import Line, Piece
-from tui.model import Job, Reading
+from tui.model import Job, Snapshot
 from tui.reading import ANSWERED, OneAnswer, read_one, shown_value
 from tui.rows import Cell, Col
 from tui.rowtable import RowTable
@@ -85,7 +85,7 @@ def shared_factors(answers: Answers) -> tuple[list[str], list[str]]:
     return shared, [name for name in answers.factors if name not in shared]
 
 
-def _question_column(question: Asked) -> Col:
+def _question_column(question: QuestionShown) -> Col:
     size = len(question.id)
     if question.kind is not ItemKind.NUMBER and not question.options:
         return Col(question.id, max(size, 12), grow=2)
@@ -284,13 +284,13 @@ class AnswersView(View):
 
     # -- reading
 
-    def draw(self, reading: Reading) -> None:
+    def draw(self, snapshot: Snapshot) -> None:
         """Read the answers, if there are others than before."""
-        asked = (signature(reading.jobs), self._words, self._problems, self.order)
+        asked = (signature(snapshot.jobs), self._words, self._problems, self.order)
         if asked != self._asked:
             self._asked = asked
             self._head("reading the answers")
-            self._read(reading.jobs, asked)
+            self._read(snapshot.jobs, asked)
 
     @work(thread=True, exclusive=True, group="answers")
     def _read(self, jobs: tuple[Job, ...], asked: Wish) -> None:
@@ -376,7 +376,7 @@ class AnswersView(View):
 
     def _known(self) -> tuple[dict[str, str], list[str]]:
         """Return the factors, each with a level, and the questions that can be filtered by."""
-        definitions = [job.definition for job in self.reading.known] if self.reading else []
+        definitions = [job.definition for job in self.snapshot.known] if self.snapshot else []
         questions = [id_ for one in definitions for id_ in one.get("questions") or ()]
         return factors_of(definitions) or BUNDLED, list(dict.fromkeys(map(str, questions)))
 

@@ -37,7 +37,7 @@ from tui.batchrows import (
 )
 from tui.cells import Glyphs, age, days, money
 from tui.frame import Line, Piece
-from tui.model import Job, Reading
+from tui.model import Job, Snapshot
 from tui.rows import Cell, Col, ListRows
 from tui.rowtable import RowTable
 from tui.source import events
@@ -158,16 +158,16 @@ class BatchesView(View):
 
     # -- drawing
 
-    def draw(self, reading: Reading) -> None:
+    def draw(self, snapshot: Snapshot) -> None:
         """Draw what differs."""
-        self._all = watched(reading, self.now, self.desk.host)
-        named = named_by(reading.jobs)
+        self._all = watched(snapshot, self.now, self.desk.host)
+        named = named_by(snapshot.jobs)
         table = self.query_one(RowTable)
         if named != self._named:
             self._named = named
             table.set_columns(columns(named))
         self._fill(table)
-        self._draw_head(reading)
+        self._draw_head(snapshot)
         self._draw_attention()
         self._draw_pane()
         self._offer()
@@ -193,7 +193,7 @@ class BatchesView(View):
             for line in lines:
                 yield line.key, cells(line, self.now, self.glyphs, named=self._named)
 
-    def _draw_head(self, reading: Reading) -> None:
+    def _draw_head(self, snapshot: Snapshot) -> None:
         whole, shown = len(self._all.lines), len(self._shown)
         count = f"{whole:,} batches" if whole != 1 else "1 batch"
         pieces: list[Piece] = [(count if shown == whole else f"{shown:,} of {count}", "strong")]
@@ -204,14 +204,14 @@ class BatchesView(View):
             pieces.append((f"  {self.glyphs.warning} only what needs attention", "warn"))
         if self.words:
             pieces.append((f"  {self.words}", ""))
-        several = len(reading.jobs) > 1
+        several = len(snapshot.jobs) > 1
         pieces += [
             (
                 f"  {command['verb']}? {age(self.now - command['at'])}"
                 + (f" {job.name}" if several else ""),
                 "warn",
             )
-            for job in reading.jobs
+            for job in snapshot.jobs
             for command in job.commands
             if command.get("batch") is None
         ]

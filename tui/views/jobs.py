@@ -11,7 +11,7 @@ from runner.storage.commands import CommandVerb
 from tui.cells import Glyphs
 from tui.frame import Line
 from tui.jobrows import COLUMNS, JobLine, job_cells, job_lines, job_sentences, sum_cells
-from tui.model import Reading
+from tui.model import Snapshot
 from tui.rows import ListRows
 from tui.rowtable import RowTable
 from tui.views.view import RETRY_FAILED, STOP_RUNNER, OpenJob, View, Wanted
@@ -76,9 +76,9 @@ class JobsView(View):
         """Say as many sentences as there is room for."""
         self._draw_about()
 
-    def draw(self, reading: Reading) -> None:
+    def draw(self, snapshot: Snapshot) -> None:
         """Draw what differs."""
-        lines = job_lines(reading, self.now, self.desk.host)
+        lines = job_lines(snapshot, self.now, self.desk.host)
         self._lines = {
             line.job.name: line
             for line in lines

@@ -18,7 +18,7 @@ from runner.core.states import BatchState
 from runner.core.summary import add_up
 from tui.cells import Glyphs, clean, share
 from tui.frame import Line, Piece
-from tui.model import Job, Reading
+from tui.model import Job, Snapshot
 from tui.reading import ANSWERED, MOST_READ, compiled
 from tui.rows import Cell, Col, ListRows
 from tui.rowtable import RowTable
@@ -338,9 +338,9 @@ class PatternsView(View):
 
     # -- drawing
 
-    def draw(self, reading: Reading) -> None:
+    def draw(self, snapshot: Snapshot) -> None:
         """Draw."""
-        jobs = reading.known
+        jobs = snapshot.known
         rows = pattern_rows(jobs, by_question=self._by_question)
         self._rows = {row.key: row for row in rows}
         names = names_in_order(jobs, rows)
@@ -390,15 +390,15 @@ class PatternsView(View):
     @on(RowTable.Moved)
     def _on_moved(self, message: RowTable.Moved) -> None:
         message.stop()
-        if message.table.id == "matrix" and self.reading is not None:
-            self._draw_patterns(self.reading.known)
+        if message.table.id == "matrix" and self.snapshot is not None:
+            self._draw_patterns(self.snapshot.known)
         self._want_examples()
 
     # -- examples
 
     def _want_examples(self) -> None:
         row, pattern = self._row(), self._pattern()
-        if row is None or pattern is None or self.reading is None:
+        if row is None or pattern is None or self.snapshot is None:
             self._wanted = None
             self._say()
             return
@@ -425,7 +425,7 @@ class PatternsView(View):
         if message.trouble is not None:
             lines.append([(message.trouble, "warn")])
         nothing = [[(f"no answer with {message.wanted[1]} here", "dim")]]
-        form = dict(known_patterns(self.reading.known if self.reading else ()))
+        form = dict(known_patterns(self.snapshot.known if self.snapshot else ()))
         head = [(form.get(message.wanted[1], ""), "dim")]
         self._say(*([head] if head[0][0] else []), *(lines or nothing))
 
@@ -454,8 +454,8 @@ class PatternsView(View):
         """Show a row a job, or a row a job and question."""
         self._by_question = not self._by_question
         self._wanted = None
-        if self.reading is not None:
-            self.draw(self.reading)
+        if self.snapshot is not None:
+            self.draw(self.snapshot)
 
     def action_causes(self) -> None:
         """Show why values are missing, or the patterns again."""
@@ -469,11 +469,11 @@ class PatternsView(View):
 
     def csv_rows(self) -> list[list[str]]:
         """Return counts, a row a job and question."""
-        reading = self.reading
-        if reading is None or not self._rows:
+        snapshot = self.snapshot
+        if snapshot is None or not self._rows:
             return []
-        rows = pattern_rows(reading.known, by_question=True)
-        names = names_in_order(reading.known, rows)
+        rows = pattern_rows(snapshot.known, by_question=True)
+        names = names_in_order(snapshot.known, rows)
         head = ["job", "provider", "model", "question", "readings", *names]
         lines = (
             [row.job.name, row.job.provider, row.job.model, row.question, str(row.total)]

@@ -17,10 +17,11 @@ from runner.cli.phrases import due_line
 from runner.core.custom_id import BEFORE_TRIAL
 from runner.core.definition import factor_names
 from runner.core.model import Batch
+from runner.storage.paths import request_path
 from tui.cells import Glyphs, age, clean, fit, money, share
 from tui.conditions import Conditions, is_bundled, level_of, level_words
 from tui.frame import Line, Piece
-from tui.model import Job, Reading
+from tui.model import Job, Snapshot
 from tui.rows import Cell, Col, ListRows
 from tui.rowtable import RowTable
 from tui.views.view import View
@@ -402,10 +403,10 @@ class PlanView(View):
         yield RowTable(COLUMNS, empty="no plan yet")
         yield Line(id="about-plan", classes="foot")
 
-    def draw(self, reading: Reading) -> None:
+    def draw(self, snapshot: Snapshot) -> None:
         """Draw."""
-        self._jobs = {job.name: job for job in reading.known}
-        self.show_plans([planned(job) for job in reading.known], self.now)
+        self._jobs = {job.name: job for job in snapshot.known}
+        self.show_plans([planned(job) for job in snapshot.known], self.now)
 
     def show_plans(self, plans: list[Planned], now: float) -> None:
         """Draw plans, also of jobs that are not there yet."""
@@ -494,7 +495,7 @@ class PlanView(View):
     def _read_prompt(self, job: Job, batch: Batch) -> None:
         from tui.screens.text import TextScreen
 
-        path = job.folder / "requests" / f"{batch.key}.jsonl"
+        path = request_path(job.folder, batch.key)
         title = f"first request of {batch.key}, {job.name}"
         screen = TextScreen(title, first_prompt(path, job, self.glyphs))
         self.app.call_from_thread(self.app.push_screen, screen)

@@ -17,7 +17,7 @@ from tui.answers import Answers, Signature, signature, store_of
 from tui.cells import Glyphs, fit, share, spark
 from tui.conditions import spelled
 from tui.frame import Line, Piece, paragraphs
-from tui.model import Job, Reading
+from tui.model import Job, Snapshot
 from tui.rows import Cell, Col
 from tui.rowtable import RowTable
 from tui.scoring import Pivot, Score, ScoreRow, ScoreTable, pivots_of, score_table
@@ -182,17 +182,17 @@ class ScoresView(View):
         yield RowTable([Col("", 1)], empty="reading", id="scores")
         yield Histogram(self.glyphs)
 
-    def draw(self, reading: Reading) -> None:
+    def draw(self, snapshot: Snapshot) -> None:
         """Compute the scores, if there are other answers than before."""
-        pivot = self._pivots(reading)[0]
-        asked = (signature(reading.jobs), pivot)
+        pivot = self._pivots(snapshot)[0]
+        asked = (signature(snapshot.jobs), pivot)
         if asked != self._asked:
             self._asked = asked
-            self._compute(reading.jobs, asked, pivot)
+            self._compute(snapshot.jobs, asked, pivot)
 
-    def _pivots(self, reading: Reading) -> tuple[Pivot, ...]:
+    def _pivots(self, snapshot: Snapshot) -> tuple[Pivot, ...]:
         """Return what can make rows, from what does so now on."""
-        found = pivots_of(reading.known)
+        found = pivots_of(snapshot.known)
         place = found.index(self._pivot) if self._pivot in found else 0
         return (*found[place:], *found[:place])
 
@@ -224,7 +224,7 @@ class ScoresView(View):
         rows.empty = "no request was sent yet"
         rows.set_rows(_Drawn(table, self.glyphs))
         rows.show_order(self.order)
-        following = self._pivots(self.reading)[1].name if self.reading else ""
+        following = self._pivots(self.snapshot)[1].name if self.snapshot else ""
         about: list[Piece] = [
             (table.pivot.name, "strong"),
             (f"  p: {following}", "dim"),
@@ -260,8 +260,8 @@ class ScoresView(View):
 
     def action_pivot(self) -> None:
         """Make rows by other factors."""
-        if self.reading is not None:
-            self._pivot = self._pivots(self.reading)[1]
+        if self.snapshot is not None:
+            self._pivot = self._pivots(self.snapshot)[1]
             self.redraw()
 
     def csv_rows(self) -> list[list[str]]:

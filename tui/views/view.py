@@ -1,4 +1,4 @@
-"""What every view is: it draws a reading, and only while it is on the screen."""
+"""What every view is: it draws a snapshot, and only while it is on the screen."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from runner.storage.commands import CommandVerb
 from tui.cells import Glyphs
-from tui.model import Job, Reading
+from tui.model import Job, Snapshot
 
 if TYPE_CHECKING:
     from tui.desk import Desk
@@ -60,7 +60,7 @@ class OpenJob(Message):
 
 
 AGE_SECONDS = 0.9
-"""A reading younger than this has ages enough."""
+"""A snapshot younger than this has ages enough."""
 
 
 RETRY_FAILED = Binding(
@@ -96,10 +96,10 @@ class View(Widget, can_focus=False):
     """The filter words that hold."""
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:  # noqa: A002
-        """Start without a reading."""
+        """Start without a snapshot."""
         super().__init__(id=id)
         self.glyphs = glyphs
-        self.reading: Reading | None = None
+        self.snapshot: Snapshot | None = None
         self.now = 0.0
         self._problems = False
         """Whether only what needs attention is shown, where a view makes that difference."""
@@ -111,24 +111,24 @@ class View(Widget, can_focus=False):
         found: Desk = app.desk
         return found
 
-    def show(self, reading: Reading, now: float) -> None:
-        """Draw a reading.
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Draw a snapshot.
 
         Args:
-            reading: the jobs in scope only.
+            snapshot: the jobs in scope only.
             now: seconds since the epoch, for ages.
         """
-        self.reading, self.now = reading, now
-        self.draw(reading)
+        self.snapshot, self.now = snapshot, now
+        self.draw(snapshot)
 
-    def draw(self, reading: Reading) -> None:
+    def draw(self, snapshot: Snapshot) -> None:
         """Draw; for each view to say."""
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Draw the last reading again, as when something else of it is to be seen."""
-        if self.reading is not None:
-            self.draw(self.reading)
+        """Draw the last snapshot again, as when something else of it is to be seen."""
+        if self.snapshot is not None:
+            self.draw(self.snapshot)
 
     def on_mount(self) -> None:
         """Let ages go on while nothing else does."""

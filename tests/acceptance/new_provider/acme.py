@@ -19,6 +19,7 @@ from runner.core.model import (
     ReplyKind,
     Usage,
 )
+from runner.core.states import BatchEvent
 from runner.core.twins import Made
 from runner.providers import plain
 from runner.providers.base import Dialect, Frame, Options, Service, missing_key
@@ -125,7 +126,7 @@ class AcmeBatch:
         is_over = job["state"] in ("done", "stopped")
         return Progress(
             state=job["state"],
-            event="end" if is_over else "progress",
+            event=BatchEvent.END if is_over else BatchEvent.PROGRESS,
             total=job["asked"],
             completed=job["answered"],
             failed=job["asked"] - job["answered"] if is_over else None,
