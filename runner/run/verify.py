@@ -116,7 +116,7 @@ def _tables(run: ExportedRun) -> Iterator[str]:
     }
     place = dataset.place_of(run.folder, run.experiment)
     if place.exists():
-        tables[place] = dataset.without_partitions(rows.answers())
+        tables[place] = rows.answers()
     for path, wanted in tables.items():
         if not path.exists():
             yield f"{path}: is not there: action=export writes it"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shutil import copyfile
 from typing import Any, BinaryIO
 
 import orjson
@@ -25,7 +26,7 @@ from runner.storage.definitions import plain
 from runner.storage.files import make_folder, part_of, privacy, write_durably
 from runner.tables import dataset
 from runner.tables.join import Join
-from runner.tables.parquet import chunks, sink
+from runner.tables.parquet import sink
 from runner.tables.progress import Advance
 
 FORMULA = re.compile(r"\s*[=+\-@\t\r\x00＝＋－＠]")
@@ -96,17 +97,25 @@ def export(run: ExportedRun, advance: Advance = lambda *_: None) -> TableFiles:
             answers = _also_as_csv(checked(rows.answers(), counts), text)
             sink(_counted(answers, advance), answers_part)
         sink(_counted(rows.attempts(), advance), attempts_part)
-    place = dataset.place_of(folder, run.experiment)
-    if run.dataset or place.exists():
-        private = privacy([folder])
-        make_folder(place.parent, private)
-        with _replacing(place) as (part,):
-            part.chmod(part.stat().st_mode & private)
-            sink(dataset.without_partitions(chunks(tables.answers_parquet)), part)
+    _into_dataset(run, tables.answers_parquet)
     _json(tables.summary_json, _summary(run, counts))
     _json(tables.manifest_json, _manifest(run))
     write_durably(tables.errors_jsonl, (orjson.dumps(e) + b"\n" for e in _errors(run, rows)))
     return tables
+
+
+def _into_dataset(run: ExportedRun, answers: Path) -> None:
+    """Copy the answers into the dataset of all runs, if they are wanted there or stand there."""
+    place = dataset.place_of(run.folder, run.experiment)
+    old = dataset.old_places_of(run.folder, run.experiment)
+    if run.dataset or old or place.exists():
+        private = privacy([run.folder])
+        make_folder(place.parent, private)
+        with _replacing(place) as (part,):
+            part.chmod(part.stat().st_mode & private)
+            copyfile(answers, part)
+        for path in old:
+            path.unlink(missing_ok=True)
 
 
 def gathered(run: ExportedRun) -> Join:

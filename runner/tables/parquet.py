@@ -41,14 +41,6 @@ def sink(frames: Iterable[pl.DataFrame], path: Path) -> None:
         raise error
 
 
-def chunks(path: Path) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a parquet file in order; the first frame is empty and has its columns."""
-    table = pl.scan_parquet(path, glob=False)
-    yield table.head(0).collect()
-    for begin in range(0, table.select(pl.len()).collect().item(), ROWS_A_GROUP):
-        yield table.slice(begin, ROWS_A_GROUP).collect()
-
-
 def is_made_of(path: Path, frames: Iterable[pl.DataFrame]) -> bool:
     """Tell whether a parquet file has the rows of these frames, in their order, and no other."""
     table = pl.scan_parquet(path, glob=False)

@@ -19,7 +19,7 @@ from runner.run.run import Run
 from runner.tables import dataset
 from runner.tables.export import ExportedRun, derived, export
 from runner.tables.join import Join
-from runner.tables.parquet import ROWS_A_GROUP, chunks, is_made_of, sink
+from runner.tables.parquet import ROWS_A_GROUP, is_made_of, sink
 from tests.acceptance.conftest import QUICK, Desk
 from tests.shared import copy_of
 from tests.unit.composing import composed
@@ -254,8 +254,7 @@ def test_a_file_in_many_pieces_is_read_and_compared_piece_by_piece(tmp_path):
     rows = pl.DataFrame({"n": range(2 * ROWS_A_GROUP + 1)})
     path = tmp_path / "rows.parquet"
     sink(iter([rows[:0], rows[:3], rows[3:]]), path)
-    assert [frame.height for frame in chunks(path)] == [0, ROWS_A_GROUP, ROWS_A_GROUP, 1]
-    assert pl.concat(chunks(path)).equals(rows)
+    assert pl.read_parquet(path).equals(rows)
     assert is_made_of(path, [rows[:7], rows[7:]])
     assert not is_made_of(path, [rows[:7]])
     assert not is_made_of(path, [rows, rows[:1]])
@@ -267,7 +266,7 @@ def test_a_file_in_many_pieces_is_read_and_compared_piece_by_piece(tmp_path):
 
 def scanned(outputs: Path, name: str = dataset.LIVE) -> pl.DataFrame:
     files = f"{outputs}/{name}/**/*.parquet"
-    return pl.scan_parquet(files, hive_partitioning=True).collect()
+    return pl.scan_parquet(files).collect()
 
 
 def as_if_live(report: ExportedRun, folder: Path, **model: str) -> ExportedRun:
@@ -295,9 +294,11 @@ def test_two_folders_of_one_model_stand_side_by_side_and_odd_names_come_back(liv
     assert found.select("experiment", "provider", "model").unique().rows() == [
         ("literary", "emulator", "org/m 1:8b%=é")
     ]
-    (one, two) = sorted(tmp_path.glob("dataset/**/*.parquet"))
-    assert not set(pl.read_parquet_schema(one)) & set(dataset.PARTITIONS)
-    assert (one.name, two.name) == ("answers-openai_m-2.parquet", "answers-openai_m.parquet")
+    paths = sorted(tmp_path.glob("dataset/**/*.parquet"))
+    assert paths == [
+        tmp_path / "dataset/literary/openai_m-2.parquet",
+        tmp_path / "dataset/literary/openai_m.parquet",
+    ]
 
 
 def test_without_the_dataset_there_is_none_but_one_that_is_there_is_never_left_behind(
@@ -311,6 +312,19 @@ def test_without_the_dataset_there_is_none_but_one_that_is_there_is_never_left_b
     path.write_bytes(b"old")
     export(replace(report, dataset=False))
     assert scanned(tmp_path).height == derived(lived)[0].height
+
+
+def test_a_file_of_the_old_partitioned_form_makes_room(lived, tmp_path):
+    report = as_if_live(lived, tmp_path / "literary/openai_m")
+    model = tmp_path / "dataset/experiment=literary/provider=openai/model=org%2Fm"
+    model.mkdir(parents=True)
+    for name in ("answers-openai_m.parquet", "answers-openai_m-2.parquet"):
+        (model / name).write_bytes(b"old")
+    export(replace(report, dataset=False))
+    assert sorted(tmp_path.glob("dataset/**/*.parquet")) == [
+        model / "answers-openai_m-2.parquet",
+        tmp_path / "dataset/literary/openai_m.parquet",
+    ]
 
 
 @pytest.mark.parametrize("name", [dataset.LIVE, dataset.REHEARSED])

@@ -39,7 +39,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         if requirement not in made:
             place = tmp_path_factory.mktemp("outside")
             venv.create(place, with_pip=True)
-            pip = [str(place / "bin" / "pip"), "install", "-q", requirement]
+            pip = [str(place / "bin" / "pip"), "install", "-q", *requirement.split()]
             subprocess.run(pip, check=True, stdout=subprocess.DEVNULL)
             made[requirement] = place / "bin"
         return made[requirement]
