@@ -284,7 +284,7 @@ OTHER_NAMES = (
     "hydra",
     "lit",
     "progress",
-    "missing_columns",
+    "how",
     "extra_columns",
     "union_by_name",
 )
