@@ -16,6 +16,7 @@ from runner.report.page import Table, html
 from runner.report.scripts import PROGRAMS, scripts
 from runner.report.sections import Sections
 from runner.report.table_files import table_files
+from runner.report.variance_parts import NAME as VARIANCE
 from runner.report.words import Words
 from runner.storage.files import make_folder, privacy, write_durably
 from runner.tables.progress import progress_bar
@@ -76,7 +77,7 @@ def write_report(
     }
     texts = {
         PAGE: html(shown, words, pictures),
-        METHODS: methods(data, words),
+        METHODS: methods(data, words, [t.name for t in tables if t.name == VARIANCE]),
         **scripts(data, folder, shown.mark),
     }
     private = privacy(run.folder for run in selection.runs)

@@ -23,8 +23,14 @@ from runner.tables.items import items_in, shown_options
 from runner.tables.runs import ATTEMPTS, Kind
 
 
-def methods(data: Data, words: Words) -> str:
-    """Return a draft of a methods section, as Markdown; what is not recorded is left out, or called unknown."""
+def methods(data: Data, words: Words, computed: Sequence[str] = ()) -> str:
+    """Return a draft of a methods section, as Markdown; what is not recorded is left out, or called unknown.
+
+    Args:
+        data: of the report.
+        words: in which language.
+        computed: the sections of the report whose method is named, too.
+    """
     asked = data.asked
     parts = Parts(asked, words)
     lines = [f"# {words('p.title')}", "", words("p.draft")]
@@ -44,6 +50,8 @@ def methods(data: Data, words: Words) -> str:
         "",
         markdown(words("m.missing", what=words(f"m.as_{data.kind}"))),
     ]
+    for name in computed:
+        lines += ["", f"## {words(f's.{name}')}", "", markdown(words(f"m.{name}"))]
     lines += ["", f"## {words('p.wording')}"]
     shown: dict[str, list[str]] = {}
     for run in asked.runs:

@@ -296,6 +296,8 @@ DECIMALS = {
     "value": 2,
     "kappa_linear": 2,
     "kappa_quadratic": 2,
+    "reml": 3,
+    "anova": 3,
 }
 CORRELATION = ("pearson", "low", "high", "spearman")
 _FINER = {"pearson", "difference", "statistic"}

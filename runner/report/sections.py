@@ -9,7 +9,7 @@ import polars as pl
 
 from runner import __version__
 from runner.core.expand import BUNDLED_FACTORS
-from runner.report import numbers, people, people_parts, rater_parts
+from runner.report import numbers, people, people_parts, rater_parts, variance_parts
 from runner.report.checked import Checks
 from runner.report.choice_parts import ChoiceParts
 from runner.report.confounding import confounded
@@ -103,6 +103,7 @@ class Sections:
             made = (self._words, self._parts, self._number_sheet)
             of_numbers = ContrastParts(self._numbers, *made)
             yield self._section("contrasts", of_numbers.all())
+            yield self._section("variance", variance_parts.of_numbers(self._numbers, *made))
             yield self._section("agreement", self._agreement())
             between = rater_parts.of_numbers(self._numbers, self._words, self._parts)
             yield self._section("raters", between)
@@ -110,7 +111,7 @@ class Sections:
             yield self._section("correlation", self._correlation())
             yield self._section("temperature", self._temperature())
         if any(columns_of(run.stored.definition) for run in self._data.runs):
-            yield self._section("scales", self._scales())
+            yield self._section("scales", _scales(self._data, self._words, self._parts))
         if self._choices.questions:
             made = (self._words, self._parts, Sheet(self._choices, self._words, self._form))
             of_choices = ChoiceParts(self._choices, *made)
@@ -200,12 +201,6 @@ class Sections:
         )
         own = factor if factor in self._numbers.factors else ""
         yield self._parts.table(name, shown, own, notes=notes, open_=factor == "run")
-
-    def _scales(self) -> Iterator[Part]:
-        runs, words = self._data.runs, self._words
-        for name, table in (("scales", scale_scores(runs)), ("checks", checks(runs))):
-            if table.height:
-                yield self._parts.table(name, table, notes=(words(f"m.{name}"),))
 
     def _cells(self) -> Part:
         words, readings = self._words, self._numbers.readings
@@ -312,7 +307,14 @@ class Sections:
             yield words("m.scores")
             yield words("m.interval")
             yield words("m.contrasts")
-            for key in ("agreement", "raters", "rank_correlations", "correlation", "temperature"):
+            for key in (
+                "variance",
+                "agreement",
+                "raters",
+                "rank_correlations",
+                "correlation",
+                "temperature",
+            ):
                 yield words(f"m.{key}")
         if self._choices.questions:
             if not self._numbers.questions:
@@ -329,6 +331,12 @@ class Sections:
         yield self._parts.table("returned", data.returned)
         yield self._parts.table("sources", _sources(data), open_=False)
         yield self._parts.table("versions", _versions(), open_=False)
+
+
+def _scales(data: Data, words: Words, parts: Parts) -> Iterator[Part]:
+    for name, table in (("scales", scale_scores(data.runs)), ("checks", checks(data.runs))):
+        if table.height:
+            yield parts.table(name, table, notes=(words(f"m.{name}"),))
 
 
 def _sources(data: Data) -> pl.DataFrame:

@@ -138,6 +138,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "s.audit": ("読み取りの確認（人手）", "Readings checked by hand"),
     "s.scores": ("得点", "Scores"),
     "s.contrasts": ("同じ条件での比較", "Paired contrasts"),
+    "s.variance": ("分散の内訳", "Where the variance is"),
     "s.agreement": ("試行間の一致", "Agreement between trials"),
     "s.raters": ("モデル間の一致", "Agreement between models"),
     "s.people": ("人とモデルの一致", "Agreement of models with people"),
@@ -239,6 +240,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Confusion matrices of models and people",
     ),
     "t.confusion": ("混同行列（モデルの対ごと）", "Confusion matrices, by pair of models"),
+    "t.variance": (
+        "分散成分とその割合（質問別）",
+        "Components of variance and their shares, by question",
+    ),
     "t.agreement": ("試行間の一致", "Agreement between trials"),
     "t.precision": ("試行は何回で足りるか", "How many trials are enough"),
     "t.within_sd": ("条件内の標準偏差（試行間のばらつき）", "Standard deviation within cells"),
@@ -335,6 +340,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.half_all": ("半幅：無限回", "± at any number"),
     "c.needed_5": ("条件の平均が尺度の ±5 % になる試行", "trials for a cell's ±5 % of the scale"),
     "c.needed_2_5": ("同 ±2.5 %", "trials for ±2.5 %"),
+    "c.component": ("成分", "component"),
+    "c.levels": ("水準の数", "levels"),
+    "c.reml": ("分散（REML）", "variance (REML)"),
+    "c.anova": ("分散（ANOVA）", "variance (ANOVA)"),
+    "c.method": ("割合のもと", "share from"),
+    "c.boundary": ("境界", "boundary"),
     "c.cells_with_several": ("値が二つ以上ある条件", "cells with 2 or more values"),
     "c.icc": ("ICC(1)", "ICC(1)"),
     "c.icc_low": ("ICC 95 % 下限", "ICC 95 % low"),
@@ -414,6 +425,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "できない：評定者の差がどの条件でも同じ",
         "no: the raters differ alike in every cell",
     ),
+    "v.residual": ("残差（試行など）", "residual (trials)"),
+    "v.reml": ("REML", "REML"),
+    "v.anova": ("ANOVA", "ANOVA"),
+    "v.at_0": ("0 と推定（境界の上）", "estimated as 0: on the boundary"),
+    "v.reml_at_0": ("REML では 0（境界の上）", "0 by REML: on the boundary"),
     "v.cells": ("条件", "cells"),
     "v.trials": ("試行", "trials"),
     "v.live": ("実際の回答", "live"),
@@ -479,6 +495,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "x.score": ("得点", "score"),
     "x.difference": ("差", "difference"),
     "x.share": ("割合（%）", "share (%)"),
+    "x.share_variance": ("分散に占める割合（%）", "share of the variance (%)"),
     "x.share_missing": ("欠測値の割合（%）", "share of values missing (%)"),
     "x.share_values": ("値の割合（%）", "share of the values (%)"),
     "x.sd": ("条件内の標準偏差", "sd within cells"),
@@ -540,6 +557,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "マスの数：平均、小さい字：値の数 n。色の尺度は質問の範囲全体で、値のないマスは斜線。",
         "In each field the mean, and small the number n of values. The colours span the whole range "
         "of the question; a hatched field has no value.",
+    ),
+    "k.variance": (
+        "棒：値の分散に占める各成分の割合。区間は表にある。右端：値の数 n。欠測値は含まない（0 とは数えない）。",
+        "Bar: the share of each component in the variance of the values; the intervals stand in the "
+        "table. At the right: the number n of values. A missing value is left out, never counted as 0.",
     ),
     "k.within_sd": (
         "点：条件内の標準偏差（併合）。小さいほど試行が一致する。右端：値の数 n。",
@@ -710,6 +732,93 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "There are many pairs: the figure, and the first {shown} rows of the table, compare with "
         "{level}; the other {rows} rows follow.",
     ),
+    "n.variance": (
+        "各要因の水準は、ほかにもありうる水準の中から取られたものとみなす。水準が二つから五つの要因では、割合はほとんど分からず、"
+        "区間は正直に非常に広い。正規分布から外れると区間は狭すぎる：値の多くが尺度の一端に近いと、真の割合を含むのは 100 回中 89〜96 回、"
+        "少数の水準だけがほかから大きく離れていると 80〜92 回にとどまり、当てにならない。",
+        "The levels of each factor count as drawn from others like them. Of a factor of two to five "
+        "levels the share is hardly known, and its interval is honestly very wide. Away from the normal "
+        "distribution the intervals are too narrow: where most values are near one end of the scale they "
+        "hold the true share in 89 to 96 of 100 studies; where a few levels lie far from all others, in "
+        "80 to 92, and are not to be trusted.",
+    ),
+    "n.variance_singular": (
+        "{questions}：混合モデルの当てはめは特異である（REML では 0 と推定された分散があり、ありうる範囲の境界の上にある）。"
+        "割合は ANOVA（平均平方の期待値）の成分による。",
+        "{questions}: the mixed model's fit is singular (by REML some variance is exactly 0, on the "
+        "boundary of what is possible); the shares are those of the ANOVA components (expected mean "
+        "squares).",
+    ),
+    "n.variance_no_fit": (
+        "{questions}：混合モデルの当てはめが収束しなかった。割合は ANOVA（平均平方の期待値）の成分による。",
+        "{questions}: the fit of the mixed model did not converge; the shares are those of the ANOVA "
+        "components (expected mean squares).",
+    ),
+    "n.variance_many_terms": (
+        "{questions}：水準とその組み合わせが {limit} を超えるので、混合モデルは当てはめない。"
+        "割合は ANOVA（平均平方の期待値）の成分による。",
+        "{questions}: there are more than {limit} levels and combinations of two, and no mixed model is "
+        "fitted; the shares are those of the ANOVA components (expected mean squares).",
+    ),
+    "n.variance_no_residual": (
+        "{questions}：同じ条件の試行がすべて等しく、残差がないので、混合モデルは当てはめず、区間もない。"
+        "割合は ANOVA（平均平方の期待値）の成分による。",
+        "{questions}: no trial differs from another of its cell, so that there is no residual, no fit of "
+        "the mixed model and no interval; the shares are those of the ANOVA components (expected mean "
+        "squares).",
+    ),
+    "n.variance_incomplete": (
+        "{questions}：値のない組み合わせがある（すべての水準が互いに組み合わされていない）ので、区間は示さない。",
+        "{questions}: some combinations of levels have no value, and no interval is shown: none is known "
+        "to hold then.",
+    ),
+    "n.variance_not_held": (
+        "{questions}：推定値が区間に入らない成分があり、その区間は示さない（条件によって値の数が大きく違うときに起こる）。",
+        "{questions}: some estimates lie outside of their intervals, which are not shown (as may be where "
+        "cells differ much in their number of values).",
+    ),
+    "n.variance_more": (
+        "{questions}：三つ以上の要因の交互作用があり（F 検定、p < 0.01）、残差と二要因の交互作用に混じっている。"
+        "二要因の交互作用の割合は大きすぎることがある。",
+        "{questions}: there are interactions of three factors or more (F test, p < 0.01), which are mixed "
+        "into the residual and the interactions of two; the shares of the latter can be too large.",
+    ),
+    "n.variance_no_pairs": (
+        "{questions}：二要因の交互作用は、水準の組み合わせが足りないので分けられず、残差に含まれる。",
+        "{questions}: too few combinations of levels to tell the interactions apart; they are part of the "
+        "residual.",
+    ),
+    "n.variance_temperature": (
+        "{questions}：温度はモデルやほかの要因の水準とともに変わるので、その効果はそれらの成分に含まれる。",
+        "{questions}: the temperature goes with the model or the levels of other factors; what it does is "
+        "part of their components.",
+    ),
+    "n.variance_left_out": (
+        "{questions}：要因 {factor} は、ほかの要因（または試行）と区別できないので、成分にしない。",
+        "{questions}: the factor {factor} cannot be told from another one, or from the trials, and has no "
+        "component of its own.",
+    ),
+    "n.variance_no_value": (
+        "{questions}：読み取れた値がない。",
+        "{questions}: no value was read, and there is no variance to divide.",
+    ),
+    "n.variance_constant": (
+        "{questions}：すべての値が等しく、分けるべき分散がない。",
+        "{questions}: all values are equal, and there is no variance to divide.",
+    ),
+    "n.variance_no_factor": (
+        "{questions}：二つ以上の水準に値のある要因がないので、分散は分けられない。",
+        "{questions}: no factor has values of two levels, and the variance cannot be divided.",
+    ),
+    "n.variance_no_repeat": (
+        "{questions}：どの水準にも値が一つしかないので、分散は分けられない。",
+        "{questions}: each level has only one value, and the variance cannot be divided.",
+    ),
+    "n.variance_not_apart": (
+        "{questions}：要因どうしを区別できる水準の組み合わせが足りないか、要因に帰せられる分散がないので、分散は分けられない。",
+        "{questions}: there are too few combinations of levels to tell the factors apart, and the "
+        "variance cannot be divided.",
+    ),
     "n.no_raters": (
         "モデルが一つだけなので、モデル間の一致は計算しない。",
         "There is only one model: nothing can be said of agreement between models.",
@@ -873,6 +982,29 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "of one factor. Cells count as independent. There is no comparison below two shared cells, "
         "and no interval and no d where all differences are equal. Of a rare option the interval holds "
         "the true difference in 88 to 97 of 100 studies.",
+    ),
+    "m.variance": (
+        "分散の内訳：質問と実験ごとに、変えた要因（モデル、水準が二つ以上ある要因、同じ条件で変えた温度）と二要因の交互作用を交差した変量効果とし、"
+        "制限付き最尤法（REML、Harville 1977）で混合モデルを当てはめる。値は各条件の n、平均、平方和にまとめるが、推定値は一つずつの値からのものと同じである。"
+        "残差は同じ条件の試行のばらつきと、三つ以上の要因の交互作用（条件あたり一つの値なら二要因のものも）を含む。"
+        "ANOVA は平方和をその期待値に等しいとおいたもの（Henderson 1953 の方法 I。釣り合った表では平均平方の期待値）で、負になれば 0 とする。"
+        "当てはめが特異か収束しないとき、割合はこれによる。割合の 95 % 区間は一般化信頼区間（Weerahandi 1993）、残差では修正大標本法の区間"
+        "（Burdick, Borror & Montgomery 2005）と合わせた広い方で、n が異なれば条件の平均と n の調和平均による。乱数は用いない。"
+        "すべての水準の組み合わせに値があるときだけ示す。正規分布なら 100 回中 92〜98 回、真の割合を含む。",
+        "Where the variance is: by question and experiment, a mixed model fitted by restricted maximum "
+        "likelihood (REML, Harville 1977), with the factors that vary (the model, each factor of two "
+        "levels or more, and the temperature where it varies within the levels of the others) and their "
+        "two-way interactions as crossed random effects. It works on n, mean and sum of squares of each "
+        "cell, which gives the same estimates as the values one by one. The residual is what trials of "
+        "one cell differ by, with the interactions of three factors or more (and of two, where a cell has "
+        "only one value). ANOVA sets sums of squares equal to their expectations (Henderson 1953, method "
+        "I; in a balanced table the expected mean squares); below 0 it is 0. The shares go by it where "
+        "the fit is singular or does not converge. The 95 % interval of a share is the generalized "
+        "confidence interval (Weerahandi 1993), of the residual the wider of it and the modified "
+        "large-sample one (Burdick, Borror & Montgomery 2005); where cells differ in n, from their means "
+        "and the harmonic mean of n. Nothing is drawn at random. It is shown only where every "
+        "combination of levels has a value, and holds the true share of normal values in 92 to 98 of "
+        "100 studies.",
     ),
     "m.agreement": (
         "試行間の一致：(1) 条件内の標準偏差 = √(Σ(nᵢ − 1)sᵢ² / Σ(nᵢ − 1))。(2) 級内相関係数 ICC(1) = "

@@ -61,7 +61,7 @@ TABLES = (
     *("correlation", "temperature", "reasons", "reasons_persona", "reasons_text", "shape"),
     *("usage", "returned"),
     *("contrasts_model", "contrasts_persona", "contrasts_text", "raters", "rank_correlations"),
-    "precision",
+    *("precision", "variance"),
 )
 
 
