@@ -19,6 +19,9 @@ TIMES = " × "
 """Between the two factors of an interaction."""
 POINTS = 4_096
 """Of the joint distribution that an interval is taken from."""
+MOST_GAPS = 0.1
+"""The share of the cells without a value above which there is no interval."""
+MOST_ROUNDS = 1_000
 SURE = 0.01
 """The p below which cells differ by more than the factors, and every two of them, can explain."""
 
@@ -279,42 +282,67 @@ def _over_chi_square(freedom: tuple[int, ...]) -> Numbers:
 
 
 def _squares(design: _Design) -> _Squares | None:
-    """Return the mean squares; None: not every level was asked with every other."""
+    """Return the mean squares; None: too many combinations of levels have no value.
+
+    Where few have none, as of one trial a cell, what the terms would give stands for them, and the
+    residual has so many degrees of freedom less: F. Yates (1933), The analysis of replicated
+    experiments when the field results are incomplete, Empire Journal of Experimental Agriculture 1,
+    129-142.
+    """
     mains = [source[0] for source in design.sources if len(source) == 1]
     size = dict(zip(mains, design.cells.levels, strict=False))
-    shape = tuple(size.values())
-    n, mean = design.cells.n, design.cells.mean
-    if prod(shape) != len(n) or any(set(source) - set(mains) for source in design.sources):
+    n = design.cells.n
+    count = prod(size.values())
+    whole = [prod(size.get(name, 0) for name in source) for source in design.sources]
+    if count - len(n) > MOST_GAPS * count or whole != design.cells.levels:
         return None
-    table = np.empty(shape)
-    table[design.cells.terms[: len(mains)]] = mean - mean.mean()
+    parts, rest = _parts(design, mains, tuple(size.values()))
     each = len(n) / (1 / n).sum()
-    sums: list[float] = []
-    freedom: list[int] = []
-    around: dict[tuple[str, ...], Numbers] = {}
-    for source in design.sources:
-        others = tuple(axis for axis, name in enumerate(mains) if name not in source)
-        part = table.mean(axis=others, keepdims=True)
-        for name in source if len(source) > 1 else ():
-            part = part - around[name,]
-        around[source] = part
-        sums.append(each * float((part**2).sum()) * len(n) / part.size)
-        freedom.append(prod(size[name] - 1 for name in source))
-    rest = max(0.0, each * float((table**2).sum()) - sum(sums))
-    rest_freedom = len(n) - 1 - sum(freedom)
+    freedom = [prod(size[name] - 1 for name in source) for source in design.sources]
+    sums = [
+        each * float((part**2).sum()) * rest.size / part.size
+        for part in (parts[source] for source in design.sources)
+    ]
+    left, rest_freedom = each * float((rest**2).sum()), len(n) - 1 - sum(freedom)
     within, within_freedom = design.cells.within, int(n.sum()) - len(n)
-    residual = rest + within
-    left = rest_freedom + within_freedom
-    if not left or not residual:
+    residual = left + within
+    if rest_freedom < 0 or not rest_freedom + within_freedom or not residual:
         return None
     is_tested = rest_freedom and within_freedom and within > NOTHING * residual
-    ratio = rest / rest_freedom / (within / within_freedom) if is_tested else 0.0
+    ratio = left / rest_freedom / (within / within_freedom) if is_tested else 0.0
+    all_freedom = (*freedom, rest_freedom + within_freedom)
     return _Squares(
-        means=np.array([*(s / f for s, f in zip(sums, freedom, strict=True)), residual / left]),
-        freedom=(*freedom, left),
+        means=np.array([*sums, residual]) / all_freedom,
+        freedom=all_freedom,
         shares_of=_coefficients(design.sources, size, each),
         p_more=float(special.fdtrc(rest_freedom, within_freedom, ratio)) if is_tested else 1.0,
     )
+
+
+def _parts(
+    design: _Design, mains: Sequence[str], shape: tuple[int, ...]
+) -> tuple[dict[tuple[str, ...], Numbers], Numbers]:
+    """Return what each term adds to the cells' means, and what is left of them."""
+    table = np.full(shape, np.nan)
+    table[design.cells.terms[: len(mains)]] = design.cells.mean - design.cells.mean.mean()
+    gaps = np.isnan(table)
+    table[gaps] = 0.0
+    least = NOTHING * float(np.abs(table).max())
+    for _ in range(MOST_ROUNDS):
+        centred = table - table.mean()
+        found: dict[tuple[str, ...], Numbers] = {}
+        rest = centred
+        for source in design.sources:
+            others = tuple(axis for axis, name in enumerate(mains) if name not in source)
+            part = centred.mean(axis=others, keepdims=True)
+            for name in source if len(source) > 1 else ():
+                part = part - found[name,]
+            found[source] = part
+            rest = rest - part
+        table[gaps] -= rest[gaps]
+        if not gaps.any() or np.abs(rest[gaps]).max() <= least:
+            break
+    return found, rest
 
 
 def _coefficients(sources: Sequence[tuple[str, ...]], size: dict[str, int], each: float) -> Numbers:

@@ -734,10 +734,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "n.variance": (
         "各要因の水準は、ほかにもありうる水準の中から取られたものとみなす。水準が二つから五つの要因では、割合はほとんど分からず、"
-        "区間は正直に非常に広い。正規分布から外れると区間は狭すぎる：値の多くが尺度の一端に近いと、真の割合を含むのは 100 回中 89〜96 回、"
+        "区間は非常に広くなるほかない。正規分布から外れると区間は狭すぎる：値の多くが尺度の一端に近いと、真の割合を含むのは 100 回中 89〜96 回、"
         "少数の水準だけがほかから大きく離れていると 80〜92 回にとどまり、当てにならない。",
         "The levels of each factor count as drawn from others like them. Of a factor of two to five "
-        "levels the share is hardly known, and its interval is honestly very wide. Away from the normal "
+        "levels the share is hardly known, and its interval is very wide, as it has to be. Away from the normal "
         "distribution the intervals are too narrow: where most values are near one end of the scale they "
         "hold the true share in 89 to 96 of 100 studies; where a few levels lie far from all others, in "
         "80 to 92, and are not to be trusted.",
@@ -768,9 +768,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "squares).",
     ),
     "n.variance_incomplete": (
-        "{questions}：値のない組み合わせがある（すべての水準が互いに組み合わされていない）ので、区間は示さない。",
-        "{questions}: some combinations of levels have no value, and no interval is shown: none is known "
-        "to hold then.",
+        "{questions}：水準の組み合わせの一割を超えるものに（または、ある二つの水準の組み合わせすべてに）値がないので、区間は示さない。",
+        "{questions}: more than a tenth of the combinations of levels (or all of some two levels) have no "
+        "value, and no interval is shown: none is known to hold then.",
     ),
     "n.variance_not_held": (
         "{questions}：推定値が区間に入らない成分があり、その区間は示さない（条件によって値の数が大きく違うときに起こる）。",
@@ -990,7 +990,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "ANOVA は平方和をその期待値に等しいとおいたもの（Henderson 1953 の方法 I。釣り合った表では平均平方の期待値）で、負になれば 0 とする。"
         "当てはめが特異か収束しないとき、割合はこれによる。割合の 95 % 区間は一般化信頼区間（Weerahandi 1993）、残差では修正大標本法の区間"
         "（Burdick, Borror & Montgomery 2005）と合わせた広い方で、n が異なれば条件の平均と n の調和平均による。乱数は用いない。"
-        "すべての水準の組み合わせに値があるときだけ示す。正規分布なら 100 回中 92〜98 回、真の割合を含む。",
+        "水準の組み合わせのうち値のないものが一割を超えると区間は示さず、一割までなら Yates（1933）のように補って自由度を減らす。正規分布なら 100 回中 92〜98 回、真の割合を含む。",
         "Where the variance is: by question and experiment, a mixed model fitted by restricted maximum "
         "likelihood (REML, Harville 1977), with the factors that vary (the model, each factor of two "
         "levels or more, and the temperature where it varies within the levels of the others) and their "
@@ -1002,8 +1002,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "the fit is singular or does not converge. The 95 % interval of a share is the generalized "
         "confidence interval (Weerahandi 1993), of the residual the wider of it and the modified "
         "large-sample one (Burdick, Borror & Montgomery 2005); where cells differ in n, from their means "
-        "and the harmonic mean of n. Nothing is drawn at random. It is shown only where every "
-        "combination of levels has a value, and holds the true share of normal values in 92 to 98 of "
+        "and the harmonic mean of n. Nothing is drawn at random. Where up to a tenth of the combinations of "
+        "levels have no value, what the terms give stands for them and the residual has fewer degrees of "
+        "freedom (Yates 1933); where more have none, there is no interval. It holds the true share of normal values in 92 to 98 of "
         "100 studies.",
     ),
     "m.agreement": (

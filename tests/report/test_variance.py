@@ -1,6 +1,7 @@
 """Components of variance: against lme4, against other ways to the same numbers, and where there are none."""
 
 import sys
+from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ from scipy import linalg, optimize, stats
 
 from runner.report import reml as fits
 from runner.report.reml import Cells, anova, reml
-from runner.report.variance import RESIDUAL, divided
+from runner.report.variance import RESIDUAL, _design, _squares, divided
 
 SCORES = [  # persona x text, then five models of two trials each
     *(60, 58, 41, 40, 54, 39, 47, 45, 50, 50, 56, 58, 48, 50, 51, 47, 47, 59, 48, 54),
@@ -187,12 +188,34 @@ def test_of_one_factor_the_interval_is_that_of_f():
     assert found.rows["percent"].to_list()[0] == pytest.approx(100 * (ratio - 1) / (ratio + 9))
 
 
-def test_a_combination_without_a_value_leaves_no_interval_and_is_said():
-    found = only(unbalanced())
+def test_many_combinations_without_a_value_leave_no_interval_and_that_is_said():
+    assert only(unbalanced()).rows["low"].count()  # one of 36
+    found = only(unbalanced().filter((pl.col("persona") + pl.col("text") + pl.col("run")) % 3 > 0))
     assert "incomplete" in found.said
     assert not found.rows["low"].count()
     assert not found.rows["high"].count()
     assert found.rows["percent"].sum() == pytest.approx(100)
+
+
+def test_what_stands_for_a_gap_leaves_the_residual_of_least_squares():
+    known = unbalanced().drop_nulls("value").sort("persona", "text", "run")
+    means = known.group_by("persona", "text", "run", maintain_order=True).agg(
+        pl.len().cast(float).alias("n"),
+        pl.col("value").mean(),
+        pl.col("value").var(ddof=0).alias("v"),
+    )
+    sorts = [means[name].to_numpy() for name in ("persona", "text", "run")]
+    sorts += [10 * one + two for one, two in combinations(sorts, 2)]
+    columns = [(one[:, None] == np.unique(one)).astype(float) for one in sorts]
+    design, y = np.hstack(columns), means["value"].to_numpy()
+    rest = y - design @ np.linalg.lstsq(design, y)[0]
+    n = means["n"].to_numpy()
+    within, freedom = (n * means["v"].to_numpy()).sum(), n.sum() - len(n)
+    freedom += len(n) - np.linalg.matrix_rank(design)
+    squares = _squares(_design(known, ["run", "persona", "text"]))
+    residual = len(n) / (1 / n).sum() * (rest @ rest) + within
+    assert squares.freedom[-1] == freedom
+    assert squares.means[-1] == pytest.approx(residual / freedom)
 
 
 def test_interactions_of_three_factors_are_told():
