@@ -37,6 +37,9 @@ TWO_WAY = {  # with (1 | persona:text) + (1 | persona:model) + (1 | text:model);
 }
 
 
+NAMES = ["run", "persona", "text"]
+
+
 def crossed(values=SCORES, shape=(4, 3, 5, 2)):
     """Readings of one question; a value that is None is missing."""
     persona, text, run, trial = (axis.ravel() for axis in np.indices(shape))
@@ -155,6 +158,14 @@ def test_balanced_values_have_the_same_components_by_both_ways():
     assert reml(some, anova(some)) == pytest.approx(anova(some), rel=1e-6)
 
 
+def test_the_mean_squares_that_intervals_are_made_of_give_the_components_of_balanced_values():
+    readings = crossed()
+    squares = _squares(_design(readings, NAMES))
+    some = cells(readings, NAMES, list(combinations(NAMES, 2)))
+    assert squares.shares_of @ squares.means == pytest.approx(anova(some), rel=1e-9)
+    assert sum(squares.freedom) == 119
+
+
 def test_what_is_missing_is_left_out_and_no_0():
     readings = unbalanced()
     without = only(readings.drop_nulls("value"))
@@ -212,7 +223,7 @@ def test_what_stands_for_a_gap_leaves_the_residual_of_least_squares():
     n = means["n"].to_numpy()
     within, freedom = (n * means["v"].to_numpy()).sum(), n.sum() - len(n)
     freedom += len(n) - np.linalg.matrix_rank(design)
-    squares = _squares(_design(known, ["run", "persona", "text"]))
+    squares = _squares(_design(known, NAMES))
     residual = len(n) / (1 / n).sum() * (rest @ rest) + within
     assert squares.freedom[-1] == freedom
     assert squares.means[-1] == pytest.approx(residual / freedom)
