@@ -734,12 +734,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "n.variance": (
         "各要因の水準は、ほかにもありうる水準の中から取られたものとみなす。水準が二つから五つの要因では、割合はほとんど分からず、"
-        "区間は非常に広くなるほかない。正規分布から外れると区間は狭すぎる：値の多くが尺度の一端に近いと、真の割合を含むのは 100 回中 89〜96 回、"
+        "区間は非常に広くなるほかない。正規分布から外れると区間は狭すぎる：値の多くが尺度の一端に近いと、真の割合を含むのは 100 回中 89〜97 回、"
         "少数の水準だけがほかから大きく離れていると 80〜92 回にとどまり、当てにならない。",
         "The levels of each factor count as drawn from others like them. Of a factor of two to five "
         "levels the share is hardly known, and its interval is very wide, as it has to be. Away from the normal "
         "distribution the intervals are too narrow: where most values are near one end of the scale they "
-        "hold the true share in 89 to 96 of 100 studies; where a few levels lie far from all others, in "
+        "hold the true share in 89 to 97 of 100 studies; where a few levels lie far from all others, in "
         "80 to 92, and are not to be trusted.",
     ),
     "n.variance_singular": (
@@ -779,9 +779,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "n.variance_more": (
         "{questions}：三つ以上の要因の交互作用があり（F 検定、p < 0.01）、残差と二要因の交互作用に混じっている。"
-        "二要因の交互作用の割合は大きすぎることがある。",
+        "二要因の交互作用の割合は大きすぎることがあり、残差の区間は当てにならない（100 回中 88 回）。",
         "{questions}: there are interactions of three factors or more (F test, p < 0.01), which are mixed "
-        "into the residual and the interactions of two; the shares of the latter can be too large.",
+        "into the residual and the interactions of two; the shares of the latter can be too large, and the "
+        "residual's interval is not to be trusted (88 of 100).",
     ),
     "n.variance_no_pairs": (
         "{questions}：二要因の交互作用は、水準の組み合わせが足りないので分けられず、残差に含まれる。",
@@ -990,7 +991,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "ANOVA は平方和をその期待値に等しいとおいたもの（Henderson 1953 の方法 I。釣り合った表では平均平方の期待値）で、負になれば 0 とする。"
         "当てはめが特異か収束しないとき、割合はこれによる。割合の 95 % 区間は一般化信頼区間（Weerahandi 1993）、残差では修正大標本法の区間"
         "（Burdick, Borror & Montgomery 2005）と合わせた広い方で、n が異なれば条件の平均と n の調和平均による。乱数は用いない。"
-        "水準の組み合わせのうち値のないものが一割を超えると区間は示さず、一割までなら Yates（1933）のように補って自由度を減らす。正規分布なら 100 回中 92〜98 回、真の割合を含む。",
+        "水準の組み合わせのうち値のないものが一割を超えると区間は示さず、一割までなら Yates（1933）のように補って自由度を減らす。正規分布なら 100 回中 93〜98 回（残差では 91〜97 回）、真の割合を含む。",
         "Where the variance is: by question and experiment, a mixed model fitted by restricted maximum "
         "likelihood (REML, Harville 1977), with the factors that vary (the model, each factor of two "
         "levels or more, and the temperature where it varies within the levels of the others) and their "
@@ -1004,8 +1005,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "large-sample one (Burdick, Borror & Montgomery 2005); where cells differ in n, from their means "
         "and the harmonic mean of n. Nothing is drawn at random. Where up to a tenth of the combinations of "
         "levels have no value, what the terms give stands for them and the residual has fewer degrees of "
-        "freedom (Yates 1933); where more have none, there is no interval. It holds the true share of normal values in 92 to 98 of "
-        "100 studies.",
+        "freedom (Yates 1933); where more have none, there is no interval. It holds the true "
+        "share of normal values in 93 to 98 of 100 studies (of the residual in 91 to 97).",
     ),
     "m.agreement": (
         "試行間の一致：(1) 条件内の標準偏差 = √(Σ(nᵢ − 1)sᵢ² / Σ(nᵢ − 1))。(2) 級内相関係数 ICC(1) = "

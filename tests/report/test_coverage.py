@@ -570,8 +570,10 @@ def test_shares_of_the_variance(name):
     components = VARIANCES[name]
     truth = np.array(components.variances) / sum(components.variances)
     held = shares_hold(components, truth, name)
-    assert min(held) >= 91
-    assert max(held) <= 99.5
+    *others, residual = held
+    assert min(others) >= 92
+    assert max(held) <= 99
+    assert residual >= (85 if components.three else 91)
 
 
 def truth_of_scored(components, scored):
