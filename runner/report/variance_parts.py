@@ -46,7 +46,7 @@ def of_numbers(data: Data, words: Words, parts: Parts, sheet: Sheet) -> Iterator
         yield from figures.variance(sheet, table, lambda code: component(code, words))
         notes = (
             words("n.variance"),
-            *_said(found, NOTES, words, several=several),
+            *said(found, NOTES, words, several=several),
             *_left_out(found, words, several=several),
             parts.missing_line(data),
         )
@@ -57,7 +57,7 @@ def of_numbers(data: Data, words: Words, parts: Parts, sheet: Sheet) -> Iterator
             "boundary": lambda code: words.code("v", code),
         }
         yield replace(made, codes=made.codes | codes)
-    yield from _said(found, EMPTY, words, several=several)
+    yield from said(found, EMPTY, words, several=several)
 
 
 def component(code: str, words: Words) -> str:
@@ -71,10 +71,17 @@ def component(code: str, words: Words) -> str:
     return TIMES.join(named)
 
 
-def _said(
+def said(
     found: Sequence[Divided], codes: Sequence[str], words: Words, *, several: bool
 ) -> Iterator[str]:
-    """Yield a sentence for each code that some question has."""
+    """Yield a sentence for each code that some question has.
+
+    Args:
+        found: how the questions divide.
+        codes: of what is to be said, in order.
+        words: in which language.
+        several: whether there are several experiments, which are named then.
+    """
     for code in codes:
         if names := [_name(one, several=several) for one in found if code in one.said]:
             yield words(

@@ -10,7 +10,9 @@ from scipy import linalg, optimize, stats
 
 from runner.report import reml as fits
 from runner.report.reml import Cells, anova, reml
-from runner.report.variance import RESIDUAL, _design, _squares, divided
+from runner.report.variance import RESIDUAL, Divided, _design, _squares, divided
+from runner.report.variance_parts import EMPTY, NOTES, component, said
+from runner.report.words import LANGUAGES, Words
 
 SCORES = [  # persona x text, then five models of two trials each
     *(60, 58, 41, 40, 54, 39, 47, 45, 50, 50, 56, 58, 48, 50, 51, 47, 47, 59, 48, 54),
@@ -322,3 +324,27 @@ def test_each_experiment_and_question_is_divided_by_itself():
     ]
     assert found[0].rows.equals(found[1].rows)
     assert found[2].rows.equals(only(unbalanced()).rows)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_whatever_is_said_of_a_question_has_words(language):
+    words = Words(language)
+    found = Divided(question="Q", block="b", n=1, said=(*EMPTY, *NOTES))
+    sentences = list(said([found], (*EMPTY, *NOTES), words, several=True))
+    assert len(set(sentences)) == len(EMPTY) + len(NOTES)
+    assert all("Q (b)" in sentence for sentence in sentences)
+
+
+def test_components_are_called_as_the_factors_are():
+    named = [component(code, Words("en")) for code in ("run × persona", "tone", RESIDUAL)]
+    assert named == ["model × persona", "tone", "residual (trials)"]
+
+
+@pytest.mark.long
+def test_the_page_and_the_methods_say_how_it_was_computed(report):
+    page = report.page.read_text(encoding="utf-8")
+    section = page.partition('<section id="variance">')[2].partition("</section>")[0]
+    assert "the mixed model&#x27;s fit is singular" in section
+    assert "Missing: " in section
+    assert "by REML: on the boundary" in section
+    assert "Harville 1977" in report.methods.read_text(encoding="utf-8")
