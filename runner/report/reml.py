@@ -17,6 +17,8 @@ Codes = npt.NDArray[np.int64]
 MOST_LEVELS = 1_000
 """Levels of all terms together, above which there is no fit: it takes their cube in time."""
 MOST_STEPS = 100
+MOST_RATIO = 1e6
+"""Of a variance to the residual one, above which too few digits of the likelihood are left."""
 CONVERGED = 1e-10
 """Of twice the log likelihood: what a step that is the last one would still gain."""
 
@@ -86,7 +88,7 @@ def reml(cells: Cells, start: Numbers) -> Numbers | None:
     if start[-1] <= NOTHING * np.abs(start).max() or sum(cells.levels) > MOST_LEVELS:
         return None
     likelihood = _Likelihood(cells)
-    ratios = np.maximum(start[:-1] / start[-1], 0.01)
+    ratios = np.clip(start[:-1] / start[-1], 0.01, MOST_RATIO)
     at = likelihood.at(ratios)
     for _ in range(MOST_STEPS):
         step = _step(ratios, at)
@@ -94,10 +96,13 @@ def reml(cells: Cells, start: Numbers) -> Numbers | None:
         if gain <= CONVERGED:
             return at.residual * np.append(ratios, 1.0)
         for part in 0.5 ** np.arange(20):
-            new = likelihood.at(np.maximum(ratios + part * step, 0.0))
+            new_ratios = np.maximum(ratios + part * step, 0.0)
+            if new_ratios.max() > MOST_RATIO:  # the residual goes to 0
+                return None
+            new = likelihood.at(new_ratios)
             if new.value < at.value + CONVERGED:
                 break
-        ratios, at = np.maximum(ratios + part * step, 0.0), new
+        ratios, at = new_ratios, new
     return None
 
 

@@ -216,6 +216,8 @@ def _intervals(design: _Design, share: Numbers) -> tuple[pl.Series, pl.Series, l
     squares = _squares(design)
     if squares is None:
         return none, none, ["incomplete"]
+    if not squares.means[:-1].any():
+        return none, none, []
     low, high = squares.intervals()
     known = squares.means > NOTHING * squares.means.max()  # of a mean square of 0 nothing is known
     held = (low - NOTHING <= share) & (share <= high + NOTHING)
