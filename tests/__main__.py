@@ -7,13 +7,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CHECKS = (
-    ("ruff", "format", "--check", "."),
-    ("ruff", "check", "."),
-    ("mypy",),
-    ("lint-imports",),
-)
-"""They take one core each, so they run side by side."""
+AT_ONCE = (("ruff", "format", "--check", "."), ("ruff", "check", "."))
+"""Checks of a second; the tests do not begin if one fails."""
+BESIDE = (("mypy",), ("lint-imports",))
+"""Checks of half a minute; they run beside the tests."""
 TESTS = (  # they wait more than they compute, and some much longer than others
     "pytest",
     "-n",
@@ -26,18 +23,26 @@ ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def main() -> int:
-    """Run every check, the tests last, and return the first failure's exit code."""
+    """Run every check and the tests, and return the first failure's exit code."""
     environment = {**os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each worker would compile each test anew
     environment |= dict.fromkeys(ONE_THREAD, "1")  # each core has a worker of its own
-    started = [_start(command, environment, stdout=subprocess.PIPE) for command in CHECKS]
-    for command, check in zip(CHECKS, started, strict=True):
-        said, _ = check.communicate()
-        print(f"== {' '.join(command)}\n{said.decode(errors='replace')}", end="", flush=True)
-    if failed := [check.returncode for check in started if check.returncode]:
-        return failed[0]
+    if failed := _ended([_start(c, environment, stdout=subprocess.PIPE) for c in AT_ONCE]):
+        return failed
+    beside = [_start(command, environment, stdout=subprocess.PIPE) for command in BESIDE]
     print(f"== {' '.join(TESTS)}", flush=True)
-    return _start((*TESTS, *sys.argv[1:]), environment).wait()
+    tests = _start((*TESTS, *sys.argv[1:]), environment).wait()
+    return _ended(beside) or tests
+
+
+def _ended(checks: list[subprocess.Popen[bytes]]) -> int:
+    """Wait for checks, say what each says, and return the first failure's exit code."""
+    for check in checks:
+        said, _ = check.communicate()
+        assert isinstance(check.args, list)
+        name = " ".join([Path(str(check.args[0])).name, *map(str, check.args[1:])])
+        print(f"== {name}\n{said.decode(errors='replace')}", end="", flush=True)
+    return next((check.returncode for check in checks if check.returncode), 0)
 
 
 def _start(

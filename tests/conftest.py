@@ -17,7 +17,7 @@ from runner.storage.ledger import Ledger
 
 TESTS = Path(__file__).parent
 
-hypothesis.settings.register_profile("shared machine", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("shared machine", deadline=None, max_examples=15)
 hypothesis.settings.load_profile("shared machine")
 
 

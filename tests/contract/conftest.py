@@ -245,7 +245,15 @@ def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a suite's tests once a kit: a class says in `kits` over which."""
+    """Run a suite's tests once a kit: a class says in `kits` over which.
+
+    Kits whose mark the session leaves out are not even made: they would be thousands of tests.
+    """
     kits = getattr(metafunc.cls, "kits", None)
     if kits is not None and "kit" in metafunc.fixturenames:
-        metafunc.parametrize("kit", kits, ids=repr)
+        expression = metafunc.config.option.markexpr
+        metafunc.parametrize("kit", [kit for kit in kits if _is_wanted(kit, expression)], ids=repr)
+
+
+def _is_wanted(kit: Any, expression: str) -> bool:
+    return not any(f"not {mark.name}" in expression for mark in getattr(kit, "marks", ()))

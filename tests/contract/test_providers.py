@@ -40,8 +40,8 @@ def kits_of(name: str) -> tuple[Kit, ...]:
 KITS = [kit for name in offered() for kit in kits_of(name)]
 FIRST = [kits_of(name)[0] for name in ("openai", "groq")]
 """What speaks through each of the SDKs; the others are these with another address and other words."""
-MOST_UNLIKE = ("anthropic", "bedrock", "gemini")
-"""Of the other clients: found by size, repeated, and through storage."""
+MOST_UNLIKE = ("anthropic", "gemini")
+"""Of the other clients: found by size, and through storage."""
 
 
 @pytest.mark.parametrize("name", offered())
