@@ -246,9 +246,9 @@ def asked_of(questions: QuestionSet) -> dict[str, str]:
 
 def _listed(question: Question) -> str:
     """Return a question as the list of all shows it, with what its numbers mean."""
-    said = f"{question.id}. {question.label}"
+    said = name_of(question)
     if question.ask:
-        said = f"{name_of(question)}: {question.ask}"
+        said = f"{said}: {question.ask}"
     anchors = ", ".join(f"{number} = {word}" for number, word in question.anchors.items())
     said = f"{said} ({anchors})" if anchors else said
     return f"{said}\nJSON Schema: {question.schema}" if question.schema else said

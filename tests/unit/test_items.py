@@ -51,6 +51,12 @@ def test_the_questions_and_the_form_say_what_may_be_answered(study):
     assert asked["items"] == f"{asked['questions']}\n\n{asked['form']}"
 
 
+def test_an_item_that_is_told_nothing_but_its_name_is_listed_by_it_once(study):
+    stars = replace(study.questions.questions[1], label="stars")
+    alone = replace(study.questions, questions=(stars,))
+    assert asked_of(alone)["questions"] == "stars"
+
+
 def test_the_schema_asks_for_what_the_items_are(study):
     parts = schema(study.questions, closed=True)["properties"]
     assert list(parts["mood"]["properties"]) == ["value"]
