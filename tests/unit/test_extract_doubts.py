@@ -141,6 +141,7 @@ def test_the_quick_look_for_a_scale_overlooks_nothing_that_a_pattern_finds(patte
     said = tidy(data.draw(st.from_regex(re.compile(pattern.pattern, pattern.flags))))
     if pattern.search(said):
         assert doubts._SPEAKS_OF_SCALE.search(said.encode("utf-8", "replace"))
+        assert doubts._SCALE_ENDS.search(said.encode("utf-8", "replace"))
 
 
 @pytest.mark.parametrize("pattern", first(6, [doubts._RECONSIDERED, *doubts._SCALES]))

@@ -282,7 +282,8 @@ def stirs(plain: str) -> bool:
 
 def scales(text: str) -> Iterator[Scale]:
     """Yield the scales that a tidied text announces."""
-    if _SPEAKS_OF_SCALE.search(text.encode("utf-8", "replace")) is None:
+    data = text.encode("utf-8", "replace")
+    if _SPEAKS_OF_SCALE.search(data) is None or _SCALE_ENDS.search(data) is None:
         return
     for pattern in _SCALES:
         for match in pattern.finditer(text):
@@ -378,7 +379,7 @@ _SCALES = tuple(
     )
 )
 _SCALE_BEGINS = (
-    "満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|stars?|max|(?:being|is) (?:the )?(?:highest|best|top|most)|(?:zero|one) to |[\\[(] */ *[0-9]"
+    "満点|段階|点 *中|点法|件法|最高|最大|上限|尺度|スケール|out of|scale|(?:[0-9]|hundred|three|four|f.ve|s.x|seven|ten|twenty|f.fty)[- ]*stars?|max|(?:being|is) (?:the )?(?:highest|best|top|most)|(?:zero|one) to |[\\[(] */ *[0-9]"
     "|[0-9](?: *点)? *(?:\\([^()\\n]{1,20}\\) *)?(?:-|~|から|to|through) *[0-9]|[01] *[=:は][^\\n=0-9]{1,30}[ ,、;/。「][0-9]+ *[=:は]"
 )
 _SPEAKS = (
@@ -386,6 +387,10 @@ _SPEAKS = (
 )
 _SPEAKS_OF_SCALE = linear(_SPEAKS, capture=False)
 """Stands in all that any of `_SCALES` matches."""
+_SCALE_ENDS = linear(
+    "[0-9三四五六七十百千]|hundred|three|four|f.ve|s.x|seven|ten|twenty|f.fty", capture=False
+)
+"""Where a scale ends stands in all that any of them matches, too."""
 _TRIGGER = linear(
     f"(?:{_SCALE_BEGINS}"
     "|had to|仮に|であれば|なら|訂正|修正|誤り|間違|正しく|逆で|入れ替|取り違|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
