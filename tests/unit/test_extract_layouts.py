@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -133,7 +134,7 @@ SHORT_CUT_PIECES = st.sampled_from(
 @settings(max_examples=80)
 @given(
     layout=st.sampled_from([w for w in LAYOUTS if not w.english]),
-    numbers=st.lists(st.integers(-5, 1005), min_size=4, max_size=4),
+    numbers=st.lists(st.integers(0, 100) | st.integers(-5, 1005), min_size=4, max_size=4),
     reasons=st.lists(
         st.lists(SHORT_CUT_PIECES, max_size=6).map("".join) | st.sampled_from(REASONS),
         min_size=4,
@@ -151,6 +152,54 @@ def test_whatever_is_filled_in_the_short_cut_never_reads_otherwise(
     for good in (REASONS[:4], REASONS[4:]):
         READER.read(layout.write(rows([1, 2, 3, 4], good, LABELS)))
     assert READER.read(text, finish) == READER.by_patterns(text, finish)
+
+
+def asking_reasons_of(*ids: str) -> Reader:
+    questions = (
+        replace(q, asks_reason=q.id in ids, reason_required=q.id in ids)
+        for q in QUESTIONS.questions
+    )
+    form = "{id}. {label}(数値): [{minimum}-{maximum}]"
+    return Reader(replace(QUESTIONS, questions=tuple(questions), form_value=form))
+
+
+OF_SOME = {ids: asking_reasons_of(*ids) for ids in ((), ("Q1", "Q3"), ("Q4",))}
+
+
+@settings(max_examples=60)
+@given(
+    ids=st.sampled_from(list(OF_SOME)),
+    numbers=st.lists(st.integers(0, 102), min_size=4, max_size=4),
+    reasons=st.lists(
+        st.lists(SHORT_CUT_PIECES, max_size=5).map("".join) | st.sampled_from(REASONS),
+        min_size=4,
+        max_size=4,
+    ),
+    between=st.sampled_from(["\n", "\n\n"]),
+    tail=st.sampled_from(["", "\n", " ", "\n以上", "\n\n訂正: Q1は30"]),
+)
+def test_where_some_reasons_are_not_asked_for_the_short_cut_never_reads_otherwise(
+    ids: tuple[str, ...], numbers: list[int], reasons: list[str], between: str, tail: str
+) -> None:
+    def answer(numbers: list[int], reasons: list[str]) -> str:
+        return between.join(
+            f"{q}. {label}(数値): {number}"
+            + (f"\n{q}. {label}(理由): {reason}" if q in ids else "")
+            for q, label, number, reason in rows(numbers, reasons, LABELS)
+        )
+
+    reader = OF_SOME[ids]
+    known = answer([1, 2, 3, 4], REASONS[:4])
+    assert reader._fast_path.read(known) == reader.by_patterns(known)
+    said = answer(numbers, reasons) + tail
+    assert reader.read(said) == reader.by_patterns(said)
+
+
+@pytest.mark.parametrize("end", ["[/THINK]", "◁/think▷"])
+def test_a_form_that_turns_out_to_be_a_thought_is_no_answer(end: str) -> None:
+    known = block(FORM)(rows([1, 2, 3, 4], REASONS[:4], LABELS))
+    assert is_valid(READER.read(known))
+    assert not is_valid(READER.read(known + end))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from runner.core.extract.names import linear
 from runner.core.extract.normalize import BLANKS, tidy
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.regex import regex
+from runner.core.extract.thoughts import hide_thoughts
 from runner.core.model import PatternKind, Question, QuestionSet, Reading
 from runner.core.prompt import form_of
 
@@ -30,8 +31,8 @@ class FastPath:
     """Knows the form as asked, and learns the layouts that the patterns read well.
 
     What it reads, the patterns read alike: each layout is tried out on them first, and only what
-    leaves nothing open is taken - in every other line a bare number within bounds, and between
-    them a reason of one line without markdown. Everything else is left to the patterns.
+    leaves nothing open is taken - a line with a bare number within bounds for each question, and
+    below it, where it was asked for, a reason of one line without markdown. Everything else is left to the patterns.
     """
 
     def __init__(self, questions: QuestionSet, read: Read, extractor: Extractor) -> None:
@@ -46,24 +47,25 @@ class FastPath:
         self._read = read
         self._extractor = extractor
         self._lessons = 0
-        self._count = 2 * len(questions.questions)
-        self._with_gaps = 3 * len(questions.questions) - 1
+        self._have_reasons = [question.asks_reason for question in questions.questions]
+        self._count = len(self._have_reasons) + sum(self._have_reasons)
+        self._with_gaps = self._count + len(self._have_reasons) - 1
         self._ways: list[_Way] = []
         self._tried: set[tuple[_Heads, ...]] = set()
         heads = [_heads(questions, question) for question in questions.questions]
         known = [pair for pair in heads if pair is not None]
         if known and len(known) == len(heads):
             for write in _WRITINGS:
-                self._try([_Heads(write(h.value), "", write(h.reason)) for h in known])
+                self._try([_written(heads, write) for heads in known])
 
     def read(self, text: str) -> dict[str, Reading] | None:
         """Return a valid reading of every question; None when that takes a closer look."""
         for way in self._ways:
             if text.startswith(way.layout[0].value) and (match := way.whole.fullmatch(text)):
                 readings = _filled_in(way, match)
-                if readings is None or self._is_in_doubt(way, match, readings):
+                if readings is None or hide_thoughts(text).text is not text:
                     return None
-                return readings
+                return None if self._is_in_doubt(way, match, readings) else readings
         return None
 
     def _is_in_doubt(
@@ -96,29 +98,39 @@ class FastPath:
             assert reading.span is not None
             begin, end = (place - at for place in reading.span)
             reason = reading.reason or ""
-            if not (0 <= begin < end <= len(value)) or not reason or not why.endswith(reason):
+            if not (0 <= begin < end <= len(value)) or bool(reason) != (why is not None):
                 return
-            heads.append(_Heads(value[:begin], value[end:], why.removesuffix(reason)))
-            at += len(value) + len(why) + 2 + gap
+            if why is not None and not why.endswith(reason):
+                return
+            before = None if why is None else why.removesuffix(reason)
+            heads.append(_Heads(value[:begin], value[end:], before))
+            at += len(value) + 1 + (0 if why is None else len(why) + 1) + gap
         self._try(heads)
 
-    def _lines(self, text: str) -> tuple[int, list[tuple[str, str]]] | None:
-        """Return a value's line and a reason's line for each question, and the blank lines between."""
+    def _lines(self, text: str) -> tuple[int, list[tuple[str, str | None]]] | None:
+        """Return a value's line and a reason's line for each question, and the blank lines between.
+
+        There is no reason's line where none was asked for.
+        """
         lines = text.split("\n")
         while lines and lines[-1] == "":
             lines.pop()
-        if len(lines) == self._count:
-            gap = 0
-        elif len(lines) == self._with_gaps and not any(lines[2::3]):
-            gap = 1
-        else:
+        if len(lines) not in (self._count, self._with_gaps):
             return None
-        return gap, list(zip(lines[:: 2 + gap], lines[1 :: 2 + gap], strict=True))
+        gap = int(len(lines) != self._count)
+        rest = iter(lines)
+        rows: list[tuple[str, str | None]] = []
+        for number, has_reason in enumerate(self._have_reasons):
+            if gap and number and next(rest):
+                return None
+            rows.append((next(rest), next(rest) if has_reason else None))
+        return gap, rows
 
     def _try(self, heads: "Iterable[_Heads]") -> None:
         """Add a layout if the patterns read it as it says, whatever is filled in."""
         layout = tuple(heads)
-        if layout in self._tried or any(sign in "".join(sum(layout, ())) for sign in "<{\n"):
+        words = "".join(part or "" for parts in layout for part in parts)
+        if layout in self._tried or any(sign in words for sign in "<{\n"):
             return
         self._tried.add(layout)
         questions = self._questions.questions
@@ -127,15 +139,16 @@ class FastPath:
             for share, digits in ((0, _NARROW), (37, _NARROW), (73, _WIDE), (100, _NARROW)):
                 numbers = [q.minimum + (q.maximum - q.minimum) * share // 100 for q in questions]
                 text = "\n".join(
-                    f"{value}{str(number).translate(digits)}{tail}\n{reason}{probe}"
+                    f"{value}{str(number).translate(digits)}{tail}"
+                    + ("" if reason is None else f"\n{reason}{probe}")
                     for (value, tail, reason), number in zip(layout, numbers, strict=True)
                 )
                 readings = self._read(text)
-                for question, number in zip(questions, numbers, strict=True):
+                for question, heads_, number in zip(questions, layout, numbers, strict=True):
                     reading = readings[question.id]
                     if (
                         reading.cause is not None
-                        or reading.reason != probe
+                        or reading.reason != (None if heads_.reason is None else probe)
                         or reading.value != number
                         or reading.pattern in (None, bare.NAME)
                         or patterns.setdefault(question.id, reading.pattern) != reading.pattern
@@ -144,11 +157,20 @@ class FastPath:
         self._ways.append(_way(questions, layout, patterns, self._labelled(text)))
 
     def _labelled(self, text: str) -> tuple[bool, ...]:
-        """Tell of the reason's line of each question whether a pattern knows it, or it is a remark."""
+        """Tell of each question whether a pattern knows its reason's line, or it is a remark.
+
+        Of one without a reason's line there is nothing to know.
+        """
         known = {mark.line for mark in self._extractor.marks(text) if mark.finder.group == "reason"}
-        lines = text.split("\n")
-        starts = (sum(len(line) + 1 for line in lines[:n]) for n in range(1, len(lines), 2))
-        return tuple(start in known for start in starts)
+        lines = self._lines(text)
+        assert lines is not None
+        labelled: list[bool] = []
+        at = 0
+        for value, why in lines[1]:
+            at += len(value) + 1
+            labelled.append(why is None or at in known)
+            at += 0 if why is None else len(why) + 1
+        return tuple(labelled)
 
 
 class _Heads(NamedTuple):
@@ -156,20 +178,21 @@ class _Heads(NamedTuple):
     """What stands before the number."""
     tail: str
     """What stands behind it."""
-    reason: str
-    """What stands before the reason."""
+    reason: str | None
+    """What stands before the reason; None where none was asked for."""
 
 
 class _Place(NamedTuple):
     question: str
     pattern: str
     numbers: Mapping[str, Decimal]
+    has_reason: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
     whole: re.Pattern[str]
-    """Matches a whole answer; its groups are number and reason of each question, in turn."""
+    """Matches a whole answer; its groups are each question's number and, if asked for, reason."""
     places: tuple[_Place, ...]
     layout: tuple[_Heads, ...]
     """What stands around each number, and before each reason."""
@@ -183,10 +206,14 @@ def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
     readings: dict[str, Reading] = {}
     written, spans = match.groups(), match.regs
     place = 1
-    for question, pattern, numbers in way.places:
+    for question, pattern, numbers, has_reason in way.places:
         value = numbers.get(written[place - 1])
         if value is None:
             return None
+        if not has_reason:
+            readings[question] = _made(Reading, (value, None, pattern, None, spans[place], ()))
+            place += 1
+            continue
         reason = written[place]
         # Nothing is trimmed off a reason that begins with a letter and ends in no blank.
         if len(reason) < _LONG_ENOUGH or not reason[0].isalpha() or reason[-1] in _BLANKS:
@@ -201,14 +228,19 @@ def _filled_in(way: _Way, match: re.Match[str]) -> dict[str, Reading] | None:
 
 def _marks(way: _Way, match: re.Match[str]) -> Iterator[Mark]:
     """Yield what the patterns would find: the line of each value, and of each labelled reason."""
-    for place, ((question, *_), heads) in enumerate(zip(way.places, way.layout, strict=True)):
-        begin, end = match.span(2 * place + 1)
+    group = 1
+    for (question, *_), heads, labelled in zip(way.places, way.layout, way.labelled, strict=True):
+        begin, end = match.span(group)
         line = begin - len(heads.value)
         yield Mark(_VALUE, (question,), line, begin, end + len(heads.tail), after_blank=False)
-        if way.labelled[place]:
-            begin, end = match.span(2 * place + 2)
+        group += 1
+        if heads.reason is None:
+            continue
+        if labelled:
+            begin, end = match.span(group)
             line = begin - len(heads.reason)
             yield Mark(_WHY, (question,), line, begin, end, after_blank=False)
+        group += 1
 
 
 _NAMED: tuple[tuple[str, Mapping[str, str]], ...] = (("label", {}),)
@@ -220,8 +252,8 @@ _NARROW: dict[int, int] = {}
 _WIDE = {ord(str(digit)): 0xFF10 + digit for digit in range(10)}
 _BLANKS = frozenset(BLANKS)
 _LONG_ENOUGH = 40
-# One line; thoughts and objects are for the patterns, and so is markdown.
-_REASON = r"[^\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029<{*_`]+"
+# One line; thoughts and objects are for the patterns, and so are markdown and signs at the beginning.
+_REASON = r"(?=[\w \u3000「『（(“])[^\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029<{*_`]+"
 _WRITINGS: tuple[Callable[[str], str], ...] = (
     lambda head: head,
     str.rstrip,
@@ -237,12 +269,21 @@ _PROBES = (
 
 
 def _heads(questions: QuestionSet, question: Question) -> _Heads | None:
-    """Return what stands before the brackets of a form's two lines; None for any other form."""
+    """Return what stands before the brackets of a form's lines; None for any other form."""
     lines = [line for line in form_of(questions, question).split("\n") if line.strip()]
-    if len(lines) != 2 or any(line.count("[") != 1 or line[-1] != "]" for line in lines):
+    if any(line.count("[") != 1 or line[-1] != "]" for line in lines):
         return None
-    value, reason = (line[: line.index("[")] for line in lines)
-    return _Heads(value, "", reason) if value.strip() and reason.strip() else None
+    if len(lines) != 1 + question.asks_reason:
+        return None
+    value, *reason = (line[: line.index("[")] for line in lines)
+    if not value.strip() or not all(words.strip() for words in reason):
+        return None
+    return _Heads(value, "", reason[0] if reason else None)
+
+
+def _written(heads: _Heads, write: Callable[[str], str]) -> _Heads:
+    """Return a form's heads in another writing of the same."""
+    return _Heads(write(heads.value), "", None if heads.reason is None else write(heads.reason))
 
 
 def _way(
@@ -252,13 +293,16 @@ def _way(
     labelled: tuple[bool, ...],
 ) -> _Way:
     blocks = (
-        f"{re.escape(heads.value)}([0-9０-９]{{1,3}}){re.escape(heads.tail)}\n"
-        f"{re.escape(heads.reason)}({_REASON})"
+        f"{re.escape(heads.value)}([0-9０-９]{{1,3}}){re.escape(heads.tail)}"
+        + ("" if heads.reason is None else f"\n{re.escape(heads.reason)}({_REASON})")
         for heads in layout
     )
-    places = (_Place(q.id, patterns[q.id], _numbers(q)) for q in questions)
+    places = (
+        _Place(question.id, patterns[question.id], _numbers(question), heads.reason is not None)
+        for question, heads in zip(questions, layout, strict=True)
+    )
     whole = regex("\n{1,2}".join(blocks) + "\n*")
-    is_plain = all(labelled) and not any(is_note(tidy(heads.reason)) for heads in layout)
+    is_plain = all(labelled) and not any(is_note(tidy(heads.reason or "")) for heads in layout)
     return _Way(whole, tuple(places), layout, labelled, is_plain)
 
 

@@ -1,6 +1,7 @@
 """Answer text -> a judged reading of every question: the one way in for everything that reads answers."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 from runner.core.custom_id import item_of
 from runner.core.extract import bare
@@ -11,7 +12,7 @@ from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
 from runner.core.prompt import alone
 
-VERSION = 5
+VERSION = 6
 """Raised with every change by which an answer may be read otherwise under the same patterns."""
 
 
@@ -22,7 +23,7 @@ def version(questions: QuestionSet) -> int | list[int]:
 
 
 class Reader:
-    """Reads answers to one question set; keeps nothing of an answer."""
+    """Reads answers to one question set; an answer has the same reading whatever was read before."""
 
     def __init__(self, questions: QuestionSet) -> None:
         """Compile the patterns.
@@ -37,9 +38,19 @@ class Reader:
         self._questions = questions
         self._extractor = Extractor(questions)
         self._fast_path = FastPath(questions, self.by_patterns, self._extractor)
+        self._read_again = lru_cache(_MOST_SHORT)(self._read)
 
     def read(self, text: str, finish_reason: str | None = "stop") -> dict[str, Reading]:
-        """Return a reading for every question, by question id; never raises."""
+        """Return a reading for every question, by question id; never raises.
+
+        Short answers, as labels without reasons, come a thousand times each: they are known again,
+        and theirs must not be changed.
+        """
+        if len(text) <= _SHORT:
+            return self._read_again(text, finish_reason)
+        return self._read(text, finish_reason)
+
+    def _read(self, text: str, finish_reason: str | None) -> dict[str, Reading]:
         if finish_reason not in _WHOLE and normal(finish_reason) != STOP:
             return self.by_patterns(text, finish_reason)
         known = self._fast_path.read(text)
@@ -74,6 +85,9 @@ class Reader:
         return judge(self._questions, found, text=text, finish_reason=finish_reason)
 
 
+_SHORT = 160
+"""Characters; most answers with a reason are longer, and no two of them are alike."""
+_MOST_SHORT = 4096
 NOT_ASKED = "not_asked"
 """Stands for the pattern of a question that a request did not ask."""
 _NOT_ASKED = Reading(None, None, NOT_ASKED, None)
