@@ -48,6 +48,7 @@ def report(settings: Settings) -> int:
         Path(config.report.folder) if config.report.folder else home / "report",
         language=config.report.lang,
         form=form,
+        labels=settings.labels,
     )
     if config.format == "json":
         print_json(asdict(written))

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
 from runner.config import options
-from runner.config.checks import CHOICES
+from runner.config.checks import CHOICES, LANGUAGES
 from runner.config.items import KINDS
 from runner.config.schema import Config, ItemConfig, ProviderConfig, TrialsConfig
 from runner.config.shipped import EDITOR_SCHEMA, SHIPPED
-from runner.config.typed import Trials, inner, without_none
+from runner.config.typed import Label, Trials, inner, without_none
 
 _PLAIN: Final = {"type": ["string", "number", "boolean"]}
 """What the program takes for text: the characters that stand there."""
@@ -71,6 +71,9 @@ def _value(kind: Any, path: str, said: dict[str, str]) -> dict[str, Any]:
         return _or({"type": "array", "items": items}, _REFERENCE, optional=optional)
     if bare is Trials:
         return _or({"type": "integer"}, _section(TrialsConfig, path, said), _REFERENCE)
+    if bare is Label:
+        words = {"type": "object", "properties": dict.fromkeys(LANGUAGES, _PLAIN)}
+        return _or(_PLAIN, {**words, "additionalProperties": False})
     if bare is int:
         return _or({"type": "integer"}, _REFERENCE, optional=optional)
     if bare is float:

@@ -14,6 +14,7 @@ EMULATOR = "emulator"
 WORDS = {"type": "nothing, one word, or several"}
 TRIALS = {"type": "a whole number, or a rule"}
 ROWS = {"type": "rows of ModelConfig"}
+LABELS = {"type": "a text, or one a language"}
 """Mark settings that OmegaConf has no type for, or is not told: it would copy each row with each file."""
 
 
@@ -22,6 +23,7 @@ class PersonaConfig:
     """conf/persona/*.yaml."""
 
     name: str = MISSING
+    label: Any = field(default="", metadata=LABELS)
     system: str = MISSING
     temperature: float = MISSING
 
@@ -31,6 +33,7 @@ class TextConfig:
     """conf/text/*.yaml."""
 
     title: str = MISSING
+    label: Any = field(default="", metadata=LABELS)
     author: str = MISSING
     year: str = ""
     file: str = MISSING
@@ -41,7 +44,7 @@ class TextConfig:
 class ItemConfig:
     """One question of conf/question/*.yaml, or of `items` in an experiment."""
 
-    label: str = ""
+    label: Any = field(default="", metadata=LABELS)
     ask: str = ""
     kind: str = "number"
     options: Any = field(default=None, metadata=WORDS)

@@ -6,7 +6,7 @@ reports all problems at once, each with its file, its key and what is allowed.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from runner.config.checks import (
 from runner.config.columns import check_columns
 from runner.config.factors import Places, design_of, factors_of, messages_of, named_in
 from runner.config.images import images_of
+from runner.config.labels import Labels, check_labels, labels_of
 from runner.config.models import Capability, capability_of, rows_of
 from runner.config.problems import Problems, decimal_of, within
 from runner.config.questions import check_read, questions_of
@@ -87,6 +88,8 @@ class Settings:
     """Whether the provider's file says what this model accepts."""
     capability: Capability
     """What it says of this model."""
+    labels: Labels = field(default_factory=dict)
+    """What a report calls items, options and levels, by language."""
     pilot: Pilot | None = None
     """What goes first; None: everything at once."""
     overrides: tuple[str, ...] = ()
@@ -149,6 +152,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     problems = Problems()
     check_values(config, problems)
     check_ids(config, problems)
+    check_labels(config, problems)
     problems.raise_any()
     capability = capability_of(config.provider, heated=config.temperatures is not None)
     if not _some_sends(config):  # else each of their levels is looked at
@@ -179,6 +183,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
         ),
         listed=bool(config.provider.models),
         capability=capability,
+        labels=labels_of(config),
         pilot=_pilot(config),
         config=config,
         resolved={str(key): value for key, value in resolved.items()},

@@ -14,6 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from runner.config import options
 from runner.config.schema import (
     GROUPS,
+    LABELS,
     ROWS,
     TRIALS,
     WORDS,
@@ -54,6 +55,10 @@ class Words:
     """Stands for the type of a setting that is nothing, one word or several."""
 
 
+class Label:
+    """Stands for the type of a label: a text, or one a language."""
+
+
 class Trials:
     """Stands for the type of `trials`: a whole number, or what `TrialsConfig` has."""
 
@@ -67,7 +72,7 @@ def inner(kind: Any, key: str) -> Any:
         return own.get(key) or _fields(bare).get(key, Any)
     if get_origin(bare) in (dict, list):
         return get_args(bare)[-1]
-    return Words if bare is Words else Any
+    return bare if bare in (Words, Label) else Any
 
 
 NAMED, LISTED, SINGLE = "names with values", "a list", "a single value"
@@ -110,7 +115,7 @@ def at(path: str) -> Any:
 @cache
 def _fields(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    marked = [(WORDS, Words), (TRIALS, Trials), (ROWS, list[ModelConfig])]
+    marked = [(WORDS, Words), (LABELS, Label), (TRIALS, Trials), (ROWS, list[ModelConfig])]
     return {
         f.name: next((type_ for mark, type_ in marked if f.metadata == mark), hints[f.name])
         for f in fields(kind)
@@ -139,8 +144,8 @@ def meant(text: str, kind: Any, where: str, *, quoted: bool) -> Any:
     """
     bare, optional = without_none(kind)
     if not quoted and text in NOTHING:
-        return text if bare is str and text and not optional else None
-    if text == "???" or "${" in text or bare in (str, Words):
+        return text if bare in (str, Label) and text and not optional else None
+    if text == "???" or "${" in text or bare in (str, Words, Label):
         return text
     if bare in (int, Trials):
         return int(_plainly(_WHOLE, text, where, "Integer; allowed: plain digits, as 10"))
@@ -210,7 +215,7 @@ def _quoted(text: str, kind: Any, where: str) -> str:
         if is_quoted and bare in (int, float, bool, Trials):
             meant(value[1:-1], kind, where, quoted=True)
         return text
-    if bare in (str, Words):
+    if bare in (str, Words, Label):
         return f"'{value}'" if _RETYPED.fullmatch(value) else text
     if value or not optional:
         meant(value, kind, where, quoted=False)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.checks import FIGURES, TABLES
+from runner.config.labels import Labels
 from runner.core.errors import ConfigError
-from runner.report.data import read
+from runner.report.data import NO_LABELS, read
 from runner.report.figures import rendering
 from runner.report.figures.sheet import Drawn
 from runner.report.figures.style import Form
@@ -45,7 +46,12 @@ class ReportFiles:
 
 
 def write_report(
-    selection: Selection, folder: Path, *, language: str, form: Form = AS_ON_THE_PAGE
+    selection: Selection,
+    folder: Path,
+    *,
+    language: str,
+    form: Form = AS_ON_THE_PAGE,
+    labels: Labels = NO_LABELS,
 ) -> ReportFiles:
     """Write report.html, methods.md, analysis.py, figures/ and tables/ into a folder.
 
@@ -53,10 +59,10 @@ def write_report(
 
     Args:
         selection: the runs to report.
-        folder: where to; its figures/ and tables/ are ours, and what an earlier report left there
-            goes.
+        folder: where to; what an earlier report left in its figures/ and tables/ goes.
         language: ja or en.
         form: as what figures and tables are written.
+        labels: of the configuration, for runs whose records have none.
 
     Raises:
         ConfigError: this machine does not have the figures' font, or the folder holds files of
@@ -65,16 +71,15 @@ def write_report(
     load(form.font)
     _check_ours(folder)
     words = Words(language)
-    data = read(selection)
+    data = read(selection, language, labels)
     report = Sections(data, words, form)
     sections = tuple(report.all())
     figures = [part for s in sections for part in s.parts if isinstance(part, Drawn)]
     tables = [part for s in sections for part in s.parts if isinstance(part, Table)]
     drawn = _files(figures, form)
     shown = report.page(sections)
-    pictures = {
-        figure.name: made[rendering.PAGE] for figure, made in zip(figures, drawn, strict=True)
-    }
+    named = zip(figures, drawn, strict=True)
+    pictures = {figure.name: made[rendering.PAGE] for figure, made in named}
     texts = {
         PAGE: html(shown, words, pictures),
         METHODS: methods(data, words, [t.name for t in tables if t.name == VARIANCE]),

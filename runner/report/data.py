@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from runner.config.labels import Labels
 from runner.core.definition import (
     NOT_ASKED,
     asks_each,
@@ -22,7 +23,7 @@ from runner.core.definition import (
 from runner.core.identity import counted, others
 from runner.core.model import ITEM, ItemKind
 from runner.report.differences import told_apart
-from runner.report.levels import MANY_LEVELS, Names, level_names
+from runner.report.levels import MANY_LEVELS, Called, Names, level_names
 from runner.report.measures import measures
 from runner.storage.files import file_sha256
 from runner.tables.items import shown_options
@@ -32,6 +33,7 @@ ANSWERED = ("valid", "invalid")
 PERHAPS_BILLED = ("missing", "unreadable")
 """Outcomes without an answer that may cost something all the same."""
 """Outcomes of attempts that brought an answer, readable or not."""
+NO_LABELS: Labels = {}
 OPEN = "open"
 """The cause of a value that is missing because its request has not ended."""
 NOT_IN_SOURCE = "not_in_source"
@@ -159,13 +161,20 @@ class Data:
         return self.readings.filter(pl.col(factor).is_not_null())
 
 
-def read(selection: Selection) -> Data:
-    """Read the tables of the selected runs."""
+def read(selection: Selection, language: str = "", labels: Labels = NO_LABELS) -> Data:
+    """Read the tables of the selected runs.
+
+    Args:
+        selection: which.
+        language: of what questions, options and levels are called; none: as they were asked.
+        labels: of the configuration, for runs whose own records have none.
+    """
+    called = Called(selection.runs, language, labels)
     runs = _named_runs(selection)
-    questions = _questions(selection.runs)
-    reported = tuple(_reported(selection.runs, questions))
+    questions = _questions(selection.runs, called)
+    reported = tuple(_reported(selection.runs, questions, called))
     alone = {run.name for run in selection.runs if asks_each(run.definition)}
-    levels = level_names(selection.runs)
+    levels = level_names(selection.runs, called)
     if len(alone) == len(selection.runs):
         levels.pop(ITEM, None)  # what an item was answered is told by item anyway
     scale = _Scale(
@@ -249,14 +258,15 @@ def _named_runs(selection: Selection) -> list[ReportedRun]:
         .iter_rows()
     ]
     mixed = len(selection.kinds) > 1
-    marks = _marks(selection.runs, mixed=mixed)
     names = _distinct(found)
-    experiments = {run.experiment for run, _, _ in found}
+    several = len({run.experiment for run, _, _ in found}) > 1
+    asked = {(provider, model) for run, provider, model in found if not run.imported}
+    own = {run.experiment for run, _, _ in found if not run.imported}
     return [
         ReportedRun(
-            name=marks[run.kind, run.imported] + name,
-            block=marks[run.kind, run.imported]
-            + (run.experiment if len(experiments) > 1 or mixed else ""),
+            name=_mark(run, (provider, model) in asked, mixed=mixed) + name,
+            block=_mark(run, run.experiment in own, mixed=mixed)
+            + (run.experiment if several or mixed else ""),
             provider=provider,
             model=model,
             stored=run,
@@ -292,17 +302,14 @@ def _distinct(found: Sequence[tuple[StoredRun, str, str]]) -> list[str]:
     return names
 
 
-def _marks(runs: Sequence[StoredRun], *, mixed: bool) -> dict[tuple[Kind, bool], str]:
-    """Return what stands before a name, where nothing cuts it off, by a run's kind and whether it is imported.
+def _mark(run: StoredRun, also_asked: bool, *, mixed: bool) -> str:
+    """Return what stands before a name, where nothing cuts it off.
 
-    What all of them are is said once, above the report.
+    What all of them are is said once, above the report; so is which are imported, unless one that was
+    asked has the same name.
     """
-    is_told = not all(run.imported for run in runs)
-    return {
-        (run.kind, run.imported): ("[REHEARSAL] " if run.kind is Kind.REHEARSAL and mixed else "")
-        + ("[imported] " if run.imported and is_told else "")
-        for run in runs
-    }
+    rehearsal = "[REHEARSAL] " if run.kind is Kind.REHEARSAL and mixed else ""
+    return rehearsal + ("[imported] " if run.imported and also_asked else "")
 
 
 def _question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:
@@ -312,7 +319,7 @@ def _question_key(row: Mapping[str, Any], key: str) -> tuple[Any, ...]:
     return key, row["label"], row["minimum"], row["maximum"], options, *kind
 
 
-def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
+def _questions(runs: Sequence[StoredRun], called: Called) -> dict[tuple[Any, ...], str]:
     """Return a name for each question; the same number with another wording is another one."""
     keys = list(
         dict.fromkeys(
@@ -321,7 +328,8 @@ def _questions(runs: Sequence[StoredRun]) -> dict[tuple[Any, ...], str]:
             for key, row in run.definition["questions"].items()
         )
     )
-    plain = [f"{key} {label}" if label != key else key for key, label, *_ in keys]
+    shown = [(key, called(f"items.{key}", label)) for key, label, *_ in keys]
+    plain = [f"{key} {label}" if label != key else key for key, label in shown]
     names = [
         name if plain.count(name) == 1 else f"{name} ({_answers(*whole[2:5])})"
         for whole, name in zip(keys, plain, strict=True)
@@ -338,7 +346,7 @@ def _answers(minimum: int, maximum: int, options: tuple[tuple[str, str], ...]) -
 
 
 def _reported(
-    runs: Sequence[StoredRun], names: Mapping[tuple[Any, ...], str]
+    runs: Sequence[StoredRun], names: Mapping[tuple[Any, ...], str], called: Called
 ) -> Iterator[ReportedQuestion]:
     """Yield each question once."""
     asked = [
@@ -354,7 +362,10 @@ def _reported(
                 name=name + measure.name,
                 minimum=measure.minimum,
                 maximum=measure.maximum,
-                options=measure.options,
+                options=tuple(
+                    (id_, called(f"options.{whole[0]}.{id_}", shown))
+                    for id_, shown in measure.options
+                ),
                 asks_reason=whole in with_reason and not measure.name,
                 of=name if measure.name else None,
                 is_counted=measure.is_counted,

@@ -10,6 +10,9 @@ from runner.tables.runs import Kind
 MANY_NAMES = 4
 """More experiments are not all named in the title."""
 
+MANY_IMPORTED = 12
+"""More imported models are not all named in the note."""
+
 
 def title(data: Data, words: Words) -> str:
     """Return the title of the page."""
@@ -30,7 +33,9 @@ def banners(data: Data, words: Words) -> Iterator[tuple[str, str]]:
         yield "alarm", said
     if data.imported:
         is_all = all(run.stored.imported for run in data.runs)
-        yield "note", words("imported_all" if is_all else "imported_note")
+        names = [run.name for run in data.runs if run.stored.imported]
+        key = "imported_all" if is_all else "imported_note"
+        yield "note", words(key, names=counts(names, words, MANY_IMPORTED))
     for run, others in data.replaced:
         by_whom = ", ".join(f"{name} ({count:,})" for name, count in others.items())
         yield "alarm", words("replaced", run=run.name, asked=run.model, others=by_whom)

@@ -1,8 +1,9 @@
-"""What the levels of each factor are called; no two of one factor share a name."""
+"""What questions, options and levels are called in the report's language; no two share a name."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from runner.config.labels import OF, Labels
 from runner.core.definition import factor_names, levels_in
 from runner.tables.runs import StoredRun
 
@@ -10,18 +11,41 @@ Names = Mapping[tuple[str, str], str]
 """The name of each level of one factor, by experiment and id."""
 MANY_LEVELS = 40
 """A factor of more levels is not shown level by level."""
-Level = tuple[str, str, str | None, str | None]
+Level = tuple[str, str, str, str | None]
 """Experiment, id, name, and a digest of what is asked with it; an imported table has no digest."""
 
 
-def level_names(runs: Sequence[StoredRun]) -> dict[str, Names]:
+class Called:
+    """What items, options and levels are called in the report's language, where their YAML says it."""
+
+    def __init__(self, runs: Sequence[StoredRun], language: str, labels: Labels) -> None:
+        """Look through the runs' records, and then through what the configuration says today.
+
+        Args:
+            runs: of the report.
+            language: ja or en.
+            labels: of the configuration; they count for what is called the same in a run's record.
+        """
+        self._found: dict[tuple[str, str], str] = {}
+        for known in (*(run.manifest["experiment"].get("labels") or {} for run in runs), labels):
+            for key, said in known.items():
+                if language in said:
+                    self._found.setdefault((key, said[OF]), said[language])
+
+    def __call__(self, key: str, name: str) -> str:
+        """Return what is shown for a name: of items.Q1, options.Q1.yes, levels.persona.p1."""
+        return self._found.get((key, name), name)
+
+
+def level_names(runs: Sequence[StoredRun], called: Called) -> dict[str, Names]:
     """Return the names of the levels of every factor that some run has, by factor, in order."""
     rows: dict[str, list[Level]] = {
         factor: [] for run in runs for factor in factor_names(run.definition)
     }
     for run in runs:
         for factor, id_, name, asked in levels_in(run.definition):
-            rows[factor].append((run.experiment, id_, name, asked))
+            shown = called(f"levels.{factor}.{id_}", name or id_)
+            rows[factor].append((run.experiment, id_, shown, asked))
     return {factor: _names(entries) for factor, entries in rows.items()}
 
 
@@ -43,7 +67,7 @@ def _names(entries: Iterable[Level]) -> dict[tuple[str, str], str]:
     for experiment, key, name, found in sorted(rows, key=lambda row: row[3] is None):
         known = digests.get(key, [])
         group = key, found if found or len(known) != 1 else known[0]
-        groups.setdefault(group, (name or key, experiment))
+        groups.setdefault(group, (name, experiment))
     shown = Counter(name for name, _ in groups.values())
     with_id = [f"{name} ({key})" for (key, _), (name, _) in groups.items()]
     count = Counter(with_id)

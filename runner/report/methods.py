@@ -55,7 +55,7 @@ def methods(data: Data, words: Words, computed: Sequence[str] = ()) -> str:
     lines += ["", f"## {words('p.wording')}"]
     shown: dict[str, list[str]] = {}
     for run in asked.runs:
-        shown.setdefault("\n".join(_wording(run, words)), []).append(run.name)
+        shown.setdefault("\n".join(_wording(run, asked, words)), []).append(run.name)
     for wording, names in shown.items():
         lines += ["", markdown(words("p.asked_in", runs=counts(names, words))), wording]
     return "\n".join(lines) + "\n"
@@ -198,7 +198,7 @@ def _software(manifest: Mapping[str, Any], words: Words) -> Iterator[str]:
         yield words("p.software", versions=counts(shown, words))
 
 
-def _wording(run: ReportedRun, words: Words) -> Iterator[str]:
+def _wording(run: ReportedRun, data: Data, words: Words) -> Iterator[str]:
     """Yield the lines that show what was asked: the templates, as they were before anything was filled in."""
     definition = run.stored.definition
     design, prompt = definition.get("design") or {}, definition.get("prompt") or {}
@@ -218,18 +218,22 @@ def _wording(run: ReportedRun, words: Words) -> Iterator[str]:
         elif item.kind is ItemKind.NUMBER:
             said.append(words("p.bounds", low=row["minimum"], high=row["maximum"]))
         yield f"- {markdown(' | '.join(said))}"
-    yield from _levels(run, words)
+    yield from _levels(run, data, words)
     for key, persona in (definition.get("personas") or {}).items():
-        title = markdown(f"{persona.get('name', key)} ({key})")
+        title = markdown(f"{_called(data, run, 'persona', key)} ({key})")
         yield from ("", words("p.persona", name=title), "", *_fenced(persona.get("system", "")))
 
 
-def _levels(run: ReportedRun, words: Words) -> Iterator[str]:
+def _called(data: Data, run: ReportedRun, factor: str, id_: str) -> str:
+    return data.levels.get(factor, {}).get((run.stored.experiment, id_), id_)
+
+
+def _levels(run: ReportedRun, data: Data, words: Words) -> Iterator[str]:
     """Yield the levels of each factor that has few, with the text of those that the configuration spells out."""
-    found: dict[str, list[tuple[str, str | None]]] = {}
-    for factor, id_, name, _ in levels_in(run.stored.definition):
+    found: dict[str, list[tuple[str, str]]] = {}
+    for factor, id_, _, _ in levels_in(run.stored.definition):
         if factor != "persona":
-            found.setdefault(factor, []).append((id_, name))
+            found.setdefault(factor, []).append((id_, _called(data, run, factor, id_)))
     config = (run.stored.manifest.get("config") or {}).get("factors") or {}
     for factor, levels in found.items():
         if len(levels) > MANY_LEVELS:
@@ -239,7 +243,7 @@ def _levels(run: ReportedRun, words: Words) -> Iterator[str]:
         yield from ("", words("p.levels_of", factor=markdown(words.factor(factor))), "")
         for id_, name in levels:
             text = spelt.get(id_) if isinstance(spelt, Mapping) else None
-            said = [id_, *([name] if name and name != id_ else [])]
+            said = [id_, *([name] if name != id_ else [])]
             said += [" ".join(text.split())] if isinstance(text, str) else []
             yield f"- {markdown(' | '.join(said))}"
 

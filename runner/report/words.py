@@ -29,10 +29,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "what it cost are not known here.",
     ),
     "imported_note": (
-        "[imported] の付いたモデルは、取り込んだ表の値である。何回尋ねたか、なぜ欠けているか、"
+        "取り込んだ表の値：{names}。これらについては、何回尋ねたか、なぜ欠けているか、"
         "いくらかかったかは、その表からは分からない。",
-        "Models marked [imported] come from an imported table: how often was asked, why a "
-        "value is missing and what it cost are not known here.",
+        "These models come from an imported table: {names}. How often was asked, why a value is "
+        "missing and what it cost are not known of them.",
     ),
     "replaced": (
         "{run}：{asked} に依頼したが、答えたのは別のモデルである（回答数）：{others}。",
@@ -355,7 +355,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "c.missed": ("違うものがある", "one or more missed"),
     "c.unread": ("確かめられない", "not known"),
     "c.option": ("選択肢", "option"),
-    "c.shown": ("示した文言", "as shown"),
+    "c.shown": ("ラベル", "label"),
     "c.count": ("回答数", "count"),
     "c.percent": ("割合（%）", "share (%)"),
     "c.consistency": ("最頻の回答の割合（%）", "share of the most frequent answer (%)"),

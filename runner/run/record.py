@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
@@ -44,6 +44,7 @@ def opened(run: Run, folder: Path, *, create: bool) -> Iterator[Ledger]:
         if run.varied:
             grown["varied"] = {**varied_in(old), **run.varied}
         grown |= how_sent(run)
+        grown |= how_called(run, old)
         if not create:
             pass
         elif grown != old:
@@ -63,6 +64,7 @@ def new_record(run: Run) -> dict[str, Any]:
         **how_read(run),
         **({"varied": dict(run.varied)} if run.varied else {}),
         **how_sent(run),
+        **how_called(run, {}),
         "definition": run.definition,
     }
 
@@ -74,6 +76,12 @@ def how_sent(run: Run) -> dict[str, Any]:
         return {}
     share, valid = float(pilot.share), float(pilot.valid)
     return {"pilot": {"share": share, "at_least": pilot.at_least, "valid": valid}}
+
+
+def how_called(run: Run, old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the labels for reports, with those of an older record; they are never compared."""
+    labels = {**(old.get("labels") or {}), **run.settings.labels}
+    return {"labels": labels} if labels else {}
 
 
 def how_read(run: Run) -> dict[str, Any]:

@@ -236,13 +236,13 @@ def test_an_imported_table_is_reported_beside_ours_and_marked(desk, tmp_path):
         tmp_path / "r",
         language="en",
     )
-    assert written.runs == ("[imported] gpt-4", "gpt-x")
+    assert written.runs == ("gpt-4", "gpt-x")
     (quality,) = [p for p in written.tables if p.stem == "quality"]
     theirs, ours = pl.read_csv(quality).iter_rows(named=True)
     assert (theirs["imported"], theirs["success"], theirs["attempts"]) == (2, None, None)
     assert (ours["imported"], ours["success"]) == (0, 7)
     page = written.page.read_text(encoding="utf-8")
-    assert "come from an imported table" in page
+    assert "These models come from an imported table: gpt-4. How" in page
     assert "empty in the imported table 1" in page
 
 

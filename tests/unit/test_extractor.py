@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from runner.config.items import asked_as
 from runner.core.errors import ConfigError
 from runner.core.extract.extractor import Extractor, Found, tidy, trim_reason
 from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet, Variant
@@ -50,7 +51,7 @@ def question_set(**changes: object) -> QuestionSet:
         questions=tuple(
             Question(
                 id=key,
-                label=item["label"],
+                label=asked_as(item["label"]),
                 minimum=item.get("minimum", 0),
                 maximum=item.get("maximum", 100),
                 integer=item.get("integer", True),

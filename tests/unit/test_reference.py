@@ -26,7 +26,7 @@ from runner.config.schema import (
     TrialsConfig,
 )
 from runner.config.shipped import SHIPPED
-from runner.config.typed import Trials, Words, inner, without_none
+from runner.config.typed import Label, Trials, Words, inner, without_none
 from runner.core.model import PatternKind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +104,7 @@ SAID = {
     "messages.*.role": "system, user or assistant; the last one is the user's",
     "messages.*.content": "the text; `{factor}`, `{factor.field}` and `{items}` are filled in",
     "messages.*.images": "pictures before the text: files beside the experiment's, or addresses",
-    "items.*.label": "what the question is called, in the form and in answers",
+    "items.*.label": "what the question is called, in the form and in answers; by language, as `{ja: 面白さ, en: Interest}`, the first is sent and read, and a report shows that of its own",
     "items.*.ask": "the question itself",
     "items.*.kind": "what an answer is",
     "items.*.options": "of a choice, choices or rank: ids, or ids with labels or aliases",
@@ -143,8 +143,10 @@ SAID = {
     "question.kanji_numbers": "true: 八十 is read, too",
     "question.answer": "json: the answer is a JSON object, by a schema where the model takes one",
     "persona.*.name": "what tables and reports call the persona",
+    "persona.*.label": "what a report calls it instead; or by language, as `{en: A poet}`",
     "persona.*.system": "the system prompt",
     "text.*.title": "the title",
+    "text.*.label": "what a report calls it instead; or by language",
     "text.*.author": "the author",
     "text.*.temperature_modifier": "added to the persona's temperature",
     "text.*.year": "of birth and death, or of the text; for people",
@@ -312,6 +314,7 @@ TYPES: dict[Any, str] = {
     bool: "true, false",
     str: "text",
     Words: "a word or several",
+    Label: "text, or by language",
     Trials: "whole number, or a rule",
 }
 
