@@ -26,6 +26,8 @@ class Parts:
             words: in which language.
         """
         self._words = words
+        self.made: set[str] = set()
+        """The names of the tables there are."""
         self._others = set(data.factors) - BUNDLED_FACTORS
         self.missing = numbers.missing(data.readings)
         """By run and question."""
@@ -57,6 +59,7 @@ class Parts:
             open_: whether it is unfolded.
             unknown: columns in which nothing means that it is not known.
         """
+        self.made.add(name)
         words = self._words
         of_levels = bool(_OF_LEVELS & set(frame.columns))
         named = {

@@ -22,6 +22,7 @@ from runner.report.front import banners, title
 from runner.report.levels import MANY_LEVELS
 from runner.report.page import Page, Part, Section, Table
 from runner.report.parts import MANY_CELLS, Parts, share
+from runner.report.place_parts import places
 from runner.report.precision import precision
 from runner.report.rules import rules
 from runner.report.scales import checks, scale_scores
@@ -55,6 +56,7 @@ class Sections:
         self._sheet = Sheet(data, words, form)
         self._number_sheet = Sheet(self._numbers, words, form)
         self._usage = data.usage
+        self._all = data
         self._parts = Parts(self._data, words)
         self._rated = people.rated(data)
         self._checks = Checks(data.runs, words, self._parts)
@@ -120,8 +122,10 @@ class Sections:
             yield self._section("choice_contrasts", compared.all())
             yield self._section("choice_agreement", of_choices.agreement())
             yield from self._people("choice_people", self._choices, is_choice=True)
+        if shown := places(self._all, self._words, self._parts, self._form):
+            yield self._section("places", iter(shown))
         yield self._section("reasons", self._reasons())
-        yield self._section("usage", self._costs())
+        yield self._section("usage", _costs(self._all, self._sheet, self._words, self._parts))
         yield self._section("methods", self._methods())
 
     def _section(self, name: str, parts: Iterator[Part]) -> Section:
@@ -272,26 +276,6 @@ class Sections:
                 own = factor if factor in asked.factors else ""
                 yield self._parts.table(f"reasons_{factor}", table, own, open_=False)
 
-    def _costs(self) -> Iterator[Part]:
-        words = self._words
-        yield from quality.usage(self._sheet, self._usage)
-        notes = [words("n.usage"), words("m.cost")]
-        if self._data.rehearsal:
-            notes.append(words("n.usage_rehearsal"))
-        usage = self._usage
-        if cached := int(usage["cached_tokens"].sum()):
-            told = usage.filter(pl.col("cached_tokens").is_not_null())
-            part = share(cached, int(told["input_tokens"].sum()))
-            notes.append(words("n.cached", count=f"{cached:,}", share=part))
-        else:
-            usage = usage.drop("cached_tokens")
-        yield self._parts.table(
-            "usage",
-            usage,
-            notes=tuple(notes),
-            unknown=("input_tokens", "output_tokens", "cost_usd", "attempts", "answers"),
-        )
-
     def _methods(self) -> Iterator[Part]:
         words, data = self._words, self._data
         value = words(f"m.value_{data.kind}")
@@ -326,6 +310,9 @@ class Sections:
             yield words("m.choice_people")
         if self._checks.there:
             yield words("m.audit")
+        for key in ("option_places", "item_places"):
+            if key in self._parts.made:
+                yield words(f"m.{key}")
         for key in ("reasons", "cost", "reproduce"):
             yield words(f"m.{key}")
         yield self._parts.table("returned", data.returned)
@@ -337,6 +324,22 @@ def _scales(data: Data, words: Words, parts: Parts) -> Iterator[Part]:
     for name, table in (("scales", scale_scores(data.runs)), ("checks", checks(data.runs))):
         if table.height:
             yield parts.table(name, table, notes=(words(f"m.{name}"),))
+
+
+def _costs(data: Data, sheet: Sheet, words: Words, parts: Parts) -> Iterator[Part]:
+    usage = data.usage
+    yield from quality.usage(sheet, usage)
+    notes = [words("n.usage"), words("m.cost")]
+    if data.rehearsal:
+        notes.append(words("n.usage_rehearsal"))
+    if cached := int(usage["cached_tokens"].sum()):
+        told = usage.filter(pl.col("cached_tokens").is_not_null())
+        part = share(cached, int(told["input_tokens"].sum()))
+        notes.append(words("n.cached", count=f"{cached:,}", share=part))
+    else:
+        usage = usage.drop("cached_tokens")
+    unknown = ("input_tokens", "output_tokens", "cost_usd", "attempts", "answers")
+    yield parts.table("usage", usage, notes=tuple(notes), unknown=unknown)
 
 
 def _sources(data: Data) -> pl.DataFrame:

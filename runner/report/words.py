@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from runner.config.checks import LANGUAGES
 from runner.core.expand import BUNDLED_FACTORS
+from runner.report.more_words import MORE
 
 _WORDS: Mapping[str, tuple[str, str]] = {
+    **MORE,
     # page
     "title": ("報告書：{names}", "Report: {names}"),
     "and_more": ("ほか{count}件", "and {count} more"),
