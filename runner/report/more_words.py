@@ -59,4 +59,47 @@ MORE: Mapping[str, tuple[str, str]] = {
         "means; each cell has the same weight. The interval is the t interval of the differences, p comes "
         "from flipping their signs, Holm's p is over all rows of a question. Missing values do not count.",
     ),
+    # what is alike
+    "s.alike": ("似ているもの", "What is alike"),
+    "t.alike_model": ("モデルの類似", "Similarity of models"),
+    "t.alike_persona": ("ペルソナの類似", "Similarity of personas"),
+    "t.alike_text": ("テキストの類似", "Similarity of texts"),
+    "t.alike_factor": ("{factor} の水準の類似", "Similarity of the levels of {factor}"),
+    "c.shared": ("共通の条件", "shared cells"),
+    "c.distance": ("平均絶対差（尺度の%）", "mean absolute difference (% of the scale)"),
+    "v.few_cells_shared": (
+        "できない：共通の条件が三つに満たない",
+        "not comparable: fewer than 3 shared cells",
+    ),
+    "v.constant_profile": (
+        "r なし：一方の値がどの条件でも同じ",
+        "no r: one has the same value in every shared cell",
+    ),
+    "k.alike": (
+        "マス：共通の条件の平均についてのピアソンの r（1 に近いほど、高低の並びが似ている）。斜線：r がない。"
+        "左：1 − r を距離とした群平均法の樹形図で、近くで結ばれるほど似ている。",
+        "Fields: Pearson's r of the cells' means, over the cells that both share (near 1: high and low in "
+        "the same cells); hatched: there is none. At the left the clusters (average linkage of 1 − r): "
+        "the nearer to the fields two are joined, the more alike they are.",
+    ),
+    "n.many_alike": (
+        "{factor} には {count} の水準がある。類似は {limit} 水準までで、ここでは省く。",
+        "There are {count} levels of {factor}: their similarity is shown up to {limit} levels, and left "
+        "out here.",
+    ),
+    "n.nothing_alike": (
+        "比べるものがない：モデルも、各要因の水準も一つだけである。",
+        "There is nothing to compare: one model, and one level of each factor.",
+    ),
+    "m.alike": (
+        "類似：質問と条件（ほかの要因の水準と温度。温度が水準から計算されたものなら、モデル以外の比較では条件に含めない）ごとの平均を、"
+        "尺度の % に直したものを並べ、両方に値のあるところだけについて、ピアソンの r（高低の並びの類似）と平均絶対差（値そのものの近さ）を求める。"
+        "共通の条件が三つに満たなければ比べない。質問ごとの高さの違いも r を大きくする。欠測は数えない。順序は群平均法のクラスターによる。",
+        "Similarity: the means of each question and cell (levels of the other factors and the temperature; "
+        "one that was calculated from the levels is left out of it, but between models), in per cent of "
+        "the scale. Over those that both have a value in: Pearson's r (are they high and low in the same "
+        "places), and the mean absolute difference (are the values the same). There is none below 3 "
+        "shared cells. That questions differ in their means raises r, too. Missing values do not count. "
+        "Rows stand in the order of the clusters (average linkage of 1 − r).",
+    ),
 }

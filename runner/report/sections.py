@@ -26,6 +26,7 @@ from runner.report.place_parts import places
 from runner.report.precision import precision
 from runner.report.rules import rules
 from runner.report.scales import checks, scale_scores
+from runner.report.similarity_parts import alike
 from runner.report.summary import sentences
 from runner.report.words import Words
 from runner.tables.scales import columns_of
@@ -110,6 +111,8 @@ class Sections:
             between = rater_parts.of_numbers(self._numbers, self._words, self._parts)
             yield self._section("raters", between)
             yield from self._people("people", self._numbers, is_choice=False)
+            made = (self._words, self._parts, self._number_sheet)
+            yield self._section("alike", alike(self._numbers, self._limits, *made))
             yield self._section("correlation", self._correlation())
             yield self._section("temperature", self._temperature())
         if any(columns_of(run.stored.definition) for run in self._data.runs):
@@ -310,8 +313,8 @@ class Sections:
             yield words("m.choice_people")
         if self._checks.there:
             yield words("m.audit")
-        for key in ("option_places", "item_places"):
-            if key in self._parts.made:
+        for key in ("option_places", "item_places", "alike"):
+            if any(name.startswith(key) for name in self._parts.made):
                 yield words(f"m.{key}")
         for key in ("reasons", "cost", "reproduce"):
             yield words(f"m.{key}")

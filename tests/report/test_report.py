@@ -62,6 +62,7 @@ TABLES = (
     *("usage", "returned"),
     *("contrasts_model", "contrasts_persona", "contrasts_text", "raters", "rank_correlations"),
     *("precision", "variance"),
+    *("alike_model", "alike_persona", "alike_text"),
 )
 
 
