@@ -102,4 +102,40 @@ MORE: Mapping[str, tuple[str, str]] = {
         "shared cells. That questions differ in their means raises r, too. Missing values do not count. "
         "Rows stand in the order of the clusters (average linkage of 1 − r).",
     ),
+    # models side by side
+    "t.temperature_model": ("モデル × 温度：平均値", "Model × temperature: means"),
+    "t.disagreement_persona": (
+        "モデルの不一致（ペルソナ別）",
+        "How much models disagree, by persona",
+    ),
+    "t.disagreement_text": ("モデルの不一致（テキスト別）", "How much models disagree, by text"),
+    "t.disagreement_factor": (
+        "モデルの不一致（{factor} 別）",
+        "How much models disagree, by {factor}",
+    ),
+    "t.disagreement_cell": ("モデルの不一致（条件別）", "How much models disagree, by cell"),
+    "t.vendors": ("開発元別のモデルの平均", "Means of the models, by vendor"),
+    "c.vendor": ("開発元", "vendor"),
+    "c.pooled_sd": ("モデル間の標準偏差（併合）", "sd over models, pooled"),
+    "c.largest_sd": ("最大の条件の標準偏差", "sd of the cell with the largest"),
+    "c.lowest": ("最も低いモデル", "lowest model"),
+    "c.highest": ("最も高いモデル", "highest model"),
+    "n.vendors_unknown": (
+        "名前から開発元の分からないモデルは含めていない：{names}。",
+        "Models whose name does not say who made them are left out: {names}.",
+    ),
+    "m.disagreement": (
+        "モデルの不一致：条件（要因の水準と温度）ごとに、二つ以上のモデルの平均の標準偏差（各モデルを同じ重みで数える）。"
+        "水準別には条件の分散の平均の平方根。試行が少ないことによる偶然のばらつきも含む。値のないモデルは数えない。",
+        "How much models disagree: in each cell (levels and temperature) the standard deviation over the "
+        "means of two models or more, each with the same weight; by level the root of the mean variance "
+        "of its cells. Chance of few trials is part of it. A model without a value does not count.",
+    ),
+    "m.vendors": (
+        "開発元：モデルの名前による（conf/vendors.yaml。取り込んだ表では表にある開発者）。モデルごとの平均を同じ重みで平均する。"
+        "モデルによって尋ねた条件が違えば、開発元の違いとはいえない。",
+        "Vendor: by the model's name (conf/vendors.yaml; of an imported table as it says). The mean is over "
+        "the models' means, each with the same weight. Where models were asked in other cells, a difference "
+        "need not be one of vendors.",
+    ),
 }

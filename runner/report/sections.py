@@ -9,7 +9,14 @@ import polars as pl
 
 from runner import __version__
 from runner.core.expand import BUNDLED_FACTORS
-from runner.report import numbers, people, people_parts, rater_parts, variance_parts
+from runner.report import (
+    model_parts,
+    numbers,
+    people,
+    people_parts,
+    rater_parts,
+    variance_parts,
+)
 from runner.report.checked import Checks
 from runner.report.choice_parts import ChoiceParts
 from runner.report.confounding import confounded
@@ -257,6 +264,8 @@ class Sections:
                 numbers.temperature_spread(readings),
                 next(iter(confounded(self._numbers, words, "x")), words("x.temperature")),
             )
+            made = (words, self._parts, self._number_sheet)
+            yield from model_parts.by_temperature(self._numbers, self._limits, *made)
         yield self._parts.table(
             "temperature",
             numbers.temperature_spread(readings),
@@ -313,7 +322,7 @@ class Sections:
             yield words("m.choice_people")
         if self._checks.there:
             yield words("m.audit")
-        for key in ("option_places", "item_places", "alike"):
+        for key in ("option_places", "item_places", "alike", "disagreement", "vendors"):
             if any(name.startswith(key) for name in self._parts.made):
                 yield words(f"m.{key}")
         for key in ("reasons", "cost", "reproduce"):

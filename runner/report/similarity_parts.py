@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from runner.report import numbers, similarity
+from runner.report import model_parts, numbers, similarity
 from runner.report.data import Data
 from runner.report.figures import similarity as figures
 from runner.report.figures.sheet import Heading, Sheet
@@ -54,3 +54,5 @@ def alike(data: Data, limits: Limits, words: Words, parts: Parts, sheet: Sheet) 
         there = True
     if not there:
         yield words("n.nothing_alike")
+    yield from model_parts.disagreement(data, words, parts)
+    yield from model_parts.vendors(data, words, parts)

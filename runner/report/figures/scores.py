@@ -149,7 +149,8 @@ def heat(sheet: Sheet, table: pl.DataFrame, factor: str) -> Iterator[Drawn]:
         axes.spines[:].set_visible(False)
 
     grid = Grid(row_height=0.46, panel_width=max(2.6, 0.85 * len(beside) + 0.6), gap=1.1)
-    heading = Heading(f"{factor}_model", "k.heat", factor)
+    own = factor if factor != "temperature" else ""
+    heading = Heading(f"{factor}_model", "k.heat", own)
     asked = table["question"].unique()
     yield from sheet.panels(heading, below, panel, "", asked=asked, grid=grid)
 
