@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from runner.config.vendors import vendor_of
-from runner.report import models, numbers
+from runner.report import diversity, models, numbers
 from runner.report.confounding import confounded
 from runner.report.data import Data
 from runner.report.figures import scores
@@ -82,6 +82,20 @@ def by_temperature(
         yield from scores.heat(sheet, shown, "temperature")
     notes = (*confounded(data, words, "n"), parts.missing_line(data))
     yield parts.table("temperature_model", table, notes=notes, open_=False)
+
+
+def reasons(data: Data, words: Words, parts: Parts) -> Iterator[Part]:
+    """Yield how different the reasons of a model are, by model and by level of each factor."""
+    by = [
+        name
+        for name in (*data.factors, "temperature")
+        if 1 < data.readings[name].drop_nulls().n_unique() <= MANY_LEVELS
+    ]
+    notes = (words("m.diversity", **diversity.SAMPLE),)
+    for name, table in diversity.diversity(data, by).items():
+        own = name if name in data.factors else ""
+        key = "diversity" if name == "run" else f"diversity_{name}"
+        yield parts.table(key, table, own, notes=notes if name == "run" else (), open_=False)
 
 
 def _shown(data: Data, table: pl.DataFrame) -> pl.DataFrame:

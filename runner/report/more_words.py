@@ -138,4 +138,31 @@ MORE: Mapping[str, tuple[str, str]] = {
         "the models' means, each with the same weight. Where models were asked in other cells, a difference "
         "need not be one of vendors.",
     ),
+    # reasons
+    "t.diversity": ("理由の多様さ", "Diversity of the reasons"),
+    "t.diversity_persona": (
+        "理由の多様さ（ペルソナ別）",
+        "Diversity of the reasons, by persona",
+    ),
+    "t.diversity_text": ("理由の多様さ（テキスト別）", "Diversity of the reasons, by text"),
+    "t.diversity_temperature": (
+        "理由の多様さ（温度別）",
+        "Diversity of the reasons, by temperature",
+    ),
+    "t.diversity_factor": (
+        "理由の多様さ（{factor} 別）",
+        "Diversity of the reasons, by {factor}",
+    ),
+    "c.diversity": ("平均距離", "mean distance"),
+    "m.diversity": (
+        "理由の多様さ：一つのモデルの一つの質問への理由どうしの平均距離（0：すべて同じ、1：共通の文字の並びがない）。"
+        "2〜4 文字の並びの TF-IDF ベクトルの 1 − コサイン類似度を、すべての対について平均する。"
+        "モデルと質問ごとに多くても {most} 個の理由を引いて用いる（シード {seed}）。水準別には、モデルごとの平均距離の平均。"
+        "理由のない回答は数えない。長い理由どうしは似て見えやすい。",
+        "Diversity of reasons: the mean distance between the reasons that one model gave to one question "
+        "(0: all the same; 1: no sequence of characters in common): 1 − cosine of TF-IDF vectors over "
+        "sequences of 2 to 4 characters, over all pairs. At most {most} reasons of each model and question "
+        "are drawn (seed {seed}). By level, the mean over the models of their mean distances. An answer "
+        "without a reason does not count. Long reasons tend to look alike.",
+    ),
 }

@@ -280,6 +280,7 @@ def _align(number: bool) -> str:
 
 DECIMALS = {
     "kappa": 2,
+    "diversity": 2,
     "skewness": 2,
     "kurtosis": 2,
     "icc": 2,

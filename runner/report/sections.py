@@ -10,6 +10,7 @@ import polars as pl
 from runner import __version__
 from runner.core.expand import BUNDLED_FACTORS
 from runner.report import (
+    diversity,
     model_parts,
     numbers,
     people,
@@ -38,6 +39,8 @@ from runner.report.summary import sentences
 from runner.report.words import Words
 from runner.tables.scales import columns_of
 
+MORE_METHODS = ("option_places", "item_places", "alike", "disagreement", "vendors", "diversity")
+"""Tables, each with a sentence of its own on how it was made, where there are some."""
 PACKAGES = ("polars", "numpy", "scipy", "matplotlib", "matplotlib-fontja")
 
 
@@ -287,6 +290,7 @@ class Sections:
                 table = numbers.reason_lengths(asked.having(factor), factor)
                 own = factor if factor in asked.factors else ""
                 yield self._parts.table(f"reasons_{factor}", table, own, open_=False)
+        yield from model_parts.reasons(asked, self._words, self._parts)
 
     def _methods(self) -> Iterator[Part]:
         words, data = self._words, self._data
@@ -322,9 +326,9 @@ class Sections:
             yield words("m.choice_people")
         if self._checks.there:
             yield words("m.audit")
-        for key in ("option_places", "item_places", "alike", "disagreement", "vendors"):
+        for key in MORE_METHODS:
             if any(name.startswith(key) for name in self._parts.made):
-                yield words(f"m.{key}")
+                yield words(f"m.{key}", **diversity.SAMPLE)
         for key in ("reasons", "cost", "reproduce"):
             yield words(f"m.{key}")
         yield self._parts.table("returned", data.returned)

@@ -63,6 +63,7 @@ TABLES = (
     *("contrasts_model", "contrasts_persona", "contrasts_text", "raters", "rank_correlations"),
     *("precision", "variance"),
     *("alike_model", "alike_persona", "alike_text"),
+    *("diversity", "diversity_persona", "diversity_text"),
     *("disagreement_persona", "disagreement_text", "disagreement_cell"),
 )
 
