@@ -131,12 +131,9 @@ def _fonts(text: str) -> str:
     The first comes after every known Japanese font, and is used only where there is none.
     """
     in_figures = {c for said in _SAID.findall(text) for c in unescape(said)}
-    return "\n".join(
-        (
-            font_face("Embedded", sorted({c for c in text if ord(c) >= EAST_ASIAN})),
-            font_face(FAMILY, sorted(in_figures)),
-        )
-    )
+    lacking = {c for c in text if ord(c) >= EAST_ASIAN}
+    needed = (("Embedded", lacking), (FAMILY, in_figures))  # a font without a glyph is none
+    return "\n".join(font_face(name, sorted(some)) for name, some in needed if some)
 
 
 _SAID = re.compile(r"<text [^>]*>([^<]*)</text>")

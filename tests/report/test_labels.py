@@ -5,6 +5,7 @@ import re
 
 from runner.report import write_report
 from runner.report.data import read
+from runner.report.page import _fonts
 from runner.tables.runs import selected
 from tests.report.made import small_study, stored_run
 
@@ -48,3 +49,8 @@ def test_what_the_configuration_says_counts_for_what_is_called_the_same(tmp_path
     assert [question.name for question in data.questions] == ["Q1 Interest", "Q2 悲しみ"]
     assert set(data.levels["persona"].values()) == {"Student", "Poet"}
     assert read(found, "ja", labels).questions[0].name == "Q1 面白さ"
+
+
+def test_a_page_without_japanese_has_no_font_for_it():
+    assert _fonts("Interest") == ""  # browsers refuse a font without a glyph
+    assert _fonts("面白さ").count("@font-face") == 1
