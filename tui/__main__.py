@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from runner import __version__
 from runner.core.errors import ConfigError, RunnerError
 from tui.arguments import INTERRUPTED, NO_INPUT, USER_MISTAKE, WELL, WORK_REMAINS, Arguments, parse
+from tui.language import ENGLISH, speak, tr
 
 if TYPE_CHECKING:
     from tui.settings import DashboardSettings
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.version:
             print(f"chorus {__version__}")
             return WELL
+        _speak(arguments)
         return _run(arguments, given)
     except ConfigError as error:
         return _say(error, USER_MISTAKE)
@@ -38,6 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our lines has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WELL
+
+
+def _speak(arguments: Arguments) -> None:
+    """Choose the language; JSON is for programs, and in English."""
+    language = _settings(arguments).lang
+    speak(ENGLISH if arguments.json else language)
 
 
 def _say(error: object, code: int) -> int:
@@ -104,19 +112,22 @@ def _tell_plan(arguments: Arguments) -> int:
         return WELL
     for line in plan_lines(launch.plans, launch.warnings):
         print(line)
-    print(f"nothing was started; to run it: {launch.command}")
+    print(tr("nothing was started; to run it: {command}", command=launch.command))
     return WELL
 
 
 def _settings(arguments: Arguments) -> "DashboardSettings":
-    """Return the settings of the file, then of the command line, then of NO_COLOR."""
+    """Return the settings of the file, then of the environment, then of the command line."""
     from tui.settings import changed, load
 
+    of_file = load(arguments.settings)
+    spoken = changed(of_file, "CHORUS_LANG", lang=os.environ.get("CHORUS_LANG") or None)
     settings = changed(
-        load(arguments.settings),
+        spoken,
         theme=arguments.theme,
         glyphs="ascii" if arguments.ascii else None,
         poll_seconds=arguments.poll,
+        lang=arguments.lang,
     )
     return changed(settings, theme="ansi-dark" if os.environ.get("NO_COLOR") else None)
 
@@ -129,8 +140,14 @@ def _check_keymap(settings: "DashboardSettings") -> None:
     for name in settings.keymap:
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "? in the dashboard shows the names"
-            raise ConfigError(f"keymap: {name}: no key has that name; {hint}")
+            hint = (
+                tr("did you mean {near}?", near=near[0])
+                if near
+                else tr("? in the dashboard shows the names")
+            )
+            raise ConfigError(
+                tr("keymap: {name}: no key has that name; {hint}", name=name, hint=hint)
+            )
 
 
 def _without_serve(given: Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ from runner.core.request_states import RequestStates, RetryPolicy
 from runner.core.states import BatchState
 from runner.storage.reader import LedgerReader
 from tui.conditions import Conditions
+from tui.language import heard, later, term, tr
 from tui.model import Job
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Store:
                 if not job.known:
                     continue
                 one, trouble = self._of(job)
-                notes += [f"{job.name}: {line}" for line in trouble]
+                notes += [tr("{name}: {line}", name=job.name, line=line) for line in trouble]
                 if one is not None:
                     found.append(one)
         questions: dict[str, QuestionShown] = {}
@@ -210,10 +211,10 @@ class Store:
             TypeError,
             ValueError,
         ) as error:
-            what = f"{_line(error)}; looked at again when something changes"
+            what = tr("{error}; looked at again when something changes", error=_line(error))
             if before is None:
-                return None, (f"the answers cannot be read: {what}",)
-            return before, (*before.notes, f"these answers are older: {what}")
+                return None, (tr("the answers cannot be read: {what}", what=what),)
+            return before, (*before.notes, tr("these answers are older: {what}", what=what))
         self._jobs[job.folder] = now, one
         return one, one.notes
 
@@ -368,7 +369,13 @@ class _AttemptsReader:
         found = self._height - start
         if found != batch.count and not broken:
             self.notes.append(
-                f"{batch.key} has {found:,} of {batch.count:,} attempts in attempts/; {_AGAIN}"
+                tr(
+                    "{key} has {found:,} of {count:,} attempts in attempts/; {again}",
+                    key=batch.key,
+                    found=found,
+                    count=batch.count,
+                    again=tr(_AGAIN),
+                )
             )
 
     def _take_part(self, path: Path, batch: str) -> bool:
@@ -383,7 +390,14 @@ class _AttemptsReader:
             else:
                 frame = self._read(path, batch)
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            self.notes.append(f"attempts/{path.name} cannot be read; {_AGAIN} ({_line(error)})")
+            self.notes.append(
+                tr(
+                    "attempts/{name} cannot be read; {again} ({error})",
+                    name=path.name,
+                    again=tr(_AGAIN),
+                    error=_line(error),
+                )
+            )
             return False
         self.parts.append(
             AttemptsFile(
@@ -402,9 +416,14 @@ class _AttemptsReader:
         columns = light_columns(self._questions)
         if lost := [name for name in columns if name not in there]:
             if "custom_id" in lost or "outcome" in lost:
-                raise ValueError("it has no column custom_id or outcome")
+                raise ValueError(tr("it has no column custom_id or outcome"))
             self.notes.append(
-                f"attempts/{path.name} is of an older layout, without {', '.join(lost[:4])}; {_AGAIN}"
+                tr(
+                    "attempts/{name} is of an older layout, without {lost}; {again}",
+                    name=path.name,
+                    lost=", ".join(lost[:4]),
+                    again=tr(_AGAIN),
+                )
             )
         return lazy.select(
             pl.lit(batch, dtype=kind).alias(name)
@@ -433,7 +452,7 @@ def _short(column: "pl.Expr", kind: Any, name: str) -> "pl.Expr":
 
 LONGEST_VALUE = 80
 """Characters of a text, or of several options, that are kept in memory of each answer."""
-_AGAIN = "action=export writes it anew from raw/"
+_AGAIN = later("action=export writes it anew from raw/")
 
 
 def light_columns(questions: tuple[QuestionShown, ...]) -> dict[str, Any]:
@@ -479,19 +498,29 @@ def _differences(one: JobAnswers, summary: Mapping[str, Any]) -> list[str]:
         word, here = STATE_WORDS[code], tally.get(code, 0)
         if word in summary and summary[word] != here:
             found.append(
-                f"! {word}: {here:,} counted here, {summary[word]:,} in the ledger's summary"
+                tr(
+                    "! {word}: {here:,} counted here, {told:,} in the ledger's summary",
+                    word=term("status", word),
+                    here=here,
+                    told=summary[word],
+                )
             )
     lost = one.table.filter(
         one.table["state"].is_in([GOOD, GOOD_AGAIN]) & one.table["at"].is_null()
     )
     if lost.height:
-        found.append(f"{lost.height:,} requests were answered well, and their values are not here")
+        found.append(
+            tr(
+                "{count:,} requests were answered well, and their values are not here",
+                count=lost.height,
+            )
+        )
     return found
 
 
 def _line(error: BaseException) -> str:
     """Return an error in one line of bearable length."""
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    return heard(" ".join(str(error).split())[:160]) or type(error).__name__
 
 
 Progress = Callable[[int, int], bool]

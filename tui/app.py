@@ -12,9 +12,11 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import App
 from textual.binding import BindingType
+from textual.command import CommandPalette
 
 from tui.cells import plain_key
 from tui.desk import Desk
+from tui.language import tr
 from tui.palette import chorus_commands
 from tui.screens.experiment import LEAST, ExperimentScreen
 from tui.settings import THEMES, DashboardSettings
@@ -112,6 +114,12 @@ class Dashboard(App[None], inherit_bindings=False):
         if len(text) == 1 and (plain := plain_key(text)) != text and len(plain) == 1:
             event.stop()
             self.simulate_key(plain)
+
+    def action_command_palette(self) -> None:
+        """Show what can be done, to search in."""
+        if not CommandPalette.is_open(self):
+            asked = tr("Search for commands…")
+            self.push_screen(CommandPalette(id="--command-palette", placeholder=asked))
 
     def action_help(self) -> None:
         """Show the keys of what is on the screen."""

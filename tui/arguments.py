@@ -48,6 +48,7 @@ class Arguments:
     settings: Path | None = None
     ascii: bool = False
     theme: str | None = None
+    lang: str | None = None
     poll: float | None = None
     serve: bool = False
     port: int = PORT
@@ -86,11 +87,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--settings", metavar="FILE", type=Path, help="as conf/tui/default.yaml")
     add("--ascii", action="store_true", help="draw with ASCII signs only")
     add("--theme", metavar="NAME", help="colours, as in conf/tui/default.yaml")
+    add("--lang", metavar="en|ja", help="the language of the screens; also as lang=ja")
     add("--poll", metavar="SECONDS", type=float, help="how often the ledger is looked at")
     add("--serve", action="store_true", help="show it in a browser on this machine")
     add("--port", metavar="N", type=int, help=f"for --serve; {PORT}, if not given")
     add("--version", action="store_true", help="say which version this is")
     return parser
+
+
+_LANG = ("lang=", "tui.lang=")
+"""How the language can be given, too, in the spelling of the runner's settings."""
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -101,6 +107,9 @@ def parse(argv: Sequence[str]) -> Arguments:
         SystemExit: after --help.
     """
     found = _parser().parse_intermixed_args(list(argv))
+    for word in [word for word in found.words if word.startswith(_LANG)]:
+        found.words.remove(word)
+        found.lang = word.partition("=")[2]
     names = [word for word in found.words if not _is_for_runner(word)]
     words = [word for word in found.words if _is_for_runner(word)]
     _check(found, names, words)
@@ -122,6 +131,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         settings=found.settings,
         ascii=found.ascii,
         theme=found.theme,
+        lang=found.lang,
         poll=found.poll,
         serve=found.serve,
         port=PORT if found.port is None else found.port,

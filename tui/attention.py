@@ -13,6 +13,7 @@ from runner.core.states import BatchState
 from runner.core.summary import days_left
 from runner.core.twins import costly, in_words
 from tui.cells import Glyphs, age, days, money, share
+from tui.language import heard, term, tr
 from tui.liveness import Liveness
 from tui.model import Job, totals
 
@@ -91,7 +92,7 @@ def attention(jobs: Sequence[Job], now: float, lives: Sequence[Liveness]) -> lis
                     style=style,
                     job=job.name,
                     batch=batch.key,
-                    sentence=f"{batch.key} {sentence}",
+                    sentence=tr("{key} {sentence}", key=batch.key, sentence=sentence),
                 )
                 for rank, style, sentence in _of_batch(job, batch, now, life, usual)
             ]
@@ -108,7 +109,7 @@ def _of_batch(
     job: Job, batch: Batch, now: float, life: Liveness, usual: dict[str, float]
 ) -> Iterator[_Found]:
     if batch.is_held:
-        yield Rank.HELD, "bad", f"is held: {_words(batch)}"
+        yield Rank.HELD, "bad", tr("is held: {why}", why=_words(batch))
         return
     yield from _refused(job, batch)
     yield from _expired(job, batch)
@@ -124,7 +125,7 @@ def _of_batch(
 
 def _words(batch: Batch) -> str:
     """Return what was said last, or that nothing was."""
-    return " ".join(batch.error.split()) if batch.error else "no reason was given"
+    return " ".join(batch.error.split()) if batch.error else tr("no reason was given")
 
 
 def is_refused(job: Job, batch: Batch) -> bool:
@@ -150,32 +151,48 @@ def _refused(job: Job, batch: Batch) -> Iterator[_Found]:
     if is_answered(job):
         return
     if is_refused(job, batch) and not is_decided(job):
-        what = "failed at the provider" if batch.state is _S.DROPPED else "was refused"
+        what = tr("failed at the provider") if batch.state is _S.DROPPED else tr("was refused")
         yield (
             Rank.REFUSED,
             "bad",
-            f"{what}: {_words(batch)}; its {batch.count:,} requests wait: mend the cause, run again",
+            tr(
+                "{what}: {why}; its {count:,} requests wait: mend the cause, run again",
+                what=what,
+                why=_words(batch),
+                count=batch.count,
+            ),
         )
     elif batch.state is _S.COLLECTED and batch.tally.get("denied"):
         count = batch.tally["denied"]
         yield (
             Rank.REFUSED,
             "bad",
-            f"has {_of(count, batch)} requests refused whatever they ask: {_words(batch)}",
+            tr(
+                "has {some} requests refused whatever they ask: {why}",
+                some=_of(count, batch),
+                why=_words(batch),
+            ),
         )
     elif batch.state is _S.COLLECTED and batch.tally.get("unreadable"):
         count = batch.tally["unreadable"]
         yield (
             Rank.REFUSED,
             "bad",
-            f"has {_of(count, batch)} results that cannot be read, kept in raw/: {_words(batch)}",
+            tr(
+                "has {some} results that cannot be read, kept in raw/: {why}",
+                some=_of(count, batch),
+                why=_words(batch),
+            ),
         )
     elif batch.state is _S.COLLECTED and batch.tally.get("refused"):
         count = batch.tally["refused"]
         yield (
             Rank.REFUSED,
             "bad",
-            f"has {_of(count, batch)} requests refused: Enter shows why, r asks them once more",
+            tr(
+                "has {some} requests refused: Enter shows why, r asks them once more",
+                some=_of(count, batch),
+            ),
         )
 
 
@@ -185,33 +202,49 @@ def _expired(job: Job, batch: Batch) -> Iterator[_Found]:
         yield (
             Rank.EXPIRED,
             "bad",
-            f"expired{_after(batch)}: {_of(lost, batch)} answers missing; they are asked again",
+            tr(
+                "expired{after}: {some} answers missing; they are asked again",
+                after=_after(batch),
+                some=_of(lost, batch),
+            ),
         )
     elif batch.state is _S.ENDED and _says(batch, "expired") and _missing(batch) != 0:
         missing = _missing(batch)
-        how_many = "an unknown number" if missing is None else _of(missing, batch)
+        how_many = tr("an unknown number") if missing is None else _of(missing, batch)
         yield (
             Rank.EXPIRED,
             "bad",
-            f"expired{_after(batch)}: {how_many} answers missing; the rest is paid, to be collected",
+            tr(
+                "expired{after}: {some} answers missing; the rest is paid, to be collected",
+                after=_after(batch),
+                some=how_many,
+            ),
         )
 
 
 def _unknown(batch: Batch) -> Iterator[_Found]:
     if batch.candidates:
-        names = " or ".join(batch.candidates)
+        names = tr(" or ").join(batch.candidates)
         yield (
             Rank.UNKNOWN,
             "bad",
-            f"is unknown: it may be {names}; never sent again on a guess: a adopts, b gives it up",
+            tr(
+                "is unknown: it may be {names}; never sent again on a guess: a adopts, b "
+                "gives it up",
+                names=names,
+            ),
         )
 
 
 def _twins_and_bills(batch: Batch) -> Iterator[_Found]:
     if costly(batch):
-        yield Rank.STRANGE, "warn", f"is not alone: {in_words(batch)}"
-    if words := "; ".join(differences(batch)):
-        yield Rank.STRANGE, "warn", f"is billed for something else than its answers: {words}"
+        yield Rank.STRANGE, "warn", tr("is not alone: {words}", words=heard(in_words(batch) or ""))
+    if words := "; ".join(map(heard, differences(batch))):
+        yield (
+            Rank.STRANGE,
+            "warn",
+            tr("is billed for something else than its answers: {words}", words=words),
+        )
 
 
 def _uncollected(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:
@@ -221,21 +254,30 @@ def _uncollected(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:
     if life.at_work and just_now and not batch.tries:
         return
     left = days_left(batch, now)
-    todo = "the runner goes on trying" if life.at_work else "start the runner to fetch them"
+    todo = tr("the runner goes on trying") if life.at_work else tr("start the runner to fetch them")
     if left is not None and left <= 0:
         yield (
             Rank.UNCOLLECTED,
             "bad",
-            f"was never collected, and the provider kept its answers until {days(-left)} ago: {todo}",
+            tr(
+                "was never collected, and the provider kept its answers until {left} ago: {todo}",
+                left=days(-left),
+                todo=todo,
+            ),
         )
         return
-    kept = "for an unknown time" if left is None else f"for {days(left)} more"
-    tried = f" ({_words(batch)})" if batch.tries else ""
+    kept = tr("for an unknown time") if left is None else tr("for {left} more", left=days(left))
+    tried = tr(" ({why})", why=_words(batch)) if batch.tries else ""
     style = "bad" if left is not None and left < 2 else "warn"
     yield (
         Rank.UNCOLLECTED,
         style,
-        f"ended and is not collected{tried}; its paid answers are kept {kept}: {todo}",
+        tr(
+            "ended and is not collected{tried}; its paid answers are kept {kept}: {todo}",
+            tried=tried,
+            kept=kept,
+            todo=todo,
+        ),
     )
 
 
@@ -246,21 +288,29 @@ def _closing(batch: Batch, now: float) -> Iterator[_Found]:
     if left > SOON or missing == 0:
         return
     how_many = (
-        "the provider reports no progress"
+        tr("the provider reports no progress")
         if missing is None
-        else f"{_of(missing, batch)} answers missing"
+        else tr("{some} answers missing", some=_of(missing, batch))
     )
     if left <= 0:
         yield (
             Rank.CLOSING,
             "bad",
-            f"should have ended {age(-left)} ago, at its time limit; {how_many}",
+            tr(
+                "should have ended {left} ago, at its time limit; {how_many}",
+                left=age(-left),
+                how_many=how_many,
+            ),
         )
     else:
         yield (
             Rank.CLOSING,
             "warn",
-            f"has {age(left)} before its time limit; {how_many}; what expires is asked again",
+            tr(
+                "has {left} before its time limit; {how_many}; what expires is asked again",
+                left=age(left),
+                how_many=how_many,
+            ),
         )
 
 
@@ -281,12 +331,17 @@ def _stalled(batch: Batch, now: float, life: Liveness) -> Iterator[_Found]:
     if is_stalled(batch, now, life):
         silent = unlooked(batch, now)
         assert silent is not None
-        tries = f" ({_count(batch.tries, 'try', 'tries')})" if batch.tries else ""
-        why = f": {_words(batch)}" if batch.error else ""
+        tries = _tries(batch.tries) if batch.tries else ""
+        why = tr(": {why}", why=_words(batch)) if batch.error else ""
         yield (
             Rank.STALLED,
             "warn",
-            f"is stalled: not polled for {age(silent)}{tries}{why}; the runner goes on trying",
+            tr(
+                "is stalled: not polled for {silent}{tries}{why}; the runner goes on trying",
+                silent=age(silent),
+                tries=tries,
+                why=why,
+            ),
         )
 
 
@@ -294,12 +349,21 @@ def _strange(job: Job, batch: Batch) -> Iterator[_Found]:
     harmless = HARMLESS | SOLVED if is_answered(job) else HARMLESS
     odd = {name: n for name, n in batch.notices.items() if n and name not in harmless}
     if odd:
-        told = ", ".join(f"{count:,} {name}" for name, count in sorted(odd.items()))
-        lines = "line that is" if sum(odd.values()) == 1 else "lines that are"
+        told = ", ".join(
+            tr("{count:,} {name}", count=count, name=term("notice", name))
+            for name, count in sorted(odd.items())
+        )
+        one = sum(odd.values()) == 1
         yield (
             Rank.STRANGE,
             "warn",
-            f"brought {told} {lines} not taken for answers: see raw/{batch.key}.*",
+            tr(
+                "brought {told} line that is not taken for answers: see raw/{key}.*"
+                if one
+                else "brought {told} lines that are not taken for answers: see raw/{key}.*",
+                told=told,
+                key=batch.key,
+            ),
         )
 
 
@@ -313,11 +377,17 @@ def _invalid(job: Job, batch: Batch) -> Iterator[_Found]:
         for cause, count in row.items():
             causes[cause] = causes.get(cause, 0) + count
     top = max(sorted(causes), key=lambda cause: causes[cause], default=None)
-    most = "" if top is None else f", most often {top}"
+    most = "" if top is None else tr(", most often {top}", top=term("cause", top))
     yield (
         Rank.INVALID,
         "warn",
-        f"has {bad:,} of {read:,} answers invalid ({share(bad, read)} %){most}: Enter shows them",
+        tr(
+            "has {bad:,} of {read:,} answers invalid ({share} %){most}: Enter shows them",
+            bad=bad,
+            read=read,
+            share=share(bad, read),
+            most=most,
+        ),
     )
 
 
@@ -343,19 +413,24 @@ def _slow(job: Job, batch: Batch, now: float, usual: dict[str, float]) -> Iterat
     yield (
         Rank.SLOW,
         "warn",
-        f"is slow: {age(since)}, where {job.provider} took {age(typical)} (median): wait, or c cancels it",
+        tr(
+            "is slow: {since}, where {provider} took {typical} (median): wait, or c cancels it",
+            since=age(since),
+            provider=job.provider,
+            typical=age(typical),
+        ),
     )
 
 
 def _of_model(job: Job) -> Iterator[Notice]:
     """Say that another model answered than was asked."""
-    if others := replaced(job.model, job.summary.get("models_returned") or {}):
+    if others := heard(replaced(job.model, job.summary.get("models_returned") or {}) or ""):
         yield Notice(
             rank=Rank.REPLACED,
             style="bad",
             job=job.name,
             batch=None,
-            sentence=f"{others}: the column model_returned tells them apart",
+            sentence=tr("{others}: the column model_returned tells them apart", others=others),
         )
 
 
@@ -368,8 +443,14 @@ def _of_failed(job: Job) -> Iterator[Notice]:
             style="warn",
             job=job.name,
             batch=None,
-            sentence=f"{failed:,} of {_count(job.summary['total'], 'request', 'requests')} failed for "
-            "good: 3 and ! show them, r asks them once more",
+            sentence=tr(
+                "{failed:,} of 1 request failed for good: 3 and ! show them, r asks them once more"
+                if job.summary["total"] == 1
+                else "{failed:,} of {total:,} requests failed for good: 3 and ! show them, r asks "
+                "them once more",
+                failed=failed,
+                total=job.summary["total"],
+            ),
         )
 
 
@@ -387,8 +468,12 @@ def _of_money(jobs: Sequence[Job]) -> Iterator[Notice]:
             style="bad",
             job=most.name,
             batch=None,
-            sentence=f"{money(together.committed_usd)} are spent or reserved, more than the budget "
-            f"of {money(budget)}: nothing more is sent unless you raise budget.max_usd",
+            sentence=tr(
+                "{committed_usd} are spent or reserved, more than the budget of {budget}: "
+                "nothing more is sent unless you raise budget.max_usd",
+                committed_usd=money(together.committed_usd),
+                budget=money(budget),
+            ),
         )
         return
     left = budget - together.committed_usd
@@ -401,8 +486,13 @@ def _of_money(jobs: Sequence[Job]) -> Iterator[Notice]:
                     style="warn",
                     job=job.name,
                     batch=batch.key,
-                    sentence=f"{batch.key} may cost {money(batch.reserved_usd)}, and {money(left)} of "
-                    "the budget are left: raise budget.max_usd, or wait for others to cost less",
+                    sentence=tr(
+                        "{key} may cost {reserved_usd}, and {left} of the budget are left: raise "
+                        "budget.max_usd, or wait for others to cost less",
+                        key=batch.key,
+                        reserved_usd=money(batch.reserved_usd),
+                        left=money(left),
+                    ),
                 )
 
 
@@ -421,12 +511,12 @@ def _missing(batch: Batch) -> int | None:
 def _after(batch: Batch) -> str:
     if batch.accepted_at is None or batch.ended_at is None:
         return ""
-    return f" after {age(batch.ended_at - batch.accepted_at)}"
+    return tr(" after {time}", time=age(batch.ended_at - batch.accepted_at))
 
 
 def _of(count: int, batch: Batch) -> str:
-    return f"{count:,} of {batch.count:,}"
+    return tr("{count:,} of {whole:,}", count=count, whole=batch.count)
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+def _tries(count: int) -> str:
+    return tr(" (1 try)") if count == 1 else tr(" ({count:,} tries)", count=count)

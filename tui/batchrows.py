@@ -11,9 +11,10 @@ from runner.core.twins import most_usd
 from runner.storage.commands import Command, CommandVerb
 from tui.attention import Notice, attention, is_answered, is_refused
 from tui.cells import Glyphs, age, money
+from tui.language import explained, later, term, tr
 from tui.liveness import Liveness, liveness
 from tui.model import Job, Snapshot
-from tui.rows import Cell, Col
+from tui.rows import Cell, Col, own
 
 _S = BatchState
 BEFORE_ORDER = (_S.PACKED, _S.STAGING, _S.STAGED)
@@ -105,14 +106,14 @@ def _badness(line: BatchLine) -> tuple[int, int, int]:
 
 
 ORDERS: tuple[tuple[str, Callable[[BatchLine], tuple[object, ...]]], ...] = (
-    ("worst first", _badness),
-    ("oldest first", lambda line: (sent_at(line.batch),)),
-    ("by provider", lambda line: (line.job.provider, line.job.model)),
-    ("costliest first", lambda line: (-_paid(line.batch),)),
+    (later("worst first"), _badness),
+    (later("oldest first"), lambda line: (sent_at(line.batch),)),
+    (later("by provider"), lambda line: (line.job.provider, line.job.model)),
+    (later("costliest first"), lambda line: (-_paid(line.batch),)),
 )
 GROUPS: tuple[tuple[str, Callable[[BatchLine], str]], ...] = (
-    ("provider", lambda line: line.job.provider),
-    ("model", lambda line: line.job.model),
+    (later("provider"), lambda line: line.job.provider),
+    (later("model"), lambda line: line.job.model),
 )
 
 
@@ -153,7 +154,8 @@ KEYS = tuple(_EXAMPLES)
 
 def hint() -> str:
     """Return what can be typed as a filter, in a line."""
-    return "  ".join(["part of a name or error", *_EXAMPLES.values()])
+    told = (explained(key, example) for key, example in _EXAMPLES.items())
+    return "  ".join([tr("part of a name or error"), *told])
 
 
 STALLED_WORD = "stalled"
@@ -170,9 +172,9 @@ def parse(words: str) -> Test | str:
         if not colon:
             tests.append(_holds(token))
         elif key not in KEYS:
-            return f"{key}: is no filter word; there are {', '.join(KEYS)}"
+            return tr("{key}: is no filter word; there are {keys}", key=key, keys=", ".join(KEYS))
         elif not rest:
-            return f"{key}: needs a value, as {_EXAMPLES[key]}"
+            return tr("{key}: needs a value, as {example}", key=key, example=_EXAMPLES[key])
         else:
             tests.append(_of(key, tuple(value for value in rest.split(",") if value)))
     return lambda line: all(test(line) for test in tests)
@@ -185,7 +187,8 @@ def _holds(token: str) -> Test:
 def _texts(line: BatchLine) -> list[str]:
     batch = line.batch
     named = (batch.key, line.job.name, line.job.provider, line.job.model, batch.remote)
-    said = (shown_state(batch), batch.remote_state, batch.error)
+    state = shown_state(batch)
+    said = (state, term("state", state), batch.remote_state, batch.error)
     return [str(text).lower() for text in (*named, *said) if text]
 
 
@@ -249,24 +252,24 @@ def named_by(jobs: Sequence[Job]) -> str | None:
     """Return what tells the jobs apart on the screen: model or job; None: there is only one."""
     if len(jobs) < 2:
         return None
-    return "model" if len({job.model for job in jobs}) == len(jobs) else "job"
+    return "model" if len({job.model for job in jobs}) == len(jobs) else later("job")
 
 
 def columns(named: str | None) -> list[Col]:
     """Return the table's columns; those of the highest rank go first where there is no room."""
-    who = [Col(named, 12, grow=1)] if named else []
+    who = [own(named, 12, grow=1)] if named else []
     return [
         Col("", 1),
-        Col("batch", 5 if named else 9),
+        own("batch", 5 if named else 9),
         *who,
-        Col("state", 11),
-        Col("provider says", 13, rank=8),
-        Col("done", 9, "right"),
-        Col("ok", 5, "right", rank=4),
-        Col("bad", 4, "right"),
-        Col("age", 5, "right"),
-        Col("next", 5, "right", rank=6),
-        Col("ends in", 7, "right", rank=5),
+        own("state", 11),
+        own("provider says", 13, rank=8),
+        own("done", 9, "right"),
+        own("ok", 5, "right", rank=4),
+        own("bad", 4, "right"),
+        own("age", 5, "right"),
+        own("next", 5, "right", rank=6),
+        own("ends in", 7, "right", rank=5),
         Col("$", 7, "right", rank=3),
     ]
 
@@ -309,13 +312,13 @@ def sign(line: BatchLine, glyphs: Glyphs) -> Cell:
 def state_cell(line: BatchLine, now: float) -> Cell:
     """Return where a batch stands, as far as that is known, or what was asked of its runner."""
     if line.command is not None:
-        return f"{line.command['verb']}? {age(now - line.command['at'])}", "warn"
+        verb = term("verb", line.command["verb"])
+        return f"{verb}? {age(now - line.command['at'])}", "warn"
     state = shown_state(line.batch)
-    if line.batch.state in AT_PROVIDER and not line.life.at_work:
-        state += "?"
-    if line.notices:
-        return state, line.notices[0].style
-    return state, {"collected": "good", "dropped": "dim"}.get(state, "")
+    style = {"collected": "good", "dropped": "dim"}.get(state, "")
+    unsure = line.batch.state in AT_PROVIDER and not line.life.at_work
+    told = term("state", state) + ("?" if unsure else "")
+    return told, line.notices[0].style if line.notices else style
 
 
 def done_of(batch: Batch, glyphs: Glyphs) -> str:
@@ -346,7 +349,7 @@ def next_cell(line: BatchLine, now: float, glyphs: Glyphs) -> Cell:
     if line.over or not batch.next_at or not line.life.at_work:
         return glyphs.none, "dim"
     wait = batch.next_at - now
-    return age(wait) if wait >= 1 else "now"
+    return age(wait) if wait >= 1 else tr("now")
 
 
 def left_cell(batch: Batch, now: float, glyphs: Glyphs) -> Cell:
@@ -354,7 +357,7 @@ def left_cell(batch: Batch, now: float, glyphs: Glyphs) -> Cell:
     if batch.expires_at is None or batch.state not in (_S.RUNNING, _S.CANCELLING):
         return glyphs.none, "dim"
     left = batch.expires_at - now
-    return age(left) if left > 0 else ("over", "bad")
+    return age(left) if left > 0 else (tr("over"), "bad")
 
 
 def cost_cell(batch: Batch, glyphs: Glyphs) -> Cell:
@@ -376,7 +379,7 @@ def sum_cells(
     paid = [batch.cost_usd for batch in batches if batch.state is _S.COLLECTED]
     spent = sum((usd for usd in paid if usd is not None), Decimal(0))
     bad = sum(not_ok(batch) or 0 for batch in read)
-    count = "1 batch" if len(lines) == 1 else f"{len(lines):,} batches"
+    count = tr("1 batch") if len(lines) == 1 else tr("{count:,} batches", count=len(lines))
     title = [glyphs.rule * 5, name] if named else [name]
     return [
         "",

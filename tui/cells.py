@@ -8,6 +8,8 @@ from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
+from tui.language import tr
+
 Align = Literal["left", "right"]
 
 _CONTROLS = {
@@ -52,6 +54,11 @@ def fit(text: str, width: int, align: Align = "left", more: str = "…") -> str:
         text = text if cell_len(text) <= width else more[:width]
     pad = " " * (width - cell_len(text))
     return pad + text if align == "right" else text + pad
+
+
+def pad(text: str, width: int) -> str:
+    """Return a clean text in at least this many cells."""
+    return text + " " * (width - cell_len(text))
 
 
 def fit_ends(text: str, width: int, more: str = "…") -> str:
@@ -183,7 +190,7 @@ def age(seconds: float) -> str:
 
 def days(count: float) -> str:
     """Return a long time in words, as `29 days`; the last two days as an age."""
-    return f"{int(count + 1e-6)} days" if count >= 2 else age(count * 86_400)
+    return tr("{count} days", count=int(count + 1e-6)) if count >= 2 else age(count * 86_400)
 
 
 def money(usd: Decimal | float | None, *, known: bool = True) -> str:

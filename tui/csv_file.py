@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from runner.storage.files import write_durably
 from tui.cells import clean
+from tui.language import tr
 from tui.views.view import View
 
 
@@ -25,14 +26,17 @@ def write_csv(outputs: Path, screen: Screen[None], view: View) -> None:
     def write() -> None:
         rows = [] if snapshot is None else view.csv_rows()
         if not rows:
-            say("nothing to write in this view", severity="warning")
+            say(tr("nothing to write in this view"), severity="warning")
             return
         try:
             write_table(path, rows)
         except OSError as error:
-            say(f"{path} cannot be written ({error.strerror})", severity="error")
+            say(
+                tr("{path} cannot be written ({strerror})", path=path, strerror=error.strerror),
+                severity="error",
+            )
             return
-        say(f"{len(rows) - 1:,} rows in {path}", timeout=10)
+        say(tr("{rows:,} rows in {path}", rows=len(rows) - 1, path=path), timeout=10)
 
     screen.run_worker(write, thread=True, group="csv")
 

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 
 from rich.cells import cell_len
+from textual.app import ComposeResult
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Footer, Static
+from textual.widgets._footer import FooterKey
 
 from tui.cells import Glyphs, age, bar, clean, money
+from tui.language import heard, later, tr
 from tui.liveness import Life, Liveness
 from tui.model import Health, Job, Snapshot, Totals
 
@@ -59,6 +62,18 @@ class Line(Widget):
         return paragraphs(self._lines)
 
 
+class Keys(Footer):
+    """The keys that can be pressed now."""
+
+    def compose(self) -> ComposeResult:
+        """Return them, in the language that is spoken."""
+        for key in super().compose():
+            if isinstance(key, FooterKey):
+                key.description = tr(key.description)
+                key.tooltip = tr(str(key.tooltip or "")) or None
+            yield key
+
+
 class StatusLine(Line):
     """Which experiment this is, and how its runner is."""
 
@@ -105,9 +120,12 @@ class Banner(Static):
 
 def unknown_cost(totals: Totals) -> str:
     """Say how many attempts have an unknown cost."""
-    kept = f", up to {money(totals.cost_unknown_usd)} stays reserved"
-    return f"cost unknown for {totals.cost_unknown:,} answers" + kept * (
-        totals.cost_unknown_usd > 0
+    if not totals.cost_unknown_usd > 0:
+        return tr("cost unknown for {count:,} answers", count=totals.cost_unknown)
+    return tr(
+        "cost unknown for {count:,} answers, up to {most} stays reserved",
+        count=totals.cost_unknown,
+        most=money(totals.cost_unknown_usd),
     )
 
 
@@ -115,9 +133,11 @@ def totals_lines(totals: Totals, width: int, glyphs: Glyphs) -> list[list[Piece]
     """Return the bar with count and cost, and the counters below it."""
     count = f"{totals.done:,}/{totals.total:,}"
     cost = money(totals.cost_usd, known=totals.cost_known)
-    right = f"  {count}  {cost} spent"
-    if totals.budget_usd is not None:
-        right += f" of {money(totals.budget_usd)}"
+    if totals.budget_usd is None:
+        right = tr("  {count}  {cost} spent", count=count, cost=cost)
+    else:
+        budget = money(totals.budget_usd)
+        right = tr("  {count}  {cost} spent of {budget}", count=count, cost=cost, budget=budget)
     parts = [
         (totals.success, "good"),
         (totals.retry_success, "warn"),
@@ -125,21 +145,40 @@ def totals_lines(totals: Totals, width: int, glyphs: Glyphs) -> list[list[Piece]
     ]
     line = [*bar(parts, totals.total, max(width - cell_len(right), 8), glyphs), (right, "strong")]
     counters: list[Piece] = [
-        (f"success {totals.success:,}", "good"),
-        (f"  retry_success {totals.retry_success:,}", "warn" if totals.retry_success else "dim"),
-        (f"  failed {totals.failed:,}", "bad" if totals.failed else "dim"),
-        (f"  open {totals.open:,}", ""),
-        (f"  tries: {totals.asked_again:,} unreadable, {totals.lost:,} lost", "dim"),
+        (tr("success {success:,}", success=totals.success), "good"),
+        (
+            tr("  retry_success {retry_success:,}", retry_success=totals.retry_success),
+            "warn" if totals.retry_success else "dim",
+        ),
+        (tr("  failed {failed:,}", failed=totals.failed), "bad" if totals.failed else "dim"),
+        (tr("  open {open:,}", open=totals.open), ""),
+        (
+            tr(
+                "  tries: {asked_again:,} unreadable, {lost:,} lost",
+                asked_again=totals.asked_again,
+                lost=totals.lost,
+            ),
+            "dim",
+        ),
     ]
     if totals.cost_unknown:
         counters.append((f"  {unknown_cost(totals)}", "warn"))
     if totals.committed_usd > totals.cost_usd:
-        counters.append((f"  {money(totals.committed_usd)} with what runs", "dim"))
+        counters.append(
+            (
+                tr("  {committed_usd} with what runs", committed_usd=money(totals.committed_usd)),
+                "dim",
+            )
+        )
     if totals.difference:
         counters.insert(
             0,
             (
-                f"! {totals.done + totals.open:,} counted of {totals.total:,}: they do not add up  ",
+                tr(
+                    "! {done:,} counted of {total:,}: they do not add up  ",
+                    done=totals.done + totals.open,
+                    total=totals.total,
+                ),
                 "bad",
             ),
         )
@@ -147,20 +186,20 @@ def totals_lines(totals: Totals, width: int, glyphs: Glyphs) -> list[list[Piece]
 
 
 _WORD = {
-    Life.ALIVE: ("alive", "good"),
-    Life.LATE: ("late", "warn"),
-    Life.STOPPED: ("suspended", "bad"),
-    Life.DEAD: ("dead", "bad"),
-    Life.LEFT: ("ended early", "warn"),
-    Life.FINISHED: ("finished", "good"),
-    Life.NEVER: ("never started", "dim"),
+    Life.ALIVE: (later("alive"), "good"),
+    Life.LATE: (later("late"), "warn"),
+    Life.STOPPED: (later("suspended"), "bad"),
+    Life.DEAD: (later("dead"), "bad"),
+    Life.LEFT: (later("ended early"), "warn"),
+    Life.FINISHED: (later("finished"), "good"),
+    Life.NEVER: (later("never started"), "dim"),
 }
 
 
 def runner_pieces(lives: list[Liveness], glyphs: Glyphs) -> list[Piece]:
     """Say how the runner, or the runners, are."""
     if not lives:
-        return [("no runner", "dim")]
+        return [(tr("no runner"), "dim")]
     worst = max(lives, key=lambda one: list(_WORST).index(one.life))
     word, style = _WORD[worst.life]
     sign = {"good": glyphs.alive, "bad": glyphs.bad, "warn": glyphs.warning, "dim": glyphs.dot}[
@@ -168,11 +207,13 @@ def runner_pieces(lives: list[Liveness], glyphs: Glyphs) -> list[Piece]:
     ]
     if worst.life is Life.FINISHED:
         sign = glyphs.good
-    beat = "" if worst.beat_age is None else f" {age(worst.beat_age)} ago"
-    pieces: list[Piece] = [(f"{sign} runner {word}{beat}", style)]
+    beat = "" if worst.beat_age is None else tr(" {time} ago", time=age(worst.beat_age))
+    pieces: list[Piece] = [
+        (tr("{sign} runner {word}{beat}", sign=sign, word=tr(word), beat=beat), style)
+    ]
     if len({one.life for one in lives}) > 1:
         alike = sum(1 for one in lives if one.life is worst.life)
-        pieces.append((f" ({alike} of {len(lives)})", style))
+        pieces.append((tr(" ({alike} of {lives})", alike=alike, lives=len(lives)), style))
     return pieces
 
 
@@ -188,18 +229,18 @@ def status_pieces(
         job = scope[0]
         pieces.append((f" {job.name}", ""))
     else:
-        pieces.append((f" {len(scope)} jobs", ""))
+        pieces.append((tr(" {count} jobs", count=len(scope)), ""))
     known = [job for job in scope if job.known]
     if known and all(job.emulated for job in known):
-        pieces.append(("  REHEARSAL", "warn"))
+        pieces.append((tr("  REHEARSAL"), "warn"))
     elif any(job.emulated for job in known):
-        pieces.append(("  REHEARSALS AMONG THEM", "warn"))
+        pieces.append((tr("  REHEARSALS AMONG THEM"), "warn"))
     pieces += [("  ", ""), *runner_pieces(lives, glyphs)]
     stale = [
         job.good_at for job in scope if job.health is not Health.OK and job.good_at is not None
     ]
     if stale:
-        pieces.append((f"  data {age(now - min(stale))} old", "bad"))
+        pieces.append((tr("  data {time} old", time=age(now - min(stale))), "bad"))
     return pieces
 
 
@@ -209,24 +250,29 @@ def trouble_sentences(
     """Return what is wrong with ledgers and runners, a sentence each, at most three."""
     found: list[tuple[str, str]] = []
     if snapshot.trouble:
-        found.append((snapshot.trouble, "warn"))
+        found.append((heard(snapshot.trouble), "warn"))
     for job in scope:
         if job.trouble is None:
             continue
         style = "warn" if job.health in (Health.LOCKED, Health.EMPTY) else "bad"
         since = ""
         if job.good_at is not None and job.health is not Health.NEWER:
-            since = f" What is shown is {age(now - job.good_at)} old."
-        found.append((f"{job.trouble}.{since}", style))
+            since = tr(" What is shown is {time} old.", time=age(now - job.good_at))
+        found.append((tr("{trouble}.{since}", trouble=heard(job.trouble), since=since), style))
     several = len(scope) > 1
     for job, life in zip(scope, lives, strict=True):
         if life.sentence is not None:
-            found.append(((f"{job.name}: " if several else "") + life.sentence, life.life.style))
-    held_up = [pair for job in scope for pair in job.held_up]
+            found.append(
+                (
+                    (tr("{name}: ", name=job.name) if several else "") + life.sentence,
+                    life.life.style,
+                )
+            )
+    held_up = [(heard(text), style) for job in scope for text, style in job.held_up]
     found += sorted(held_up, key=lambda pair: pair[1] != "bad")
     if len(found) > _MOST:
         more = len(found) - _MOST + 1
-        found = [*found[: _MOST - 1], (f"and {more} more: see the Batches", "warn")]
+        found = [*found[: _MOST - 1], (tr("and {more} more: see the Batches", more=more), "warn")]
     return found
 
 
@@ -235,4 +281,4 @@ _MOST = 3
 
 def tab_pieces(names: list[tuple[str, str]], current: str) -> list[Piece]:
     """Return the views, the current one marked."""
-    return [(f" {key} {name} ", "match" if name == current else "") for key, name in names]
+    return [(f" {key} {tr(name)} ", "match" if name == current else "") for key, name in names]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tui.attention import Notice, attention
 from tui.cells import Glyphs, age, bar, money
+from tui.language import heard, term, tr
 from tui.liveness import Life, Liveness, liveness
 from tui.model import Health, Job, Snapshot, Totals, totals
 from tui.rows import Cell, Col
@@ -145,13 +146,13 @@ def job_cells(line: JobLine, now: float, glyphs: Glyphs) -> list[Cell]:
         job.name,
         (job.provider, "" if job.known else "dim"),
         (job.model, "" if job.known else "dim"),
-        (found.word, found.style),
+        (term("standing", found.word), found.style),
         beat_cell(line.life.beat_age, glyphs),
         *counter_cells(line.totals, glyphs, known=job.known),
         (str(len(notices)), notices[0].style) if notices else ("0", "dim"),
         (glyphs.none, "dim")
         if wait is None or not line.life.at_work
-        else (age(wait - now) if wait - now >= 1 else "now"),
+        else (age(wait - now) if wait - now >= 1 else tr("now")),
     ]
 
 
@@ -161,10 +162,10 @@ def sum_cells(lines: Sequence[JobLine], glyphs: Glyphs) -> list[Cell]:
     found = totals(tuple(known))
     count = sum(len(line.notices) for line in lines)
     unknown = len(lines) - len(known)
-    said = f"{unknown} not counted" if unknown else ""
+    said = tr("{count} not counted", count=unknown) if unknown else ""
     return [
         "",
-        (f"{len(lines):,} jobs", "strong"),
+        (tr("{count:,} jobs", count=len(lines)), "strong"),
         "",
         "",
         (said, "bad"),
@@ -213,11 +214,12 @@ def job_sentences(line: JobLine) -> list[tuple[str, str]]:
     job = line.job
     found: list[tuple[str, str]] = []
     if job.trouble is not None:
-        found.append((job.trouble, standing(job, line.life).style))
+        found.append((heard(job.trouble), standing(job, line.life).style))
     if line.life.sentence is not None:
         found.append((line.life.sentence, line.life.life.style))
     notices = ((notice.sentence, notice.style) for notice in line.notices)
-    return [*found, *job.held_up, *notices]
+    held_up = ((heard(text), style) for text, style in job.held_up)
+    return [*found, *held_up, *notices]
 
 
 # -- experiments
@@ -256,9 +258,9 @@ class ExperimentLine:
     def sentences(self) -> list[tuple[str, str]]:
         """Return what is wrong with it."""
         several = len(self.jobs) > 1
-        found = [] if self.trouble is None else [(self.trouble, "warn")]
+        found = [] if self.trouble is None else [(heard(self.trouble), "warn")]
         for job, life in zip(self.jobs, self.lives, strict=True):
-            name = f"{job.name}: " if several else ""
+            name = tr("{name}: ", name=job.name) if several else ""
             found += [(name + text, style) for text, style in job_sentences(JobLine(job, life, ()))]
         return sorted(found, key=lambda pair: _STYLES.index(pair[1]))
 
@@ -305,11 +307,11 @@ def experiment_cells(line: ExperimentLine, glyphs: Glyphs) -> list[Cell]:
         sign(found, glyphs),
         (line.name, "strong"),
         f"{len(line.jobs):,}",
-        (found.word, found.style),
+        (term("standing", found.word), found.style),
         beat_cell(line.beat_age, glyphs),
         done,
         counted,
         failed,
         cost,
-        (line.rehearsal, "warn"),
+        (term("rehearsal", line.rehearsal), "warn"),
     ]

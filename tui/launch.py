@@ -16,6 +16,7 @@ from runner.cli.exits import DONE, USER_MISTAKE, WORK_REMAINS
 from runner.core.errors import ConfigError, RunnerError
 from runner.storage.lock import Holder, holder
 from runner.storage.reader import exists
+from tui.language import tr
 
 RUNNER = (sys.executable, "-m", "runner")
 PLAN_SECONDS = 120.0
@@ -63,7 +64,11 @@ class Launch:
                 held = holder(folder)
             except OSError as error:
                 raise RunnerError(
-                    f"{folder} cannot be looked into ({error.strerror}): nothing was started"
+                    tr(
+                        "{folder} cannot be looked into ({strerror}): nothing was started",
+                        folder=folder,
+                        strerror=error.strerror,
+                    )
                 ) from None
             if held is not None:
                 return held
@@ -92,15 +97,21 @@ def planned(words: Sequence[str]) -> Launch:
         )
     except subprocess.TimeoutExpired:
         raise RunnerError(
-            f"the plan took longer than {PLAN_SECONDS:.0f} s: {command(words)}"
+            tr(
+                "the plan took longer than {seconds:.0f} s: {command}",
+                seconds=PLAN_SECONDS,
+                command=command(words),
+            )
         ) from None
     said = _last(done.stderr.decode("utf-8", "replace")).removeprefix("error: ")
     if done.returncode and said:
         raise (ConfigError if done.returncode == USER_MISTAKE else RunnerError)(said)
     plans, warnings = _read(done.stdout.decode("utf-8", "replace"))
     if not plans:
-        why = warnings[0] if warnings else "the runner said no plan"
-        raise ConfigError(f"{why}; see it with: {command([*words, 'action=plan'])}")
+        why = warnings[0] if warnings else tr("the runner said no plan")
+        raise ConfigError(
+            tr("{why}; see it with: {command}", why=why, command=command([*words, "action=plan"]))
+        )
     return Launch(tuple(words), plans, warnings)
 
 
@@ -109,7 +120,7 @@ def _read(text: str) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
     try:
         found: Any = json.loads(text or "{}")
     except ValueError as error:
-        raise RunnerError(f"the runner's plan cannot be read ({error})") from None
+        raise RunnerError(tr("the runner's plan cannot be read ({error})", error=error)) from None
     jobs = found.get("jobs", [found])
     refused = [
         f"{job['job']}: {str(job['why']).removeprefix(job['job'] + ': ')}"
@@ -152,7 +163,7 @@ class Started:
                 source.seek(max(size - _MOST_LOG, 0))
                 text = source.read().decode("utf-8", "replace")
         except OSError as error:
-            return [f"{self.log} cannot be read ({error.strerror})"]
+            return [tr("{log} cannot be read ({strerror})", log=self.log, strerror=error.strerror)]
         return [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
 
 
@@ -165,7 +176,11 @@ def start(launch: Launch) -> Started:
     held = launch.held()
     if held is not None:
         raise RunnerError(
-            f"a runner is at work on it already (pid {held.pid} on {held.host}): nothing was started"
+            tr(
+                "a runner is at work on it already (pid {pid} on {host}): nothing was started",
+                pid=held.pid,
+                host=held.host,
+            )
         )
     home = launch.experiments[0]
     stamp = time.strftime("%Y%m%dT%H%M%S")
@@ -184,7 +199,9 @@ def start(launch: Launch) -> Started:
         finally:
             os.close(handle)
     except OSError as error:
-        raise RunnerError(f"{log}: the runner cannot be started ({error.strerror})") from None
+        raise RunnerError(
+            tr("{log}: the runner cannot be started ({strerror})", log=log, strerror=error.strerror)
+        ) from None
     return Started(launch, log, process)
 
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from runner.storage.ledger import HEARTBEAT_SECONDS
 from tui.cells import age
+from tui.language import tr
 from tui.model import Job
 
 LATE = 3 * HEARTBEAT_SECONDS
@@ -62,36 +63,53 @@ def liveness(job: Job, now: float, host: str) -> Liveness:
     silent = now - float(beat["at"])
     there = str(beat.get("host", "?"))
     here = there == host
-    who = f"pid {beat.get('pid', '?')} on {there}"
+    who = tr("pid {pid} on {there}", pid=beat.get("pid", "?"), there=there)
     if silent < -AHEAD:
         return Liveness(
             life=Life.ALIVE,
             beat_age=silent,
-            sentence=f"The clock of {there} is {age(-silent)} ahead of this one; ages are off by that.",
+            sentence=tr(
+                "The clock of {there} is {time} ahead of this one; ages are off by that.",
+                there=there,
+                time=age(-silent),
+            ),
         )
     held = job.holder is not None if here else silent <= DEAD and not beat.get("left")
     if not held and beat.get("finished"):
         return Liveness(life=Life.FINISHED, beat_age=silent, sentence=None)
     if not held:
         left = bool(beat.get("left"))
-        what = "The runner has ended with work left" if left else "The runner is gone"
+        what = tr("The runner has ended with work left") if left else tr("The runner is gone")
         return Liveness(
             life=Life.LEFT if left else Life.DEAD,
             beat_age=silent,
-            sentence=f"{what}: last heartbeat {age(silent)} ago ({who}). Batches go on at the provider; "
-            "nothing is fetched until you run the same command again.",
+            sentence=tr(
+                "{what}: last heartbeat {silent} ago ({who}). Batches go on at the provider; "
+                "nothing is fetched until you run the same command again.",
+                what=what,
+                silent=age(silent),
+                who=who,
+            ),
         )
     if silent > DEAD:
         return Liveness(
             life=Life.STOPPED,
             beat_age=silent,
-            sentence=f"The runner is suspended: {who} holds the ledger and has sent no heartbeat for {age(silent)} "
-            "(after Ctrl-Z: fg brings it back).",
+            sentence=tr(
+                "The runner is suspended: {who} holds the ledger and has sent no heartbeat "
+                "for {silent} (after Ctrl-Z: fg brings it back).",
+                who=who,
+                silent=age(silent),
+            ),
         )
     if silent > LATE:
         return Liveness(
             life=Life.LATE,
             beat_age=silent,
-            sentence=f"The runner is late: last heartbeat {age(silent)} ago ({who}).",
+            sentence=tr(
+                "The runner is late: last heartbeat {silent} ago ({who}).",
+                silent=age(silent),
+                who=who,
+            ),
         )
     return Liveness(life=Life.ALIVE, beat_age=max(silent, 0.0), sentence=None)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from tui.language import later, tr
 from tui.settings import THEMES
 
 if TYPE_CHECKING:
@@ -45,14 +46,15 @@ def commands(screen: "Screen[object]") -> Iterator[Command]:
         if moves or name in seen or not active.enabled:
             continue
         seen.add(name)
-        kind = "view" if name.startswith("view_") else "do"
+        kind = later("view") if name.startswith("view_") else later("do")
+        key = app.get_key_display(binding)
         yield (
-            f"{kind}: {binding.description}",
-            binding.tooltip or f"The same as the key {app.get_key_display(binding)}",
+            f"{tr(kind)}: {tr(binding.description)}",
+            tr(binding.tooltip) if binding.tooltip else tr("The same as the key {key}", key=key),
             _doer(app, binding.action, active.node),
         )
     for theme in THEMES:
-        yield f"theme: {theme}", "Draw in these colours", _themer(app, theme)
+        yield tr("theme: {theme}", theme=theme), tr("Draw in these colours"), _themer(app, theme)
 
 
 _MOVES = frozenset({"down", "up", "first", "last", "page_down", "page_up"})

@@ -8,8 +8,9 @@ from typing import Any
 
 from runner.core.images import described, facts, header
 from runner.core.model import Image
+from tui.language import later, tr
 
-_UNNAMED = "image"
+_UNNAMED = later("image")
 
 
 def picture_in(part: Mapping[str, Any], names: Mapping[str, str]) -> str | None:
@@ -38,8 +39,11 @@ def _line(data: str, names: Mapping[str, str]) -> str:
     try:
         content = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
-        return f"[{_UNNAMED}, {len(data):,} characters that are no base64]"
+        return tr("[image, {count:,} characters that are no base64]", count=len(data))
     read = header(content)
     name = names.get(sha256(content).hexdigest())
-    about = f"{len(content):,} bytes" if read is None else facts(*read, len(content))
-    return f"[{_UNNAMED} {name}, {about}]" if name else f"[{_UNNAMED}, {about}]"
+    about = (
+        tr("{count:,} bytes", count=len(content)) if read is None else facts(*read, len(content))
+    )
+    image = tr(_UNNAMED)
+    return f"[{image} {name}, {about}]" if name else f"[{image}, {about}]"

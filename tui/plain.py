@@ -16,6 +16,7 @@ from runner.core.summary import by_state, shown_state
 from tui.arguments import LOCKED, NO_INPUT, WELL, WORK_REMAINS
 from tui.attention import Notice, attention
 from tui.cells import age, clean
+from tui.language import heard, term, tr
 from tui.liveness import Life, Liveness, liveness
 from tui.model import Health, Job, Snapshot, Totals, totals
 from tui.source import ExperimentSource, experiment_folders
@@ -39,13 +40,21 @@ def experiment_folder(outputs: Path, name: str) -> Path:
     known = [path.name for path in experiment_folders(outputs)]
     near = get_close_matches(name, known, n=1)
     if near:
-        hint = f"did you mean {near[0]}?"
+        hint = tr("did you mean {near}?", near=near[0])
     elif known:
-        more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-        hint = f"there are {', '.join(known[:_MOST_NAMED])}{more}"
+        more = (
+            tr(" and {more} more", more=len(known) - _MOST_NAMED)
+            if len(known) > _MOST_NAMED
+            else ""
+        )
+        hint = tr("there are {known}{more}", known=", ".join(known[:_MOST_NAMED]), more=more)
     else:
-        hint = f"there is none yet; {called.command()} makes the first one"
-    raise NoSuchExperiment(clean(f"no experiment {name} in {outputs}: {hint}"))
+        hint = tr("there is none yet; {command} makes the first one", command=called.command())
+    raise NoSuchExperiment(
+        clean(
+            tr("no experiment {name} in {outputs}: {hint}", name=name, outputs=outputs, hint=hint)
+        )
+    )
 
 
 _MOST_NAMED = 8
@@ -92,7 +101,7 @@ def _counters(found: Totals) -> dict[str, Any]:
 
 def _job_facts(job: Job, life: Liveness, now: float, notices: list[Notice]) -> dict[str, Any]:
     beat = job.heartbeat
-    held = [text for text, _ in job.held_up]
+    held = [heard(text) for text, _ in job.held_up]
     return {
         "job": job.name,
         "folder": str(job.folder),
@@ -168,11 +177,16 @@ def _exit_code(job: Job, life: Liveness) -> int:
 def lines(facts: Facts) -> Iterator[str]:
     """Yield an experiment's facts as text for people, and for grep."""
     if facts["trouble"]:
-        yield f"ERROR {clean(facts['trouble'])}"
+        yield f"ERROR {clean(heard(facts['trouble']))}"
     for job in facts["jobs"]:
         yield from (clean(line) for line in _job_lines(facts["experiment"], job))
     if len(facts["jobs"]) > 1:
-        yield f"{clean(facts['experiment'])} {len(facts['jobs'])} jobs  {counters_line(facts)}"
+        yield tr(
+            "{experiment} {count} jobs  {counters}",
+            experiment=clean(facts["experiment"]),
+            count=len(facts["jobs"]),
+            counters=counters_line(facts),
+        )
 
 
 def _job_lines(experiment: str, job: Facts) -> Iterator[str]:
@@ -183,12 +197,13 @@ def _job_lines(experiment: str, job: Facts) -> Iterator[str]:
     yield " ".join(words)
     if job["trouble"]:
         old = job["data_age"]
-        stale = "" if old is None else f"; what follows is {age(old)} old"
-        yield f"ERROR {job['trouble']}{stale}"
+        stale = "" if old is None else tr("; what follows is {old} old", old=age(old))
+        yield f"ERROR {heard(job['trouble'])}{stale}"
     if job["data_age"] is not None and job["ledger"] != Health.NEWER:
         yield counters_line(job)
         if job["states"]:
-            yield "batches " + " ".join(f"{k}={n}" for k, n in sorted(job["states"].items()))
+            states = " ".join(f"{k}={n}" for k, n in sorted(job["states"].items()))
+            yield tr("batches {states}", states=states)
         for batch in job["batches"]:
             if not batch["over"]:
                 yield _batch_line(batch)
@@ -208,24 +223,38 @@ def counters_line(facts: Facts) -> str:
     done = facts["success"] + facts["retry_success"] + facts["failed"]
     cost = "?" if facts["cost_usd"] is None else f"{facts['cost_usd']:.4f}"
     if facts["cost_unknown"]:
-        cost += f" (unknown for {facts['cost_unknown']}, up to {facts['cost_unknown_usd']:.4f})"
+        cost += tr(
+            " (unknown for {count}, up to {usd:.4f})",
+            count=facts["cost_unknown"],
+            usd=facts["cost_unknown_usd"],
+        )
     of = "" if facts["budget_usd"] is None else f"/{facts['budget_usd']:.2f}"
-    wrong = "" if facts["adds_up"] else "  ! they do not add up"
-    return (
-        f"answers {done}/{facts['total']} success {facts['success']} retry_success "
-        f"{facts['retry_success']} failed {facts['failed']} open {facts['open']} "
-        f"unreadable {facts['unreadable']} lost {facts['lost']} cost ${cost}{of}{wrong}"
+    wrong = "" if facts["adds_up"] else tr("  ! they do not add up")
+    counted = ("total", "success", "retry_success", "failed", "open", "unreadable", "lost")
+    return tr(
+        "answers {done}/{total} success {success} retry_success {retry_success} failed {failed} "
+        "open {open} unreadable {unreadable} lost {lost} cost ${cost}{of}{wrong}",
+        done=done,
+        cost=cost,
+        of=of,
+        wrong=wrong,
+        **{name: facts[name] for name in counted},
     )
 
 
 def _batch_line(batch: Facts) -> str:
-    line = f"batch {batch['batch']} {batch['state']} {batch['requests']} requests"
+    line = tr(
+        "batch {key} {state} {requests} requests",
+        key=batch["batch"],
+        state=term("state", batch["state"]),
+        requests=batch["requests"],
+    )
     if batch["completed"] is not None:
-        line += f", {batch['completed']} done"
+        line += tr(", {completed} done", completed=batch["completed"])
     elif batch["polled_at"] is not None:
-        line += ", no progress reported"
+        line += tr(", no progress reported")
     if batch["remote_state"]:
-        line += f", the provider says {batch['remote_state']}"
+        line += tr(", the provider says {remote_state}", remote_state=batch["remote_state"])
     return line + (f" - {batch['error']}" if batch["error"] else "")
 
 
@@ -233,6 +262,9 @@ def _notice_line(notice: Facts) -> str:
     batch = notice["batch"]
     named = batch is None or str(notice["sentence"]).startswith(batch)
     return f"{notice['level']} " + ("" if named else f"{batch} ") + str(notice["sentence"])
+
+
+_PLANNED = ("experiment", "provider", "model", "total", "to_send", "batches")
 
 
 def plan_lines(plans: Iterable[Facts], warnings: Iterable[str]) -> Iterator[str]:
@@ -243,15 +275,23 @@ def plan_lines(plans: Iterable[Facts], warnings: Iterable[str]) -> Iterator[str]
             for key in ("cost_usd_low", "cost_usd_high")
         )
         yield clean(
-            f"{plan['experiment']} {plan['provider']} {plan['model']}"
-            f"{' REHEARSAL' if plan['rehearsal'] else ''}: {plan['total']} requests, "
-            f"{plan['success'] + plan['retry_success']} answered already, {plan['to_send']} to send "
-            f"in {plan['batches']} {'batch' if plan['batches'] == 1 else 'batches'}, {low} to {high}"
+            tr(
+                "{experiment} {provider} {model}{rehearsal}: {total} requests, {answered} answered "
+                "already, {to_send} to send in 1 batch, {low} to {high}"
+                if plan["batches"] == 1
+                else "{experiment} {provider} {model}{rehearsal}: {total} requests, {answered} "
+                "answered already, {to_send} to send in {batches} batches, {low} to {high}",
+                rehearsal=" REHEARSAL" if plan["rehearsal"] else "",
+                answered=plan["success"] + plan["retry_success"],
+                low=low,
+                high=high,
+                **{name: plan[name] for name in _PLANNED},
+            )
         )
         for note in plan["notes"]:
-            yield clean(f"WARN {note}")
+            yield clean(f"WARN {heard(note)}")
     for warning in warnings:
-        yield clean(f"WARN {warning}")
+        yield clean(f"WARN {heard(warning)}")
 
 
 # -- once, and again and again
@@ -279,7 +319,11 @@ class Teller:
             folders = experiment_folders(self.outputs)
         if not folders:
             raise NoSuchExperiment(
-                f"no experiment in {self.outputs} yet; {called.command()} makes the first one"
+                tr(
+                    "no experiment in {outputs} yet; {command} makes the first one",
+                    outputs=self.outputs,
+                    command=called.command(),
+                )
             )
         codes: list[int] = []
         for folder in folders:
@@ -339,7 +383,7 @@ def _listed(facts: Facts) -> str:
     words = [f"{facts['experiment']} ", f"jobs={len(facts['jobs'])}", f"ledger={ledgers}"]
     words += [f"runner={lives}", *([f"heartbeat={age(min(beats))}"] if beats else [])]
     words += [*(["REHEARSAL"] if told else []), counters_line(facts)]
-    words += [f"attention {warned}"] if warned else []
+    words += [tr("attention {warned}", warned=warned)] if warned else []
     return clean(" ".join(words))
 
 
@@ -365,7 +409,7 @@ def steady(facts: Any) -> Any:
 def changes(before: Facts | None, facts: Facts) -> Iterator[str]:
     """Yield a line for everything that is not as it was."""
     if facts["trouble"] and (before is None or before["trouble"] != facts["trouble"]):
-        yield clean(f"ERROR {facts['trouble']}")
+        yield clean(f"ERROR {heard(facts['trouble'])}")
     known = {job["job"]: job for job in before["jobs"]} if before else {}
     for job in facts["jobs"]:
         for line in _job_changes(known.get(job["job"]), job):
@@ -377,7 +421,7 @@ def _job_changes(old: Facts | None, job: Facts) -> Iterator[str]:
     if (now.get("runner"), now.get("ledger")) != (job["runner"], job["ledger"]):
         yield f"ledger={job['ledger']} runner={job['runner']}"
         if job["trouble"]:
-            yield f"ERROR {job['trouble']}"
+            yield f"ERROR {heard(job['trouble'])}"
     said = {_figureless(sentence) for sentence in now.get("runner_says", ())}
     for sentence in job["runner_says"]:
         if _figureless(sentence) not in said:

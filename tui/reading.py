@@ -22,12 +22,13 @@ from runner.core.model import (
     QuestionSet,
     Variant,
 )
-from runner.core.states import BatchState
+from runner.core.states import BatchState, Outcome
 from runner.storage.paths import request_path
 from tui.answers import STATE_WORDS, JobAnswers, QuestionShown
 from tui.cells import clean, clean_lines
 from tui.conditions import Combination
 from tui.frame import Piece
+from tui.language import later, term, tr
 from tui.pictures import picture_in
 
 if TYPE_CHECKING:
@@ -112,7 +113,14 @@ def read_one(one: JobAnswers, row: int) -> OneAnswer:
             attempts.append(_attempt(one, part.path, place, id_, part.batch, counts=counts))
         except (OSError, LookupError, ValueError, pl.exceptions.PolarsError) as error:
             what = " ".join(str(error).split())[:120]
-            notes.append(f"attempts/{part.path.name}, row {place} cannot be read ({what})")
+            notes.append(
+                tr(
+                    "attempts/{name}, row {place} cannot be read ({what})",
+                    name=part.path.name,
+                    place=place,
+                    what=what,
+                )
+            )
             outcome = str(one.attempts["outcome"][at])
             attempts.append(Attempt(batch=part.batch, outcome=outcome, counts=counts))
     seen = {attempt.batch for attempt in attempts}
@@ -137,6 +145,14 @@ def read_one(one: JobAnswers, row: int) -> OneAnswer:
     )
 
 
+def outcome_word(outcome: str) -> str:
+    """Return the word for an attempt's outcome, or for its batch's state while there is none."""
+    return term("outcome" if outcome in _OUTCOMES else "state", outcome)
+
+
+_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+
+
 def _attempt(
     one: JobAnswers, path: Path, row: int, id_: str, batch: str, *, counts: bool
 ) -> Attempt:
@@ -145,7 +161,7 @@ def _attempt(
     frame = pl.scan_parquet(path, glob=False).slice(row, 1).collect()
     cells = frame.row(0, named=True) if frame.height else {}
     if cells.get("custom_id") != id_:
-        raise ValueError("the file was changed meanwhile")
+        raise ValueError(tr("the file was changed meanwhile"))
     values = {
         q.id: Value(
             value=cells.get(f"{q.id}_value"),
@@ -188,9 +204,13 @@ def prompt_of(one: JobAnswers, batch: str, id_: str) -> Sent | str:
     try:
         line = _line_of(path, id_, names)
     except (OSError, ValueError) as error:
-        return f"requests/{path.name} cannot be read ({' '.join(str(error).split())})"
+        return tr(
+            "requests/{name} cannot be read ({error})",
+            name=path.name,
+            error=" ".join(str(error).split()),
+        )
     if line is None:
-        return f"requests/{path.name} has no line for {id_}"
+        return tr("requests/{name} has no line for {id}", name=path.name, id=id_)
     return sent(line, pictures_of(one.experiment))
 
 
@@ -344,13 +364,13 @@ def marks(one: JobAnswers, attempt: Attempt, custom_id: str) -> Marks:
     record = one.experiment.get("question_set")
     if record is None:
         return Marks(
-            note="not marked: written by an older version, which did not keep its patterns"
+            note=tr("not marked: written by an older version, which did not keep its patterns")
         )
     reader = compiled(record)
     if reader is None:
-        return Marks(note="not marked: the ledger's patterns cannot be used by this version")
+        return Marks(note=tr("not marked: the ledger's patterns cannot be used by this version"))
     if len(attempt.raw) > MOST_READ:
-        return Marks(note="not marked: too long")
+        return Marks(note=tr("not marked: too long"))
     found = reader.read_of(custom_id, attempt.raw, attempt.facts.get("finish_reason"))
     spans = tuple(sorted(r.span for r in found.values() if r.span is not None))
     written = {id_: r.written for id_, r in found.items() if r.written}
@@ -359,7 +379,10 @@ def marks(one: JobAnswers, attempt: Attempt, custom_id: str) -> Marks:
     other = [q.id for q in asked.questions if _differs(attempt.values.get(q.id), q, found[q.id])]
     note = None
     if other:
-        note = f"read today, {', '.join(other)} would be other than stored: action=extract shows what changes"
+        note = tr(
+            "read today, {other} would be other than stored: action=extract shows what changes",
+            other=", ".join(other),
+        )
     return Marks(spans, written, note)
 
 
@@ -398,17 +421,17 @@ def _append(lines: list[list[Piece]], text: str, style: str) -> None:
 
 
 _CAUSES = {
-    Cause.MISSING: "nothing was found for it",
-    Cause.AMBIGUOUS: "answered twice, with different numbers",
-    Cause.NOT_A_NUMBER: "what stands there is not one whole number",
-    Cause.NOT_AN_OPTION: "what stands there names none of the options plainly",
-    Cause.WRONG_COUNT: "more or fewer options than were asked for",
-    Cause.NOT_VALID: "what stands there is no JSON that the schema allows",
-    Cause.OTHER_SCALE: "the number is on another scale than the one asked for",
-    Cause.NO_REASON: "the reason is missing",
-    Cause.REFUSED: "the model would not answer",
-    Cause.TRUNCATED: "the answer was cut off",
-    Cause.BLOCKED: "the provider's filter blocked it",
+    Cause.MISSING: later("nothing was found for it"),
+    Cause.AMBIGUOUS: later("answered twice, with different numbers"),
+    Cause.NOT_A_NUMBER: later("what stands there is not one whole number"),
+    Cause.NOT_AN_OPTION: later("what stands there names none of the options plainly"),
+    Cause.WRONG_COUNT: later("more or fewer options than were asked for"),
+    Cause.NOT_VALID: later("what stands there is no JSON that the schema allows"),
+    Cause.OTHER_SCALE: later("the number is on another scale than the one asked for"),
+    Cause.NO_REASON: later("the reason is missing"),
+    Cause.REFUSED: later("the model would not answer"),
+    Cause.TRUNCATED: later("the answer was cut off"),
+    Cause.BLOCKED: later("the provider's filter blocked it"),
 }
 
 
@@ -416,6 +439,14 @@ def cause_words(cause: str, question: QuestionShown, written: tuple[str, ...] = 
     """Say why a question has no value."""
     said = ", ".join(written)
     if cause == Cause.OUT_OF_RANGE.value:
-        return f"{said or 'it'} is outside {question.minimum:g}-{question.maximum:g}"
+        return tr(
+            "{said} is outside {minimum:g}-{maximum:g}"
+            if said
+            else "it is outside {minimum:g}-{maximum:g}",
+            said=said,
+            minimum=question.minimum,
+            maximum=question.maximum,
+        )
     words = _CAUSES.get(Cause(cause)) if cause in {*Cause} else None
-    return f"{words or cause}{f': {said}' if said else ''}"
+    told = tr(words) if words else cause
+    return tr("{words}: {said}", words=told, said=said) if said else told

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from rich.cells import cell_len
 
 from tui.cells import Align
+from tui.language import tr
 
 Cell = str | tuple[str, str]
 """A text, or a text and its style: good, warn, bad, dim or strong."""
@@ -25,6 +28,20 @@ class Col:
     """Its share of the room that is left over."""
     ends: bool = False
     """Whether of what is too long both ends are shown."""
+
+
+def own(title: str, width: int, align: Align = "left", rank: int = 0, **more: Any) -> Col:
+    """Return a column with a title of the dashboard's, in the language that is spoken; it fits."""
+    told = tr(title)
+    return Col(told, width if told == title else max(width, cell_len(told)), align, rank, **more)
+
+
+def titled(columns: Iterable[Col]) -> list[Col]:
+    """Return columns with their titles in the language that is spoken."""
+    return [
+        own(col.title, col.width, col.align, col.rank, grow=col.grow, ends=col.ends)
+        for col in columns
+    ]
 
 
 class Rows(Protocol):

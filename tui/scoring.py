@@ -13,6 +13,7 @@ from runner.core.model import ItemKind
 from tui.answers import BAD, GOOD, GOOD_AGAIN, OPEN, Answers, JobAnswers, QuestionShown
 from tui.cells import clean
 from tui.conditions import spelled
+from tui.language import tr
 from tui.model import Job
 
 if TYPE_CHECKING:
@@ -191,20 +192,35 @@ def score_table(answers: Answers, pivot: Pivot) -> ScoreTable:
     notes = list(answers.notes)
     if live and len(live) < len(answers.jobs):
         left = len(answers.jobs) - len(live)
-        notes.insert(0, f"live answers only: {left} of {len(answers.jobs)} jobs are rehearsals")
+        notes.insert(
+            0,
+            tr(
+                "live answers only: {left} of {jobs} jobs are rehearsals",
+                left=left,
+                jobs=len(answers.jobs),
+            ),
+        )
     asked = [one for one in jobs if set(pivot.factors) <= set(one.conditions.names)]
     if len(asked) < len(jobs):
-        what = " and ".join(map(spelled, pivot.factors))
+        what = tr(" and ").join(map(spelled, pivot.factors))
         left = len(jobs) - len(asked)
-        notes.insert(0, f"left out: {left} of {len(jobs)} jobs, without {what}")
+        notes.insert(
+            0,
+            tr(
+                "left out: {left} of {jobs} jobs, without {what}",
+                left=left,
+                jobs=len(jobs),
+                what=what,
+            ),
+        )
     there = {q.id for one in asked for q in one.questions}
     questions = tuple(q for q in answers.questions if q.id in there and q.kind is ItemKind.NUMBER)
     numbers = {q.id for q in questions}
     if others := [q.id for q in answers.questions if q.id in there - numbers]:
-        what = "a choice has no mean; action=report has its shares"
+        what = tr("a choice has no mean; action=report has its shares")
         if any(q.kind is not ItemKind.CHOICE for q in answers.questions if q.id in others):
-            what = "not numbers; action=report has what can be counted of them"
-        notes.insert(0, f"{', '.join(others)}: {what}")
+            what = tr("not numbers; action=report has what can be counted of them")
+        notes.insert(0, tr("{others}: {what}", others=", ".join(others), what=what))
     frames = [_frame(one, pivot, questions) for one in asked]
     frame = pl.concat(frames or [_nothing(pivot)])
     rows = _rows(frame, pivot, questions)
@@ -226,8 +242,13 @@ def _ambiguous(frame: "pl.DataFrame", pivot: Pivot) -> Iterator[str]:
         twice = contents.filter(contents[_group(name)].is_duplicated())
         if twice.height:
             first, count = twice[_group(name)].sort()[0], twice[_group(name)].n_unique()
-            more = f" and {count - 1:,} more" if count > 1 else ""
-            yield f"{spelled(name)} {first}{more}: not the same text in all jobs, so a row each"
+            more = tr(" and {count:,} more", count=count - 1) if count > 1 else ""
+            yield tr(
+                "{name} {first}{more}: not the same text in all jobs, so a row each",
+                name=spelled(name),
+                first=first,
+                more=more,
+            )
 
 
 def _label(name: str) -> str:

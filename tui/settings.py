@@ -8,6 +8,7 @@ import yaml
 
 from runner.core.errors import ConfigError
 from tui.cells import ASCII, UNICODE, Glyphs
+from tui.language import ENGLISH, LANGUAGES
 
 THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "ansi-dark")
 """The ones whose contrast was checked; ansi-dark has the terminal's own colours."""
@@ -22,6 +23,7 @@ class DashboardSettings:
 
     theme: str = "textual-dark"
     glyphs: str = "unicode"
+    lang: str = ENGLISH
     poll_seconds: float = 1.0
     keymap: dict[str, str] = field(default_factory=dict)
     """Other keys, by the id of what they do."""
@@ -58,14 +60,16 @@ def load(path: Path | None) -> DashboardSettings:
     return _checked(str(path), DashboardSettings(**found))
 
 
-def changed(settings: DashboardSettings, **given: Any) -> DashboardSettings:
-    """Return settings with what the command line says; None: it says nothing.
+def changed(
+    settings: DashboardSettings, where: str = "command line", /, **given: Any
+) -> DashboardSettings:
+    """Return settings with what the command line says, or `where` else; None: it says nothing.
 
     Raises:
         ConfigError: naming the key.
     """
     said = {key: value for key, value in given.items() if value is not None}
-    return _checked("command line", replace(settings, **said))
+    return _checked(where, replace(settings, **said))
 
 
 def _checked(path: str, settings: DashboardSettings) -> DashboardSettings:
@@ -73,6 +77,8 @@ def _checked(path: str, settings: DashboardSettings) -> DashboardSettings:
         raise ConfigError(f"{path}: theme: {settings.theme!r}; there are {', '.join(THEMES)}")
     if settings.glyphs not in tuple(GLYPHS):
         raise ConfigError(f"{path}: glyphs: {settings.glyphs!r}; there are {', '.join(GLYPHS)}")
+    if settings.lang not in LANGUAGES:
+        raise ConfigError(f"{path}: lang: {settings.lang!r}; there are {', '.join(LANGUAGES)}")
     poll = settings.poll_seconds
     if (
         isinstance(poll, bool)

@@ -13,6 +13,7 @@ from runner.storage.commands import waiting
 from runner.storage.kv import DATABASE
 from runner.storage.lock import holder
 from runner.storage.reader import LedgerReader, exists
+from tui.language import tr
 from tui.model import Health, Job, Snapshot
 
 
@@ -100,10 +101,10 @@ class JobSource:
 
     def _judged(self, message: str) -> tuple[Health, str]:
         if not self._folder.exists():
-            return Health.MISSING, f"{self._folder} is not there"
+            return Health.MISSING, tr("{folder} is not there", folder=self._folder)
         with suppress(OSError):
             if not exists(self._folder):
-                return Health.EMPTY, f"{self._folder}: no run in it yet"
+                return Health.EMPTY, tr("{folder}: no run in it yet", folder=self._folder)
         return Health.DAMAGED, message
 
     def _kept(self, health: Health, trouble: str) -> Job:
@@ -134,7 +135,11 @@ class ExperimentSource:
         for folder in job_folders(self.folder):
             self._sources.setdefault(folder, JobSource(folder))
         jobs = tuple(self._sources[folder].read(now) for folder in sorted(self._sources))
-        trouble = None if jobs else f"{self.folder}: no run in it yet; nothing was created"
+        trouble = (
+            None
+            if jobs
+            else tr("{folder}: no run in it yet; nothing was created", folder=self.folder)
+        )
         last = self._last
         same = (
             last is not None

@@ -131,8 +131,10 @@ def _word_end(text: str, cut: int) -> int:
     """Return a cut that breaks no word, if there is one that leaves most of the row."""
     if text[cut] == " " or not text[cut].isascii():
         return cut
-    space = text.rfind(" ", 0, cut)
-    return space + 1 if space >= cut // 2 > 0 and text[space + 1 : cut].isascii() else cut
+    start = cut
+    while start and text[start - 1] != " " and text[start - 1].isascii():
+        start -= 1
+    return start if start > cut // 2 else cut
 
 
 def _cut(text: str, room: int) -> int:

@@ -12,6 +12,7 @@ from runner.core.states import Outcome
 from tui.answers import BAD, STATE_WORDS, JobAnswers, Progress
 from tui.cells import clean
 from tui.conditions import Conditions, spelled
+from tui.language import explained, tr
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +43,7 @@ _CHOICES = {
     "cause": tuple(cause.value for cause in Cause),
     "outcome": tuple(outcome.value for outcome in Outcome if outcome is not Outcome.OPEN),
 }
+_GROUPS = {"state": "status", "cause": "cause", "outcome": "outcome"}
 _NUMBER = re.compile(r"(>=|<=|>|<|=)?(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)")
 _COMPARE = {
     ">": operator.gt,
@@ -109,17 +111,22 @@ def parse(
         if signed and key in ids and key not in examples:
             found.append(Word(QUESTION, tuple(_values(signed[3])), ids[key], signed[2]))
             if signed[2] != "=" and not _NUMBER.fullmatch(signed[3]):
-                return f"{token}: a number after {signed[2]}, as {ids[key]}{signed[2]}70"
+                return tr(
+                    "{token}: a number after {sign}, as {question}{sign}70",
+                    token=token,
+                    sign=signed[2],
+                    question=ids[key],
+                )
             continue
         if not colon:
             found.append(Word("", (token[1:-1] if _QUOTED.fullmatch(token) else token,)))
             continue
         if key not in examples:
             known = ", ".join([*examples, *(f"{id_}>70" for id_ in list(ids.values())[:1])])
-            return f"{key}: is no filter word; there are {known}"
+            return tr("{key}: is no filter word; there are {keys}", key=key, keys=known)
         values = (rest,) if key == "answer" else tuple(_values(rest))
         if not rest or not values:
-            return f"{key}: needs a value, as {examples[key]}"
+            return tr("{key}: needs a value, as {example}", key=key, example=examples[key])
         if wrong := _wrong(key, values, examples[key]):
             return wrong
         found.append(Word(key, values))
@@ -139,7 +146,8 @@ def _parted(token: str, signed: re.Match[str] | None) -> tuple[str, str, str]:
 def hint(factors: Mapping[str, str], questions: Sequence[str]) -> str:
     """Return what can be typed, with examples of what is there; the longest come last."""
     some = [*list(_factor_examples(factors).values())[:2], *(f"{id_}>70" for id_ in questions[:1])]
-    return "  ".join(["words of an answer", *some, *_EXAMPLES.values(), *_MORE_EXAMPLES.values()])
+    told = (explained(key, word) for key, word in {**_EXAMPLES, **_MORE_EXAMPLES}.items())
+    return "  ".join([tr("words of an answer"), *some, *told])
 
 
 def _factor_examples(factors: Mapping[str, str]) -> dict[str, str]:
@@ -162,10 +170,13 @@ def _values(text: str) -> Iterator[str]:
 def _wrong(key: str, values: tuple[str, ...], example: str) -> str | None:
     for value in values:
         if key in _CHOICES and value.lower() not in _CHOICES[key]:
-            return f"{key}:{value}: there are {', '.join(_CHOICES[key])}"
+            known = ", ".join(explained(code, code, _GROUPS[key]) for code in _CHOICES[key])
+            return tr("{key}:{value}: there are {known}", key=key, value=value, known=known)
         none = key == "temperature" and value.lower() == NONE
         if key in _NUMBERS and not none and not _NUMBER.fullmatch(value):
-            return f"{key}:{value}: a number, as {example}"
+            return tr(
+                "{key}:{value}: a number, as {example}", key=key, value=value, example=example
+            )
     return None
 
 

@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 from textual.worker import get_current_worker
 
 from runner.core.states import Outcome
@@ -18,7 +17,8 @@ from runner.storage.commands import CommandVerb
 from tui.answers import Places
 from tui.cells import Glyphs, money
 from tui.conditions import level_words
-from tui.frame import Line, Piece
+from tui.frame import Keys, Line, Piece
+from tui.language import term, tr
 from tui.reading import (
     MOST_SHOWN,
     Attempt,
@@ -29,6 +29,7 @@ from tui.reading import (
     cause_words,
     marked,
     marks,
+    outcome_word,
     prompt_of,
     read_one,
     shown_value,
@@ -68,21 +69,36 @@ def head_lines(looked: Looked, glyphs: Glyphs, *, reasons: bool = False) -> Iter
     condition = answer.condition
     heat = glyphs.none if condition.temperature is None else f"{condition.temperature:g}"
     gap = f" {glyphs.dot} "
-    rehearsal: list[Piece] = [("  REHEARSAL", "warn")] if job.emulated else []
+    rehearsal: list[Piece] = [(tr("  REHEARSAL"), "warn")] if job.emulated else []
     yield [
-        (answer.state, STATE_STYLE[answer.state] or "strong"),
+        (term("status", answer.state), STATE_STYLE[answer.state] or "strong"),
         (f"{gap}{job.provider}{gap}{job.model}", ""),
         *rehearsal,
     ]
     levels = level_words(condition.levels)
-    yield [(gap.join([*levels, f"temperature {heat}", f"trial {answer.trial}"]), "")]
+    yield [
+        (
+            gap.join(
+                [
+                    *levels,
+                    tr("temperature {heat}", heat=heat),
+                    tr("trial {trial}", trial=answer.trial),
+                ]
+            ),
+            "",
+        )
+    ]
     for note in answer.notes:
         yield [(f"{glyphs.warning} {note}", "warn")]
     attempt = looked.attempt
     if not attempt.answered:
         lost = attempt.outcome in _OUTCOMES
-        what = "no answer here" if lost else f"no answer yet: {attempt.batch} is"
-        yield [(f"{what}: {attempt.outcome}" if lost else f"{what} {attempt.outcome}", "warn")]
+        word = outcome_word(attempt.outcome)
+        if lost:
+            yield [(tr("no answer here: {outcome}", outcome=word), "warn")]
+        else:
+            waits = tr("no answer yet: {batch} is {state}", batch=attempt.batch, state=word)
+            yield [(waits, "warn")]
         return
     for question in answer.job.questions:
         value = attempt.values.get(question.id, Value())
@@ -94,7 +110,8 @@ def head_lines(looked: Looked, glyphs: Glyphs, *, reasons: bool = False) -> Iter
             (f"  {value.pattern or 'none'}", "dim"),
         ]
         if value.cause:
-            line.append((f"  {value.cause}: {cause_words(value.cause, question, written)}", "bad"))
+            words = cause_words(value.cause, question, written)
+            line.append((tr("  {cause}: {words}", cause=value.cause, words=words), "bad"))
         if reasons and value.reason:
             line.append((f"  {' '.join(value.reason.split())}", "dim"))
         yield line
@@ -109,12 +126,20 @@ def attempt_lines(looked: Looked, glyphs: Glyphs) -> Iterator[list[Piece]]:
     for number, attempt in enumerate(looked.answer.attempts):
         here = several and number == looked.number
         line: list[Piece] = [
-            (f"{glyphs.running if here else ' '} attempt {number + 1}  {attempt.batch}  ", ""),
-            (attempt.outcome, OUTCOME_STYLE.get(attempt.outcome, "")),
+            (
+                tr(
+                    "{running} attempt {number}  {batch}  ",
+                    running=glyphs.running if here else " ",
+                    number=number + 1,
+                    batch=attempt.batch,
+                ),
+                "",
+            ),
+            (outcome_word(attempt.outcome), OUTCOME_STYLE.get(attempt.outcome, "")),
         ]
         line.append((_facts(attempt), "dim"))
         if several and attempt.counts:
-            line.append(("  counts", "strong"))
+            line.append((tr("  counts"), "strong"))
         yield line
         if error := attempt.facts.get("error"):
             yield [(f"    {error}", "bad")]
@@ -129,7 +154,8 @@ def _facts(attempt: Attempt) -> str:
     ]
     if facts.get("input_tokens") is not None or facts.get("output_tokens") is not None:
         tokens = (facts.get("input_tokens"), facts.get("output_tokens"))
-        told.append(" + ".join("?" if n is None else f"{n:,}" for n in tokens) + " tokens")
+        counted = ("?" if n is None else f"{n:,}" for n in tokens)
+        told.append(tr("{counted} tokens", counted=" + ".join(counted)))
     if facts.get("cost_usd") is not None:
         told.append(money(float(facts["cost_usd"])))
     if facts.get("request_id"):
@@ -143,20 +169,30 @@ def raw_lines(looked: Looked, glyphs: Glyphs) -> Iterator[list[Piece]]:
     if found.note:
         yield [(f"{glyphs.warning} {found.note}", "warn")]
     if attempt.raw is None:
-        yield [("no raw answer", "dim")]
+        yield [(tr("no raw answer"), "dim")]
         return
     if not attempt.raw:
-        yield [("the raw answer is empty", "dim")]
+        yield [(tr("the raw answer is empty"), "dim")]
         return
     yield from marked(attempt.raw[:MOST_SHOWN], _inside(found.spans))
     if len(attempt.raw) > MOST_SHOWN:
-        where = f"attempts/{attempt.path.name}, row {attempt.row}" if attempt.path else "attempts/"
+        where = (
+            tr("attempts/{name}, row {row}", name=attempt.path.name, row=attempt.row)
+            if attempt.path
+            else "attempts/"
+        )
         yield [_capped(len(attempt.raw), where, glyphs)]
 
 
 def _capped(size: int, where: str, glyphs: Glyphs) -> Piece:
     return (
-        f"{glyphs.warning} the first {MOST_SHOWN:,} of {size:,} characters; the whole is in {where}",
+        tr(
+            "{warning} the first {shown:,} of {size:,} characters; the whole is in {where}",
+            warning=glyphs.warning,
+            shown=MOST_SHOWN,
+            size=size,
+            where=where,
+        ),
         "warn",
     )
 
@@ -188,15 +224,28 @@ def all_lines(looked: Looked, glyphs: Glyphs, *, prompt: bool) -> Iterator[list[
     yield from head_lines(looked, glyphs, reasons=True)
     yield []
     if prompt:
-        yield [(f"{glyphs.rule * 2} the prompt, as it was sent in {looked.attempt.batch}", "dim")]
+        yield [
+            (
+                tr(
+                    "{rule} the prompt, as it was sent in {batch}",
+                    rule=glyphs.rule * 2,
+                    batch=looked.attempt.batch,
+                ),
+                "dim",
+            )
+        ]
         yield from prompt_lines(looked, glyphs)
     else:
-        yield [(f"{glyphs.rule * 2} the prompt is folded: t shows it", "dim")]
+        yield [(tr("{rule} the prompt is folded: t shows it", rule=glyphs.rule * 2), "dim")]
     yield []
     yield from attempt_lines(looked, glyphs)
     yield []
-    name = f"attempt {looked.number + 1}, " if len(looked.answer.attempts) > 1 else ""
-    yield [(f"{glyphs.rule * 2} {name}raw answer", "dim")]
+    name = (
+        tr("attempt {number}, ", number=looked.number + 1)
+        if len(looked.answer.attempts) > 1
+        else ""
+    )
+    yield [(tr("{rule} {attempt}raw answer", rule=glyphs.rule * 2, attempt=name), "dim")]
     yield from raw_lines(looked, glyphs)
 
 
@@ -248,7 +297,7 @@ class AnswerScreen(Screen[str]):
         """Lay out."""
         yield Line(id="answer-title")
         yield TextLines(id="answer-text")
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Read."""
@@ -270,7 +319,12 @@ class AnswerScreen(Screen[str]):
         self.query_one("#answer-title", Line).set_lines(
             [
                 (f"{several}{one.table['custom_id'][row]}", "strong"),
-                (f"  {self._index + 1:,} of {len(self._places):,}", "dim"),
+                (
+                    tr(
+                        "  {number:,} of {count:,}", number=self._index + 1, count=len(self._places)
+                    ),
+                    "dim",
+                ),
             ]
         )
 
@@ -327,7 +381,9 @@ class AnswerScreen(Screen[str]):
         """Copy the raw answer."""
         if self._looked is not None and self._looked.attempt.raw is not None:
             self.app.copy_to_clipboard(self._looked.attempt.raw)
-            self.notify(f"{len(self._looked.attempt.raw):,} characters copied", markup=False)
+            self.notify(
+                tr("{count:,} characters copied", count=len(self._looked.attempt.raw)), markup=False
+            )
 
     def action_again(self) -> None:
         """Ask the runner to ask this one again."""

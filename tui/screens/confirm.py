@@ -22,6 +22,7 @@ from runner.core.summary import shown_state
 from runner.storage.commands import Command, CommandVerb, answered, leave
 from tui.cells import age, clean, money
 from tui.frame import Line, Piece
+from tui.language import heard, later, term, tr
 from tui.liveness import Liveness, liveness
 from tui.model import Job
 from tui.views.view import Wanted
@@ -53,108 +54,151 @@ def question(wanted: Wanted, life: Liveness, now: float) -> Question:
     job = wanted.job
     batch = next((b for b in job.batches if b.key == wanted.batch), None)
     if wanted.verb not in (CommandVerb.STOP, CommandVerb.RETRY) and batch is None:
+        title = tr("{what} {batch}?", what=tr(_NAMES[wanted.verb]), batch=wanted.batch)
         return Question(
-            f"{_NAMES[wanted.verb]} {wanted.batch}?",
-            ((f"{job.name} has no batch {wanted.batch} any more.", "bad"),),
+            title,
+            (
+                (
+                    tr("{name} has no batch {batch} any more.", name=job.name, batch=wanted.batch),
+                    "bad",
+                ),
+            ),
             possible=False,
         )
     named = "" if batch is None else f" {batch.key}"
+    what = tr(_NAMES[wanted.verb])
+    title = tr("{what}{batch}  ({job})?", what=what, batch=named, job=job.name)
     lines = list(_ASK[wanted.verb](wanted, batch, life))
     possible = not any(style == "bad" for _, style in lines)
     if job.emulated:
-        lines.append(("REHEARSAL: nothing is really billed.", "warn"))
+        lines.append((tr("REHEARSAL: nothing is really billed."), "warn"))
     lines += [
-        (f"The same was asked {age(now - command['at'])} ago, and waits.", "warn")
+        (tr("The same was asked {time} ago, and waits.", time=age(now - command["at"])), "warn")
         for command in job.commands
         if command["verb"] == wanted.verb and command.get("batch") == wanted.batch
     ]
     if possible and not life.at_work:
-        lines.append((_WAITS, "warn"))
+        lines.append((tr(_WAITS, command=called.command()), "warn"))
     choices = batch.candidates if batch and wanted.verb is CommandVerb.ADOPT else ()
-    return Question(f"{_NAMES[wanted.verb]}{named}  ({job.name})?", tuple(lines), choices, possible)
+    return Question(title, tuple(lines), choices, possible)
 
 
-_WAITS = (
+_WAITS = later(
     "No runner is at work: this waits until one is started with the same command as before "
-    f"({called.command()} …)."
+    "({command} …)."
 )
 _NAMES = {
-    CommandVerb.STOP: "Stop the runner",
-    CommandVerb.CANCEL: "Cancel",
-    CommandVerb.RETRY: "Ask failed requests again",
-    CommandVerb.RESUBMIT: "Ask again what is left of",
-    CommandVerb.ADOPT: "Adopt",
-    CommandVerb.ABANDON: "Give up",
+    CommandVerb.STOP: later("Stop the runner"),
+    CommandVerb.CANCEL: later("Cancel"),
+    CommandVerb.RETRY: later("Ask failed requests again"),
+    CommandVerb.RESUBMIT: later("Ask again what is left of"),
+    CommandVerb.ADOPT: later("Adopt"),
+    CommandVerb.ABANDON: later("Give up"),
 }
 
 
 def _stop(wanted: Wanted, _batch: Batch | None, life: Liveness) -> Iterator[Piece]:
     if not life.at_work:
-        yield "No runner is at work on this job: there is nothing to stop.", "bad"
+        yield tr("No runner is at work on this job: there is nothing to stop."), "bad"
         return
     there = [b for b in wanted.job.batches if b.state in AT_PROVIDER]
     if there:
         count = sum(b.count for b in there)
         yield (
-            f"{_count(len(there), 'batch', 'batches')} with {count:,} requests go on at the provider, and are billed.",
+            tr(
+                "1 batch with {count:,} requests go on at the provider, and are billed."
+                if len(there) == 1
+                else "{batches:,} batches with {count:,} requests go on at the provider, and are "
+                "billed.",
+                batches=len(there),
+                count=count,
+            ),
             "",
         )
     else:
-        yield "Nothing is at the provider.", ""
-    yield "Nothing is lost; nothing is fetched until you run the same command again.", ""
+        yield tr("Nothing is at the provider."), ""
+    yield tr("Nothing is lost; nothing is fetched until you run the same command again."), ""
 
 
 def _cancel(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
     assert batch is not None
     if batch.state in _BEFORE_ORDER:
-        yield f"It is {batch.state}, and was never ordered: nothing is billed for it.", ""
-        yield f"Its {batch.count:,} requests wait until you ask for them again.", ""
+        yield (
+            tr(
+                "It is {state}, and was never ordered: nothing is billed for it.",
+                state=term("state", batch.state),
+            ),
+            "",
+        )
+        yield tr("Its {count:,} requests wait until you ask for them again.", count=batch.count), ""
         return
     if batch.state is BatchState.SUBMITTING:
         yield (
-            "Whether it was ordered cannot be told yet: it is cancelled when that is known.",
+            tr("Whether it was ordered cannot be told yet: it is cancelled when that is known."),
             "warn",
         )
         yield (
-            f"What it has answered by then is kept and billed, {_at_most(batch.reserved_usd)}.",
+            tr(
+                "What it has answered by then is kept and billed, {most}.",
+                most=_at_most(batch.reserved_usd),
+            ),
             "",
         )
         return
     if batch.state not in (BatchState.RUNNING, BatchState.CANCELLING):
-        yield f"It is {batch.state}: there is nothing to cancel any more.", "bad"
+        yield (
+            tr(
+                "It is {state}: there is nothing to cancel any more.",
+                state=term("state", batch.state),
+            ),
+            "bad",
+        )
         return
     if batch.completed is None:
         yield (
-            f"How many of its {batch.count:,} answers are in is not known: no progress was reported.",
+            tr(
+                "How many of its {count:,} answers are in is not known: no progress was reported.",
+                count=batch.count,
+            ),
             "",
         )
         yield (
-            f"What is finished is kept and billed, {_at_most(batch.reserved_usd)}; the rest is given up.",
+            tr(
+                "What is finished is kept and billed, {most}; the rest is given up.",
+                most=_at_most(batch.reserved_usd),
+            ),
             "",
         )
         return
     done = min(batch.completed, batch.count)
     rest = batch.count - done
-    kept = "what is finished is kept and billed"
     yield (
-        f"{done:,} of {batch.count:,} answers are in; {kept}, the other {rest:,} are given up.",
+        tr(
+            "{done:,} of {count:,} answers are in; what is finished is kept and billed, the "
+            "other {rest:,} are given up.",
+            done=done,
+            count=batch.count,
+            rest=rest,
+        ),
         "",
     )
-    yield "The provider may finish, and bill, a few more before it stops.", "dim"
+    yield tr("The provider may finish, and bill, a few more before it stops."), "dim"
 
 
 def _retry(wanted: Wanted, _batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
     count = len(wanted.requests) or int(wanted.job.summary.get("failed", 0))
     if not count:
-        yield "No request of this job has failed: there is nothing to ask again.", "bad"
+        yield tr("No request of this job has failed: there is nothing to ask again."), "bad"
         return
-    which = (
-        wanted.requests[0] if count == 1 and wanted.requests else _count(count, "failed request")
-    )
-    yield (
-        f"{which} {'is' if count == 1 else 'are'} asked once more; what is answered is not touched.",
-        "",
-    )
+    if count > 1:
+        which = later(
+            "{count:,} failed requests are asked once more; what is answered is not touched."
+        )
+    elif wanted.requests:
+        which = later("{request} is asked once more; what is answered is not touched.")
+    else:
+        which = later("1 failed request is asked once more; what is answered is not touched.")
+    yield tr(which, count=count, request=next(iter(wanted.requests), "")), ""
     yield _cost(wanted.job, count), ""
 
 
@@ -163,35 +207,66 @@ def _resubmit(wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[
     read = sum(batch.tally.get(name, 0) for name in ("valid", "invalid", "refused"))
     count = batch.count - read
     if count <= 0:
-        yield f"All {batch.count:,} requests of it were answered: nothing is left.", "bad"
+        yield (
+            tr("All {count:,} requests of it were answered: nothing is left.", count=batch.count),
+            "bad",
+        )
         return
-    yield f"Up to {count:,} requests that it left are asked again, in a batch of their own.", ""
-    yield "What was answered meanwhile is not asked again.", "dim"
+    yield (
+        tr(
+            "Up to {count:,} requests that it left are asked again, in a batch of their own.",
+            count=count,
+        ),
+        "",
+    )
+    yield tr("What was answered meanwhile is not asked again."), "dim"
     yield _cost(wanted.job, count), ""
 
 
 def _adopt(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
     assert batch is not None
     if batch.state is not BatchState.SUBMITTING or not batch.candidates:
-        yield f"It is {shown_state(batch)}, and no batch at the provider could be it.", "bad"
+        yield (
+            tr(
+                "It is {state}, and no batch at the provider could be it.",
+                state=term("state", shown_state(batch)),
+            ),
+            "bad",
+        )
         return
-    yield "Choose which batch at the provider it is. Its results have yet to prove it:", ""
-    yield "answers with other custom_ids are never taken. Nothing new is ordered or billed.", ""
+    yield tr("Choose which batch at the provider it is. Its results have yet to prove it:"), ""
+    yield tr("answers with other custom_ids are never taken. Nothing new is ordered or billed."), ""
 
 
 def _abandon(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[Piece]:
     assert batch is not None
     if batch.state not in (*AT_PROVIDER, BatchState.ENDED):
-        yield f"It is {batch.state}: nothing at the provider is to be given up.", "bad"
+        yield (
+            tr(
+                "It is {state}: nothing at the provider is to be given up.",
+                state=term("state", batch.state),
+            ),
+            "bad",
+        )
         return
     if batch.found:
         left = batch.count - batch.found
-        what = f"The {batch.found:,} answered here stay; the other {left:,} are asked again"
+        what = tr(
+            "The {found:,} answered here stay; the other {left:,} are asked again",
+            found=batch.found,
+            left=left,
+        )
     else:
-        what = f"Its answers are never fetched; its {batch.count:,} requests are asked again"
-    yield f"{what}, and paid again.", ""
+        what = tr(
+            "Its answers are never fetched; its {count:,} requests are asked again",
+            count=batch.count,
+        )
+    yield tr("{what}, and paid again.", what=what), ""
     yield (
-        f"What the provider may bill for it, {_at_most(batch.reserved_usd)}, stays in the budget.",
+        tr(
+            "What the provider may bill for it, {most}, stays in the budget.",
+            most=_at_most(batch.reserved_usd),
+        ),
         "warn",
     )
 
@@ -207,19 +282,15 @@ _ASK = {
 
 
 def _at_most(usd: Decimal | None) -> str:
-    return "an unknown amount" if usd is None else f"at most {money(usd)}"
+    return tr("an unknown amount") if usd is None else tr("at most {usd}", usd=money(usd))
 
 
 def _cost(job: Job, count: int) -> str:
     """Say what some requests may cost: the most that any request of the job was reserved for."""
     each = [b.reserved_usd / b.count for b in job.batches if b.reserved_usd is not None and b.count]
     if not each or any(b.reserved_usd is None for b in job.batches):
-        return "What that may cost is not known: there is no price for this model."
-    return f"That may cost at most {money(max(each) * count)}."
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+        return tr("What that may cost is not known: there is no price for this model.")
+    return tr("That may cost at most {most}.", most=money(max(each) * count))
 
 
 class ConfirmScreen(ModalScreen[None]):
@@ -260,9 +331,9 @@ class ConfirmScreen(ModalScreen[None]):
                     )
                 )
             with Horizontal(id="confirm-buttons"):
-                yield Button("No (n)", id="no", compact=True)
+                yield Button(tr("No (n)"), id="no", compact=True)
                 if asked.possible:
-                    yield Button("Yes (y)", id="yes", compact=True)
+                    yield Button(tr("Yes (y)"), id="yes", compact=True)
 
     def on_mount(self) -> None:
         """Show it, with No under the finger."""
@@ -304,7 +375,7 @@ class ConfirmScreen(ModalScreen[None]):
         """Leave the command, and tell when it was answered."""
         wanted, remote = self._wanted, self._remote()
         if self._question.choices and remote is None:
-            self.notify("choose one of the provider's batches first", severity="warning")
+            self.notify(tr("choose one of the provider's batches first"), severity="warning")
             self.query_one(OptionList).focus()
             return
         app, desk, folder = self.app, self._desk, wanted.job.folder
@@ -320,13 +391,19 @@ class ConfirmScreen(ModalScreen[None]):
             )
         except OSError as error:
             app.notify(
-                clean(f"nothing was asked: {folder}/commands cannot be written ({error.strerror})"),
+                clean(
+                    tr(
+                        "nothing was asked: {folder}/commands cannot be written ({strerror})",
+                        folder=folder,
+                        strerror=error.strerror,
+                    )
+                ),
                 severity="error",
                 timeout=20,
                 markup=False,
             )
             return
-        app.notify(f"asked for: {_said(command)}", markup=False)
+        app.notify(tr("asked for: {command}", command=_said(command)), markup=False)
         follow_up(app, folder, command)
 
     def _remote(self) -> str | None:
@@ -347,7 +424,13 @@ def follow_up(app: "App[Any]", folder: Path, command: Command) -> None:
         timer.stop()
         applied = bool(told.get("applied"))
         app.notify(
-            clean(f"{_said(command)}: {'' if applied else 'not done - '}{told.get('detail', '')}"),
+            clean(
+                tr(
+                    "{command}: {detail}" if applied else "{command}: not done - {detail}",
+                    command=_said(command),
+                    detail=heard(str(told.get("detail", ""))),
+                )
+            ),
             severity="information" if applied else "warning",
             timeout=10 if applied else 20,
             markup=False,
@@ -357,4 +440,5 @@ def follow_up(app: "App[Any]", folder: Path, command: Command) -> None:
 
 
 def _said(command: Command) -> str:
-    return " ".join(str(word) for word in (command["verb"], command.get("batch")) if word)
+    verb = term("verb", command["verb"])
+    return " ".join(str(word) for word in (verb, command.get("batch")) if word)

@@ -10,13 +10,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Input, Static
+from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import get_current_worker
 
 from tui.csv_file import write_csv
 from tui.desk import Desk
 from tui.frame import (
     Banner,
+    Keys,
     StatusLine,
     TabLine,
     TotalsLine,
@@ -24,6 +25,7 @@ from tui.frame import (
     tab_pieces,
     trouble_sentences,
 )
+from tui.language import later, tr
 from tui.liveness import liveness
 from tui.model import Snapshot, totals
 from tui.source import ExperimentSource
@@ -36,12 +38,12 @@ from tui.views.scores import ScoresView
 from tui.views.view import OpenAnswers, OpenJob, View, Wanted
 
 VIEWS: tuple[tuple[str, str, type[View]], ...] = (
-    ("0", "Jobs", JobsView),
-    ("1", "Plan", PlanView),
-    ("2", "Batches", BatchesView),
-    ("3", "Answers", AnswersView),
-    ("4", "Patterns", PatternsView),
-    ("5", "Scores", ScoresView),
+    ("0", later("Jobs"), JobsView),
+    ("1", later("Plan"), PlanView),
+    ("2", later("Batches"), BatchesView),
+    ("3", later("Answers"), AnswersView),
+    ("4", later("Patterns"), PatternsView),
+    ("5", later("Scores"), ScoresView),
 )
 
 
@@ -68,7 +70,15 @@ class TooSmall(Static):
     def on_resize(self) -> None:
         """Say how large it is, and how large it has to be."""
         width, height = self.app.size
-        self.update(f"the terminal is {width}x{height}, the dashboard needs {LEAST[0]}x{LEAST[1]}")
+        self.update(
+            tr(
+                "the terminal is {width}x{height}, the dashboard needs {columns}x{lines}",
+                width=width,
+                height=height,
+                columns=LEAST[0],
+                lines=LEAST[1],
+            )
+        )
 
 
 class Filter(Input):
@@ -138,12 +148,12 @@ class ExperimentScreen(Screen[None]):
             yield Banner()
             yield TabLine()
             yield TotalsLine()
-            yield Filter(placeholder="filter")
+            yield Filter(placeholder=tr("filter"))
             with ContentSwitcher(initial="Batches"):
                 for _, name, kind in VIEWS:
                     yield kind(self._desk.glyphs, id=name)
         yield TooSmall()
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Read once, then follow."""

@@ -10,14 +10,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from runner import called
-from tui.frame import Line, Piece
+from tui.frame import Keys, Line, Piece
 from tui.jobrows import EXPERIMENT_COLUMNS, ExperimentLine, experiment_cells, experiment_lines
+from tui.language import term, tr
 from tui.model import Snapshot
-from tui.rows import ListRows
+from tui.rows import ListRows, titled
 from tui.rowtable import RowTable
 from tui.screens.experiment import Filter
 from tui.source import AllSource
@@ -69,9 +70,9 @@ class ExperimentsScreen(Screen[None]):
         with Vertical(id="body"):
             yield Line(id="experiments-head", classes="line")
             yield Filter()
-            yield RowTable(EXPERIMENT_COLUMNS, empty="reading", id="experiments")
+            yield RowTable(titled(EXPERIMENT_COLUMNS), empty=tr("reading"), id="experiments")
             yield Line(id="about-experiment", classes="foot")
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Look once, then again and again."""
@@ -117,18 +118,24 @@ class ExperimentsScreen(Screen[None]):
         self._shown = {line.name: line for line in lines if _fits(line, self._words)}
         rows = [(name, experiment_cells(line, glyphs)) for name, line in self._shown.items()]
         table = self.query_one("#experiments", RowTable)
-        table.empty = "nothing fits" if lines else NOTHING
+        table.empty = tr("nothing fits") if lines else nothing()
         table.show_rows(ListRows(rows))
         self._draw_head(lines)
         self._draw_about()
 
     def _draw_head(self, lines: Iterable[ExperimentLine]) -> None:
         whole, shown = len(list(lines)), len(self._shown)
-        count = "1 experiment" if whole == 1 else f"{whole:,} experiments"
+        count = tr("1 experiment") if whole == 1 else tr("{whole:,} experiments", whole=whole)
         pieces: list[Piece] = [
             ("Chorus", "strong"),
             (
-                f"  {count if shown == whole else f'{shown:,} of {count}'} in {self._desk.outputs}",
+                tr(
+                    "  {count} in {outputs}",
+                    count=count
+                    if shown == whole
+                    else tr("{shown:,} of {count}", shown=shown, count=count),
+                    outputs=self._desk.outputs,
+                ),
                 "",
             ),
         ]
@@ -142,7 +149,10 @@ class ExperimentsScreen(Screen[None]):
         said = [] if line is None else line.sentences
         if len(said) > MOST_SENTENCES:
             more = len(said) - MOST_SENTENCES + 1
-            said = [*said[: MOST_SENTENCES - 1], (f"and {more} more: Enter shows them", "warn")]
+            said = [
+                *said[: MOST_SENTENCES - 1],
+                (tr("and {more} more: Enter shows them", more=more), "warn"),
+            ]
         foot = self.query_one("#about-experiment", Line)
         foot.set_lines(*([(text, style)] for text, style in said))
         foot.styles.height = len(said) + 1
@@ -162,7 +172,7 @@ class ExperimentsScreen(Screen[None]):
     def action_filter(self) -> None:
         """Open the line for filter words."""
         line = self.query_one(Filter)
-        line.open(line.value, "part of a name, model or state")
+        line.open(line.value, tr("part of a name, model or state"))
 
     @on(Input.Submitted)
     def _on_filter(self, event: Input.Submitted) -> None:
@@ -180,10 +190,16 @@ class ExperimentsScreen(Screen[None]):
         self.query_one("#experiments", RowTable).focus()
 
 
-NOTHING = f"nothing yet: {called.command()} rehearses the bundled experiment, free of charge"
+def nothing() -> str:
+    """Say what to do where there is no experiment."""
+    return tr(
+        "nothing yet: {command} rehearses the bundled experiment, free of charge",
+        command=called.command(),
+    )
 
 
 def _fits(line: ExperimentLine, words: tuple[str, ...]) -> bool:
-    texts = [line.name, line.standing.word, line.rehearsal]
+    word = line.standing.word
+    texts = [line.name, word, term("standing", word), line.rehearsal]
     texts += [text for job in line.jobs for text in (job.name, job.provider, job.model)]
     return all(any(word in text.lower() for text in texts) for word in words)

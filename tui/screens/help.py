@@ -13,21 +13,34 @@ from textual.screen import ModalScreen, Screen
 
 from tui.cells import UNICODE, Glyphs, fit
 from tui.frame import Line, Piece
+from tui.language import later, tr
 from tui.textlines import TextLines
 
 NUMBERS = (
-    "total = success + retry_success + failed + open, always; where that does not hold, a ! says so.",
-    "success: answered well when first asked. retry_success: after being asked again.",
-    "failed: asked as often as allowed without a readable answer. open: everything else.",
-    "These four count requests. Tries are counted beside them: each time a request was sent.",
-    "unreadable: a try whose answer could not be read. lost: one that brought no answer",
-    "(expired, cancelled, errored, in no result file). Both are asked again as often as allowed.",
-    "A missing value is never 0: it is left out of every mean, and counted as missing.",
-    "Patterns count values: an answer to four questions holds four; also of requests asked again.",
-    "Money is what tokens cost as the provider counted them; with what runs, at most that much more.",
-    "seen: how long ago the runner last said that it is at work (every few seconds).",
-    "ends in: when the provider's time for a batch is over; what is not answered by then expires.",
-    "An age is counted from what the ledger says; ? behind a state: as it was seen last.",
+    later(
+        "total = success + retry_success + failed + open, always; where that does not hold, a ! says so."
+    ),
+    later("success: answered well when first asked. retry_success: after being asked again."),
+    later("failed: asked as often as allowed without a readable answer. open: everything else."),
+    later(
+        "These four count requests. Tries are counted beside them: each time a request was sent."
+    ),
+    later("unreadable: a try whose answer could not be read. lost: one that brought no answer"),
+    later(
+        "(expired, cancelled, errored, in no result file). Both are asked again as often as allowed."
+    ),
+    later("A missing value is never 0: it is left out of every mean, and counted as missing."),
+    later(
+        "Patterns count values: an answer to four questions holds four; also of requests asked again."
+    ),
+    later(
+        "Money is what tokens cost as the provider counted them; with what runs, at most that much more."
+    ),
+    later("seen: how long ago the runner last said that it is at work (every few seconds)."),
+    later(
+        "ends in: when the provider's time for a batch is over; what is not answered by then expires."
+    ),
+    later("An age is counted from what the ledger says; ? behind a state: as it was seen last."),
 )
 
 
@@ -57,7 +70,9 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Show it."""
-        self.query_one("#keys", Line).set_lines([("esc closes; ctrl+p has all commands", "dim")])
+        self.query_one("#keys", Line).set_lines(
+            [(tr("esc closes; ctrl+p has all commands"), "dim")]
+        )
         text = self.query_one(TextLines)
         text.set_lines(self._lines)
         text.focus()
@@ -66,19 +81,19 @@ class HelpScreen(ModalScreen[None]):
 def help_lines(screen: "Screen[Any]", glyphs: Glyphs) -> Iterator[list[Piece]]:
     """Yield what there is to say about a screen."""
     yield [
-        ("Keys", "strong"),
-        ("  (the name in the middle is for keymap: in a settings file)", "dim"),
+        (tr("Keys"), "strong"),
+        (tr("  (the name in the middle is for keymap: in a settings file)"), "dim"),
     ]
     for keys, name, sentence in key_rows(screen):
         yield [(f"  {fit(keys, 14)} ", "strong"), (f"{fit(name, 18)} ", "dim"), (sentence, "")]
     yield []
-    yield [("Signs", "strong")]
+    yield [(tr("Signs"), "strong")]
     for sign, meaning in signs(glyphs):
         yield [(f"  {fit(sign, 3)}", "strong"), (meaning, "")]
     yield []
-    yield [("Numbers", "strong")]
+    yield [(tr("Numbers"), "strong")]
     for sentence in NUMBERS:
-        yield [(f"  {sentence}", "")]
+        yield [(f"  {tr(sentence)}", "")]
 
 
 def key_rows(screen: "Screen[Any]") -> list[tuple[str, str, str]]:
@@ -93,11 +108,12 @@ def key_rows(screen: "Screen[Any]") -> list[tuple[str, str, str]]:
         if binding.id is None and "command_palette" not in binding.action:
             continue  # Textual's own, as tab and the mouse's
         found.setdefault(what, []).append(screen.app.get_key_display(binding))
-        said[what] = binding.tooltip or binding.description
+        said[what] = tr(binding.tooltip or binding.description)
     rows = [(" ".join(dict.fromkeys(keys)), what[0], said[what]) for what, keys in found.items()]
     return sorted(rows, key=lambda row: 2 * (row[1] in MOVES) + row[1].startswith("view_"))
 
 
+_OF_TEXTUAL = later("Open the command palette")
 MOVES = frozenset({"down", "up", "first", "last", "page_down", "page_up"})
 """What everybody tries first."""
 
@@ -105,14 +121,14 @@ MOVES = frozenset({"down", "up", "first", "last", "page_down", "page_up"})
 def signs(glyphs: Glyphs) -> list[tuple[str, str]]:
     """Return the signs and their meanings."""
     return [
-        (glyphs.alive, "a runner is at work"),
-        (glyphs.good, "good, and over"),
-        (glyphs.bad, "bad: it needs you"),
-        (glyphs.warning, "look at this"),
-        (glyphs.running, "at the provider"),
-        (glyphs.waiting, "waits here"),
-        (glyphs.none, "not there; never 0"),
-        (glyphs.more, "there is more to the right"),
+        (glyphs.alive, tr("a runner is at work")),
+        (glyphs.good, tr("good, and over")),
+        (glyphs.bad, tr("bad: it needs you")),
+        (glyphs.warning, tr("look at this")),
+        (glyphs.running, tr("at the provider")),
+        (glyphs.waiting, tr("waits here")),
+        (glyphs.none, tr("not there; never 0")),
+        (glyphs.more, tr("there is more to the right")),
     ]
 
 

@@ -13,13 +13,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.widgets import Button, Footer
+from textual.widgets import Button
 
 from runner.cli.exits import USER_MISTAKE, WORK_REMAINS
 from runner.core.errors import ConfigError, RunnerError
 from tui.cells import clean, money
 from tui.desk import Desk
-from tui.frame import Banner, Line, Piece, StatusLine
+from tui.frame import Banner, Keys, Line, Piece, StatusLine
+from tui.language import heard, tr
 from tui.launch import FINE, Launch, Started, command, planned, start
 from tui.rowtable import RowTable
 from tui.views.plan import Planned, PlanView
@@ -85,14 +86,14 @@ class PlanScreen(Screen[None]):
             yield Banner()
             yield PlanView(self._desk.glyphs, id="Plan")
             with Horizontal(id="start"):
-                yield Button("Start", id="start-button", disabled=True, compact=True)
+                yield Button(tr("Start"), id="start-button", disabled=True, compact=True)
                 yield Line(id="start-said")
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Ask the runner for its plan."""
         self.query_one(StatusLine).set_lines([(command(self._words), "strong")])
-        self._say([("asking the runner what it would do; nothing is sent", "dim")])
+        self._say([(tr("asking the runner what it would do; nothing is sent"), "dim")])
         self._ask()
         self.set_interval(LOOK_SECONDS, self._look)
 
@@ -117,20 +118,27 @@ class PlanScreen(Screen[None]):
         warnings = list(launch.warnings)
         if len(warnings) > MOST_WARNINGS:
             more = len(warnings) - MOST_WARNINGS + 1
-            warnings = [*warnings[: MOST_WARNINGS - 1], f"and {more} more: action=plan has all"]
-        self.query_one(Banner).set_sentences([(line, "warn") for line in warnings])
+            warnings = [
+                *warnings[: MOST_WARNINGS - 1],
+                tr("and {more} more: action=plan has all", more=more),
+            ]
+        self.query_one(Banner).set_sentences([(heard(line), "warn") for line in warnings])
         try:
             held = launch.held()
         except RunnerError as error:
-            self._warn(f"{error}.")
-            self._go(Step.ENDED, [("nothing can be started", "bad")])
+            self._warn(tr("{error}.", error=error))
+            self._go(Step.ENDED, [(tr("nothing can be started"), "bad")])
             return
         if held is not None:
             self._warn(
-                f"A runner is at work on it already (pid {held.pid} on {held.host}); o shows it.",
+                tr(
+                    "A runner is at work on it already (pid {pid} on {host}); o shows it.",
+                    pid=held.pid,
+                    host=held.host,
+                ),
                 "warn",
             )
-            self._go(Step.ENDED, [("not started: a runner is at work", "warn")])
+            self._go(Step.ENDED, [(tr("not started: a runner is at work"), "warn")])
         else:
             self._go(Step.READY, _offer(launch))
 
@@ -172,10 +180,12 @@ class PlanScreen(Screen[None]):
         try:
             self._started = start(self._launch)
         except RunnerError as error:
-            self._warn(f"{error}.")
-            self._go(Step.ENDED, [("nothing was started", "bad")])
+            self._warn(tr("{error}.", error=error))
+            self._go(Step.ENDED, [(tr("nothing was started"), "bad")])
             return
-        self._say([(f"starting; what the runner says goes to {self._started.log}", "warn")])
+        self._say(
+            [(tr("starting; what the runner says goes to {log}", log=self._started.log), "warn")]
+        )
 
     def action_look(self) -> None:
         """Show the experiment as it is."""
@@ -188,7 +198,10 @@ class PlanScreen(Screen[None]):
         if started is None or self._step not in (Step.STARTING, Step.RUNNING):
             return
         if self._step is Step.STARTING and (folder := started.folder()) is not None:
-            self._go(Step.RUNNING, [(f"running; what the runner says is in {started.log}", "good")])
+            self._go(
+                Step.RUNNING,
+                [(tr("running; what the runner says is in {log}", log=started.log), "good")],
+            )
             self._show(folder)
             return  # its end is said over the experiment, once that is on the screen
         code = started.exit_code
@@ -199,21 +212,32 @@ class PlanScreen(Screen[None]):
 
     def _ended(self, started: Started, code: int) -> None:
         fine = code in FINE
-        left = f"the runner has left with exit code {code}"
+        left = tr("the runner has left with exit code {code}", code=code)
         if fine:
-            self._go(Step.ENDED, [(f"{left}; what it said is in {started.log}", "")])
+            self._go(
+                Step.ENDED,
+                [(tr("{left}; what it said is in {log}", left=left, log=started.log), "")],
+            )
             return
-        said = f"The runner ended with exit code {code}; what it said is in {started.log}"
+        said = tr(
+            "The runner ended with exit code {code}; what it said is in {log}",
+            code=code,
+            log=started.log,
+        )
         words = started.last_words()[-3:]
         self.query_one(Banner).set_sentences([(line, "bad") for line in (said, *words)])
         if self.app.screen is not self:
             self.app.notify(
-                clean(f"{said}: {words[-1] if words else 'nothing'}"),
+                clean(
+                    tr("{said}: {words}", said=said, words=words[-1] if words else tr("nothing"))
+                ),
                 severity="error",
                 timeout=60,
                 markup=False,
             )
-        self._go(Step.READY, [(f"{left}; when that is mended, s starts it again", "bad")])
+        self._go(
+            Step.READY, [(tr("{left}; when that is mended, s starts it again", left=left), "bad")]
+        )
 
     def _show(self, folder: Path) -> None:
         self.post_message(OpenExperiment(folder.parent, "Batches"))
@@ -232,10 +256,10 @@ def _offer(launch: Launch) -> list[Piece]:
     """Say what Enter does, and what that may cost."""
     paid = [plan for plan in launch.plans if not plan["rehearsal"]]
     high = [plan["cost_usd_high"] for plan in paid]
-    pieces: list[Piece] = [("Enter or s starts it: ", "strong"), (launch.command, "")]
+    pieces: list[Piece] = [(tr("Enter or s starts it: "), "strong"), (launch.command, "")]
     if not paid:
-        pieces.insert(0, ("REHEARSAL, nothing is paid. ", "warn"))
+        pieces.insert(0, (tr("REHEARSAL, nothing is paid. "), "warn"))
     elif any(plan["to_send"] for plan in paid):
         most = None if None in high else sum(high)
-        pieces.insert(0, (f"This is paid for, at most {money(most)}. ", "warn"))
+        pieces.insert(0, (tr("This is paid for, at most {most}. ", most=money(most)), "warn"))
     return pieces

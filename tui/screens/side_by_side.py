@@ -10,15 +10,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
 from textual.worker import get_current_worker
 
 from runner.core.model import ItemKind
 from tui.answers import Answers, JobAnswers, QuestionShown
 from tui.cells import Glyphs, clean, spark
 from tui.conditions import level_words
-from tui.frame import Line, Piece
-from tui.reading import Value, read_one, shown_value
+from tui.frame import Keys, Line, Piece
+from tui.language import term, tr
+from tui.reading import Value, outcome_word, read_one, shown_value
 from tui.scoring import bins_of, width_of
 from tui.screens.answer import STATE_STYLE, look, raw_lines
 from tui.textlines import TextLines, fold
@@ -66,7 +66,7 @@ def spread_lines(asking: Asking, glyphs: Glyphs) -> Iterator[list[Piece]]:
         values = asking.job.column(f"{question.id}_value").gather(list(asking.rows)).drop_nulls()
         head: list[Piece] = [(f"{question.id} ", "strong")]
         if not len(values):
-            yield [*head, (f"{glyphs.none}  no value", "dim")]
+            yield [*head, (tr("{none}  no value", none=glyphs.none), "dim")]
         elif question.kind is ItemKind.NUMBER:
             numbers = [float(value) for value in values]
             sd = values.cast(float).std() if len(numbers) > 1 else None
@@ -92,14 +92,14 @@ def _bins(question: QuestionShown, numbers: Sequence[float]) -> list[int]:
 def said_lines(asking: Asking, trial: int, glyphs: Glyphs) -> Iterator[list[Piece]]:
     """Yield what a model answered in one trial; read from disk, so to be called in a thread."""
     if trial >= len(asking.rows):
-        yield [("not asked so often", "dim")]
+        yield [(tr("not asked so often"), "dim")]
         return
     answer = read_one(asking.job, asking.rows[trial])
     looked = look(answer, answer.first_shown)
-    yield [(answer.state, STATE_STYLE[answer.state] or "strong")]
+    yield [(term("status", answer.state), STATE_STYLE[answer.state] or "strong")]
     attempt = looked.attempt
     if not attempt.answered:
-        yield [(f"no answer here: {attempt.outcome}", "warn")]
+        yield [(tr("no answer here: {outcome}", outcome=outcome_word(attempt.outcome)), "warn")]
         return
     for question in asking.job.questions:
         value = attempt.values.get(question.id, Value()).value
@@ -174,7 +174,7 @@ class SideBySide(Screen[None]):
         """Lay out."""
         yield Line(id="answer-title")
         yield TextLines(id="answer-text")
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Read."""
@@ -191,7 +191,7 @@ class SideBySide(Screen[None]):
         columns = []
         for asking in self._askings:
             job = asking.job.job
-            rehearsal: list[Piece] = [("  REHEARSAL", "warn")] if job.emulated else []
+            rehearsal: list[Piece] = [(tr("  REHEARSAL"), "warn")] if job.emulated else []
             head: Lines = [[(f"{job.model} {job.provider}", "strong"), *rehearsal]]
             spread = spread_lines(asking, self._glyphs)
             columns.append([*head, *spread, [], *said_lines(asking, trial, self._glyphs)])
@@ -216,12 +216,24 @@ class SideBySide(Screen[None]):
     def _draw(self) -> None:
         gap, count = f" {self._glyphs.dot} ", len(self._askings)
         last = min(self._first + self._fitting, count)
-        some = "" if last - self._first == count else f", {self._first + 1} to {last}"
+        some = (
+            ""
+            if last - self._first == count
+            else tr(", {first} to {last}", first=self._first + 1, last=last)
+        )
+        models = tr("  1 model") if count == 1 else tr("  {count:,} models", count=count)
         self.query_one("#answer-title", Line).set_lines(
             [
                 (gap.join(level_words(self._condition.levels)), "strong"),
-                (f"  trial {self._trial + 1:,} of {self._trials:,}", ""),
-                (f"  {count:,} {'model' if count == 1 else 'models'}{some}", "dim"),
+                (
+                    tr(
+                        "  trial {trial:,} of {trials:,}",
+                        trial=self._trial + 1,
+                        trials=self._trials,
+                    ),
+                    "",
+                ),
+                (models + some, "dim"),
             ]
         )
         shown = beside(self._columns[self._first : last], self.size.width - 3, self._glyphs)

@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 
 from tui.cells import clean_lines
 from tui.frame import Line, Piece
+from tui.language import tr
 from tui.textlines import TextLines
 
 
@@ -37,7 +38,7 @@ class TextScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Show it."""
         self.query(Line).first().set_lines([(self._title, "strong")])
-        self.query_one("#keys", Line).set_lines([("esc closes, y copies", "dim")])
+        self.query_one("#keys", Line).set_lines([(tr("esc closes, y copies"), "dim")])
         text = self.query_one(TextLines)
         text.set_lines(self._lines)
         text.focus()
@@ -45,7 +46,7 @@ class TextScreen(ModalScreen[None]):
     def action_copy(self) -> None:
         """Copy the text to the clipboard, as far as the terminal takes it."""
         self.app.copy_to_clipboard(self.query_one(TextLines).text)
-        self.app.notify("copied", markup=False)
+        self.app.notify(tr("copied"), markup=False)
 
 
 def plain_lines(text: str) -> list[list[Piece]]:

@@ -32,9 +32,10 @@ from tui.answers import (
 from tui.cells import Glyphs
 from tui.conditions import Level, cells_of, factors_of, is_bundled, spelled
 from tui.frame import Line, Piece
+from tui.language import later, term, tr
 from tui.model import Job, Snapshot
 from tui.reading import ANSWERED, OneAnswer, read_one, shown_value
-from tui.rows import Cell, Col
+from tui.rows import Cell, Col, own
 from tui.rowtable import RowTable
 from tui.screens.answer import (
     AnswerScreen,
@@ -64,8 +65,12 @@ _SIGNS = {GOOD: "good", GOOD_AGAIN: "warn", BAD: "bad", OPEN: ""}
 def columns(answers: Answers) -> list[Col]:
     """Return the table's columns; factors that some of the jobs lack share one."""
     shared, others = shared_factors(answers)
-    several = [Col("job", 14, rank=2 if others else 1, grow=1)] if len(answers.jobs) > 1 else []
-    mixed = [Col("other factors" if shared else "factors", 14, rank=1, grow=2)] if others else []
+    several = [own("job", 14, rank=2 if others else 1, grow=1)] if len(answers.jobs) > 1 else []
+    mixed = (
+        [own(later("other factors") if shared else later("factors"), 14, rank=1, grow=2)]
+        if others
+        else []
+    )
     return [
         Col("", 1),
         *several,
@@ -73,8 +78,8 @@ def columns(answers: Answers) -> list[Col]:
         *(Col(spelled(name), 10, rank=rank, grow=1) for rank, name in enumerate(shared, start=3)),
         *mixed,
         *map(_question_column, answers.questions),
-        Col(ATTEMPTS, 3, "right", rank=2),
-        Col("why", 14, grow=2),
+        own(ATTEMPTS, 3, "right", rank=2),
+        own("why", 14, grow=2),
     ]
 
 
@@ -160,28 +165,30 @@ class AnswerRows:
         state = found["state"]
         if state == OPEN:
             batch = one.batches[found["batch"]]
-            where = f"{batch.key} {batch.state.value}"
+            where = f"{batch.key} {term('state', batch.state.value)}"
             if not read:
-                return f"open: {where}", "dim"
+                return tr("open: {where}", where=where), "dim"
             again = f", {where}" if read["batch"] != batch.key else ""
-            return f"{causes(one, read)} (open{again})", "warn"
+            return tr("{causes} (open{again})", causes=causes(one, read), again=again), "warn"
         if state == BAD:
-            return f"{causes(one, read)} (failed)", "bad"
+            return tr("{causes} (failed)", causes=causes(one, read)), "bad"
         if not read:
-            return _GONE, "warn"
-        return (STATE_WORDS[state], "warn") if state == GOOD_AGAIN else (STATE_WORDS[state], "dim")
+            return tr(_GONE), "warn"
+        return term("status", STATE_WORDS[state]), "warn" if state == GOOD_AGAIN else "dim"
 
 
-_GONE = "unreadable"
+_GONE = later("unreadable")
 
 
 def causes(one: JobAnswers, read: dict[str, Any]) -> str:
     """Say in a few words what is wrong with an attempt, as `Q2 out_of_range`."""
     if not read:
-        return _GONE
+        return tr(_GONE)
     if read["outcome"] not in ANSWERED:
-        return str(read["outcome"])
-    found = [(q.id, read[f"{q.id}_cause"]) for q in one.questions if read[f"{q.id}_cause"]]
+        return term("outcome", str(read["outcome"]))
+    found = [
+        (q.id, term("cause", read[f"{q.id}_cause"])) for q in one.questions if read[f"{q.id}_cause"]
+    ]
     if len(found) > 1 and len({cause for _, cause in found}) == 1:
         return f"{found[0][0]}-{found[-1][0]} {found[0][1]}" if _all(one, found) else _listed(found)
     return _listed(found)
@@ -207,8 +214,9 @@ def sort_cells(one: JobAnswers, title: str) -> "pl.Series":
     """Return what a column of the table is sorted by: a cell a request of one job."""
     import polars as pl
 
-    if title in (CUSTOM_ID, ATTEMPTS):
-        return one.table[{CUSTOM_ID: "custom_id", ATTEMPTS: "attempts"}[title]]
+    own = {CUSTOM_ID: "custom_id", tr(ATTEMPTS): "attempts"}
+    if title in own:
+        return one.table[own[title]]
     if title in {question.id for question in one.questions}:
         return one.column(f"{title}_value")
     for name in one.conditions.names:
@@ -219,7 +227,7 @@ def sort_cells(one: JobAnswers, title: str) -> "pl.Series":
     return pl.Series([None], dtype=pl.Float64).new_from_index(0, one.table.height)
 
 
-CUSTOM_ID, ATTEMPTS = "custom_id", "att"
+CUSTOM_ID, ATTEMPTS = "custom_id", later("att")
 
 
 _BINDINGS: list[BindingType] = [
@@ -279,7 +287,7 @@ class AnswersView(View):
         yield Line(id="answers-head", classes="line")
         yield Line(id="answers-notes")
         with Horizontal():
-            yield RowTable([Col("", 1)], empty="reading", id="answers")
+            yield RowTable([Col("", 1)], empty=tr("reading"), id="answers")
             yield TextLines(id="answer-pane", classes="pane")
 
     # -- reading
@@ -289,7 +297,7 @@ class AnswersView(View):
         asked = (signature(snapshot.jobs), self._words, self._problems, self.order)
         if asked != self._asked:
             self._asked = asked
-            self._head("reading the answers")
+            self._head(tr("reading the answers"))
             self._read(snapshot.jobs, asked)
 
     @work(thread=True, exclusive=True, group="answers")
@@ -299,10 +307,14 @@ class AnswersView(View):
         answers = store_of(self.app).read(jobs)
         chosen = []
         for number, one in enumerate(answers.jobs, start=1):
-            where = f"job {number} of {len(answers.jobs)}, part "
+            where = tr("job {number} of {count}, part ", number=number, count=len(answers.jobs))
 
             def progress(done: int, of: int, where: str = where) -> bool:
-                self.post_message(self.Searching(f"searching {where}{done + 1:,} of {of:,}"))
+                self.post_message(
+                    self.Searching(
+                        tr("searching {where}{done:,} of {of:,}", where=where, done=done + 1, of=of)
+                    )
+                )
                 return not worker.is_cancelled
 
             rows = select(one, words, problems=problems, progress=progress)
@@ -330,7 +342,7 @@ class AnswersView(View):
         if before is None or columns(before) != columns(message.answers):
             table.set_columns(columns(message.answers))
         narrowed = self._words.words or self._problems
-        table.empty = "nothing fits" if narrowed else "no request was sent yet"
+        table.empty = tr("nothing fits") if narrowed else tr("no request was sent yet")
         table.set_rows(message.rows)
         table.show_order(self.order)
         self._head(None)
@@ -341,7 +353,16 @@ class AnswersView(View):
             [(f"{self.glyphs.warning} {note}", "warn")] for note in notes[:MOST_NOTES]
         ]
         if more > 0:
-            lines[-1] = [(f"{self.glyphs.warning} and {more + 1} more like these", "warn")]
+            lines[-1] = [
+                (
+                    tr(
+                        "{warning} and {more} more like these",
+                        warning=self.glyphs.warning,
+                        more=more + 1,
+                    ),
+                    "warn",
+                )
+            ]
         told = self.query_one("#answers-notes", Line)
         told.set_lines(*lines)
         told.set_class(bool(notes), "-some")
@@ -354,10 +375,14 @@ class AnswersView(View):
         line: list[Piece] = []
         if answers is not None:
             whole = len(answers)
-            count = f"{whole:,} requests" if shown == whole else f"{shown:,} of {whole:,} requests"
+            count = (
+                tr("{count:,} requests", count=whole)
+                if shown == whole
+                else tr("{shown:,} of {whole:,} requests", shown=shown, whole=whole)
+            )
             line.append((count, "strong"))
         if self._problems:
-            line.append(("  ! only what failed or cannot be read", "warn"))
+            line.append((tr("  ! only what failed or cannot be read"), "warn"))
         if self.words:
             line.append((f"  {self.words}", ""))
         if doing is not None:
@@ -372,7 +397,7 @@ class AnswersView(View):
         if answers is None:
             return []
         shared, _ = shared_factors(answers)
-        return [*(q.id for q in answers.questions), *map(spelled, shared), ATTEMPTS, CUSTOM_ID]
+        return [*(q.id for q in answers.questions), *map(spelled, shared), tr(ATTEMPTS), CUSTOM_ID]
 
     def _known(self) -> tuple[dict[str, str], list[str]]:
         """Return the factors, each with a level, and the questions that can be filtered by."""
@@ -522,7 +547,7 @@ class AnswersView(View):
         if raw is not None:
             self.app.call_from_thread(self.app.copy_to_clipboard, raw)
             self.app.call_from_thread(
-                self.app.notify, f"{len(raw):,} characters copied", markup=False
+                self.app.notify, tr("{count:,} characters copied", count=len(raw)), markup=False
             )
 
     def csv_rows(self) -> list[list[str]]:

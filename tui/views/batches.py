@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -35,8 +36,9 @@ from tui.batchrows import (
     sum_cells,
     watched,
 )
-from tui.cells import Glyphs, age, days, money
+from tui.cells import Glyphs, age, days, money, pad
 from tui.frame import Line, Piece
+from tui.language import heard, term, tr
 from tui.model import Job, Snapshot
 from tui.rows import Cell, Col, ListRows
 from tui.rowtable import RowTable
@@ -147,7 +149,7 @@ class BatchesView(View):
         """Lay out."""
         yield Line(id="batches-head", classes="line")
         with Horizontal():
-            yield RowTable([Col("", 1)], empty="nothing was packed yet", id="batches")
+            yield RowTable([Col("", 1)], empty=tr("nothing was packed yet"), id="batches")
             yield TextLines(id="batch-pane", classes="pane")
         yield Line(id="attention", classes="foot")
 
@@ -179,7 +181,7 @@ class BatchesView(View):
             if self._test(line) and (line.notices or not self._problems)
         ]
         self._shown = {line.key: line for line in ordered(chosen, self._order)}
-        table.empty = "nothing fits" if self._all.lines else "nothing was packed yet"
+        table.empty = tr("nothing fits") if self._all.lines else tr("nothing was packed yet")
         table.show_rows(ListRows(self._rows()))
 
     def _rows(self) -> Iterator[tuple[str, Sequence[Cell]]]:
@@ -195,19 +197,26 @@ class BatchesView(View):
 
     def _draw_head(self, snapshot: Snapshot) -> None:
         whole, shown = len(self._all.lines), len(self._shown)
-        count = f"{whole:,} batches" if whole != 1 else "1 batch"
-        pieces: list[Piece] = [(count if shown == whole else f"{shown:,} of {count}", "strong")]
-        pieces.append((f"  {ORDERS[self._order][0]}", "dim"))
+        count = tr("{whole:,} batches", whole=whole) if whole != 1 else tr("1 batch")
+        pieces: list[Piece] = [
+            (
+                count if shown == whole else tr("{shown:,} of {count}", shown=shown, count=count),
+                "strong",
+            )
+        ]
+        pieces.append((f"  {tr(ORDERS[self._order][0])}", "dim"))
         if self._group is not None:
-            pieces.append((f", sums by {GROUPS[self._group][0]}", "dim"))
+            pieces.append((tr(", sums by {group}", group=tr(GROUPS[self._group][0])), "dim"))
         if self._problems:
-            pieces.append((f"  {self.glyphs.warning} only what needs attention", "warn"))
+            pieces.append(
+                (tr("  {warning} only what needs attention", warning=self.glyphs.warning), "warn")
+            )
         if self.words:
             pieces.append((f"  {self.words}", ""))
         several = len(snapshot.jobs) > 1
         pieces += [
             (
-                f"  {command['verb']}? {age(self.now - command['at'])}"
+                f"  {term('verb', command['verb'])}? {age(self.now - command['at'])}"
                 + (f" {job.name}" if several else ""),
                 "warn",
             )
@@ -234,9 +243,20 @@ class BatchesView(View):
             for notice in shown
         ]
         if more := len(notices) - len(shown):
-            lines.append([(f"{self.glyphs.warning} {more} more: ! shows only these", "warn")])
+            lines.append(
+                [
+                    (
+                        tr(
+                            "{warning} {more} more: ! shows only these",
+                            warning=self.glyphs.warning,
+                            more=more,
+                        ),
+                        "warn",
+                    )
+                ]
+            )
         if not notices and self._all.lines:
-            lines.append([(f"{self.glyphs.good} nothing needs attention", "good")])
+            lines.append([(tr("{good} nothing needs attention", good=self.glyphs.good), "good")])
         lines = lines if height >= _LEAST else []
         foot = self.query_one("#attention", Line)
         foot.set_lines(*lines)
@@ -285,7 +305,7 @@ class BatchesView(View):
         try:
             found = events(line.job.folder, line.batch.key, MOST_EVENTS)
         except (LedgerError, ValueError, OSError) as error:
-            found = f"its events cannot be read now ({error})"
+            found = tr("its events cannot be read now ({error})", error=error)
         if not worker.is_cancelled:
             self.post_message(self.Told(line.key, line.batch, found))
 
@@ -365,7 +385,7 @@ class BatchesView(View):
         line = self.line
         if line is not None and line.batch.remote is not None:
             self.app.copy_to_clipboard(line.batch.remote)
-            self.notify(f"{line.batch.remote} copied", markup=False)
+            self.notify(tr("{remote} copied", remote=line.batch.remote), markup=False)
 
     def csv_rows(self) -> list[list[str]]:
         """Return what is shown."""
@@ -389,10 +409,24 @@ def pane_lines(
     ]
     if line.command is not None:
         since = age(now - line.command["at"])
-        lines.append([(f"{line.command['verb']} was asked {since} ago, and waits", "warn")])
+        lines.append(
+            [
+                (
+                    tr(
+                        "{verb} was asked {since} ago, and waits",
+                        verb=term("verb", line.command["verb"]),
+                        since=since,
+                    ),
+                    "warn",
+                )
+            ]
+        )
     lines.append([])
     lines += [
-        [(f"{label:<{_LABEL - 1}} ", "dim"), *(value if isinstance(value, list) else [(value, "")])]
+        [
+            (f"{pad(label, _LABEL - 1)} ", "dim"),
+            *(value if isinstance(value, list) else [(value, "")]),
+        ]
         for label, value in _facts(line, now, glyphs)
     ]
     lines.append([])
@@ -403,27 +437,37 @@ def pane_lines(
 def _facts(line: BatchLine, now: float, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece]]]:
     batch = line.batch
     text, style = _split(state_cell(line, now)) if line.command is None else _state(line)
-    yield "state", [(text, style), *_as_last_seen(line)]
-    yield "provider", batch.remote_state or glyphs.none
-    yield "remote id", str(batch.remote or glyphs.none)
-    yield from (("not it", name) for name in batch.dead)
-    yield from (("may be", name) for name in batch.candidates)
-    yield from (("twin", f"{name} ({fate})") for name, fate in batch.twins.items())
+    yield tr("state"), [(text, style), *_as_last_seen(line)]
+    yield tr("provider"), batch.remote_state or glyphs.none
+    yield tr("remote id"), str(batch.remote or glyphs.none)
+    yield from ((tr("not it"), name) for name in batch.dead)
+    yield from ((tr("may be"), name) for name in batch.candidates)
+    yield from (
+        (tr("twin"), f"{name} ({term('fate', fate)})") for name, fate in batch.twins.items()
+    )
     if batch.realtime:
-        yield "way", "one by one, now"
-    sent = "not sent" if batch.sent_at is None else f"{age(now - batch.sent_at)} ago"
-    yield "sent", sent + (f", input made {batch.send} times" if batch.send > 1 else "")
+        yield tr("way"), tr("one by one, now")
+    sent = (
+        tr("not sent") if batch.sent_at is None else tr("{time} ago", time=age(now - batch.sent_at))
+    )
+    yield (
+        tr("sent"),
+        sent + (tr(", input made {send} times", send=batch.send) if batch.send > 1 else ""),
+    )
     if batch.polled_at is not None:
-        yield "polled", f"{age(now - batch.polled_at)} ago, {batch.polls:,} times"
+        yield (
+            tr("polled"),
+            tr("{time} ago, {polls:,} times", time=age(now - batch.polled_at), polls=batch.polls),
+        )
     if batch.tries:
-        yield "no reply", f"{batch.tries:,} tries in a row failed"
+        yield tr("no reply"), tr("{tries:,} tries in a row failed", tries=batch.tries)
     if batch.looks:
-        yield "looked for", f"{batch.looks:,} times, not found"
+        yield tr("looked for"), tr("{looks:,} times, not found", looks=batch.looks)
     yield from _times(line, now)
     yield from _counts(batch, glyphs)
     yield from _money(batch, glyphs)
     if batch.error:
-        yield "error", [(batch.error, "bad")]
+        yield tr("error"), [(batch.error, "bad")]
 
 
 def _split(cell: Cell) -> Piece:
@@ -431,91 +475,139 @@ def _split(cell: Cell) -> Piece:
 
 
 def _state(line: BatchLine) -> Piece:
-    return shown_state(line.batch), ""
+    return term("state", shown_state(line.batch)), ""
 
 
 def _as_last_seen(line: BatchLine) -> list[Piece]:
     """Say that a state is not known to be so any more."""
-    return [] if line.over or line.life.at_work else [(" as last seen", "dim")]
+    return [] if line.over or line.life.at_work else [(tr(" as last seen"), "dim")]
 
 
 def _times(line: BatchLine, now: float) -> Iterator[tuple[str, str | list[Piece]]]:
     batch = line.batch
     if line.over:
         if batch.ended_at is not None and batch.accepted_at is not None:
-            yield "took", age(batch.ended_at - batch.accepted_at)
+            yield tr("took"), age(batch.ended_at - batch.accepted_at)
         if batch.abandoned_at is not None:
-            yield "given up", f"{age(now - batch.abandoned_at)} ago"
+            yield tr("given up"), tr("{time} ago", time=age(now - batch.abandoned_at))
         return
     if not line.life.at_work:
-        yield "next look", "none: no runner is at work"
+        yield tr("next look"), tr("none: no runner is at work")
     elif batch.next_at:
         wait = batch.next_at - now
-        yield "next look", f"in {age(wait)}" if wait >= 1 else "now"
+        yield tr("next look"), tr("in {wait}", wait=age(wait)) if wait >= 1 else tr("now")
     if batch.expires_at is not None and batch.state is not BatchState.ENDED:
         left = batch.expires_at - now
-        yield "time limit", f"in {age(left)}" if left > 0 else [(f"over since {age(-left)}", "bad")]
+        yield (
+            tr("time limit"),
+            tr("in {left}", left=age(left))
+            if left > 0
+            else [(tr("over since {left}", left=age(-left)), "bad")],
+        )
     left_days = days_left(batch, now)
     if left_days is not None:
         style = "bad" if left_days < 2 else ""
-        kept = f"kept for {days(left_days)} more" if left_days > 0 else "not kept any more"
-        yield "results", [(kept, style)]
+        kept = (
+            tr("kept for {time} more", time=days(left_days))
+            if left_days > 0
+            else tr("not kept any more")
+        )
+        yield tr("results"), [(kept, style)]
     elif batch.kept_until is not None:
-        yield "results", f"kept for {days((batch.kept_until - now) / 86_400)}"
+        yield (
+            tr("results"),
+            tr("kept for {time}", time=days((batch.kept_until - now) / 86400)),
+        )
 
 
 def _counts(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece]]]:
-    yield "requests", f"{batch.count:,}"
+    yield tr("requests"), f"{batch.count:,}"
     if batch.state not in (*BEFORE_ORDER, *FINAL_STATES):
         if batch.completed is not None:
-            failed = f", {batch.failed:,} failed" if batch.failed else ""
-            yield "done", f"{batch.completed:,} of {batch.count:,}{failed}"
+            failed = tr(", {failed:,} failed", failed=batch.failed) if batch.failed else ""
+            yield (
+                tr("done"),
+                tr(
+                    "{completed:,} of {count:,}{failed}",
+                    completed=batch.completed,
+                    count=batch.count,
+                    failed=failed,
+                ),
+            )
         elif batch.polled_at is not None:
-            yield "done", [("no progress reported", "dim")]
+            yield tr("done"), [(tr("no progress reported"), "dim")]
     if batch.tally:
         missed = sum(count for name, count in batch.tally.items() if name != "valid")
-        counted = [f"{name} {count:,}" for name, count in sorted(batch.tally.items()) if count]
-        yield "outcomes", [(", ".join(counted), "warn" if missed else "")]
+        counted = [
+            f"{term('outcome', name)} {count:,}"
+            for name, count in sorted(batch.tally.items())
+            if count
+        ]
+        yield tr("outcomes"), [(", ".join(counted), "warn" if missed else "")]
         if (total := sum(batch.tally.values())) != batch.count:
-            yield "", [(f"! {total:,} counted of {batch.count:,}", "bad")]
+            yield (
+                "",
+                [(tr("! {total:,} counted of {count:,}", total=total, count=batch.count), "bad")],
+            )
     for question, causes in sorted(batch.causes.items()):
-        told = ", ".join(f"{cause} {count:,}" for cause, count in sorted(causes.items()) if count)
-        yield f"{question} invalid", told or glyphs.none
-    odd = [f"{count:,} {name}" for name, count in sorted(batch.notices.items()) if count]
+        told = ", ".join(
+            f"{term('cause', cause)} {count:,}" for cause, count in sorted(causes.items()) if count
+        )
+        yield tr("{question} invalid", question=question), told or glyphs.none
+    odd = [
+        tr("{count:,} {name}", count=count, name=term("notice", name))
+        for name, count in sorted(batch.notices.items())
+        if count
+    ]
     if odd:
-        yield "not used", f"{', '.join(odd)} result lines"
+        yield tr("not used"), tr("{odd} result lines", odd=", ".join(odd))
 
 
 def _money(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece]]]:
     used = batch.usage
     if used.input_tokens or used.output_tokens:
-        yield "tokens", f"{used.input_tokens:,} in, {used.output_tokens:,} out"
+        yield (
+            tr("tokens"),
+            tr(
+                "{input_tokens:,} in, {output_tokens:,} out",
+                input_tokens=used.input_tokens,
+                output_tokens=used.output_tokens,
+            ),
+        )
     elif batch.state not in FINAL_STATES:
-        yield "tokens", f"about {batch.input_tokens:,} in"
+        yield tr("tokens"), tr("about {input_tokens:,} in", input_tokens=batch.input_tokens)
     most = glyphs.none if batch.reserved_usd is None else money(batch.reserved_usd)
     if batch.state is BatchState.COLLECTED and (batch.cost_unknown or costly(batch)):
-        yield "cost", [(str(cost_of([batch])), "warn")]
+        yield tr("cost"), [(heard(str(cost_of([batch]))), "warn")]
     elif batch.state is BatchState.COLLECTED:
-        yield "cost", f"{money(batch.cost_usd)}, {most} was reserved"
+        yield (
+            tr("cost"),
+            tr("{cost_usd}, {most} was reserved", cost_usd=money(batch.cost_usd), most=most),
+        )
     elif batch.reserved_usd is None:
-        yield "cost", "unknown: there is no price for this model"
+        yield tr("cost"), tr("unknown: there is no price for this model")
     elif batch.state is not BatchState.DROPPED or batch.abandoned_at is not None:
-        yield "cost", f"at most {most}"
+        yield tr("cost"), tr("at most {most}", most=most)
 
 
 def event_lines(told: Events | str | None, now: float) -> list[list[Piece]]:
     """Return what happened to a batch, the latest first."""
     if told is None:
-        return [[("reading its events", "dim")]]
+        return [[(tr("reading its events"), "dim")]]
     if isinstance(told, str):
         return [[(told, "warn")]]
-    lines: list[list[Piece]] = [[("what happened", "strong")]] if told else []
+    lines: list[list[Piece]] = [[(tr("what happened"), "strong")]] if told else []
     for event in told:
         at = event.get("at")
-        since = "" if at is None else f"{age(now - at)} ago"
+        since = "" if at is None else tr("{time} ago", time=age(now - at))
         said = event.get("remote_state")
-        words = f"{event.get('event')}" + (f" ({said})" if said else "")
-        lines.append([(f"{since:>10}  ", "dim"), (words, "warn" if event.get("error") else "")])
+        words = term("event", f"{event.get('event')}") + (f" ({said})" if said else "")
+        lines.append(
+            [
+                (f"{' ' * (10 - cell_len(since))}{since}  ", "dim"),
+                (words, "warn" if event.get("error") else ""),
+            ]
+        )
     return lines
 
 

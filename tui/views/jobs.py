@@ -11,8 +11,9 @@ from runner.storage.commands import CommandVerb
 from tui.cells import Glyphs
 from tui.frame import Line
 from tui.jobrows import COLUMNS, JobLine, job_cells, job_lines, job_sentences, sum_cells
+from tui.language import explained, term, tr
 from tui.model import Snapshot
-from tui.rows import ListRows
+from tui.rows import ListRows, titled
 from tui.rowtable import RowTable
 from tui.views.view import RETRY_FAILED, STOP_RUNNER, OpenJob, View, Wanted
 
@@ -31,20 +32,21 @@ def parse(words: str) -> Test | str:
     for token in words.lower().split():
         key, colon, rest = token.partition(":")
         if colon and key not in KEYS:
-            return f"{key}: is no filter word; there are {', '.join(KEYS)}"
+            return tr("{key}: is no filter word; there are {keys}", key=key, keys=", ".join(KEYS))
         if colon and not rest:
-            return f"{key}: needs a value, as {key}:WORD"
+            return tr("{key}: needs a value, as {key}:WORD", key=key)
         wanted.append((key, rest) if colon else ("", token))
 
     def fits(line: JobLine) -> bool:
         job = line.job
+        shown = term("standing", line.standing.word)
         texts = dict(
             zip(KEYS, (job.name, job.provider, job.model, line.standing.word), strict=True)
         )
         return all(
             word in texts[key].lower()
             if key
-            else any(word in text.lower() for text in texts.values())
+            else any(word in text.lower() for text in (*texts.values(), shown))
             for key, word in wanted
         )
 
@@ -69,7 +71,7 @@ class JobsView(View):
 
     def compose(self) -> ComposeResult:
         """Lay out."""
-        yield RowTable(COLUMNS, empty="nothing fits", id="jobs")
+        yield RowTable(titled(COLUMNS), empty=tr("nothing fits"), id="jobs")
         yield Line(id="about-job", classes="foot")
 
     def on_resize(self) -> None:
@@ -106,10 +108,14 @@ class JobsView(View):
         signs = {"bad": self.glyphs.bad, "warn": self.glyphs.warning}
         pieces = [[(f"{signs.get(style, self.glyphs.dot)} {text}", style)] for text, style in shown]
         if len(said) > len(shown):
-            more = f"{self.glyphs.warning} {len(said) - len(shown)} more: Enter shows them"
+            more = tr(
+                "{warning} {more} more: Enter shows them",
+                warning=self.glyphs.warning,
+                more=len(said) - len(shown),
+            )
             pieces.append([(more, "warn")])
         if line is not None and not said:
-            pieces.append([(f"{self.glyphs.good} nothing needs attention", "good")])
+            pieces.append([(tr("{good} nothing needs attention", good=self.glyphs.good), "good")])
         foot.set_lines(*pieces)
         foot.styles.height = len(pieces) + 1
         foot.display = bool(pieces)
@@ -118,7 +124,7 @@ class JobsView(View):
 
     def filter_hint(self) -> str:
         """Return what can be typed as a filter, in a line."""
-        return "  ".join(["part of a name", *(f"{key}:WORD" for key in KEYS)])
+        return "  ".join([tr("part of a name"), *(explained(key, f"{key}:WORD") for key in KEYS)])
 
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words."""

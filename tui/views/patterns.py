@@ -18,9 +18,10 @@ from runner.core.states import BatchState
 from runner.core.summary import add_up
 from tui.cells import Glyphs, clean, share
 from tui.frame import Line, Piece
+from tui.language import later, term, tr
 from tui.model import Job, Snapshot
 from tui.reading import ANSWERED, MOST_READ, compiled
-from tui.rows import Cell, Col, ListRows
+from tui.rows import Cell, Col, ListRows, own
 from tui.rowtable import RowTable
 from tui.views.view import OpenAnswers, View
 
@@ -33,7 +34,7 @@ EVERY_PATTERN, WIDEST = 64, 14
 """Patterns that get a column of their own, and how many cells it has at most."""
 FOLDED = "="
 """The key of the row of all that never matched; no pattern has such a name."""
-_LOST_FORM = "(an older version did not keep it)"
+_LOST_FORM = later("(an older version did not keep it)")
 BEFORE, AFTER = 16, 160
 """Characters of an example on either side of the match."""
 
@@ -127,9 +128,9 @@ def names_in_order(jobs: Sequence[Job], rows: Sequence[PatternRow]) -> list[str]
 
 def matrix_columns(names: Sequence[str], *, by_question: bool) -> list[Col]:
     """Return the columns; where there is no room, the last patterns go first."""
-    columns = [Col("job", 14, grow=1)]
-    columns += [Col("question", 10)] if by_question else []
-    columns += [Col("answers", 8, "right"), Col("values", 8, "right", rank=EVERY_PATTERN)]
+    columns = [own("job", 14, grow=1)]
+    columns += [own("question", 10)] if by_question else []
+    columns += [own("answers", 8, "right"), own("values", 8, "right", rank=EVERY_PATTERN)]
     columns.append(Col(f"{NO_PATTERN} %", 6, "right"))
     columns += [
         Col(f"{name} %", min(max(cell_len(name) + 2, 5), WIDEST), "right", rank=place)
@@ -163,7 +164,11 @@ def pattern_cells(
 
 def folded_cells(names: Sequence[str], glyphs: Glyphs) -> tuple[str, Sequence[Cell]]:
     """Return the one row that stands for all patterns that never matched."""
-    said = f"{len(names):,} never matched (Enter shows them): {', '.join(names)}"
+    said = tr(
+        "{count:,} never matched (Enter shows them): {names}",
+        count=len(names),
+        names=", ".join(names),
+    )
     return FOLDED, [(cell, "dim") for cell in (glyphs.more, "0", "0", said)]
 
 
@@ -173,7 +178,12 @@ def cause_rows(jobs: Sequence[Job]) -> Iterator[tuple[str, Sequence[Cell]]]:
     for question, counts in merged.items():
         asked = sum(stats.get(question, 0) for stats in _totals(jobs))
         for cause, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            cells = (_label(jobs, question), cause, f"{count:,}", share(count, asked))
+            cells = (
+                _label(jobs, question),
+                term("cause", cause),
+                f"{count:,}",
+                share(count, asked),
+            )
             yield f"{question}/{cause}", cells
 
 
@@ -219,7 +229,11 @@ def examples(jobs: Sequence[Job], question: str, pattern: str) -> tuple[list[Exa
                     for example in _in_part(job, path, asked, pattern):
                         found.setdefault(example.custom_id, example)
                 except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-                    trouble = f"{path.name} cannot be read ({' '.join(str(error).split())[:100]})"
+                    trouble = tr(
+                        "{name} cannot be read ({error})",
+                        name=path.name,
+                        error=" ".join(str(error).split())[:100],
+                    )
                 if len(found) >= EXAMPLES:
                     return list(found.values())[:EXAMPLES], trouble
     return list(found.values()), trouble
@@ -255,7 +269,7 @@ def _excerpt(job: Job, question: str, pattern: str, row: Mapping[str, Any]) -> I
     text = row["raw_answer"]
     span = None if pattern == NO_PATTERN else _span(job, question, pattern, row)
     if span is None:
-        yield text[: BEFORE + AFTER] or "(an empty answer)", "" if text else "dim"
+        yield text[: BEFORE + AFTER] or tr("(an empty answer)"), "" if text else "dim"
         return
     begin, end = span
     yield ("…" if begin > BEFORE else "") + text[max(begin - BEFORE, 0) : begin], ""
@@ -313,25 +327,25 @@ class PatternsView(View):
 
     def compose(self) -> ComposeResult:
         """Lay out."""
-        yield RowTable([Col("job", 14, grow=1)], empty="no answer was read yet", id="matrix")
+        yield RowTable([own("job", 14, grow=1)], empty=tr("no answer was read yet"), id="matrix")
         with Horizontal(id="below"):
             yield RowTable(
                 [
-                    Col("pattern", 14),
+                    own("pattern", 14),
                     Col("%", 5, "right"),
-                    Col("values", 9, "right"),
-                    Col("as it is tried", 20, grow=1),
+                    own("values", 9, "right"),
+                    own("as it is tried", 20, grow=1),
                 ],
                 id="regexes",
             )
             yield RowTable(
                 [
-                    Col("missing", 12, grow=1),
-                    Col("why", 13),
-                    Col("values", 7, "right"),
+                    own("missing", 12, grow=1),
+                    own("why", 13),
+                    own("values", 7, "right"),
                     Col("%", 5, "right"),
                 ],
-                empty="nothing is missing",
+                empty=tr("nothing is missing"),
                 id="causes",
             )
         yield Line(id="examples", classes="foot")
@@ -371,10 +385,11 @@ class PatternsView(View):
         counts = added([r.counts for r in self._rows.values() if row is None or _alike(r, row)])
         forms = dict(known_patterns(jobs))
         names = [NO_PATTERN, *forms, *(n for n in counts if n not in forms and n != NO_PATTERN)]
-        form = {NO_PATTERN: "values that no pattern found", **forms}
+        form = {NO_PATTERN: tr("values that no pattern found"), **forms}
         shown = [name for name in names if self._unfolded or name == NO_PATTERN or counts.get(name)]
         listed = [
-            pattern_cells(name, form.get(name, _LOST_FORM), counts, self.glyphs) for name in shown
+            pattern_cells(name, form.get(name, tr(_LOST_FORM)), counts, self.glyphs)
+            for name in shown
         ]
         if len(names) > len(shown):
             listed.append(folded_cells([name for name in names if name not in shown], self.glyphs))
@@ -424,7 +439,7 @@ class PatternsView(View):
         ]
         if message.trouble is not None:
             lines.append([(message.trouble, "warn")])
-        nothing = [[(f"no answer with {message.wanted[1]} here", "dim")]]
+        nothing = [[(tr("no answer with {pattern} here", pattern=message.wanted[1]), "dim")]]
         form = dict(known_patterns(self.snapshot.known if self.snapshot else ()))
         head = [(form.get(message.wanted[1], ""), "dim")]
         self._say(*([head] if head[0][0] else []), *(lines or nothing))

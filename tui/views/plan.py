@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -18,11 +19,12 @@ from runner.core.custom_id import BEFORE_TRIAL
 from runner.core.definition import factor_names
 from runner.core.model import Batch
 from runner.storage.paths import request_path
-from tui.cells import Glyphs, age, clean, fit, money, share
+from tui.cells import Glyphs, age, clean, fit, money, pad, share
 from tui.conditions import Conditions, is_bundled, level_of, level_words
 from tui.frame import Line, Piece
+from tui.language import heard, later, term, tr
 from tui.model import Job, Snapshot
-from tui.rows import Cell, Col, ListRows
+from tui.rows import Cell, Col, ListRows, titled
 from tui.rowtable import RowTable
 from tui.views.view import View
 
@@ -181,21 +183,28 @@ def factor_lines(plans: Sequence[Planned], width: int, glyphs: Glyphs) -> list[l
     """Return a line a factor, then the requests they make, as a product where it is one."""
     factors = _factors_in(plans)
     names = [one.name for one in factors]
-    wide = min(max(_NAME_WIDTH, *map(len, names)), _LONGEST_NAME) if names else _NAME_WIDTH
+    sizes = [cell_len(_counted(name)) for name in names]
+    wide = min(max(_NAME_WIDTH, *sizes), _LONGEST_NAME) if names else _NAME_WIDTH
     product = multiplied(factors, _in_folders(plans, "total"))
     lines: list[list[Piece]] = []
     for one in factors:
         many = "" if product and one not in product else one.many
         sign = f"{glyphs.times} " if one in product[1:] else ""
-        head = f"{fit(clean(one.name), wide, more=glyphs.more)} {sign + many:>7}"
-        room = max(width - len(head) - 3, 10)
-        text = fit(clean(f" {glyphs.dot} ".join(one.values)), room, more=glyphs.more)
+        head = f"{fit(clean(_counted(one.name)), wide, more=glyphs.more)} {sign + many:>7}"
+        room = max(width - cell_len(head) - 3, 10)
+        values = map(heard, one.values) if one.name == _TEMPERATURES else one.values
+        text = fit(clean(f" {glyphs.dot} ".join(values)), room, more=glyphs.more)
         lines.append([(head, "strong"), (f"   {text.rstrip()}", "")])
     lines.append([(f"{'':<{wide}} {glyphs.rule * 7}", "dim")])
     if factors and not product:
         lines += _combined(plans, wide, glyphs)
     lines.append(_requests(plans, wide))
     return lines
+
+
+def _counted(name: str) -> str:
+    """Return what is counted, as `temperatures`; a study's own factors are called as they are."""
+    return term("counted", name)
 
 
 def _combined(plans: Sequence[Planned], wide: int, glyphs: Glyphs) -> Iterator[list[Piece]]:
@@ -205,10 +214,17 @@ def _combined(plans: Sequence[Planned], wide: int, glyphs: Glyphs) -> Iterator[l
         conditions, trials = plan.facts.get("conditions"), plan.facts.get("trials")
         if conditions and trials and conditions * trials == plan.facts.get("total"):
             name = f"   {plan.name}" if len(told) > 1 else ""
-            said = f"   {conditions:,} conditions {glyphs.times} {trials:,} trials{clean(name)}"
+            said = tr(
+                "   {conditions:,} conditions {times} {trials:,} trials{name}",
+                conditions=conditions,
+                times=glyphs.times,
+                trials=trials,
+                name=clean(name),
+            )
             yield [(f"{'':<{wide}} {conditions * trials:>7,}", ""), (said, "")]
     if len(told) > MOST_SUMS:
-        yield [(f"{'':<{wide}} {glyphs.more:>7}   {len(told) - MOST_SUMS:,} more jobs", "dim")]
+        more = tr("{count:,} more jobs", count=len(told) - MOST_SUMS)
+        yield [(f"{'':<{wide}} {glyphs.more:>7}   {more}", "dim")]
 
 
 MOST_SUMS = 4
@@ -221,19 +237,19 @@ def _requests(plans: Sequence[Planned], wide: int) -> list[Piece]:
         _in_folders(plans, key) for key in ("total", "success", "retry_success", "failed")
     )
     to_send = sum(int(p.facts.get("to_send", 0)) for p in plans)
-    requests: list[Piece] = [(f"{'requests':<{wide}} {total:>7,}", "strong")]
+    requests: list[Piece] = [(f"{pad(tr('requests'), wide)} {total:>7,}", "strong")]
     if all(p.told for p in plans):
         requests += [
-            (f"   already answered {success + again:,}", ""),
-            (f"   failed {failed:,}", "bad") if failed else ("", ""),
-            (f"   to send {to_send:,}", "strong"),
+            (tr("   already answered {count:,}", count=success + again), ""),
+            (tr("   failed {failed:,}", failed=failed), "bad") if failed else ("", ""),
+            (tr("   to send {to_send:,}", to_send=to_send), "strong"),
         ]
         pilots = [int(p.facts["pilot"]["requests"]) for p in plans if "pilot" in p.facts]
         if pilots:
-            requests.append((f"   {sum(pilots):,} of them first, as a pilot", ""))
+            requests.append((tr("   {pilots:,} of them first, as a pilot", pilots=sum(pilots)), ""))
         if any("until" in p.facts for p in plans):
             most = _in_folders(plans, "total_at_most", "total")
-            requests.append((f"   at most {most:,}, by a stopping rule", ""))
+            requests.append((tr("   at most {most:,}, by a stopping rule", most=most), ""))
     return requests
 
 
@@ -255,14 +271,18 @@ def nearest(facts: Facts) -> str:
         return ""
     first = limits[0]
     name = str(first["name"])
-    return f"{share(int(first['value']), int(first['limit'])) or '?'}% of {_LIMITS.get(name, name)}"
+    return tr(
+        "{value}% of {name}",
+        value=share(int(first["value"]), int(first["limit"])) or "?",
+        name=tr(_LIMITS.get(name, name)),
+    )
 
 
 _LIMITS = {
-    "requests in a batch": "requests",
-    "bytes in a batch": "bytes",
-    "input tokens of a batch, of what may wait there": "queued tokens",
-    "batches, of what may wait there": "queued batches",
+    "requests in a batch": later("requests"),
+    "bytes in a batch": later("bytes"),
+    "input tokens of a batch, of what may wait there": later("queued tokens"),
+    "batches, of what may wait there": later("queued batches"),
 }
 """Short words for a column; the line below the table has them in full."""
 
@@ -281,7 +301,7 @@ def rows(plans: Sequence[Planned], glyphs: Glyphs) -> Iterator[tuple[str, list[C
                 short(facts["input_tokens"]),
                 f"{facts['bytes'] / 1e6:,.1f}",
                 estimate(facts["cost_usd_low"], facts["cost_usd_high"]) if told else glyphs.none,
-                (nearest(facts) or "no limit is known") if told else glyphs.none,
+                (nearest(facts) or tr("no limit is known")) if told else glyphs.none,
             ],
         )
     if len(plans) > 1:
@@ -296,7 +316,7 @@ def _sum_cells(plans: Sequence[Planned], glyphs: Glyphs) -> list[str]:
     told = all(plan.told for plan in plans)
     low, high = (_added(plans, key) for key in ("cost_usd_low", "cost_usd_high"))
     return [
-        f"{len(plans)} jobs",
+        tr("{count:,} jobs", count=len(plans)),
         f"{batches:,}",
         f"{requests:,}",
         short(tokens),
@@ -314,47 +334,83 @@ def _added(plans: Sequence[Planned], key: str) -> float | None:
 def about(plan: Planned, now: float, glyphs: Glyphs) -> list[list[Piece]]:
     """Return what else is known of one job's plan; what is most in the way first."""
     facts = plan.facts
-    lines: list[list[Piece]] = [[(f"{glyphs.warning} {n}", "warn")] for n in facts.get("notes", ())]
+    lines: list[list[Piece]] = [
+        [(f"{glyphs.warning} {heard(n)}", "warn")] for n in facts.get("notes", ())
+    ]
     if not plan.told:
         reserve = money(facts["reserved_usd"])
         return [
-            [("An older version ran this: it wrote no estimate, limits or prices.", "warn")],
-            [(f"batches, requests and tokens are what was packed; at most {reserve} in all", "")],
+            [(tr("An older version ran this: it wrote no estimate, limits or prices."), "warn")],
+            [
+                (
+                    tr(
+                        "batches, requests and tokens are what was packed; at most {reserve} in all",
+                        reserve=reserve,
+                    ),
+                    "",
+                )
+            ],
         ]
     rehearsal = facts.get("rehearsal")
-    spent = f"{money(facts.get('committed_usd'))} spent or reserved when this was planned"
+    spent = tr(
+        "{committed_usd} spent or reserved when this was planned",
+        committed_usd=money(facts.get("committed_usd")),
+    )
     budget = facts.get("budget_usd")
     if rehearsal:
-        said = "budget   a rehearsal: nothing is paid; the estimate is what it would cost"
+        said = tr("budget   a rehearsal: nothing is paid; the estimate is what it would cost")
     elif budget is None:
-        said = f"budget   none was written; {spent}"
+        said = tr("budget   none was written; {spent}", spent=spent)
     else:
-        said = f"budget   {money(budget)}, {spent}"
+        said = tr("budget   {budget}, {spent}", budget=money(budget), spent=spent)
     prices = facts.get("prices")
     lines.append(
-        [(f"planned  {_when(facts, now)}", ""), ("  REHEARSAL" if rehearsal else "", "warn")]
+        [
+            (tr("planned  {when}", when=_when(facts, now)), ""),
+            (tr("  REHEARSAL") if rehearsal else "", "warn"),
+        ]
     )
     lines.append(
         [
             (
-                f"prices   {prices}" if prices else "prices   unknown, never taken for 0",
+                tr("prices   {prices}", prices=heard(str(prices)))
+                if prices
+                else tr("prices   unknown, never taken for 0"),
                 "" if prices else "warn",
             )
         ]
     )
     lines.append([(said, "")])
     limits = f"  {glyphs.dot}  ".join(
-        f"{limit['value']:,} of {limit['limit']:,} {limit['name']}"
+        tr(
+            "{value:,} of {limit:,} {name}",
+            value=limit["value"],
+            limit=limit["limit"],
+            name=heard(limit["name"]),
+        )
         for limit in facts.get("limits", ())
     )
-    lines.append([(f"limits   {limits or 'none is known'}", "")])
+    lines.append([(tr("limits   {limits}", limits=limits or tr("none is known")), "")])
     retry = facts.get("retry") or {}
-    again = (
-        f"; asked at most {retry.get('max_attempts')} times, lost at most {retry.get('max_lost')}"
+    again = tr(
+        "; asked at most {max_attempts} times, lost at most {max_lost}",
+        max_attempts=retry.get("max_attempts"),
+        max_lost=retry.get("max_lost"),
     )
-    lines.append([(f"way      {facts.get('way', '?')}{again if retry else ''}", "")])
+    lines.append(
+        [
+            (
+                tr(
+                    "way      {way}{again}",
+                    way=heard(str(facts.get("way", "?"))),
+                    again=again if retry else "",
+                ),
+                "",
+            )
+        ]
+    )
     if due := facts.get("deadline"):
-        lines.append([(f"deadline {due_line(due, now)}", "")])
+        lines.append([(tr("deadline {due}", due=heard(due_line(due, now))), "")])
     return lines
 
 
@@ -363,12 +419,12 @@ def about_all(plans: Sequence[Planned]) -> list[list[Piece]]:
     budgets = [p.facts["budget_usd"] for p in plans if p.facts.get("budget_usd") is not None]
     if not budgets:
         return []
-    return [[(f"budget   {money(max(budgets))} for all jobs together", "")]]
+    return [[(tr("budget   {budget} for all jobs together", budget=money(max(budgets))), "")]]
 
 
 def _when(facts: Facts, now: float) -> str:
     gone = now - float(facts["at"]) if "at" in facts else None
-    return "at an unknown time" if gone is None else f"{age(gone)} ago"
+    return tr("at an unknown time") if gone is None else tr("{time} ago", time=age(gone))
 
 
 class PlanView(View):
@@ -400,7 +456,7 @@ class PlanView(View):
     def compose(self) -> ComposeResult:
         """Lay out."""
         yield Line(id="factors")
-        yield RowTable(COLUMNS, empty="no plan yet")
+        yield RowTable(titled(COLUMNS), empty=tr("no plan yet"))
         yield Line(id="about-plan", classes="foot")
 
     def draw(self, snapshot: Snapshot) -> None:
@@ -483,7 +539,9 @@ class PlanView(View):
             sort_keys=False,
             width=1000,
         )
-        self.app.push_screen(TextScreen(f"definition of {job.name}", plain_lines(text)))
+        self.app.push_screen(
+            TextScreen(tr("definition of {name}", name=job.name), plain_lines(text))
+        )
 
     def action_prompt(self) -> None:
         """Show the first request as it was packed."""
@@ -496,7 +554,7 @@ class PlanView(View):
         from tui.screens.text import TextScreen
 
         path = request_path(job.folder, batch.key)
-        title = f"first request of {batch.key}, {job.name}"
+        title = tr("first request of {key}, {name}", key=batch.key, name=job.name)
         screen = TextScreen(title, first_prompt(path, job, self.glyphs))
         self.app.call_from_thread(self.app.push_screen, screen)
 
@@ -520,7 +578,10 @@ def _blocks() -> Any:
 def shortened(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition to be read: of a very long section the beginning, and how much is left out."""
     return {
-        name: {**dict(islice(said.items(), MOST_READ)), _MORE: f"{len(said) - MOST_READ:,} more"}
+        name: {
+            **dict(islice(said.items(), MOST_READ)),
+            _MORE: tr("{count:,} more", count=len(said) - MOST_READ),
+        }
         if isinstance(said, Mapping) and len(said) > MOST_READ
         else said
         for name, said in definition.items()
@@ -547,11 +608,13 @@ def first_prompt(path: Path, job: Job, glyphs: Glyphs) -> list[list[Piece]]:
         with path.open("rb") as source:
             line = json.loads(source.readline(_LONGEST_LINE))
     except OSError as error:
-        return [[(f"{path} cannot be read ({error.strerror})", "bad")]]
+        return [
+            [(tr("{path} cannot be read ({strerror})", path=path, strerror=error.strerror), "bad")]
+        ]
     except ValueError:
-        return [[(f"{path}: its first line is not the request it should be", "bad")]]
+        return [[(tr("{path}: its first line is not the request it should be", path=path), "bad")]]
     if not isinstance(line, dict):
-        return [[(f"{path}: its first line is not the request it should be", "bad")]]
+        return [[(tr("{path}: its first line is not the request it should be", path=path), "bad")]]
     found = sent(line, pictures_of(job.experiment))
     id_ = str(line.get("custom_id", ""))
     lines: list[list[Piece]] = [[(id_, "strong")], *_level_lines(job, id_, glyphs)]

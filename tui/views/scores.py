@@ -17,8 +17,9 @@ from tui.answers import Answers, Signature, signature, store_of
 from tui.cells import Glyphs, fit, share, spark
 from tui.conditions import spelled
 from tui.frame import Line, Piece, paragraphs
+from tui.language import tr
 from tui.model import Job, Snapshot
-from tui.rows import Cell, Col
+from tui.rows import Cell, Col, own
 from tui.rowtable import RowTable
 from tui.scoring import Pivot, Score, ScoreRow, ScoreTable, pivots_of, score_table
 from tui.views.view import SORT, View
@@ -31,8 +32,8 @@ def columns(table: ScoreTable) -> list[Col]:
     return [
         *(Col(spelled(name), 10, grow=2) for name in table.pivot.by),
         Col("n", 6, "right"),
-        Col("fail%", 5, "right"),
-        Col("open", 5, "right", rank=1),
+        own("fail%", 5, "right"),
+        own("open", 5, "right", rank=1),
         *(
             Col(q.title, 10, "right", rank=place if place > 4 else 0, grow=1)
             for place, q in enumerate(table.questions, start=1)
@@ -73,7 +74,9 @@ def _sorted_by(table: ScoreTable) -> dict[str, str]:
     factors = [spelled(name) for name in table.pivot.by]
     return {
         **{question.title: question.id for question in table.questions},
-        **{name: name for name in (*factors, "n", "fail%", "open")},
+        **{name: name for name in (*factors, "n")},
+        tr("fail%"): "fail%",
+        tr("open"): "open",
     }
 
 
@@ -103,7 +106,7 @@ def histogram_lines(
     if row is None or table is None:
         return []
     names = " ".join(_label(label, glyphs) for label in row.labels)
-    lines: list[list[Piece]] = [[(f"{names}  ", "strong"), (f"{row.n:,} answers", "dim")]]
+    lines: list[list[Piece]] = [[(f"{names}  ", "strong"), (tr("{n:,} answers", n=row.n), "dim")]]
     for question in table.questions:
         score = row.scores[question.id]
         name = fit(question.title, 14, more=glyphs.more)
@@ -179,7 +182,7 @@ class ScoresView(View):
     def compose(self) -> ComposeResult:
         """Lay out."""
         yield Line(id="scores-head")
-        yield RowTable([Col("", 1)], empty="reading", id="scores")
+        yield RowTable([Col("", 1)], empty=tr("reading"), id="scores")
         yield Histogram(self.glyphs)
 
     def draw(self, snapshot: Snapshot) -> None:
@@ -221,18 +224,20 @@ class ScoresView(View):
         self._table = table
         rows = self.query_one(RowTable)
         rows.set_columns(columns(table))
-        rows.empty = "no request was sent yet"
+        rows.empty = tr("no request was sent yet")
         rows.set_rows(_Drawn(table, self.glyphs))
         rows.show_order(self.order)
         following = self._pivots(self.snapshot)[1].name if self.snapshot else ""
         about: list[Piece] = [
             (table.pivot.name, "strong"),
-            (f"  p: {following}", "dim"),
+            (tr("  p: {following}", following=following), "dim"),
         ]
         if table.rehearsal:
-            about.append(("  rehearsed answers", "warn"))
-        spread = f"mean {self.glyphs.plus_minus}sd of every value that was read"
-        about.append((f"  {spread}; fail% of requests decided", "dim"))
+            about.append((tr("  rehearsed answers"), "warn"))
+        spread = tr(
+            "mean {plus_minus}sd of every value that was read", plus_minus=self.glyphs.plus_minus
+        )
+        about.append((tr("  {spread}; fail% of requests decided", spread=spread), "dim"))
         notes: list[list[Piece]] = [
             [(f"{self.glyphs.warning} {note}", "warn")] for note in table.notes[:MOST_NOTES]
         ]

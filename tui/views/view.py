@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from runner.storage.commands import CommandVerb
 from tui.cells import Glyphs
+from tui.language import tr
 from tui.model import Job, Snapshot
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class View(Widget, can_focus=False):
 
     def set_filter(self, words: str) -> str | None:
         """Show only what fits the words, and return what is wrong with them; None: nothing is."""
-        return None if not words else "nothing to filter in this view"
+        return None if not words else tr("nothing to filter in this view")
 
     def filter_hint(self) -> str:
         """Return what can be typed as a filter, in a line."""
