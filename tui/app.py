@@ -117,7 +117,7 @@ class Dashboard(App[None], inherit_bindings=False):
 
     def action_command_palette(self) -> None:
         """Show what can be done, to search in."""
-        if not CommandPalette.is_open(self):
+        if not CommandPalette.is_open(self):  # type: ignore[arg-type]
             asked = tr("Search for commands…")
             self.push_screen(CommandPalette(id="--command-palette", placeholder=asked))
 

@@ -5,13 +5,23 @@ from enum import StrEnum
 
 from runner.storage.ledger import HEARTBEAT_SECONDS
 from tui.cells import age
-from tui.language import tr
+from tui.language import later, tr
 from tui.model import Job
 
 LATE = 3 * HEARTBEAT_SECONDS
 DEAD = 12 * HEARTBEAT_SECONDS
 AHEAD = 5.0
 """Seconds; a heartbeat that far in the future says that two clocks differ."""
+
+
+_GONE = later(
+    "{what}: last heartbeat {silent} ago ({who}). Batches go on at the provider; "
+    "nothing is fetched until you run the same command again."
+)
+_SUSPENDED = later(
+    "The runner is suspended: {who} holds the ledger and has sent no heartbeat for {silent} "
+    "(after Ctrl-Z: fg brings it back)."
+)
 
 
 class Life(StrEnum):
@@ -83,24 +93,13 @@ def liveness(job: Job, now: float, host: str) -> Liveness:
         return Liveness(
             life=Life.LEFT if left else Life.DEAD,
             beat_age=silent,
-            sentence=tr(
-                "{what}: last heartbeat {silent} ago ({who}). Batches go on at the provider; "
-                "nothing is fetched until you run the same command again.",
-                what=what,
-                silent=age(silent),
-                who=who,
-            ),
+            sentence=tr(_GONE, what=what, silent=age(silent), who=who),
         )
     if silent > DEAD:
         return Liveness(
             life=Life.STOPPED,
             beat_age=silent,
-            sentence=tr(
-                "The runner is suspended: {who} holds the ledger and has sent no heartbeat "
-                "for {silent} (after Ctrl-Z: fg brings it back).",
-                who=who,
-                silent=age(silent),
-            ),
+            sentence=tr(_SUSPENDED, who=who, silent=age(silent)),
         )
     if silent > LATE:
         return Liveness(

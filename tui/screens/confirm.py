@@ -154,6 +154,10 @@ def _cancel(_wanted: Wanted, batch: Batch | None, _life: Liveness) -> Iterator[P
             "bad",
         )
         return
+    yield from _cancel_running(batch)
+
+
+def _cancel_running(batch: Batch) -> Iterator[Piece]:
     if batch.completed is None:
         yield (
             tr(

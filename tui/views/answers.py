@@ -348,23 +348,8 @@ class AnswersView(View):
         self._head(None)
         self._offer()
         notes = message.answers.notes
-        more = len(notes) - MOST_NOTES
-        lines: list[list[Piece]] = [
-            [(f"{self.glyphs.warning} {note}", "warn")] for note in notes[:MOST_NOTES]
-        ]
-        if more > 0:
-            lines[-1] = [
-                (
-                    tr(
-                        "{warning} and {more} more like these",
-                        warning=self.glyphs.warning,
-                        more=more + 1,
-                    ),
-                    "warn",
-                )
-            ]
         told = self.query_one("#answers-notes", Line)
-        told.set_lines(*lines)
+        told.set_lines(*_note_lines(notes, self.glyphs))
         told.set_class(bool(notes), "-some")
         told.refresh(layout=True)
         self._show_beside()
@@ -374,13 +359,7 @@ class AnswersView(View):
         shown = len(self.query_one(RowTable).rows)
         line: list[Piece] = []
         if answers is not None:
-            whole = len(answers)
-            count = (
-                tr("{count:,} requests", count=whole)
-                if shown == whole
-                else tr("{shown:,} of {whole:,} requests", shown=shown, whole=whole)
-            )
-            line.append((count, "strong"))
+            line.append((_how_many(shown, len(answers)), "strong"))
         if self._problems:
             line.append((tr("  ! only what failed or cannot be read"), "warn"))
         if self.words:
@@ -554,6 +533,22 @@ class AnswersView(View):
         """Return what is shown; it may be called in a thread, and should be."""
         rows = self.query_one(RowTable).rows
         return csv_of(rows.places) if isinstance(rows, AnswerRows) else []
+
+
+def _how_many(shown: int, whole: int) -> str:
+    if shown == whole:
+        return tr("{count:,} requests", count=whole)
+    return tr("{shown:,} of {whole:,} requests", shown=shown, whole=whole)
+
+
+def _note_lines(notes: Sequence[str], glyphs: Glyphs) -> list[list[Piece]]:
+    """Return what could not be read, a line each; of many, how many more there are."""
+    sign, more = glyphs.warning, len(notes) - MOST_NOTES
+    lines: list[list[Piece]] = [[(f"{sign} {note}", "warn")] for note in notes[:MOST_NOTES]]
+    if more > 0:
+        told = tr("{warning} and {more} more like these", warning=sign, more=more + 1)
+        lines[-1] = [(told, "warn")]
+    return lines
 
 
 def csv_of(places: Places) -> list[list[str]]:

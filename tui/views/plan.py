@@ -274,11 +274,11 @@ def nearest(facts: Facts) -> str:
     return tr(
         "{value}% of {name}",
         value=share(int(first["value"]), int(first["limit"])) or "?",
-        name=tr(_LIMITS.get(name, name)),
+        name=tr(_SHORT.get(name, name)),
     )
 
 
-_LIMITS = {
+_SHORT = {
     "requests in a batch": later("requests"),
     "bytes in a batch": later("bytes"),
     "input tokens of a batch, of what may wait there": later("queued tokens"),
@@ -351,36 +351,32 @@ def about(plan: Planned, now: float, glyphs: Glyphs) -> list[list[Piece]]:
                 )
             ],
         ]
-    rehearsal = facts.get("rehearsal")
+    rehearsal = tr("  REHEARSAL") if facts.get("rehearsal") else ""
+    lines.append([(tr("planned  {when}", when=_when(facts, now)), ""), (rehearsal, "warn")])
+    if prices := facts.get("prices"):
+        lines.append([(tr("prices   {prices}", prices=heard(str(prices))), "")])
+    else:
+        lines.append([(tr("prices   unknown, never taken for 0"), "warn")])
+    lines += [[(said, "")] for said in (_budget(facts), _limits(facts, glyphs), _way(facts))]
+    if due := facts.get("deadline"):
+        lines.append([(tr("deadline {due}", due=heard(due_line(due, now))), "")])
+    return lines
+
+
+def _budget(facts: Facts) -> str:
+    if facts.get("rehearsal"):
+        return tr("budget   a rehearsal: nothing is paid; the estimate is what it would cost")
     spent = tr(
         "{committed_usd} spent or reserved when this was planned",
         committed_usd=money(facts.get("committed_usd")),
     )
     budget = facts.get("budget_usd")
-    if rehearsal:
-        said = tr("budget   a rehearsal: nothing is paid; the estimate is what it would cost")
-    elif budget is None:
-        said = tr("budget   none was written; {spent}", spent=spent)
-    else:
-        said = tr("budget   {budget}, {spent}", budget=money(budget), spent=spent)
-    prices = facts.get("prices")
-    lines.append(
-        [
-            (tr("planned  {when}", when=_when(facts, now)), ""),
-            (tr("  REHEARSAL") if rehearsal else "", "warn"),
-        ]
-    )
-    lines.append(
-        [
-            (
-                tr("prices   {prices}", prices=heard(str(prices)))
-                if prices
-                else tr("prices   unknown, never taken for 0"),
-                "" if prices else "warn",
-            )
-        ]
-    )
-    lines.append([(said, "")])
+    if budget is None:
+        return tr("budget   none was written; {spent}", spent=spent)
+    return tr("budget   {budget}, {spent}", budget=money(budget), spent=spent)
+
+
+def _limits(facts: Facts, glyphs: Glyphs) -> str:
     limits = f"  {glyphs.dot}  ".join(
         tr(
             "{value:,} of {limit:,} {name}",
@@ -390,28 +386,18 @@ def about(plan: Planned, now: float, glyphs: Glyphs) -> list[list[Piece]]:
         )
         for limit in facts.get("limits", ())
     )
-    lines.append([(tr("limits   {limits}", limits=limits or tr("none is known")), "")])
+    return tr("limits   {limits}", limits=limits or tr("none is known"))
+
+
+def _way(facts: Facts) -> str:
     retry = facts.get("retry") or {}
     again = tr(
         "; asked at most {max_attempts} times, lost at most {max_lost}",
         max_attempts=retry.get("max_attempts"),
         max_lost=retry.get("max_lost"),
     )
-    lines.append(
-        [
-            (
-                tr(
-                    "way      {way}{again}",
-                    way=heard(str(facts.get("way", "?"))),
-                    again=again if retry else "",
-                ),
-                "",
-            )
-        ]
-    )
-    if due := facts.get("deadline"):
-        lines.append([(tr("deadline {due}", due=heard(due_line(due, now))), "")])
-    return lines
+    way = heard(str(facts.get("way", "?")))
+    return tr("way      {way}{again}", way=way, again=again if retry else "")
 
 
 def about_all(plans: Sequence[Planned]) -> list[list[Piece]]:
