@@ -349,7 +349,7 @@ def _strange(job: Job, batch: Batch) -> Iterator[_Found]:
     harmless = HARMLESS | SOLVED if is_answered(job) else HARMLESS
     odd = {name: n for name, n in batch.notices.items() if n and name not in harmless}
     if odd:
-        told = ", ".join(
+        told = tr(", ").join(
             tr("{count:,} {name}", count=count, name=term("notice", name))
             for name, count in sorted(odd.items())
         )

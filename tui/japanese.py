@@ -44,8 +44,8 @@ TEXTS: Mapping[str, str] = {
     "{count} days": "{count} 日",
     # the runner
     "pid {pid} on {there}": "{there} の pid {pid}",
-    "The runner has ended with work left": "ランナーは仕事を残して終了した",
-    "The runner is gone": "ランナーがいない",
+    "The runner has ended with work left": "ランナーは作業を残して終了した",
+    "The runner is gone": "ランナーが動いていない",
     "The clock of {there} is {time} ahead of this one; ages are off by that.": "{there} の時計はこの機械より {time} 進んでいる。経過時間もそれだけずれる。",
     "{what}: last heartbeat {silent} ago ({who}). Batches go on at the provider; nothing is fetched until you run the same command again.": "{what}：最後の応答は {silent} 前（{who}）。提供者側のバッチは続くが、同じコマンドをもう一度実行するまで何も回収されない。",
     "The runner is suspended: {who} holds the ledger and has sent no heartbeat for {silent} (after Ctrl-Z: fg brings it back).": "ランナーは一時停止している：{who} が台帳を握ったまま {silent} 応答がない（Ctrl-Z の後なら fg で再開する）。",
@@ -78,6 +78,8 @@ TEXTS: Mapping[str, str] = {
     "an unknown number": "不明な数",
     " or ": " または ",
     " and ": " と ",
+    ", ": "、",
+    ", {where}": "、{where}",
     "is unknown: it may be {names}; never sent again on a guess: a adopts, b gives it up": "不明：{names} かもしれない。推測では送り直さない：a 引き取り、b 放棄",
     "is not alone: {words}": "重複がある：{words}",
     "is billed for something else than its answers: {words}": "請求が回答と合わない：{words}",
@@ -400,6 +402,12 @@ TEXTS: Mapping[str, str] = {
     "did you mean {near}?": "{near} のことか",
     "? in the dashboard shows the names": "名前はダッシュボードの ? で分かる",
     "keymap: {name}: no key has that name; {hint}": "keymap: {name}：その名前のキーはない。{hint}",
+    # in a browser
+    "--serve needs the package textual-serve: pip install '.[serve]', or python -m pip install 'textual-serve>=1.1.3,<2'": "--serve にはパッケージ textual-serve が要る：pip install '.[serve]' または python -m pip install 'textual-serve>=1.1.3,<2'",
+    "the dashboard is at {address}  (this machine only, and anyone with this address; Ctrl-C ends it)": "ダッシュボードは {address}  （この機械からだけ、このアドレスを知る人が開ける。Ctrl-C で終了）",
+    "{address} cannot be used ({strerror})": "{address} は使えない（{strerror}）",
+    "this dashboard is for this machine only": "このダッシュボードはこの機械からだけ開ける",
+    "open the whole address that the dashboard printed": "ダッシュボードが表示したアドレスをそのまま開く",
     # as text
     "answers {done}/{total} success {success} retry_success {retry_success} failed {failed} open {open} unreadable {unreadable} lost {lost} cost ${cost}{of}{wrong}": "回答 {done}/{total} 成功 {success} 再依頼で成功 {retry_success} 失敗 {failed} 未完了 {open} 読めず {unreadable} 失われた試み {lost} 費用 ${cost}{of}{wrong}",
     "batch {key} {state} {requests} requests": "バッチ {key} {state} 依頼 {requests} 件",
@@ -442,7 +450,7 @@ TEXTS: Mapping[str, str] = {
     "Yes (y)": "はい (y)",
     "The same was asked {time} ago, and waits.": "同じ指示を {time} 前に出し、待っている。",
     "Nothing is lost; nothing is fetched until you run the same command again.": "何も失われない。同じコマンドをもう一度実行するまで何も回収されない。",
-    "{done:,} of {count:,} answers are in; what is finished is kept and billed, the other {rest:,} are given up.": "回答 {count:,} 件中 {done:,} 件が届いている。済んだ分は残り、請求される。ほかの {rest:,} 件はあきらめる。",
+    "{done:,} of {count:,} answers are in; what is finished is kept and billed, the other {rest:,} are given up.": "回答 {count:,} 件中 {done:,} 件が届いている。済んだ分は残り、請求される。ほかの {rest:,} 件は実行されない。",
     "The provider may finish, and bill, a few more before it stops.": "止まるまでに提供者がさらに数件を済ませ、請求することがある。",
     "Up to {count:,} requests that it left are asked again, in a batch of their own.": "残った依頼（最大 {count:,} 件）を別のバッチで再び送る。",
     "What was answered meanwhile is not asked again.": "その間に回答された依頼は送らない。",
@@ -461,7 +469,7 @@ TEXTS: Mapping[str, str] = {
     "What it has answered by then is kept and billed, {most}.": "それまでの回答は残り、請求される（{most}）。",
     "It is {state}: there is nothing to cancel any more.": "状態は{state}：もう取り消すものがない。",
     "How many of its {count:,} answers are in is not known: no progress was reported.": "回答 {count:,} 件中、届いた数は不明：進み具合が示されていない。",
-    "What is finished is kept and billed, {most}; the rest is given up.": "済んだ分は残り、請求される（{most}）。残りはあきらめる。",
+    "What is finished is kept and billed, {most}; the rest is given up.": "済んだ分は残り、請求される（{most}）。残りは実行されない。",
     "{count:,} failed requests are asked once more; what is answered is not touched.": "失敗した依頼 {count:,} 件をもう一度送る。回答済みのものには触れない。",
     "1 failed request is asked once more; what is answered is not touched.": "失敗した依頼 1 件をもう一度送る。回答済みのものには触れない。",
     "{request} is asked once more; what is answered is not touched.": "{request} をもう一度送る。回答済みのものには触れない。",
@@ -766,6 +774,7 @@ HEARD: Mapping[str, str] = {
     "{clock} tomorrow ({far})": "明日 {clock}（{far}）",
     "{clock} yesterday ({far})": "昨日 {clock}（{far}）",
     "passed {span} ago": "{span} 前に過ぎた",
+    "not sent": "送信しない",
     "in {span}": "{span} 後",
 }
 """What runner and ledger say in English, with anything in braces; other sentences of theirs stay as they are."""

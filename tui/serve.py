@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from runner.core.errors import ConfigError
+from tui.language import later, tr
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 TOKEN_BYTES = 16
 NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-MISSING = (
+MISSING = later(
     "--serve needs the package textual-serve: pip install '.[serve]', or "
     "python -m pip install 'textual-serve>=1.1.3,<2'"
 )
@@ -39,7 +40,7 @@ def serve(words: Sequence[str], port: int) -> int:
     try:
         from textual_serve.server import Server
     except ImportError:
-        raise ConfigError(MISSING) from None
+        raise ConfigError(tr(MISSING)) from None
     address = f"{HOST}:{port}"
     token = secrets.token_urlsafe(TOKEN_BYTES)
 
@@ -51,8 +52,11 @@ def serve(words: Sequence[str], port: int) -> int:
 
         async def on_startup(self, app: "web.Application") -> None:  # noqa: ARG002
             print(
-                f"the dashboard is at http://{address}/?token={token}  (this machine only, and "
-                "anyone with this address; Ctrl-C ends it)",
+                tr(
+                    "the dashboard is at {address}  (this machine only, and anyone with this "
+                    "address; Ctrl-C ends it)",
+                    address=f"http://{address}/?token={token}",
+                ),
                 flush=True,
             )
 
@@ -63,7 +67,8 @@ def serve(words: Sequence[str], port: int) -> int:
     try:
         Local(program, host=HOST, port=port, title="Chorus").serve()
     except OSError as error:
-        raise ConfigError(f"--port: {address} cannot be used ({error.strerror})") from None
+        why = tr("{address} cannot be used ({strerror})", address=address, strerror=error.strerror)
+        raise ConfigError(f"--port: {why}") from None
     return 0
 
 
@@ -89,7 +94,7 @@ def _only_with(token: str, port: int) -> "Middleware":
         if request.host not in names or (
             origin is not None and origin.removeprefix("http://") not in names
         ):
-            raise web.HTTPForbidden(text="this dashboard is for this machine only")
+            raise web.HTTPForbidden(text=tr("this dashboard is for this machine only"))
         if is_ours(request.query.get("token")):
             if request.host != address:  # the cookie has to be the one that the page's calls send
                 raise web.HTTPSeeOther(f"http://{address}/?token={token}")
@@ -97,7 +102,7 @@ def _only_with(token: str, port: int) -> "Middleware":
             entered.set_cookie(cookie, token, httponly=True, samesite="Strict")
             return entered
         if not is_ours(request.cookies.get(cookie)):
-            raise web.HTTPForbidden(text="open the whole address that the dashboard printed")
+            raise web.HTTPForbidden(text=tr("open the whole address that the dashboard printed"))
         response = await handler(request)
         if not response.prepared:
             response.headers["Content-Security-Policy"] = POLICY.format(address=address)

@@ -168,7 +168,7 @@ class AnswerRows:
             where = f"{batch.key} {term('state', batch.state.value)}"
             if not read:
                 return tr("open: {where}", where=where), "dim"
-            again = f", {where}" if read["batch"] != batch.key else ""
+            again = tr(", {where}", where=where) if read["batch"] != batch.key else ""
             return tr("{causes} (open{again})", causes=causes(one, read), again=again), "warn"
         if state == BAD:
             return tr("{causes} (failed)", causes=causes(one, read)), "bad"
@@ -199,7 +199,7 @@ def _all(one: JobAnswers, found: list[tuple[str, str]]) -> bool:
 
 
 def _listed(found: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{question} {cause}" for question, cause in found)
+    return tr(", ").join(f"{question} {cause}" for question, cause in found)
 
 
 def _value_cell(read: dict[str, Any], question: str, glyphs: Glyphs) -> Cell:

@@ -543,14 +543,14 @@ def _counts(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piec
             for name, count in sorted(batch.tally.items())
             if count
         ]
-        yield tr("outcomes"), [(", ".join(counted), "warn" if missed else "")]
+        yield tr("outcomes"), [(tr(", ").join(counted), "warn" if missed else "")]
         if (total := sum(batch.tally.values())) != batch.count:
             yield (
                 "",
                 [(tr("! {total:,} counted of {count:,}", total=total, count=batch.count), "bad")],
             )
     for question, causes in sorted(batch.causes.items()):
-        told = ", ".join(
+        told = tr(", ").join(
             f"{term('cause', cause)} {count:,}" for cause, count in sorted(causes.items()) if count
         )
         yield tr("{question} invalid", question=question), told or glyphs.none
@@ -560,7 +560,7 @@ def _counts(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piec
         if count
     ]
     if odd:
-        yield tr("not used"), tr("{odd} result lines", odd=", ".join(odd))
+        yield tr("not used"), tr("{odd} result lines", odd=tr(", ").join(odd))
 
 
 def _money(batch: Batch, glyphs: Glyphs) -> Iterator[tuple[str, str | list[Piece]]]:
