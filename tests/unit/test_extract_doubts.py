@@ -155,3 +155,124 @@ def test_the_quick_look_at_an_answer_overlooks_no_scale_and_no_other_number(patt
 @pytest.mark.parametrize("said", ["Wait, 30", "no 30", "CORRECTION: 40", "waıt 30", "be an 8"])
 def test_another_number_in_whatever_letters_is_looked_at(said: str) -> None:
     assert doubts.stirs(tidy(said))
+
+
+# --- what is said behind the values, in whatever words
+
+SAID_OTHERWISE = """
+以上より、面白さ72、驚き6、悲しみ4、怒り1と評価した。 ¦ 結論として面白さは72です。 ¦ 面白さ：7→72
+面白さについては72点が妥当だと考えます。 ¦ 面白さ（72）、驚き（6）、悲しみ（4）、怒り（1）の順でした。
+やっぱり面白さは72にします。 ¦ ※Q1は72でも可。 ¦ Q1=72 ¦ 面白さ7ではなく72です。 ¦ 面白さは72点かもしれません。
+読み返すと、面白さはもう少し高く、72が妥当です。 ¦ すみません、Q1の数値を間違えました。72が正しいです。
+Overall I rated interest 72/100. ¦ 72 points for interest seems fair. ¦ Interest should really be 72.
+Sorry, I meant 72 for Q1. ¦ The interest score is not 7 but 72. ¦ In retrospect, interest is a 72.
+"""
+SAYS_NOTHING = """
+以上より、面白さ7、驚き6、悲しみ4、怒り1と評価した。 ¦ 面白さは10点以下、驚きは5点以上です。 ¦ 面白さは60点台に近いです。
+面白さは、2人の会話と3つの場面にあります。 ¦ 悲しみは100年経っても変わらない。 ¦ 驚きは1回、怒りは0回でした。
+もし結末が違えば、面白さは90だったでしょう。 ¦ 前作の面白さは90でした。 ¦ 平均的な読者なら面白さは80程度でしょう。
+面白さと驚きの差は14点です。 ¦ 1. 面白さ 2. 驚き 3. 悲しみ 4. 怒り の順に強い。 ¦ 面白さ1位、驚き2位でした。
+最終的に4つの感情を評価しました。 ¦ よって、この3人は救われない。 ¦ 何度も読み返したくなる。3回読みました。
+Interest rose in chapter 3, surprise 2 times. ¦ The total for interest and surprise is 130.
+In the end, the 19 year old leaves. ¦ I initially gave interest 80. ¦ Interest (7) outweighs anger (1).
+これらの数値は私の主観です。 ¦ この評価は一例です。 ¦ These ratings are hypothetical, as I am an AI.
+These scores are only my opinion. ¦ The above answers are examples of how a student may feel.
+"""
+NO_VALUES = """
+これらの数値は仮の値です。 ¦ 上記の評価はダミーです。 ¦ 上の点数はランダムに付けました。 ¦ 以上の数値は例です。
+(These ratings are placeholders.) ¦ The values above are just examples. ¦ All scores are randomly generated.
+These are not my real ratings. ¦ This is only an example.
+"""
+
+
+def each(lines: str) -> list[str]:
+    return [said for line in lines.strip().split("\n") for said in line.split(" ¦ ")]
+
+
+WRITTEN = (
+    rows("Q{n}. {label}(数値): {value}\nQ{n}. {label}(理由): 意外"),
+    "| 項目 | 点数 |\n|---|---|\n" + rows("| {label} | {value} |"),
+    '{"Q1": 7, "Q2": 6, "Q3": 4, "Q4": 1}',
+)
+
+
+@pytest.mark.parametrize("said", each(SAID_OTHERWISE))
+def test_a_sentence_behind_the_values_that_gives_another_is_a_second_answer(said: str) -> None:
+    for text in WRITTEN:
+        assert values(f"{text}\n\n{said}") == [None, *VALUES[1:]], text
+
+
+@pytest.mark.parametrize("said", each(SAYS_NOTHING))
+def test_a_sentence_that_counts_supposes_or_agrees_takes_no_value(said: str) -> None:
+    for text in WRITTEN:
+        assert values(f"{text}\n\n{said}") == list(VALUES), text
+
+
+@pytest.mark.parametrize("said", each(NO_VALUES))
+def test_numbers_that_are_said_to_stand_for_none_are_none(said: str) -> None:
+    for text in WRITTEN:
+        assert values(f"{text}\n\n{said}") == [None] * 4, text
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *(
+            "いや、72が妥当でしょう。",
+            "考え直すと、72点が適切です。",
+            "（訂正：72）",
+            "よって72点とした。",
+        ),
+        *("最終評価：72", "so the score is 72.", "Hence I give it a 72.", "Final rating: 72"),
+    ],
+)
+def test_a_reason_that_ends_in_another_number_contradicts_its_value(reason: str) -> None:
+    for value, wanted in ((7, None), (72, 72)):
+        text = f"Q1. 面白さ(数値): {value}\nQ1. 面白さ(理由): 語りがよい。{reason}"
+        assert values(text)[0] == wanted
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        *(
+            "重み",
+            "配点：",
+            "各感情の割合（合計100%）",
+            "評価の信頼度：",
+            "出現回数",
+            "【他モデルのスコア】",
+        ),
+        *(
+            "Confidence:",
+            "Word counts:",
+            "昨年のアンケート結果：",
+            "嫌いな人の評価：",
+            "予想される読者の回答",
+        ),
+        "芥川本人ならこう答えるでしょう：",
+    ],
+)
+def test_below_a_title_of_other_things_stand_no_values(title: str) -> None:
+    assert values(f"{title}\n{rows('{label}: {value}')}") == [None] * 4
+
+
+@pytest.mark.parametrize("drawn", ["★★★★★★★☆☆☆", "⭐⭐⭐⭐⭐⭐⭐", "■■■■■■■□□□"])
+@pytest.mark.parametrize(
+    "layout", ["{label}: 7 {drawn}", "{label}: 7（{drawn}）", "{label} {drawn} 7"]
+)
+def test_a_number_that_counts_stars_or_bars_is_on_their_scale(layout: str, drawn: str) -> None:
+    text = "\n".join(layout.format(label=label, drawn=drawn) for label in LABELS)
+
+    assert values(text) == [None] * 4
+    wide = layout.replace("7", "72/100")
+    text = "\n".join(wide.format(label=label, drawn=drawn) for label in LABELS)
+    assert values(text) in ([72] * 4, [None] * 4)
+
+
+@given(data=st.data())
+def test_the_lines_that_are_looked_at_hold_every_other_number(data) -> None:
+    pattern = doubts._RECONSIDERED
+    said = tidy(data.draw(st.from_regex(re.compile(pattern.pattern, pattern.flags))))
+    if pattern.search(said):
+        assert doubts._TRIGGER.search(said.encode("utf-8", "replace"))

@@ -499,3 +499,73 @@ def test_a_reading_told_twice_in_another_item_takes_no_record_back():
     assert said(ALL, text, "record") == '{"stars": 4}'
     wrong = text.replace("A second reading did not change that.", "Correction: stars should be 3.")
     assert ALL.read(wrong)["record"].value is None
+
+
+COUNTED = """
+2 times a week ¦ 2 people ¦ 2 days ago ¦ 2 kids and a job ¦ 2 jobs, so no ¦ 2 nights a week ¦ 2 years of planning
+2 of them ¦ 2 hundred ¦ 2 ½ ¦ 2 for others ¦ 2 as an average ¦ 2% of them ¦ 2 (in thousands) ¦ 2 (dummy) ¦ 2 など
+"""
+TWO = (
+    "2",
+    "2 agree",
+    "2 Agree",
+    "2 (agree)",
+    "2 because I plan",
+    "2 points",
+    "2 out of 5",
+    "2 as I plan",
+)
+SURVEY = Reader(of(*(replace(STARS, id=name, label=name) for name in ("plans", "worry"))))
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "plans (answer): {}\nworry (answer): 5",
+        "| item | answer |\n|---|---|\n| plans | {} |\n| worry | 5 |",
+        '{{"plans": "{}", "worry": 5}}',
+    ],
+)
+def test_a_number_of_something_is_no_value_among_several_questions_either(layout: str) -> None:
+    def values(written: str) -> list[object]:
+        return [reading.value for reading in SURVEY.read(layout.format(written)).values()]
+
+    for written in (w for line in COUNTED.strip().split("\n") for w in line.split(" ¦ ")):
+        assert values(written) == [None, 5], written
+    for written in TWO:
+        assert values(written) == [2, 5], written
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *(("250000", 250_000), ("250.5", None), ("250.000", None), ("250 thousand", None)),
+        *(("250 (in thousands)", None), ("250（千円）", None), ("25 万円", None), ("2,500", None)),
+    ],
+)
+def test_a_large_number_is_read_only_where_its_groups_are_none(written: str, meant: object) -> None:
+    loan = Reader(of(replace(STARS, id="loan", label="loan", minimum=0, maximum=1_000_000)))
+
+    assert loan.read(f"loan (answer): {written}")["loan"].value == meant
+
+
+def test_a_long_dash_before_a_number_may_be_no_sign() -> None:
+    mood = Reader(of(*(replace(STARS, id=i, label=i, minimum=-3, maximum=3) for i in ("m", "n"))))
+
+    for dash, meant in (("-", -2), ("−", -2), ("—", None), ("―", None)):
+        assert mood.read(f"m (answer): {dash}2\nn (answer): 1")["m"].value == meant
+
+
+def test_an_object_that_calls_a_question_by_another_name_answers_neither() -> None:
+    text = '{"plans": {"label": "worry", "value": 2}, "worry": {"value": 5}}'
+
+    assert [r.cause for r in SURVEY.read(text).values()] == [Cause.AMBIGUOUS] * 2
+    text = '{"plans": {"label": "plans", "value": 2, "reason": "worry"}, "worry": {"value": 5}}'
+    assert [r.value for r in SURVEY.read(text).values()] == [2, 5]
+
+
+def test_the_only_number_is_not_taken_where_a_line_below_reconsiders_it() -> None:
+    alone = Reader(of(STARS))
+
+    for below in ("On reflection, 4 is better.", "Hmm, or 4.", "This is only an example."):
+        assert alone.read(f"stars (answer): 5\n\n{below}")["stars"].value is None

@@ -234,3 +234,21 @@ def test_no_text_makes_the_reader_stumble_or_take_what_it_does_not_name(text):
             assert any(name in " ".join(text.lower().split()) for name in names)
         else:
             assert isinstance(reading.cause, Cause)
+
+
+@pytest.mark.parametrize("text", ["はい、いやいいえ", "はい。やっぱりいいえ", "いいえ、訂正、はい"])
+def test_an_option_that_is_taken_back_at_once_is_not_taken(text: str) -> None:
+    reader = Reader(of(asked("buy", "buy", JAPANESE)))
+
+    assert reader.read(text)["buy"].value is None
+
+
+@pytest.mark.parametrize(
+    "said", ["In summary: mood negative.", "So the mood is negative overall.", "mood → negative"]
+)
+def test_a_sentence_behind_the_options_that_names_another_is_a_second_answer(said: str) -> None:
+    text = "mood (answer): positive\nBuy again (answer): yes\n\n"
+
+    assert [r.value for r in READER.read(text + said).values()] == [None, 1]
+    same = said.replace("negative", "positive")
+    assert [r.value for r in READER.read(text + same).values()] == [1, 1]

@@ -14,7 +14,8 @@ from itertools import chain
 from runner.core.extract.matcher import Mark
 from runner.core.extract.names import Names, any_of, folded, linear
 from runner.core.extract.regex import regex
-from runner.core.model import Cause, Question, QuestionSet
+from runner.core.extract.remarks import Remarks
+from runner.core.model import Cause, ItemKind, Question, QuestionSet
 
 MOST_LINES = 300
 """Lines with such words; an answer with more of them is not taken at all."""
@@ -55,6 +56,8 @@ class Doubter:
     def __init__(self, questions: QuestionSet, names: Names) -> None:
         """Compile what questions are called."""
         self._questions = {question.id: question for question in questions.questions}
+        self._remarks = Remarks(questions, names)
+        self._only = tuple(self._questions) if len(self._questions) == 1 else ()
         self._known = names.ids | names.labels
         every = any_of(self._known)
         self._name = regex(rf"(?<![0-9a-z])(?:{every})(?![0-9a-z])", re.IGNORECASE)
@@ -75,13 +78,17 @@ class Doubter:
             structures: where objects and tables begin, and what they answer.
         """
         lines = list(_lines(plain))
-        if not lines:
-            return iter(())
         if len(lines) > MOST_LINES:
             return None
+        marks = [mark for mark in marks if mark.questions]
+        ends = list(_first_ends(marks, structures))
+        remarks = self._remarks.find(plain, max(ends), numbers) if ends else iter(())
+        if remarks is None:
+            return None
         return chain(
-            self._doubts(plain, lines, [m for m in marks if m.questions], numbers),
+            self._doubts(plain, lines, marks, numbers),
             _titled_structures(plain, lines, structures),
+            (Doubt(question, Cause.AMBIGUOUS, written) for question, written in remarks),
         )
 
     def _doubts(
@@ -122,7 +129,8 @@ class Doubter:
                     yield from self._corrections(text, numbers, mark.questions)
             else:
                 yield from self._of_all(text, numbers)
-                yield from self._corrections(text, numbers, ())
+                yield from self._corrections(text, numbers, self._only)
+                yield from self._void(text)
                 yield from self._below(plain, end, numbers, text, mark is not None)
                 yield from self._titled(plain, (begin, end), marks, index + 1)
 
@@ -160,6 +168,14 @@ class Doubter:
             for q in mark.questions:
                 if any(number != figure for number in numbers.get(q, ())):
                     yield Doubt(q, Cause.AMBIGUOUS, match[0])
+
+    def _void(self, text: str) -> Iterator[Doubt]:
+        """A sentence that says of the numbers that they stand for none."""
+        said = _VOID.search(text)
+        if said is not None:
+            for q, question in self._questions.items():
+                if question.kind is not ItemKind.TEXT:
+                    yield Doubt(q, Cause.AMBIGUOUS, said[0])
 
     def _corrections(
         self, text: str, numbers: Mapping[str, Sequence[Decimal]], owner: tuple[str, ...]
@@ -235,6 +251,21 @@ class Doubter:
                 for q in mark.questions:
                     yield Doubt(q, Cause.AMBIGUOUS, text.strip())
             at = mark.end
+
+
+def _first_ends(
+    marks: Iterable[Mark], structures: Sequence[tuple[int, tuple[str, ...]]]
+) -> Iterator[int]:
+    """Yield where a question is answered for the first time: a structure begins, or a line ends."""
+    yield from (begin for begin, _ in structures)
+    seen: set[tuple[tuple[str, ...], str]] = {
+        ((question,), "value") for _, answered in structures for question in answered
+    }
+    for mark in marks:
+        key = (mark.questions, mark.finder.group)
+        if key not in seen:
+            seen.add(key)
+            yield mark.end
 
 
 def _is_of_others(text: str, *, first: bool) -> bool:
@@ -385,6 +416,21 @@ _SCALE_BEGINS = (
 _SPEAKS = (
     f"{_SCALE_BEGINS}|点 *法|[01] to |[01] *[=:は]|= (?:the )?(?:highest|best|top|most)|[\\[(] */"
 )
+_THEREFORE = "よって|したがって|従って|ゆえに|以上(?:から|より)|最終(?:的に|評価|スコア|点数?|値)"
+_SO = r"\b(?:so|thus|therefore|hence|accordingly|overall|ultimately|in the end|finally)\b,? *"
+_OTHER_THINGS = (
+    "重み(?:付け|づけ)?|配点|割合|比率|配分|信頼度|確信度|自信度|出現回数|件数|文字数|目標値|他の?(?:AI)?モデル"
+    "|(?:昨年|去年|前年|過去|以前)の(?:アンケート|調査|評価|回答)?"
+    "|weights?|weightings?|proportions?|confidence|certainty|(?:word )?counts|occurrences|other models?"
+    "|(?:last year's|previous|past|earlier) (?:survey|poll|ratings?|scores?|answers?|responses?|results?)"
+)
+"""What a title says of numbers that are no values of the model's own."""
+_RECONSIDERS = (
+    "(?:いや|やはり|やっぱり)[、,]? *[0-9]|引き上げ|引き下げ|(?:考え直|思い直|再検討)[^0-9。\\n]*[0-9]"
+    rf"|(?:{_THEREFORE})[^0-9。\n]*[0-9]|{_SO}(?:i|the|my|an?)\b[^0-9.\n]*[0-9]|\bno[,:]? *(?:an? )?[0-9]"
+    rf"|\bfinal (?:score|rating|grade|value|answer|number)[^0-9.\n]*[0-9]"
+)
+"""Stands in what `_RECONSIDERED` matches without a word of `_TRIGGER`."""
 _SPEAKS_OF_SCALE = linear(_SPEAKS, capture=False)
 """Stands in all that any of `_SCALES` matches."""
 _SCALE_ENDS = linear(
@@ -394,10 +440,12 @@ _SCALE_ENDS = linear(
 _TRIGGER = linear(
     f"(?:{_SCALE_BEGINS}"
     "|had to|仮に|であれば|なら|訂正|修正|誤り|間違|正しく|逆で|入れ替|取り違|最終|再評価|見直|改め|変更|まとめ|撤回|再考|やはり|総括|一覧"
-    "|平均|例|読者|前回|仮の"
+    "|平均|例|たとえば|読者|前回|仮の"
     "|correct|revis|final|edit|reflection|reconsider|should be|lower|raise|change|adjust"
-    "|actually|instead|summary|average|example|readers|others|error|update|sample|typo|critics|reviewers|swapp|mixed up|reversed|switched|wait|scratch that|oops|make "
-    "|second thought|amend)[^\\n]*",
+    "|actually|instead|summary|average|example|instance|readers|others|error|update|sample|typo|critics|reviewers|swapp|mixed up|reversed|switched|wait|scratch that|oops|make "
+    "|second thought|amend|考え直|思い直|再検討|読み返(?:すと|して|したところ|した結果)|placeholder|dummy|random|ダミー|ランダム|無作為|架空|実際の|\\bnot (?:my |the )?(?:real|actual)"
+    rf"|(?m:(?:{_OTHER_THINGS}|[なの他るたい]人の|人物の|作者の|著者の|作家の|主人公の|家の)[^\n。、]*$)"
+    f"|{_RECONSIDERS})[^\\n]*",
     capture=False,
 )
 _NOTE = regex(r" *(?:※|†|‡|注|\( *注|\[ *注|備考|補足|\[?\^?1?\]|note\b|p\.?s\.?\b)", re.IGNORECASE)
@@ -413,7 +461,7 @@ _DISMISSED = regex(
     r"|を?100|instead of)",
 )
 _CORRECTION = regex(
-    r"訂正|修正|誤りです|誤りでした|間違い(?:です|でした)|正しくは|再評価|見直|改め|変更|撤回|再考|最終(?:的|スコア|評価|回答|点|値|結果|案)|やはり"
+    r"訂正|修正|誤りです|誤りでした|間違い(?:です|でした)|間違え(?:て|まし)|考え直|読み返(?:すと|して|したところ|した結果)|思い直|再検討|正しくは|再評価|見直|改め|変更|撤回|再考|最終(?:的|スコア|評価|回答|点|値|結果|案)|やはり"
     r"|\b(?:correct(?:ion|ed|ing)?|revis(?:e|ed|ion|ing)|edit(?:ed)?|on (?:further |second )?(?:reflection|thought)|reconsider(?:ed|ing)?"
     r"|should (?:be|have been)|lower(?:ed|ing)?|rais(?:e|ed|ing)|chang(?:e|ed|ing)|adjust(?:ed|ing)?|actually|instead|updated?"
     r"|final(?:ly)?|amend(?:ed)?|error|typo|scratch that|oops|on second thoughts?)\b",
@@ -423,6 +471,17 @@ _STRONG = regex(
     r"訂正|修正|誤りです|誤りでした|間違い(?:です|でした)|正しくは|\b(?:correction|edit|erratum|typo)\b",
     re.IGNORECASE,
 )
+_VOID = regex(
+    r"(?:これら|上記|以上|以下|上|この)の?[^。\n]{0,12}(?:数値|点数?|評価|回答|値|スコア|数字)[^。\n]{0,16}?"
+    r"(?:仮の(?:数|値|もの|点|評|回)|仮です|ダミー|架空|ランダム|無作為|(?<![一答])例(?:です|であ|に(?:過ぎ|すぎ))"
+    r"|実際の(?:評価|回答|数値|点数)では(?:な|あり))"
+    r"|\b(?:(?:these|those|the|all|above|my|following)\b[^.\n]{0,24}\b(?:numbers?|ratings?|scores?|values?|answers?|responses?)"
+    r"|these|those|this|above)\b[^.\n]{0,12}\b(?:are|is|were|serves? as)\b[^.\n]{0,24}?\b(?:placeholders?|dummy"
+    r"|(?:only|just|merely|purely|simply|illustrative)(?: an?| illustrative| made[- ]up)* (?:examples?|samples?)(?! of)"
+    r"|not (?:my |the )?(?:real|actual) (?:ratings?|scores?|answers?|values?|responses?|numbers?)"
+    r"|random(?:ly)? (?:numbers?|values?|chosen|generated|picked|selected|assigned))\b",
+    re.IGNORECASE,
+)
 _SWAPPED = regex(
     r"(?:数値|点数?|スコア|評価|値)[^。\n]{0,12}(?:逆で|入れ替|取り違)|(?:入れ替|取り違)[^。\n]{0,12}(?:数値|点|スコア|評価)"
     r"|(?:swapp|switch|mix|revers)ed (?:up )?(?:the |my )?(?:scores?|ratings?|values?|numbers?)"
@@ -430,16 +489,26 @@ _SWAPPED = regex(
     re.IGNORECASE,
 )
 _NOT_LAST = regex(r"\b(?:not|rather than|instead of) *[0-9.]+\D*$", re.IGNORECASE)
+_GIVEN = r"([0-9]{1,3}(?:\.[0-9]{1,2})?)(?![0-9])"
+_OWN = r"(?! *(?:点満点|段階|/|out of|[-~%]))"
 _RECONSIDERED = regex(
     r"(?<![0-9.])([0-9]{1,3}) *点? *[にへ] *(?:訂正|修正|変更|改め|見直|引き上げ|引き下げ)"
-    r"|(?:訂正|修正)[:、は ]{1,3}([0-9]{1,3})(?![0-9])(?=点|。| *$)"
-    r"|(?:いや|やはり|やっぱり)[、,]? *([0-9]{1,3})(?=点|に[しす]|と[しす]|が妥当|です|。)"
+    rf"|(?:訂正|修正)[:、は ]{{1,3}}{_GIVEN}(?=点|[。)\]]| *$)"
+    rf"|(?:いや|やはり|やっぱり)[、,]? *{_GIVEN}(?=点|に[しす]|と[しす]|が妥当|です|。)"
+    rf"|(?:考え直|思い直|再検討)[^0-9。\n]{{0,24}}{_GIVEN}(?= *(?:点|が[妥適]|に[しす]|と[しす]|です|。))"
+    rf"|(?:{_THEREFORE})は?[^0-9。\n]{{0,24}}{_GIVEN} *点? *"
+    r"(?:と(?:す|し(?!て)|評価|判断|採点|な[るりっ])|に(?:す|し(?!ぼ))|を(?:つけ|付け)|です|が[妥適])"
+    rf"|最終(?:評価|スコア|点数?|値)[:は= ]{{1,3}}{_GIVEN}{_OWN}"
     r"|\b(?:wait|no|correction|make (?:it|that)|should be|change (?:it|this) to|revise (?:it|this)? ?to"
-    r"|raise (?:it|this) to|lower (?:it|this) to)[,:]? *(?:an? )?([0-9]{1,3})\b(?! *(?:[a-z]{3}|[-~%]))",
+    rf"|raise (?:it|this) to|lower (?:it|this) to)[,:]? *(?:an? )?{_GIVEN}\b(?! *(?:[a-z]{{3}}|[-~%]))"
+    rf"|{_SO}(?:i(?:'d| would| will|'ll)? *(?:g[ia]ve|rated?|scored?|settled? on|assign(?:ed)?|chose|went with|go with)"
+    r"(?: (?:it|this|that|the [a-z]{1,12}))?|(?:the|my|an?) (?:final |overall )?(?:score|rating|grade|value|number)"
+    rf"(?: is| of| would be|:)?)(?: an?| at| as)? *{_GIVEN}{_OWN}"
+    rf"|\bfinal (?:score|rating|grade|value|answer|number)(?: is| of| would be|:|=)? *(?:an? )?{_GIVEN}{_OWN}",
     re.IGNORECASE,
 )
 _STIRS = linear(
-    f"{_SPEAKS}|[0-9] *点? *[にへ]|(?:訂正|修正)[:、は ]|(?:いや|やはり|やっぱり)[、,]? *[0-9]"
+    f"{_SPEAKS}|{_RECONSIDERS}|[0-9] *点? *[にへ]|(?:訂正|修正)[:、は ]"
     "|[tone][,:]? *(?:an? )?[0-9]",
     capture=False,
 )
@@ -449,7 +518,10 @@ _LATER_TITLE = regex(
     re.IGNORECASE,
 )
 _OTHERS = regex(
-    r"(?:[^\n。、]{0,12}の?平均(?:値|点|的な(?:評価|点数|スコア))?|(?:回答|記入|記載|出力|評価|解答)?例(?:文)?|サンプル"
+    rf"(?:[^\n。]{{0,12}}(?:{_OTHER_THINGS})(?:の?(?:評価|回答|結果|点数|スコア|値))?(?: *\([^()\n]{{0,24}}\)?)?"
+    rf"|(?:the |my |other |[a-z]{{1,12}} )?(?:{_OTHER_THINGS})(?: (?:levels?|scores?|ratings?|results?|values?|answers?|responses?|counts?))?"
+    r"|[^\n。]{0,16}(?:[なの他るたい]人|読者|友人|知人|家族|作者|著者|作家|主人公|登場人物|批評家|評論家)(?:たち)?の(?:評価|場合|点数|スコア|意見|回答|感情)"
+    r"|for (?:instance|example)|例えば|たとえば|[^\n。、]{0,12}の?平均(?:値|点|的な(?:評価|点数|スコア))?|(?:回答|記入|記載|出力|評価|解答)?例(?:文)?|サンプル"
     r"|(?:他の|一般の|一般的な|多くの|ほかの)(?:読者|人|学生|評者)(?:たち)?(?:の(?:評価|場合|点数|スコア|意見|回答))?(?:は|では)?|前回(?:の(?:評価|回答|点数))?"
     r"|(?:an? |the )?(?:example|sample)(?: (?:answer|response|ratings?|scores?|output|format))?"
     r"|(?:the )?(?:class |group |reader |readers' |critics' |reviewers' |overall |typical )?averages?(?: (?:scores?|ratings?))?(?: (?:of|for) [a-z ]{1,20})?"
@@ -459,7 +531,8 @@ _OTHERS = regex(
 )
 _REFUSED_WITH_EXAMPLE = regex(
     r"(?:できません|出来ません|[えせれ]ません|かねます|控え|お断り|unable|cannot|can't|won't|decline)[^\n]{0,80}(?:例|仮|サンプル|example|sample|placeholder|hypothetical|if i had to|if forced)"
-    r"|(?:一般的な|一般の|普通の|多くの|平均的な|他の)(?:読者|人|方)(?:たち)?(?:なら|であれば|だったら|の場合)[は、, ]*:? *$",
+    r"|(?:一般的な|一般の|普通の|多くの|平均的な|他の)(?:読者|人|方)(?:たち)?(?:なら|であれば|だったら|の場合)[は、, ]*:? *$"
+    r"|(?:本人|作者|作家|著者|友人|母|父|批評家|主人公)(?:なら|であれば|だったら)[^\n。、]{0,16}$",
     re.IGNORECASE,
 )
 _BETWEEN = regex(r"[\s-]{0,20}(?:json|markdown|md|text)?[\s\[]{0,20}", re.IGNORECASE)

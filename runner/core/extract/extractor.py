@@ -434,7 +434,8 @@ class _Answer:
         if isinstance(self._with.bare, BareReader):
             bare.drop_prose(self._plain, value, mark.line, by_id=mark.has_id)
         value.pattern, value.rank = mark.finder.name, mark.finder.rank
-        if _is_unsure(self._with.questions[question], self._plain, mark, value):
+        asked = self._with.questions[question]
+        if _is_unsure(asked, self._plain, mark, value) or _is_dash(asked, self._visible, value):
             value.number, value.cause = None, Cause.AMBIGUOUS
         return value
 
@@ -486,11 +487,16 @@ _LAST = 1 << 20
 """The rank of what is tried after all patterns."""
 _CUT_SHORT = regex(r"<s>|</s>\s*\S")
 """Behind the end of what is struck out, or of a turn, nothing of an answer is seen."""
-_ANOTHER = regex(r"[ >*•・([\"'-]*(?:(?:or|and|to|maybe|または|か) *)?[-+]?[0-9]", re.IGNORECASE)
+_ONLY_A_NUMBER = regex(r"\s*[-+]?[0-9]{1,3}(?:\.[0-9]+)? *点?[ 。.]*(?:\n|$)")
+_ANOTHER = regex(
+    r"[ >*•・([\"'-]*(?:(?:hm+|well)[,.… ]*)?(?:(?:or|and|to|maybe|または|か) *)?[-+]?[0-9]",
+    re.IGNORECASE,
+)
 _CLOSING = " \n)]\"'.。!"
 _OPENING = " \n([\"'*"
 _NEGATIVE = regex(r"negative|minus|マイナス|負")
 _SIGNS = ("-", "+", ">", "<", "~")
+_LONG_DASHES = "—―"
 _TENTH = 10
 """A scale of ten is what models take most for one of a hundred."""
 _LONGEST_SHOWN = 60
@@ -577,19 +583,29 @@ def _is_unsure(asked: Question, plain: str, mark: Mark, value: Value) -> bool:
     return bool(named) and value.number not in named
 
 
+def _is_dash(asked: Question, visible: str, value: Value) -> bool:
+    """Tell whether the sign of a number may be the dash before a remark, as in "—1"."""
+    if value.span is None or asked.kind is not ItemKind.NUMBER or asked.minimum >= 0:
+        return False
+    return visible[value.span[0] :][:1] in (*_LONG_DASHES,)
+
+
 def _weigh_below(
     tools: _Tools, plain: str, marks: Sequence[Mark], values: Mapping[int, Value]
 ) -> None:
-    """Take no value below which another one stands, where no reason is asked for."""
+    """Take no value below which another one stands; in a reason, only a number alone is one."""
     for place, value in values.items():
         question = tools.questions[marks[place].questions[0]]
         if value.number is None or question.kind in (ItemKind.TEXT, ItemKind.JSON):
             continue
-        if question.asks_reason and not question.options:
-            continue
+        has_reason = question.asks_reason and not question.options
         end = marks[place + 1].line if place + 1 < len(marks) else len(plain)
         below = plain[max(value.end, marks[place].end) : end]
-        if _speaks_again(tools.grammars[question.id], value.number, below):
+        if has_reason:
+            speaks = _ONLY_A_NUMBER.match(below) is not None
+        else:
+            speaks = _speaks_again(tools.grammars[question.id], value.number, below)
+        if speaks:
             value.number, value.cause = None, Cause.AMBIGUOUS
 
 

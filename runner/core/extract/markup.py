@@ -351,8 +351,8 @@ _COMMAND = regex(
     r"\{([^{}\\\n]{0,60})\}"
 )
 _FIGURE = r" *[0-9][0-9 ./%]{0,14}(?:点|points?)? *"
-_MATHS = regex(rf"\$\$?({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\$\$?")
-_MATHS_IN_BRACKETS = regex(rf"\\[(\[]({_FIGURE}|-{_FIGURE}|\+{_FIGURE})\\[)\]]")
+_MATHS = regex(rf"\$\$?({_FIGURE}|-{_FIGURE}|\+{_FIGURE}| *[A-Z] *)\$\$?")
+_MATHS_IN_BRACKETS = regex(rf"\\[(\[]({_FIGURE}|-{_FIGURE}|\+{_FIGURE}| *[A-Z] *)\\[)\]]")
 _ITEM = regex(r"\\item(?![a-z])", re.IGNORECASE)
 _PERCENT = regex(r"\\%")
 _TABULAR = regex(

@@ -144,6 +144,13 @@ def any_of(names: Iterable[str], ends: Callable[[str], str] = lambda _: "") -> s
     )
 
 
+def name_ends(name: str) -> str:
+    """Return what keeps a name from being the beginning of a longer one."""
+    if name[-1].isdigit():
+        return "(?![0-9])"
+    return "(?![a-z])" if name[-1].isascii() else ""
+
+
 def _literal(name: str) -> str:
     """Return a regular expression for a name, in which a blank may be any number of them."""
     return " +".join(re.sub(r"([^\w\s])", r"\\\1", part) for part in name.split())

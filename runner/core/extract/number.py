@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.core.extract.phrases import SMALL_NUMBERS
+from runner.core.extract.normalize import tidy
+from runner.core.extract.phrases import ANCHORS, SMALL_NUMBERS
 from runner.core.extract.regex import regex
 from runner.core.model import Cause, Question
 
@@ -71,19 +72,20 @@ class NumberGrammar:
         low, high = re.escape(str(question.minimum)), re.escape(str(question.maximum))
         between = "[-~]" if question.minimum >= 0 else "(?:[-~]|to)"
         scale = rf"{low} *{between} *{high}"
-        announced = "|".join(map(re.escape, sorted(value_words, key=len, reverse=True)))
-        announced = rf"(?:{announced}) *[:=] *" if announced else "(?!)"
+        announced = rf"(?:{_any_of(value_words)}) *[:=] *"
         self._kanji = kanji
+        self.top = question.maximum
+        """The highest number of the scale."""
         # Where most numbers have one digit, "4 [5]" may be two of them.
         self._may_have_notes = question.maximum >= _WIDE_SCALE
-        self._plain = regex(r"\[?([0-9]{1,3})[ \]点。]*$")
         self._unfilled = regex(
             r"[ \[\]():.。]*$"
             rf"|[ \[(<]*[\[(<] *(?:{scale}[^0-9\])>]*|{_TEMPLATE_WORD} *)(?:[\])>][ \])>.。]*)?$"
         )
         self._number = regex(
             rf"(?:{announced}|(?:->|→|⇒|➡|=>? |[\U0001f600-\U0001f64f]) *|[\[(] *{scale} *点?[\])] *[:=]? *"
-            r"|\[ {0,2}[xX✓✔] {0,2}\] *|[☑✅✓✔] *)?"
+            r"|\[ {0,2}[xX✓✔] {0,2}\] *|[☑✅✓✔] *"
+            rf"|[█▉▊▋▌▍▎▏░▒▓■□▰▱]{{3,40}} *(?=[0-9]{{1,3}} *(?:/ *{high}(?![0-9])|%)))?"
             rf'[ \[("]*(?:{high} *点(?:満点 *(?:中|で|の)?|中の?)[ 、,:]*)?'
             r"(?:(?:約|およそ|だいたい|大体|about|around|approximately|approx\.?|roughly) *)?"
             rf"(?:(?P<number>[-+]?[0-9](?:{UNSEEN}{{0,4}}[0-9]){{0,8}}(?:\.[0-9]{{1,9}})?)"
@@ -104,13 +106,12 @@ class NumberGrammar:
             re.IGNORECASE,
         )
         """The question's own scale in a sentence."""
-        units = ["点", "ポイント", "points?", "pts?"]
-        if (question.minimum, question.maximum) == (0, 100):
-            units += ["%", "パーセント"]
-        self._unit = regex(rf'[ \])"]*(?:{"|".join(units)})', re.IGNORECASE)
-        words = "|".join(map(re.escape, sorted(reason_words, key=len, reverse=True)))
+        percent = "|%|パーセント" if (question.minimum, question.maximum) == (0, 100) else ""
+        self._unit = regex(rf'[ \])"]*(?:点|ポイント|points?|pts?{percent})', re.IGNORECASE)
+        self._counts = _counted_behind(question)
         self._reason = regex(
-            rf'[ \])"]*(?:点)?(?:です)?[ 、。,.;/|(\[-]*(?:{words}) *[\])]? *[:は] *', re.IGNORECASE
+            rf'[ \])"]*(?:点)?(?:です)?[ 、。,.;/|(\[-]*(?:{_any_of(reason_words)}) *[\])]? *[:は] *',
+            re.IGNORECASE,
         )
 
     def read(self, plain: str, begin: int, end: int) -> Value:
@@ -131,7 +132,7 @@ class NumberGrammar:
     def _read(self, plain: str, begin: int, end: int) -> Value:
         first = _BLANK.match(plain, begin, end)
         at = first.end() if first else begin
-        usual = self._plain.match(plain, at, end)
+        usual = _USUAL.match(plain, at, end)
         if usual:
             return Value(Decimal(usual[1]), None, usual.span(1), end)
         near = min(end, at + WINDOW)
@@ -168,9 +169,9 @@ class NumberGrammar:
         scale = self._scale.match(plain, at, near)
         if scale:
             at = scale.end()
-        elif _OTHER_SCALE.match(plain, at, near):
+        elif self._counts_signs(plain, span, near) or _OTHER_SCALE.match(plain, at, near):
             return Cause.OTHER_SCALE, at
-        elif _THOUSANDS.match(plain, at, near):
+        elif _THOUSANDS.match(plain, at, near) or self._is_grouped(plain[slice(*span)]):
             return Cause.NOT_A_NUMBER, at
         reason = self._reason.match(plain, at, near)
         if reason:
@@ -179,6 +180,9 @@ class NumberGrammar:
         unit = self._unit.match(plain, at, near)
         if unit:
             at = unit.end()
+        is_share = unit is None or unit[0].strip() in _SHARES
+        if not scale and is_share and self._counts.match(plain, at, near):
+            return Cause.NOT_A_NUMBER, at
         ending = _ENDING.match(plain, at, near)
         if ending:
             at = ending.end()
@@ -189,6 +193,16 @@ class NumberGrammar:
         if plain[at] not in _AFTER_NUMBER and plain[at - 1] not in _CLOSES_NUMBER:
             return Cause.NOT_A_NUMBER, at
         return Cause.NOT_A_NUMBER if _HEDGE.match(plain, at, near) else None, at
+
+    def _counts_signs(self, plain: str, span: tuple[int, int], near: int) -> bool:
+        """Tell whether a number says how many signs stand behind it, as in "4 ★★★★☆"."""
+        signs = _SIGNS_BEHIND.match(plain, span[1], near)
+        count = sum(sign in SIGNS for sign in signs[0]) if signs else 0
+        return is_of_signs(plain[slice(*span)], count, self.top)
+
+    def _is_grouped(self, written: str) -> bool:
+        """Tell whether a dot may stand for thousands, as in 250.000."""
+        return self.top >= _THOUSAND and _GROUPED.fullmatch(written) is not None
 
     def _competes(self, plain: str, at: int, end: int) -> bool:
         """Tell whether another number follows that could be meant; 1927年 and 3回 could not."""
@@ -201,6 +215,24 @@ class NumberGrammar:
             return True
         rest = _CONFIDENCE.sub("", plain[at:end], count=1)
         return _ANY_DIGIT.search(COUNTED.sub("", rest)) is not None
+
+
+def _any_of(words: Sequence[str]) -> str:
+    """Return what finds one of some words, the longest first; nothing where there are none."""
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)"
+
+
+def _counted_behind(question: Question) -> re.Pattern[str]:
+    """Return what finds, behind a number, what is counted or whose it is: "4 nights a week"."""
+    meant = "|".join(re.escape(tidy(word).lower()) for word in question.anchors.values())
+    return regex(
+        rf" +(?!(?:because|since|as(?! an? )|due|{meant or '(?!)'})\b|{ANCHORS}){_SMALL_LETTER}"
+    )
+
+
+def is_of_signs(written: str, count: int, top: int | Decimal) -> bool:
+    """Tell whether a number beside so many signs may count them, on a scale that ends higher."""
+    return bool(count) and written.isdecimal() and int(written) <= count < top
 
 
 def from_kanji(written: str) -> Decimal | None:
@@ -292,6 +324,7 @@ _WORDS = (
 _AFTER_WORDS = r'(?: *(?:points?|out of (?:100|a hundred|one hundred)))?[ \])".。]*$'
 _KANJI_TOO = regex(rf"[{_KANJI}]{{2}}|[{_KANJI}] *点")
 _BLANK = regex(" *")
+_USUAL = regex(r"\[?([0-9]{1,3})[ \]点。]*$")
 _TEMPLATE_WORD = (
     r"(?:ここに)?(?:数値|数字|整数|点数|評価値|値|スコア|number|score|value|integer"
     r"|[xX]{1,3}|\.{2,6}|…{1,3})"
@@ -305,6 +338,13 @@ _FOOTNOTE = regex(
 )
 _BASES = (*"0123456789", "10")
 _WIDE_SCALE = 20
+_THOUSAND = 1000
+SIGNS = "★☆⭐✩✭✮●○◆◇■□▰▱█▉▊▋▌▍▎▏▓▒░"
+"""Of what stars and bars are drawn."""
+_SIGNS_BEHIND = regex(rf"[ (\[]*(?:[{SIGNS}] ?){{1,100}}")
+_GROUPED = regex(r"[-+]?[1-9][0-9]{0,2}\.[0-9]{3}")
+_SHARES = ("%", "パーセント")
+_SMALL_LETTER = "[a-z\u00df-\u00ff\u0430-\u044f]"
 _CONFIDENCE = regex(
     r"(?:確信度|信頼度|自信度?|確度|confidence(?: level)?|certainty)[ :=はが約]{0,4}[0-9]{1,3}(?:\.[0-9]{1,3})? *%?(?![0-9/])"
     r"|(?<![0-9])[0-9]{1,3} ?% *(?:の?(?:確信|自信|確度)|confiden(?:ce|t)|certain)",
@@ -332,7 +372,9 @@ _CLOSES_NUMBER = ' )]"'
 _HEDGE = regex(
     r"以上|以下|未満|超|弱|強|台|代|から|まで|より|では|じゃ|でも|とは|満点|前半|後半"
     r"|(?:or|to|and|not|plus|minus|at|max|min)\b|-+ *$|[~<>=+±≧≦≥≤×÷?%/^]"
-    r"|[ 、,。.;([…※-]*(?:例(?!え|外)|仮[のに:)\] ]|暫定|平均|もし|たとえば|例えば"
-    r"|(?:e\.g|example|for example|placeholder|tentative|average|on average|if|assuming)\b)",
+    r"|[ \[(]*(?:[½⅓⅔¼¾⅕⅛]|(?:単位 *[:は]? *)?(?:[十百千]?[万億]|千円)|(?:in )?(?:thousand|million|billion)s?\b)"
+    r"|[ 、,。.;([…※-]*(?:(?:ただし|あくまで(?:も|でも)?|これは|just|only)?[ 、,]*(?:an? )?"
+    r"(?:例(?!え|外)|仮[のに:)\] ]|暫定|平均|もし|たとえば|例えば|ダミー|など(?=[ 。.)\]]|$)"
+    r"|(?:e\.g|examples?|for example|placeholder|tentative|dummy|average|on average|if|assuming)\b))",
     re.IGNORECASE,
 )

@@ -129,6 +129,11 @@ class ObjectReader:
         named = [(self._names.meaning(tidy(key)), inner) for key, inner in node.items]
         if node.kind == "object" and not questions:
             questions = self._named_inside(named)
+        elif node.kind == "object" and set(said := self._named_inside(named)) - set(questions):
+            # {"Q2": {"label": "面白さ", …}}, which is Q1
+            both = dict.fromkeys(questions + said)
+            yield from (_objection(q, node, Cause.AMBIGUOUS) for q in both)
+            return
         if node.kind == "array" and questions and part == "reason":
             lines = [inner.text for _, inner in node.items if inner.kind == "string"]
             text = trim_reason("\n".join(lines))
@@ -272,8 +277,8 @@ _ANSWERS = regex(
 """In an object that is all of an answer: the key of what was chosen."""
 _PARTS = {"value", "reason"}
 _SCALE = regex(
-    r"[ _]*(?:(?:score|rating|scale|value|point)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"
-    r"[ _]*(?:score|value|rating|marks?|points?|値|点)?[ _]*",
+    r"[ _]*(?:(?:score|rating|scale|value|point|grade|mark)s?[ _]*)?(?:max(?:imum)?|out *of|full|scale|range|満点|最大|最高|上限)"
+    r"[ _]*(?:score|value|rating|grade|marks?|points?|値|点)?[ _]*",
     re.IGNORECASE,
 )
 _NUMBER = regex(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")

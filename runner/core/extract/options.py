@@ -166,7 +166,7 @@ HEDGE = regex(
 )
 """Near behind an option: it may be another one."""
 _DENIED_AT_ONCE = regex(
-    r"[\W_]*(?:(?:no|not|nope|never|none|false|wrong|(?:the )?opposite|0)\b|いいえ|違|×)",
+    r"[\W_]*(?:(?:no|not|nope|never|none|false|wrong|(?:the )?opposite|0)\b|いいえ|いや|いえ|やはり|やっぱり|訂正|違|×)",
     re.IGNORECASE,
 )
 """Directly behind it: what takes it back."""

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from runner.core.extract.names import Names, any_of, folded
+from runner.core.extract.names import Names, any_of, folded, name_ends
 from runner.core.extract.normalize import blanks
-from runner.core.extract.number import COUNTED, Entry, NumberGrammar, Value
+from runner.core.extract.number import COUNTED, SIGNS, Entry, NumberGrammar, Value, is_of_signs
 from runner.core.extract.phrases import (
     BEFORE,
     CLAUSE,
@@ -65,7 +65,7 @@ class SentenceReader:
         self._order = tuple(order)
         self._numbers = numbers
         self._known = {**names.labels, **names.ids}
-        every = any_of(self._known, _ends)
+        every = any_of(self._known, name_ends)
         self._name = regex(rf"(?<![0-9a-z])(?:{every})", re.IGNORECASE)
 
     def read(self, visible: str, plain: str) -> list[Entry]:
@@ -133,6 +133,10 @@ class SentenceReader:
                 [stop, *others, *(after.place[0] for after in said[number + 1 : number + 2])]
             )
             goes_on = one.before_name or GOES_ON.match(plain, end, stop)
+            signs = sum(sign in SIGNS for sign in plain[one.begin : begin])
+            if is_of_signs(plain[begin:end], signs, self._numbers[question].top):
+                yield Entry(question, value=Value(None, Cause.OTHER_SCALE, one.place))
+                return
             if not goes_on and not FOLLOWS.match(plain, end, stop):
                 yield Entry(question, value=Value(None, Cause.NOT_A_NUMBER, one.place))
                 return
@@ -205,13 +209,6 @@ def _is_ours(plain: str, said: list[_Said]) -> bool:
             return False
         at = one.end
     return True
-
-
-def _ends(name: str) -> str:
-    """Return what keeps a name from being the beginning of a longer one."""
-    if name[-1].isdigit():
-        return "(?![0-9])"
-    return "(?![a-z])" if name[-1].isascii() else ""
 
 
 _FEWEST = 2
