@@ -63,7 +63,8 @@ def fate_of(fate: str, progress: Progress) -> str:
         return fate
     if progress.event != BatchEvent.END:
         return Fate.UNBILLED.value  # it never ran
-    nothing = progress.completed == 0 and not progress.files.get("output")
+    is_counted = progress.total != 0  # none of none: the counts are not those of its requests
+    nothing = is_counted and progress.completed == 0 and not progress.files.get("output")
     return (Fate.UNBILLED if nothing and progress.rest in _BROKEN_OFF else Fate.ENDED).value
 
 

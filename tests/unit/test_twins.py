@@ -34,6 +34,8 @@ CANCELLED = {"state": "cancelled", "event": "end", "rest": "cancelled"}
     [
         (Progress(state="cancelling", event="progress", completed=0), Fate.ASKED),
         (Progress(**CANCELLED, completed=0), Fate.UNBILLED),
+        (Progress(**CANCELLED, completed=0, total=6), Fate.UNBILLED),
+        (Progress(**CANCELLED, completed=0, total=0), Fate.ENDED),
         (Progress(**CANCELLED, completed=0, files={"error": "file-1"}), Fate.UNBILLED),
         (Progress(**CANCELLED, completed=0, files={"output": "file-1"}), Fate.ENDED),
         (Progress(**CANCELLED, completed=1), Fate.ENDED),
