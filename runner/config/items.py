@@ -159,7 +159,7 @@ def options_of(item: ItemConfig) -> tuple[Option, ...]:
 
 
 def asked_as(label: Any) -> str:
-    """Return the label that a model is shown: of one in several languages the first."""
+    """Return the label that a model is shown: of several, that of `question.lang`, which stands first."""
     return str((next(iter(label.values()), "") if isinstance(label, dict) else label) or "")
 
 

@@ -28,6 +28,30 @@ def check_labels(config: Config, problems: Problems) -> None:
         problems.check(bool(label), where, "label: write {ja: …, en: …}")
 
 
+def ask_in_its_language(config: Config, problems: Problems) -> None:
+    """Put the label that is sent before those in other languages; the file's order says nothing.
+
+    Programs that write YAML sort its keys, and a prompt must not change with that.
+    """
+    lang = config.question.lang
+    for id_, item in (config.items or config.question.items).items():
+        item.label = _first(item.label, lang, f"items.{id_}", problems)
+        rows = item.options if isinstance(item.options, Mapping) else {}
+        for option, row in rows.items():
+            if isinstance(row, dict) and "label" in row:
+                row["label"] = _first(row["label"], lang, f"options.{id_}.{option}", problems)
+
+
+def _first(label: Any, lang: str, where: str, problems: Problems) -> Any:
+    if not isinstance(label, Mapping):
+        return label
+    said = f"label: has no {lang}, the language that is asked in (question.lang)"
+    if not lang:
+        said = "label: which language is asked in? say question.lang: ja or en"
+    problems.check(lang in label, where, said)
+    return {lang: label.get(lang), **label}
+
+
 def labels_of(config: Config) -> Labels:
     """Return what stands in more than one language, or beside a name; most studies have none of it."""
     return {

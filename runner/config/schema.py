@@ -91,6 +91,7 @@ class QuestionConfig:
     reason_words: list[str] = field(default_factory=lambda: ["理由", "reason"])
     slots: dict[str, str] = field(default_factory=dict)
     kanji_numbers: bool = False
+    lang: str = ""
     answer: str = "text"
     plain_json: str = ""
     enhanced_json: str = ""

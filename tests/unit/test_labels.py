@@ -1,4 +1,4 @@
-"""Labels in several languages: the first is asked with, and no other is part of what was asked."""
+"""Labels in several languages: that of the questions is asked with, and no other is part of that."""
 
 import pytest
 
@@ -41,12 +41,12 @@ factors:
 items:
   mood:
     kind: choice
-    label: {en: Mood, ja: 気分}
-    options: {good: {label: {en: fine, ja: 良い}}, bad: {label: poor}}
+    label: {ja: 気分, en: Mood}
+    options: {good: {label: {ja: 良い, en: fine}}, bad: {label: poor}}
 """
 
 
-def test_the_first_language_is_sent_and_levels_have_labels_too(tmp_path):
+def test_the_language_of_the_questions_is_sent_and_levels_have_labels_too(tmp_path):
     folder = fill(tmp_path, {"experiment/own.yaml": head("_global_", OWN)})
     settings = only([*folder, "experiment=own", "temperatures=null"])
     (mood,) = settings.experiment.questions.questions
@@ -57,6 +57,17 @@ def test_the_first_language_is_sent_and_levels_have_labels_too(tmp_path):
         "options.mood.good": {"of": "fine", "en": "fine", "ja": "良い"},
         "levels.tone.warm": {"of": "warm", "ja": "丁寧", "en": "Polite"},
     }
+
+
+def test_a_label_without_the_language_that_is_asked_in_is_refused(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"which language is asked in\? say question\.lang: ja or en"
+    ):
+        only(["question.lang=''"])
+    own = OWN.replace("{ja: 良い, en: fine}", "{ja: 良い}")
+    folder = fill(tmp_path, {"experiment/own.yaml": head("_global_", own)})
+    with pytest.raises(ConfigError, match=r"options\.mood\.good: label: has no en"):
+        only([*folder, "experiment=own", "temperatures=null"])
 
 
 def test_a_label_in_another_language_or_an_empty_one_is_refused():
