@@ -159,13 +159,6 @@ def test_tables_made_a_few_rows_at_a_time_are_those_made_at_once(lived, size):
     assert pl.concat(rows.attempts()).equals(stored[1])
 
 
-def test_what_is_missing_is_null_and_never_nan(lived):
-    for name in ("answers", "attempts"):
-        floats = pl.read_parquet(lived.folder / f"{name}.parquet").select(pl.col(pl.Float64))
-        assert floats.width > 0
-        assert not any(column.is_nan().any() for column in floats)
-
-
 def test_of_each_request_the_attempt_counts_that_the_rule_says(lived):
     answers, attempts = derived(lived)
     tried = attempts.group_by("custom_id", maintain_order=True).agg(pl.all()).rows(named=True)

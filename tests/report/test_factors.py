@@ -71,6 +71,12 @@ def answers(desk) -> pl.DataFrame:
     return answers
 
 
+def test_what_is_missing_is_null_and_never_nan(answers):
+    floats = answers.select(pl.col(pl.Float64))
+    assert sum(floats.null_count().row(0)) > 0
+    assert not any(column.is_nan().any() for column in floats)
+
+
 def reported(outputs, folder, language="en", over="all"):
     selection = selected(outputs, [over], rehearsals=True)
     return write_report(selection, folder, language=language)
