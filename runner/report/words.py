@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from runner.config.checks import LANGUAGES
 from runner.core.expand import BUNDLED_FACTORS
-from runner.report.more_words import MORE
+from runner.report.comparison_words import COMPARISONS
 
 _WORDS: Mapping[str, tuple[str, str]] = {
-    **MORE,
+    **COMPARISONS,
     # page
     "title": ("報告書：{names}", "Report: {names}"),
     "and_more": ("ほか{count}件", "and {count} more"),

@@ -1,8 +1,8 @@
-"""More of the report's words (words.py): of places, and of what is alike."""
+"""Words of the report's sections on places and on what is alike; words.py has the others."""
 
 from collections.abc import Mapping
 
-MORE: Mapping[str, tuple[str, str]] = {
+COMPARISONS: Mapping[str, tuple[str, str]] = {
     # places
     "s.places": ("示した順番の影響", "Effects of the place shown"),
     "t.option_first": ("最初に示した選択肢が選ばれた割合", "Share of the option shown first"),
