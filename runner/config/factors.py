@@ -225,8 +225,6 @@ def _fields(row: Any, where: str) -> dict[str, str]:
         return {}
     if isinstance(row, str):
         return {"text": row.rstrip("\n")}
-    if isinstance(row, Mapping) and isinstance(row.get("label"), Mapping):  # labels.py; never sent
-        row = {key: value for key, value in row.items() if key != "label"}
     if not isinstance(row, Mapping) or not all(isinstance(value, str) for value in row.values()):
         raise ConfigError(f"{where}: write a text, or fields as {{text: …}}")
     return {str(key): value.rstrip("\n") for key, value in row.items()}

@@ -158,17 +158,12 @@ def options_of(item: ItemConfig) -> tuple[Option, ...]:
     return tuple(_option(str(id_), row) for id_, row in said.items())
 
 
-def asked_as(label: Any) -> str:
-    """Return the label that a model is shown: of several, that of `question.lang`, which stands first."""
-    return str((next(iter(label.values()), "") if isinstance(label, dict) else label) or "")
-
-
 def _option(id_: str, row: Any) -> Option:
     if isinstance(row, list):
         return Option(id=id_, aliases=tuple(map(str, row)))
     if isinstance(row, dict):
         aliases = row.get("aliases") or []
-        return Option(id=id_, label=asked_as(row.get("label")), aliases=tuple(map(str, aliases)))
+        return Option(id=id_, label=str(row.get("label") or ""), aliases=tuple(map(str, aliases)))
     return Option(id=id_, label=str(row or ""))
 
 
@@ -190,7 +185,7 @@ def question_of(
     low, high = counts_of(item) if kind is ItemKind.CHOICES else (1, len(options))
     return Question(
         id=id_,
-        label=asked_as(item.label) or id_,
+        label=item.label or id_,
         minimum=_bound(item.minimum) if is_number else 1,
         maximum=_bound(item.maximum) if is_number else len(options) or 1,
         integer=item.integer or not is_number,

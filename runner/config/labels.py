@@ -1,10 +1,9 @@
 """What items, options and levels are called in each language: what a report shows, and no prompt has."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runner.config.checks import LANGUAGES
-from runner.config.items import asked_as, options_of
 from runner.config.problems import Problems, did_you_mean
 from runner.config.schema import Config
 
@@ -15,68 +14,64 @@ OF = "of"
 _FILES = ("levels.persona.", "levels.text.")
 
 
-def check_labels(config: Config, problems: Problems) -> None:
-    """Note labels in languages that a report has not, and empty ones."""
-    for key, _, label in _said(config):
-        if not isinstance(label, Mapping):
-            continue
-        where = key.removeprefix("levels.") if key.startswith(_FILES) else key
-        for language, text in label.items():
-            wrong = did_you_mean(str(language), LANGUAGES)
-            problems.check(language in LANGUAGES, where, f"label: {language!r}; {wrong}")
-            problems.check(bool(str(text or "").strip()), where, f"label.{language}: is empty")
-        problems.check(bool(label), where, "label: write {ja: …, en: …}")
+def take_labels(config: Config, problems: Problems) -> Labels:
+    """Take the labels out of a configuration, and leave of each only what is sent.
 
+    Of an item or an option that is the one in `question.lang`, never the first of the file: programs
+    that write YAML sort its keys, and a prompt must not change with that. Of levels nothing is sent.
+    What is wrong with a label is noted.
 
-def ask_in_its_language(config: Config, problems: Problems) -> None:
-    """Put the label that is sent before those in other languages; the file's order says nothing.
-
-    Programs that write YAML sort its keys, and a prompt must not change with that.
+    Returns:
+        What stands in more than one language, or beside a name; most studies have none of it.
     """
-    lang = config.question.lang
+    taken = _Taken(config.question.lang, problems)
     for id_, item in (config.items or config.question.items).items():
-        item.label = _first(item.label, lang, f"items.{id_}", problems)
+        item.label = taken.sent(f"items.{id_}", item.label, id_)
         rows = item.options if isinstance(item.options, Mapping) else {}
         for option, row in rows.items():
             if isinstance(row, dict) and "label" in row:
-                row["label"] = _first(row["label"], lang, f"options.{id_}.{option}", problems)
-
-
-def _first(label: Any, lang: str, where: str, problems: Problems) -> Any:
-    if not isinstance(label, Mapping):
-        return label
-    said = f"label: has no {lang}, the language that is asked in (question.lang)"
-    if not lang:
-        said = "label: which language is asked in? say question.lang: ja or en"
-    problems.check(lang in label, where, said)
-    return {lang: label.get(lang), **label}
-
-
-def labels_of(config: Config) -> Labels:
-    """Return what stands in more than one language, or beside a name; most studies have none of it."""
-    return {
-        key: {OF: of, **{str(language): str(text) for language, text in said.items()}}
-        for key, of, label in _said(config)
-        if (said := label if isinstance(label, Mapping) else dict.fromkeys(LANGUAGES, label))
-        and label not in (of, "")
-    }
-
-
-def _said(config: Config) -> Iterator[tuple[str, str, Any]]:
-    """Yield what may have a label: its key, what it is called without, and what is said of it."""
-    for id_, item in (config.items or config.question.items).items():
-        yield f"items.{id_}", asked_as(item.label) or id_, item.label
-        rows = item.options if isinstance(item.options, Mapping) else {}
-        for option in options_of(item):
-            row = rows.get(option.id)
-            label = row.get("label") if isinstance(row, Mapping) else None
-            yield f"options.{id_}.{option.id}", option.shown, label or ""
+                row["label"] = taken.sent(f"options.{id_}.{option}", row["label"], str(option))
     for id_, persona in config.persona.items():
-        yield f"levels.persona.{id_}", persona.name, persona.label
+        taken.note(f"levels.persona.{id_}", persona.label, persona.name)
     for id_, text in config.text.items():
-        yield f"levels.text.{id_}", text.title, text.label
+        taken.note(f"levels.text.{id_}", text.label, text.title)
     for name, factor in config.factors.items():
         levels = factor.get("levels") if isinstance(factor, Mapping) else None
         for id_, row in levels.items() if isinstance(levels, Mapping) else ():
-            if isinstance(row, Mapping) and isinstance(row.get("label"), Mapping):
-                yield f"levels.{name}.{id_}", str(id_), row["label"]
+            if isinstance(row, dict) and isinstance(row.get("label"), Mapping):
+                taken.note(f"levels.{name}.{id_}", row.pop("label"), str(id_))
+    return taken.labels
+
+
+class _Taken:
+    """The labels that were taken so far."""
+
+    def __init__(self, lang: str, problems: Problems) -> None:
+        self.labels: dict[str, dict[str, str]] = {}
+        self._lang, self._problems = lang, problems
+
+    def sent(self, key: str, label: Any, name: str) -> str:
+        """Return the label that is sent, none where there is only the name."""
+        if not isinstance(label, Mapping):
+            return str(label or "")
+        said = f"label: has no {self._lang}, the language that is asked in (question.lang)"
+        if not self._lang:
+            said = "label: which language is asked in? say question.lang: ja or en"
+        self._problems.check(self._lang in label, key, said)
+        sent = str(label.get(self._lang) or "")
+        self.note(key, label, sent or name)
+        return sent
+
+    def note(self, key: str, label: Any, of: str) -> None:
+        """Keep a label, with what is called so without it."""
+        said = label if isinstance(label, Mapping) else dict.fromkeys(LANGUAGES, label)
+        if isinstance(label, Mapping):
+            where = key.removeprefix("levels.") if key.startswith(_FILES) else key
+            for language, text in label.items():
+                wrong = did_you_mean(str(language), LANGUAGES)
+                self._problems.check(language in LANGUAGES, where, f"label: {language!r}; {wrong}")
+                is_there = bool(str(text or "").strip())
+                self._problems.check(is_there, where, f"label.{language}: is empty")
+            self._problems.check(bool(label), where, "label: write {ja: …, en: …}")
+        if said and label not in (of, ""):
+            self.labels[key] = {OF: of, **{str(lang): str(text) for lang, text in said.items()}}

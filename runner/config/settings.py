@@ -24,7 +24,7 @@ from runner.config.checks import (
 from runner.config.columns import check_columns
 from runner.config.factors import Places, design_of, factors_of, messages_of, named_in
 from runner.config.images import images_of
-from runner.config.labels import Labels, ask_in_its_language, check_labels, labels_of
+from runner.config.labels import Labels, take_labels
 from runner.config.models import Capability, capability_of, rows_of
 from runner.config.problems import Problems, decimal_of, within
 from runner.config.questions import check_read, questions_of
@@ -152,8 +152,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
     problems = Problems()
     check_values(config, problems)
     check_ids(config, problems)
-    check_labels(config, problems)
-    ask_in_its_language(config, problems)
+    labels = take_labels(config, problems)
     problems.raise_any()
     capability = capability_of(config.provider, heated=config.temperatures is not None)
     if not _some_sends(config):  # else each of their levels is looked at
@@ -184,7 +183,7 @@ def settings(cfg: DictConfig, sources: Iterable[Path]) -> Settings:
         ),
         listed=bool(config.provider.models),
         capability=capability,
-        labels=labels_of(config),
+        labels=labels,
         pilot=_pilot(config),
         config=config,
         resolved={str(key): value for key, value in resolved.items()},

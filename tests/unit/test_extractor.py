@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from runner.config.items import asked_as
 from runner.core.errors import ConfigError
 from runner.core.extract.extractor import Extractor, Found, tidy, trim_reason
 from runner.core.model import Cause, Pattern, PatternKind, Question, QuestionSet, Variant
@@ -43,6 +42,10 @@ def literary() -> dict[str, Any]:
     return conf
 
 
+def sent(label: str | dict[str, str], lang: str) -> str:
+    return label[lang] if isinstance(label, dict) else label
+
+
 def question_set(**changes: object) -> QuestionSet:
     """The question set of conf/question/literary.yaml, some keys changed."""
     conf: Any = {**literary(), **changes}
@@ -51,7 +54,7 @@ def question_set(**changes: object) -> QuestionSet:
         questions=tuple(
             Question(
                 id=key,
-                label=asked_as(item["label"]),
+                label=sent(item["label"], conf["lang"]),
                 minimum=item.get("minimum", 0),
                 maximum=item.get("maximum", 100),
                 integer=item.get("integer", True),
