@@ -47,7 +47,7 @@ _WORDS = {
     Fate.ENDED: "{names} over and may be billed",
     Fate.UNBILLED: "{names} over without an answer and not billed",
 }
-_BROKEN_OFF = frozenset({Outcome.CANCELLED.value, Outcome.EXPIRED.value})
+_BROKEN_OFF = frozenset({Outcome.CANCELLED, Outcome.EXPIRED})
 
 
 def fates_of(made: Made, taken: str | None) -> dict[str, str]:

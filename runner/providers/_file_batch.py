@@ -322,9 +322,8 @@ def event_of(status: str, errors: list[tuple[str, str]]) -> tuple[BatchEvent, st
         return BatchEvent.END, message
     if state == "failed":
         busy = any(code == "token_limit_exceeded" for code, _ in errors)
-        return (
-            BatchEvent.DEFERRED if busy else BatchEvent.REFUSED
-        ), message or "failed, and no reason given"
+        event = BatchEvent.DEFERRED if busy else BatchEvent.REFUSED
+        return event, message or "failed, and no reason given"
     if state in _PROGRESS:
         return BatchEvent.PROGRESS, message
     return BatchEvent.PROGRESS, f"unknown state {status!r}" + (f": {message}" if message else "")

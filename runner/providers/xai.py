@@ -142,7 +142,7 @@ class XaiBatch(plain.PlainClient):
             files={"output": remote} if event == BatchEvent.END else {},
             charged=_charged(batch.get("cost_breakdown")),
             message=None if message is None else said(message, self._service.key),
-            rest=(Outcome.CANCELLED if state == "cancelled" else Outcome.MISSING),
+            rest=Outcome.CANCELLED if state == "cancelled" else Outcome.MISSING,
         )
 
     def download(self, file_id: str, sink: BinaryIO) -> None:

@@ -496,7 +496,7 @@ _CLOSING = " \n)]\"'.。!"
 _OPENING = " \n([\"'*"
 _NEGATIVE = regex(r"negative|minus|マイナス|負")
 _SIGNS = ("-", "+", ">", "<", "~")
-_LONG_DASHES = "—―"
+_LONG_DASHES = ("—", "―")
 _TENTH = 10
 """A scale of ten is what models take most for one of a hundred."""
 _LONGEST_SHOWN = 60
@@ -587,7 +587,7 @@ def _is_dash(asked: Question, visible: str, value: Value) -> bool:
     """Tell whether the sign of a number may be the dash before a remark, as in "—1"."""
     if value.span is None or asked.kind is not ItemKind.NUMBER or asked.minimum >= 0:
         return False
-    return visible[value.span[0] :][:1] in (*_LONG_DASHES,)
+    return visible.startswith(_LONG_DASHES, value.span[0])
 
 
 def _weigh_below(

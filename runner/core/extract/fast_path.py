@@ -88,13 +88,11 @@ class FastPath:
         ):
             return
         self._lessons += 1
-        lines = self._lines(text)
-        if lines is None or any(r.cause or r.span is None for r in readings.values()):
+        rows = self._rows(text)
+        if rows is None or any(r.cause or r.span is None for r in readings.values()):
             return
-        gap, rows = lines
         heads: list[_Heads] = []
-        at = 0
-        for (value, why), reading in zip(rows, readings.values(), strict=True):
+        for (at, value, why), reading in zip(rows, readings.values(), strict=True):
             assert reading.span is not None
             begin, end = (place - at for place in reading.span)
             reason = reading.reason or ""
@@ -104,13 +102,12 @@ class FastPath:
                 return
             before = None if why is None else why.removesuffix(reason)
             heads.append(_Heads(value[:begin], value[end:], before))
-            at += len(value) + 1 + (0 if why is None else len(why) + 1) + gap
         self._try(heads)
 
-    def _lines(self, text: str) -> tuple[int, list[tuple[str, str | None]]] | None:
-        """Return a value's line and a reason's line for each question, and the blank lines between.
+    def _rows(self, text: str) -> list[tuple[int, str, str | None]] | None:
+        """Return where each question's line begins, that line, and the reason's where one was asked for.
 
-        There is no reason's line where none was asked for.
+        Between the questions may be blank lines; None for anything else.
         """
         lines = text.split("\n")
         while lines and lines[-1] == "":
@@ -119,17 +116,20 @@ class FastPath:
             return None
         gap = int(len(lines) != self._count)
         rest = iter(lines)
-        rows: list[tuple[str, str | None]] = []
+        rows: list[tuple[int, str, str | None]] = []
+        at = 0
         for number, has_reason in enumerate(self._have_reasons):
             if gap and number and next(rest):
                 return None
-            rows.append((next(rest), next(rest) if has_reason else None))
-        return gap, rows
+            value, why = next(rest), next(rest) if has_reason else None
+            rows.append((at, value, why))
+            at += len(value) + 1 + (0 if why is None else len(why) + 1) + gap
+        return rows
 
     def _try(self, heads: "Iterable[_Heads]") -> None:
         """Add a layout if the patterns read it as it says, whatever is filled in."""
         layout = tuple(heads)
-        words = "".join(part or "" for parts in layout for part in parts)
+        words = "".join(part or "" for one in layout for part in one)
         if layout in self._tried or any(sign in words for sign in "<{\n"):
             return
         self._tried.add(layout)
@@ -144,11 +144,11 @@ class FastPath:
                     for (value, tail, reason), number in zip(layout, numbers, strict=True)
                 )
                 readings = self._read(text)
-                for question, heads_, number in zip(questions, layout, numbers, strict=True):
+                for question, parts, number in zip(questions, layout, numbers, strict=True):
                     reading = readings[question.id]
                     if (
                         reading.cause is not None
-                        or reading.reason != (None if heads_.reason is None else probe)
+                        or reading.reason != (None if parts.reason is None else probe)
                         or reading.value != number
                         or reading.pattern in (None, bare.NAME)
                         or patterns.setdefault(question.id, reading.pattern) != reading.pattern
@@ -162,15 +162,8 @@ class FastPath:
         Of one without a reason's line there is nothing to know.
         """
         known = {mark.line for mark in self._extractor.marks(text) if mark.finder.group == "reason"}
-        lines = self._lines(text)
-        assert lines is not None
-        labelled: list[bool] = []
-        at = 0
-        for value, why in lines[1]:
-            at += len(value) + 1
-            labelled.append(why is None or at in known)
-            at += 0 if why is None else len(why) + 1
-        return tuple(labelled)
+        rows = self._rows(text) or ()
+        return tuple(why is None or at + len(value) + 1 in known for at, value, why in rows)
 
 
 class _Heads(NamedTuple):
