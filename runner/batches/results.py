@@ -115,7 +115,7 @@ class ResultReader:
         self._decoder = decoder
         self._highest = highest
         self._proof_varies = proof_varies
-        self._one_crew = Lock()
+        self._one_at_a_time = Lock()
 
     def below(self, folder: Path) -> "ResultReader":
         """Return one that writes below another folder, with the patterns that are compiled here."""
@@ -134,11 +134,13 @@ class ResultReader:
         Raises:
             CrewLost: a process that read beside this one died; nothing was recorded.
         """
-        paths = list(files)
+        with self._one_at_a_time:
+            return self._read(batch, members, list(files))
+
+    def _read(self, batch: Batch, members: Sequence[Span], paths: list[Path]) -> BatchReading:
         total = sum(path.stat().st_size for path in paths)
         if self._decoder and total >= WORTH_SPREADING and is_worth_it(total) and self._may(members):
-            with self._one_crew:
-                together = self._together(batch, members, paths, self._decoder, PIECE_BYTES)
+            together = self._together(batch, members, paths, self._decoder, PIECE_BYTES)
             if together is not None:
                 return together
         forget(self.folder, batch.key)
