@@ -30,9 +30,9 @@ from runner.tables.items import shown_options
 from runner.tables.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
 ANSWERED = ("valid", "invalid")
+"""Outcomes of attempts that brought an answer, readable or not."""
 PERHAPS_BILLED = ("missing", "unreadable")
 """Outcomes without an answer that may cost something all the same."""
-"""Outcomes of attempts that brought an answer, readable or not."""
 NO_LABELS: Labels = {}
 OPEN = "open"
 """The cause of a value that is missing because its request has not ended."""

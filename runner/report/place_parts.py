@@ -26,31 +26,26 @@ def places(data: Data, words: Words, parts: Parts, form: Form) -> list[Part]:
     """
     if not positions.shuffled(data):
         return []
-    choices, numbers = positions.of_options(data), positions.of_items(data)
     found: list[Part] = []
-    if choices.height:
-        some = data.choices
-        found.append(_told(choices, words, "options", "percent", " %"))
-        found += figures.options(Sheet(some, words, form), choices)
-        notes = (words("m.option_places"), parts.missing_line(some))
-        found.append(parts.table("option_places", choices, notes=notes, open_=False))
-    if numbers.height:
-        some = data.numbers
-        found.append(_told(numbers, words, "items", "difference", ""))
-        found += figures.items(Sheet(some, words, form), numbers)
-        notes = (words("m.item_places"), parts.missing_line(some))
-        found.append(parts.table("item_places", numbers, notes=notes, open_=False))
+    for some, what, table, draw, size in (
+        (data.choices, "option", positions.of_options(data), figures.options, "{percent:.1f} %"),
+        (data.numbers, "item", positions.of_items(data), figures.items, "{difference:.1f}"),
+    ):
+        if table.height:
+            notes = (words(f"m.{what}_places"), parts.missing_line(some))
+            found.append(_told(table, words, what, size))
+            found += draw(Sheet(some, words, form), table)
+            found.append(parts.table(f"{what}_places", table, notes=notes, open_=False))
     return found
 
 
-def _told(table: pl.DataFrame, words: Words, what: str, size: str, unit: str) -> str:
+def _told(table: pl.DataFrame, words: Words, what: str, size: str) -> str:
     """Say where what is shown first is answered otherwise."""
     first = table.filter((pl.col("place") == 1) & (pl.col("p_holm") < _SMALL)).sort("p_holm")
     names = [
-        words("one_first", question=row["question"], run=row["run"], size=f"{row[size]:.1f}{unit}")
+        words("one_first", question=row["question"], run=row["run"], size=size.format(**row))
         for row in first.iter_rows(named=True)
     ]
     if not names:
-        return words("n.first_options_none" if what == "options" else "n.first_items_none")
-    key = "n.first_options" if what == "options" else "n.first_items"
-    return words(key, names=counts(names, words, _MOST_NAMED))
+        return words(f"n.first_{what}s_none")
+    return words(f"n.first_{what}s", names=counts(names, words, _MOST_NAMED))

@@ -99,17 +99,18 @@ def drawn(
     *keys: str,
     size: tuple[int, int] = WIDE,
     theme: str = "textual-dark",
-) -> str:
-    """Open an experiment, press keys, and return the screen as SVG."""
+) -> tuple[str, str]:
+    """Open an experiment, press keys, and return the screen as SVG and as text."""
 
-    async def script(pilot: Pilot[None]) -> str:
+    async def script(pilot: Pilot[None]) -> tuple[str, str]:
         for key in keys:
             await pilot.press(key)
             await settled(pilot)
-        return pilot.app.export_screenshot(title="Chorus")
+        return pilot.app.export_screenshot(title="Chorus"), screen_text(pilot.app)
 
     app = dashboard(outputs, experiment, settings=DashboardSettings(theme=theme))
-    return str(drive(app, script, size))
+    picture, text = drive(app, script, size)
+    return picture, text
 
 
 def screen_text(app: Any) -> str:

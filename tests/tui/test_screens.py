@@ -10,9 +10,11 @@ from tui.settings import DashboardSettings
 
 
 @pytest.mark.parametrize("view", first(2, [name for _, name, _ in VIEWS]))
-def test_a_picture_of_every_view(outputs, svg, view):
+def test_a_picture_of_every_view_and_the_same_as_text(outputs, svg, screen, view):
     key = next(key for key, name, _ in VIEWS if name == view)
-    assert drawn(outputs, "literary", key, size=(120, 30)) == svg
+    picture, text = drawn(outputs, "literary", key, size=(120, 30))
+    assert text == screen
+    assert picture == svg
 
 
 @pytest.mark.parametrize(("key", "name"), first(1, [(key, name) for key, name, _ in VIEWS]))

@@ -73,6 +73,14 @@ def test_what_google_inside_py_reaches_into_is_that_of_these_versions(monkeypatc
     assert bigquery.client._DEFAULT_CHUNKSIZE == 1 << 20
 
 
+def test_the_keys_that_frame_py_translates_are_those_of_textual_8_2_8():
+    assert version("textual") == "8.2.8"
+    from textual.widgets._footer import FooterKey
+
+    key = FooterKey("q", "q", "Quit", "quit", tooltip="Leave")
+    assert (key.description, key.tooltip) == ("Quit", "Leave")
+
+
 def test_the_headers_that_openai_sdk_py_leaves_out_are_those_of_openai_3_54_0(monkeypatch):
     assert version("openai") == "3.54.0"
     from openai import OpenAI
