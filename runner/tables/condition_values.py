@@ -36,10 +36,12 @@ def values_of(
     schema = {name: getattr(pl, kind) for name, kind in columns(questions).items()}
     empty = pl.DataFrame(schema={name: schema[name] for name in names})
     parts = (
-        pl.scan_parquet(path, schema=schema, missing_columns="insert", glob=False).select(names)
+        pl.scan_parquet(path, schema=schema, missing_columns="insert", glob=False)
+        .select(names)
+        .collect()
         for path in all_parts(folder, batches)
     )
-    rows = pl.concat([empty, *pl.collect_all(parts)])
+    rows = pl.concat([empty, *parts])
     start = rows["outcome"].replace_strict(STARTS, default=OTHERS, return_dtype=pl.Int64)
     place = pl.int_range(rows.height, eager=True, dtype=pl.Int64)
     stem, _ = custom_ids.parsed(rows["custom_id"])

@@ -139,12 +139,12 @@ class _StoredAttempts:
         self.paths = all_parts(folder, [batch.key for batch in batches])
         schema = {name: getattr(pl, kind) for name, kind in columns(questions).items()}
         told = [pl.col(name).count() for name in GATEWAY]
-        found = pl.collect_all(
-            pl.scan_parquet(p, schema=schema, missing_columns="insert", glob=False).select(
-                pl.len(), *told
-            )
-            for p in self.paths
-        )
+        found = [
+            pl.scan_parquet(path, schema=schema, missing_columns="insert", glob=False)
+            .select(pl.len(), *told)
+            .collect()
+            for path in self.paths
+        ]
         empty = [name for name in GATEWAY if not any(one[name].item() for one in found)]
         self.schema = {name: kind for name, kind in schema.items() if name not in empty}
         self.starts = np.cumsum([0, *(one["len"].item() for one in found)])
