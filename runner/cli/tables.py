@@ -149,7 +149,8 @@ def export(settings: Settings, over: list[str], folder: Path, *, rehearsals: boo
     why = None if config.export.format else no_study(selection.runs)
     if why is not None:
         formats.remove("study")
-    for path in write(selection, folder, formats, language=config.report.lang):
+    language, labels = config.report.lang, settings.labels
+    for path in write(selection, folder, formats, language=language, labels=labels):
         if config.format != "json":
             print(labelled("table", path))
     if why is not None and config.format != "json":

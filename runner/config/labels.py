@@ -11,6 +11,7 @@ Labels = Mapping[str, Mapping[str, str]]
 """By what is called so, as items.Q1, options.Q1.yes or levels.persona.p1: what it is called by language,
 and under `of` what it is called where a language has no word of its own."""
 OF = "of"
+NO_LABELS: Labels = {}
 _FILES = ("levels.persona.", "levels.text.")
 
 

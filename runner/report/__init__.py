@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.checks import FIGURES, TABLES
-from runner.config.labels import Labels
+from runner.config.labels import NO_LABELS, Labels
 from runner.core.errors import ConfigError
-from runner.report.data import NO_LABELS, read
+from runner.report.data import read
 from runner.report.figures import rendering
 from runner.report.figures.sheet import Drawn
 from runner.report.figures.style import Form

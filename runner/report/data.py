@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from runner.config.labels import Labels
+from runner.config.labels import NO_LABELS, Labels
 from runner.core.definition import (
     NOT_ASKED,
     asks_each,
@@ -23,9 +23,10 @@ from runner.core.definition import (
 from runner.core.identity import counted, others
 from runner.core.model import ITEM, ItemKind
 from runner.report.differences import told_apart
-from runner.report.levels import MANY_LEVELS, Called, Names, level_names
+from runner.report.levels import MANY_LEVELS, Names, level_names
 from runner.report.measures import measures
 from runner.storage.files import file_sha256
+from runner.tables.called import Called
 from runner.tables.items import shown_options
 from runner.tables.runs import ANSWERS, ATTEMPTS, Kind, Selection, StoredRun
 
@@ -33,7 +34,6 @@ ANSWERED = ("valid", "invalid")
 """Outcomes of attempts that brought an answer, readable or not."""
 PERHAPS_BILLED = ("missing", "unreadable")
 """Outcomes without an answer that may cost something all the same."""
-NO_LABELS: Labels = {}
 OPEN = "open"
 """The cause of a value that is missing because its request has not ended."""
 NOT_IN_SOURCE = "not_in_source"

@@ -1,10 +1,10 @@
-"""What questions, options and levels are called in the report's language; no two share a name."""
+"""What levels are called in the report's language; no two share a name."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from runner.config.labels import OF, Labels
 from runner.core.definition import factor_names, levels_in
+from runner.tables.called import Called
 from runner.tables.runs import StoredRun
 
 Names = Mapping[tuple[str, str], str]
@@ -13,28 +13,6 @@ MANY_LEVELS = 40
 """A factor of more levels is not shown level by level."""
 Level = tuple[str, str, str, str | None]
 """Experiment, id, name, and a digest of what is asked with it; an imported table has no digest."""
-
-
-class Called:
-    """What items, options and levels are called in the report's language, where their YAML says it."""
-
-    def __init__(self, runs: Sequence[StoredRun], language: str, labels: Labels) -> None:
-        """Look through the runs' records, and then through what the configuration says today.
-
-        Args:
-            runs: of the report.
-            language: ja or en.
-            labels: of the configuration; they count for what is called the same in a run's record.
-        """
-        self._found: dict[tuple[str, str], str] = {}
-        for known in (*(run.manifest["experiment"].get("labels") or {} for run in runs), labels):
-            for key, said in known.items():
-                if language in said:
-                    self._found.setdefault((key, said[OF]), said[language])
-
-    def __call__(self, key: str, name: str) -> str:
-        """Return what is shown for a name: of items.Q1, options.Q1.yes, levels.persona.p1."""
-        return self._found.get((key, name), name)
 
 
 def level_names(runs: Sequence[StoredRun], called: Called) -> dict[str, Names]:

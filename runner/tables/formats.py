@@ -8,12 +8,14 @@ from typing import Any
 import orjson
 import polars as pl
 
+from runner.config.labels import NO_LABELS, Labels
 from runner.core.definition import factor_names, factors_in, levels_in, shuffled_in
 from runner.core.errors import ConfigError
 from runner.core.expand import BUNDLED_FACTORS
 from runner.core.model import ItemKind
 from runner.core.orders import ITEMS
 from runner.storage.files import make_folder, part_of, privacy, settle, write_durably
+from runner.tables.called import Called
 from runner.tables.codebook import Factors, codebook, of_factors, of_settings
 from runner.tables.datapackage import datapackage
 from runner.tables.export import guarded
@@ -33,7 +35,12 @@ OPEN = "open"
 
 
 def write(
-    selection: Selection, folder: Path, formats: Sequence[str], *, language: str
+    selection: Selection,
+    folder: Path,
+    formats: Sequence[str],
+    *,
+    language: str,
+    labels: Labels = NO_LABELS,
 ) -> tuple[Path, ...]:
     """Write tables in some formats, and the codebook that explains them.
 
@@ -42,11 +49,14 @@ def write(
         folder: where to.
         formats: study, wide, long, xlsx.
         language: of the codebook, ja or en.
+        labels: of the configuration, for runs whose records have none.
 
     Raises:
         ConfigError: runs that do not fit into one table, or a table too long for Excel.
     """
     runs = selection.runs
+    names = _questions(runs, Called(runs, language, labels))
+    explained_by = names, language, _factors(runs), of_all(runs)
     explained = {
         "study": ("study.csv", study),
         "wide": ("wide", wide),
@@ -58,17 +68,22 @@ def write(
         for name, (file, table) in explained.items()
         if name in formats
     }
-    text = _codebook(schemas, runs, language)
+    by_rule = any("until" in run.summary or "rounds" in run.manifest for run in runs)
+
+    def explain(tables: Mapping[str, pl.Schema]) -> str:
+        return codebook(tables, *explained_by, by_rule=by_rule)
+
+    text = explain(schemas)
     writers: Mapping[str, Callable[[], list[Path]]] = {
         "study": lambda: [_csv(study(runs), folder / "study.csv")],
         "wide": lambda: _both(wide(runs), folder / "wide"),
         "long": lambda: _both(long(runs), folder / "long"),
-        "xlsx": lambda: [_xlsx(runs, folder / "answers.xlsx", language)],
+        "xlsx": lambda: [_xlsx(runs, folder / "answers.xlsx", explain)],
     }
     make_folder(folder, privacy(run.folder for run in runs))
     paths = [path for name in dict.fromkeys(formats) for path in writers[name]()]
     write_durably(folder / "codebook.md", [text.encode("utf-8", "replace")])
-    package = _package(schemas, runs, language)
+    package = datapackage(_csv_files(schemas), *explained_by, title=_title(runs))
     if not package["resources"]:
         return (*paths, folder / "codebook.md")
     whole = orjson.dumps(package, option=orjson.OPT_INDENT_2)
@@ -77,13 +92,7 @@ def write(
 
 
 def wide(runs: Sequence[StoredRun]) -> pl.LazyFrame:
-    """Return one row per request: the columns of answers.parquet, and where each comes from.
-
-    Raises:
-        ConfigError: two experiments ask something else under the same number.
-    """
-    _labels(runs)
-    of_all(runs)
+    """Return one row per request: the columns of answers.parquet, and where each comes from."""
     frames = [
         pl.scan_parquet(run.folder / ANSWERS, glob=False).select(
             pl.lit(run.name).alias("run"),
@@ -181,14 +190,14 @@ def study(runs: Sequence[StoredRun]) -> pl.LazyFrame:
             f"export.format=study: {why}: use export.format=wide or long, or leave it out with "
             "export.over=[…]"
         )
-    labels = _labels(runs)
+    questions = dict.fromkeys(key for run in runs for key in run.definition["questions"])
     personas, texts = _shown(runs, "persona"), _shown(runs, "text")
     frames = []
     for run in runs:
         rows = pl.scan_parquet(run.folder / ANSWERS, glob=False)
         known = rows.collect_schema().names()
         ended = pl.col("status") != OPEN
-        asked = [key for key in labels if f"{key}_value" in known]
+        asked = [key for key in questions if f"{key}_value" in known]
         when = pl.coalesce("answered_at", "completed_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
         written = [pl.col("source_timestamp")] if "source_timestamp" in known else []
         mark = pl.when(pl.col("rehearsal")).then(pl.lit(REHEARSAL)).otherwise(pl.lit(""))
@@ -205,7 +214,7 @@ def study(runs: Sequence[StoredRun]) -> pl.LazyFrame:
                 *(pl.when(ended).then(pl.col(f"{k}_reason")).alias(f"{k}reason") for k in asked),
             )
         )
-    order = [*STUDY, *(f"{k}value" for k in labels), *(f"{k}reason" for k in labels)]
+    order = [*STUDY, *(f"{k}value" for k in questions), *(f"{k}reason" for k in questions)]
     whole = pl.concat(frames, how="diagonal_relaxed").select(order)
     _check_unique(whole)
     return whole
@@ -236,21 +245,22 @@ def _check_unique(table: pl.LazyFrame) -> None:
         )
 
 
-def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
-    """Return the label of each question, by its number.
+def _questions(runs: Sequence[StoredRun], called: Called) -> dict[str, str]:
+    """Return what each question is called, by its number.
 
     Raises:
         ConfigError: the same number stands for two questions.
     """
-    labels: dict[str, str] = {}
+    names: dict[str, str] = {}
     for run in runs:
         for key, row in run.definition["questions"].items():
-            if labels.setdefault(key, row["label"]) != row["label"]:
+            name = called(f"items.{key}", row["label"])
+            if names.setdefault(key, name) != name:
                 raise ConfigError(
-                    f"export.over: {key} is {labels[key]!r} in one run and {row['label']!r} in "
+                    f"export.over: {key} is {names[key]!r} in one run and {name!r} in "
                     f"{run.name}: export them one by one, their answers do not fit into one table"
                 )
-    return labels
+    return names
 
 
 def _shown(runs: Sequence[StoredRun], factor: str) -> dict[str, dict[str, str]]:
@@ -280,24 +290,19 @@ def _factors(runs: Sequence[StoredRun]) -> Factors:
     return of_factors([run.definition for run in runs]) | of_settings([run.varied for run in runs])
 
 
-def _package(
-    tables: Mapping[str, pl.Schema], runs: Sequence[StoredRun], language: str
-) -> dict[str, Any]:
-    """Return datapackage.json, of the CSV files: parquet says its types itself."""
-    files = {
+def _csv_files(tables: Mapping[str, pl.Schema]) -> dict[str, pl.Schema]:
+    """Return the tables that are written as CSV: parquet says its types itself."""
+    return {
         table if table.endswith(".csv") else f"{table}.csv": schema
         for table, schema in tables.items()
         if not table.endswith(".xlsx")
     }
+
+
+def _title(runs: Sequence[StoredRun]) -> str:
+    """Return the names of the experiments, marked where some of it is rehearsed."""
     names = ", ".join(dict.fromkeys(run.experiment for run in runs))
-    mark = REHEARSAL if any(run.kind is Kind.REHEARSAL for run in runs) else ""
-    explained = (_labels(runs), language, _factors(runs), of_all(runs))
-    return datapackage(files, *explained, title=mark + names)
-
-
-def _codebook(tables: Mapping[str, pl.Schema], runs: Sequence[StoredRun], language: str) -> str:
-    by_rule = any("until" in run.summary or "rounds" in run.manifest for run in runs)
-    return codebook(tables, _labels(runs), language, _factors(runs), of_all(runs), by_rule=by_rule)
+    return (REHEARSAL if any(run.kind is Kind.REHEARSAL for run in runs) else "") + names
 
 
 def _csv(frame: pl.LazyFrame, path: Path) -> Path:
@@ -321,7 +326,9 @@ def _sheet(runs: Sequence[StoredRun]) -> pl.LazyFrame:
     return frame.drop("raw_answer", strict=False)
 
 
-def _xlsx(runs: Sequence[StoredRun], path: Path, language: str) -> Path:
+def _xlsx(
+    runs: Sequence[StoredRun], path: Path, explain: Callable[[Mapping[str, pl.Schema]], str]
+) -> Path:
     import xlsxwriter
 
     frame = _sheet(runs).collect()
@@ -340,7 +347,7 @@ def _xlsx(runs: Sequence[StoredRun], path: Path, language: str) -> Path:
     with xlsxwriter.Workbook(str(part), safe) as book:
         book.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)})
         _for_excel(frame).write_excel(book, "answers", freeze_panes=(1, 0), float_precision=4)
-        explained = _codebook({path.name: frame.schema}, runs, language)
+        explained = explain({path.name: frame.schema})
         rows = [_cells(line) for line in explained.splitlines() if line.startswith("|")]
         sheet = book.add_worksheet("codebook")
         for down, row in enumerate(row for row in rows if set("".join(row)) - set("-: ")):

@@ -48,7 +48,7 @@ def test_every_column_that_a_table_has_is_known():
 def test_no_factor_may_be_called_like_a_column_of_the_report(report, outputs):
     names = set(read(selected(outputs, ["study"], rehearsals=False)).readings.columns)
     for path in report.tables:
-        if path.stem.startswith("contrasts_"):
+        if path.stem.startswith(("alike_", "contrasts_")):
             continue  # levels are in its rows, of whatever factor
         if path.stem.startswith("scores_") or path.stem.endswith("_model"):
             names |= set(path.read_text(encoding="utf-8-sig").split("\n")[0].split(","))

@@ -173,6 +173,18 @@ def test_runs_that_ask_something_else_under_one_number_do_not_share_a_table(tmp_
         exported(tmp_path, tmp_path / "x", "wide")
 
 
+def test_one_question_asked_in_two_languages_is_one_in_the_codebook(tmp_path):
+    for name, label in (("ja", "面白さ"), ("en", "Interest")):
+        labels = {"Q1": label, "Q2": "悲しみ"}
+        stored_run(tmp_path, small_study(), f"{name}/openai_gpt", labels=labels)
+    both = {"items.Q1": {"of": "面白さ", "ja": "面白さ", "en": "Interest"}}
+    runs = selected(tmp_path, ["all"], rehearsals=False)
+    write(runs, tmp_path / "x", ["wide"], language="en", labels=both)
+    assert "- Q1: Interest\n" in (tmp_path / "x/codebook.md").read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match="Q1 is 'Interest' in one run and '面白さ' in ja"):
+        write(runs, tmp_path / "x", ["wide"], language="en")
+
+
 def test_rows_that_the_studys_columns_cannot_tell_apart_are_refused(tmp_path):
     stored_run(tmp_path, small_study(), "one/openai_gpt")
     stored_run(tmp_path, small_study(), "two/openai_gpt")

@@ -207,7 +207,10 @@ def test_no_shell_takes_a_part_of_a_command_for_something_else() -> None:
     assert [line for line in ALL if SPECIAL & set(bare(line))] == []
 
 
-@pytest.mark.skipif(not Path("/usr/bin/zsh").exists(), reason="no zsh on this machine")
+needs_zsh = pytest.mark.skipif(not Path("/usr/bin/zsh").exists(), reason="no zsh on this machine")
+
+
+@needs_zsh
 def test_zsh_and_bash_hand_the_same_words_on(desk: Path) -> None:
     lines = [line for line in ALL if not line.startswith(("eval", "source", "export"))]
     script = "\n".join(f"print -rl -- {re.sub(' [|] | && ', ' ', line)}" for line in lines)
@@ -328,7 +331,7 @@ def test_every_action_that_a_page_names_is_there() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize("shell", ["bash", pytest.param("zsh", marks=needs_zsh)])
 def test_the_tutorial_is_typed_in_an_empty_folder(shell: str, tmp_path: Path) -> None:
     lines = [
         line for block in blocks(ROOT / "docs" / "tutorial.md", "sh") for line in block.splitlines()

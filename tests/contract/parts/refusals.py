@@ -60,7 +60,7 @@ from threading import Barrier
 from tests.contract.case import Case
 
 name, shown, folder, url = sys.argv[1:]
-(kit,) = (kit for kit in import_module(f"tests.contract.kits.{name}").KITS if repr(kit) == shown)
+(kit,) = (kit for kit in import_module(name).KITS if repr(kit) == shown)
 case = Case(kit, lambda client: client, Path(folder), "0" * 64)
 client = case.client(url)
 verbs = 2 * list(case.every_verb(client).values())
@@ -79,6 +79,12 @@ with ThreadPoolExecutor(len(verbs)) as pool:
     print(*sorted(set(pool.map(kind_of_error, verbs))))
 client.close()
 """
+
+
+def home_of(kit: Kit) -> str:
+    """The module that has a kit among its own; the only one that the test's child imports."""
+    kits = {name: m for name, m in sys.modules.items() if name.startswith("tests.contract.kits.")}
+    return next(name for name, module in kits.items() if kit in getattr(module, "KITS", ()))
 
 
 def answering(server: Any, kit: Kit, raw: bytes | spoil.Spoil) -> Spoiled:
@@ -165,7 +171,7 @@ class Refusals:
         ended = subprocess.run(
             [
                 *(sys.executable, "-c", FIRST_CALLS),
-                *(kit.name, repr(kit), str(case.folder), f"http://127.0.0.1:{port}"),
+                *(home_of(kit), repr(kit), str(case.folder), f"http://127.0.0.1:{port}"),
             ],
             cwd=ROOT,
             capture_output=True,
