@@ -120,6 +120,8 @@ def _import_ratings(settings: Settings, path: Path) -> int:
     )
     print(labelled("table", taken.folder / "ratings.parquet"))
     print(labelled("sha256", f"{taken.sha256}  of {path}"))
+    report = called.line(["action=report", f"name={settings.experiment.name}"])
+    print(labelled("next", f"compare them with the models' answers: {report}"))
     return DONE
 
 

@@ -20,6 +20,7 @@ from runner.report.data import Data
 from runner.report.intervals import Numbers
 from runner.report.raters import Found
 from runner.tables.import_ratings import FOLDER, RATER, ROW, TABLE, VALUE
+from runner.tables.runs import check_intact
 
 PEOPLE = "\0people"
 """Stands for all people, beside the names of runs."""
@@ -43,11 +44,16 @@ class Rated:
 
 
 def rated(data: Data) -> list[Rated]:
-    """Return the ratings of the report's experiments that have some."""
+    """Return the ratings of the report's experiments that have some.
+
+    Raises:
+        ConfigError: their file is damaged.
+    """
     found = []
     for block, run in {run.block: run for run in reversed(data.runs)}.items():
         folder = run.stored.folder.parent / FOLDER
         if (folder / "manifest.json").exists():
+            check_intact(folder / TABLE, "import the ratings again")
             rows = pl.read_parquet(folder / TABLE)
             found.append(_placed(data, block, run.stored.experiment, rows))
     return found[::-1]

@@ -7,6 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+from polars.exceptions import PolarsError
+
 from runner.config.problems import did_you_mean
 from runner.core.definition import varied_in
 from runner.core.errors import ConfigError
@@ -82,7 +85,7 @@ def selected(outputs: Path, over: Sequence[str], *, rehearsals: bool) -> Selecti
         rehearsals: whether rehearsals are wanted beside live answers.
 
     Raises:
-        ConfigError: nothing of that name, or nothing to report yet.
+        ConfigError: nothing of that name, nothing to report yet, or a damaged table.
     """
     known = _folders(outputs)
     names = {folder.parent.name for folder in known} | {
@@ -130,6 +133,9 @@ def _stored(folder: Path) -> StoredRun:
     if manifest is None or "experiment" not in manifest:
         raise ConfigError(f"{folder}: manifest.json is not there: action=export writes it")
     imported = "imported" in manifest
+    remedy = "import it again" if imported else "run its experiment again, which writes it anew"
+    for name in (ANSWERS, ATTEMPTS):
+        check_intact(folder / name, remedy)
     kind = Kind.IMPORTED if imported else Kind.LIVE
     return StoredRun(
         folder=folder,
@@ -139,6 +145,20 @@ def _stored(folder: Path) -> StoredRun:
         manifest=manifest,
         summary=_json(folder / "summary.json") or {},
     )
+
+
+def check_intact(table: Path, remedy: str) -> None:
+    """Refuse a parquet file that is no whole one; one that is not there is fine.
+
+    Raises:
+        ConfigError: says the file, and the remedy.
+    """
+    try:
+        pl.read_parquet_schema(table)
+    except FileNotFoundError:
+        return
+    except PolarsError as error:
+        raise ConfigError(f"{table} is damaged ({error}): {remedy}") from None
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -98,3 +98,5 @@ def test_ratings_are_imported_by_the_same_action(desk, capsys):
     assert main(["action=import", "kind=ratings", "input=people.csv"]) == 0
     said = capsys.readouterr().out
     assert "imported 1 rating of 1 item by text from 1 rater (utf-8); 1 missing" in said
+    assert "next     compare them with the models' answers: " in said
+    assert said.endswith("action=report name=literary\n")

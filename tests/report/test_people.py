@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from runner.core.errors import ConfigError
 from runner.report import data, people, people_parts
 from runner.report.figures.style import Form
 from runner.report.parts import Parts
@@ -79,6 +80,16 @@ def test_the_report_has_a_section_where_people_have_rated(outputs):
         found = data.read(selected(outputs, ["study"], rehearsals=False))
         anchors = [section.anchor for section in Sections(found, Words("en"), Form()).all()]
         assert ("people" in anchors) == is_rated
+
+
+def test_damaged_ratings_are_named(outputs):
+    run(outputs)
+    rate(outputs, two_raters())
+    (table,) = outputs.glob("study/*/ratings.parquet")
+    table.write_bytes(b"PAR1")
+    found = data.read(selected(outputs, ["study"], rehearsals=False))
+    with pytest.raises(ConfigError, match=r"ratings.parquet is damaged .*: import the ratings"):
+        people.rated(found)
 
 
 @pytest.fixture

@@ -34,6 +34,14 @@ def test_rehearsals_stay_out_beside_live_answers_unless_they_are_asked_for(tmp_p
     assert chosen.kinds == {Kind.LIVE, Kind.REHEARSAL}
 
 
+@pytest.mark.parametrize("name", ["answers.parquet", "attempts.parquet"])
+def test_a_damaged_table_is_named_and_read_by_nothing(tmp_path, name):
+    whole = stored_run(tmp_path, ROWS, "one/openai_a") / name
+    whole.write_bytes(whole.read_bytes()[:-20])
+    with pytest.raises(ConfigError, match=f"{name} is damaged .*: run its experiment again"):
+        selected(tmp_path, ["one"], rehearsals=False)
+
+
 def test_rehearsals_alone_are_what_there_is(tmp_path):
     stored_run(tmp_path, ROWS, "one/openai_b", rehearsal=True)
     assert selected(tmp_path, ["one"], rehearsals=False).kinds == {Kind.REHEARSAL}
