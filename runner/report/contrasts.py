@@ -96,7 +96,9 @@ def _cells(
     else:
         most = max(map(len, options.values()), default=0)
         measured = [(100 * (value == n + 1).mean()).alias(f"_{n}") for n in range(most)]
-    cells = readings.filter(value.is_not_null()).group_by(*by, *place).agg(measured)
+    cells = (
+        readings.lazy().filter(value.is_not_null()).group_by(*by, *place).agg(measured).collect()
+    )
     loose = [name for name in place if name != "temperature"]
     unit = [name for name in place if name != "run"]
     asked = {"_place": place, "_loose": loose, "_unit": unit or place}

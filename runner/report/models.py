@@ -19,7 +19,8 @@ def spread(readings: pl.DataFrame, place: Sequence[str]) -> pl.DataFrame:
         place: the columns that make a cell beside the model.
     """
     value, keys = pl.col("value"), ["question", "block", *place]
-    of_models = readings.filter(value.is_not_null()).group_by(*keys, "run").agg(value.mean())
+    known = readings.lazy().filter(value.is_not_null())
+    of_models = known.group_by(*keys, "run").agg(value.mean()).collect()
     return (
         of_models.group_by(keys)
         .agg(pl.len().cast(pl.Int64).alias("raters"), *_over(value))

@@ -14,6 +14,8 @@ CAUSE = "cause_"
 """What the columns that count the values missing for one cause begin with."""
 Limits = Mapping[str, tuple[float, float]]
 """The ends of each question's scale."""
+_MANY_VALUES = 100
+"""Values, or different ones, that are listed behind a cell."""
 
 
 def scores(readings: pl.DataFrame, by: Sequence[str], limits: Limits) -> pl.DataFrame:
@@ -78,20 +80,43 @@ def _scores(readings: pl.DataFrame, keys: list[str], limits: Limits) -> pl.DataF
 
 
 def values(readings: pl.DataFrame, table: pl.DataFrame, keys: Sequence[str]) -> list[str]:
-    """Return the values behind each row of a table, in ascending order, as a list in words.
+    """Return the values behind each row of a table, in ascending order, in words.
+
+    Up to a hundred stand one by one; of more, each with how often it was given; and of more than a
+    hundred different ones, the lowest and the highest.
 
     Args:
         readings: one row per request and question.
         table: its rows are named by the keys.
         keys: columns of both.
     """
-    known = readings.filter(pl.col("value").is_not_null()).group_by(keys).agg("value")
+    value = pl.col("value")
+    known = _by_question(
+        readings,
+        lambda some: (
+            some.lazy()
+            .filter(value.is_not_null())
+            .group_by(*keys, "value")
+            .len("times")
+            .sort("value")
+            .group_by(keys)
+            .agg("value", "times")
+            .collect()
+        ),
+    )
     rows = table.select(keys).join(
         known, on=keys, how="left", nulls_equal=True, maintain_order="left"
     )
-    return [
-        ", ".join(f"{value:g}" for value in sorted(some or ())) for some in rows["value"].to_list()
-    ]
+    given = zip(rows["value"].to_list(), rows["times"].to_list(), strict=True)
+    return [_listed(some or [], times or []) for some, times in given]
+
+
+def _listed(values: Sequence[float], times: Sequence[int]) -> str:
+    if sum(times) <= _MANY_VALUES:
+        return ", ".join(f"{v:g}" for v, n in zip(values, times, strict=True) for _ in range(n))
+    if len(values) <= _MANY_VALUES:
+        return ", ".join(f"{v:g} (×{n:,})" for v, n in zip(values, times, strict=True))
+    return f"{values[0]:g} … {values[-1]:g}"
 
 
 def missing(readings: pl.DataFrame) -> pl.DataFrame:
@@ -322,17 +347,18 @@ def shape(readings: pl.DataFrame) -> pl.DataFrame:
     small samples as in Joanes & Gill (1998). They are null below 3 and 4 values, and where all are
     equal.
     """
+    found = _by_question(readings, _shape)
+    return found.sort("run", "question")
+
+
+def _shape(readings: pl.DataFrame) -> pl.DataFrame:
     value, count = pl.col("value"), pl.col("value").count()
     varies = value.drop_nulls().n_unique() > 1
     skewness, kurtosis = value.skew(bias=False), value.kurtosis(bias=False)
-    return (
-        readings.group_by("run", "question")
-        .agg(
-            count.cast(pl.Int64).alias("n"),
-            pl.when(varies & (count > 2)).then(skewness).alias("skewness"),
-            pl.when(varies & (count > 3)).then(kurtosis).alias("kurtosis"),
-        )
-        .sort("run", "question")
+    return readings.group_by("run", "question").agg(
+        count.cast(pl.Int64).alias("n"),
+        pl.when(varies & (count > 2)).then(skewness).alias("skewness"),
+        pl.when(varies & (count > 3)).then(kurtosis).alias("kurtosis"),
     )
 
 

@@ -133,7 +133,8 @@ _OF_LEVELS = {"interval_units", "option"}
 
 def trials(readings: pl.DataFrame) -> str:
     """Return how often each cell was asked a question: a number, or the least and the most."""
-    often = readings.group_by("question", "cell").len()["len"].to_list() or [0]
+    counts = readings.lazy().group_by("question", "cell").len().collect(engine="streaming")
+    often = counts["len"].to_list() or [0]
     least, most = min(often), max(often)
     return f"{least:,}" if least == most else f"{least:,}–{most:,}"
 

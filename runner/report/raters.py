@@ -149,14 +149,13 @@ def tables(
 ) -> Iterator[tuple[tuple[Any, Any], list[str], Numbers]]:
     """Yield the ratings of each question and experiment: key, runs, and a row a cell."""
     by, value = ["question", "block", "run", *place], pl.col("value")
-    there = readings.filter(value.is_not_null())
+    there = readings.lazy().filter(value.is_not_null())
     if is_choice:
-        most = (
-            there.group_by(*by, "value").len().filter(pl.col("len") == pl.col("len").max().over(by))
-        )
-        cells = most.group_by(by).agg(value.first(), tops=pl.len()).filter(pl.col("tops") == 1)
+        counts, most = there.group_by(*by, "value").len(), pl.col("len").max().over(by)
+        tops = counts.filter(pl.col("len") == most).group_by(by).agg(value.first(), tops=pl.len())
+        cells = tops.filter(pl.col("tops") == 1).collect()
     else:
-        cells = there.group_by(by).agg(value.mean())
+        cells = there.group_by(by).agg(value.mean()).collect()
     asked = readings.select("question", "block", "run").unique().sort("question", "block", "run")
     for key, runs in asked.group_by("question", "block", maintain_order=True):
         names = runs["run"].cast(pl.String).to_list()

@@ -77,8 +77,8 @@ def _profiles(
     readings: pl.DataFrame, factor: str, place: Sequence[str], limits: Limits
 ) -> tuple[list[str], Numbers]:
     """Return the levels, and their cell means in per cent of the scale: a row a level, NaN for none."""
-    known = readings.filter(pl.col("value").is_not_null() & pl.col(factor).is_not_null())
-    cells = known.group_by(factor, "question", *place).agg(pl.col("value").mean())
+    known = readings.lazy().filter(pl.all_horizontal(pl.col("value", factor).is_not_null()))
+    cells = known.group_by(factor, "question", *place).agg(pl.col("value").mean()).collect()
     levels = cells.select(factor).unique().sort(factor).with_row_index("_level")
     where = ["question", *place]
     asked = cells.select(where).unique().sort(where, nulls_last=True).with_row_index("_cell")

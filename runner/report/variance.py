@@ -50,10 +50,11 @@ def divided(readings: pl.DataFrame, factors: Sequence[str]) -> Iterator[Divided]
         factors: beside the run and the temperature. The temperature is a factor where a run was
             asked at several in the same levels of all others.
     """
-    for (question,), asked in readings.group_by("question", maintain_order=True):
+    for question in readings["question"].unique(maintain_order=True):
+        asked = readings.filter(pl.col("question") == question)
         for (block,), rows in asked.group_by("block", maintain_order=True):
             known = rows.filter(pl.col("value").is_not_null())
-            yield _divided(str(question), str(block), known, ["run", *factors])
+            yield _divided(question, str(block), known, ["run", *factors])
 
 
 def _divided(question: str, block: str, known: pl.DataFrame, factors: list[str]) -> Divided:

@@ -104,6 +104,20 @@ def test_mean_sd_and_median_are_those_of_the_values_that_are_there():
     assert (row["min"], row["max"], row["cells"], row["interval_units"]) == (10, 60, 2, "cells")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([3, 1, None, 1], "1, 1, 3"),
+        ([None], ""),
+        ([7] * 60 + [5] * 1_200, "5 (×1,200), 7 (×60)"),
+        ([n / 4 for n in range(101)], "0 … 25"),
+    ],
+)
+def test_values_behind_a_cell_are_listed_and_counted_where_they_are_many(given, said):
+    rows = readings([(0, value) for value in given])
+    assert numbers.values(rows, rows.select("run", "cell").unique(), ["run", "cell"]) == [said]
+
+
 def test_nothing_but_missing_values_has_no_mean_and_no_interval():
     row = only(numbers.scores(readings([(0, None), (1, None)]), ["run"], LIMITS))
     assert (row["total"], row["n"], row["missing"]) == (2, 0, 2)
