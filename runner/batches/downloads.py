@@ -6,14 +6,14 @@ under its final name is whole and is never fetched again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from runner.batches.results import ResultReader
 from runner.core.call_results import Fetched
 from runner.core.ends import End, contradiction, found_in, judge
-from runner.core.errors import ProviderRefused
+from runner.core.errors import ProviderRefused, ResultFileShort
 from runner.core.model import Batch, BatchKey, Span
 from runner.core.states import BatchState
 from runner.storage.files import file_sha256, fresh, make_folder, settle
@@ -30,6 +30,8 @@ class _Places:
     final: Path
     fresh: Path
     """What was just fetched."""
+    short: str | None = None
+    """That more of it should have come, in words."""
 
     @property
     def best(self) -> Path:
@@ -86,7 +88,10 @@ class Downloads:
         paths = [places.best for places in stored.values()]
         reading = self._result_reader.read(batch, members, paths)
         hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
-        found = found_in(reading.tally, reading.missing, batch.rest, reading.notices)
+        short = next((places.short for places in stored.values() if places.short), None)
+        found = replace(
+            found_in(reading.tally, reading.missing, batch.rest, reading.notices), short=short
+        )
         end = End.WHOLE if batch.abandoned_at is not None else judge(batch, found)
         is_whole = self._is_whole(batch, end, hashes, began)
         for places in stored.values():
@@ -112,7 +117,7 @@ class Downloads:
             if name not in batch.files:
                 raise ProviderRefused(f"it is not known where {final} came from")
             places = self._stored(batch, name, download)
-            if file_sha256(places.fresh) != batch.raw[name]:
+            if places.short or file_sha256(places.fresh) != batch.raw[name]:
                 settle(places.fresh, _kept_of(final))
                 raise ProviderRefused(
                     f"what the provider has now is not {final}: it is kept beside it as .kept"
@@ -137,6 +142,8 @@ class Downloads:
             self._under_way.add(batch.key)
             try:
                 download(batch.files[name], sink)
+            except ResultFileShort as error:
+                return _Places(final=final, fresh=part, short=str(error))
             finally:
                 self._under_way.discard(batch.key)
         return _Places(final=final, fresh=part)

@@ -38,6 +38,8 @@ class Found:
     """Lines that may be one of ours: broken ones, and answers to another prompt."""
     others: int = 0
     """Lines under custom_ids that are not ours."""
+    short: str | None = None
+    """Which file came shorter than the provider's record of it says."""
 
     @property
     def lines(self) -> int:
@@ -81,7 +83,7 @@ def judge(batch: Batch, found: Found) -> End:
     """
     if found.lines >= batch.count or batch.realtime:  # what was asked here was noted here
         return End.WHOLE
-    if found.unread or _lacks(batch, found):
+    if found.unread or found.short or _lacks(batch, found):
         return End.CONTRADICTED
     broken_off = batch.rest != Outcome.MISSING
     if not found.lines and (found.others or not broken_off):
@@ -104,7 +106,9 @@ def contradiction(batch: Batch, found: Found) -> str:
             f"the result files of {batch.remote} hold no answer to this batch's requests, but "
             f"{_lines(found.others + found.unread)} of something else: it may be another batch"
         )
-    if _lacks(batch, found):
+    if found.short:
+        says = found.short
+    elif _lacks(batch, found):
         says = f"the provider counts {_told(batch.completed, batch.failed)}"
     else:
         says = f"the provider says {batch.remote_state} of {batch.count:,} requests"

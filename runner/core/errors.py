@@ -58,6 +58,10 @@ class ProviderSilent(ProviderError):
     """The provider did not answer; what was asked may have happened all the same."""
 
 
+class ResultFileShort(ProviderSilent):
+    """A result file came shorter than the provider's record of it says; what came is written."""
+
+
 class ProviderReplyUnreadable(ProviderError):
     """The provider's reply is not what its documents say."""
 

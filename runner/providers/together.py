@@ -9,7 +9,6 @@ to settle).
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -19,8 +18,13 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from runner.core.errors import ProviderRefused, ProviderReplyUnreadable, ProviderSilent
-from runner.core.model import Batch, Condition, JsonObject, Model, Progress, Prompt, RemoteId, Reply
+from runner.core.errors import (
+    ProviderRefused,
+    ProviderReplyUnreadable,
+    ProviderSilent,
+    ResultFileShort,
+)
+from runner.core.model import Batch, Condition, JsonObject, Progress, Prompt, RemoteId, Reply
 from runner.core.states import Outcome
 from runner.core.twins import Made
 from runner.providers import plain
@@ -59,8 +63,6 @@ _REST: Final = {"EXPIRED": Outcome.EXPIRED, "CANCELLED": Outcome.CANCELLED}
 _FURTHEST: Final = ("COMPLETED", "IN_PROGRESS", "VALIDATING", "EXPIRED", "CANCELLED")
 """Which of several batches from one input to adopt: the furthest on, and a failed one last."""
 _FOUND, _CONFLICT = 302, 409
-_ALIKE: Final = 4
-"""Downloads of one length after which a longer record is not believed: what lacks is waited for then."""
 
 
 class TogetherBatch(PlainFileBatch):
@@ -74,12 +76,6 @@ class TogetherBatch(PlainFileBatch):
     tagged: ClassVar[bool] = True
     """Files of the same bytes are one file there: the tag keeps another run's from being ours."""
     _jobs_at: ClassVar[str] = "/batches"
-
-    def __init__(self, service: Service, model: Model, tag: str = "") -> None:
-        """Keep the address, the model and the run's tag; nothing is opened yet."""
-        super().__init__(service, model, tag)
-        self._lengths: dict[str, Counter[int]] = {}
-        """How often a result file that was too short came with so many bytes."""
 
     def encode(self, condition: Condition, prompt: Prompt) -> Frame:
         """Return `{"custom_id": …, "body": {"model": …, "messages": […], …}}`."""
@@ -141,6 +137,9 @@ class TogetherBatch(PlainFileBatch):
         """Stream a result file as it is, and see that it is as long as the service says.
 
         No counts tell that some of it is missing.
+
+        Raises:
+            ResultFileShort: the service's record of the file is longer.
         """
         before = sink.tell()
         super().download(file_id, sink)
@@ -149,12 +148,8 @@ class TogetherBatch(PlainFileBatch):
         except ProviderRefused:
             return  # it was there to be read, and shows no record
         read = sink.tell() - before
-        if read >= (whole or 0):
-            return
-        seen = self._lengths.setdefault(file_id, Counter())
-        seen[read] += 1
-        if seen[read] < _ALIKE:
-            raise ProviderSilent(f"download: {read:,} of {whole:,} bytes arrived")
+        if read < (whole or 0):
+            raise ResultFileShort(f"download: {read:,} of {whole:,} bytes arrived")
 
     def ask(self, line: bytes) -> bytes:
         """Make one chat completion, its body as in the file, and write what came."""

@@ -34,7 +34,11 @@ pytestmark = pytest.mark.bench
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took, with its children; `service` is the emulator's CPU meanwhile."""
+    """What one process took, with its children; `service` is the emulator's CPU meanwhile.
+
+    Memory is the peak of the process, or of all of them where there are several: what they share is
+    counted once (PSS).
+    """
 
     wall: float
     cpu: float
@@ -44,11 +48,12 @@ class Cost:
 
 def costs(command: list[str], emulator: Emulator, look: Callable[[], None] = lambda: None) -> Cost:
     """Run a command to its end, and look at it ten times a second."""
-    before, start, peaks = worked(emulator.process.pid), time.perf_counter(), {}
+    before, start, peak = worked(emulator.process.pid), time.perf_counter(), 0.0
     process = begun(command)
     while True:
-        for pid in tree(process.pid):
-            peaks[pid] = max(peaks.get(pid, 0), high_water_mark(pid))
+        pids = list(tree(process.pid))
+        shared = sum(map(own_memory, pids)) if len(pids) > 1 else 0
+        peak = max(peak, high_water_mark(process.pid), shared)
         pid, status, used = os.wait4(process.pid, os.WNOHANG)
         if pid:
             break
@@ -59,9 +64,18 @@ def costs(command: list[str], emulator: Emulator, look: Callable[[], None] = lam
     return Cost(
         time.perf_counter() - start,
         used.ru_utime + used.ru_stime,
-        sum(peaks.values()),
+        peak,
         worked(emulator.process.pid) - before,
     )
+
+
+def own_memory(pid: int) -> float:
+    """MB of a process, with its share of what it has in common with others."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("Pss:")), 0.0)
 
 
 def begun(command: list[str]) -> subprocess.Popen[bytes]:

@@ -6,6 +6,8 @@ from hashlib import sha256
 import pytest
 
 from runner.batches.downloads import Downloads
+from runner.core.ends import End
+from runner.core.errors import ResultFileShort
 from runner.providers.openai import OpenAIBatch
 from tests.unit.test_results import ALL_GOOD, BATCH, MEMBERS, NOWHERE, raw, result_reader_of
 
@@ -41,3 +43,18 @@ def test_what_no_count_proves_is_whole_when_the_same_comes_after_the_settle_time
     assert {path.suffix for path in (tmp_path / "raw").iterdir()} == {
         ".jsonl" if is_whole else ".kept"
     }
+
+
+@pytest.mark.parametrize(("lines", "end"), [(3, End.CONTRADICTED), (5, End.WHOLE)])
+def test_a_file_shorter_than_its_record_is_whole_where_every_request_has_a_line_and_only_there(
+    tmp_path, experiment, lines, end
+):
+    def shortened(_, sink):
+        sink.write(b"\n".join(raw(row) for row in ALL_GOOD[:lines]) + b"\n")
+        raise ResultFileShort("download: 3 of 9 bytes arrived")
+
+    reader = result_reader_of(tmp_path, experiment, OpenAIBatch(NOWHERE, experiment.model).decode)
+    batch = replace(BATCH, files={"output": "file-1"}, unsettled_at=SINCE)
+    fetched = Downloads(tmp_path, reader, SETTLE).fetch(batch, MEMBERS, shortened, SINCE + SETTLE)
+    assert (fetched.end, fetched.found) == (end, lines)
+    assert (fetched.doubt or "").startswith("download: 3 of 9 bytes" if lines == 3 else "")

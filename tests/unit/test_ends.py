@@ -31,7 +31,7 @@ def batch(completed=None, failed=None, rest="missing", **changes) -> Batch:
     )
 
 
-def found(answered: int = 0, failed: int = 0, **more: int) -> Found:
+def found(answered: int = 0, failed: int = 0, **more: int | str) -> Found:
     return Found(answered=answered, failed=failed, **more)
 
 
@@ -42,7 +42,10 @@ TABLE = [
     ("all there, counts absent", batch(), found(3, 1), WHOLE),
     ("all there, counts beyond", batch(8, 0), found(4), WHOLE),
     ("all there, and lines of others", batch(4, 0), found(4, others=2, unread=1), WHOLE),
+    ("all there, and a file shorter than its record", batch(), found(4, short="3 of 9"), WHOLE),
     # the counts know of more
+    ("a file shorter than its record", batch(), found(3, short="3 of 9"), CONTRADICTED),
+    ("short, expired, counts agree", batch(3, 0, "expired"), found(3, short="1"), CONTRADICTED),
     ("one line short", batch(4, 0), found(3), CONTRADICTED),
     ("error file still to come", batch(3, 1), found(3), CONTRADICTED),
     ("output file still to come", batch(3, 1), found(0, 1), CONTRADICTED),
