@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO, Any
+from weakref import finalize
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -36,7 +37,7 @@ Finish = Callable[[Upload], Response]
 """Keeps an upload that is whole, and answers."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class _Session:
     metadata: dict[str, Any]
     query: dict[str, str]
@@ -44,6 +45,10 @@ class _Session:
     file: IO[bytes]
     size: int = 0
     done: Response | None = None
+
+    def __post_init__(self) -> None:
+        """Close the file of an upload that is never finished."""
+        finalize(self, self.file.close)
 
 
 class Uploads:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import IO, Any, ClassVar
 from uuid import uuid4
+from weakref import finalize
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -40,7 +41,7 @@ _FORM = ("purpose", "file_name", "file_type", "checksum")
 _PURPOSE = "batch-api"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class _Announced:
     """An upload that is under way; those that are not finished are lost with the process."""
 
@@ -48,6 +49,10 @@ class _Announced:
     ticket: str
     content: IO[bytes]
     has_come: bool = False
+
+    def __post_init__(self) -> None:
+        """Close the file of an upload that is never finished."""
+        finalize(self, self.content.close)
 
 
 class TogetherWire(OpenAIWire):
