@@ -57,7 +57,8 @@ class Doubter:
         """Compile what questions are called."""
         self._questions = {question.id: question for question in questions.questions}
         self._remarks = Remarks(questions, names)
-        self._only = tuple(self._questions) if len(self._questions) == 1 else ()
+        self._numbers = [q for q in questions.questions if q.kind is ItemKind.NUMBER]
+        self._only = tuple(q.id for q in self._numbers) if len(self._numbers) == 1 else ()
         self._known = names.ids | names.labels
         every = any_of(self._known)
         self._name = regex(rf"(?<![0-9a-z])(?:{every})(?![0-9a-z])", re.IGNORECASE)
@@ -114,12 +115,14 @@ class Doubter:
                 yield from self._reconsidered(text, mark, numbers)
             if mark is not None and mark.line == begin and mark.finder.group == "value":
                 head = plain[begin : mark.begin]
-                for scale in other_scales(head, [self._questions[q] for q in mark.questions]):
-                    yield from (Doubt(q, Cause.OTHER_SCALE, scale.written) for q in mark.questions)
+                asked = [q for q in self._numbers if q.id in mark.questions]
+                for scale in other_scales(head, asked) if asked else ():
+                    yield from (Doubt(q.id, Cause.OTHER_SCALE, scale.written) for q in asked)
                 yield from self._of_reason(plain[mark.begin : end], mark, numbers)
                 continue
             tight = (
                 mark is not None
+                and self._has_reason(mark)
                 and not is_note(text)
                 and not _BLANK_LINE.search(plain, mark.begin, begin)
             )
@@ -134,30 +137,37 @@ class Doubter:
                 yield from self._below(plain, end, numbers, text, mark is not None)
                 yield from self._titled(plain, (begin, end), marks, index + 1)
 
+    def _has_reason(self, mark: Mark) -> bool:
+        """Tell whether what stands below a line may be its reason."""
+        return not mark.questions or any(self._questions[q].asks_reason for q in mark.questions)
+
     def _of_all(self, text: str, numbers: Mapping[str, Sequence[Decimal]]) -> Iterator[Doubt]:
         """A scale announced for the whole answer; a number above its end is on none such."""
         if _TOTAL.search(text):
             return
-        for scale in other_scales(text, list(self._questions.values())):
-            for q, question in self._questions.items():
-                fits = any(number <= scale.high for number in numbers.get(q, ()))
+        named = {self._known[folded(mention[0])] for mention in self._name.finditer(text)}
+        meant = [q for q in self._numbers if q.id in named] or self._numbers
+        for scale in other_scales(text, meant):
+            for question in meant:
+                fits = any(number <= scale.high for number in numbers.get(question.id, ()))
                 if fits and not scale.is_of(question):
-                    yield Doubt(q, Cause.OTHER_SCALE, scale.written)
+                    yield Doubt(question.id, Cause.OTHER_SCALE, scale.written)
 
     def _of_reason(
         self, text: str, mark: Mark, numbers: Mapping[str, Sequence[Decimal]]
     ) -> Iterator[Doubt]:
         """A scale in a reason counts when the value is said again on it, or could be on it."""
-        for scale in other_scales(text[:_LONGEST], [self._questions[q] for q in mark.questions]):
+        asked = [q for q in self._numbers if q.id in mark.questions]
+        for scale in other_scales(text[:_LONGEST], asked) if asked else ():
             near = text[max(0, scale.begin - 12) : scale.end + 14]
             near = near.replace(scale.written, " ")
             figures = [Decimal(figure) for figure in _FIGURE.findall(near)]
             is_rating = _RATED.search(scale.written) is not None
-            for q in mark.questions:
-                for number in numbers.get(q, ()):
+            for q in asked:
+                for number in numbers.get(q.id, ()):
                     again = number in figures
                     if again or (not figures and number <= scale.high and is_rating):
-                        yield Doubt(q, Cause.OTHER_SCALE, scale.written)
+                        yield Doubt(q.id, Cause.OTHER_SCALE, scale.written)
 
     def _reconsidered(
         self, text: str, mark: Mark, numbers: Mapping[str, Sequence[Decimal]]

@@ -35,6 +35,8 @@ class OptionNames:
         )
         """A regular expression for any of them, the longest first."""
         self._any = regex(rf"(?<![\w'’])(?:{self.pattern})(?!\w)", re.IGNORECASE)
+        said = sorted(self.places, key=len, reverse=True)
+        self._said = regex("|".join(map(_in_a_sentence, said)), re.IGNORECASE)
 
     def listed(self, text: str) -> list[int]:
         """Return the options that a tidied text names, in its order."""
@@ -43,6 +45,14 @@ class OptionNames:
     def within(self, text: str) -> set[int]:
         """Return the same, each once."""
         return set(self.listed(text))
+
+    def said_in(self, text: str) -> set[int]:
+        """Return the options that a tidied sentence speaks of.
+
+        Japanese has no blanks, so that a name may stand between kana; and a short name, as no or 3,
+        counts only where it stands as an answer does: alone, or as what something is.
+        """
+        return {self.places[folded(match[0])] for match in self._said.finditer(text)}
 
     def without(self, text: str) -> str:
         """Return a text without them."""
@@ -79,6 +89,10 @@ class OptionGrammar:
     def others_in(self, text: str, number: Decimal) -> bool:
         """Tell whether a tidied text names another option than this one."""
         return bool(self._names.within(text) - {int(number) - 1})
+
+    def said_in(self, sentence: str) -> set[Decimal]:
+        """Return the options that a tidied sentence speaks of, as `read` gives them."""
+        return {Decimal(place + 1) for place in self._names.said_in(sentence)}
 
     def end_of(self, plain: str, begin: int, end: int) -> int:
         """Return where what it may take ends: with its line."""
@@ -144,19 +158,35 @@ def names_in(options: Sequence[Option]) -> list[list[str]]:
     return found
 
 
+def _in_a_sentence(name: str) -> str:
+    """Return a regular expression for a name where a sentence speaks of the option."""
+    written = " +".join(map(re.escape, name.split()))
+    if _KANA_ONLY.fullmatch(name):
+        return rf"(?:(?<!\w)|(?<=[はがを])){written}(?=です|だ|と|に[しす]|\W|$)"
+    if _JAPANESE.search(name):
+        return rf"(?<![一-龯々ァ-ヴー非不無]){written}(?![一-龯々ァ-ヴー])"
+    if len(name) > _SHORTEST:
+        return rf"(?<![\w'’]){written}(?!\w)"
+    return rf"(?:^ *|[:=→>\"'“(\[{{] *|\b(?:is|be|was|to|an?|say|choose|option|answer) +){written}(?= *(?:[.,;!)\]}}\"'”]|$))"
+
+
 def plainly(name: str) -> str:
     """Return a name as it is compared: tidied, in small letters, without brackets and quotes."""
     return folded(tidy(name).strip(" []()\"'"))
 
 
+_JAPANESE = regex("[ぁ-んァ-ヴ一-龯]")
+_KANA_ONLY = regex("[ぁ-んー]+")
+_SHORTEST = 3
 _BLANK_LINE = regex(r"\n *(?=\n)")
 _BLANKS = " []()\"'.。_-"
 _NEAR = 60
 _SHORT = 20
 _REMARK = regex(
-    r" *(?:[.,;:!。、，；：(\[|—–]|- |->|because\b|since\b|です|だ(?:[。 ]|$))", re.IGNORECASE
+    r" *(?:[,:](?![0-9])|\.(?!\w)|[;!。、，；：(\[|—–]|- |->|because\b|since\b|です|だ(?:[。 ]|$))",
+    re.IGNORECASE,
 )
-"""What may follow an option: a stop, or what begins a remark."""
+"""What may follow an option: a stop, or what begins a remark; not what makes 3.7 of a 3."""
 HEDGE = regex(
     r"^ *\?|\b(?:maybe|perhaps|possibly|not sure|unsure|not certain|either|hard to say|not really"
     r"|cannot|can't|impossible|other hand|toss[- ]up|close call|it depends|to some extent)\b"
