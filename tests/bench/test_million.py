@@ -137,7 +137,7 @@ def test_time_and_memory_grow_no_faster_than_the_work(tmp_path: Path) -> None:
         floor, ours = row["floor"], row["ours"]
         assert row["oldest heartbeat"] < 4
         assert ours.megabytes < 400
-        assert row["report"].megabytes < 500
+        assert row["report"].megabytes < 700  # with a process a core, in which figures are drawn
     assert ours.wall / floor.wall <= 2
 
 

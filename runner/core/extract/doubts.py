@@ -82,7 +82,7 @@ class Doubter:
         if len(lines) > MOST_LINES:
             return None
         marks = [mark for mark in marks if mark.questions]
-        ends = list(_first_ends(marks, structures))
+        ends = list(first_ends(marks, structures))
         remarks = self._remarks.find(plain, max(ends), numbers) if ends else iter(())
         if remarks is None:
             return None
@@ -263,7 +263,7 @@ class Doubter:
             at = mark.end
 
 
-def _first_ends(
+def first_ends(
     marks: Iterable[Mark], structures: Sequence[tuple[int, tuple[str, ...]]]
 ) -> Iterator[int]:
     """Yield where a question is answered for the first time: a structure begins, or a line ends."""
@@ -453,7 +453,7 @@ _TRIGGER = linear(
     "|平均|例|たとえば|読者|前回|仮の"
     "|correct|revis|final|edit|reflection|reconsider|should be|lower|raise|change|adjust"
     "|actually|instead|summary|average|example|instance|readers|others|error|update|sample|typo|critics|reviewers|swapp|mixed up|reversed|switched|wait|scratch that|oops|make "
-    "|second thought|amend|考え直|思い直|再検討|読み返(?:すと|して|したところ|した結果)|placeholder|dummy|random|ダミー|ランダム|無作為|架空|実際の|\\bnot (?:my |the )?(?:real|actual)"
+    "|second thought|amend|summari[sz]e|to sum up|would (?:now|rather) |考え直|思い直|再検討|読み返(?:すと|して|したところ|した結果)|placeholder|dummy|random|ダミー|ランダム|無作為|架空|実際の|\\bnot (?:my |the )?(?:real|actual)"
     rf"|(?m:(?:{_OTHER_THINGS}|[なの他るたい]人の|人物の|作者の|著者の|作家の|主人公の|家の)[^\n。、]*$)"
     f"|{_RECONSIDERS})[^\\n]*",
     capture=False,
@@ -473,7 +473,8 @@ _DISMISSED = regex(
 _CORRECTION = regex(
     r"訂正|修正|誤りです|誤りでした|間違い(?:です|でした)|間違え(?:て|まし)|考え直|読み返(?:すと|して|したところ|した結果)|思い直|再検討|正しくは|再評価|見直|改め|変更|撤回|再考|最終(?:的|スコア|評価|回答|点|値|結果|案)|やはり"
     r"|\b(?:correct(?:ion|ed|ing)?|revis(?:e|ed|ion|ing)|edit(?:ed)?|on (?:further |second )?(?:reflection|thought)|reconsider(?:ed|ing)?"
-    r"|should (?:be|have been)|lower(?:ed|ing)?|rais(?:e|ed|ing)|chang(?:e|ed|ing)|adjust(?:ed|ing)?|actually|instead|updated?"
+    r"|should (?:be|have been)|make (?:it|that)|would (?:now|rather) (?:say|give|rate|choose)"
+    r"|to (?:summari[sz]e|sum up)|lower(?:ed|ing)?|rais(?:e|ed|ing)|chang(?:e|ed|ing)|adjust(?:ed|ing)?|actually|instead|updated?"
     r"|final(?:ly)?|amend(?:ed)?|error|typo|scratch that|oops|on second thoughts?)\b",
     re.IGNORECASE,
 )

@@ -52,7 +52,8 @@ class OptionNames:
         Japanese has no blanks, so that a name may stand between kana; and a short name, as no or 3,
         counts only where it stands as an answer does: alone, or as what something is.
         """
-        return {self.places[folded(match[0])] for match in self._said.finditer(text)}
+        found = (match[match.lastindex or 0] for match in self._said.finditer(text))
+        return {self.places[folded(name)] for name in found}
 
     def without(self, text: str) -> str:
         """Return a text without them."""
@@ -93,6 +94,15 @@ class OptionGrammar:
     def said_in(self, sentence: str) -> set[Decimal]:
         """Return the options that a tidied sentence speaks of, as `read` gives them."""
         return {Decimal(place + 1) for place in self._names.said_in(sentence)}
+
+    def names_of(self, number: Decimal) -> list[str]:
+        """Return what an option is called."""
+        return [name for name, place in self._names.places.items() if place == int(number) - 1]
+
+    def of_names(self, names: set[str]) -> set[Decimal]:
+        """Return which of its options have one of some names."""
+        places = self._names.places
+        return {Decimal(places[name] + 1) for name in names if name in places}
 
     def end_of(self, plain: str, begin: int, end: int) -> int:
         """Return where what it may take ends: with its line."""
@@ -160,7 +170,7 @@ def names_in(options: Sequence[Option]) -> list[list[str]]:
 
 def _in_a_sentence(name: str) -> str:
     """Return a regular expression for a name where a sentence speaks of the option."""
-    written = " +".join(map(re.escape, name.split()))
+    written = f"({' +'.join(map(re.escape, name.split()))})"
     if _KANA_ONLY.fullmatch(name):
         return rf"(?:(?<!\w)|(?<=[はがを])){written}(?=です|だ|と|に[しす]|\W|$)"
     if _JAPANESE.search(name):
