@@ -202,3 +202,120 @@ def test_a_scale_is_of_the_numbers_and_of_the_one_that_is_named():
     for scale in ("(Both are out of 10.)", "\n(Both are out of 10.)"):
         found = values(two, "clarity: 2\ntrust: 2\n" + scale)
         assert set(found.values()) == {Cause.OTHER_SCALE}, scale
+
+
+GUILTY = "{kind: choice, options: [guilty, not guilty, undecided], reason: false}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("guilty\n\nI take that back.", "guilty\n\nScratch that.", "v: guilty. Just kidding."),
+        *("v: guilty (placeholder)", "v: guilty (example)", "v: guilty, which is wrong"),
+    ],
+)
+def test_an_option_that_is_taken_back_is_none(answer):
+    assert one(reader("english", v=GUILTY), answer) is Cause.AMBIGUOUS
+
+
+SEVEN = "{minimum: 1, maximum: 7, reason: false}"
+BOTH = {"clarity": SEVEN, "trust": SEVEN}
+
+
+def table(*columns: str, cells: tuple[str, ...] = ("5",)) -> str:
+    rows = (("clarity", *cells), ("trust", *cells))
+    head = (("Item", *columns), ("---",) * (len(columns) + 1))
+    return "\n".join("| " + " | ".join(row) + " |" for row in (*head, *rows))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(table(head) for head in ("Score /10", "Score (of 10)", "Score (%)")),
+        *(table("Rating", head, cells=("5", "1-10")) for head in ("Scale", "Range")),
+    ],
+)
+def test_a_column_on_another_scale_is_not_taken(text):
+    assert set(values(reader("english", **BOTH), text).values()) == {Cause.OTHER_SCALE}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(table("Rating", head, cells=("5", "6")) for head in ("Final", "Revised")),
+        *(table(head) for head in ("Confidence", "Count", "Average rating", "Others' rating")),
+        *(table(head) for head in ("Minimum rating", "Not a rating", "Page")),
+    ],
+)
+def test_a_column_of_something_else_is_not_taken(text):
+    assert not {5, 6} & set(values(reader("english", **BOTH), text).values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(table(head) for head in ("Rating", "Score", "Score /7", "Rating (1-7)", "Answer")),
+        table("Rating", "Range", cells=("5", "1-7")),
+        table("Rating", "Final", cells=("5", "5")),
+    ],
+)
+def test_a_column_of_the_answers_is(text):
+    assert set(values(reader("english", **BOTH), text).values()) == {5}
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["previous", "draft", "not final", "human", "average", "confidence", "weight", "of others"],
+)
+def test_what_a_label_calls_something_else_is_not_taken(words):
+    assert values(reader("english", **BOTH), f"clarity ({words}): 5\ntrust: 3") == {
+        "clarity": Cause.AMBIGUOUS,
+        "trust": 3,
+    }
+
+
+def test_a_reversed_item_is_not_turned_round_twice():
+    assert one(reader("english", trust=SEVEN), "trust (reverse scored): 2") is Cause.AMBIGUOUS
+
+
+NEEDS = "{kind: rank, options: [rent, quiet, way, space], reason: false}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            f"order ({how}): rent, quiet, way, space"
+            for how in ("least to most", "worst first", "reversed")
+        ),
+        "rent, quiet, way, space\n\nThe order is from least to most important.",
+        "1. rent\n2. quiet\n3. way\n4. space\n\nNote: 1 is the least important.",
+        "order: rent, quiet, way, space\n\nNote: the first is the least important.",
+    ],
+)
+def test_an_order_that_begins_with_the_last_is_not_taken(answer):
+    assert isinstance(one(reader("english", order=NEEDS), answer), Cause)
+
+
+def test_an_order_from_the_most_to_the_least_is():
+    answer = "order: rent, quiet, way, space\n\nFrom most to least important."
+    assert not isinstance(one(reader("english", order=NEEDS), answer), Cause)
+
+
+@pytest.mark.parametrize("why", ["(cannot be judged)", "(N/A)", "- not enough information"])
+def test_the_lowest_number_beside_words_that_nothing_can_be_judged_is_a_refusal(why):
+    found = values(reader("english", **BOTH), f"clarity: 1 {why}\ntrust: 2")
+    assert found == {"clarity": Cause.REFUSED, "trust": 2}
+    assert values(reader("english", **BOTH), f"clarity: 2 {why}\ntrust: 1")["trust"] == 1
+
+
+def test_the_lowest_number_whose_reason_says_so_is_a_refusal():
+    with_reason = reader("english", clarity="{minimum: 1, maximum: 7}")
+    for why in ("It cannot be judged.", "There is not enough information in the text."):
+        found = one(with_reason, f"clarity (answer): 1\nclarity (reason): {why}")
+        assert found is Cause.REFUSED
+
+
+def test_a_number_below_zero_in_words_is_not_the_one_above():
+    signed = reader("english", temp="{minimum: -3, maximum: 3, reason: false}")
+    assert one(signed, "temp: 2 (below zero)") is Cause.AMBIGUOUS

@@ -453,7 +453,7 @@ _TRIGGER = linear(
     "|平均|例|たとえば|読者|前回|仮の"
     "|correct|revis|final|edit|reflection|reconsider|should be|lower|raise|change|adjust"
     "|actually|instead|summary|average|example|instance|readers|others|error|update|sample|typo|critics|reviewers|swapp|mixed up|reversed|switched|wait|scratch that|oops|make "
-    "|second thought|amend|summari[sz]e|to sum up|would (?:now|rather) |考え直|思い直|再検討|読み返(?:すと|して|したところ|した結果)|placeholder|dummy|random|ダミー|ランダム|無作為|架空|実際の|\\bnot (?:my |the )?(?:real|actual)"
+    "|t(?:ake|ook) (?:that|it|this) back|just kidding|disregard|ignore |inverted|flipped|前言撤回|冗談です|second thought|amend|summari[sz]e|to sum up|would (?:now|rather) |考え直|思い直|再検討|読み返(?:すと|して|したところ|した結果)|placeholder|dummy|random|ダミー|ランダム|無作為|架空|実際の|\\bnot (?:my |the )?(?:real|actual)"
     rf"|(?m:(?:{_OTHER_THINGS}|[なの他るたい]人の|人物の|作者の|著者の|作家の|主人公の|家の)[^\n。、]*$)"
     f"|{_RECONSIDERS})[^\\n]*",
     capture=False,
@@ -490,7 +490,9 @@ _VOID = regex(
     r"|these|those|this|above)\b[^.\n]{0,12}\b(?:are|is|were|serves? as)\b[^.\n]{0,24}?\b(?:placeholders?|dummy"
     r"|(?:only|just|merely|purely|simply|illustrative)(?: an?| illustrative| made[- ]up)* (?:examples?|samples?)(?! of)"
     r"|not (?:my |the )?(?:real|actual) (?:ratings?|scores?|answers?|values?|responses?|numbers?)"
-    r"|random(?:ly)? (?:numbers?|values?|chosen|generated|picked|selected|assigned))\b",
+    r"|random(?:ly)? (?:numbers?|values?|chosen|generated|picked|selected|assigned))\b"
+    r"|\b(?:(?:take|took) (?:that|it|this) back|scratch that|just kidding|(?:disregard|ignore) (?:that|the above|my (?:answer|rating|score)s?)"
+    r"|(?:reversed|inverted|flipped) the scale|scale (?:is|was) (?:reversed|inverted|flipped))\b|前言撤回|撤回します|冗談です",
     re.IGNORECASE,
 )
 _SWAPPED = regex(

@@ -13,7 +13,8 @@ from decimal import Decimal
 from runner.core.errors import ConfigError
 from runner.core.extract import bare
 from runner.core.extract.bare import BareReader, WholeProse
-from runner.core.extract.doubts import Doubt, Doubter, corrections, first_ends
+from runner.core.extract.contradictions import contradictions
+from runner.core.extract.doubts import Doubt, Doubter, corrections
 from runner.core.extract.drafts import answer_part
 from runner.core.extract.lists import ListGrammar
 from runner.core.extract.markup import Markup
@@ -195,62 +196,19 @@ class _Answer:
         doubts = self._with.doubter.find(self._plain, marks, of_one, self._structures)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
-        closing = self._closing(marks)
-        for doubt in (
-            *doubts,
-            *_taken_back(self._with.grammars, self._plain, numbers),
-            *_said_at_the_end(self._with.grammars, closing, numbers),
-            *self._contradicted(),
-        ):
+        against = contradictions(
+            self._with.questions,
+            self._with.grammars,
+            whole=self._whole,
+            plain=self._plain,
+            marks=marks,
+            structures=self._structures,
+            values=self._values,
+        )
+        for doubt in (*doubts, *_taken_back(self._with.grammars, self._plain, numbers), *against):
             self._doubts.setdefault(doubt.question, doubt)
         found = {question: self._found(question) for question in self._with.order}
-        return self._on_one_scale(found)
-
-    def _closing(self, marks: Sequence[Mark]) -> str:
-        """Return what stands below all values and reasons, behind a blank line."""
-        ends = first_ends((mark for mark in marks if mark.questions), self._structures)
-        last = max(ends, default=None)
-        blank = None if last is None else _BLANK_LINE.search(self._plain, last)
-        return "" if blank is None else self._plain[blank.end() :]
-
-    def _contradicted(self) -> Iterator[Doubt]:
-        """Yield the numbers beside which another number's anchor stands, or that a legend turns round."""
-        is_alone = len(self._with.tops) == 1
-        for question, values in self._values.items():
-            asked = self._with.questions[question]
-            meant = [(n, w) for n, word in asked.anchors.items() if (w := tidy(word).lower())]
-            for value in values if meant and question in self._with.tops else ():
-                if value.number is None or value.span is None:
-                    continue
-                near = _beside(self._whole, value, is_alone=is_alone)
-                named = [number for number, word in meant if _names_anchor(near, word)]
-                turned = (s for n, word in meant if (s := _other_meaning(self._whole, n, word)))
-                said = near if named and value.number not in named else next(turned, None)
-                if said is not None:
-                    yield Doubt(question, Cause.AMBIGUOUS, said.strip())
-
-    def _on_one_scale(self, found: dict[str, Found]) -> dict[str, Found]:
-        """Where one number is on another scale, and all others could be, none is sure."""
-        others = [f for f in found.values() if f.cause is Cause.OTHER_SCALE]
-        small = all(
-            item.number <= self._with.tops[question] / _TENTH
-            for question, item in found.items()
-            if item.number is not None and question in self._with.tops
-        )
-        if not others or not small:
-            return found
-        scale = others[0].written[-1:]
-        return {
-            question: item
-            if item.number is None or question not in self._with.tops
-            else replace(
-                item,
-                number=None,
-                cause=Cause.OTHER_SCALE,
-                written=(str(item.number), *scale),
-            )
-            for question, item in found.items()
-        }
+        return _on_one_scale(found, self._with.tops)
 
     def _found(self, question: str) -> Found:
         value, written = _decide(self._values.get(question, ()))
@@ -522,14 +480,8 @@ _ANOTHER = regex(
     re.IGNORECASE,
 )
 _CLOSING = " \n)]\"'.。!"
-_BLANK_LINE = regex(r"\n[ >]*\n")
-_SENTENCE_ENDS = regex(r"[。!?\n]+|\.(?=\s|$)")
-_LONGEST_CLOSING = 4_000
-_NEAR = 80
-_SHORT_LINE = 60
-_PARTS = regex(r"[,|}\n;。]")
 _OPENING = " \n([\"'*"
-_NEGATIVE = regex(r"negative|minus|マイナス|負")
+_NEGATIVE = regex(r"negative|minus|below (?:zero|0)|マイナス|負|零下|氷点下")
 _SIGNS = ("-", "+", ">", "<", "~")
 _LONG_DASHES = ("—", "―")
 _TENTH = 10
@@ -665,59 +617,28 @@ def _taken_back(
                 yield Doubt(question, Cause.AMBIGUOUS, line.strip())
 
 
-def _said_at_the_end(
-    grammars: Mapping[str, Grammar], closing: str, numbers: Mapping[str, Sequence[Decimal]]
-) -> Iterator[Doubt]:
-    """Yield the options of which the closing remarks name another, and not the one that was read.
-
-    An option that was read for another question may be that one's.
-    """
-    choices = {q: g for q, g in grammars.items() if isinstance(g, OptionGrammar)}
-    if not choices or not closing.strip():
-        return
-    for sentence in _SENTENCE_ENDS.split(closing[:_LONGEST_CLOSING]):
-        said = {q: grammar.said_in(sentence) for q, grammar in choices.items()}
-        for question, grammar in choices.items():
-            read = set(numbers.get(question, ()))
-            elsewhere = {
-                name
-                for other in choices.keys() - {question}
-                for number in numbers.get(other, ())
-                for name in choices[other].names_of(number)
-            }
-            others = said[question] - read - grammar.of_names(elsewhere)
-            if read and others and not said[question] & read:
-                yield Doubt(question, Cause.AMBIGUOUS, sentence.strip())
-
-
-def _beside(plain: str, value: Value, *, is_alone: bool) -> str:
-    """Return what stands around a number: its cell or its member, or the line of the only one."""
-    assert value.span is not None
-    begin, end = value.span
-    line = plain.rfind("\n", 0, begin) + 1, (plain + "\n").find("\n", end)
-    behind = plain[end : min(line[1], end + _NEAR)]
-    before = plain[max(line[0], begin - _NEAR) : begin] if value.pattern == bare.NAME else ""
-    if not is_alone:
-        return _PARTS.split(behind)[0].lower()
-    below = plain[line[1] : line[1] + _NEAR].strip().partition("\n")[0]
-    return f"{before} {behind} {below if len(below) <= _SHORT_LINE else ''}".lower()
-
-
-def _names_anchor(near: str, word: str) -> bool:
-    """Tell whether a text in small letters has an anchor in it, as a word of its own."""
-    return re.search(rf"(?<![a-z]){re.escape(word)}(?![a-z])", near) is not None
-
-
-def _other_meaning(plain: str, number: int | Decimal, word: str) -> str | None:
-    """Return where a legend gives an anchor to another number than its own."""
-    for match in re.finditer(
-        rf"(?<![0-9.])(-?[0-9]{{1,4}}) *(?:=|は|means?\b|is\b) *[\"'“「]?{re.escape(word)}(?![a-z])",
-        plain,
-        re.IGNORECASE,
-    ):
-        if Decimal(match[1]) != number:
-            return match[0]
-    return None
+def _on_one_scale(found: dict[str, Found], tops: Mapping[str, int | Decimal]) -> dict[str, Found]:
+    """Where one number is on another scale, and all others could be, none is sure."""
+    others = [f for f in found.values() if f.cause is Cause.OTHER_SCALE]
+    small = all(
+        item.number <= tops[question] / _TENTH
+        for question, item in found.items()
+        if item.number is not None and question in tops
+    )
+    if not others or not small:
+        return found
+    scale = others[0].written[-1:]
+    return {
+        question: item
+        if item.number is None or question not in tops
+        else replace(
+            item,
+            number=None,
+            cause=Cause.OTHER_SCALE,
+            written=(str(item.number), *scale),
+        )
+        for question, item in found.items()
+    }
 
 
 def _merged(marks: list[Mark], ends: list[Mark]) -> list[Mark]:

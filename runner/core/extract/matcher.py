@@ -4,6 +4,7 @@ The patterns are run by an engine that never backtracks (RE2), all of them in on
 them it was is looked up by what was matched, so that a usual line costs one search.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ import re2
 
 from runner.core.errors import ConfigError
 from runner.core.extract.names import Names, folded, linear
+from runner.core.extract.regex import regex
 from runner.core.model import Pattern, PatternKind
 
 MOST_MARKS = 4000
@@ -222,6 +224,18 @@ def says_no(patterns: tuple[Pattern, ...], text: str) -> bool:
     """Tell whether a text says that it will not answer."""
     regex = refusals(patterns)
     return regex is not None and regex.search(text.encode("utf-8", "replace")) is not None
+
+
+def cannot(text: str) -> bool:
+    """Tell whether a text says that there is nothing to judge."""
+    return _CANNOT.search(text) is not None
+
+
+_CANNOT = regex(
+    r"\b(?:cannot|can't|can not|could not|couldn't) be (?:judged|rated|assessed|evaluated|determined|scored|answered)"
+    r"|\bnot applicable\b|\bn/a\b|\bnot enough (?:information|context)\b|判断でき(?:ない|ません|かね)|評価でき(?:ない|ません|かね)|判断不能|評価不能|該当なし",
+    re.IGNORECASE,
+)
 
 
 def follows_blank(plain: str, line: int) -> bool:

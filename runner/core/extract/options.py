@@ -198,7 +198,8 @@ _REMARK = regex(
 )
 """What may follow an option: a stop, or what begins a remark; not what makes 3.7 of a 3."""
 HEDGE = regex(
-    r"^ *\?|\b(?:maybe|perhaps|possibly|not sure|unsure|not certain|either|hard to say|not really"
+    r"^ *\?|\bexample\)|\b(?:maybe|perhaps|possibly|not sure|unsure|not certain|either|hard to say|not really"
+    r"|placeholder|dummy|is wrong|just kidding"
     r"|cannot|can't|impossible|other hand|toss[- ]up|close call|it depends|to some extent)\b"
     r"|かもしれ|または|あるいは|もしくは|わからない|分からない|ではな|じゃな|とは言え|とはいえ"
     r"|に近い|どちらとも|言えな|答えられ|できません|場合による",

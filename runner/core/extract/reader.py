@@ -12,7 +12,7 @@ from runner.core.finish import STOP, normal
 from runner.core.model import QuestionSet, Reading
 from runner.core.prompt import alone
 
-VERSION = 6
+VERSION = 7
 """Raised with every change by which an answer may be read otherwise under the same patterns."""
 
 

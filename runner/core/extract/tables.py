@@ -12,7 +12,7 @@ from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.records import RecordGrammar
 from runner.core.extract.regex import regex
-from runner.core.model import Cause, Question
+from runner.core.model import Cause, ItemKind, Question
 
 MOST_ROWS = 200
 MOST_CELLS = 60
@@ -181,6 +181,9 @@ class TableReader:
         others = [n for n in others if n not in ranks and n not in full]
         values = [n for n in others if parts[n] == "value"]
         values = _said_in_figures(plain, row, values)
+        if values:  # of a rating and a final one, neither is taken unless they agree
+            later = (n for n in others if n < len(heads) and _LATER.search(heads[n]))
+            values += [n for n in later if n not in values and _is_short(plain, row[n])]
         reasons = [n for n in others if parts[n] == "reason"]
         if len(row) < len(columns) and row[-1].end == len(plain.rstrip()):
             return  # cut off
@@ -221,10 +224,13 @@ class TableReader:
             else:
                 value = grammar.read(plain, cell.begin, cell.end)
             asked = self._questions[question]
-            full = _DIGIT.search(marks)
-            other = full is not None and int(full[0]) != asked.maximum
-            if value.cause is None and (other or other_scales(head, [asked])):
-                value.number, value.cause = None, Cause.OTHER_SCALE
+            full = _DIGIT.findall(marks)
+            other = bool(full) and int(full[-1]) != asked.maximum
+            if value.cause is None and asked.kind is ItemKind.NUMBER:
+                if other or _is_on_another(head, asked) or other_scales(head, [asked]):
+                    value.number, value.cause = None, Cause.OTHER_SCALE
+                elif _NOT_OURS.search(head) and not _NOT_OURS.search(asked.label):
+                    value.number, value.cause = None, Cause.AMBIGUOUS
             if len(whose) > 1 and value.cause is not Cause.MISSING:
                 value.number, value.cause = None, Cause.AMBIGUOUS
             yield Entry(question, value=value)
@@ -243,12 +249,30 @@ _RANK = regex(
     re.IGNORECASE,
 )
 _FULL_MARKS = regex(
-    r"満点|配点|最高点|最大(?:値|点)?|上限|max(?:imum)?(?: (?:score|points))?|out of|full marks",
+    r"満点|配点|最高点|最大(?:値|点)?|上限|max(?:imum)?(?: (?:score|points))?|out of|full marks"
+    r"|(?:rating )?(?:scale|range)|尺度|範囲",
     re.IGNORECASE,
 )
+_HEAD_SCALE = regex(r"(?:/|\bof\b|満点) *([0-9]{1,4})|([0-9]{1,4}) *点満点", re.IGNORECASE)
+_PERCENT = regex(r"%|\bper ?cent|パーセント", re.IGNORECASE)
+_NOT_OURS = regex(
+    r"\b(?:average|mean|median|others?|previous|prior|expected|predicted|min(?:imum)?|confidence|certainty|weight"
+    r"|(?:word )?counts?|pages?|human|not)\b|平均|他の|他人|前回|以前|最小|最低|件数|文字数",
+    re.IGNORECASE,
+)
+"""In the head of a column that holds something else than the answers."""
+_LATER = regex(r"\b(?:final|revised|corrected|updated|adjusted)\b|最終|修正|訂正", re.IGNORECASE)
 _RULE = regex(r"\n[ >]*+\|?+[ :]*+-[-: ]*+(?:\|[-: ]*+)*+$", re.MULTILINE)
 _NO_VALUE = regex(r"不能|不可|でき|ません|不明|未|n/?a\b|none|null|not\b", re.IGNORECASE)
 _SHORT = regex(r'[ \[("]*(?:約 *)?-?[0-9]')
+
+
+def _is_on_another(head: str, asked: Question) -> bool:
+    """Tell whether the head of a column names another scale than the question's own."""
+    ends = [int(a or b) for a, b in _HEAD_SCALE.findall(head)]
+    return any(end != asked.maximum for end in ends) or (
+        asked.maximum != _HUNDRED and _PERCENT.search(head) is not None
+    )
 
 
 def _said_in_figures(plain: str, row: list[Cell], values: list[int]) -> list[int]:
@@ -294,3 +318,4 @@ def _is_short(plain: str, cell: Cell) -> bool:
 
 
 _LONGEST_NUMBER = 20
+_HUNDRED = 100

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from runner.core.extract import bare
 from runner.core.extract.extractor import Found
-from runner.core.extract.matcher import says_no
+from runner.core.extract.matcher import cannot, says_no
 from runner.core.extract.regex import regex
 from runner.core.finish import CONTENT_FILTER, REFUSAL, STOP, normal
 from runner.core.model import Cause, ItemKind, Question, QuestionSet, Reading
@@ -72,7 +72,7 @@ def is_no(
 ) -> bool:
     """Tell whether the lowest number stands there because the model would not answer."""
     is_lowest = number == question.minimum and question.kind is ItemKind.NUMBER
-    return is_lowest and says_no(questions.refusal_patterns, reason or "")
+    return is_lowest and (says_no(questions.refusal_patterns, reason or "") or cannot(reason or ""))
 
 
 def _value(question: Question, item: Found) -> Decimal | str | None:
