@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.core.errors import LedgerDamaged
 from runner.core.extract.reader import NOT_ASKED
 from runner.core.model import BatchKey, Cause, ItemKind, QuestionSet, Reading
 from runner.core.states import ASKED
@@ -199,11 +200,30 @@ def stored(folder: Path, key: BatchKey) -> "pl.DataFrame":
     """Return the attempts of one batch, a row each; without columns when none are stored.
 
     Parts of different versions may differ in their columns; what one lacks is null.
+
+    Raises:
+        LedgerDamaged: a part cannot be read.
     """
     import polars as pl
 
-    frames = [pl.read_parquet(path) for path in parts(folder, key)]
+    frames = [read_part(pl.scan_parquet(path, glob=False), path) for path in parts(folder, key)]
     return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+
+
+def read_part(rows: "pl.LazyFrame", path: Path) -> "pl.DataFrame":
+    """Read what is wanted of one part.
+
+    Raises:
+        LedgerDamaged: the file cannot be read.
+    """
+    from polars.exceptions import PolarsError
+
+    try:
+        return rows.collect()
+    except (PolarsError, OSError) as error:
+        raise LedgerDamaged(
+            f"{path} is damaged ({error}): action=export reads the raw answers again"
+        ) from None
 
 
 def all_parts(folder: Path, keys: Iterable[BatchKey]) -> list[Path]:

@@ -22,7 +22,7 @@ from runner.core.summary import summary
 from runner.run.assemble import Result, admission_of, exported_run, rules_of, write_tables
 from runner.run.clock import SystemClock
 from runner.run.heartbeat import heartbeat
-from runner.run.record import check_patterns, how_read, opened, patterns_of
+from runner.run.record import check_patterns, how_read, opened, patterns_of, refuse_nothing
 from runner.run.recover import Files
 from runner.run.resolve import abandoned, adopted
 from runner.run.run import Run
@@ -145,10 +145,12 @@ def verify(run: Run) -> list[str]:
 
     Raises:
         LedgerDamaged: the ledger itself cannot be read.
+        ConfigError: there is no run.
     """
     from runner.run.verify import problems
 
     folder = run.folder(sending=False)
+    refuse_nothing(folder)
     try:
         check(folder)
     except LedgerOutdated as error:
@@ -167,9 +169,10 @@ def recover(run: Run) -> tuple[list[Batch], Path | None]:
 
     Raises:
         LedgerDamaged: the files do not say enough; nothing was changed then.
-        ConfigError: the ledger is sound.
+        ConfigError: the ledger is sound, or there is no run.
     """
     folder = run.folder(sending=False)
+    refuse_nothing(folder)
     with suppress(LedgerDamaged):
         check(folder)
         raise ConfigError(f"{folder}: its ledger is sound; there is nothing to recover")

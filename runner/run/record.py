@@ -29,8 +29,11 @@ def opened(run: Run, folder: Path, *, create: bool) -> Iterator[Ledger]:
         create: whether it may be made, and its record changed.
 
     Raises:
+        ConfigError: there is no run, and none is to be made.
         LedgerError: it cannot be had.
     """
+    if not create:
+        refuse_nothing(folder)
     shared = run.settings.config.ledger.shared
     if exists(folder) or not create:
         ledger = Ledger.open(folder, shared=shared)
@@ -52,6 +55,16 @@ def opened(run: Run, folder: Path, *, create: bool) -> Iterator[Ledger]:
         else:
             ledger.take(grown)
         yield ledger
+
+
+def refuse_nothing(folder: Path) -> None:
+    """Refuse a folder that is not there: nothing was run, and nothing is lost.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    if not folder.exists():
+        raise ConfigError(f"{folder}: no run yet: run it first, or go where its outputs are")
 
 
 def new_record(run: Run) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import orjson
+
 from runner.batches.attempts import stored
 from runner.batches.results import ResultReader
 from runner.core import charged
@@ -41,6 +43,7 @@ def problems(
     yield from charged.told_of(run.batches)
     yield from _replaced(run)
     yield from _strangers(run)
+    yield from _records(run)
     yield from _tables(run)
 
 
@@ -105,6 +108,20 @@ def _strangers(run: ExportedRun) -> Iterator[str]:
     for path in sorted((run.folder / RAW).glob(f"*{SUFFIX}")):
         if path.name.partition(".")[0] not in keys:
             yield f"{path}: no batch of the ledger knows it: keep it, it may be paid for"
+
+
+def _records(run: ExportedRun) -> Iterator[str]:
+    """Name the files beside the tables that hold no JSON."""
+    for name in ("experiment.json", "manifest.json", "summary.json"):
+        path = run.folder / name
+        try:
+            orjson.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            yield f"{path}: cannot be read ({error}): {_REMEDIES.get(name, _WRITTEN_ANEW)}"
+
+
+_WRITTEN_ANEW = "action=export writes it anew"
+_REMEDIES = {"experiment.json": "remove it: the next command writes it anew from the ledger"}
 
 
 def _tables(run: ExportedRun) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from runner.batches.attempts import all_parts, columns
+from runner.batches.attempts import all_parts, columns, read_part
 from runner.core.attempt_order import OTHERS, STARTS, order_of
 from runner.core.model import BatchKey, QuestionSet, Stem
 from runner.tables import custom_ids
@@ -36,9 +36,12 @@ def values_of(
     schema = {name: getattr(pl, kind) for name, kind in columns(questions).items()}
     empty = pl.DataFrame(schema={name: schema[name] for name in names})
     parts = (
-        pl.scan_parquet(path, schema=schema, missing_columns="insert", glob=False)
-        .select(names)
-        .collect()
+        read_part(
+            pl.scan_parquet(path, schema=schema, missing_columns="insert", glob=False).select(
+                names
+            ),
+            path,
+        )
         for path in all_parts(folder, batches)
     )
     rows = pl.concat([empty, *parts])

@@ -12,7 +12,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from runner.batches.attempts import GATEWAY, HEAD, TAIL, all_parts, columns, question_columns
+from runner.batches.attempts import (
+    GATEWAY,
+    HEAD,
+    TAIL,
+    all_parts,
+    columns,
+    question_columns,
+    read_part,
+)
 from runner.core.attempt_order import OTHERS, STARTS, order_of, place_of
 from runner.core.definition import asks_each, cells_in, factors_in, shuffled_in, varied_in
 from runner.core.errors import LedgerDamaged
@@ -140,9 +148,12 @@ class _StoredAttempts:
         schema = {name: getattr(pl, kind) for name, kind in columns(questions).items()}
         told = [pl.col(name).count() for name in GATEWAY]
         found = [
-            pl.scan_parquet(path, schema=schema, missing_columns="insert", glob=False)
-            .select(pl.len(), *told)
-            .collect()
+            read_part(
+                pl.scan_parquet(path, schema=schema, missing_columns="insert", glob=False).select(
+                    pl.len(), *told
+                ),
+                path,
+            )
             for path in self.paths
         ]
         empty = [name for name in GATEWAY if not any(one[name].item() for one in found)]
@@ -152,13 +163,15 @@ class _StoredAttempts:
 
     def _read(self, number: int) -> pl.DataFrame:
         """Read one part; one of an older version lacks what it did not know of: that is missing."""
-        return pl.scan_parquet(
-            self.paths[number],
+        path = self.paths[number]
+        rows = pl.scan_parquet(
+            path,
             schema=self.schema,
             missing_columns="insert",
             extra_columns="ignore",
             glob=False,
-        ).collect()
+        )
+        return read_part(rows, path)
 
     def pick(self, rows: Numbers) -> pl.DataFrame:
         """Return some rows by their numbers, in the order asked for; an empty one for a -1."""
@@ -184,7 +197,8 @@ class _Index:
         least = np.full(places.count, _NONE, np.int64)
         tries = np.zeros(places.count, np.int32)
         for number, path in enumerate(parts.paths):
-            rows = pl.scan_parquet(path, glob=False).select("custom_id", "outcome").collect()
+            wanted = pl.scan_parquet(path, glob=False).select("custom_id", "outcome")
+            rows = read_part(wanted, path)
             place = places.of(rows["custom_id"], path)
             first, end = parts.starts[number : number + 2]
             tries[place] += 1

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from runner.cli.screen import Silent
+from runner.core.errors import ConfigError, LedgerDamaged
 from runner.core.plan import Purpose
 from runner.run import assemble, maintenance
 from runner.run.run import Run
@@ -120,3 +121,35 @@ def test_a_number_that_was_changed_in_the_dataset_is_found(run, folder):
     assert str(path) in only(run)
     maintenance.reread(run)
     assert maintenance.verify(run) == []
+
+
+def test_a_table_that_was_cut_is_found(run, folder):
+    cut(folder / "answers.parquet")
+    assert "answers.parquet: is not what the ledger and the results say" in only(run)
+
+
+def test_attempts_that_were_cut_are_named_with_what_mends_them(run, folder):
+    part = next((folder / "attempts").glob("*.parquet"))
+    cut(part)
+    with pytest.raises(
+        LedgerDamaged, match=f"{part.name} is damaged .*: action=export reads the raw"
+    ):
+        maintenance.verify(run)
+
+
+@pytest.mark.parametrize("name", ["experiment.json", "manifest.json", "summary.json"])
+def test_a_record_that_is_no_json_is_found(run, folder, name):
+    (folder / name).write_text("{")
+    assert f"{name}: cannot be read" in only(run)
+
+
+def test_a_folder_that_is_not_there_is_no_damage(run, folder):
+    shutil.rmtree(folder)
+    for work in (maintenance.verify, maintenance.recover):
+        with pytest.raises(ConfigError, match="no run yet: run it first"):
+            work(run)
+    assert not folder.exists()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:200])
