@@ -7,8 +7,10 @@ import json
 import re
 import secrets
 import time
+from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, cast
+from weakref import finalize
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -47,6 +49,16 @@ _STATES = {
 }
 
 
+@dataclass(slots=True, weakref_slot=True)
+class _Upload:
+    about: dict[str, Any]
+    content: BinaryIO
+
+    def __post_init__(self) -> None:
+        """Close the file of an upload that is never finished."""
+        finalize(self, self.content.close)
+
+
 class GeminiApiWire:
     """The Gemini API, under one prefix."""
 
@@ -55,7 +67,7 @@ class GeminiApiWire:
         self.prefixes: tuple[str, ...] = (prefix,)
         self._prefix = prefix
         self._world = world
-        self._uploads: dict[str, tuple[dict[str, Any], BinaryIO]] = {}
+        self._uploads: dict[str, _Upload] = {}
 
     def error(
         self, status: int, message: str, code: str | None, headers: dict[str, str] | None
@@ -103,9 +115,9 @@ class GeminiApiWire:
         if int(headers.get("x-goog-upload-header-content-length", 0)) > MAX_FILE:
             raise GoogleError(400, "The file is larger than 2 GB.")
         about = (await json_body(request)).get("file")
-        content = cast("BinaryIO", TemporaryFile())  # noqa: SIM115
         upload_id = secrets.token_hex(16)
-        self._uploads[upload_id] = (about if isinstance(about, dict) else {}, content)
+        content = cast("BinaryIO", TemporaryFile())  # noqa: SIM115
+        self._uploads[upload_id] = _Upload(about if isinstance(about, dict) else {}, content)
         where = request.url.replace(path=f"{request.url.path}/content")
         where = where.include_query_params(upload_id=upload_id, upload_protocol="resumable")
         return Response(headers={"x-goog-upload-url": str(where), "x-goog-upload-status": "active"})
@@ -115,7 +127,7 @@ class GeminiApiWire:
         upload_id = request.query_params.get("upload_id", "")
         if upload_id not in self._uploads:
             raise GoogleError(404, "Upload not found.")
-        about, content = self._uploads[upload_id]
+        about, content = self._uploads[upload_id].about, self._uploads[upload_id].content
         if int(request.headers.get("x-goog-upload-offset", -1)) != content.tell():
             raise GoogleError(400, "Invalid upload offset.")
         async for chunk in request.stream():
@@ -127,7 +139,7 @@ class GeminiApiWire:
         file = await run_in_threadpool(
             self._world.shelf.keep, _SERVICE, "input", name, content, None
         )
-        self._uploads.pop(upload_id)[1].close()
+        self._uploads.pop(upload_id).content.close()
         reply = {"file": _file_object(file)}
         return JSONResponse(reply, headers={"x-goog-upload-status": "final"})
 
