@@ -319,3 +319,14 @@ def test_the_lowest_number_whose_reason_says_so_is_a_refusal():
 def test_a_number_below_zero_in_words_is_not_the_one_above():
     signed = reader("english", temp="{minimum: -3, maximum: 3, reason: false}")
     assert one(signed, "temp: 2 (below zero)") is Cause.AMBIGUOUS
+
+
+def test_a_table_with_a_column_a_question_has_options_as_values_and_not_as_reasons():
+    answer = "| sentiment | strength |\n|---|---|\n| positive | 5 |"
+    found = reader("english", **SENTIMENT).read(answer)
+    assert {q: (r.value, r.reason) for q, r in found.items()} == {
+        "sentiment": (1, None),
+        "strength": (5, None),
+    }
+    again = GIVEN + "| sentiment | strength |\n|---|---|\n| negative | 6 |"
+    assert set(values(reader("english", **SENTIMENT), again).values()) == {Cause.AMBIGUOUS}

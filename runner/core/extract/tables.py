@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runner.core.extract.doubts import other_scales
+from runner.core.extract.lists import ListGrammar
 from runner.core.extract.names import Meaning, Names
 from runner.core.extract.number import Entry, Value
 from runner.core.extract.objects import Grammar
+from runner.core.extract.options import OptionGrammar
 from runner.core.extract.prose import ProseGrammar
 from runner.core.extract.reason import trim_reason
 from runner.core.extract.records import RecordGrammar
@@ -144,10 +146,21 @@ class TableReader:
         for head, cell in zip(heads, row, strict=False):
             if head and part == "reason":
                 yield from self._reason(visible, head, cell)
-            elif head and (part == "value" or _is_short(plain, cell)):
+            elif head and (
+                part == "value" or _is_short(plain, cell) or self._is_option(plain, head, cell)
+            ):
                 yield from self._value((visible, plain), head, cell)
             elif head:
                 yield from self._reason(visible, head, cell)
+
+    def _is_option(self, plain: str, questions: tuple[str, ...], cell: Cell) -> bool:
+        """Tell whether a cell is an option, or several, of its question."""
+        grammars = (self._numbers[question] for question in questions)
+        return any(
+            isinstance(grammar, OptionGrammar | ListGrammar)
+            and grammar.read(plain, cell.begin, cell.end).number is not None
+            for grammar in grammars
+        )
 
     def _down(
         self, visible: str, plain: str, columns: list[Cell], row: list[Cell]
