@@ -274,6 +274,13 @@ def test_what_a_label_calls_something_else_is_not_taken(words):
     }
 
 
+@pytest.mark.parametrize("words", ["平均", "前回", "逆転項目"])
+def test_nor_is_it_in_japanese(words):
+    one_item = reader("japanese", trust="{label: 信頼, minimum: 1, maximum: 7, reason: false}")
+    assert isinstance(one(one_item, f"信頼（{words}）：5"), Cause)
+    assert one(one_item, "信頼（回答）：5") == 5
+
+
 def test_a_reversed_item_is_not_turned_round_twice():
     assert one(reader("english", trust=SEVEN), "trust (reverse scored): 2") is Cause.AMBIGUOUS
 

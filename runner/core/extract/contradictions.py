@@ -105,11 +105,11 @@ def _at_the_end(
         last: where the last question is answered; remarks stand behind a blank line below it.
         values: what was read of each question.
     """
-    blank = _BLANK_LINE.search(plain, last)
-    closing = plain[blank.end() :] if blank else ""
     choices = {q: g for q, g in grammars.items() if isinstance(g, OptionGrammar)}
-    if not choices or not closing.strip():
+    blank = _BLANK_LINE.search(plain, last) if choices else None
+    if blank is None:
         return
+    closing = plain[blank.end() :]
     numbers = {q: {v.number for v in values.get(q, ()) if v.number is not None} for q in choices}
     for sentence in _SENTENCE_ENDS.split(closing[:_LONGEST_CLOSING]):
         said = {q: grammar.said_in(sentence) for q, grammar in choices.items()}
@@ -157,8 +157,9 @@ def _other_meaning(plain: str, number: int | Decimal, word: str) -> str | None:
 
 
 _NOT_THE_ANSWER = regex(
-    r"[(\[][^()\[\]\n]{0,24}\b(revers(?:e|ed)|previous|prior|draft|not final|tentative|human|average|mean|median|expected"
-    r"|confidence|certainty|weight|others?|minimum|maximum)\b[^()\[\]\n]{0,24}[)\]]",
+    r"[(\[][^()\[\]\n]{0,24}\b(revers(?:e|ed)|previous|prior|draft|not final|tentative|human|average|mean|median"
+    r"|expected|confidence|certainty|weight|others?|minimum|maximum)\b"
+    r"[^()\[\]\n]{0,24}[)\]]",
     re.IGNORECASE,
 )
 _LAST_FIRST = regex(
