@@ -1,6 +1,6 @@
 """A run's whole life, simulated from a seed: whatever goes wrong, paid once, lost nothing.
 
-Nine seeds here; the soak lives a thousand: python -m pytest -m soak tests/simulation.
+Nine seeds here; the soak lives two thousand: python -m pytest -m soak tests/simulation.
 """
 
 import pytest
@@ -42,7 +42,7 @@ def test_whatever_goes_wrong_every_request_is_paid_once_and_every_answer_is_in_t
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("provider", "seed"), every(SOAK))
-def test_a_thousand_lives(provider, seed):
+def test_two_thousand_lives(provider, seed):
     simulate(provider, seed)
 
 
