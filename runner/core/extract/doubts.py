@@ -115,8 +115,8 @@ class Doubter:
                 yield from self._reconsidered(text, mark, numbers)
             if mark is not None and mark.line == begin and mark.finder.group == "value":
                 head = plain[begin : mark.begin]
-                asked = [q for q in self._numbers if q.id in mark.questions]
-                for scale in other_scales(head, asked) if asked else ():
+                asked = self._numbers_of(mark)
+                for scale in other_scales(head, asked):
                     yield from (Doubt(q.id, Cause.OTHER_SCALE, scale.written) for q in asked)
                 yield from self._of_reason(plain[mark.begin : end], mark, numbers)
                 continue
@@ -124,7 +124,7 @@ class Doubter:
                 mark is not None
                 and self._has_reason(mark)
                 and not is_note(text)
-                and not _BLANK_LINE.search(plain, mark.begin, begin)
+                and not BLANK_LINE.search(plain, mark.begin, begin)
             )
             if tight and mark is not None:
                 yield from self._of_reason(text, mark, numbers)
@@ -136,6 +136,10 @@ class Doubter:
                 yield from self._void(text)
                 yield from self._below(plain, end, numbers, text, mark is not None)
                 yield from self._titled(plain, (begin, end), marks, index + 1)
+
+    def _numbers_of(self, mark: Mark) -> list[Question]:
+        """Return the questions of a line that have a scale."""
+        return [question for question in self._numbers if question.id in mark.questions]
 
     def _has_reason(self, mark: Mark) -> bool:
         """Tell whether what stands below a line may be its reason."""
@@ -157,8 +161,8 @@ class Doubter:
         self, text: str, mark: Mark, numbers: Mapping[str, Sequence[Decimal]]
     ) -> Iterator[Doubt]:
         """A scale in a reason counts when the value is said again on it, or could be on it."""
-        asked = [q for q in self._numbers if q.id in mark.questions]
-        for scale in other_scales(text[:_LONGEST], asked) if asked else ():
+        asked = self._numbers_of(mark)
+        for scale in other_scales(text[:_LONGEST], asked):
             near = text[max(0, scale.begin - 12) : scale.end + 14]
             near = near.replace(scale.written, " ")
             figures = [Decimal(figure) for figure in _FIGURE.findall(near)]
@@ -459,7 +463,7 @@ _TRIGGER = linear(
     capture=False,
 )
 _NOTE = regex(r" *(?:※|†|‡|注|\( *注|\[ *注|備考|補足|\[?\^?1?\]|note\b|p\.?s\.?\b)", re.IGNORECASE)
-_BLANK_LINE = regex(r"\n[ >]*\n")
+BLANK_LINE = regex(r"\n[ >]*\n")
 _FIGURE = regex(r"(?<![0-9.A-Za-z])[0-9]{1,4}(?:\.[0-9]{1,3})?(?![0-9])")
 _COUNTED = regex(
     r"[0-9]{1,4}(?=年|か月|ヶ月|世紀|回|人|歳|才|章|節|行|ページ|頁|冊|つ|番|個|枚|本|匹|頭|羽|文字|日|時間|分間|秒|度)"

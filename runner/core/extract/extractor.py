@@ -13,7 +13,7 @@ from decimal import Decimal
 from runner.core.errors import ConfigError
 from runner.core.extract import bare
 from runner.core.extract.bare import BareReader, WholeProse
-from runner.core.extract.contradictions import contradictions
+from runner.core.extract.contradictions import Contradictions
 from runner.core.extract.doubts import Doubt, Doubter, corrections
 from runner.core.extract.drafts import answer_part
 from runner.core.extract.lists import ListGrammar
@@ -124,6 +124,7 @@ class Extractor:
             refusals=questions.refusal_patterns,
             markup=Markup(names, _one_of(questions)),
             doubter=Doubter(questions, names),
+            contradictions=Contradictions(questions.questions, grammars),
             tops=tops,
         )
 
@@ -196,9 +197,7 @@ class _Answer:
         doubts = self._with.doubter.find(self._plain, marks, of_one, self._structures)
         if doubts is None:
             return {q: Found(cause=Cause.AMBIGUOUS) for q in self._with.order}
-        against = contradictions(
-            self._with.questions,
-            self._with.grammars,
+        against = self._with.contradictions.find(
             whole=self._whole,
             plain=self._plain,
             marks=marks,
@@ -467,6 +466,7 @@ class _Tools:
     refusals: tuple[Pattern, ...]
     markup: Markup
     doubter: Doubter
+    contradictions: Contradictions
     tops: Mapping[str, int | Decimal]
 
 

@@ -29,14 +29,11 @@ class OptionNames:
             name: place for place, names in enumerate(names_in(options)) for name in names
         }
         """Of each option, from 0, by folded name."""
-        self.pattern = "|".join(
-            " +".join(map(re.escape, name.split()))
-            for name in sorted(self.places, key=len, reverse=True)
-        )
+        longest_first = sorted(self.places, key=len, reverse=True)
+        self.pattern = "|".join(map(_written, longest_first))
         """A regular expression for any of them, the longest first."""
         self._any = regex(rf"(?<![\w'’])(?:{self.pattern})(?!\w)", re.IGNORECASE)
-        said = sorted(self.places, key=len, reverse=True)
-        self._said = regex("|".join(map(_in_a_sentence, said)), re.IGNORECASE)
+        self._said = regex("|".join(map(_in_a_sentence, longest_first)), re.IGNORECASE)
 
     def listed(self, text: str) -> list[int]:
         """Return the options that a tidied text names, in its order."""
@@ -111,8 +108,7 @@ class OptionGrammar:
     def goes_on(self, below: str, number: Decimal) -> bool:
         """Tell whether the first line below an option takes it back, or makes another one of it."""
         near = folded(tidy(below))[:_NEAR]
-        names = (name for name, place in self._names.places.items() if place == number - 1)
-        longer = {part for name in names for part in self._longer[name]}
+        longer = {part for name in self.names_of(number) for part in self._longer[name]}
         says = near.lstrip(" -*•・([")
         return any(map(says.startswith, longer)) or bool(
             HEDGE.search(near[:_SHORT]) or OR.match(says)
@@ -168,9 +164,14 @@ def names_in(options: Sequence[Option]) -> list[list[str]]:
     return found
 
 
+def _written(name: str) -> str:
+    """Return a regular expression for a name, however many blanks are in it."""
+    return " +".join(map(re.escape, name.split()))
+
+
 def _in_a_sentence(name: str) -> str:
     """Return a regular expression for a name where a sentence speaks of the option."""
-    written = f"({' +'.join(map(re.escape, name.split()))})"
+    written = f"({_written(name)})"
     if _KANA_ONLY.fullmatch(name):
         return rf"(?:(?<!\w)|(?<=[はがを])){written}(?=です|だ|と|に[しす]|\W|$)"
     if _JAPANESE.search(name):
