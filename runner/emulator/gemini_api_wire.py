@@ -8,9 +8,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from tempfile import TemporaryFile
-from typing import Any, BinaryIO, cast
-from weakref import finalize
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -29,6 +27,7 @@ from runner.emulator.google_shapes import (
     token_after,
 )
 from runner.emulator.records import Batch, Stage, StoredFile
+from runner.emulator.unfinished import Unfinished
 from runner.emulator.vertex_rows import asked_in, generated, refusal
 from runner.emulator.world import World
 
@@ -49,14 +48,9 @@ _STATES = {
 }
 
 
-@dataclass(slots=True, weakref_slot=True)
-class _Upload:
+@dataclass(slots=True)
+class _Upload(Unfinished):
     about: dict[str, Any]
-    content: BinaryIO
-
-    def __post_init__(self) -> None:
-        """Close the file of an upload that is never finished."""
-        finalize(self, self.content.close)
 
 
 class GeminiApiWire:
@@ -116,8 +110,7 @@ class GeminiApiWire:
             raise GoogleError(400, "The file is larger than 2 GB.")
         about = (await json_body(request)).get("file")
         upload_id = secrets.token_hex(16)
-        content = cast("BinaryIO", TemporaryFile())  # noqa: SIM115
-        self._uploads[upload_id] = _Upload(about if isinstance(about, dict) else {}, content)
+        self._uploads[upload_id] = _Upload(about if isinstance(about, dict) else {})
         where = request.url.replace(path=f"{request.url.path}/content")
         where = where.include_query_params(upload_id=upload_id, upload_protocol="resumable")
         return Response(headers={"x-goog-upload-url": str(where), "x-goog-upload-status": "active"})
@@ -125,9 +118,10 @@ class GeminiApiWire:
     async def upload(self, request: Request) -> Response:
         """Take a piece of a file; the last one makes it."""
         upload_id = request.query_params.get("upload_id", "")
-        if upload_id not in self._uploads:
+        upload = self._uploads.get(upload_id)
+        if upload is None:
             raise GoogleError(404, "Upload not found.")
-        about, content = self._uploads[upload_id].about, self._uploads[upload_id].content
+        about, content = upload.about, upload.content
         if int(request.headers.get("x-goog-upload-offset", -1)) != content.tell():
             raise GoogleError(400, "Invalid upload offset.")
         async for chunk in request.stream():
@@ -139,7 +133,8 @@ class GeminiApiWire:
         file = await run_in_threadpool(
             self._world.shelf.keep, _SERVICE, "input", name, content, None
         )
-        self._uploads.pop(upload_id).content.close()
+        del self._uploads[upload_id]
+        content.close()
         reply = {"file": _file_object(file)}
         return JSONResponse(reply, headers={"x-goog-upload-status": "final"})
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO, Any
-from weakref import finalize
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runner.emulator.google_shapes import GoogleError, json_object
+from runner.emulator.unfinished import Unfinished
 
 PIECE = 256 * 1024
 """What every piece except the last has to be a multiple of."""
@@ -37,18 +37,13 @@ Finish = Callable[[Upload], Response]
 """Keeps an upload that is whole, and answers."""
 
 
-@dataclass(slots=True, weakref_slot=True)
-class _Session:
+@dataclass(slots=True)
+class _Session(Unfinished):
     metadata: dict[str, Any]
     query: dict[str, str]
     path: dict[str, str]
-    file: IO[bytes]
     size: int = 0
     done: Response | None = None
-
-    def __post_init__(self) -> None:
-        """Close the file of an upload that is never finished."""
-        finalize(self, self.file.close)
 
 
 class Uploads:
@@ -75,9 +70,8 @@ class Uploads:
             else:
                 raise GoogleError(400, f"Invalid upload type: {kind}", is_classic=True)
             content.seek(0)
-            session = _Session(
-                metadata, dict(request.query_params), dict(request.path_params), content
-            )
+            query, path = dict(request.query_params), dict(request.path_params)
+            session = _Session(metadata, query, path, content=content)
             upload = _upload(request, session)
             return await run_in_threadpool(self._keep, upload)
 
@@ -88,12 +82,7 @@ class Uploads:
     async def _begun(self, request: Request) -> Response:
         metadata = json_object(await request.body())
         upload_id = f"upload_{secrets.token_hex(16)}"
-        session = _Session(
-            metadata,
-            dict(request.query_params),
-            dict(request.path_params),
-            TemporaryFile(),  # noqa: SIM115
-        )
+        session = _Session(metadata, dict(request.query_params), dict(request.path_params))
         self._begin(_upload(request, session))
         self._sessions[upload_id] = session
         where = request.url.include_query_params(upload_id=upload_id)
@@ -110,19 +99,19 @@ class Uploads:
         if first is not None:
             if first > session.size:
                 raise GoogleError(400, "Invalid range: bytes are missing.", is_classic=True)
-            session.file.seek(first)
+            session.content.seek(first)
             async for chunk in request.stream():
-                session.file.write(chunk)
-            session.size = max(session.size, session.file.tell())
+                session.content.write(chunk)
+            session.size = max(session.size, session.content.tell())
         if total is None or session.size < total:
             if first is not None and session.size % PIECE:
                 raise GoogleError(400, "Invalid piece: no multiple of 256 KiB.", is_classic=True)
             rows = {"range": f"bytes=0-{session.size - 1}"} if session.size else {}
             return Response(status_code=308, headers=rows)
-        session.file.seek(0)
+        session.content.seek(0)
         upload = _upload(request, session)
         session.done = await run_in_threadpool(self._finish, upload)
-        session.file.close()
+        session.content.close()
         return session.done
 
 
@@ -131,7 +120,7 @@ def _upload(request: Request, session: _Session) -> Upload:
         metadata=session.metadata,
         query=session.query,
         path=session.path,
-        content=session.file,
+        content=session.content,
         root=str(request.base_url),
         hashes=request.headers.get("x-goog-hash", ""),
     )

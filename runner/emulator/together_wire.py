@@ -8,10 +8,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from tempfile import TemporaryFile
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
-from weakref import finalize
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -25,6 +23,7 @@ from runner.emulator.openai_shapes import DAY, ApiError
 from runner.emulator.openai_wire import OpenAIWire
 from runner.emulator.records import Batch, Stage, StoredFile
 from runner.emulator.together_rows import TogetherRows
+from runner.emulator.unfinished import Unfinished
 from runner.emulator.world import World
 
 _STATUS = {
@@ -41,18 +40,11 @@ _FORM = ("purpose", "file_name", "file_type", "checksum")
 _PURPOSE = "batch-api"
 
 
-@dataclass(slots=True, weakref_slot=True)
-class _Announced:
-    """An upload that is under way; those that are not finished are lost with the process."""
-
+@dataclass(slots=True)
+class _Announced(Unfinished):
     form: dict[str, str]
     ticket: str
-    content: IO[bytes]
     has_come: bool = False
-
-    def __post_init__(self) -> None:
-        """Close the file of an upload that is never finished."""
-        finalize(self, self.content.close)
 
 
 class TogetherWire(OpenAIWire):
@@ -96,7 +88,7 @@ class TogetherWire(OpenAIWire):
                 error = {"message": "File already exists", "type": "conflict"}
                 return JSONResponse({"error": error, "file_id": known.id}, 409)
         file_id, ticket = f"file-{secrets.token_hex(12)}", secrets.token_hex(16)
-        self._announced[file_id] = _Announced(form, ticket, TemporaryFile())  # noqa: SIM115
+        self._announced[file_id] = _Announced(form, ticket)
         host, port = request.scope["server"]
         where = f"http://{host}:{port}{self._storage}/{file_id}?upload_id={ticket}"
         return Response(None, 302, {"location": where, "x-together-file-id": file_id})
