@@ -6,7 +6,7 @@ under its final name is whole and is never fetched again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -89,9 +89,8 @@ class Downloads:
         reading = self._result_reader.read(batch, members, paths)
         hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
         short = next((places.short for places in stored.values() if places.short), None)
-        found = replace(
-            found_in(reading.tally, reading.missing, batch.rest, reading.notices), short=short
-        )
+        told = reading.tally, reading.missing, batch.rest, reading.notices
+        found = found_in(*told, short=short)
         end = End.WHOLE if batch.abandoned_at is not None else judge(batch, found)
         is_whole = self._is_whole(batch, end, hashes, began)
         for places in stored.values():

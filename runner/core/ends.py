@@ -53,7 +53,12 @@ _UNREAD = ("unreadable", "oversize", "misplaced")
 
 
 def found_in(
-    tally: Mapping[str, int], missing: int, rest: str, notices: Mapping[str, int]
+    tally: Mapping[str, int],
+    missing: int,
+    rest: str,
+    notices: Mapping[str, int],
+    *,
+    short: str | None = None,
 ) -> Found:
     """Return what a reading found.
 
@@ -62,6 +67,7 @@ def found_in(
         missing: how many those are.
         rest: their outcome.
         notices: oddities of the files.
+        short: which file came shorter than its record says.
     """
     lines = {**tally, rest: tally.get(rest, 0) - missing}
     answered = sum(lines.get(outcome.value, 0) for outcome in _ANSWERED)
@@ -72,6 +78,7 @@ def found_in(
         unrun=unrun,
         unread=sum(notices.get(name, 0) for name in _UNREAD),
         others=notices.get("unknown", 0),
+        short=short,
     )
 
 

@@ -22,7 +22,7 @@ from runner.core.errors import LedgerError
 from runner.run.run import Run
 from runner.storage.reader import LedgerReader
 from tests.acceptance.conftest import INSTANT, Emulator
-from tests.bench.test_peer import tree, worked
+from tests.bench.test_peer import shared_fairly, tree, worked
 from tests.bench.test_speed import high_water_mark
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ def costs(command: list[str], emulator: Emulator, look: Callable[[], None] = lam
     process = begun(command)
     while True:
         pids = list(tree(process.pid))
-        shared = sum(map(own_memory, pids)) if len(pids) > 1 else 0
+        shared = sum(map(shared_fairly, pids)) if len(pids) > 1 else 0
         peak = max(peak, high_water_mark(process.pid), shared)
         pid, status, used = os.wait4(process.pid, os.WNOHANG)
         if pid:
@@ -67,15 +67,6 @@ def costs(command: list[str], emulator: Emulator, look: Callable[[], None] = lam
         peak,
         worked(emulator.process.pid) - before,
     )
-
-
-def own_memory(pid: int) -> float:
-    """MB of a process, with its share of what it has in common with others."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("Pss:")), 0.0)
 
 
 def begun(command: list[str]) -> subprocess.Popen[bytes]:

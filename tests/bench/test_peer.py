@@ -19,6 +19,7 @@ import pytest
 from runner.config.compose import compose
 from runner.run.run import Run
 from tests.acceptance.conftest import INSTANT, Emulator
+from tests.bench.test_speed import megabytes
 
 ROOT = Path(__file__).resolve().parents[2]
 CURATOR = "bespokelabs-curator==0.1.31"
@@ -83,11 +84,7 @@ def worked(pid: int) -> float:
 
 
 def shared_fairly(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+    return megabytes(pid, "smaps_rollup", "Pss:")
 
 
 @pytest.fixture(scope="module")

@@ -41,11 +41,16 @@ def measured(command: list[str], **env: str) -> tuple[float, float]:
 
 
 def high_water_mark(pid: int) -> float:
+    return megabytes(pid, "status", "VmHWM:")
+
+
+def megabytes(pid: int, file: str, name: str) -> float:
+    """What the kernel says of a process's memory under a name; 0 of one that is gone."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("VmHWM")), 0.0)
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(name)), 0.0)
 
 
 @pytest.fixture
