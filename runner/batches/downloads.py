@@ -116,7 +116,7 @@ class Downloads:
             if name not in batch.files:
                 raise ProviderRefused(f"it is not known where {final} came from")
             places = self._stored(batch, name, download)
-            if places.short or file_sha256(places.fresh) != batch.raw[name]:
+            if file_sha256(places.fresh) != batch.raw[name]:
                 settle(places.fresh, _kept_of(final))
                 raise ProviderRefused(
                     f"what the provider has now is not {final}: it is kept beside it as .kept"

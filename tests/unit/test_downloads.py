@@ -7,7 +7,7 @@ import pytest
 
 from runner.batches.downloads import Downloads
 from runner.core.ends import End
-from runner.core.errors import ResultFileShort
+from runner.core.errors import ProviderRefused, ResultFileShort
 from runner.providers.openai import OpenAIBatch
 from tests.unit.test_results import ALL_GOOD, BATCH, MEMBERS, NOWHERE, raw, result_reader_of
 
@@ -58,3 +58,19 @@ def test_a_file_shorter_than_its_record_is_whole_where_every_request_has_a_line_
     fetched = Downloads(tmp_path, reader, SETTLE).fetch(batch, MEMBERS, shortened, SINCE + SETTLE)
     assert (fetched.end, fetched.found) == (end, lines)
     assert (fetched.doubt or "").startswith("download: 3 of 9 bytes" if lines == 3 else "")
+
+
+def test_a_file_that_was_whole_in_spite_of_its_record_is_put_back_by_its_hash(tmp_path, experiment):
+    def shortened(_, sink):
+        sink.write(THREE_OF_FIVE)
+        raise ResultFileShort("download: 3 of 9 bytes arrived")
+
+    reader = result_reader_of(tmp_path, experiment, OpenAIBatch(NOWHERE, experiment.model).decode)
+    batch = replace(BATCH, files={"output": "file-1"}, raw={"output": SAME})
+    Downloads(tmp_path, reader, SETTLE).fetch_again(batch, shortened)
+    (final,) = (tmp_path / "raw").iterdir()
+    assert (final.suffix, final.read_bytes()) == (".jsonl", THREE_OF_FIVE)
+    final.unlink()
+    with pytest.raises(ProviderRefused, match="what the provider has now is not"):
+        other = replace(batch, raw={"output": "another"})
+        Downloads(tmp_path, reader, SETTLE).fetch_again(other, shortened)
