@@ -82,12 +82,12 @@ class Sections:
         known = [f"${costs.sum():,.4f}"] if costs.count() else []
         cost = " + ".join(known + [words("unknown")] * (costs.null_count() > 0))
         tiles = (
-            (f"{self.requests:,}", words("tile.requests")),
-            (f"{len(data.runs):,}", words("tile.models")),
-            (f"{self.values:,}", words("tile.values")),
+            (f"{self.requests:,}", words("tile.requests", count=self.requests)),
+            (f"{len(data.runs):,}", words("tile.models", count=len(data.runs))),
+            (f"{self.values:,}", words("tile.values", count=self.values)),
             (
                 f"{self.missing:,} ({share(self.missing, self.values + self.missing)})",
-                words("tile.missing"),
+                words("tile.missing", count=self.missing),
             ),
             (cost, words("tile.cost")),
         )

@@ -1,6 +1,8 @@
 """The report's words in Japanese and English."""
 
 from collections.abc import Iterable, Mapping
+from string import Formatter
+from typing import Any
 
 from runner.config.checks import LANGUAGES
 from runner.core.expand import BUNDLED_FACTORS
@@ -47,16 +49,16 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "left_out": (
         "模擬実行 {count} 件は含めていない：{names}",
-        "{count} rehearsals are left out: {names}",
+        "{count} {count:rehearsal is|rehearsals are} left out: {names}",
     ),
     "without_tables": (
         "まだ表のない実行 {count} 件は含めていない：{names}",
-        "{count} runs have no tables yet and are left out: {names}",
+        "{count} {count:run has no tables yet and is|runs have no tables yet and are} left out: {names}",
     ),
-    "tile.requests": ("依頼", "requests"),
-    "tile.models": ("モデル", "models"),
-    "tile.values": ("読み取れた値", "values read"),
-    "tile.missing": ("欠測値", "values missing"),
+    "tile.requests": ("依頼", "{count:request|requests}"),
+    "tile.models": ("モデル", "{count:model|models}"),
+    "tile.values": ("読み取れた値", "{count:value|values} read"),
+    "tile.missing": ("欠測値", "{count:value|values} missing"),
     "tile.cost": ("費用", "cost"),
     "skip": ("本文へ", "to the report"),
     "sum.asked": (
@@ -65,7 +67,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "sum.hold": (
         "モデル間の差 {tested} 件（同じ条件）のうち {held} 件は Holm の補正後も残る（p < 0.05）。",
-        "Of {tested} differences between models in the same cells, {held} hold after Holm's correction "
+        "Of {tested} {tested:difference|differences} between models in the same cells, {held} "
+        "{held:holds|hold} after Holm's correction "
         "(p < 0.05).",
     ),
     "sum.higher": (
@@ -624,42 +627,48 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "n.audit_unfilled": (
         "{run}：判定のない {count} 行は数えていない（{rows}）。難しい行を飛ばしたのなら、誤り率は低く出る。",
-        "{run}: {count} rows without a verdict are not counted ({rows}). Where hard ones were skipped, "
+        "{run}: {count} {count:row without a verdict is|rows without a verdict are} not counted ({rows}). Where hard ones were skipped, "
         "the error rate is too low.",
     ),
     "n.audit_unknown_verdict": (
         "{run}：判定が ok、wrong、missing のどれでもない {count} 行は数えていない（{rows}）。直して報告書を作り直すこと。",
-        "{run}: {count} rows whose verdict is none of ok, wrong and missing are not counted ({rows}): "
+        "{run}: {count} {count:row|rows} whose verdict is none of ok, wrong and missing {count:is|are} "
+        "not counted ({rows}): "
         "correct them and make the report again.",
     ),
     "n.audit_does_not_fit": (
         "{run}：値がないのに wrong、または値があるのに missing とされた {count} 行は数えていない（{rows}）。"
         "直して報告書を作り直すこと。",
-        "{run}: {count} rows that say wrong where no value was read, or missing where one was, are not "
+        "{run}: {count} {count:row|rows} that {count:says|say} wrong where no value was read, or missing "
+        "where one was, {count:is|are} not "
         "counted ({rows}): correct them and make the report again.",
     ),
     "n.audit_changed": (
         "{run}：回答か値が引いたときと違う {count} 行は数えていない（{rows}）。",
-        "{run}: {count} rows whose answer or value is not the one that was drawn are not counted "
+        "{run}: {count} {count:row|rows} whose answer or value is not the one that was drawn {count:is|are} "
+        "not counted "
         "({rows}).",
     ),
     "n.audit_unknown": (
         "{run}：引いた覚えのない {count} 行は数えていない（{rows}）。",
-        "{run}: {count} rows that were not drawn are not counted ({rows}).",
+        "{run}: {count} {count:row that was not drawn is|rows that were not drawn are} not counted ({rows}).",
     ),
     "n.audit_repeated": (
         "{run}：重複する {count} 行はどれも数えていない（{rows}）。",
-        "{run}: {count} rows that stand there more than once are not counted ({rows}).",
+        "{run}: {count} {count:row that stands|rows that stand} there more than once {count:is|are} not "
+        "counted ({rows}).",
     ),
     "n.audit_read_anew": (
         "{run}：今の表では読み取りが違う {count} 行は数えていない（{rows}）。誤り率は今の表のものではない。"
         "新しい標本を引くこと（action=sample）。",
-        "{run}: {count} rows that the table reads otherwise today are not counted ({rows}): the error "
+        "{run}: {count} {count:row|rows} that the table reads otherwise today {count:is|are} not counted "
+        "({rows}): the error "
         "rate is not that of today's table; draw a new sheet (action=sample).",
     ),
     "n.audit_gone": (
         "{run}：引いた {count} 行が表からなくなっている（引いたときの{rows}）。",
-        "{run}: {count} rows that were drawn are not in the sheet any more ({rows} as drawn).",
+        "{run}: {count} {count:row that was drawn is|rows that were drawn are} not in the sheet any more "
+        "({rows} as drawn).",
     ),
     "n.audit_rows": ("行 {rows}", "row {rows}"),
     "n.no_people": (
@@ -732,7 +741,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "n.contrasts_first": (
         "比較が多いので、図と表の初めの {shown} 行は {level} との差とし、残り {rows} 行はその後に続く。",
         "There are many pairs: the figure, and the first {shown} rows of the table, compare with "
-        "{level}; the other {rows} rows follow.",
+        "{level}; the other {rows} {rows:row follows|rows follow}.",
     ),
     "n.variance": (
         "各要因の水準は、ほかにもありうる水準の中から取られたものとみなす。水準が二つから五つの要因では、割合はほとんど分からず、"
@@ -1222,7 +1231,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "p.asked": (
         "{provider} の {model} に対する依頼は {count} 件である。",
-        "There are {count} requests to {model} of {provider}.",
+        "There {count:is|are} {count} {count:request|requests} to {model} of {provider}.",
     ),
     "p.returned": (
         "提供者が示した回答モデル（依頼数）：{models}。",
@@ -1236,10 +1245,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "回答の日付は {first} から {last}（UTC）である。",
         "The answers date from {first} to {last} (UTC).",
     ),
-    "p.levels": ("{factor} {count} 水準", "{factor}: {count} levels"),
+    "p.levels": ("{factor} {count} 水準", "{factor}: {count} {count:level|levels}"),
     "p.conditions": (
         "条件は {count} 個{levels}、一条件あたりの試行は {trials} 回である。",
-        "There are {count} conditions{levels}, with {trials} trials each.",
+        "There {count:is|are} {count} {count:condition|conditions}{levels}, with {trials} {trials:trial|trials} each.",
     ),
     "p.temperatures": ("送信した温度：{values}。", "Temperatures as sent: {values}."),
     "p.temperatures_some": (
@@ -1248,7 +1257,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "p.imported_rows": (
         "{provider} の {model} の行は {count} 行である。",
-        "The table has {count} rows of {model} of {provider}.",
+        "The table has {count} {count:row|rows} of {model} of {provider}.",
     ),
     "p.imported_temperatures": (
         "表にある温度：{values}。",
@@ -1289,7 +1298,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "p.ends": ("依頼の結末：{ends}。", "How the requests ended: {ends}."),
     "p.attempts": (
         "尋ね直しがあればそれも含めて {answers} 件の回答があり、{lost} 件の試みは回答なしに終わった。",
-        "Over all attempts there were {answers} answers, and {lost} attempts ended without one.",
+        "Over all attempts there {answers:was|were} {answers} {answers:answer|answers}, and {lost} "
+        "{lost:attempt|attempts} ended without one.",
     ),
     "p.no_rule": ("停止規則の記録はない。", "No stopping rule is recorded."),
     "p.tokens": (
@@ -1348,6 +1358,19 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+class _Formatter(Formatter):
+    """Chooses between two forms by a number: `{count:row|rows}` is the first form of 1."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        one, is_choice, many = format_spec.partition("|")
+        if is_choice:
+            return one if str(value) == "1" else many
+        return str(super().format_field(value, format_spec))
+
+
+_FORMATTER = _Formatter()
+
+
 class Words:
     """The words of one language."""
 
@@ -1358,7 +1381,7 @@ class Words:
 
     def __call__(self, key: str, **parts: object) -> str:
         """Return the words of a key with its parts filled in."""
-        return _WORDS[key][self._place].format(**parts)
+        return _FORMATTER.vformat(_WORDS[key][self._place], (), parts)
 
     def factor(self, name: str) -> str:
         """Return what a factor is called: the study's own two in words, others as they are named."""

@@ -23,7 +23,8 @@ WRITTEN = [
 
 
 def fields(text):
-    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    """Names of what is said; one that only chooses between two forms is not."""
+    return {name for _, name, spec, _ in Formatter().parse(text) if name and "|" not in spec}
 
 
 @pytest.mark.parametrize("key", _WORDS)
@@ -43,6 +44,19 @@ def test_a_sentence_in_japanese_is_in_japanese(key):
 def test_every_key_that_is_asked_for_has_words():
     asked = {text for text in WRITTEN if re.fullmatch(r"([a-z]|tile)\.[a-z_0-9]*[a-z0-9]", text)}
     assert asked - set(_WORDS) == set()
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "There is 1 request to m of p."),
+        ("1", "There is 1 request to m of p."),
+        (0, "There are 0 requests to m of p."),
+        ("1,001", "There are 1,001 requests to m of p."),
+    ],
+)
+def test_one_is_singular(count, said):
+    assert Words("en")("p.asked", count=count, model="m", provider="p") == said
 
 
 def test_every_cause_and_every_lost_outcome_has_words():
