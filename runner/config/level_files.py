@@ -466,8 +466,9 @@ def _ids(file: LevelFile, rows: pl.DataFrame, sent: Sequence[str]) -> pl.Series:
     odd = ~ids.str.contains(_PRINTED).fill_null(value=False)
     for id_, number in zip(ids.filter(odd), numbers.filter(odd), strict=True):
         if not _is_id(id_):
+            said = f"{id_!r} cannot be an id" if id_ else f"the column {file.id} is empty"
             raise ConfigError(
-                f"{file.where}: {file.path.name}, row {number}: {id_!r} is no id; allowed: 1 to "
+                f"{file.where}: {file.path.name}, row {number}: {said}; an id has 1 to "
                 f"{_LONGEST_ID} printable characters"
             )
     if ids.n_unique() < len(ids):

@@ -51,9 +51,10 @@ class ContrastParts:
             kind = "contrasts" if self._options is None else "choice_contrasts"
             name = f"{kind}_{'model' if factor == 'run' else factor}"
             own = factor if factor in self._data.factors else ""
-            if self._options is None and at == 0:  # of one factor: others have other distances
-                heading = Heading(name, "k.contrasts", own)
-                yield from figures.contrasts(self._sheet, _first(table), heading)
+            if at == 0:  # of one factor: others have other distances
+                heading = Heading(name, f"k.{kind}", own)
+                draw = figures.contrasts if self._options is None else figures.choice_contrasts
+                yield from draw(self._sheet, _first(table), heading)
             notes = [words("n.contrasts")]
             if factor != "run":
                 notes += [words("n.contrasts_levels"), *self._caution(factor)]

@@ -499,6 +499,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     # axes
     "x.score": ("得点", "score"),
     "x.difference": ("差", "difference"),
+    "x.share_difference": ("割合の差（ポイント）", "difference of the shares (percentage points)"),
     "x.share": ("割合（%）", "share (%)"),
     "x.share_variance": ("分散に占める割合（%）", "share of the variance (%)"),
     "x.share_missing": ("欠測値の割合（%）", "share of values missing (%)"),
@@ -547,6 +548,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Dot: mean difference, the first less the second. Line: its 95 % interval. At the right: the "
         "number n of cells compared. Of many comparisons some intervals leave out 0 by chance alone; "
         "the p after Holm in the tables allows for it.",
+    ),
+    "k.choice_contrasts": (
+        "点：選択肢を選んだ割合の差（左 − 右）の平均（ポイント）。線：その 95 % 区間。右端：比べた条件の数 n。"
+        "区間が 0 を含まない差も、比較の数を考えれば偶然でありうる（表のホルムの p）。",
+        "Dot: mean difference of the shares that chose the option, the first less the second, in "
+        "percentage points. Line: its 95 % interval. At the right: the number n of cells compared. Of "
+        "many comparisons some intervals leave out 0 by chance alone; the p after Holm in the tables "
+        "allows for it.",
     ),
     "k.shares": (
         "点：有効な回答に占める選択肢の割合。線：ウィルソンの 95 % 区間。右端：有効な回答の数 n／総数。"

@@ -173,7 +173,7 @@ def test_a_hundred_thousand_answers(tmp_path):
             took[what] = (time.process_time() - began) / len(keys)
         return took
 
-    took = drive(dashboard(tmp_path, "big", snapshot="Batches"), script)
+    took = drive(dashboard(tmp_path, "big", view="Batches"), script)
     print("\n100,800 answers, CPU seconds: ", {what: round(cpu, 3) for what, cpu in took.items()})
     assert took["load"] < 2
     assert took["pages"] < 0.05

@@ -256,7 +256,7 @@ def test_what_cannot_be_asked_is_refused_in_one_line(home, said, fields, words):
     ("text", "words"),
     [
         ("id,body\na,x\nb,y\na,z\n", ["rows 1 and 3", "the same id, 'a'"]),
-        ("id,body\na,x\n,y\n", ["row 2", "is no id"]),
+        ("id,body\na,x\n,y\n", ["row 2", "the column id is empty"]),
         ("id,body\na,x\nb,\n", ["row 2", "'body' is empty", "missing:"]),
         ("id,body\n", ["holds no rows"]),
         ("id,body,body\na,x,y\n", ["two columns are called 'body'"]),

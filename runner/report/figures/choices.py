@@ -1,6 +1,7 @@
 """The shares of the options, with their intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -23,7 +24,7 @@ Options = tuple[tuple[str, str], ...]
 
 
 def shares(sheet: Sheet, table: pl.DataFrame, factor: str, name: str) -> Iterator[Drawn]:
-    """Draw the shares of the options by one factor; choices of the same options stand together.
+    """Draw the shares of the options by one factor.
 
     Args:
         sheet: what it is drawn on.
@@ -35,24 +36,48 @@ def shares(sheet: Sheet, table: pl.DataFrame, factor: str, name: str) -> Iterato
     labels = table.select(by).unique().sort(by, nulls_last=True)
     rows = [row_name(row, sheet.words) for row in labels.iter_rows()]
     named = [row_name(row, sheet.words) for row in table.select(by).iter_rows()]
-    keyed = table.with_columns(pl.Series("_row", named, dtype=pl.String))
+    keyed = table.with_columns(
+        pl.Series("_row", named, dtype=pl.String),
+        pl.format("n={}/{}", with_commas("n"), with_commas("total")).alias("_n"),
+    )
+
+    def panel(axes: Axes, shown: Rows, question: ReportedQuestion) -> None:
+        draw_dots(axes, shown, keyed.filter(pl.col("question") == question.name), "percent")
+        axes.set_xlim(0, 100)
+
+    own = "" if factor in ("run", "temperature") else factor
+    heading = Heading(name, "k.shares", own)
+    yield from by_option(sheet, heading, rows, panel, sheet.words("x.share"))
+
+
+def by_option(
+    sheet: Sheet,
+    heading: Heading,
+    rows: Rows,
+    panel: Callable[[Axes, Rows, ReportedQuestion], None],
+    label: str,
+) -> Iterator[Drawn]:
+    """Draw a dot an option in each row; choices of the same options stand together.
+
+    Args:
+        sheet: what it is drawn on.
+        heading: what it is called; where there are several figures, a number follows its name.
+        rows: from the top.
+        panel: draws some rows of one question.
+        label: of the axis across.
+    """
     groups: dict[Options, list[str]] = {}
     for question in sheet.questions:
         if len(question.options) <= MANY_OPTIONS:
             groups.setdefault(question.options, []).append(question.name)
-    own = "" if factor in ("run", "temperature") else factor
     for number, (options, asked) in enumerate(groups.items(), 1):
-        heading = Heading(name if len(groups) == 1 else f"{name}-{number}", "k.shares", own)
+        name = heading.name if len(groups) == 1 else f"{heading.name}-{number}"
         looks = [look_of_option(place) for place in range(len(options))]
-
-        def panel(axes: Axes, shown: Rows, question: ReportedQuestion) -> None:
-            draw_dots(axes, shown, keyed.filter(pl.col("question") == question.name))
-
         yield from sheet.panels(
-            heading,
+            replace(heading, name=name),
             rows,
             panel,
-            sheet.words("x.share"),
+            label,
             asked=asked,
             grid=Grid(
                 row_height=0.18 + 0.12 * len(options),
@@ -68,32 +93,34 @@ def look_of_option(place: int) -> tuple[str, str]:
     return colour, MARKERS[(place + place // len(MARKERS)) % len(MARKERS)]
 
 
-def draw_dots(axes: Axes, rows: Rows, table: pl.DataFrame) -> None:
-    """Draw a dot and a line for the share of each option, one below the other in each row."""
+def with_commas(column: str) -> pl.Expr:
+    """Return a column of counts as text, 1234 as 1,234."""
+    return pl.col(column).map_elements("{:,}".format, return_dtype=pl.String)
+
+
+def draw_dots(axes: Axes, rows: Rows, table: pl.DataFrame, middle: str) -> None:
+    """Draw a dot and a line for each option, one below the other in each row.
+
+    Args:
+        axes: where to.
+        rows: from the top.
+        table: a row an option, with the row in `_row`, what stands at its right in `_n`, and the
+            interval in `low` and `high`.
+        middle: the column of the dot.
+    """
     for (name,), options in table.group_by("_row", maintain_order=True):
         if name not in rows:
             continue
         row = rows.index(str(name))
-        first = options.row(0, named=True)
-        aside(axes, row, f"n={first['n']:,}/{first['total']:,}")
+        aside(axes, row, options["_n"].item(0))
         for place, option in enumerate(options.iter_rows(named=True)):
-            if option["percent"] is None:
+            if option[middle] is None:
                 continue
             colour, marker = look_of_option(place)
             height = row + ROOM * ((place + 0.5) / options.height - 0.5)
-            ends: dict[str, Any] = {
-                "color": colour,
-                "linewidth": 1.6,
-                "alpha": 0.55,
-                "clip_on": False,
-            }
-            axes.hlines(height, option["low"], option["high"], **ends)
-            look: dict[str, Any] = {
-                "color": colour,
-                "marker": marker,
-                "markersize": 4.5,
-                "clip_on": False,
-            }
-            axes.plot([option["percent"]], [height], linestyle="none", **look)
-    axes.set_xlim(0, 100)
+            if option["low"] is not None:
+                ends: dict[str, Any] = {"color": colour, "linewidth": 1.6, "alpha": 0.55}
+                axes.hlines(height, option["low"], option["high"], **ends, clip_on=False)
+            look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4.5}
+            axes.plot([option[middle]], [height], linestyle="none", **look, clip_on=False)
     axes.grid(visible=True, axis="x")
