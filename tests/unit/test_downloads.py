@@ -71,6 +71,6 @@ def test_a_file_that_was_whole_in_spite_of_its_record_is_put_back_by_its_hash(tm
     (final,) = (tmp_path / "raw").iterdir()
     assert (final.suffix, final.read_bytes()) == (".jsonl", THREE_OF_FIVE)
     final.unlink()
+    other = replace(batch, raw={"output": "another"})
     with pytest.raises(ProviderRefused, match="what the provider has now is not"):
-        other = replace(batch, raw={"output": "another"})
         Downloads(tmp_path, reader, SETTLE).fetch_again(other, shortened)
