@@ -90,7 +90,6 @@ class ResultReader:
         decoder: Decoder | None = None,
         highest: Highest = lambda *_: None,
         proof_varies: bool = False,
-        crew: Crew | None = None,
     ) -> None:
         """Compile the patterns.
 
@@ -103,7 +102,6 @@ class ResultReader:
             decoder: makes `decode` in another process; without it everything is read in this one.
             highest: the most that one request may cost; without it, its share of the reservation.
             proof_varies: whether trials of a condition differ in it; processes are given one each.
-            crew: reads large batches; without it, one of its own.
 
         Raises:
             ConfigError: naming the pattern that is wrong.
@@ -117,7 +115,7 @@ class ResultReader:
         self._decoder = decoder
         self._highest = highest
         self._proof_varies = proof_varies
-        self._crew = crew or Crew(MOST_READERS)
+        self._crew = Crew(MOST_READERS)
         self._one_at_a_time = Lock()
 
     def below(self, folder: Path) -> "ResultReader":

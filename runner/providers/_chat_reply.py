@@ -339,7 +339,7 @@ def _cached(usage: JsonObject) -> tuple[int, int, int]:
     """Return what a cache had of the input, and what it took, in the words of any service."""
     found = _either(usage, "prompt_tokens_details", "input_tokens_details")
     details: JsonObject = found if isinstance(found, dict) else {}
-    if not details and usage.keys().isdisjoint(_OF_A_CACHE):
+    if not any(details.values()) and usage.keys().isdisjoint(_OF_A_CACHE):
         return 0, 0, 0
     ages = usage.get("cache_creation") or details.get("cache_creation_token_details")
     ages = ages if isinstance(ages, dict) else {}

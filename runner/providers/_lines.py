@@ -89,9 +89,11 @@ def tokens(value: Any) -> int | None:
 
 def parts_of(usage: JsonObject, *names: str) -> int:
     """Return the largest of some numbers, each of which tells the same; 0 where none is told."""
-    if usage.keys().isdisjoint(names):
-        return 0
-    return max(tokens(usage.get(name)) or 0 for name in names)
+    most = 0
+    for name in names:
+        if (told := usage.get(name)) and (number := tokens(told)) and number > most:
+            most = number
+    return most
 
 
 def usage_with_cache(

@@ -769,18 +769,18 @@ def test_a_batch_read_in_pieces_is_what_it_is_read_in_one(
     result_reader = ResultReader(
         folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing
     )
-    crew = CrewOfOne()
-    crowd = ResultReader(
-        *(folder, experiment.questions, echoing(), PRICES, proof), decoder=echoing, crew=crew
-    )
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runner.batches.results.Crew", CrewOfOne)
+        crowd = ResultReader(
+            folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing
+        )
         patch.setattr("runner.batches.lines.MAX_LINE", 4000)
         alone = result_reader.read(BATCH, MEMBERS, files)
         rows = table(folder)
         patch.setattr("runner.batches.results.PIECE_BYTES", size)
         together = crowd.read(BATCH, MEMBERS, files)
 
-    assert crew.has_worked
+    assert crowd._crew.has_worked
     assert together == alone
     assert table(folder).equals(rows)
 
@@ -792,10 +792,9 @@ def test_of_pieces_the_words_of_the_first_are_told(tmp_path, experiment, monkeyp
         *(tmp_path, experiment.questions, echoing(), PRICES, lambda *_: None), decoder=echoing
     )
     alone = result_reader.read(BATCH, MEMBERS, [path])
+    monkeypatch.setattr("runner.batches.results.Crew", CrewOfOne)
     crowd = ResultReader(
-        *(tmp_path, experiment.questions, echoing(), PRICES, lambda *_: None),
-        decoder=echoing,
-        crew=CrewOfOne(),
+        *(tmp_path, experiment.questions, echoing(), PRICES, lambda *_: None), decoder=echoing
     )
     monkeypatch.setattr("runner.batches.results.PIECE_BYTES", 1)
     assert crowd.read(BATCH, MEMBERS, [path]).reasons == alone.reasons
