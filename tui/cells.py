@@ -8,6 +8,7 @@ from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
+from runner.core.cost import dollars
 from tui.language import tr
 
 Align = Literal["left", "right"]
@@ -197,8 +198,7 @@ def money(usd: Decimal | float | None, *, known: bool = True) -> str:
     """Return an amount; `?` when unknown, and more digits when it is small."""
     if usd is None or not known:
         return "$?"
-    digits = 2 if usd >= 1 or usd == 0 else 4
-    return f"${usd:,.{digits}f}"
+    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else dollars(usd)
 
 
 def share(count: int, total: int) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from runner.core.cost import dollars
 from runner.core.model import Batch
 from runner.core.pilot import PilotStanding
 from runner.core.states import BatchState
@@ -31,8 +32,8 @@ def batches(number: int) -> str:
 
 
 def usd(amount: Decimal | float) -> str:
-    """Return US dollars to a hundredth of a cent."""
-    return f"${amount:.4f}"
+    """Return US dollars to a hundredth of a cent; 0 is what costs nothing at all."""
+    return dollars(amount)
 
 
 def usd_range(low: Decimal | float, high: Decimal | float) -> str:

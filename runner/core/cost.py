@@ -143,6 +143,17 @@ def estimate(
     return Estimate(low=low, high=high)
 
 
+_LEAST_SHOWN = 0.0001
+"""US dollars."""
+
+
+def dollars(amount: Decimal | float) -> str:
+    """Return US dollars to a hundredth of a cent; less than that is said, and only nothing is 0."""
+    if 0 < amount < _LEAST_SHOWN:
+        return f"<${_LEAST_SHOWN}"
+    return f"${amount:,.4f}"
+
+
 def counted(reply: Reply) -> Usage | None:
     """Return the tokens of a reply; None when the provider did not count them.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from runner.core.cost import dollars
 from runner.core.ends import held_up
 from runner.core.model import Batch, BatchKey, Limits
 from runner.core.pack import too_few
@@ -351,7 +352,7 @@ def _send(facts: Facts, free: list[Batch], now: float) -> tuple[list[Action], st
         cost = batch.reserved_usd or Decimal(0)
         if facts.budget_usd is not None and spent + cost > facts.budget_usd:
             return actions, (
-                f"budget: {batch.key} may cost ${cost:.4f}, and ${spent:.4f} of "
+                f"budget: {batch.key} may cost {dollars(cost)}, and {dollars(spent)} of "
                 f"budget.max_usd={facts.budget_usd} is spent or reserved: it is not sent; "
                 "run again with a larger budget.max_usd"
             )

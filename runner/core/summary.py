@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from runner.core import charged
+from runner.core.cost import dollars
 from runner.core.identity import counted
 from runner.core.model import Batch, Usage
 from runner.core.plan import committed
@@ -86,7 +87,7 @@ class Cost:
     def __str__(self) -> str:
         """Say it in a few words, never as a sum that leaves something out."""
         if self.spent is not None:
-            return f"${self.spent:.4f}"
+            return dollars(self.spent)
         if not self.unknown or self.known is None:
             return "cost unknown"
         known = f"${self.known:.4f} and " if self.known else ""

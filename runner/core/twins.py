@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from runner.core.cost import dollars
 from runner.core.model import Batch, Progress, RemoteId
 from runner.core.states import BatchEvent, Outcome
 
@@ -99,7 +100,7 @@ def in_words(batch: Batch) -> str | None:
     parts = [f"{batch.remote} is taken" if batch.remote else "none of them is taken any more"]
     parts += [_WORDS[fate].format(names=_listed(by_fate[fate])) for fate in Fate if fate in by_fate]
     if usd := most_usd(batch):
-        parts.append(f"up to ${usd:.4f} stays reserved")
+        parts.append(f"up to {dollars(usd)} stays reserved")
     count = len(batch.twins) + (1 if batch.remote else 0)
     return f"the service made {count} batches of one order: {'; '.join(parts)}"
 

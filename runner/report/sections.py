@@ -8,6 +8,7 @@ from importlib.metadata import version
 import polars as pl
 
 from runner import __version__
+from runner.core.cost import dollars
 from runner.core.expand import BUNDLED_FACTORS
 from runner.report import (
     diversity,
@@ -79,7 +80,7 @@ class Sections:
         """Return the page with what stands above its sections."""
         data, words = self._data, self._words
         costs = self._usage["cost_usd"]
-        known = [f"${costs.sum():,.4f}"] if costs.count() else []
+        known = [dollars(costs.sum())] if costs.count() else []
         cost = " + ".join(known + [words("unknown")] * (costs.null_count() > 0))
         tiles = (
             (f"{self.requests:,}", words("tile.requests", count=self.requests)),

@@ -13,7 +13,7 @@ from runner.batches.requests import RequestFiles
 from runner.config.deadline import read
 from runner.config.permitted import check_parameters, note_on_addresses, one_seed
 from runner.config.schema import EMULATOR
-from runner.core.cost import Estimate, Price, Weight, estimate
+from runner.core.cost import Estimate, Price, Weight, dollars, estimate
 from runner.core.deadline import Deadline, in_force
 from runner.core.definition import renamed
 from runner.core.errors import ConfigError
@@ -293,7 +293,7 @@ def _over_the_budget(
     budget = run.settings.config.budget.max_usd
     if most > Decimal(repr(budget)):
         yield (
-            f"deadline: with what is asked one by one it may come to ${most:.4f}, more than "
+            f"deadline: with what is asked one by one it may come to {dollars(most)}, more than "
             f"budget.max_usd={budget:g}: what that does not allow is cancelled and stays open"
         )
 
@@ -339,8 +339,8 @@ def check_before_sending(run: Run) -> Preview:
     low, high = found.estimate.low or Decimal(0), found.estimate.high or Decimal(0)
     if found.to_send and spent + high > Decimal(repr(budget.max_usd)):
         raise ConfigError(
-            f"budget: {found.to_send:,} requests may cost ${low:.4f} to ${high:.4f}, with "
-            f"${spent:.4f} spent or reserved: more than budget.max_usd={budget.max_usd:g}; "
+            f"budget: {found.to_send:,} requests may cost {dollars(low)} to {dollars(high)}, with "
+            f"{dollars(spent)} spent or reserved: more than budget.max_usd={budget.max_usd:g}; "
             "ask for less, or allow more with budget.max_usd=…"
         )
     return found

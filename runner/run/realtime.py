@@ -20,7 +20,7 @@ import orjson
 
 from runner.core.backoff import after_refusal, backoff
 from runner.core.bill import Bill
-from runner.core.cost import Price
+from runner.core.cost import Price, dollars
 from runner.core.errors import (
     ProviderBusy,
     ProviderError,
@@ -464,8 +464,8 @@ class _Request(NamedTuple):
 def _no_money(request: _Request, bill: Bill) -> str:
     room = bill.room() or Decimal(0)
     return (
-        f"budget: the next request may cost ${request.most:.4f}, and ${bill.used:.4f} of "
-        f"${max(room, Decimal(0)):.4f} are spent or reserved: nothing more is asked, the rest stays "
+        f"budget: the next request may cost {dollars(request.most)}, and {dollars(bill.used)} of "
+        f"{dollars(max(room, Decimal(0)))} are spent or reserved: nothing more is asked, the rest stays "
         "open; run again with a larger budget.max_usd"
     )
 

@@ -245,7 +245,8 @@ def test_there_are_figures_of_the_shares_one_for_choices_of_the_same_options(rep
     names = {path.stem for path in report[0].figures if path.stem.startswith("shares")}
     assert names == {f"shares_{by}-{number}" for by in ("model", "review") for number in (1, 2)}
     names = {path.stem for path in single[0].figures}
-    assert names == {"quality", "missing", "usage", "shares_model", "shares_review"}
+    drawn = {"shares_model", "shares_review", "choice_contrasts_review"}
+    assert names == {"quality", "missing", "usage", *drawn}
     for written, language in (report, single):
         titles = [image["aria-label"] for image in Tree(written.page).all("svg")]
         for title in {
@@ -370,11 +371,10 @@ def test_a_dot_stands_at_its_share_and_a_line_is_its_interval():
             "percent": [25.0, 75.0, None, None],
             "low": [10.0, 60.0, None, None],
             "high": [40.0, 90.0, None, None],
-            "n": [8, 8, 0, 0],
-            "total": [10, 10, 3, 3],
+            "_n": ["n=8/10", "n=8/10", "n=0/3", "n=0/3"],
         }
     )
-    figures.draw_dots(axes, ["a", "b"], table)
+    figures.draw_dots(axes, ["a", "b"], table, "percent")
     assert [line.get_xdata()[0] for line in axes.lines] == [25, 75]
     heights = [line.get_ydata()[0] for line in axes.lines]
     assert heights == pytest.approx([-0.175, 0.175])

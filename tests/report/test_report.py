@@ -181,7 +181,7 @@ def test_a_rehearsal_is_left_out_of_a_live_report_and_named(report):
     assert report.runs == ("llama-y", "gpt-x")
     assert not report.rehearsal
     page = Tree(report.page)
-    assert "1 rehearsals are left out: study/openai_gpt-z" in page.text
+    assert "1 rehearsal is left out: study/openai_gpt-z" in page.text
     assert "REHEARSAL" not in page.text
 
 

@@ -13,6 +13,7 @@ from runner.core.cost import (
     Tier,
     Weight,
     counted,
+    dollars,
     estimate,
     estimate_tokens,
 )
@@ -149,3 +150,16 @@ def test_the_low_end_takes_fewer_tokens_than_were_guessed_and_the_usual_answer()
 def test_tokens_that_nobody_counted_are_not_taken_for_none(text, usage, known):
     reply = Reply(custom_id="p1_t1_n01", kind=ReplyKind.ANSWER, text=text, usage=usage)
     assert counted(reply) == (usage if known else None)
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (0, "$0.0000"),
+        (Decimal("0.00001"), "<$0.0001"),
+        (0.0001, "$0.0001"),
+        (Decimal("1234.5"), "$1,234.5000"),
+    ],
+)
+def test_only_what_costs_nothing_is_0(amount, shown):
+    assert dollars(amount) == shown
