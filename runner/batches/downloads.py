@@ -81,13 +81,12 @@ class Downloads:
             began: when this call was started, in seconds since the epoch.
         """
         names = sorted(batch.files, reverse=True)
-        with self._result_reader.expecting(batch.bytes):
-            if batch.abandoned_at is None:
-                stored = {name: self._stored(batch, name, download) for name in names}
-            else:
-                stored = {name: self._kept(batch, name) for name in names}
-            paths = [places.best for places in stored.values()]
-            reading = self._result_reader.read(batch, members, paths)
+        if batch.abandoned_at is None:
+            stored = {name: self._stored(batch, name, download) for name in names}
+        else:
+            stored = {name: self._kept(batch, name) for name in names}
+        paths = [places.best for places in stored.values()]
+        reading = self._result_reader.read(batch, members, paths)
         hashes = dict(zip(stored, map(file_sha256, paths), strict=True))
         short = next((places.short for places in stored.values() if places.short), None)
         told = reading.tally, reading.missing, batch.rest, reading.notices

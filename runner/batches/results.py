@@ -7,7 +7,7 @@ rest.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,7 +24,7 @@ from runner.batches.attempts import (
     relabel,
 )
 from runner.batches.lines import lines
-from runner.batches.workers import PIECE_BYTES, Crew, Range, ranges
+from runner.batches.workers import PIECE_BYTES, Range, is_worth_it, ranges, spread
 from runner.core.batch_reading import BatchReading
 from runner.core.cost import Price, PriceList, counted, may_be_billed
 from runner.core.custom_id import custom_id, parse
@@ -54,8 +54,8 @@ Proof = Callable[[Stem, Variant, int], str | None]
 Highest = Callable[[Stem, Variant, Price], Decimal | None]
 """Says the most that one request of a condition may cost; None for one that is no longer known."""
 
-MOST_READERS = 8
-"""Processes; each takes some 100 MB."""
+WORTH_SPREADING = 96 << 20
+"""Bytes; below this, processes that write tables take longer to start than they save."""
 
 _OUTCOMES = {
     ReplyKind.REFUSED: Outcome.REFUSED,
@@ -115,7 +115,6 @@ class ResultReader:
         self._decoder = decoder
         self._highest = highest
         self._proof_varies = proof_varies
-        self._crew = Crew(MOST_READERS)
         self._one_at_a_time = Lock()
 
     def below(self, folder: Path) -> "ResultReader":
@@ -123,18 +122,6 @@ class ResultReader:
         other = copy(self)
         other.folder = folder
         return other
-
-    @contextmanager
-    def expecting(self, total_bytes: int) -> Iterator[None]:
-        """Keep the processes that read so much at hand, while it is on its way and is read.
-
-        Args:
-            total_bytes: about how much; where it is worth it, they start at once.
-        """
-        with self._crew:
-            if self._decoder:
-                self._crew.prepare(total_bytes)
-            yield
 
     def read(self, batch: Batch, members: Sequence[Span], files: Iterable[Path]) -> BatchReading:
         """Read a batch and write its attempts.
@@ -147,12 +134,12 @@ class ResultReader:
         Raises:
             CrewLost: a process that read beside this one died; nothing was recorded.
         """
-        with self._crew, self._one_at_a_time:
+        with self._one_at_a_time:
             return self._read(batch, members, list(files))
 
     def _read(self, batch: Batch, members: Sequence[Span], paths: list[Path]) -> BatchReading:
         total = sum(path.stat().st_size for path in paths)
-        if self._decoder and self._crew.is_worth_it(total) and self._may(members):
+        if self._decoder and total >= WORTH_SPREADING and is_worth_it(total) and self._may(members):
             together = self._together(batch, members, paths, self._decoder, PIECE_BYTES)
             if together is not None:
                 return together
@@ -184,11 +171,12 @@ class ResultReader:
         pieces = list(enumerate(piece for path in files for piece in ranges(path, piece_bytes)))
         conditions = dict.fromkeys((span.stem, span.variant) for span in members)
         proofs = {condition: self.proof(*condition, 1) for condition in conditions}
-        results = self._crew.spread(
+        results = spread(
             _sort_piece,
             pieces,
             setup=_prepare,
             arguments=(self._to_read(batch, members), self.folder, decoder, proofs),
+            total_bytes=sum(path.stat().st_size for path in files),
             what=f"the results of {batch.key}",
         )
         found = _Found()

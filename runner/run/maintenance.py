@@ -82,8 +82,7 @@ def _read_again(run: Run, ledger: Ledger, request_states: RequestStates) -> None
         if batch.state is BatchState.COLLECTED
     }
     ledger.rewrite_experiment({**ledger.experiment(), "patterns": "being read again"})
-    total = sum(batch.count for batch in known)
-    with result_reader.expecting(0), progress_bar("reading again", total) as advance:
+    with progress_bar("reading again", sum(batch.count for batch in known)) as advance:
         for batch in known:
             members = ledger.members(batch.key)
             outcomes = None

@@ -143,7 +143,7 @@ def test_applied_it_is_what_the_tables_say(home, outputs):
 def test_read_again_by_several_processes_it_is_what_one_process_reads(home, outputs, monkeypatch):
     monkeypatch.setattr("runner.batches.workers.cores", lambda: 2)
     monkeypatch.setattr("runner.batches.workers.WORTH_SPREADING", 0)
-    monkeypatch.setattr("runner.batches.workers.WORTH_SENDING", 0)
+    monkeypatch.setattr("runner.batches.results.WORTH_SPREADING", 0)
     run = run_with(home, outputs)
     table = run.folder(sending=False) / "attempts.parquet"
     before = pl.read_parquet(table)

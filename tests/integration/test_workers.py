@@ -91,26 +91,3 @@ def test_ctrl_c_does_not_disturb_whoever_works_for_the_runner(tmp_path):
 
     output, errors = runner.communicate()
     assert (output, errors) == (f"{sum(n**2 for n in range(40))}\n", "")
-
-
-def written(path: Path) -> None:
-    time.sleep(0.2)
-    path.touch()
-
-
-def test_when_a_crew_is_stopped_early_no_piece_is_worked_on_any_more(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "cores", lambda: 2)
-    paths = [tmp_path / str(number) for number in range(20)]
-    with workers.Crew() as crew:
-        pieces = crew.spread(written, paths, setup=ready, arguments=(), what="it")
-        next(pieces)
-        pieces.close()
-        there = set(tmp_path.iterdir())
-        time.sleep(0.5)
-        assert set(tmp_path.iterdir()) == there
-        assert len(there) < len(paths)
-        assert list(crew.spread(squared, range(3), setup=ready, arguments=(), what="it")) == [
-            0,
-            1,
-            4,
-        ]

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.batches.results import BatchReading, ResultReader
-from runner.batches.workers import Crew
 from runner.core.cost import Price, PriceList, Tier
 from runner.core.errors import CrewLost
 from runner.core.model import Batch, BatchKey, Experiment, Reply, Span, Stem, Usage, Variant
@@ -722,20 +721,6 @@ def echoing() -> Callable[[bytes], Reply]:
     return decode
 
 
-class CrewOfOne(Crew):
-    """Works on all pieces in this process."""
-
-    has_worked = False
-
-    def is_worth_it(self, total_bytes: int) -> bool:
-        return True
-
-    def spread(self, work, pieces, *, setup, arguments, what):
-        self.has_worked = True
-        setup(*arguments)
-        yield from map(work, pieces)
-
-
 LINES = st.sampled_from(
     [
         *(raw(answer(i, model="p1_t1" if i < "p2" else "p2_t1")) for i in IDS),
@@ -770,17 +755,14 @@ def test_a_batch_read_in_pieces_is_what_it_is_read_in_one(
         folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.batches.results.Crew", CrewOfOne)
-        crowd = ResultReader(
-            folder, experiment.questions, echoing(), PRICES, proof, decoder=echoing
-        )
         patch.setattr("runner.batches.lines.MAX_LINE", 4000)
         alone = result_reader.read(BATCH, MEMBERS, files)
         rows = table(folder)
+        patch.setattr("runner.batches.results.WORTH_SPREADING", 0)
+        patch.setattr("runner.batches.results.is_worth_it", lambda size: True)
         patch.setattr("runner.batches.results.PIECE_BYTES", size)
-        together = crowd.read(BATCH, MEMBERS, files)
+        together = result_reader.read(BATCH, MEMBERS, files)
 
-    assert crowd._crew.has_worked
     assert together == alone
     assert table(folder).equals(rows)
 
@@ -792,12 +774,10 @@ def test_of_pieces_the_words_of_the_first_are_told(tmp_path, experiment, monkeyp
         *(tmp_path, experiment.questions, echoing(), PRICES, lambda *_: None), decoder=echoing
     )
     alone = result_reader.read(BATCH, MEMBERS, [path])
-    monkeypatch.setattr("runner.batches.results.Crew", CrewOfOne)
-    crowd = ResultReader(
-        *(tmp_path, experiment.questions, echoing(), PRICES, lambda *_: None), decoder=echoing
-    )
+    monkeypatch.setattr("runner.batches.results.WORTH_SPREADING", 0)
+    monkeypatch.setattr("runner.batches.results.is_worth_it", lambda size: True)
     monkeypatch.setattr("runner.batches.results.PIECE_BYTES", 1)
-    assert crowd.read(BATCH, MEMBERS, [path]).reasons == alone.reasons
+    assert result_reader.read(BATCH, MEMBERS, [path]).reasons == alone.reasons
     assert IDS[0] in "".join(alone.reasons.values())
 
 
@@ -816,8 +796,8 @@ def many(tmp_path: Path) -> tuple[list[Path], tuple[Span, ...]]:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch counts as a large one."""
-    for least in ("WORTH_SPREADING", "WORTH_SENDING"):
-        monkeypatch.setattr(f"runner.batches.workers.{least}", 0)
+    monkeypatch.setattr("runner.batches.workers.WORTH_SPREADING", 0)
+    monkeypatch.setattr("runner.batches.results.WORTH_SPREADING", 0)
     monkeypatch.setattr("runner.batches.workers.cores", lambda: 2)
     monkeypatch.setattr("runner.batches.results.PIECE_BYTES", 30_000)
 
@@ -835,25 +815,6 @@ def test_a_batch_read_by_processes_is_what_one_process_reads(tmp_path, experimen
     assert alone.tally == {"valid": 350, "invalid": 40, "errored": 5, "missing": 5}
     assert len(parts_of(tmp_path)) > 2
     assert table(tmp_path).equals(rows)
-
-
-def test_one_crew_reads_one_batch_after_the_other(tmp_path, experiment, many, large):
-    files, members = many
-    other, of_other = tmp_path / "other", tmp_path / "other.jsonl"
-    rows = [raw(answer(f"p2_t1_n{trial:02d}", BAD)) for trial in range(1, 300)]
-    of_other.write_bytes(b"\n".join(rows))
-    other_members = (Span(Stem("p2_t1"), 1, 300, Variant.PLAIN),)
-    crowd = ResultReader(
-        tmp_path, experiment.questions, read_line, PRICES, lambda *_: None, decoder=openai
-    )
-    with crowd.expecting(0):
-        one = crowd.read(BATCH, members, files)
-        beside = crowd.below(other).read(BATCH, other_members, [of_other])
-        again = crowd.read(BATCH, members, files)
-    assert one == again
-    assert one.tally == {"valid": 350, "invalid": 40, "errored": 5, "missing": 5}
-    assert beside.tally == {"invalid": 299, "missing": 1}
-    assert set(table(other)["custom_id"]) == {f"p2_t1_n{trial:02d}" for trial in range(1, 301)}
 
 
 @pytest.mark.long
