@@ -563,3 +563,23 @@ def test_a_number_among_words_is_the_value_or_none_is(
 ) -> None:
     text = f"{glue.join(before)} {number} {glue.join(after)}"
     assert read(text).value in (None, Decimal(number))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It helps, with some gaps.\n\nOverall: [[4]]", Decimal(4)),
+        ("I count 3 gaps.\n\n[[2]]", Decimal(2)),
+        ("It helps.\n[[4]]/5", Decimal(4)),
+        ("[[4]]\n[[5]]", A),
+        ("[[4]] because of 3 gaps", A),
+        ("It helps.\n[[9]]", OUT),
+        ("Out of 10: [[4]]", S),
+        ("If it helps, I write [[4]]", N),
+    ],
+)
+def test_a_number_in_double_brackets_counts_where_it_ends_a_line(
+    text: str, expected: Decimal | Cause
+) -> None:
+    found = value(text, Reader(one(key="help", label="Help")))
+    assert found == expected

@@ -252,3 +252,47 @@ def test_a_sentence_behind_the_options_that_names_another_is_a_second_answer(sai
     assert [r.value for r in READER.read(text + said).values()] == [None, 1]
     same = said.replace("negative", "positive")
     assert [r.value for r in READER.read(text + same).values()] == [1, 1]
+
+
+# --- a verdict in double brackets, as judges are asked for it
+
+VERDICTS = (Option(id="A"), Option(id="B"), Option(id="C", label="tie"))
+JUDGE = Reader(of(asked("verdict", "verdict", VERDICTS, reason=True)))
+
+
+def verdict(text: str) -> str | None:
+    reading = JUDGE.read(text, "stop")["verdict"]
+    if reading.value is None:
+        assert reading.cause is not None
+        return reading.cause.name
+    return VERDICTS[int(reading.value) - 1].id
+
+
+@pytest.mark.parametrize(
+    ("said", "option"),
+    [
+        ("[[A]]", "A"),
+        ("**[[B]]**", "B"),
+        ("Assistant A explains the steps, B does not.\n\n[[A]]", "A"),
+        ("Both are fine, but the first is more precise. My final verdict is: [[A]].", "A"),
+        ("Therefore, the verdict is [[tie]].", "C"),
+        ("[[B]]\n\n[[B]]", "B"),
+        # more than one, or none that is a verdict
+        ("[[A]] or [[B]]", "AMBIGUOUS"),
+        ("[[A]]\n[[B]]", "AMBIGUOUS"),
+        ("[[A]]\nB would be better, though.", "AMBIGUOUS"),
+        ("If the first is better I print [[A]]", "MISSING"),
+        ("The answer should be [[A]]", "MISSING"),
+        ("I cannot say [[A]]", "REFUSED"),
+        ("See [[1]] and [[note]]", "MISSING"),
+    ],
+)
+def test_a_verdict_in_double_brackets_counts_where_it_ends_a_line(said, option):
+    assert verdict(said) == option
+
+
+def test_what_stands_above_a_verdict_in_double_brackets_is_its_reason():
+    text = "The first explains the steps.\nThe second does not.\n\nSo it is [[A]]"
+    assert JUDGE.read(text, "stop")["verdict"].reason == (
+        "The first explains the steps.\nThe second does not."
+    )

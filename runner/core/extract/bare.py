@@ -18,6 +18,7 @@ from runner.core.extract.names import Names, any_of
 from runner.core.extract.normalize import blanks, tidy
 from runner.core.extract.number import UNSEEN, Entry, NumberGrammar, Value
 from runner.core.extract.objects import DRAFT, FENCE
+from runner.core.extract.options import double_brackets, reason_above
 from runner.core.extract.phrases import (
     ANCHORS,
     CANNOT,
@@ -39,7 +40,7 @@ from runner.core.model import Cause, Pattern, QuestionSet
 
 NAME = "bare"
 """What its values are counted under."""
-VERSION = 1
+VERSION = 2
 """Raised with every change by which the answer to one question may be read otherwise."""
 LONGEST = 5_000
 """Characters; a longer answer is not read in this way."""
@@ -90,6 +91,8 @@ class BareReader:
         places = [f.span() for f in figures if not _NAMED.match(plain, f.start() - 1)]
         if not places or self._refuses(plain):
             return []
+        if marks := double_brackets(plain):
+            return self._marked(visible, plain, marks)
         said = self._parsed(plain)
         cause = self._objection(plain, said)
         if said is None or not self._is_signed_well(visible, said.span[0]):
@@ -101,6 +104,19 @@ class BareReader:
             value.number, value.span = said.number, said.span
         reason = self._reason_in(visible, plain, said)
         return [Entry(self._question.id, value=value), *reason]
+
+    def _marked(self, visible: str, plain: str, places: list[tuple[int, int]]) -> list[Entry]:
+        """Read the number in double brackets, which counts wherever it stands."""
+        values = [self._numbers.read(plain, *place) for place in places]
+        last = values[-1]
+        if len({value.number for value in values}) > 1 or any(self._figures(plain[last.rest :])):
+            last.number, last.cause = None, Cause.AMBIGUOUS
+        elif other_scales(plain, [self._question]):
+            last.number, last.cause = None, Cause.OTHER_SCALE
+        return [
+            Entry(self._question.id, value=last),
+            *reason_above(self._question.id, visible, places),
+        ]
 
     def _figures(self, plain: str) -> Iterator[re.Match[str]]:
         return _FIGURE.finditer(self._scale.sub(blanks, plain))

@@ -13,6 +13,7 @@ from typing import Protocol
 from runner.core.extract.names import folded
 from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, Value
+from runner.core.extract.reason import trim_remark
 from runner.core.extract.regex import regex
 from runner.core.model import Cause, Option, Question
 
@@ -253,11 +254,14 @@ class WholeOption:
         words = "|".join(map(re.escape, sorted(value_words, key=len, reverse=True))) or "(?!)"
         self._lead = regex(rf"(?:(?:my|the|final) )*(?:{words}) *[:=は] *", re.IGNORECASE)
 
-    def read(self, _visible: str, plain: str) -> list[Entry]:
+    def read(self, visible: str, plain: str) -> list[Entry]:
         """Return an entry for an answer whose first line is an option alone, or names several.
 
-        What stands below is its reason: it names no other option.
+        What stands below is its reason: it names no other option. An option in double brackets
+        counts wherever it stands, and what stands above it is its reason.
         """
+        if marked := self._marked(visible, plain):
+            return marked
         text = plain.strip(" \n`")
         begin = plain.find(text)
         line_end = line_end_of(plain, begin, len(plain))
@@ -266,6 +270,60 @@ class WholeOption:
         value = self._grammar.read(plain, lead.end() if lead else begin, line_end)
         if value.number is None:
             return [Entry(self._question, value=value)] if value.cause is Cause.AMBIGUOUS else []
-        if self._grammar.others_in(plain[line_end:], value.number):
+        if self._names_another(plain[line_end:], value):
             value.number, value.cause = None, Cause.AMBIGUOUS
         return [Entry(self._question, value=value)]
+
+    def _marked(self, visible: str, plain: str) -> list[Entry]:
+        """Read the option in double brackets."""
+        places = double_brackets(plain)
+        values = [self._grammar.read(plain, *place) for place in places]
+        known = [value for value in values if value.number is not None]
+        if not known:
+            return []
+        last = known[-1]
+        numbers = {value.number for value in values}
+        if len(numbers) > 1 or self._names_another(plain[places[-1][1] :], last):
+            last.number, last.cause = None, Cause.AMBIGUOUS
+        return [Entry(self._question, value=last), *reason_above(self._question, visible, places)]
+
+    def _names_another(self, text: str, value: Value) -> bool:
+        return value.number is not None and self._grammar.others_in(text, value.number)
+
+
+def double_brackets(plain: str) -> list[tuple[int, int]]:
+    """Return where something stands in double brackets: so are judges often asked for a verdict.
+
+    Each ends a line, and its sentence sets no condition; else there are none. The form is that of
+    MT-Bench's prompts (Zheng et al., 2023, arXiv:2306.05685).
+    """
+    marks = list(_DOUBLE.finditer(plain))
+    if not all(mark["end"] is not None and _is_said(plain, mark.start()) for mark in marks):
+        return []
+    return [mark.span("said") for mark in marks]
+
+
+def _is_said(plain: str, mark: int) -> bool:
+    """Tell whether what stands before a mark in its sentence sets no condition."""
+    *_, sentence = _SENTENCE_END.split(plain[max(0, mark - _LONGEST_LEAD) : mark])
+    return _CONDITION.search(sentence) is None
+
+
+def reason_above(question: str, visible: str, places: Sequence[tuple[int, int]]) -> list[Entry]:
+    """Return the lines above the first of some places as a reason; none where there are none."""
+    end = visible.rfind("\n", 0, places[0][0]) + 1
+    reason = trim_remark(visible[:end])
+    return [Entry(question, reason=reason, end=end)] if reason else []
+
+
+_LONGEST_LEAD = 200
+_SENTENCE_END = regex(r"[\n.!?。！？]")
+_DOUBLE = regex(
+    r"\[\[[ *]*(?P<said>[^\[\]\n]{1,80}?)[ *]*\]\]"
+    r"(?P<end>(?: */ *[0-9]+)?[ .。!*_`\"')]*(?:\n|$))?"
+)
+_CONDITION = regex(
+    r"\b(?:if|when|unless|whether|should|not|never|cannot|instead|either|or|between|print|output|write"
+    r"|format|example)\b|もし|場合|なら|ない|例",
+    re.IGNORECASE,
+)
