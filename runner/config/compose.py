@@ -294,6 +294,14 @@ def _known(text: str) -> str | None:
     merged = re.search(r"Cannot merge DictConfig with ListConfig\s+full_key: (factors\.\w+)", text)
     if merged:
         return f"{merged[1]}: has levels already; choose among them with {merged[1]}.select=[…]"
+    merged = re.search(
+        r"Cannot merge DictConfig with ListConfig\s+full_key: (items\.\w+\.options)", text
+    )
+    if merged:
+        return (
+            f"{merged[1]}: the file says what each option may be called, which a list cannot take "
+            f"the place of: change them in the file"
+        )
     if re.search(r"invalid literal for int\(\) with base 10: '(?:select|where|sample|keep)'", text):
         return (
             "command line: a list has no keys; a factor whose levels are a list is written as "

@@ -201,6 +201,14 @@ def test_levels_of_a_file_are_not_written_over_by_a_list(tmp_path, capfd):
     assert "'x' is no level" in mistake([*argv, "factors.wording.select=[x]"], capfd)
 
 
+def test_options_with_names_are_not_written_over_by_a_list(capfd):
+    message = mistake(["experiment=labels", "items.sentiment.options=[a,b]"], capfd)
+    assert message == (
+        "items.sentiment.options: the file says what each option may be called, which a list cannot "
+        "take the place of: change them in the file"
+    )
+
+
 # -- the record of what was asked
 
 
