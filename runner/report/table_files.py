@@ -23,7 +23,15 @@ _LATEX = str.maketrans(
         "*": "{*}",
         "`": "{`}",
         "'": "{'}",
-        "−": "$-$",
+        "−": "$-$",  # from here on, what pdfLaTeX has no letter for
+        "√": r"$\surd$",
+        **{
+            letter: f"$\\{name}$"
+            for letter, name in zip(
+                "αδκρσΣ", ("alpha", "delta", "kappa", "rho", "sigma", "Sigma"), strict=True
+            )
+        },
+        **{low: f"$_{letter}$" for low, letter in zip("ᵢₑₒ₀", "ieo0", strict=True)},
         **{character: f"\\{character}" for character in "$&#_%"},
     }
 )

@@ -9,6 +9,7 @@ from runner.report import write_report
 from runner.report.figures.style import Form
 from runner.report.page import Table
 from runner.report.table_files import latex, table_files
+from runner.report.words import _WORDS
 from runner.tables.runs import selected
 
 NASTY = r"a_b & 50% $x$ #1 {y} \z ~^ <c> [d] *e |f| --- 懐中時計"
@@ -85,3 +86,9 @@ def test_every_table_of_a_report_is_there_in_each_format_and_old_ones_go(outputs
         if path.suffix == ".tex":
             rows = [li for li in path.read_text("utf-8").splitlines() if li.endswith(r" \\")]
             assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
+
+
+def test_english_words_are_what_pdflatex_has_letters_for():
+    """Of what it takes besides ASCII, that is all they need: its default is UTF-8 with Latin letters."""
+    words = {character for _, english in _WORDS.values() for character in latex(english)}
+    assert {character for character in words if character > "~"} <= set("±×²“”–")
