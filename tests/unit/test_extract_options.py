@@ -48,14 +48,18 @@ ONE = Reader(of(asked("mood", "mood", MOOD)))
 
 
 def read(
-    reader: Reader, text: str, question: str = "mood", finish: str | None = "stop"
+    reader: Reader,
+    text: str,
+    question: str = "mood",
+    finish: str | None = "stop",
+    options: tuple[Option, ...] = MOOD,
 ) -> str | None:
     """The id of the option that was read; the cause in capitals where none was."""
     reading = reader.read(text, finish)[question]
     if reading.value is None:
         assert reading.cause is not None
         return reading.cause.name
-    return MOOD[int(reading.value) - 1].id
+    return options[int(reading.value) - 1].id
 
 
 @pytest.mark.parametrize(
@@ -260,14 +264,6 @@ VERDICTS = (Option(id="A"), Option(id="B"), Option(id="C", label="tie"))
 JUDGE = Reader(of(asked("verdict", "verdict", VERDICTS, reason=True)))
 
 
-def verdict(text: str) -> str | None:
-    reading = JUDGE.read(text, "stop")["verdict"]
-    if reading.value is None:
-        assert reading.cause is not None
-        return reading.cause.name
-    return VERDICTS[int(reading.value) - 1].id
-
-
 @pytest.mark.parametrize(
     ("said", "option"),
     [
@@ -288,7 +284,7 @@ def verdict(text: str) -> str | None:
     ],
 )
 def test_a_verdict_in_double_brackets_counts_where_it_ends_a_line(said, option):
-    assert verdict(said) == option
+    assert read(JUDGE, said, "verdict", options=VERDICTS) == option
 
 
 def test_what_stands_above_a_verdict_in_double_brackets_is_its_reason():

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from runner.core.extract.brackets import double_brackets, reason_above
 from runner.core.extract.doubts import other_scales
 from runner.core.extract.languages import is_understood
 from runner.core.extract.loose_json import Node, nodes
@@ -18,7 +19,6 @@ from runner.core.extract.names import Names, any_of
 from runner.core.extract.normalize import blanks, tidy
 from runner.core.extract.number import UNSEEN, Entry, NumberGrammar, Value
 from runner.core.extract.objects import DRAFT, FENCE
-from runner.core.extract.options import double_brackets, reason_above
 from runner.core.extract.phrases import (
     ANCHORS,
     CANNOT,
@@ -106,7 +106,7 @@ class BareReader:
         return [Entry(self._question.id, value=value), *reason]
 
     def _marked(self, visible: str, plain: str, places: list[tuple[int, int]]) -> list[Entry]:
-        """Read the number in double brackets, which counts wherever it stands."""
+        """Read the number in double brackets."""
         values = [self._numbers.read(plain, *place) for place in places]
         last = values[-1]
         if len({value.number for value in values}) > 1 or any(self._figures(plain[last.rest :])):

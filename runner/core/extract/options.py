@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from runner.core.extract.brackets import double_brackets, reason_above
 from runner.core.extract.names import folded
 from runner.core.extract.normalize import tidy
 from runner.core.extract.number import Entry, Value
-from runner.core.extract.reason import trim_remark
 from runner.core.extract.regex import regex
 from runner.core.model import Cause, Option, Question
 
@@ -258,7 +258,7 @@ class WholeOption:
         """Return an entry for an answer whose first line is an option alone, or names several.
 
         What stands below is its reason: it names no other option. An option in double brackets
-        counts wherever it stands, and what stands above it is its reason.
+        at the end of a line comes before that, and what stands above it is its reason.
         """
         if marked := self._marked(visible, plain):
             return marked
@@ -289,41 +289,3 @@ class WholeOption:
 
     def _names_another(self, text: str, value: Value) -> bool:
         return value.number is not None and self._grammar.others_in(text, value.number)
-
-
-def double_brackets(plain: str) -> list[tuple[int, int]]:
-    """Return where something stands in double brackets: so are judges often asked for a verdict.
-
-    Each ends a line, and its sentence sets no condition; else there are none. The form is that of
-    MT-Bench's prompts (Zheng et al., 2023, arXiv:2306.05685).
-    """
-    marks = list(_DOUBLE.finditer(plain))
-    if not all(mark["end"] is not None and _is_said(plain, mark.start()) for mark in marks):
-        return []
-    return [mark.span("said") for mark in marks]
-
-
-def _is_said(plain: str, mark: int) -> bool:
-    """Tell whether what stands before a mark in its sentence sets no condition."""
-    *_, sentence = _SENTENCE_END.split(plain[max(0, mark - _LONGEST_LEAD) : mark])
-    return _CONDITION.search(sentence) is None
-
-
-def reason_above(question: str, visible: str, places: Sequence[tuple[int, int]]) -> list[Entry]:
-    """Return the lines above the first of some places as a reason; none where there are none."""
-    end = visible.rfind("\n", 0, places[0][0]) + 1
-    reason = trim_remark(visible[:end])
-    return [Entry(question, reason=reason, end=end)] if reason else []
-
-
-_LONGEST_LEAD = 200
-_SENTENCE_END = regex(r"[\n.!?。！？]")
-_DOUBLE = regex(
-    r"\[\[[ *]*(?P<said>[^\[\]\n]{1,80}?)[ *]*\]\]"
-    r"(?P<end>(?: */ *[0-9]+)?[ .。!*_`\"')]*(?:\n|$))?"
-)
-_CONDITION = regex(
-    r"\b(?:if|when|unless|whether|should|not|never|cannot|instead|either|or|between|print|output|write"
-    r"|format|example)\b|もし|場合|なら|ない|例",
-    re.IGNORECASE,
-)
