@@ -12,8 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from runner.cli.phrases import plural, usd
+from runner.cli.phrases import plural
 from runner.cli.sweep_jobs import SweepJob
+from runner.core.cost import dollars
 from runner.core.errors import ConfigError
 from runner.storage.files import write_durably
 
@@ -86,7 +87,7 @@ def shared_out(
     if rest < 0 and any(needed.values()):
         raise ConfigError(
             f"budget: {plural(len(at_work), 'job')} at work may spend what they were given, and "
-            f"{len(needed)} more may cost {usd(sum(needed.values()))}: {usd(-rest)} more than "
+            f"{len(needed)} more may cost {dollars(sum(needed.values()))}: {dollars(-rest)} more than "
             f"budget.max_usd={budget:g}; nothing was started: wait for those, or allow more"
         )
     for n in wanted:

@@ -31,14 +31,9 @@ def batches(number: int) -> str:
     return plural(number, "batch", "batches")
 
 
-def usd(amount: Decimal | float) -> str:
-    """Return US dollars to a hundredth of a cent; 0 is what costs nothing at all."""
-    return dollars(amount)
-
-
 def usd_range(low: Decimal | float, high: Decimal | float) -> str:
     """Return the least and the most that something may cost."""
-    return f"{usd(low)} to {usd(high)}"
+    return f"{dollars(low)} to {dollars(high)}"
 
 
 def paid(found: tuple[Batch, ...]) -> str:
@@ -98,7 +93,7 @@ def due_line(due: Mapping[str, Any], now: float) -> str:
     if "cost_usd_more" not in due:
         return said
     more = due["cost_usd_more"]
-    cost = "at an unknown cost" if more is None else f"at most {usd(more)} more than in batches"
+    cost = "at an unknown cost" if more is None else f"at most {dollars(more)} more than in batches"
     return f"{said}, {cost}"
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from runner.cli.exits import DONE, USER_MISTAKE
 from runner.cli.output import labelled, print_json, print_notes, print_table, print_warnings
-from runner.cli.phrases import batches, due_line, pilot_line, until_line, usd, usd_range
+from runner.cli.phrases import batches, due_line, pilot_line, until_line, usd_range
 from runner.cli.phrases import title as title_of_run
 from runner.cli.prompt_block import WIDTH, block, harmless, wrapped
 from runner.cli.sweep_jobs import SweepJob, notes, over_budget, previewed, title
 from runner.config.settings import Settings
-from runner.core.cost import Estimate, Price
+from runner.core.cost import Estimate, Price, dollars
 from runner.core.outline import CROSSED, Use, shares, together, uses
 from runner.run import preflight
 from runner.run.preview import (
@@ -87,7 +87,7 @@ def _design(run: Run, preview: Preview) -> Iterator[tuple[str, str]]:
     yield "requests", f"{preview.counts.total:,}  in {preview.conditions:,} conditions"
     if preview.until is not None:
         requests, usd_left = preview.at_most
-        cost = UNKNOWN if usd_left is None else f"up to {usd(usd_left)} more"
+        cost = UNKNOWN if usd_left is None else f"up to {dollars(usd_left)} more"
         yield "at most", f"{requests:,} requests, {cost}; each round is one more time of waiting"
 
 

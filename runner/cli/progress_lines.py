@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from runner.cli import phrases
-from runner.cli.phrases import counters, seconds, usd
+from runner.cli.phrases import counters, seconds
+from runner.core.cost import dollars
 from runner.core.model import Batch
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
@@ -67,7 +68,7 @@ def counts_line(snapshot: Snapshot) -> str:
     spent = f"{cost} spent" if cost.spent is not None else str(cost)
     return (
         f"{total - counts['open']:,}/{total:,}  {counters(counts)}  "
-        f"{spent}, {usd(committed(snapshot.batches))} with what runs"
+        f"{spent}, {dollars(committed(snapshot.batches))} with what runs"
     )
 
 

@@ -2,7 +2,8 @@
 
 from runner.cli.exits import DONE, WORK_REMAINS
 from runner.cli.output import print_json, print_warnings
-from runner.cli.phrases import batches, plural, usd
+from runner.cli.phrases import batches, plural
+from runner.core.cost import dollars
 from runner.run import maintenance
 from runner.run.run import Run
 
@@ -40,7 +41,7 @@ def decide(run: Run, action: str) -> int:
     if action == "adopt":
         print(f"{batch.key} is {batch.remote}: run again to collect it")
         return DONE
-    cost = "" if batch.reserved_usd is None else f" (up to {usd(batch.reserved_usd)})"
+    cost = "" if batch.reserved_usd is None else f" (up to {dollars(batch.reserved_usd)})"
     left = batch.count - batch.found
     here = f"the {batch.found:,} answered here stay; " if batch.found else ""
     print(

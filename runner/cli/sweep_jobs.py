@@ -8,9 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.cli.phrases import NO_RUN, REHEARSAL, usd
+from runner.cli.phrases import NO_RUN, REHEARSAL
 from runner.config.settings import Settings
 from runner.config.varied import agreed, varied
+from runner.core.cost import dollars
 from runner.core.definition import variants
 from runner.core.errors import ConfigError, IllegalTransition, RunnerError
 from runner.core.identity import replaced
@@ -307,8 +308,8 @@ def over_budget(jobs: Iterable[SweepJob]) -> str | None:
     dearest = max(sending, key=lambda job: job.most_usd)
     return (
         f"budget: the {requests:,} requests of {len(sending)} jobs may cost up to "
-        f"{usd(high)} in all (the dearest, {dearest.name}: {usd(dearest.most_usd)}), with "
-        f"{usd(spent)} spent or reserved: more than "
+        f"{dollars(high)} in all (the dearest, {dearest.name}: {dollars(dearest.most_usd)}), with "
+        f"{dollars(spent)} spent or reserved: more than "
         f"budget.max_usd={budget:g}, which all jobs share; nothing was sent: ask for less, or allow "
         "more with budget.max_usd=…"
     )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from runner.cli import phrases
 from runner.cli.output import say
-from runner.cli.phrases import CAN_STOP, STOPPING, usd
+from runner.cli.phrases import CAN_STOP, STOPPING
 from runner.cli.progress_lines import BATCHES_SHOWN, asides, batch_lines, event_line
 from runner.cli.screen import PLAIN_SECONDS, can_be_drawn_on
+from runner.core.cost import dollars
 from runner.core.plan import committed
 from runner.core.states import FINAL_STATES
 from runner.run.run_state import Snapshot
@@ -148,7 +149,7 @@ def sweep_line(jobs: Sequence[Watched]) -> str:
     reserved = sum((committed(snapshot.batches) for snapshot in snapshots), start=Decimal(0))
     return (
         f"{len(jobs)} jobs, {ended} over  {done:,}/{total:,} requests  "
-        f"{usd(reserved)} spent or reserved"
+        f"{dollars(reserved)} spent or reserved"
     )
 
 

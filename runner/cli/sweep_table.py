@@ -9,8 +9,9 @@ from runner import called
 from runner.cli.exits import DONE, INTERRUPTED, OUR_FAULT, USER_MISTAKE, WORK_REMAINS
 from runner.cli.next_step import AGAIN, SEE_BELOW, of_job
 from runner.cli.output import labelled, print_json, print_table, print_warnings
-from runner.cli.phrases import NO_RUN, usd
+from runner.cli.phrases import NO_RUN
 from runner.cli.sweep_jobs import SweepJob
+from runner.core.cost import dollars
 from runner.core.summary import summary
 from runner.storage.reader import LedgerReader, exists
 
@@ -144,6 +145,6 @@ def _cost(row: Mapping[str, Any]) -> str:
     if row.get("total") is None:
         return "-"
     if row["cost_usd"] is not None:
-        return usd(float(row["cost_usd"]))
+        return dollars(float(row["cost_usd"]))
     known = float(row.get("cost_known_usd") or 0)
-    return f"{usd(known)} + unknown" if known else "unknown"
+    return f"{dollars(known)} + unknown" if known else "unknown"

@@ -291,16 +291,16 @@ def _one_line(error: BaseException) -> str:
 
 def _known(text: str) -> str | None:
     """Return what is wrong where the library's words say it in a way that no user understands."""
-    merged = re.search(r"Cannot merge DictConfig with ListConfig\s+full_key: (factors\.\w+)", text)
-    if merged:
-        return f"{merged[1]}: has levels already; choose among them with {merged[1]}.select=[…]"
     merged = re.search(
-        r"Cannot merge DictConfig with ListConfig\s+full_key: (items\.\w+\.options)", text
+        r"Cannot merge DictConfig with ListConfig\s+full_key: (factors\.\w+|items\.\w+\.options)",
+        text,
     )
+    if merged and merged[1].startswith("factors."):
+        return f"{merged[1]}: has levels already; choose among them with {merged[1]}.select=[…]"
     if merged:
         return (
             f"{merged[1]}: the file says what each option may be called, which a list cannot take "
-            f"the place of: change them in the file"
+            "the place of: change them in the file"
         )
     if re.search(r"invalid literal for int\(\) with base 10: '(?:select|where|sample|keep)'", text):
         return (
