@@ -25,13 +25,16 @@ _LATEX = str.maketrans(
         "'": "{'}",
         "−": "$-$",  # from here on, what pdfLaTeX has no letter for
         "√": r"$\surd$",
-        **{
-            letter: f"$\\{name}$"
-            for letter, name in zip(
-                "αδκρσΣ", ("alpha", "delta", "kappa", "rho", "sigma", "Sigma"), strict=True
-            )
-        },
-        **{low: f"$_{letter}$" for low, letter in zip("ᵢₑₒ₀", "ieo0", strict=True)},
+        "α": r"$\alpha$",
+        "δ": r"$\delta$",
+        "κ": r"$\kappa$",
+        "ρ": r"$\rho$",
+        "σ": r"$\sigma$",
+        "Σ": r"$\Sigma$",
+        "ᵢ": "$_i$",
+        "ₑ": "$_e$",
+        "ₒ": "$_o$",
+        "₀": "$_0$",
         **{character: f"\\{character}" for character in "$&#_%"},
     }
 )

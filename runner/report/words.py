@@ -68,8 +68,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "sum.hold": (
         "モデル間の差 {tested} 件（同じ条件）のうち {held} 件は Holm の補正後も残る（p < 0.05）。",
         "Of {tested} {tested:difference|differences} between models in the same cells, {held} "
-        "{held:holds|hold} after Holm's correction "
-        "(p < 0.05).",
+        "{held:holds|hold} after Holm's correction (p < 0.05).",
     ),
     "sum.higher": (
         "最も大きい差：{question} で {higher} は {lower} より {size} 点高い{interval}。",
@@ -636,27 +635,24 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "n.audit_unfilled": (
         "{run}：判定のない {count} 行は数えていない（{rows}）。難しい行を飛ばしたのなら、誤り率は低く出る。",
-        "{run}: {count} {count:row without a verdict is|rows without a verdict are} not counted ({rows}). Where hard ones were skipped, "
-        "the error rate is too low.",
+        "{run}: {count} {count:row|rows} without a verdict {count:is|are} not counted ({rows}). Where hard "
+        "ones were skipped, the error rate is too low.",
     ),
     "n.audit_unknown_verdict": (
         "{run}：判定が ok、wrong、missing のどれでもない {count} 行は数えていない（{rows}）。直して報告書を作り直すこと。",
         "{run}: {count} {count:row|rows} whose verdict is none of ok, wrong and missing {count:is|are} "
-        "not counted ({rows}): "
-        "correct them and make the report again.",
+        "not counted ({rows}): correct them and make the report again.",
     ),
     "n.audit_does_not_fit": (
         "{run}：値がないのに wrong、または値があるのに missing とされた {count} 行は数えていない（{rows}）。"
         "直して報告書を作り直すこと。",
         "{run}: {count} {count:row|rows} that {count:says|say} wrong where no value was read, or missing "
-        "where one was, {count:is|are} not "
-        "counted ({rows}): correct them and make the report again.",
+        "where one was, {count:is|are} not counted ({rows}): correct them and make the report again.",
     ),
     "n.audit_changed": (
         "{run}：回答か値が引いたときと違う {count} 行は数えていない（{rows}）。",
         "{run}: {count} {count:row|rows} whose answer or value is not the one that was drawn {count:is|are} "
-        "not counted "
-        "({rows}).",
+        "not counted ({rows}).",
     ),
     "n.audit_unknown": (
         "{run}：引いた覚えのない {count} 行は数えていない（{rows}）。",
@@ -671,8 +667,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "{run}：今の表では読み取りが違う {count} 行は数えていない（{rows}）。誤り率は今の表のものではない。"
         "新しい標本を引くこと（action=sample）。",
         "{run}: {count} {count:row|rows} that the table reads otherwise today {count:is|are} not counted "
-        "({rows}): the error "
-        "rate is not that of today's table; draw a new sheet (action=sample).",
+        "({rows}): the error rate is not that of today's table; draw a new sheet (action=sample).",
     ),
     "n.audit_gone": (
         "{run}：引いた {count} 行が表からなくなっている（引いたときの{rows}）。",
@@ -1257,7 +1252,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "p.levels": ("{factor} {count} 水準", "{factor}: {count} {count:level|levels}"),
     "p.conditions": (
         "条件は {count} 個{levels}、一条件あたりの試行は {trials} 回である。",
-        "There {count:is|are} {count} {count:condition|conditions}{levels}, with {trials} {trials:trial|trials} each.",
+        "There {count:is|are} {count} {count:condition|conditions}{levels}, with {trials} "
+        "{trials:trial|trials} each.",
     ),
     "p.temperatures": ("送信した温度：{values}。", "Temperatures as sent: {values}."),
     "p.temperatures_some": (
