@@ -154,6 +154,8 @@ INSTANT = {
     "finalizing_seconds": 0,
     "malformed": 0.1,
 }
+ALL_WELL = {**INSTANT, "malformed": 0, "malformed_enhanced": 0}
+"""The same, and every answer is in the form as asked, in some layout."""
 
 
 @pytest.fixture

@@ -22,17 +22,14 @@ from statistics import median
 
 import pytest
 
-from tests.acceptance.conftest import INSTANT, Emulator
+from tests.acceptance.conftest import ALL_WELL, Emulator
 from tests.bench.test_peer import worked
+from tests.report.test_formats import FIFTEEN
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT = os.environ.get("BENCH_BESIDE")
 PERSONAS = ("大学1年生", "文学研究者", "感情豊かな詩人", "無感情なロボット")
 TEXTS = ("懐中時計", "お金とピストル", "ぼろぼろな駝鳥")
-HEAD = (
-    "timestamp,text,developer,model,persona,temperature,trial,"
-    "Q1value,Q2value,Q3value,Q4value,Q1reason,Q2reason,Q3reason,Q4reason"
-)
 MODELS, TRIALS = 36, 3
 pytestmark = [
     pytest.mark.bench,
@@ -100,7 +97,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, Tree]:
     both = Tree(place / "code", place / "then"), Tree(ROOT, place / "now")
     for tree in both:
         tree.desk.mkdir()
-        (tree.desk / "old.csv").write_text("\n".join([HEAD, *imported()]) + "\n")
+        (tree.desk / "old.csv").write_text("\n".join([FIFTEEN, *imported()]) + "\n")
         tree.ran("action=import", "input=old.csv", "name=thirty_six")
         tree.ran("name=shown")
     return both
@@ -146,8 +143,7 @@ def test_a_report_over_36_models(trees: tuple[Tree, Tree]) -> None:
 
 @pytest.mark.parametrize(("size", "rounds"), [(10_000, 3), (100_000, 1)])
 def test_requests(trees: tuple[Tree, Tree], tmp_path: Path, size: int, rounds: int) -> None:
-    behaviour = {**INSTANT, "malformed": 0, "malformed_enhanced": 0}
-    with Emulator.start(tmp_path / "world", behaviour) as emulator:
+    with Emulator.start(tmp_path / "world", ALL_WELL) as emulator:
         words = [
             *("provider=openai", f"trials={-(-size // 12)}", "poll.first_seconds=0.05"),
             *("provider.limits.enqueued_tokens=null", "budget.max_usd=1000"),

@@ -21,7 +21,7 @@ from runner.config.compose import compose
 from runner.core.errors import LedgerError
 from runner.run.run import Run
 from runner.storage.reader import LedgerReader
-from tests.acceptance.conftest import INSTANT, Emulator
+from tests.acceptance.conftest import ALL_WELL, Emulator
 from tests.bench.test_peer import shared_fairly, tree, worked
 from tests.bench.test_speed import high_water_mark
 
@@ -82,8 +82,7 @@ def begun(command: list[str]) -> subprocess.Popen[bytes]:
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Emulator]:
     """An emulator whose batches are complete at the first look; its world goes with it."""
-    behaviour = {**INSTANT, "malformed": 0, "malformed_enhanced": 0}
-    with Emulator.start(tmp_path / "world", behaviour) as started:
+    with Emulator.start(tmp_path / "world", ALL_WELL) as started:
         yield started
     shutil.rmtree(tmp_path / "world")
 
@@ -133,15 +132,14 @@ def test_time_and_memory_grow_no_faster_than_the_work(tmp_path: Path) -> None:
 
 
 def at_size(size: int, place: Path) -> dict:
-    behaviour = {**INSTANT, "malformed": 0, "malformed_enhanced": 0}
-    with Emulator.start(place / "floor", behaviour) as emulator:
+    with Emulator.start(place / "floor", ALL_WELL) as emulator:
         (place / "body.json").write_bytes(body(place))
         address = f"{emulator.address}/v1"
         script = str(ROOT / "tests/bench/floor.py")
         floor = costs([sys.executable, script, address, str(size), str(place)], emulator)
     shutil.rmtree(place / "floor")
     heart = Heart(place / "out" / FOLDER)
-    with Emulator.start(place / "world", behaviour) as emulator:
+    with Emulator.start(place / "world", ALL_WELL) as emulator:
         words = arguments(emulator, place / "out", size)
         ours = costs(runner(*words), emulator, heart.look)
         emulated = high_water_mark(emulator.process.pid)

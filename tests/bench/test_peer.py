@@ -18,7 +18,7 @@ import pytest
 
 from runner.config.compose import compose
 from runner.run.run import Run
-from tests.acceptance.conftest import INSTANT, Emulator
+from tests.acceptance.conftest import ALL_WELL, Emulator
 from tests.bench.test_speed import megabytes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,8 +102,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def instant(tmp_path: Path) -> Iterator[Emulator]:
     """Run an emulator whose batches are complete at the first look."""
-    behaviour = {**INSTANT, "malformed": 0, "malformed_enhanced": 0}
-    with Emulator.start(tmp_path / "world", behaviour) as emulator:
+    with Emulator.start(tmp_path / "world", ALL_WELL) as emulator:
         yield emulator
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.acceptance.conftest import INSTANT, Emulator
+from tests.acceptance.conftest import ALL_WELL, Emulator
 from tests.bench.test_million import Cost, costs, runner
 
 ROWS = int(os.environ.get("BENCH_ROWS", "100000"))
@@ -58,8 +58,7 @@ def command(place: Path, rows: int, trials: int, *words: str) -> list[str]:
 
 
 def at_size(place: Path, rows: int, trials: int) -> Cost:
-    behaviour = {**INSTANT, "malformed": 0, "malformed_enhanced": 0}
-    with Emulator.start(place / "world", behaviour) as emulator:
+    with Emulator.start(place / "world", ALL_WELL) as emulator:
         address = f"provider.base_url={emulator.address}/v1"
         said = command(place, rows, trials, address)
         found = costs(said, emulator)

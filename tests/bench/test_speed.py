@@ -16,7 +16,7 @@ from runner.core.states import BatchState
 from runner.run import record
 from runner.run.run import Run
 from runner.storage.ledger import Ledger
-from tests.acceptance.conftest import INSTANT, Emulator
+from tests.acceptance.conftest import ALL_WELL, Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.bench
@@ -56,8 +56,7 @@ def megabytes(pid: int, file: str, name: str) -> float:
 @pytest.fixture
 def instant(tmp_path):
     """The address of an emulator whose batches are complete at the first look."""
-    behaviour = {**INSTANT, "malformed": 0, "malformed_enhanced": 0}
-    with Emulator.start(tmp_path / "world", behaviour) as emulator:
+    with Emulator.start(tmp_path / "world", ALL_WELL) as emulator:
         yield f"{emulator.address}/v1"
 
 
